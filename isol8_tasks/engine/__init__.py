@@ -1,0 +1,128 @@
+"""The Docker Engine, seen through the few questions and orders that this project has for it."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
+
+from attrs import Factory, frozen
+
+from isol8_tasks.plan.observed import ObservedImage
+
+__all__ = [
+    "BuildEvent",
+    "BuildRequest",
+    "EngineInfo",
+    "FileContent",
+    "ImageDetail",
+    "ImageEngine",
+    "ObservedImage",
+    "OnEvent",
+]
+
+
+@frozen(kw_only=True)
+class EngineInfo:
+    """Which engine answers."""
+
+    endpoint: str
+    """Its address, as `unix:///var/run/docker.sock`."""
+    id: str
+    """The engine's own id, the same for every client and checkout."""
+    version: str
+    api: str
+    store: str
+    """`overlay2`, `containerd (overlayfs)`, …"""
+    builder: str
+    """Which of `buildkit`, `buildx` and `classic` this run builds with."""
+
+
+@frozen(kw_only=True)
+class ImageDetail:
+    """What the engine knows of one image beyond its line in the list."""
+
+    id: str
+    created: str
+    """ISO 8601."""
+    size: int
+    onbuild: tuple[str, ...] = ()
+    """What its children's builds begin with: `ARG PIP_INDEX_URL`; Podman does not tell."""
+    layers: tuple[str, ...] = ()
+    """Digests, lowest first."""
+
+
+@frozen(kw_only=True)
+class FileContent:
+    """A file of the build context, ready to be sent."""
+
+    data: bytes
+    executable: bool = False
+
+
+@frozen(kw_only=True)
+class BuildRequest:
+    """One build: a Dockerfile, what it copies, and the tag it ends under."""
+
+    tag: str
+    """The private tag that the result gets; it is set only when the whole build came out well."""
+    dockerfile: str
+    target: str | None = None
+    context: Mapping[str, FileContent] = Factory(dict)
+    """By path relative to the context's root, with forward slashes."""
+    args: Mapping[str, str] = Factory(dict)
+    labels: Mapping[str, str] = Factory(dict)
+    no_cache: bool = False
+
+
+@frozen(kw_only=True)
+class BuildEvent:
+    """Something a build has to tell while it runs."""
+
+    kind: Literal["step", "cached", "log"]
+    """A step began; a step was taken from the cache; a step printed a line."""
+    step: str
+    """The builder's name for the step without its counter: `RUN pip install …`."""
+    number: int = 0
+    """The step's number in its stage, from 1; 0 where the builder does not say."""
+    total: int = 0
+    """Number of steps of that stage; 0 where the builder does not say."""
+    line: str = ""
+    """For `log`: the line, without its end and without credentials."""
+
+
+OnEvent = Callable[[BuildEvent], None]
+
+
+class ImageEngine(Protocol):
+    """What is asked of an engine. Every method raises EngineError (or a subclass), nothing of Docker's."""
+
+    def ping(self) -> None:
+        """Return when the engine answers; raise EngineUnreachableError when not."""
+
+    def info(self) -> EngineInfo:
+        """Tell which engine this is."""
+
+    def version(self) -> str:
+        """Return the version that the engine told; empty when it was not asked anything yet."""
+
+    def images(self) -> tuple[ObservedImage, ...]:
+        """List every image that has a tag, in one call to the engine."""
+
+    def inspect(self, reference: str) -> ImageDetail | None:
+        """Return what is known of an image (a tag or an id); None when it isn't here."""
+
+    def pull(self, reference: str) -> None:
+        """Fetch and tag an image, with the credentials of docker's own configuration."""
+
+    def build(self, request: BuildRequest, on_event: OnEvent) -> str:
+        """Build, tag, and return the image's id; else raise BuildFailedError and leave the tag as it was."""
+
+    def tag(self, source: str, target: str) -> None:
+        """Let the tag `target` point to the image `source` (a tag or an id)."""
+
+    def untag(self, reference: str) -> None:
+        """Take a tag (or an id) away, and the image with its last one; nothing there is no error."""
+
+    def cancel(self) -> None:
+        """Break off every build under way, from another thread; they raise EngineError."""
+
+    def close(self) -> None:
+        """Let go of the connections."""

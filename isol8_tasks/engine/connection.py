@@ -1,0 +1,249 @@
+"""The wire to an engine: the only importer of docker's Python client, and where its exceptions end."""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import docker
+from attrs import frozen
+from docker import auth, constants, errors
+from docker.context import Context
+from docker.utils import config, kwargs_from_env, parse_repository_tag
+from docker.utils.proxy import ProxyConfig
+
+from isol8_tasks.engine.endpoint import Endpoint, diagnose
+from isol8_tasks.engine.running import Running
+from isol8_tasks.errors import EngineError, EngineUnreachableError
+from isol8_tasks.redact import redact
+
+_ERROR_STATUS: Final = 400
+_PING_SECONDS: Final = 10
+_ANSWER_SECONDS: Final = 300
+
+
+@frozen(kw_only=True)
+class Hello:
+    """What an engine says of itself in the headers of a ping."""
+
+    api: str
+    """The API version to speak: the newest that both sides know."""
+    version: str
+    podman: bool
+
+
+class RefusedError(EngineError):
+    """The engine answered a request with an error."""
+
+    def __init__(self, what: str, reason: str, *, status: int) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.reason = reason
+        """The engine's own words, without credentials."""
+        self.status = status
+        """HTTP's."""
+
+
+class Connection:
+    """A connection to an endpoint; made without work, and safe to be used by several threads."""
+
+    def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+        self._endpoint = endpoint
+        self._environ = environ
+        self._mutex = threading.RLock()
+        self._open: docker.APIClient | None = None
+        self._hello: Hello | None = None
+        self.running = Running()
+        """Builds and pulls under way."""
+
+    @property
+    def greeted(self) -> Hello | None:
+        """What the engine said when it was greeted; None when it was not yet."""
+        return self._hello
+
+    def greet(self) -> Hello:
+        """Ask the engine who it is; raise EngineUnreachableError when it does not answer."""
+        client = self._client()
+        try:
+            response = client.get(f"{client.base_url}/_ping", timeout=_PING_SECONDS)
+        except OSError as error:
+            raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
+        api = response.headers.get("Api-Version")
+        if response.status_code >= _ERROR_STATUS or not api:
+            raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
+        self._hello = Hello(
+            api=min(api, constants.DEFAULT_DOCKER_API_VERSION, key=_number),
+            version=response.headers.get("Server", "").partition(" ")[0].partition("/")[2],
+            podman="Libpod-Api-Version" in response.headers,
+        )
+        return self._hello
+
+    def hello(self) -> Hello:
+        """Return what the engine said of itself, asking at most once."""
+        with self._mutex:
+            return self._hello or self.greet()
+
+    def call(self, method: str, path: str, what: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """Ask one thing and return the answer's JSON, None if it has none; `what` is for the error."""
+        url = self._url(path)
+        try:
+            response = self._client().request(method, url, params=params, timeout=_ANSWER_SECONDS)
+            content = response.content
+        except OSError as error:
+            raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
+        _raise_refused(response.status_code, content, f"the engine did not {what}")
+        try:
+            return json.loads(content) if content.strip() else None
+        except ValueError as error:
+            raise EngineError(f"the engine did not {what}: its answer is not JSON") from error
+
+    def stream(
+        self,
+        path: str,
+        what: str,
+        params: Mapping[str, str],
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Generator[Mapping[str, Any], None, None]:
+        """Post, and yield each item of the answer as it comes; closing it breaks off what the engine does."""
+        url = self._url(path)
+        with self.running.job() as job, contextlib.ExitStack() as stack:
+            try:
+                response = self._client().post(
+                    url, params=params, data=body, headers=headers, stream=True, timeout=None
+                )
+                stack.callback(response.close)
+                job.closes_with(_shutdown(response.raw.connection))
+                if response.status_code >= _ERROR_STATUS:
+                    _raise_refused(response.status_code, response.content, f"the engine refused {what}")
+                yield from _items(response.iter_content(chunk_size=None))
+            except OSError as error:
+                if job.cancelled:
+                    raise EngineError(f"{what} was broken off") from error
+                raise EngineError(
+                    f"{what} was broken off: the connection to the engine was lost\n"
+                    "Look whether the engine still runs, and run again: what was there before is untouched."
+                ) from error
+            if job.cancelled:
+                raise EngineError(f"{what} was broken off")
+
+    def credentials(self, reference: str) -> dict[str, str]:
+        """Return the header that lets the engine pull an image, from docker's own configuration."""
+        try:
+            registry, _ = auth.resolve_repository_name(parse_repository_tag(reference)[0])
+            header = auth.get_config_header(self._client(), registry)
+        except errors.DockerException as error:
+            raise EngineError(f"docker's login can't be read: {redact(str(error))}") from error
+        return {"X-Registry-Auth": header.decode()} if header else {}
+
+    def proxies(self) -> dict[str, str]:
+        """Return the build arguments that docker's configuration asks for, as `docker build` adds them."""
+        known = config.load_general_config().get("proxies") or {}
+        proxies: Any = known.get(self._endpoint.url) or known.get("default") or {}
+        environment = ProxyConfig.from_dict(proxies).get_environment()
+        return {name: str(value) for name, value in environment.items()}
+
+    def close(self) -> None:
+        """Let go of the connections; the next question opens new ones."""
+        with self._mutex:
+            client, self._open, self._hello = self._open, None, None
+        if client is not None:
+            client.close()
+
+    def _url(self, path: str) -> str:
+        return f"{self._client().base_url}/v{self.hello().api}{path}"
+
+    def _client(self) -> docker.APIClient:
+        with self._mutex:
+            if self._open is None:
+                self._open = self._connect()
+            return self._open
+
+    def _connect(self) -> docker.APIClient:
+        url = self._endpoint.url
+        if not url:
+            raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
+        if url.startswith("ssh://"):
+            raise EngineUnreachableError(
+                f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) is reached by ssh, "
+                "which this project does not speak\n"
+                "Forward its socket, ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, "
+                "and export DOCKER_HOST=unix:///tmp/docker.sock"
+            )
+        try:
+            # A version that is given costs no question here; the requests themselves name the real one.
+            version = constants.MINIMUM_DOCKER_API_VERSION
+            client = docker.APIClient(base_url=url, version=version, tls=self._tls())
+        except errors.DockerException as error:
+            raise EngineUnreachableError(
+                f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) can't be used: "
+                f"{redact(str(error))}"
+            ) from error
+        client.headers.update(config.load_general_config().get("HttpHeaders") or {})
+        return client
+
+    def _tls(self) -> Any:  # noqa: ANN401 - docker's own type is a union with bool
+        if self._endpoint.context:
+            context = Context.load_context(self._endpoint.context)
+            return False if context is None or context.TLSConfig is None else context.TLSConfig
+        if self._endpoint.why == "DOCKER_HOST":
+            return kwargs_from_env(environment=dict(self._environ)).get("tls", False)
+        return False
+
+
+def split(reference: str) -> tuple[str, str]:
+    """Return repository and tag (or digest) of a reference; a missing tag is `latest`."""
+    repository, tag = parse_repository_tag(reference)
+    return repository, tag or "latest"
+
+
+def quoted(reference: str) -> str:
+    """Return a reference as part of a path of the API."""
+    return quote(reference, safe="/:@")
+
+
+def _items(chunks: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (item for line in lines if line.strip() for item in _item(line))
+    if rest.strip():
+        yield from _item(rest)
+
+
+def _item(line: bytes) -> Iterator[Mapping[str, Any]]:
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise EngineError(f"the engine's answer can't be read: {redact(repr(line[:80]))}") from error
+    if isinstance(found, dict):
+        yield found
+
+
+def _shutdown(connection: Any) -> Callable[[], None]:  # noqa: ANN401 - urllib3's, of several classes
+    """Return what wakes a thread that reads from a connection, and tells the engine that nobody listens."""
+    sock = getattr(connection, "sock", None)
+
+    def close() -> None:
+        # Gone already when the engine was quicker.
+        with contextlib.suppress(OSError):
+            if sock is not None:
+                sock.shutdown(socket.SHUT_RDWR)
+
+    return close
+
+
+def _raise_refused(status: int, content: bytes, what: str) -> None:
+    if status < _ERROR_STATUS:
+        return
+    try:
+        message = str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        message = content.decode("utf-8", "replace")
+    raise RefusedError(what, redact(message).strip() or f"HTTP status {status}", status=status)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

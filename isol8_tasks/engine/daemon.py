@@ -1,0 +1,255 @@
+"""The ImageEngine that is a real engine: Docker's, or one that speaks its API."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from attrs import evolve
+
+from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
+from isol8_tasks.engine.connection import Connection, RefusedError, quoted, split
+from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.errors import EngineError, UpstreamUnavailableError
+from isol8_tasks.redact import redact
+
+if TYPE_CHECKING:
+    from isol8_tasks.engine.buildkit import Post
+
+BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
+
+_NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
+_LONG_NAMES: Final = ("docker.io/library/", "docker.io/", "localhost/")
+"""What Podman puts in front of names that Docker shows short."""
+
+
+class DockerEngine:
+    """The engine at an endpoint. Made without work: the first question opens the connection."""
+
+    def __init__(
+        self, endpoint: Endpoint, *, environ: Mapping[str, str], builder: BuilderSetting = "auto"
+    ) -> None:
+        self._endpoint = endpoint
+        self._environ = environ
+        self._setting = builder
+        self._connection = Connection(endpoint, environ)
+        self._mutex = threading.RLock()
+        self._builder = ""
+
+    def ping(self) -> None:
+        """Return when the engine answers; raise EngineUnreachableError when not."""
+        self._connection.greet()
+
+    def info(self) -> EngineInfo:
+        """Tell which engine this is."""
+        found = self._connection.call("GET", "/info", "tell what it is")
+        hello = self._connection.hello()
+        driver = str(found.get("Driver", ""))
+        snapshotter = any(
+            "io.containerd.snapshotter" in str(pair) for pair in found.get("DriverStatus") or ()
+        )
+        # Podman makes up a new id for each answer.
+        own = f"podman:{found.get('Name')}:{found.get('DockerRootDir')}" if hello.podman else str(found["ID"])
+        return EngineInfo(
+            endpoint=redact(self._endpoint.url),
+            id=own,
+            version=hello.version,
+            api=hello.api,
+            store=f"containerd ({driver})" if snapshotter else driver,
+            builder=self._choose_builder(),
+        )
+
+    def version(self) -> str:
+        """Return the version that the engine told; empty when it was not asked anything yet."""
+        greeted = self._connection.greeted
+        return greeted.version if greeted else ""
+
+    def images(self) -> tuple[ObservedImage, ...]:
+        """List every image that has a tag, in one call to the engine."""
+        filters = json.dumps({"dangling": ["false"]})
+        found = self._connection.call("GET", "/images/json", "list its images", {"filters": filters})
+        podman = self._connection.hello().podman
+        listed = (_observed(entry, podman=podman) for entry in found)
+        return tuple(image for image in listed if image.tags)
+
+    def inspect(self, reference: str) -> ImageDetail | None:
+        """Return what is known of an image (a tag or an id); None when it isn't here."""
+        try:
+            found = self._connection.call("GET", f"/images/{quoted(reference)}/json", f"tell of {reference}")
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return ImageDetail(
+            id=found["Id"],
+            created=found.get("Created") or "",
+            size=found.get("Size") or 0,
+            onbuild=tuple((found.get("Config") or {}).get("OnBuild") or ()),
+            layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
+        )
+
+    def pull(self, reference: str) -> None:
+        """Fetch and tag an image, with the credentials of docker's own configuration."""
+        from isol8_tasks.engine.buildkit import error_of  # noqa: PLC0415 - a run that pulls is rare
+
+        repository, tag = split(reference)
+        try:
+            params = {"fromImage": repository, "tag": tag}
+            headers = self._connection.credentials(reference)
+            for item in self._connection.stream(
+                "/images/create", f"the pull of {reference}", params, headers=headers
+            ):
+                if message := error_of(item):
+                    raise _unavailable(reference, message)
+        except RefusedError as error:
+            raise _unavailable(reference, error.reason) from error
+
+    def build(self, request: BuildRequest, on_event: OnEvent) -> str:
+        """Build, tag, and return the image's id; else raise BuildFailedError and leave the tag as it was."""
+        request = evolve(request, args={**self._connection.proxies(), **request.args})
+        builder = self._choose_builder()
+        if builder == "buildkit":
+            try:
+                return self._build_by_buildkit(request, on_event)
+            except RefusedError as error:
+                if self._setting != "auto" or "buildkit" not in error.reason.lower():
+                    raise
+                builder = self._choose_builder(refused=True)
+        if builder == "buildx":
+            return self._build_by_buildx(request, on_event)
+        return self._build_by_classic(request, on_event)
+
+    def tag(self, source: str, target: str) -> None:
+        """Let the tag `target` point to the image `source` (a tag or an id)."""
+        repository, tag = split(target)
+        path = f"/images/{quoted(source)}/tag"
+        self._connection.call("POST", path, f"tag {source} as {target}", {"repo": repository, "tag": tag})
+
+    def untag(self, reference: str) -> None:
+        """Take a tag (or an id) away, and the image with its last one; nothing there is no error."""
+        path = f"/images/{quoted(reference)}"
+        try:
+            self._connection.call("DELETE", path, f"remove {reference}")
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return
+            if error.status != _CONFLICT or reference.startswith("sha256:"):
+                raise
+            self._untag_in_use(reference, path)
+
+    def cancel(self) -> None:
+        """Break off every build under way, from another thread; they raise EngineError."""
+        self._connection.running.cancel()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._connection.close()
+
+    def _untag_in_use(self, reference: str, path: str) -> None:
+        """Take the last tag from an image that a container uses; the container keeps what it needs."""
+        if self._connection.hello().podman:
+            # Podman's `force` would remove the containers, too.
+            repository, tag = split(reference)
+            params = {"repo": repository, "tag": tag}
+            self._connection.call("POST", f"/libpod{path}/untag", f"remove {reference}", params)
+        else:
+            self._connection.call("DELETE", path, f"remove {reference}", {"force": "1"})
+
+    def _choose_builder(self, *, refused: bool = False) -> str:
+        """Return the builder of this run: the one of the settings, else the first that works."""
+        with self._mutex:
+            if refused:
+                self._builder = self._builder_without_buildkit()
+            elif not self._builder:
+                podman = self._connection.hello().podman
+                if self._setting == "auto":
+                    self._builder = self._builder_without_buildkit() if podman else "buildkit"
+                elif self._setting == "buildkit" and podman:
+                    raise EngineError(
+                        f"the engine at {redact(self._endpoint.url)} is Podman, which has no BuildKit\n"
+                        'Write builder = "auto" under [build] in deps.toml.'
+                    )
+                else:
+                    self._builder = self._setting
+            return self._builder
+
+    def _builder_without_buildkit(self) -> str:
+        from isol8_tasks.engine import buildx  # noqa: PLC0415 - few engines need it
+
+        return "buildx" if buildx.is_usable(self._client_environ()) else "classic"
+
+    def _build_by_buildkit(self, request: BuildRequest, on_event: OnEvent) -> str:
+        from isol8_tasks.engine import buildkit  # noqa: PLC0415 - most runs build nothing
+
+        with contextlib.ExitStack() as stack:
+            return buildkit.build(request, self._poster(request, stack), on_event)
+
+    def _build_by_classic(self, request: BuildRequest, on_event: OnEvent) -> str:
+        from isol8_tasks.engine import classic  # noqa: PLC0415 - few engines need it
+
+        with contextlib.ExitStack() as stack:
+            return classic.build(request, self._poster(request, stack), on_event)
+
+    def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent) -> str:
+        from isol8_tasks.engine import buildx  # noqa: PLC0415 - few engines need it
+
+        with self._connection.running.job() as job:
+            buildx.build(request, self._client_environ(), job, on_event)
+        detail = self.inspect(request.tag)
+        if detail is None:
+            raise EngineError(
+                f"buildx built {request.tag}, but the engine does not have it: its builder is elsewhere\n"
+                'Choose the engine\'s own, docker buildx use default, or builder = "auto" in deps.toml.'
+            )
+        return detail.id
+
+    def _poster(self, request: BuildRequest, stack: contextlib.ExitStack) -> "Post":
+        def post(params: Mapping[str, str], body: bytes) -> Iterator[Mapping[str, object]]:
+            headers = {"Content-Type": "application/x-tar"}
+            what = f"the build of {request.tag}"
+            items = self._connection.stream("/build", what, params, body, headers)
+            # Closed when the build ends, however it ends: that is what makes the engine give up, too.
+            return stack.enter_context(contextlib.closing(items))
+
+        return post
+
+    def _client_environ(self) -> dict[str, str]:
+        """Return the environment in which docker's client program speaks to this engine."""
+        environ = {name: value for name, value in self._environ.items() if name != "DOCKER_CONTEXT"}
+        if self._endpoint.context:
+            environ.pop("DOCKER_HOST", None)
+            return {**environ, "DOCKER_CONTEXT": self._endpoint.context}
+        return {**environ, "DOCKER_HOST": self._endpoint.url}
+
+
+def _unavailable(reference: str, reason: str) -> UpstreamUnavailableError:
+    return UpstreamUnavailableError(
+        f"{reference} could not be pulled: {redact(reason).strip()}\n"
+        "Look at the network and at docker's login to the registry, or name a mirror under [build] args in "
+        "deps.toml. Without any, ./doitw up --lab makes a stand-in."
+    )
+
+
+def _observed(entry: Mapping[str, Any], *, podman: bool) -> ObservedImage:
+    return ObservedImage(
+        id=entry["Id"],
+        tags=_names(entry.get("RepoTags"), podman=podman),
+        digests=_names(entry.get("RepoDigests"), podman=podman),
+        labels=entry.get("Labels") or {},
+        created=entry.get("Created") or 0,
+        size=entry.get("Size") or 0,
+    )
+
+
+def _names(found: list[str] | None, *, podman: bool) -> tuple[str, ...]:
+    names = [name for name in found or () if not name.startswith("<none>")]
+    if podman:
+        names = [_short(name) for name in names]
+    return tuple(sorted(set(names)))
+
+
+def _short(name: str) -> str:
+    prefix = next((prefix for prefix in _LONG_NAMES if name.startswith(prefix)), "")
+    return name.removeprefix(prefix)

@@ -1,0 +1,55 @@
+"""What is under way, so that another thread can break it off."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+
+class Job:
+    """One thing under way."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self._close: Callable[[], object] | None = None
+        self._mutex = threading.Lock()
+
+    def closes_with(self, close: Callable[[], object]) -> None:
+        """Say what breaks it off; done at once when that was asked for already."""
+        with self._mutex:
+            self._close = close
+            if self.cancelled:
+                close()
+
+    def cancel(self) -> None:
+        """Break it off, from any thread."""
+        with self._mutex:
+            self.cancelled = True
+            if self._close is not None:
+                self._close()
+
+
+class Running:
+    """Every job under way."""
+
+    def __init__(self) -> None:
+        self._jobs: set[Job] = set()
+        self._mutex = threading.Lock()
+
+    @contextlib.contextmanager
+    def job(self) -> Iterator[Job]:
+        """Hold a job as long as the block runs."""
+        job = Job()
+        with self._mutex:
+            self._jobs.add(job)
+        try:
+            yield job
+        finally:
+            with self._mutex:
+                self._jobs.discard(job)
+
+    def cancel(self) -> None:
+        """Break off all that is under way now; what begins later is not touched."""
+        with self._mutex:
+            jobs = tuple(self._jobs)
+        for job in jobs:
+            job.cancel()

@@ -1,0 +1,55 @@
+"""What can go wrong, one class for each way in which someone reacts differently.
+
+A message says where, what and what was expected, and then what to try; it is printed as it stands.
+"""
+
+
+class Isol8Error(Exception):
+    """Anything this project reports in one clear line instead of a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(Isol8Error):
+    """deps.toml, a flag or a build input is wrong; nothing was built."""
+
+    exit_code = 3
+
+
+class PlanError(ConfigError):
+    """The Dockerfile or the graph made of it does not hold together."""
+
+
+class EngineError(Isol8Error):
+    """The Docker Engine refused or broke off what was asked of it."""
+
+
+class EngineUnreachableError(EngineError):
+    """No Docker Engine answers, so nothing could be found out."""
+
+    exit_code = 4
+
+
+class UpstreamUnavailableError(EngineError):
+    """An upstream image is not here and could not be pulled; what is built stays as it is."""
+
+    exit_code = 4
+
+
+class BuildFailedError(EngineError):
+    """A build ended without an image; its step and its last lines of output are carried along."""
+
+    def __init__(self, message: str, *, step: str = "", output: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.step = step
+        """The instruction that failed, as `[2/3] RUN pip install …`; empty when none was reached."""
+        self.output = output
+        """The last lines that the step printed, oldest first."""
+
+
+class LabError(Isol8Error):
+    """The private engine or the stand-ins of the lab could not be made or taken down."""
+
+
+class LockedError(Isol8Error):
+    """Another run is at work on the same engine, and this one was told not to wait longer."""

@@ -1,0 +1,1 @@
+"""What to build and why, decided without disk, clock, environment or Docker."""

@@ -1,0 +1,101 @@
+"""An instruction in the form in which it counts: what BuildKit overlooks is gone, and nothing else."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from isol8_tasks.plan.syntax import Heredoc, Instruction, heredoc_name
+from isol8_tasks.plan.variables import Value
+
+Pair = tuple[str, Value]
+
+
+def canonical(
+    instruction: Instruction,
+    *,
+    pairs: Sequence[Pair] = (),
+    origin: str | None = None,
+    mounts: Mapping[str, str] | None = None,
+) -> str:
+    """Return an instruction as it counts.
+
+    `pairs` are the values of an ENV or LABEL; `origin` and `mounts` say by position what its `--from` and the
+    `from=` in its mounts refer to, so that a stage may be renamed.
+    """
+    given = _flags(instruction, origin, mounts or {})
+    body = _body(instruction, pairs)
+    if given or body.startswith("--"):
+        given += " --"
+    return f"{instruction.keyword}{given} {body}{_heredocs(instruction)}"
+
+
+def canonical_from(start: Instruction, origin: str) -> str:
+    """Return a FROM as it counts: by what it refers to, not by its name."""
+    platform = start.flag("platform")
+    return f"FROM {origin}" if platform is None else f"FROM --platform={platform} {origin}"
+
+
+def _body(instruction: Instruction, pairs: Sequence[Pair]) -> str:  # noqa: PLR0911 - one for each kind
+    match instruction.keyword:
+        case "ARG":
+            # Whether there is a default shows in the history of the image; its text is one of the arguments.
+            return " ".join("".join(word.partition("=")[:2]) for word in instruction.words)
+        case "ENV" | "LABEL":
+            return _json([_pair(*pair) for pair in pairs])
+        case "EXPOSE":
+            return _json(sorted(instruction.words))
+        case "ADD" | "COPY" | "VOLUME":
+            return _json(instruction.words)
+        case "ONBUILD" if instruction.trigger:
+            return canonical(instruction.trigger, pairs=_written(instruction.trigger))
+        case "HEALTHCHECK":
+            kind, *command = instruction.rest.split(None, 1)
+            return f"{kind.upper()} {_shell_or_array(instruction, ''.join(command))}"
+        case _:
+            return _shell_or_array(instruction, instruction.rest)
+
+
+def _shell_or_array(instruction: Instruction, shell: str) -> str:
+    return shell if instruction.array is None else _json(instruction.array)
+
+
+def _pair(name: str, value: Value) -> list[str | None]:
+    return [name, value.text] if value.plain else [name, value.counts, None]
+
+
+def _written(instruction: Instruction) -> list[Pair]:
+    return [(name, Value(text=None, counts=word)) for name, word in instruction.pairs]
+
+
+def _flags(instruction: Instruction, origin: str | None, mounts: Mapping[str, str]) -> str:
+    found = []
+    for name, value in instruction.options:
+        order, text = (name, ""), value
+        if name == "from" and origin:
+            text = origin
+        if name == "mount":
+            fields = [_mount_field(field, mounts) for field in value.split(",")]
+            order, text = (name, ",".join(sorted(fields))), ",".join(fields)
+        flag = f"--{name}={text}"
+        found.append((order, _json(flag) if any(map(str.isspace, flag)) else flag))
+    # The order of flags means nothing, but for those that can be given more than once.
+    return "".join(f" {flag}" for _, flag in sorted(found, key=lambda each: each[0]))
+
+
+def _mount_field(field: str, mounts: Mapping[str, str]) -> str:
+    name, _, value = field.partition("=")
+    return f"from={mounts[value]}" if name.lower() == "from" and value in mounts else field
+
+
+def _heredocs(instruction: Instruction) -> str:
+    return "".join(f"\n{_json(_heredoc(instruction, each))}" for each in instruction.heredocs)
+
+
+def _heredoc(instruction: Instruction, heredoc: Heredoc) -> list[object]:
+    """BuildKit itself takes the tabs away unless a shell gets to read the here-document."""
+    shell_reads = instruction.keyword == "RUN" and heredoc_name(instruction.rest) is None
+    content = heredoc.content if shell_reads else heredoc.text
+    return [heredoc.name, content, heredoc.expand]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,82 @@
+"""Why an image is not up to date: every reason, in the order in which people look for it."""
+
+from isol8_tasks.plan import reasons
+from isol8_tasks.plan.fingerprint import decode_inputs, diff, key
+from isol8_tasks.plan.labels import SCHEMA, Record, read
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.observed import Observed
+from isol8_tasks.plan.reasons import Reason
+from isol8_tasks.plan.staleness import Decision, effective_inputs, parent_is_current
+
+
+def explain(
+    spec: ImageSpec, observed: Observed, parent: Decision | None, *, checkout: str, forced: bool
+) -> tuple[Reason, ...]:
+    """Return what is the matter with an image that something is to be done for."""
+    if observed.public(spec.name) is None:
+        return (reasons.Missing(image=spec.name),)
+    memory = _memory_reasons(spec, observed)
+    if spec.withdrawn:
+        return memory
+    asked = (reasons.Forced(),) if forced else ()
+    return (*_content_reasons(spec, observed, parent, checkout), *asked, *memory)
+
+
+def _content_reasons(
+    spec: ImageSpec, observed: Observed, parent: Decision | None, checkout: str
+) -> tuple[Reason, ...]:
+    record = observed.record(spec.name)
+    if record is None:
+        return (_foreign(spec, observed),)
+    if record.schema != SCHEMA:
+        return (reasons.SchemaChanged(old=record.schema, new=SCHEMA),)
+    return (*_own_reasons(spec, record, checkout), *_parent_reasons(spec, record, observed, parent))
+
+
+def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
+    """Tell a tag that somebody moved from one that a promotion cut short did not move yet."""
+    marker = observed.marker(spec.name)
+    public = observed.public(spec.name)
+    if marker is not None and public is not None:
+        ours, theirs = read(marker.labels), read(public.labels)
+        if ours and theirs and ours.build != theirs.build and theirs.role == "current":
+            return reasons.PromotionCutShort(image=spec.name)
+    return reasons.NotOurs(image=spec.name)
+
+
+def _own_reasons(spec: ImageSpec, record: Record, checkout: str) -> tuple[Reason, ...]:
+    inputs = effective_inputs(spec.inputs, record)
+    if key(inputs) == record.key:
+        return ()
+    recorded = decode_inputs(record.inputs)
+    found = diff(recorded, inputs) if recorded else ()
+    if not found:
+        found = (reasons.Unexplained(),)
+    if record.checkout != checkout:
+        found = (*found, reasons.OtherCheckout(name=record.checkout))
+    return found
+
+
+def _memory_reasons(spec: ImageSpec, observed: Observed) -> tuple[Reason, ...]:
+    """Tell where the image remembers other flags than it should."""
+    record = observed.record(spec.name)
+    if record is None:
+        return ()
+    wanted, remembered = {name for name, _ in spec.flags}, {name for name, _ in record.flags}
+    if wanted == remembered:
+        return ()
+    return (
+        reasons.FlagsChanged(
+            added=tuple(sorted(wanted - remembered)), removed=tuple(sorted(remembered - wanted))
+        ),
+    )
+
+
+def _parent_reasons(
+    spec: ImageSpec, record: Record, observed: Observed, parent: Decision | None
+) -> tuple[Reason, ...]:
+    if spec.parent is None or parent_is_current(spec, record, observed, parent):
+        return ()
+    if parent is not None and parent.pending:
+        return (reasons.ParentStale(parent=spec.parent),)
+    return (reasons.ParentRebuilt(parent=spec.parent),)

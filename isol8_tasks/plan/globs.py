@@ -1,0 +1,71 @@
+"""Patterns for paths, as Go's filepath.Match and moby's patternmatcher take them."""
+
+import re
+from functools import lru_cache
+
+
+class BadPatternError(ValueError):
+    """A pattern that BuildKit refuses too."""
+
+
+@lru_cache(maxsize=1024)
+def compile_glob(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
+    """Return a pattern as a regular expression for whole paths; `deep`: `**` goes through folders."""
+    expression = ""
+    position = 0
+    while position < len(pattern):
+        char = pattern[position]
+        position += 1
+        if deep and char == "*" and pattern.startswith("*", position):
+            position += 2 if pattern.startswith("/", position + 1) else 1
+            expression += "(?:.*/)?" if position < len(pattern) else ".*"
+        elif char == "*":
+            expression += "[^/]*"
+        elif char == "?":
+            expression += "[^/]"
+        elif char == "[":
+            piece, position = _class(pattern, position)
+            expression += piece
+        elif char == "\\":
+            literal, position = _escaped(pattern, position - 1)
+            expression += re.escape(literal)
+        else:
+            expression += re.escape(char)
+    return re.compile(expression + r"\Z", re.DOTALL)
+
+
+def has_wildcards(text: str) -> bool:
+    """Tell whether a path is a pattern."""
+    return re.search(r"[*?\[]", re.sub(r"\\.?", "", text)) is not None
+
+
+def _class(pattern: str, position: int) -> tuple[str, int]:
+    negated = pattern.startswith("^", position)
+    position += negated
+    first = position
+    ranges = ""
+    while position == first or not pattern.startswith("]", position):
+        low, position = _class_char(pattern, position)
+        high = low
+        if pattern.startswith("-", position):
+            high, position = _class_char(pattern, position + 1)
+        # Nothing is in z-a, and a regular expression can't say so.
+        ranges += f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""
+    if not ranges:
+        return "." if negated else "(?!)", position + 1
+    return f"[{'^' * negated}{ranges}]", position + 1
+
+
+def _class_char(pattern: str, position: int) -> tuple[str, int]:
+    if pattern[position : position + 1] in ("", "-", "]"):
+        raise BadPatternError(f"{pattern}: a [ is not closed, or nothing is in it")
+    return _escaped(pattern, position)
+
+
+def _escaped(pattern: str, position: int) -> tuple[str, int]:
+    """Return the character at the position, or the one that a backslash there escapes, and where to go on."""
+    if pattern[position] != "\\":
+        return pattern[position], position + 1
+    if position + 1 == len(pattern):
+        raise BadPatternError(f"{pattern}: nothing follows the last \\")
+    return pattern[position + 1], position + 2

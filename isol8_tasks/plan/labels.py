@@ -1,0 +1,141 @@
+"""The labels that carry the truth about an image: what it was built of, and what isol8's clients look for.
+
+Labels are inherited by every child of an image and can't be removed, only overridden. So each build writes all keys
+of ours, empty where unused, and empties those of the clients that it inherits and must not show.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from typing import Final, Literal
+
+from attrs import evolve, frozen
+
+SCHEMA: Final = 1
+"""Version of the keys below; raising it makes every image stale once."""
+
+PREFIX: Final = "org.isol8.tasks."
+STANDIN: Final = "org.isol8.lab.standin"
+"""On an upstream image: it is a stand-in, made by the recipe of this hash."""
+STANDIN_ARG: Final = "org.isol8.lab.arg."
+"""On a stand-in: a build argument that it needs, by name."""
+
+CLIENT_KEYS: Final = (
+    "org.isol8.runtime",
+    "org.isol8.dependencies",
+    "org.isol8.setup",
+    "org.isol8.build.hash",
+    "org.isol8.deps.hash",
+)
+"""What isol8's own clients read; `.runtime` with `.dependencies` makes an image a candidate for their choice."""
+
+_TEXT_FIELDS: Final = ("image", "role", "key", "inputs", "build", "parent", "checkout", "standin")
+
+
+@frozen(kw_only=True)
+class Record:
+    """What we write on an image of ours."""
+
+    image: str
+    """Its name, the public tag without the repository; copies under other tags keep it."""
+    role: Literal["candidate", "current", "previous"]
+    key: str
+    inputs: str
+    """The inputs in short (fingerprint.encode_inputs), for the words about what changed."""
+    build: str
+    """A random id, new with every build."""
+    parent: str = ""
+    """The build id of the image of ours that it was built on; empty for a base."""
+    checkout: str
+    """Which checkout built it (workspace.checkout_id), for the words about another one."""
+    standin: str = ""
+    """Recipe hash of the stand-in that it stands on; empty on a real upstream image."""
+    upstream: str = ""
+    """The upstream image's reference, as `alpine:3.21`."""
+    upstream_digest: str = ""
+    """The upstream image's digest in its registry, as `sha256:…`; empty where it has none."""
+    flags: tuple[tuple[str, str], ...] = ()
+    """Packages asked for on the command line, each with its date."""
+    packages: tuple[str, ...] = ()
+    recipe: int = 0
+    schema: int = SCHEMA
+
+
+def read(labels: Mapping[str, str]) -> Record | None:
+    """Return the record on an image, or None where there is none that can be read.
+
+    A record of another schema is read as far as it is understood: staleness names the difference.
+    """
+    try:
+        schema = int(labels[PREFIX + "schema"])
+        role = labels[PREFIX + "role"]
+        if role not in {"candidate", "current", "previous"}:
+            return None
+        return Record(
+            **{name: labels.get(PREFIX + name, "") for name in _TEXT_FIELDS},  # type: ignore[arg-type]
+            upstream=labels.get(PREFIX + "upstream", ""),
+            upstream_digest=labels.get(PREFIX + "upstream-digest", ""),
+            recipe=int(labels.get(PREFIX + "recipe") or 0),
+            flags=tuple(sorted(json.loads(labels.get(PREFIX + "flags") or "{}").items())),
+            packages=tuple(json.loads(labels.get(PREFIX + "packages") or "[]")),
+            schema=schema,
+        )
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def write(record: Record) -> dict[str, str]:
+    """Return all keys of ours for an image."""
+    return {
+        **{PREFIX + name: getattr(record, name) for name in _TEXT_FIELDS},
+        PREFIX + "schema": str(record.schema),
+        PREFIX + "recipe": str(record.recipe),
+        PREFIX + "upstream": record.upstream,
+        PREFIX + "upstream-digest": record.upstream_digest,
+        PREFIX + "flags": _json(dict(record.flags)) if record.flags else "",
+        PREFIX + "packages": _json(list(record.packages)) if record.packages else "",
+    }
+
+
+def hidden(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the clients' keys that an image inherits, emptied, so that no client picks it."""
+    return {key: "" for key in CLIENT_KEYS if inherited.get(key)}
+
+
+def previous(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return what to override on the copy of an image that loses its public tag."""
+    record = read(labels)
+    ours = write(evolve(record, role="previous")) if record else {}
+    return {**ours, **hidden(labels)}
+
+
+def for_clients(
+    runtime: str, key: str, *, packages: Collection[str] | None, dependencies: str, setup: str = ""
+) -> dict[str, str]:
+    """Return the labels by which isol8's clients of every generation know an image.
+
+    `packages` is None for a base, which must not look like a custom image; `dependencies` is the comma-joined list.
+    """
+    if packages is None:
+        return {"org.isol8.build.hash": key}
+    return {
+        "org.isol8.runtime": runtime,
+        "org.isol8.dependencies": dependencies,
+        "org.isol8.setup": setup,
+        "org.isol8.deps.hash": _dependency_hash(runtime, packages, setup),
+    }
+
+
+def client_tag_suffix(runtime: str, packages: Collection[str], setup: str = "") -> str:
+    """Return the 12 hex digits by which isol8 v0.12.2 to v0.17 look for a custom image: `-custom-<12 hex>`."""
+    return _dependency_hash(runtime, packages, setup)[:12]
+
+
+def _dependency_hash(runtime: str, packages: Collection[str], setup: str) -> str:
+    """Hash as isol8 does (packages/core/src/engine/image-builder.ts): everything joined with nothing."""
+    text = runtime + "".join(sorted(packages)) + (f"setup:{setup}" if setup else "")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)

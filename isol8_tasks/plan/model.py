@@ -1,0 +1,89 @@
+"""The values that planning is about: the inputs of an image, and the image that they specify."""
+
+from typing import Literal
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class ContextFile:
+    """A file of the build context, by what counts of it: its content and its executable bit."""
+
+    digest: str
+    """sha256 of the content, 64 hex digits."""
+    executable: bool = False
+
+
+@frozen(kw_only=True)
+class Step:
+    """One instruction of a stage, as it counts for the image."""
+
+    line: int
+    """Where it begins in the Dockerfile, counted from 1; for people only, never hashed."""
+    text: str
+    """The instruction in its canonical form (upper-case keyword, comments and indentation gone)."""
+
+
+@frozen(kw_only=True)
+class StageInputs:
+    """A stage that an image is built of."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+@frozen(kw_only=True)
+class Inputs:
+    """Everything that decides what comes out of a build, and nothing else."""
+
+    recipe: int
+    runtime: str
+    stages: tuple[StageInputs, ...] = ()
+    """In the order in which they stand upon one another, the target last; empty for a custom image."""
+    files: tuple[tuple[str, ContextFile], ...] = ()
+    """The context files that the stages copy, by path, sorted."""
+    args: tuple[tuple[str, str], ...] = ()
+    """Effective values of the build arguments that the stages use, sorted; none that only say where to fetch."""
+    upstream: tuple[tuple[str, str | None], ...] = ()
+    """Each upstream image by its FROM reference, with the first 12 hex digits of its image id on this engine (None:
+    not here). The reference is for people, as it says where the image comes from; the id counts."""
+    packages: tuple[str, ...] = ()
+    """Sorted and unique."""
+    setup: str = ""
+
+
+@frozen(kw_only=True)
+class ImageSpec:
+    """An image that should exist."""
+
+    name: str
+    """The public tag without the repository: `bun`, `bun-custom`."""
+    task: str
+    """The doit task that builds it: `base:bun`, `custom:bun`."""
+    kind: Literal["base", "custom"]
+    runtime: str
+    parent: str | None
+    """Name of the image of ours that it is built on; None for a base."""
+    inputs: Inputs
+    dockerfile: str
+    """The text that is built."""
+    target: str | None
+    """The stage to build; None for the last."""
+    args: tuple[tuple[str, str], ...] = ()
+    """Every build argument that is passed on, those that say where to fetch among them; sorted."""
+    flags: tuple[tuple[str, str], ...] = ()
+    """Packages that came from the command line, each with the date (ISO 8601) on which it was asked for."""
+    withdrawn: bool = False
+    """Its packages came from flags alone, and these were dropped: the image stays, and forgets them."""
+
+
+@frozen(kw_only=True)
+class FlagRequest:
+    """What the command line asks for, beside deps.toml."""
+
+    packages: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Packages by runtime."""
+    only_file: bool = False
+    """Drop what earlier flags asked for."""
+    today: str = ""
+    """The date (ISO 8601) that newly asked packages are remembered with."""

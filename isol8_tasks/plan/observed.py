@@ -1,0 +1,87 @@
+"""What an engine holds, as it was seen at one moment."""
+
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+from attrs import Factory, evolve, field, frozen
+
+from isol8_tasks.plan.labels import Record, read
+
+
+@frozen(kw_only=True)
+class ObservedImage:
+    """An image as the engine lists it."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    """`isol8:bun`, …; sorted."""
+    digests: tuple[str, ...] = ()
+    """`alpine@sha256:…`, …; sorted; empty for an image that was never pulled or pushed."""
+    labels: Mapping[str, str] = Factory(dict)
+    created: int = 0
+    """Seconds since the epoch, of the image's configuration."""
+    size: int = 0
+    """Bytes, as the engine counts them."""
+
+
+@frozen(kw_only=True)
+class Observed:
+    """Every tagged image of an engine, from one listing."""
+
+    repository: str
+    """The repository of the public tags: `isol8`."""
+    images: tuple[ObservedImage, ...] = ()
+    _by_tag: Mapping[str, ObservedImage] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        by_tag = {tag: image for image in self.images for tag in image.tags}
+        object.__setattr__(self, "_by_tag", by_tag)
+
+    def tagged(self, reference: str) -> ObservedImage | None:
+        """Return the image that a full reference (`alpine:3.21`) names here, if any."""
+        if ":" not in reference.rpartition("/")[2]:
+            reference += ":latest"
+        for spelling in _spellings(reference):
+            if image := self._by_tag.get(spelling):
+                return image
+        return None
+
+    def public(self, name: str) -> ObservedImage | None:
+        """Return the image under the public tag of `name` (`bun-custom`)."""
+        return self._by_tag.get(f"{self.repository}:{name}")
+
+    def marker(self, name: str) -> ObservedImage | None:
+        """Return the image that was promoted last as `name`."""
+        return self._by_tag.get(f"{private_repository(self.repository)}:{name}")
+
+    def record(self, name: str) -> Record | None:
+        """Return what we wrote on the image under the public tag of `name`; None if it isn't the one we promoted.
+
+        A `docker commit` and a `FROM isol8:bun` inherit every label, but never the marker tag.
+        """
+        image, marker = self.public(name), self.marker(name)
+        if image is None or marker is None or image.id != marker.id:
+            return None
+        return read(image.labels)
+
+    def moved(self, image_id: str, labels: Mapping[str, str], *tags: str) -> Self:
+        """Return what is held once `tags` point to the image `image_id` that was just made."""
+        rest = tuple(evolve(each, tags=tuple(t for t in each.tags if t not in tags)) for each in self.images)
+        same = next((each for each in rest if each.id == image_id), ObservedImage(id=image_id, labels=labels))
+        new = evolve(same, tags=tuple(sorted({*same.tags, *tags})), labels=labels)
+        return evolve(self, images=(*(each for each in rest if each.tags and each.id != image_id), new))
+
+
+def private_repository(repository: str) -> str:
+    """Return the repository of the private tags, which sorts behind the public one.
+
+    Clients take the first tag of an image that they find by its labels, so the public tag has to stand first.
+    """
+    return f"{repository}_build"
+
+
+def _spellings(reference: str) -> Iterable[str]:
+    yield reference
+    for prefix in ("docker.io/library/", "docker.io/", "index.docker.io/library/", "index.docker.io/"):
+        if reference.startswith(prefix):
+            yield reference.removeprefix(prefix)

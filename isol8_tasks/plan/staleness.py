@@ -1,0 +1,122 @@
+"""What has to be done for an image, and why: (specification, what the engine holds) to a decision."""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from attrs import evolve, frozen
+
+from isol8_tasks.errors import Isol8Error
+from isol8_tasks.plan.fingerprint import decode_inputs, key
+from isol8_tasks.plan.graph import Graph
+from isol8_tasks.plan.labels import SCHEMA, Record
+from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.plan.observed import Observed
+
+if TYPE_CHECKING:
+    from isol8_tasks.plan.reasons import Reason
+
+State = Literal["up-to-date", "stale", "missing", "undeclared", "unknown"]
+
+
+@frozen(kw_only=True)
+class Decision:
+    """What is the matter with one image."""
+
+    image: str
+    """Its name: `bun-custom`."""
+    task: str
+    """The doit task that would mend it; empty for an undeclared image, which no task is for."""
+    state: State
+    reasons: tuple["Reason", ...] = ()
+    relabel: bool = False
+    """Its content is right and only what its labels remember is not: no build is needed."""
+    problem: str = ""
+    """Why nothing could be decided, for the state `unknown`."""
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether there is something to do."""
+        return self.state in {"stale", "missing", "unknown"}
+
+
+def decide_all(
+    graph: Graph, observed: Observed, *, checkout: str, forced: Collection[str] = ()
+) -> Mapping[str, Decision]:
+    """Decide every image of the graph, parents first; an error in one is a decision about that one alone."""
+    decisions: dict[str, Decision] = {}
+    for spec in graph.images:
+        parent = decisions.get(spec.parent) if spec.parent else None
+        try:
+            decisions[spec.name] = decide(
+                spec, observed, parent, checkout=checkout, forced=spec.name in forced
+            )
+        except Isol8Error as error:
+            decisions[spec.name] = Decision(
+                image=spec.name, task=spec.task, state="unknown", problem=str(error)
+            )
+    for name in graph.undeclared:
+        if name not in decisions:
+            decisions[name] = Decision(image=name, task="", state="undeclared")
+    return decisions
+
+
+def decide(
+    spec: ImageSpec, observed: Observed, parent: Decision | None, *, checkout: str, forced: bool = False
+) -> Decision:
+    """Decide one image; `parent` is the decision on the image of ours that it is built on."""
+    # An image that nothing asks for any more is left as it is, but for what it remembers.
+    content = spec.withdrawn or (not forced and _content_is_current(spec, observed, parent))
+    memory = _memory_is_current(spec, observed)
+    if content and memory and observed.public(spec.name) is not None:
+        return Decision(image=spec.name, task=spec.task, state="up-to-date")
+    # Here, since a run with nothing to do, which is most of them, has nothing to explain.
+    from isol8_tasks.plan.explanation import explain  # noqa: PLC0415
+
+    missing = observed.public(spec.name) is None
+    return Decision(
+        image=spec.name,
+        task=spec.task,
+        state="missing" if missing else "stale",
+        reasons=explain(spec, observed, parent, checkout=checkout, forced=forced),
+        relabel=content and not missing,
+    )
+
+
+def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, parent: Decision | None) -> bool:
+    """Tell whether an image stands on the build of its parent that is there now, and stays."""
+    if spec.parent is None or parent is None:
+        return True
+    if parent.pending:
+        return False
+    current = observed.record(spec.parent)
+    return current is not None and current.build == record.parent
+
+
+def effective_inputs(inputs: Inputs, record: Record) -> Inputs:
+    """Return the inputs as they count beside an image: an upstream image that was removed here has not moved."""
+    recorded = decode_inputs(record.inputs)
+    known = dict(recorded.upstream) if recorded else {}
+    ids = list(known.values())
+    return evolve(
+        inputs,
+        upstream=tuple(
+            (name, short or known.get(name) or (ids[index] if index < len(ids) else None))
+            for index, (name, short) in enumerate(inputs.upstream)
+        ),
+    )
+
+
+def _content_is_current(spec: ImageSpec, observed: Observed, parent: Decision | None) -> bool:
+    record = observed.record(spec.name)
+    return (
+        record is not None
+        and record.schema == SCHEMA
+        and key(effective_inputs(spec.inputs, record)) == record.key
+        and parent_is_current(spec, record, observed, parent)
+    )
+
+
+def _memory_is_current(spec: ImageSpec, observed: Observed) -> bool:
+    """Tell whether the image remembers the flags that it should."""
+    record = observed.record(spec.name)
+    return record is None or {name for name, _ in spec.flags} == {name for name, _ in record.flags}

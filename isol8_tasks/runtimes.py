@@ -1,0 +1,51 @@
+"""The five runtimes as data: what differs between python, node, bun, deno and bash is said here and nowhere else."""
+
+from typing import Final
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Runtime:
+    """One runtime of isol8: a stage of docker/Dockerfile, and how packages are installed on it."""
+
+    name: str
+    """The stage, the public tag and the value of isol8's own label."""
+    recipe: int
+    """Version of how this project builds images of this runtime; raising it makes them stale, and says so."""
+    install: tuple[str, ...]
+    """The command that the packages of a custom image are appended to, word for word the specification's."""
+    ecosystem: str
+    """Whose package grammar applies: pypi, npm, deno or apk."""
+
+
+RUNTIMES: Final[dict[str, Runtime]] = {
+    runtime.name: runtime
+    for runtime in (
+        Runtime(name="python", recipe=1, install=("pip", "install", "--no-cache-dir"), ecosystem="pypi"),
+        Runtime(name="node", recipe=1, install=("npm", "install", "-g"), ecosystem="npm"),
+        Runtime(name="bun", recipe=1, install=("bun", "install", "-g"), ecosystem="npm"),
+        Runtime(name="deno", recipe=1, install=("deno", "cache"), ecosystem="deno"),
+        Runtime(name="bash", recipe=1, install=("apk", "add", "--no-cache"), ecosystem="apk"),
+    )
+}
+"""In the order of the specification, which is also the order of every list that people see."""
+
+PROXY_ARGS: Final = frozenset(
+    f"{name}_proxy" if small else f"{name.upper()}_PROXY"
+    for name in ("http", "https", "ftp", "no", "all")
+    for small in (True, False)
+)
+"""Build arguments that every builder knows without a declaration (docs.docker.com/reference/dockerfile)."""
+
+LOCATION_ARGS: Final = PROXY_ARGS | {
+    "ALPINE_IMAGE",
+    "DENO_IMAGE",
+    "APK_REPOSITORY",
+    "BUN_INSTALL_URL",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_TRUSTED_HOST",
+    "NPM_CONFIG_REGISTRY",
+}
+"""Build arguments that say where something is fetched from: passed on, and never part of a key."""

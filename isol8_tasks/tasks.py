@@ -1,0 +1,187 @@
+"""The graph for doit: ping, base:*, custom:*, resolve, and setup, which is all of them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from doit import task_params
+from doit.exceptions import InvalidDodoFile, TaskFailed
+
+from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.packages import parse_spec, split_flag
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
+from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.session import Failure, Session, open_session
+
+DOIT_CONFIG: Final = {"default_tasks": ["setup"], "action_string_formatting": "new"}
+
+_PACKAGES_OF: Final = {
+    "python": "Python packages, installed with pip",
+    "node": "Node.js packages, installed with npm",
+    "bun": "Bun packages, installed with bun",
+    "deno": "Deno modules, cached with deno",
+    "bash": "Alpine packages, installed with apk",
+}
+
+FORCE: Final = {
+    "name": "force",
+    "long": "force",
+    "type": bool,
+    "default": False,
+    "help": "rebuild without cache, stale or not",
+}
+
+SETUP_FLAGS: Final[list[dict[str, Any]]] = [
+    *(
+        {
+            "name": name,
+            "long": name,
+            "type": list,
+            "default": [],
+            "help": f"{what}; comma-separated, and it lasts",
+        }
+        for name, what in _PACKAGES_OF.items()
+    ),
+    {
+        "name": "only_file",
+        "long": "only-file",
+        "type": bool,
+        "default": False,
+        "help": "drop the packages that earlier flags asked for",
+    },
+    FORCE,
+]
+
+
+@cache
+def session() -> Session:
+    """Return the session of this process, for the checkout that doit works in."""
+    return open_session(Path.cwd(), os.environ)
+
+
+def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
+    """Return what the flags of `setup` ask for; a ConfigError names every package that is not one."""
+    problems, packages = [], []
+    for runtime in RUNTIMES.values():
+        words = [word for text in flags[runtime.name] for word in split_flag(text)]
+        specs = []
+        for word in words:
+            try:
+                specs.append(parse_spec(runtime.ecosystem, word).text)
+            except ConfigError as error:
+                problems.append(f"--{runtime.name}: {error}")
+        packages.append((runtime.name, tuple(specs)))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return FlagRequest(packages=tuple(packages), only_file=flags["only_file"])
+
+
+@task_params(SETUP_FLAGS)  # type: ignore[untyped-decorator,unused-ignore]  # doit has no types
+def task_setup(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - doit's own values
+    """Bring every image up to date, and write resolved-images.json."""
+    # doit makes the tasks in the order of these functions, so this one hands the flags to those below.
+    with _one_line_errors():
+        session().request = flag_request(flags)
+        if flags["force"]:
+            session().forced.update(spec.name for spec in session().graph.images)
+    return {"actions": None, "task_dep": ["resolve"]}
+
+
+def task_ping() -> dict[str, Any]:
+    """Verify that a Docker Engine answers."""
+    return {"actions": [_action("ping", session().ping)], **_PLAIN}
+
+
+def task_base() -> Iterator[dict[str, Any]]:
+    """Build the image of a runtime from docker/Dockerfile."""
+    yield _group("Build the five base images from docker/Dockerfile.")
+    yield from _image_tasks("base", "Base image of {runtime}")
+
+
+def task_custom() -> Iterator[dict[str, Any]]:
+    """Build the image of a runtime with the packages that deps.toml and the flags ask for."""
+    yield _group("Build the images with packages, from deps.toml and the flags.")
+    yield from _image_tasks("custom", "{runtime} with {packages}")
+
+
+def task_resolve() -> dict[str, Any]:
+    """Write resolved-images.json: which image each runtime runs."""
+    with _one_line_errors():
+        images = [spec.task for spec in session().graph.images]
+    return {"actions": [_action("resolve", session().resolve)], "task_dep": ["ping", *images], **_PLAIN}
+
+
+_PLAIN: Final[Mapping[str, Any]] = {"io": {"capture": False}, "verbosity": 2}
+
+
+def _group(doc: str) -> dict[str, Any]:
+    return {"name": None, "doc": doc}
+
+
+def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
+    with _one_line_errors():
+        images = [spec for spec in session().graph.images if spec.kind == kind]
+    for spec in images:
+        yield {
+            "name": spec.task.partition(":")[2],
+            "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.inputs.packages)),
+            "actions": [_action(spec.task, _maker(spec))],
+            "task_dep": ["ping", *([f"base:{spec.parent}"] if spec.parent else [])],
+            "uptodate": [_freshness(spec)],
+            "clean": [(_remove, [spec.name])],
+            "params": [FORCE],
+            **_PLAIN,
+        }
+
+
+def _maker(spec: ImageSpec) -> Callable[..., None]:
+    def make() -> None:
+        session().make(spec.name)
+
+    return make
+
+
+def _freshness(spec: ImageSpec) -> Callable[..., bool]:
+    def up_to_date(task: Any, values: Any) -> bool:  # noqa: ANN401, ARG001 - doit's own values, by name
+        if (task.options or {}).get("force"):
+            session().force(spec.name)
+        return session().is_current(spec.name)
+
+    return up_to_date
+
+
+def _action(subject: str, work: Callable[[], object]) -> tuple[Callable[[], TaskFailed | None], list[object]]:
+    """Return a doit action that reports an error of ours in a line instead of a traceback."""
+
+    def act() -> TaskFailed | None:
+        try:
+            work()
+        except Isol8Error as error:
+            failures = session().failures
+            if not any(failure.error is error for failure in failures):
+                failures.append(Failure(subject=subject, error=error))
+            return TaskFailed(str(error), report=False)
+        return None
+
+    return act, []
+
+
+def _remove(name: str, *, dryrun: bool) -> None:
+    current = session()
+    tag = f"{current.repository}:{name}"
+    if dryrun:
+        print(f"{tag}   would be removed")  # noqa: T201 - doit's clean prints what it does
+    else:
+        print(f"{tag}   {'removed' if current.remove(name) else 'is not there'}")  # noqa: T201 - as above
+
+
+class _one_line_errors:  # noqa: N801 - reads as the statement that it is used for
+    """Turns an error of ours into the one that doit reports in a line when it comes while the tasks are made."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Isol8Error):
+            raise InvalidDodoFile(str(error)) from None

@@ -1,0 +1,193 @@
+"""The folder worked in: reads deps.toml and docker/, writes the manifest; owns paths, the lock and the clock."""
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from isol8_tasks.config import Config, parse_config
+from isol8_tasks.engine import FileContent
+from isol8_tasks.errors import ConfigError, LockedError, PlanError
+from isol8_tasks.plan.model import ContextFile
+
+MANIFEST: Final = "resolved-images.json"
+
+
+@frozen(kw_only=True)
+class Workspace:
+    """A checkout on disk."""
+
+    root: Path
+    """The folder with dodo.py and docker/."""
+    deps: Path
+    """deps.toml, or what ISOL8_DEPS names; the manifest stands beside it."""
+
+    @classmethod
+    def here(cls, root: Path, environ: Mapping[str, str]) -> "Workspace":
+        """Return the workspace of a checkout's folder."""
+        return cls(root=root, deps=root / environ.get("ISOL8_DEPS", "deps.toml"))
+
+    @property
+    def manifest(self) -> Path:
+        """Where resolved-images.json is written."""
+        return self.deps.parent / MANIFEST
+
+    @property
+    def state(self) -> Path:
+        """The folder for what can be made again: logs, the lab, doit's database."""
+        return self.root / ".isol8"
+
+    @property
+    def checkout_id(self) -> str:
+        """Name of this checkout for labels: its folder's name and enough of a hash to tell two of that name apart."""
+        digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:8]
+        return f"{self.root.resolve().name}-{digest}"
+
+    def read_config(self) -> Config:
+        """Read deps.toml; a file that is not there asks for nothing."""
+        source = os.path.relpath(self.deps, self.root)
+        try:
+            text = self.deps.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if self.deps == self.root / "deps.toml":
+                return Config()
+            raise ConfigError(f"{source}: not there, though ISOL8_DEPS names it; mend or unset it") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{source}: can't be read ({error}); a UTF-8 text file is expected") from error
+        return parse_config(text, source)
+
+    def read_context(self) -> dict[str, FileContent]:
+        """Read every file below docker/, by its path there."""
+        folder = self.root / "docker"
+        files = {}
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            try:
+                if path.is_file():
+                    executable = bool(path.stat().st_mode & 0o100)
+                    files[name] = FileContent(data=path.read_bytes(), executable=executable)
+            except OSError as error:
+                raise PlanError(
+                    f"docker/{name}: can't be read ({error.strerror}); mend it or take it away"
+                ) from error
+        if "Dockerfile" not in files:
+            raise PlanError("docker/Dockerfile: not there; the five base images are built from it")
+        return files
+
+    def revision(self) -> str:
+        """Return the commit that is checked out; empty where git does not say."""
+        try:
+            git = self.root / ".git"
+            if git.is_file():
+                git = (self.root / git.read_text().removeprefix("gitdir:").strip()).resolve()
+            head = (git / "HEAD").read_text().strip()
+            if not head.startswith("ref:"):
+                return head
+            reference = head.removeprefix("ref:").strip()
+            common = git / "commondir"
+            home = (git / common.read_text().strip()).resolve() if common.is_file() else git
+            if (home / reference).is_file():
+                return (home / reference).read_text().strip()
+            packed = (home / "packed-refs").read_text().splitlines()
+            return next((line.split()[0] for line in packed if line.endswith(" " + reference)), "")
+        except OSError:
+            return ""
+
+    def write_manifest(self, text: str) -> str | None:
+        """Write the manifest unless it stands there already; return what stood there before."""
+        try:
+            old = self.manifest.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            old = None
+        if old != text:
+            # Beside its place, as a rename across file systems would not be atomic.
+            new = self.manifest.with_name(f".{self.manifest.name}.{secrets.token_hex(4)}")
+            try:
+                new.write_text(text, encoding="utf-8")
+                new.replace(self.manifest)
+            except OSError as error:
+                new.unlink(missing_ok=True)
+                raise ConfigError(f"{self.manifest.name}: can't be written ({error.strerror})") from error
+        return old
+
+    def write_log(self, name: str, lines: list[str]) -> str:
+        """Keep the whole output of a build, and return its path relative to the checkout."""
+        folder = self.state / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.log"
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return path.relative_to(self.root).as_posix()
+
+
+def digests(files: Mapping[str, FileContent]) -> dict[str, ContextFile]:
+    """Return of every file what counts for a key."""
+    return {
+        name: ContextFile(digest=hashlib.sha256(file.data).hexdigest(), executable=file.executable)
+        for name, file in files.items()
+    }
+
+
+def now() -> dt.datetime:
+    """Return the time, in UTC."""
+    return dt.datetime.now(tz=dt.UTC)
+
+
+@contextlib.contextmanager
+def engine_lock(
+    engine_id: str, *, holder: str, wait: float, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Keep a second run off the same engine, whichever checkout it runs in; LockedError says who holds it.
+
+    A `wait` of 0 seconds gives up at once, one below 0 never; before it waits, `on_wait` hears for whom.
+
+    The lock is a file of this machine: two machines that share an engine over TCP don't see one another's.
+    """
+    # Here, since a run with nothing to do needs no lock.
+    import tempfile  # noqa: PLC0415
+
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    # Not the temporary folder itself: in a sticky one the kernel refuses another user's file (fs.protected_regular).
+    folder = Path(tempfile.gettempdir()) / "isol8-tasks-locks"
+    folder.mkdir(mode=0o777, exist_ok=True)
+    with contextlib.suppress(PermissionError):
+        folder.chmod(0o777)
+    name = hashlib.sha256(engine_id.encode()).hexdigest()[:16]
+    card = folder / f"{name}.json"
+    lock = FileLock(folder / f"{name}.lock", mode=0o666)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if on_wait and wait != 0:
+                on_wait(_holder(card))
+            lock.acquire(timeout=wait)
+    except Timeout:
+        raise LockedError(
+            f"another run is at work on this engine: {_holder(card)}; nothing was built; "
+            "run again when it is done, or give --wait more seconds (--wait=-1: as long as it takes)"
+        ) from None
+    try:
+        with contextlib.suppress(OSError):
+            told = {"pid": os.getpid(), "holder": holder, "since": now().isoformat("T", "seconds")}
+            card.write_text(json.dumps(told))
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            card.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(card: Path) -> str:
+    try:
+        told = json.loads(card.read_text())
+        return f"process {told['pid']} in {told['holder']}, since {told['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it does not say which"

@@ -1,0 +1,198 @@
+"""Brings the private engine of a checkout up, with upstream images that it can pull, and takes it down."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from filelock import FileLock
+
+from isol8_tasks.errors import LabError
+from lab import engine, images, standins
+from lab.debian import Apt, provide
+from lab.firewall import TABLES, Firewall
+from lab.machine import certificates, require_root, require_standins, require_supported
+from lab.network import make_bridge, remove_bridges
+from lab.pins import recipe
+from lab.places import Places
+from lab.processes import marked, of_engine
+from lab.shared import SharedState
+from lab.tools import Tools
+
+CACHE_VARIABLE = "ISOL8_LAB_CACHE"
+"""Names a folder for downloads and finished stand-ins that several checkouts share."""
+
+_MACHINE_LOCK = "/run/isol8.lock"
+
+
+def up(checkout: Path, say: Callable[[str], None]) -> str:
+    """Make sure that this checkout's private engine runs and has upstream images; return its DOCKER_HOST."""
+    require_supported()
+    lab = _Lab.of(checkout)
+    lab.places.lab.mkdir(parents=True, exist_ok=True)
+    with FileLock(lab.places.lab / "lock"), marked(lab.places.name):
+        lab.start(say)
+        lab.provide_images(say)
+    return lab.places.host
+
+
+def down(checkout: Path, say: Callable[[str], None]) -> bool:
+    """Stop this checkout's private engine and all that it started; return whether there was any."""
+    lab = _Lab.of(checkout)
+    if not lab.is_up():
+        return False
+    require_root("down")
+    lab.places.lab.mkdir(parents=True, exist_ok=True)
+    with FileLock(lab.places.lab / "lock"):
+        if not lab.is_up():
+            return False
+        lab.take_down()
+    say("The private engine is stopped; its images stay in .isol8/lab.")
+    return True
+
+
+@frozen(kw_only=True)
+class _Lab:
+    """The lab of one checkout; its lock is held."""
+
+    places: Places
+    tools: Tools
+    apt: Apt
+    shared: SharedState
+    recipe: str
+
+    @classmethod
+    def of(cls, checkout: Path) -> "_Lab":
+        places = Places.of(checkout, os.environ.get(CACHE_VARIABLE))
+        return cls(
+            places=places,
+            tools=Tools(root=places.fetched / "programs"),
+            apt=Apt(state=places.fetched / "apt"),
+            shared=SharedState(),
+            recipe=recipe(certificates()),
+        )
+
+    @property
+    def firewall(self) -> Firewall:
+        return Firewall(tools=self.tools)
+
+    @property
+    def storage(self) -> Path:
+        """Where the stand-ins of this recipe are, for the registry to serve."""
+        return self.places.fetched / f"stand-ins-{self.recipe[:12]}"
+
+    def fetching(self) -> FileLock:
+        """Return the lock on the folder of downloads, which other checkouts may use too."""
+        self.places.fetched.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.places.fetched / "lock")
+
+    def is_up(self) -> bool:
+        """Say whether anything of this engine is there, be it half an engine, or what a killed `up` started."""
+        return self.places.run.exists() or bool(of_engine(self.places.name))
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Start the engine unless it runs, first taking down what is left of one that does not."""
+        places = self.places
+        on_standins = places.standins.exists()
+        if engine.runs(places, with_registry=on_standins):
+            self.ensure_rules(IPv4Network(self.recorded()["subnet"]))
+            return
+        say("Starting a private engine for this checkout …")
+        self.provide_programs()
+        if self.is_up():
+            self.take_down()
+        places.run.mkdir(mode=0o700)
+        # Written before anything is made, so that whatever is made is taken down.
+        self.note(bridge=places.bridge, made=engine.absent_folders())
+        self.prepare_network()
+        engine.start(places, self.tools, self.start_mirror() if on_standins else None)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what was noted for the engine that runs, nothing if it got as far as no note."""
+        if not self.places.record.exists():
+            return {}
+        record: dict[str, Any] = json.loads(self.places.record.read_text(encoding="utf-8"))
+        return record
+
+    def note(self, **chosen: object) -> None:
+        """Add to the record of this engine."""
+        text = json.dumps(self.recorded() | chosen)
+        new = self.places.record.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(self.places.record)
+
+    def prepare_network(self) -> None:
+        """Make the bridge, the firewall rules and forwarding."""
+        with FileLock(_MACHINE_LOCK):
+            self.shared.prepare(existing=self.firewall.nft_tables(), needed=TABLES)
+            subnet = make_bridge(self.tools, bridge=self.places.bridge, name=self.places.name)
+            self.ensure_rules(subnet)
+        self.note(subnet=str(subnet))
+
+    def ensure_rules(self, subnet: IPv4Network) -> None:
+        """Make sure that the firewall lets this engine through; another program may have wiped the rules."""
+        self.firewall.ensure(tag=self.places.name, bridge=self.places.bridge, subnet=subnet)
+
+    def provide_programs(self) -> None:
+        """Make sure that every program is at hand."""
+        with self.fetching():
+            provide(self.tools, self.apt)
+
+    def take_down(self) -> None:
+        """End everything of the engine, and put the machine back when no other engine of ours is left."""
+        places = self.places
+        engine.end(places)
+        self.provide_programs()
+        with FileLock(_MACHINE_LOCK):
+            remove_bridges(self.tools, places.bridge, engine.data_root(places))
+            self.firewall.remove(places.name)
+            if not self.shared.others(places.run):
+                self.shared.put_back(
+                    other_docker=lambda: engine.foreign_docker(places), drop_tables=self.firewall.drop_empty
+                )
+            for folder in self.recorded().get("made", []):
+                with suppress(OSError):  # gone already, or somebody else's things are in it by now
+                    Path(folder).rmdir()
+            shutil.rmtree(places.run, ignore_errors=True)
+
+    def start_mirror(self) -> str:
+        """Start the registry with the stand-ins, made first if they are missing, and return its address."""
+        with self.fetching():
+            if not self.storage.exists():
+                require_standins()
+                kitchen = standins.Kitchen(
+                    fetched=self.places.fetched, tools=self.tools, apt=self.apt, certificates=certificates()
+                )
+                standins.make(self.storage, self.recipe, kitchen)
+        port = engine.free_port()
+        engine.start_registry(self.places, self.tools, self.storage, port)
+        self.note(registry_port=port)
+        return f"http://127.0.0.1:{port}"
+
+    def provide_images(self, say: Callable[[str], None]) -> None:
+        """Make sure that the engine has the upstream images and can pull them, real ones if that works."""
+        if not self.places.standins.exists():
+            problem = self.pull_real()
+            if problem is None:
+                return
+            say(f"{' and '.join(standins.UPSTREAM)} can't be pulled ({problem}): making stand-ins for them.")
+            engine.use_mirror(self.places, self.start_mirror())
+            self.places.standins.touch()
+        for reference in standins.UPSTREAM:
+            if images.recipe_of(self.places.host, reference) != self.recipe:
+                images.pull(self.places.host, reference)
+
+    def pull_real(self) -> str | None:
+        """Pull those upstream images that the engine lacks; return why that can't be done, or None."""
+        try:
+            for reference in standins.UPSTREAM:
+                if images.recipe_of(self.places.host, reference) != images.REAL:
+                    images.pull(self.places.host, reference)
+        except LabError as problem:
+            return str(problem)
+        return None

@@ -1,0 +1,212 @@
+"""The graph: which images should exist, in building order."""
+
+import pytest
+
+from isol8_tasks.config import Config, parse_config
+from isol8_tasks.errors import PlanError
+from isol8_tasks.plan import labels
+from isol8_tasks.plan.dockerfile import parse
+from isol8_tasks.plan.graph import Graph, build_graph, check_args, render_custom
+from isol8_tasks.plan.labels import Record
+from isol8_tasks.plan.model import ContextFile, FlagRequest
+from isol8_tasks.plan.observed import Observed, ObservedImage
+from isol8_tasks.runtimes import RUNTIMES
+
+DOCKERFILE = parse("""\
+ARG ALPINE_VERSION=3.21
+FROM alpine:${ALPINE_VERSION} AS base
+COPY proxy.mjs /p
+FROM base AS python
+FROM base AS node
+FROM base AS bun
+ARG BUN_VERSION
+ARG BUN_INSTALL_URL=https://bun.example/install
+RUN curl "$BUN_INSTALL_URL" | bash
+FROM denoland/deno:alpine AS deno
+FROM base AS bash
+""")
+CONTEXT = {"proxy.mjs": ContextFile(digest="a" * 64), "Dockerfile": ContextFile(digest="b" * 64)}
+BASES = ["python", "node", "bun", "deno", "bash"]
+EMPTY = Observed(repository="isol8")
+
+
+def graph(
+    config: Config | None = None, observed: Observed = EMPTY, request: FlagRequest | None = None
+) -> Graph:
+    return build_graph(config or Config(), DOCKERFILE, CONTEXT, observed, request or FlagRequest())
+
+
+def asked(runtime: str, *packages: str, today: str = "2026-11-22", only_file: bool = False) -> FlagRequest:
+    return FlagRequest(packages=((runtime, packages),), today=today, only_file=only_file)
+
+
+def custom(name: str, *packages: str, flags: tuple[tuple[str, str], ...] = ()) -> Observed:
+    record = Record(
+        image=name,
+        role="current",
+        key="k",
+        inputs="",
+        build="b",
+        checkout="c",
+        packages=packages,
+        flags=flags,
+    )
+    return Observed(
+        repository="isol8",
+        images=(
+            ObservedImage(id="1", tags=(f"isol8:{name}", f"isol8_build:{name}"), labels=labels.write(record)),
+        ),
+    )
+
+
+class TestBases:
+    """The five images that always should exist."""
+
+    def test_five_bases_and_nothing_else(self) -> None:
+        """Without packages there is a base for each runtime, in the specification's order."""
+        found = graph()
+        assert [spec.name for spec in found.images] == BASES
+        assert [spec.task for spec in found.images] == [f"base:{name}" for name in BASES]
+        assert found.undeclared == ()
+
+    def test_a_base_knows_what_it_is_built_of(self) -> None:
+        """Stages, files, arguments and the upstream image of a target are its inputs."""
+        inputs = graph().image("bun").inputs
+        assert [stage.name for stage in inputs.stages] == ["base", "bun"]
+        assert [path for path, _ in inputs.files] == ["proxy.mjs"]
+        assert inputs.upstream == (("alpine:3.21", None),)
+
+    def test_the_upstream_image_that_is_here_counts(self) -> None:
+        """The id of the image under the upstream tag is part of the inputs."""
+        alpine = ObservedImage(id="sha256:0123456789abcdef", tags=("alpine:3.21",))
+        found = graph(observed=Observed(repository="isol8", images=(alpine,)))
+        assert found.image("bun").inputs.upstream == (("alpine:3.21", "0123456789ab"),)
+
+    def test_a_standin_says_which_arguments_it_needs(self) -> None:
+        """Arguments on the labels of a stand-in are passed on, and deps.toml wins over them."""
+        standin = ObservedImage(
+            id="sha256:1",
+            tags=("alpine:3.21",),
+            labels={
+                "org.isol8.lab.arg.BUN_INSTALL_URL": "file:///lab",
+                "org.isol8.lab.arg.BUN_VERSION": "1.4.5",
+                "other": "x",
+            },
+        )
+        config = parse_config('[build.args]\nBUN_VERSION = "2.0.0"\n', "deps.toml")
+        spec = graph(config, Observed(repository="isol8", images=(standin,))).image("bun")
+        assert dict(spec.args) == {"BUN_INSTALL_URL": "file:///lab", "BUN_VERSION": "2.0.0"}
+        assert ("BUN_VERSION", "2.0.0") in spec.inputs.args
+        assert not [name for name, _ in spec.inputs.args if name == "BUN_INSTALL_URL"]
+
+    def test_an_argument_that_is_not_declared_is_an_error(self) -> None:
+        """A typing error in [build.args] is refused, with what was meant."""
+        config = parse_config('[build.args]\nBUN_VERSOIN = "2"\n', "deps.toml")
+        with pytest.raises(PlanError) as caught:
+            check_args(config, DOCKERFILE, "deps.toml")
+        assert str(caught.value) == (
+            "deps.toml: build.args.BUN_VERSOIN: docker/Dockerfile declares no such argument (did you mean "
+            "BUN_VERSION?); it declares ALPINE_VERSION, BUN_INSTALL_URL, BUN_VERSION"
+        )
+
+    def test_an_argument_like_no_other_gets_no_hint(self) -> None:
+        """Where nothing is near, only what is declared is listed."""
+        config = parse_config('[build.args]\nQ = "2"\n', "deps.toml")
+        with pytest.raises(PlanError, match=r"no such argument; it declares ALPINE_VERSION"):
+            check_args(config, DOCKERFILE, "deps.toml")
+
+    def test_proxies_and_declared_arguments_pass(self) -> None:
+        """What every builder knows needs no declaration."""
+        config = parse_config('[build.args]\nHTTP_PROXY = "http://p"\nBUN_VERSION = "1"\n', "deps.toml")
+        check_args(config, DOCKERFILE, "deps.toml")
+
+
+class TestCustom:
+    """The images with packages."""
+
+    def test_packages_of_the_file_make_a_custom_image(self) -> None:
+        """A runtime with packages has a custom image on its base, packages sorted and unique."""
+        config = parse_config('[dependencies]\npython = ["pandas", "numpy", "pandas"]\n', "deps.toml")
+        spec = graph(config).image("python-custom")
+        assert (spec.task, spec.parent, spec.target) == ("custom:python", "python", None)
+        assert spec.inputs.packages == ("numpy", "pandas")
+        assert spec.dockerfile == "FROM isol8:python\nRUN pip install --no-cache-dir numpy pandas\n"
+
+    def test_flags_are_added_and_remembered_with_their_date(self) -> None:
+        """What a flag asks for joins the file's packages, and its date is kept."""
+        config = parse_config('[dependencies]\nbash = ["jq"]\n', "deps.toml")
+        spec = graph(config, request=asked("bash", "curl")).image("bash-custom")
+        assert spec.inputs.packages == ("curl", "jq")
+        assert spec.flags == (("curl", "2026-11-22"),)
+
+    def test_a_plain_run_keeps_what_flags_asked_for(self) -> None:
+        """The union lasts, with the date of the first time."""
+        observed = custom("bash-custom", "curl", "jq", flags=(("curl", "2026-01-01"),))
+        spec = graph(observed=observed).image("bash-custom")
+        assert spec.inputs.packages == ("curl",)
+        assert spec.flags == (("curl", "2026-01-01"),)
+        again = graph(observed=observed, request=asked("bash", "curl")).image("bash-custom")
+        assert again.flags == (("curl", "2026-01-01"),)
+
+    def test_a_flag_replaces_the_same_package_in_another_version(self) -> None:
+        """Asking for another version of what a flag asked for before drops the old wish."""
+        observed = custom("bash-custom", "jq=1.6", flags=(("jq=1.6", "2026-01-01"), ("curl", "2026-01-01")))
+        spec = graph(observed=observed, request=asked("bash", "jq=1.7")).image("bash-custom")
+        assert spec.flags == (("curl", "2026-01-01"), ("jq=1.7", "2026-11-22"))
+
+    def test_only_file_drops_flags(self) -> None:
+        """With --only-file the file alone decides, and flags of this run."""
+        config = parse_config('[dependencies]\nbash = ["jq"]\n', "deps.toml")
+        observed = custom("bash-custom", "curl", "jq", flags=(("curl", "2026-01-01"),))
+        spec = graph(config, observed, asked("bash", only_file=True)).image("bash-custom")
+        assert (spec.inputs.packages, spec.flags, spec.withdrawn) == (("jq",), (), False)
+
+    def test_only_file_without_packages_withdraws_the_image(self) -> None:
+        """An image that only flags asked for stays with its packages, remembers none, and is undeclared."""
+        observed = custom("bash-custom", "curl", flags=(("curl", "2026-01-01"),))
+        found = graph(observed=observed, request=asked("bash", only_file=True))
+        spec = found.image("bash-custom")
+        assert (spec.inputs.packages, spec.flags, spec.withdrawn) == (("curl",), (), True)
+        assert found.undeclared == ("bash-custom",)
+
+    def test_an_image_that_nothing_asks_for_is_undeclared(self) -> None:
+        """A custom image that lost its line in the file is named, and is no image of the graph."""
+        found = graph(observed=custom("bash-custom", "curl"))
+        assert [spec.name for spec in found.images] == BASES
+        assert found.undeclared == ("bash-custom",)
+
+    def test_a_foreign_custom_image_is_not_ours_to_report(self) -> None:
+        """An image that we did not make is nobody's business here."""
+        foreign = ObservedImage(id="1", tags=("isol8:bash-custom",))
+        assert graph(observed=Observed(repository="isol8", images=(foreign,))).undeclared == ()
+
+
+class TestRenderCustom:
+    """The specification's generated Dockerfiles."""
+
+    @pytest.mark.parametrize(
+        ("runtime", "packages", "expected"),
+        [
+            (
+                "python",
+                ("numpy", "pandas"),
+                "FROM isol8:python\nRUN pip install --no-cache-dir numpy pandas\n",
+            ),
+            ("node", ("lodash", "express"), "FROM isol8:node\nRUN npm install -g lodash express\n"),
+            ("bun", ("zod", "hono"), "FROM isol8:bun\nRUN bun install -g zod hono\n"),
+            (
+                "deno",
+                ("https://deno.land/std/path/mod.ts",),
+                "FROM isol8:deno\nRUN deno cache https://deno.land/std/path/mod.ts\n",
+            ),
+            ("bash", ("jq", "curl"), "FROM isol8:bash\nRUN apk add --no-cache jq curl\n"),
+        ],
+    )
+    def test_golden(self, runtime: str, packages: tuple[str, ...], expected: str) -> None:
+        """Plain names give the specification's text, byte for byte."""
+        assert render_custom(RUNTIMES[runtime], f"isol8:{runtime}", packages) == expected
+
+    def test_what_a_shell_would_read_is_quoted(self) -> None:
+        """Brackets and comparisons reach the installer as they stand."""
+        text = render_custom(RUNTIMES["python"], "isol8:python", ("requests[socks]>=2,<3", "numpy"))
+        assert text == "FROM isol8:python\nRUN pip install --no-cache-dir 'requests[socks]>=2,<3' numpy\n"

@@ -1,0 +1,103 @@
+"""Labels: what is written can be read, and no client picks what it must not."""
+
+import pytest
+
+from isol8_tasks.plan import labels
+from isol8_tasks.plan.labels import Record
+
+RECORD = Record(
+    image="python-custom",
+    role="current",
+    key="ab" * 32,
+    inputs='{"v":1}',
+    build="0123456789abcdef",
+    parent="fedcba9876543210",
+    checkout="isol8-1a2b3c4d",
+    standin="55" * 6,
+    upstream="alpine:3.21",
+    upstream_digest="sha256:" + "0" * 64,
+    flags=(("requests", "2026-11-22"),),
+    packages=("numpy", "requests"),
+    recipe=1,
+)
+
+
+class TestRecord:
+    """A record on its way through labels."""
+
+    def test_what_is_written_is_read(self) -> None:
+        """A record comes back from its labels as it was."""
+        assert labels.read(labels.write(RECORD)) == RECORD
+
+    def test_every_key_is_written_even_when_unused(self) -> None:
+        """An image overrides each key that it could inherit."""
+        bare = Record(image="bash", role="current", key="k", inputs="", build="b", checkout="c")
+        assert labels.write(bare).keys() == labels.write(RECORD).keys()
+
+    @pytest.mark.parametrize(
+        "spoilt",
+        [
+            pytest.param({"org.isol8.tasks.schema": "one"}, id="schema"),
+            pytest.param({"org.isol8.tasks.role": "boss"}, id="role"),
+            pytest.param({"org.isol8.tasks.flags": "["}, id="flags"),
+            pytest.param({"org.isol8.tasks.flags": "[]"}, id="flags of another form"),
+            pytest.param({"org.isol8.tasks.packages": "7"}, id="packages"),
+        ],
+    )
+    def test_a_record_that_cannot_be_read_is_none(self, spoilt: dict[str, str]) -> None:
+        """Labels that somebody else wrote are no record, and no error."""
+        assert labels.read({**labels.write(RECORD), **spoilt}) is None
+
+    def test_no_labels_are_no_record(self) -> None:
+        """An image of somebody else's has no record."""
+        assert labels.read({}) is None
+
+
+class TestClients:
+    """What isol8's own clients see."""
+
+    def test_a_base_does_not_look_like_a_custom_image(self) -> None:
+        """A base carries neither runtime nor dependencies, by which a custom image is found."""
+        found = labels.for_clients("python", "k", packages=None, dependencies="")
+        assert found == {"org.isol8.build.hash": "k"}
+
+    def test_a_custom_image_is_found_by_its_packages(self) -> None:
+        """A custom image carries what isol8 since v0.18 looks for, and its hash over the packages."""
+        found = labels.for_clients("python", "k", packages=("pandas", "numpy"), dependencies="numpy,pandas")
+        assert found == {
+            "org.isol8.runtime": "python",
+            "org.isol8.dependencies": "numpy,pandas",
+            "org.isol8.setup": "",
+            "org.isol8.deps.hash": "ab6bf6b9b4ac473050a8e711b9b733f62d4ba3de95b51ee54c3151f4787172ee",
+        }
+
+    def test_the_tag_of_the_middle_generation(self) -> None:
+        """The suffix is the start of the same hash, whatever the order of the packages."""
+        suffixes = {
+            labels.client_tag_suffix("python", packages)
+            for packages in (("numpy", "pandas"), ("pandas", "numpy"))
+        }
+        assert len(suffixes) == 1
+        assert len(suffixes.pop()) == 12
+
+    def test_a_setup_script_counts_for_the_hash(self) -> None:
+        """Two images that differ by their set-up have different tags."""
+        assert labels.client_tag_suffix("bash", ("jq",)) != labels.client_tag_suffix("bash", ("jq",), "true")
+
+    def test_the_previous_image_is_hidden(self) -> None:
+        """What lost its public tag keeps its record, and loses every label that a client picks it by."""
+        image = {
+            **labels.write(RECORD),
+            **labels.for_clients("python", "k", packages=("numpy",), dependencies="numpy"),
+            "other": "stays",
+        }
+        overridden = {**image, **labels.previous(image)}
+        assert overridden["org.isol8.runtime"] == ""
+        assert overridden["org.isol8.dependencies"] == ""
+        assert overridden["org.isol8.deps.hash"] == ""
+        assert overridden["org.isol8.tasks.role"] == "previous"
+        assert overridden["org.isol8.tasks.build"] == RECORD.build
+
+    def test_hiding_a_foreign_image_writes_no_record(self) -> None:
+        """An image that we did not make gets no record of ours when it is kept."""
+        assert labels.previous({"org.isol8.runtime": "python"}) == {"org.isol8.runtime": ""}

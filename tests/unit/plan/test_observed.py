@@ -1,0 +1,79 @@
+"""Observed: whose image stands under a tag."""
+
+from isol8_tasks.plan import labels
+from isol8_tasks.plan.labels import Record
+from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
+
+RECORD = Record(image="bun", role="current", key="k", inputs="", build="b1", checkout="c")
+OURS = ObservedImage(id="sha256:1", tags=("isol8:bun", "isol8_build:bun"), labels=labels.write(RECORD))
+
+
+def held(*images: ObservedImage) -> Observed:
+    return Observed(repository="isol8", images=images)
+
+
+class TestRecord:
+    """The record of the image under a public tag."""
+
+    def test_a_promoted_image_has_its_record(self) -> None:
+        """The image that carries both the public tag and the marker is ours."""
+        assert held(OURS).record("bun") == RECORD
+
+    def test_a_commit_inherits_labels_and_is_not_ours(self) -> None:
+        """A public tag on another image than the marker's has no record, whatever its labels say."""
+        commit = ObservedImage(id="sha256:2", tags=("isol8:bun",), labels=OURS.labels)
+        ours = ObservedImage(id="sha256:1", tags=("isol8_build:bun",), labels=OURS.labels)
+        assert held(commit, ours).record("bun") is None
+
+    def test_without_a_marker_nothing_is_ours(self) -> None:
+        """Labels alone prove nothing."""
+        assert (
+            held(ObservedImage(id="sha256:2", tags=("isol8:bun",), labels=OURS.labels)).record("bun") is None
+        )
+
+    def test_an_image_that_is_not_there_has_no_record(self) -> None:
+        """A marker alone is no image of the public."""
+        ours = ObservedImage(id="sha256:1", tags=("isol8_build:bun",), labels=OURS.labels)
+        assert held(ours).record("bun") is None
+
+
+class TestTagged:
+    """References as people write them."""
+
+    def test_a_reference_is_found_in_each_spelling(self) -> None:
+        """Docker Hub's long names and a missing tag name the same image."""
+        alpine = ObservedImage(id="sha256:a", tags=("alpine:3.21", "alpine:latest"))
+        deno = ObservedImage(id="sha256:d", tags=("denoland/deno:alpine",))
+        found = held(alpine, deno)
+        assert found.tagged("alpine:3.21") is alpine
+        assert found.tagged("alpine") is alpine
+        assert found.tagged("docker.io/library/alpine:3.21") is alpine
+        assert found.tagged("docker.io/denoland/deno:alpine") is deno
+        assert found.tagged("registry.example:5000/alpine") is None
+
+    def test_the_private_repository_sorts_behind(self) -> None:
+        """Clients take an image's first tag, which has to be the public one."""
+        assert min(f"{private_repository('isol8')}:bun", "isol8:bun-custom") == "isol8:bun-custom"
+
+
+class TestMoved:
+    """What is held after tags were moved."""
+
+    def test_tags_leave_the_image_that_had_them(self) -> None:
+        """A new image takes its tags from the old one, which is gone when it has none left."""
+        new = held(OURS).moved("sha256:2", {"a": "b"}, "isol8:bun", "isol8_build:bun")
+        assert new.images == (
+            ObservedImage(id="sha256:2", tags=("isol8:bun", "isol8_build:bun"), labels={"a": "b"}),
+        )
+
+    def test_an_image_keeps_its_other_tags(self) -> None:
+        """Only the tags that are named move."""
+        new = held(OURS).moved("sha256:2", {}, "isol8:bun")
+        assert new.public("bun") == ObservedImage(id="sha256:2", tags=("isol8:bun",))
+        assert new.marker("bun") is not None
+        assert new.record("bun") is None
+
+    def test_an_image_that_is_held_gains_tags(self) -> None:
+        """Tagging what is there adds to its tags."""
+        new = held(OURS).moved("sha256:1", OURS.labels, "isol8:other")
+        assert new.images[0].tags == ("isol8:bun", "isol8:other", "isol8_build:bun")

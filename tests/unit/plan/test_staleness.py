@@ -1,0 +1,258 @@
+"""Staleness: what has to be done for an image, and why."""
+
+from attrs import evolve
+
+from isol8_tasks.errors import PlanError
+from isol8_tasks.plan import labels, reasons, staleness
+from isol8_tasks.plan.fingerprint import encode_inputs, key
+from isol8_tasks.plan.graph import Graph
+from isol8_tasks.plan.labels import Record
+from isol8_tasks.plan.model import ContextFile, ImageSpec, Inputs, StageInputs, Step
+from isol8_tasks.plan.observed import Observed, ObservedImage
+from isol8_tasks.plan.staleness import Decision, decide, decide_all
+
+INPUTS = Inputs(
+    recipe=1,
+    runtime="bash",
+    stages=(
+        StageInputs(name="bash", steps=(Step(line=1, text="FROM upstream:1"), Step(line=2, text="RUN true"))),
+    ),
+    files=(("proxy.mjs", ContextFile(digest="a" * 64)),),
+    upstream=(("alpine:3.21", "0123456789ab"),),
+)
+BASE = ImageSpec(
+    name="bash",
+    task="base:bash",
+    kind="base",
+    runtime="bash",
+    parent=None,
+    inputs=INPUTS,
+    dockerfile="",
+    target="bash",
+)
+CUSTOM = ImageSpec(
+    name="bash-custom",
+    task="custom:bash",
+    kind="custom",
+    runtime="bash",
+    parent="bash",
+    inputs=Inputs(recipe=1, runtime="bash", packages=("jq",)),
+    dockerfile="",
+    target=None,
+)
+CURRENT = Decision(image="bash", task="base:bash", state="up-to-date")
+
+
+def image(spec: ImageSpec, *, number: int = 1, **more: object) -> ObservedImage:
+    record = Record(
+        image=spec.name,
+        role="current",
+        key=key(spec.inputs),
+        inputs=encode_inputs(spec.inputs),
+        build=f"b{number}",
+        parent="b1" if spec.parent else "",
+        checkout="here",
+        packages=spec.inputs.packages,
+        flags=spec.flags,
+        recipe=spec.inputs.recipe,
+    )
+    return ObservedImage(
+        id=f"sha256:{spec.name}{number}",
+        tags=(f"isol8:{spec.name}", f"isol8_build:{spec.name}"),
+        labels=labels.write(evolve(record, **more)),  # type: ignore[arg-type]  # each test knows its field
+    )
+
+
+def held(*images: ObservedImage) -> Observed:
+    return Observed(repository="isol8", images=images)
+
+
+def why(
+    spec: ImageSpec, observed: Observed, parent: Decision | None = None, *, forced: bool = False
+) -> Decision:
+    return decide(spec, observed, parent, checkout="here", forced=forced)
+
+
+class TestBase:
+    """Decisions about an image that stands on an upstream one."""
+
+    def test_the_same_inputs_are_up_to_date(self) -> None:
+        """An image with the key of today's inputs needs nothing."""
+        assert why(BASE, held(image(BASE))) == CURRENT
+
+    def test_nothing_under_the_tag_is_missing(self) -> None:
+        """An image that is not there is missing."""
+        found = why(BASE, held())
+        assert (found.state, found.reasons) == ("missing", (reasons.Missing(image="bash"),))
+
+    def test_another_step_is_named_with_its_line(self) -> None:
+        """A changed step makes it stale, and the reason carries stage and line."""
+        step = Step(line=9, text="RUN false")
+        stage = evolve(INPUTS.stages[0], steps=(INPUTS.stages[0].steps[0], step))
+        spec = evolve(BASE, inputs=evolve(INPUTS, stages=(stage,)))
+        assert why(spec, held(image(BASE))).reasons == (reasons.StepChanged(stage="bash", line=9),)
+
+    def test_a_moved_upstream_image(self) -> None:
+        """Another id under the upstream reference makes it stale."""
+        spec = evolve(BASE, inputs=evolve(INPUTS, upstream=(("alpine:3.21", "ffffffffffff"),)))
+        assert why(spec, held(image(BASE))).reasons == (reasons.UpstreamMoved(reference="alpine:3.21"),)
+
+    def test_an_upstream_image_that_is_not_here_has_not_moved(self) -> None:
+        """What was removed here is taken to be what it was, under another reference too."""
+        for reference in ("alpine:3.21", "mirror.example/alpine:3.21"):
+            spec = evolve(BASE, inputs=evolve(INPUTS, upstream=((reference, None),)))
+            assert why(spec, held(image(BASE))).state == "up-to-date"
+
+    def test_one_more_upstream_image_that_is_not_here(self) -> None:
+        """An upstream image that was not built on before can't be taken for known."""
+        spec = evolve(BASE, inputs=evolve(INPUTS, upstream=(*INPUTS.upstream, ("other:1", None))))
+        assert why(spec, held(image(BASE))).state == "stale"
+
+    def test_somebody_elses_image(self) -> None:
+        """A public tag without the marker is not ours."""
+        foreign = ObservedImage(id="x", tags=("isol8:bash",), labels=image(BASE).labels)
+        assert why(BASE, held(foreign)).reasons == (reasons.NotOurs(image="bash"),)
+
+    def test_a_commit_of_ours_with_the_marker_elsewhere(self) -> None:
+        """A commit of the promoted image has its build id, and is somebody else's."""
+        commit = ObservedImage(id="x", tags=("isol8:bash",), labels=image(BASE).labels)
+        ours = evolve(image(BASE), tags=("isol8_build:bash",))
+        assert why(BASE, held(commit, ours)).reasons == (reasons.NotOurs(image="bash"),)
+
+    def test_a_promotion_that_was_cut_short(self) -> None:
+        """A marker on a newer build than the public tag's is told apart from a foreign image."""
+        old = evolve(image(BASE), tags=("isol8:bash",))
+        new = evolve(image(BASE, number=2), tags=("isol8_build:bash",))
+        assert why(BASE, held(old, new)).reasons == (reasons.PromotionCutShort(image="bash"),)
+
+    def test_another_schema(self) -> None:
+        """Labels of another form make the image stale once, and say so."""
+        assert why(BASE, held(image(BASE, schema=0))).reasons == (reasons.SchemaChanged(old=0, new=1),)
+
+    def test_another_recipe(self) -> None:
+        """A new release that builds in another way announces it."""
+        spec = evolve(BASE, inputs=evolve(INPUTS, recipe=2))
+        assert why(spec, held(image(BASE))).reasons == (reasons.RecipeChanged(old=1, new=2),)
+
+    def test_a_key_that_nothing_explains(self) -> None:
+        """When no input differs and the key does, that is what is said."""
+        assert why(BASE, held(image(BASE, key="0" * 64))).reasons == (reasons.Unexplained(),)
+
+    def test_inputs_that_cannot_be_read(self) -> None:
+        """A key that differs beside inputs that can't be read is said to be unexplained."""
+        assert why(BASE, held(image(BASE, key="0" * 64, inputs="?"))).reasons == (reasons.Unexplained(),)
+
+    def test_another_checkout_is_named(self) -> None:
+        """Images of other inputs that another checkout built are said to be that; of the same inputs, not."""
+        assert why(BASE, held(image(BASE, checkout="there"))).state == "up-to-date"
+        spec = evolve(BASE, inputs=evolve(INPUTS, recipe=2))
+        assert why(spec, held(image(BASE, checkout="there"))).reasons == (
+            reasons.RecipeChanged(old=1, new=2),
+            reasons.OtherCheckout(name="there"),
+        )
+
+    def test_forced(self) -> None:
+        """What is asked for by force is stale, whatever else it is."""
+        assert why(BASE, held(image(BASE)), forced=True).reasons == (reasons.Forced(),)
+
+
+class TestCustom:
+    """Decisions about an image that stands on one of ours."""
+
+    def test_the_build_of_the_parent_counts(self) -> None:
+        """A parent with another build id makes it stale."""
+        observed = held(image(BASE), image(CUSTOM))
+        assert why(CUSTOM, observed, CURRENT).state == "up-to-date"
+        observed = held(image(BASE, number=2), image(CUSTOM))
+        assert why(CUSTOM, observed, CURRENT).reasons == (reasons.ParentRebuilt(parent="bash"),)
+
+    def test_a_parent_that_will_be_rebuilt(self) -> None:
+        """A stale parent makes it stale before the parent is built."""
+        observed = held(image(BASE), image(CUSTOM))
+        stale = evolve(CURRENT, state="stale")
+        assert why(CUSTOM, observed, stale).reasons == (reasons.ParentStale(parent="bash"),)
+
+    def test_without_a_decision_on_the_parent_its_own_inputs_decide(self) -> None:
+        """Nothing is said about a parent that nothing is known of."""
+        assert why(CUSTOM, held(image(CUSTOM))).state == "up-to-date"
+
+    def test_a_parent_that_is_not_ours_any_more(self) -> None:
+        """A parent without a record is not the one that was built on."""
+        assert why(CUSTOM, held(image(CUSTOM)), CURRENT).reasons == (reasons.ParentRebuilt(parent="bash"),)
+
+    def test_a_package_more_and_one_less(self) -> None:
+        """Packages that came and went are named."""
+        spec = evolve(CUSTOM, inputs=evolve(CUSTOM.inputs, packages=("curl",)))
+        observed = held(image(BASE), image(CUSTOM))
+        assert why(spec, observed, CURRENT).reasons == (
+            reasons.PackagesChanged(added=("curl",), removed=("jq",)),
+        )
+
+    def test_flags_to_remember_need_no_build(self) -> None:
+        """When only what is remembered differs, labels are enough."""
+        spec = evolve(CUSTOM, flags=(("jq", "2026-11-22"),))
+        found = why(spec, held(image(BASE), image(CUSTOM)), CURRENT)
+        assert found.relabel
+        assert found.reasons == (reasons.FlagsChanged(added=("jq",), removed=()),)
+
+    def test_flags_and_a_new_package_need_a_build(self) -> None:
+        """A build writes the labels anew anyway."""
+        spec = evolve(
+            CUSTOM, flags=(("curl", "2026-11-22"),), inputs=evolve(CUSTOM.inputs, packages=("curl", "jq"))
+        )
+        found = why(spec, held(image(BASE), image(CUSTOM)), CURRENT)
+        assert not found.relabel
+        assert reasons.PackagesChanged(added=("curl",), removed=()) in found.reasons
+
+    def test_a_withdrawn_image_forgets_its_flags_and_is_not_rebuilt(self) -> None:
+        """Dropped flags change labels only, even when the base was rebuilt, forced or not."""
+        flagged = evolve(CUSTOM, flags=(("jq", "2026-01-01"),))
+        spec = evolve(CUSTOM, withdrawn=True)
+        found = why(spec, held(image(BASE, number=2), image(flagged)), CURRENT, forced=True)
+        assert found.relabel
+        assert found.reasons == (reasons.FlagsChanged(added=(), removed=("jq",)),)
+
+
+class TestAll:
+    """Decisions about a whole graph."""
+
+    def test_parents_are_decided_first(self) -> None:
+        """A stale base makes its custom image stale, forced by name alone."""
+        graph = Graph(images=(BASE, CUSTOM))
+        observed = held(image(BASE), image(CUSTOM))
+        found = decide_all(graph, observed, checkout="here", forced={"bash"})
+        assert [decision.state for decision in found.values()] == ["stale", "stale"]
+        assert not any(each.pending for each in decide_all(graph, observed, checkout="here").values())
+
+    def test_undeclared_images_are_reported(self) -> None:
+        """What nothing asks for has a state of its own and no task, unless it is being withdrawn."""
+        found = decide_all(
+            Graph(images=(BASE,), undeclared=("bash-custom",)), held(image(BASE)), checkout="here"
+        )
+        assert found["bash-custom"] == Decision(image="bash-custom", task="", state="undeclared")
+        spec = evolve(CUSTOM, withdrawn=True)
+        graph = Graph(images=(BASE, spec), undeclared=("bash-custom",))
+        found = decide_all(graph, held(image(BASE), image(CUSTOM)), checkout="here")
+        assert found["bash-custom"].task == "custom:bash"
+
+    def test_an_error_is_about_one_image(self) -> None:
+        """What goes wrong while one image is decided leaves the others decided."""
+
+        class Broken(Observed):
+            def public(self, name: str) -> ObservedImage | None:
+                if name == "bash":
+                    raise PlanError("it can't be told")
+                return super().public(name)
+
+        broken = Broken(repository="isol8", images=(image(BASE), image(CUSTOM)))
+        found = decide_all(Graph(images=(BASE, CUSTOM)), broken, checkout="here")
+        assert (found["bash"].state, found["bash"].problem) == ("unknown", "it can't be told")
+        assert found["bash"].pending
+        assert found["bash-custom"].state == "stale"
+
+
+def test_effective_inputs_of_an_unreadable_record_are_the_inputs() -> None:
+    """Without a memory of what was built on, an upstream image that is not here stays unknown."""
+    record = Record(image="bash", role="current", key="k", inputs="?", build="b", checkout="c")
+    inputs = evolve(INPUTS, upstream=(("alpine:3.21", None),))
+    assert staleness.effective_inputs(inputs, record) == inputs

@@ -1,0 +1,425 @@
+"""deps.toml: what it may say, and how every mistake in it is told at once."""
+
+import re
+from pathlib import Path
+
+import pytest
+import tomli
+from attrs import fields
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isol8_tasks.config import BuildSettings, Config, parse_config
+from isol8_tasks.errors import ConfigError
+from isol8_tasks.grammar import ECOSYSTEMS
+from isol8_tasks.runtimes import RUNTIMES
+
+ROOT = Path(__file__).parents[2]
+PIP, NPM = ECOSYSTEMS["pypi"].forms, ECOSYSTEMS["npm"].forms
+NOTHING = dict.fromkeys(RUNTIMES, ())
+
+
+def problems(text: str) -> list[str]:
+    """Give the lines of the error that the text is refused with."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "deps.toml")
+    return str(caught.value).split("\n")
+
+
+class TestGoodFiles:
+    """Files that say what they may."""
+
+    def test_everything(self) -> None:
+        """Every key ends up where it belongs, the packages checked and in the order of the file."""
+        text = """
+            [dependencies]
+            python = ["pandas", " numpy ", "requests[socks]>=2,<3", "numpy"]
+            node = []
+            deno = ["npm:zod@3"]
+            [build]
+            repository = "registry.example:5000/team/isol8"
+            builder = "classic"
+            args = { PIP_INDEX_URL = "https://user:secret@h.example/simple", A_1 = "" }
+            jobs = 1
+        """
+        assert parse_config(text, "deps.toml") == Config(
+            dependencies=NOTHING
+            | {
+                "python": ("pandas", "numpy", "requests[socks]>=2,<3", "numpy"),
+                "deno": ("npm:zod@3",),
+            },
+            build=BuildSettings(
+                repository="registry.example:5000/team/isol8",
+                builder="classic",
+                args={"A_1": "", "PIP_INDEX_URL": "https://user:secret@h.example/simple"},
+                jobs=1,
+            ),
+        )
+
+    @pytest.mark.parametrize("text", ["", "# nothing\n", "[dependencies]\n[build]\n", "\ufeff[build]\r\n"])
+    def test_nothing_is_asked_for(self, text: str) -> None:
+        """An empty file, and empty tables, mean the defaults."""
+        assert parse_config(text, "deps.toml") == Config(
+            dependencies=NOTHING,
+            build=BuildSettings(repository="isol8", builder="auto", args={}, jobs=None),
+        )
+
+    def test_as_shipped_nothing_is_asked_for(self) -> None:
+        """The deps.toml of the project leaves everything to its reader."""
+        assert parse_config((ROOT / "deps.toml").read_text("utf-8"), "deps.toml") == Config()
+
+    def test_what_is_shipped_as_comments_can_be_switched_on(self) -> None:
+        """The shipped deps.toml is good with every example in it uncommented, and has one for every key."""
+        text = (ROOT / "deps.toml").read_text("utf-8")
+        switched_on = re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
+        config = parse_config(switched_on, "deps.toml")
+
+        assert all(config.dependencies.values())
+        assert tomli.loads(switched_on)["build"].keys() == {"repository", "builder", "jobs", "args"}
+
+    def test_the_example_asks_for_every_runtime(self) -> None:
+        """The example holds the specification's packages."""
+        text = (ROOT / "examples" / "deps.toml").read_text("utf-8")
+
+        assert parse_config(text, "deps.toml") == Config(
+            dependencies={
+                "python": ("numpy", "pandas"),
+                "node": ("lodash", "express"),
+                "bun": ("zod", "hono"),
+                "deno": ("npm:is-number",),
+                "bash": ("jq", "curl"),
+            }
+        )
+
+    @pytest.mark.parametrize(
+        "name", ["isol8", "team/isol8", "a-b__c.d", "localhost/x", "Registry.example/x/y"]
+    )
+    def test_repository(self, name: str) -> None:
+        """What Docker takes for a repository is one."""
+        assert parse_config(f"[build]\nrepository = '{name}'", "deps.toml").build.repository == name
+
+
+class TestPlace:
+    """Where in the file a package stands."""
+
+    def test_line_of_a_package(self) -> None:
+        """A package is found on its own line of an array that has several."""
+        config = parse_config('[dependencies]\npython = [\n  "numpy",\n  " pandas ",\n]', "dir/deps.toml")
+
+        assert config.place("python", "pandas") == "dir/deps.toml:4"
+
+    def test_a_package_that_the_file_does_not_ask_for(self) -> None:
+        """A package that came from elsewhere has no place in the file."""
+        assert parse_config("dependencies.python = ['numpy']", "deps.toml").place("python", "scipy") is None
+
+
+class TestMistakes:
+    """One mistake each, told in one line."""
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            pytest.param(
+                "[dependencies]\n\npyhton = []",
+                "3: dependencies.pyhton: not a runtime "
+                "(did you mean python? allowed: python, node, bun, deno, bash)",
+                id="runtime",
+            ),
+            pytest.param(
+                "[dependencies]\nruby = []",
+                "2: dependencies.ruby: not a runtime (allowed: python, node, bun, deno, bash)",
+                id="runtime-unlike-any",
+            ),
+            pytest.param(
+                "[dependencys]",
+                "1: dependencys: not a table of this file "
+                "(did you mean dependencies? allowed: dependencies, build)",
+                id="table",
+            ),
+            pytest.param(
+                "[images.base]\nx = 1",
+                "1: images: not a table of this file (allowed: dependencies, build)",
+                id="table-of-tables",
+            ),
+            pytest.param(
+                '"a b" = 1',
+                "1: 'a b': not a table of this file (allowed: dependencies, build)",
+                id="quoted-key",
+            ),
+            pytest.param(
+                "source = 'x'",
+                "1: source: not a table of this file (allowed: dependencies, build)",
+                id="field-that-is-no-key",
+            ),
+            pytest.param(
+                "node = ['lodash']",
+                "1: node: not at the top of the file; it belongs under [dependencies]",
+                id="runtime-at-the-top",
+            ),
+            pytest.param(
+                "jobs = 2",
+                "1: jobs: not at the top of the file; it belongs under [build]",
+                id="setting-at-top",
+            ),
+            pytest.param(
+                "[build]\njob = 2",
+                "2: build.job: not a setting of [build] "
+                "(did you mean jobs? allowed: repository, builder, args, jobs)",
+                id="setting",
+            ),
+            pytest.param(
+                "dependencies = ['numpy']",
+                "1: dependencies: an array, where a table is expected",
+                id="dependencies-array",
+            ),
+            pytest.param("build = 1.5", "1: build: a float, where a table is expected", id="build-float"),
+            pytest.param(
+                "[dependencies]\npython = 'numpy'",
+                "2: dependencies.python: a string, where an array of strings is expected; "
+                'write python = ["…", "…"]',
+                id="string-for-array",
+            ),
+            pytest.param(
+                "[dependencies.python]\nnumpy = '*'",
+                "1: dependencies.python: a table, where an array of strings is expected; "
+                'write python = ["…", "…"]',
+                id="table-for-array",
+            ),
+            pytest.param(
+                "[dependencies]\nnode = ['lodash',\n 2026-11-22]",
+                "3: dependencies.node[1]: a date or time, where a string is expected",
+                id="date-for-string",
+            ),
+            pytest.param(
+                "[dependencies]\npython = ['']",
+                f"2: dependencies.python[0]: '': an empty text, not a package; {PIP}",
+                id="empty-package",
+            ),
+            pytest.param(
+                "[dependencies]\nbun = ['zod',\n\n'a b']",
+                f"4: dependencies.bun[1]: 'a b': 'a b' is not a package name of npm's; {NPM}",
+                id="package",
+            ),
+            pytest.param(
+                "[build]\nbuilder = 'buildkitt'",
+                "2: build.builder: 'buildkitt' is not a builder "
+                "(did you mean buildkit? allowed: auto, buildkit, buildx, classic)",
+                id="builder",
+            ),
+            pytest.param(
+                "[build]\nbuilder = true",
+                "2: build.builder: a boolean, where a string is expected",
+                id="builder-boolean",
+            ),
+            pytest.param(
+                "[build]\njobs = 0",
+                "2: build.jobs: 0, where an integer from 1 is expected; leave it out to use every processor",
+                id="jobs-zero",
+            ),
+            pytest.param(
+                "[build]\njobs = true",
+                "2: build.jobs: a boolean, where an integer from 1 is expected",
+                id="jobs-boolean",
+            ),
+            pytest.param(
+                "[build]\njobs = '2'",
+                "2: build.jobs: a string, where an integer from 1 is expected",
+                id="jobs-string",
+            ),
+            pytest.param(
+                "[build]\nargs = { A = 3.10 }",
+                "2: build.args.A: a float, where a string is expected; put it in quotes",
+                id="argument-float",
+            ),
+            pytest.param(
+                "[build.args]\nA = true",
+                "2: build.args.A: a boolean, where a string is expected; put it in quotes",
+                id="argument-boolean",
+            ),
+            pytest.param(
+                "[build.args]\nA = ['secret']",
+                "2: build.args.A: an array, where a string is expected",
+                id="argument-array",
+            ),
+            pytest.param(
+                "[build.args]\nA = 'secret'\nB = \"secret\\u0000\"",
+                "3: build.args.B: a text with a NUL character, which no environment can hold",
+                id="argument-nul",
+            ),
+            pytest.param(
+                "[build.args]\n1-A = 'x'",
+                "2: build.args.1-A: not a name for a build argument (letters, digits and _, no digit first)",
+                id="argument-name",
+            ),
+            *(
+                pytest.param(
+                    f"[build]\nrepository = '{name}'",
+                    f"2: build.repository: '{name}' is not the name of a repository (small letters and "
+                    "digits, with . _ - and / between them, and no tag; for example "
+                    "isol8 or registry.example:5000/team/isol8)",
+                    id=f"repository-{name}",
+                )
+                for name in (
+                    "",
+                    "Isol8",
+                    "isol8:latest",
+                    "-x",
+                    "a//b",
+                    "a___b",
+                    "Team/x",
+                    "h.example:/x",
+                    "é",
+                )
+            ),
+            *(
+                pytest.param(
+                    f"[build]\nrepository = '{name}'",
+                    f"2: build.repository: '{name}' is a name that Docker takes for no repository",
+                    id=f"repository-{name[:8]}",
+                )
+                for name in ("scratch", "0" * 64, "a" * 241)
+            ),
+        ],
+    )
+    def test_line_key_and_problem(self, text: str, problem: str) -> None:
+        """The message names the line and the key, what was found and what is allowed."""
+        assert problems(text) == [f"deps.toml:{problem}"]
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            pytest.param(
+                "[dependencies]\npython = [numpy]", ":2:11: not TOML: Invalid value", id="no-quotes"
+            ),
+            pytest.param(
+                "[build\n", ":1:7: not TOML: Expected ']' at the end of a table declaration", id="header"
+            ),
+            pytest.param("jobs = 1\njobs = 1", ":2:9: not TOML: Cannot overwrite a value", id="twice"),
+        ],
+    )
+    def test_not_toml(self, text: str, problem: str) -> None:
+        """A text that isn't TOML is told by line and column, with what it should look like."""
+        hint = 'tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'
+
+        assert problems(text) == [f"deps.toml{problem}; {hint}"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param("a = " + "[" * 2000, id="too-deep"),
+            pytest.param(f"a = {'1' * 5000}", id="too-long-a-number"),
+        ],
+    )
+    def test_toml_beyond_its_reader(self, text: str) -> None:
+        """What the TOML reader itself gives up on is one line, too."""
+        (problem,) = problems(text)
+
+        assert problem.startswith("deps.toml: not a TOML file that can be read: ")
+
+
+class TestEverythingAtOnce:
+    """Files with more than one mistake."""
+
+    def test_every_problem_has_its_line(self) -> None:
+        """All problems of a file are told together, in the order of their lines."""
+        text = """\
+[build]
+jobs = -1
+args = { A = 1,
+  "b c" = 2 }
+[dependencies]
+pyhton = "numpy"
+python = ["numpy",
+  "--pre", 3,
+]
+[hold]
+"""
+        assert problems(text) == [
+            (
+                "deps.toml:2: build.jobs: -1, where an integer from 1 is expected; "
+                "leave it out to use every processor"
+            ),
+            "deps.toml:3: build.args.A: an integer, where a string is expected; put it in quotes",
+            "deps.toml:4: build.args.'b c': an integer, where a string is expected; put it in quotes",
+            (
+                "deps.toml:4: build.args.'b c': not a name for a build argument "
+                "(letters, digits and _, no digit first)"
+            ),
+            (
+                "deps.toml:6: dependencies.pyhton: not a runtime "
+                "(did you mean python? allowed: python, node, bun, deno, bash)"
+            ),
+            f"deps.toml:8: dependencies.python[1]: '--pre': an option, not a package; {PIP}",
+            "deps.toml:8: dependencies.python[2]: an integer, where a string is expected",
+            "deps.toml:10: hold: not a table of this file (allowed: dependencies, build)",
+        ]
+
+    @settings(deadline=None)
+    @given(
+        dependencies=st.dictionaries(
+            st.sampled_from(["python", "node", "bun", "deno", "bash", "pyhton", "x.y", ""]),
+            st.one_of(
+                st.lists(st.sampled_from(['"numpy"', '"npm:zod"', '"--pre"', "1", '""', "[]"])).map(
+                    lambda items: f"[{', '.join(items)}]"
+                ),
+                st.sampled_from(['"numpy"', "1", "{}"]),
+            ),
+        ),
+        build=st.dictionaries(
+            st.sampled_from(["repository", "builder", "args", "jobs", "x", "text"]),
+            st.sampled_from(['"isol8"', '"auto"', "1", "0", "true", "{}", '{ A = "b" }', "{ A = 1, 1 = 2 }"]),
+        ),
+    )
+    def test_any_file_is_read_or_refused_line_by_line(
+        self, dependencies: dict[str, str], build: dict[str, str]
+    ) -> None:
+        """Any TOML is read, or every line of the error names the line on which that key stands."""
+        lines = ["[dependencies]", *(f'"{key}" = {value}' for key, value in dependencies.items())]
+        lines += ["[build]", *(f"{key} = {value}" for key, value in build.items())]
+        try:
+            config = parse_config("\n".join(lines), "deps.toml")
+        except ConfigError as error:
+            for problem in str(error).split("\n"):
+                match = re.match(r"deps\.toml:(\d+): (?:dependencies|build)\.('.*?'|\w*)", problem)
+                assert match, problem
+                assert lines[int(match[1]) - 1].partition(" = ")[0].strip("\"'") == match[2].strip("'")
+        else:
+            assert config.dependencies.keys() == RUNTIMES.keys()
+
+    @settings(deadline=None)
+    @given(text=st.text(st.sampled_from("[]{}=.,#\"'\\\n ab1dependencies"), max_size=60))
+    def test_no_text_makes_another_error(self, text: str) -> None:
+        """Whatever stands in the file, it is read or is an error of configuration."""
+        try:
+            config = parse_config(text, "deps.toml")
+        except ConfigError as error:
+            message = str(error)
+        else:
+            message = f"{config.source}: read"
+        assert message.startswith("deps.toml:")
+
+
+class TestDocumentation:
+    """docs/deps.md."""
+
+    @pytest.fixture
+    def text(self) -> str:
+        """Give the whole of it."""
+        return (ROOT / "docs" / "deps.md").read_text("utf-8")
+
+    def test_the_errors_shown_are_real(self, text: str) -> None:
+        """What the documentation shows for its example of mistakes is what this example gives."""
+        good, wrong = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        shown, _ = re.findall(r"```\n(deps.*?)\n```", text, re.DOTALL)
+
+        assert parse_config(good, "deps.toml").build.jobs == 2
+        assert problems(wrong) == shown.split("\n")
+
+    def test_every_key_is_explained(self, text: str) -> None:
+        """The table of keys has every key there is."""
+        keys = {
+            *(f"dependencies.{name}" for name in RUNTIMES),
+            *(f"build.{each.name}" for each in fields(BuildSettings)),
+        }
+
+        assert set(re.findall(r"^\| `([a-z.]+)`", text, re.MULTILINE)) == keys

@@ -1,0 +1,188 @@
+"""The workspace: what is read from disk, what is written there, and the lock."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from isol8_tasks.config import Config
+from isol8_tasks.engine import FileContent
+from isol8_tasks.errors import ConfigError, LockedError, PlanError
+from isol8_tasks.workspace import Workspace, digests, engine_lock
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Return a checkout with a Dockerfile and nothing else."""
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "Dockerfile").write_text("FROM scratch\n")
+    return Workspace.here(tmp_path, {})
+
+
+class TestConfig:
+    """deps.toml, wherever it lies."""
+
+    def test_no_file_asks_for_nothing(self, workspace: Workspace) -> None:
+        """A checkout without deps.toml has the defaults."""
+        assert workspace.read_config() == Config()
+
+    def test_another_file_is_read_instead(self, tmp_path: Path) -> None:
+        """ISOL8_DEPS names the file, and the manifest stands beside it."""
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "deps.toml").write_text('[dependencies]\npython = ["numpy"]\n')
+        workspace = Workspace.here(tmp_path, {"ISOL8_DEPS": "other/deps.toml"})
+        assert workspace.read_config().dependencies["python"] == ("numpy",)
+        assert workspace.manifest == tmp_path / "other" / "resolved-images.json"
+
+    def test_another_file_that_is_not_there_is_an_error(self, tmp_path: Path) -> None:
+        """A wrong ISOL8_DEPS is not taken for an empty file."""
+        with pytest.raises(ConfigError) as caught:
+            Workspace.here(tmp_path, {"ISOL8_DEPS": "no.toml"}).read_config()
+        assert str(caught.value) == "no.toml: not there, though ISOL8_DEPS names it; mend or unset it"
+
+    def test_a_file_that_is_no_text_is_an_error(self, workspace: Workspace) -> None:
+        """Bytes that are not UTF-8 are told of in a line."""
+        workspace.deps.write_bytes(b"\xff\xfe")
+        with pytest.raises(
+            ConfigError, match=r"^deps\.toml: can't be read \(.*\); a UTF-8 text file is expected$"
+        ):
+            workspace.read_config()
+
+
+class TestContext:
+    """The files below docker/."""
+
+    def test_files_come_with_content_and_executable_bit(self, workspace: Workspace) -> None:
+        """Content and the executable bit are read, folders walked, and nothing else counts."""
+        folder = workspace.root / "docker" / "a"
+        folder.mkdir()
+        (folder / "run").write_text("x")
+        (folder / "run").chmod(0o755)
+        assert workspace.read_context() == {
+            "Dockerfile": FileContent(data=b"FROM scratch\n"),
+            "a/run": FileContent(data=b"x", executable=True),
+        }
+
+    def test_no_dockerfile_is_an_error(self, tmp_path: Path) -> None:
+        """Without a Dockerfile there is nothing to build."""
+        with pytest.raises(PlanError) as caught:
+            Workspace.here(tmp_path, {}).read_context()
+        assert str(caught.value) == "docker/Dockerfile: not there; the five base images are built from it"
+
+    def test_only_content_and_bit_make_a_digest(self) -> None:
+        """The same content has the same digest, and the bit is beside it."""
+        found = digests({"a": FileContent(data=b"x"), "b": FileContent(data=b"x", executable=True)})
+        assert found["a"].digest == found["b"].digest
+        assert (found["a"].executable, found["b"].executable) == (False, True)
+
+
+class TestManifest:
+    """resolved-images.json on disk."""
+
+    def test_what_stood_there_comes_back(self, workspace: Workspace) -> None:
+        """Writing returns the old text, none at first."""
+        assert workspace.write_manifest("1\n") is None
+        assert workspace.write_manifest("2\n") == "1\n"
+        assert workspace.manifest.read_text() == "2\n"
+
+    def test_the_same_text_is_not_written_again(self, workspace: Workspace) -> None:
+        """A file that is right already is left untouched."""
+        workspace.write_manifest("1\n")
+        before = workspace.manifest.stat()
+        workspace.write_manifest("1\n")
+        after = workspace.manifest.stat()
+        assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+    def test_nothing_is_left_beside_it(self, workspace: Workspace) -> None:
+        """It is replaced in one step, and the new file does not stay under its first name."""
+        workspace.write_manifest("1\n")
+        assert sorted(path.name for path in workspace.root.iterdir()) == ["docker", "resolved-images.json"]
+
+    def test_a_folder_that_is_not_there_is_an_error(self, tmp_path: Path) -> None:
+        """What can't be written is told of in a line."""
+        workspace = Workspace.here(tmp_path, {"ISOL8_DEPS": "no/deps.toml"})
+        with pytest.raises(ConfigError, match=r"^resolved-images\.json: can't be written \(No such file"):
+            workspace.write_manifest("1\n")
+
+
+class TestRevision:
+    """The commit that is checked out."""
+
+    def test_a_branch_a_detached_head_and_packed_refs(self, workspace: Workspace) -> None:
+        """It is found without git, wherever git keeps it."""
+        assert workspace.revision() == ""
+        git = ["git", "-C", str(workspace.root), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+        for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"]):
+            subprocess.run([*git, *words], check=True)
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        assert workspace.revision() == head
+        subprocess.run([*git, "pack-refs", "--all"], check=True)
+        assert workspace.revision() == head
+        subprocess.run([*git, "checkout", "-q", "--detach"], check=True)
+        assert workspace.revision() == head
+        tree = workspace.root / "tree"
+        subprocess.run([*git, "worktree", "add", "-q", "-b", "side", str(tree)], check=True)
+        assert Workspace.here(tree, {}).revision() == head
+
+
+class TestCheckoutId:
+    """The name of a checkout in labels."""
+
+    def test_two_checkouts_of_one_name_differ(self, tmp_path: Path) -> None:
+        """The folder's name comes with enough of a hash to tell two apart."""
+        one, two = (Workspace.here(tmp_path / side / "isol8", {}).checkout_id for side in "ab")
+        assert one != two
+        assert one.startswith("isol8-")
+
+
+class TestLock:
+    """One run at a time per engine."""
+
+    def test_a_second_run_is_told_who_holds_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another process that holds the lock is named, and nothing is waited for with 0 seconds."""
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr("tempfile.tempdir", None)
+        program = textwrap.dedent("""
+            import sys
+            from isol8_tasks.workspace import engine_lock
+            with engine_lock("E", holder="/some/checkout", wait=0):
+                print("held", flush=True)
+                sys.stdin.read()
+        """)
+        other = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        with other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "held\n"
+            heard: list[str] = []
+            with (
+                pytest.raises(LockedError) as caught,
+                engine_lock("E", holder="me", wait=0.2, on_wait=heard.append),
+            ):
+                pass
+            assert f"process {other.pid} in /some/checkout, since 2" in str(caught.value)
+            assert heard[0].startswith(f"process {other.pid} in /some/checkout")
+            with engine_lock("another engine", holder="me", wait=0):
+                pass
+            other.communicate("")
+        with engine_lock("E", holder="me", wait=0):
+            pass
+
+    def test_a_killed_holder_lets_go(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After kill -9 the next run goes ahead."""
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr("tempfile.tempdir", None)
+        program = textwrap.dedent("""
+            import os, signal
+            from isol8_tasks.workspace import engine_lock
+            with engine_lock("E", holder="x", wait=0):
+                os.kill(os.getpid(), signal.SIGKILL)
+        """)
+        subprocess.run([sys.executable, "-c", program], check=False)
+        with engine_lock("E", holder="me", wait=0):
+            pass
