@@ -11,7 +11,7 @@ from isol8_tasks.errors import EngineError
 from isol8_tasks.packages import client_label
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.fingerprint import encode_inputs, key
-from isol8_tasks.plan.graph import upstream_id
+from isol8_tasks.plan.graph import standin_args, upstream_id
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
@@ -204,6 +204,7 @@ def _record(spec: ImageSpec, observed: Observed, origin: Origin) -> Record:
     )
     parent = observed.record(spec.parent) if spec.parent else None
     upstream, digest, standin = _upstream(spec, observed, parent)
+    wanted = standin_args((reference for reference, _ in spec.inputs.upstream), observed)
     return Record(
         image=spec.name,
         role="current",
@@ -213,6 +214,7 @@ def _record(spec: ImageSpec, observed: Observed, origin: Origin) -> Record:
         parent=parent.build if parent else "",
         checkout=origin.checkout,
         standin=standin,
+        standin_args=tuple(sorted((wanted or {}).items())),
         upstream=upstream,
         upstream_digest=digest,
         flags=spec.flags,

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from doit.cmd_base import Command
 from doit.cmd_clean import Clean as DoitClean
-from doit.cmd_list import List as DoitList
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
@@ -81,8 +80,6 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         current.wait = params["wait"]
         self.quiet = params["quiet"]
         self.workers = params["num_process"] or current.jobs
-        # The folder is for doit's database, which may be the first thing written to it.
-        current.workspace.state.mkdir(exist_ok=True)
         return int(super().execute(params, args))
 
     def _execute(
@@ -159,16 +156,6 @@ class Clean(DoitClean):  # type: ignore[misc]  # doit has no types
         finally:
             session().close()
         return 0
-
-
-class List(DoitList):  # type: ignore[misc]  # doit has no types
-    """doit's list, which works with Docker stopped."""
-
-    @_one_line
-    def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own value
-        """Print the tasks."""
-        session().workspace.state.mkdir(exist_ok=True)
-        return int(super().execute(params, args))
 
 
 class _OwnCommand(Command):  # type: ignore[misc]  # doit has no types

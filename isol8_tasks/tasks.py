@@ -83,6 +83,8 @@ def task_setup(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - doit's own val
     """Bring every image up to date, and write resolved-images.json."""
     # doit makes the tasks in the order of these functions, so this one hands the flags to those below.
     with _one_line_errors():
+        # For doit's database, which may be the first thing that is written there.
+        session().workspace.state.mkdir(exist_ok=True)
         session().request = flag_request(flags)
         if flags["force"]:
             session().forced.update(spec.name for spec in session().graph.images)

@@ -35,6 +35,8 @@ APT::Update::Error-Mode "any";
 APT::Sandbox::User "root";
 Dir::State::lists "{state}/lists";
 Dir::Cache "{state}/cache";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
 """
 _FRESH_SECONDS = 600
 

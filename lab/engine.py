@@ -107,7 +107,7 @@ def start(places: Places, tools: Tools, mirror: str | None) -> None:
         log=places.log("dockerd"),
         env=environment,
     )
-    _wait_for(places, "dockerd", dockerd, lambda: answers(places.host))
+    _wait_for(places, "dockerd", dockerd, lambda: answers(places.socket))
     for file in strays:
         file.unlink(missing_ok=True)
 
@@ -184,7 +184,7 @@ def use_mirror(places: Places, mirror: str) -> None:
 def runs(places: Places, *, with_registry: bool) -> bool:
     """Say whether all daemons run and the engine answers."""
     needed = set(PROGRAMS if with_registry else PROGRAMS[:2])
-    return needed <= set(processes.of_engine(places.name).values()) and answers(places.host)
+    return needed <= set(processes.of_engine(places.name).values()) and answers(places.socket)
 
 
 def end(places: Places) -> None:

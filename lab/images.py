@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isol8_tasks.errors import LabError
@@ -12,6 +16,8 @@ if TYPE_CHECKING:
 
 STANDIN_LABEL = "org.isol8.lab.standin"
 """Marks a stand-in; its value says which recipe made it."""
+
+_UPSTREAM = ("registry-1.docker.io", 443)
 
 REAL = ""
 """The recipe of an image that is no stand-in."""
@@ -24,16 +30,15 @@ def _client(host: str, seconds: int = 600) -> APIClient:
     return APIClient(base_url=host, timeout=seconds)
 
 
-def answers(host: str) -> bool:
-    """Say whether an engine answers at this address."""
-    from docker.errors import DockerException  # noqa: PLC0415 # as above
-
-    try:
-        client = _client(host, seconds=5)
-    except DockerException:
-        return False
-    client.close()
-    return True
+def answers(listening: Path) -> bool:
+    """Say whether an engine answers on this socket."""
+    # By hand, as docker's client is slow to import, and leaves a socket open for each attempt that fails.
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(listening))
+        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+        return b" 200 " in connection.recv(64)
+    return False
 
 
 def mirrors(host: str) -> list[str]:
@@ -54,6 +59,17 @@ def recipe_of(host: str, reference: str) -> str | None:
     finally:
         client.close()
     return str((found[0]["Labels"] or {}).get(STANDIN_LABEL, REAL)) if found else None
+
+
+def likely_to_pull() -> bool:
+    """Guess, at once, whether the upstream registry can be reached; what counts is whether a pull succeeds."""
+    if any(name.lower() == "https_proxy" for name in os.environ):
+        return True
+    try:
+        socket.create_connection(_UPSTREAM, timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def pull(host: str, reference: str) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -15,10 +16,11 @@ from filelock import FileLock
 from isol8_tasks.errors import LabError
 from lab import engine, images, standins
 from lab.debian import Apt, provide
+from lab.downloads import fetch_wheels
 from lab.firewall import TABLES, Firewall
 from lab.machine import certificates, require_root, require_standins, require_supported
 from lab.network import make_bridge, remove_bridges
-from lab.pins import recipe
+from lab.pins import WHEELS, recipe
 from lab.places import Places
 from lab.processes import marked, of_engine
 from lab.shared import SharedState
@@ -35,9 +37,10 @@ def up(checkout: Path, say: Callable[[str], None]) -> str:
     require_supported()
     lab = _Lab.of(checkout)
     lab.places.lab.mkdir(parents=True, exist_ok=True)
-    with FileLock(lab.places.lab / "lock"), marked(lab.places.name):
+    with FileLock(lab.places.lab / "lock"), marked(lab.places.name), ThreadPoolExecutor() as threads:
+        ahead = threads.submit(lab.fetch_ahead)
         lab.start(say)
-        lab.provide_images(say)
+        lab.provide_images(say, ahead)
     return lab.places.host
 
 
@@ -82,6 +85,12 @@ class _Lab:
         return Firewall(tools=self.tools)
 
     @property
+    def kitchen(self) -> standins.Kitchen:
+        return standins.Kitchen(
+            fetched=self.places.fetched, tools=self.tools, apt=self.apt, certificates=certificates()
+        )
+
+    @property
     def storage(self) -> Path:
         """Where the stand-ins of this recipe are, for the registry to serve."""
         return self.places.fetched / f"stand-ins-{self.recipe[:12]}"
@@ -91,8 +100,15 @@ class _Lab:
         self.places.fetched.mkdir(parents=True, exist_ok=True)
         return FileLock(self.places.fetched / "lock")
 
+    def fetch_ahead(self) -> None:
+        """Download what takes longest while the engine starts, if it's likely that stand-ins will be needed."""
+        if not self.storage.exists() and not images.likely_to_pull():
+            with suppress(LabError):  # said when it turns out to be needed
+                require_standins()
+                fetch_wheels(WHEELS, self.kitchen.downloads)
+
     def is_up(self) -> bool:
-        """Say whether anything of this engine is there, be it half an engine, or what a killed `up` started."""
+        """Say whether there is anything of this engine, be it half an engine or what a killed `up` began."""
         return self.places.run.exists() or bool(of_engine(self.places.name))
 
     def start(self, say: Callable[[str], None]) -> None:
@@ -165,22 +181,20 @@ class _Lab:
         with self.fetching():
             if not self.storage.exists():
                 require_standins()
-                kitchen = standins.Kitchen(
-                    fetched=self.places.fetched, tools=self.tools, apt=self.apt, certificates=certificates()
-                )
-                standins.make(self.storage, self.recipe, kitchen)
+                standins.make(self.storage, self.recipe, self.kitchen)
         port = engine.free_port()
         engine.start_registry(self.places, self.tools, self.storage, port)
         self.note(registry_port=port)
         return f"http://127.0.0.1:{port}"
 
-    def provide_images(self, say: Callable[[str], None]) -> None:
+    def provide_images(self, say: Callable[[str], None], ahead: Future[None]) -> None:
         """Make sure that the engine has the upstream images and can pull them, real ones if that works."""
         if not self.places.standins.exists():
             problem = self.pull_real()
             if problem is None:
                 return
             say(f"{' and '.join(standins.UPSTREAM)} can't be pulled ({problem}): making stand-ins for them.")
+            ahead.result()
             engine.use_mirror(self.places, self.start_mirror())
             self.places.standins.touch()
         for reference in standins.UPSTREAM:

@@ -12,7 +12,7 @@ from isol8_tasks.errors import EngineError, PlanError
 _STEP: Final = re.compile(r"(?:\[\d+/\d+\] )?step (\d+/\d+) ?: ?(.*)", re.IGNORECASE)
 _CACHED: Final = re.compile(r" ?--?-> Using cache\b")
 _BOOKKEEPING: Final = re.compile(
-    r" ?--?-> (?:[0-9a-f]{11,64}|Running in [0-9a-f]+)$|Remov(?:ed|ing) intermediate container "
+    r" ?--?-> (?:[0-9a-f]{11,64}|Running in [0-9a-f]+)$|(?: ---> )?Remov(?:ed|ing) intermediate container "
     r"|Successfully (?:built|tagged) |(?:\[\d+/\d+\] )?COMMIT\b|[0-9a-f]{64}$"
 )
 

@@ -74,11 +74,18 @@ def _flags(instruction: Instruction, origin: str | None, mounts: Mapping[str, st
             text = origin
         if name == "mount":
             fields = [_mount_field(field, mounts) for field in value.split(",")]
-            order, text = (name, ",".join(sorted(fields))), ",".join(fields)
+            order, text = (name, _target(fields)), ",".join(fields)
         flag = f"--{name}={text}"
         found.append((order, _json(flag) if any(map(str.isspace, flag)) else flag))
     # The order of flags means nothing, but for those that can be given more than once.
     return "".join(f" {flag}" for _, flag in sorted(found, key=lambda each: each[0]))
+
+
+def _target(fields: Sequence[str]) -> str:
+    """Return where a mount goes: BuildKit sorts them by that."""
+    return next(
+        (each.partition("=")[2] for each in fields if each.startswith(("target=", "dst=", "dest"))), ""
+    )
 
 
 def _mount_field(field: str, mounts: Mapping[str, str]) -> str:

@@ -26,7 +26,7 @@ _ENVIRONMENT = {"ARG", "ENV", "SHELL", "USER"}
 _REMOTE = r"(https?|git|ssh)://|git@"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Closure:
     """Everything in Dockerfile, arguments and context that decides what a target comes out as."""
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from attrs import frozen
 
@@ -60,18 +60,17 @@ def _frame(value: Framed) -> bytes:
     return b"%d;" % value
 
 
-@frozen(kw_only=True)
-class Summary:
+class Summary(NamedTuple):
     """What is left of a list that is too long for a label."""
 
-    count: int
+    size: int
     digest: str
 
 
 Pairs = tuple[tuple[str, str], ...]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class RecordedInputs:
     """Inputs as a label remembers them: by short hashes."""
 
@@ -138,7 +137,7 @@ def whole_stage(steps: str) -> str:
 
 def summary(items: tuple[Framed, ...]) -> Summary:
     """Return the one hash that stands for a list."""
-    return Summary(count=len(items), digest=_hash(items)[:16])
+    return Summary(size=len(items), digest=_hash(items)[:16])
 
 
 def encode_inputs(inputs: Inputs) -> str:
@@ -163,7 +162,7 @@ def encode_inputs(inputs: Inputs) -> str:
             break
         if name:
             short = summary(lists[name])
-            document[name] = {"n": short.count, "h": short.digest}
+            document[name] = {"n": short.size, "h": short.digest}
         else:
             document["stages"] = [(stage, whole_stage(steps)) for stage, steps in stages]
     return _json(document)
@@ -206,7 +205,7 @@ def _json(document: dict[str, object]) -> str:
 
 def _list(value: object, read: Callable[[object], T]) -> tuple[T, ...] | Summary:
     if isinstance(value, dict):
-        return Summary(count=_typed(value["n"], int), digest=_typed(value["h"], str))
+        return Summary(size=_typed(value["n"], int), digest=_typed(value["h"], str))
     return tuple(map(read, _typed(value, list)))
 
 

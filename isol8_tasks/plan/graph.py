@@ -1,6 +1,6 @@
 """From deps.toml, the Dockerfile and what the engine holds to the images that should exist, in building order."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
@@ -75,7 +75,10 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
 ) -> tuple[ImageSpec, tuple[str, ...]]:
     given = dict(config.build.args)
     upstream = closure(dockerfile, runtime.name, given, context.keys(), ignore=ignore).upstream
-    args = {**_standin_args(upstream, observed), **given}
+    wanted = standin_args(upstream, observed)
+    if wanted is None and (record := observed.record(runtime.name)):
+        wanted = dict(record.standin_args)
+    args = {**(wanted or {}), **given}
     needs = closure(dockerfile, runtime.name, args, context.keys(), ignore=ignore)
     inputs = Inputs(
         recipe=runtime.recipe,
@@ -105,14 +108,17 @@ def upstream_id(observed: Observed, reference: str) -> str | None:
     return image.id.removeprefix("sha256:")[:12] if image else None
 
 
-def _standin_args(upstream: tuple[str, ...], observed: Observed) -> dict[str, str]:
-    found = {}
-    for reference in upstream:
-        image = observed.tagged(reference)
-        for key, value in (image.labels if image else {}).items():
-            if key.startswith(STANDIN_ARG):
-                found[key.removeprefix(STANDIN_ARG)] = value
-    return found
+def standin_args(upstream: Iterable[str], observed: Observed) -> dict[str, str] | None:
+    """Return the build arguments that stand-ins among the upstream images ask for; None if none of these is here."""
+    images = [image for reference in upstream if (image := observed.tagged(reference))]
+    if not images:
+        return None
+    return {
+        key.removeprefix(STANDIN_ARG): value
+        for image in images
+        for key, value in image.labels.items()
+        if key.startswith(STANDIN_ARG)
+    }
 
 
 def _custom(

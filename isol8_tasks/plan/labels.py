@@ -54,6 +54,8 @@ class Record:
     """The upstream image's reference, as `alpine:3.21`."""
     upstream_digest: str = ""
     """The upstream image's digest in its registry, as `sha256:…`; empty where it has none."""
+    standin_args: tuple[tuple[str, str], ...] = ()
+    """The build arguments that the stand-in asked for, for the time when it is not here to ask."""
     flags: tuple[tuple[str, str], ...] = ()
     """Packages asked for on the command line, each with its date."""
     packages: tuple[str, ...] = ()
@@ -76,7 +78,8 @@ def read(labels: Mapping[str, str]) -> Record | None:
             upstream=labels.get(PREFIX + "upstream", ""),
             upstream_digest=labels.get(PREFIX + "upstream-digest", ""),
             recipe=int(labels.get(PREFIX + "recipe") or 0),
-            flags=tuple(sorted(json.loads(labels.get(PREFIX + "flags") or "{}").items())),
+            standin_args=_pairs(labels, "standin-args"),
+            flags=_pairs(labels, "flags"),
             packages=tuple(json.loads(labels.get(PREFIX + "packages") or "[]")),
             schema=schema,
         )
@@ -92,6 +95,7 @@ def write(record: Record) -> dict[str, str]:
         PREFIX + "recipe": str(record.recipe),
         PREFIX + "upstream": record.upstream,
         PREFIX + "upstream-digest": record.upstream_digest,
+        PREFIX + "standin-args": _json(dict(record.standin_args)) if record.standin_args else "",
         PREFIX + "flags": _json(dict(record.flags)) if record.flags else "",
         PREFIX + "packages": _json(list(record.packages)) if record.packages else "",
     }
@@ -135,6 +139,10 @@ def _dependency_hash(runtime: str, packages: Collection[str], setup: str) -> str
     """Hash as isol8 does (packages/core/src/engine/image-builder.ts): everything joined with nothing."""
     text = runtime + "".join(sorted(packages)) + (f"setup:{setup}" if setup else "")
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _pairs(labels: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(json.loads(labels.get(PREFIX + name) or "{}").items()))
 
 
 def _json(value: object) -> str:

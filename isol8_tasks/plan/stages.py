@@ -100,9 +100,8 @@ class Resolver:
         """The variables before the first FROM."""
         scope = platform_scope(self.dockerfile.escape, self.given)
         for each in self.dockerfile.instructions:
-            if each.keyword == "FROM":
-                break
-            for name, value in self.arguments(each, scope):
+            before_first = each.line < self.stages[0].start.line
+            for name, value in self.arguments(each, scope) if before_first else ():
                 if value is not None:
                     scope.values[name] = value
         return scope

@@ -1,9 +1,6 @@
 """The engine, the images and the sandboxes that the integration tests share."""
 
-import io
-import json
 import os
-import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,59 +8,89 @@ from subprocess import CompletedProcess
 from typing import Any, cast
 
 import docker
-import docker.errors
 import pytest
 
-CONTEXT = Path(__file__).parents[2] / "docker"
+from isol8_tasks.engine import BuildRequest, FileContent
+from isol8_tasks.engine.daemon import DockerEngine
+from isol8_tasks.engine.endpoint import Endpoint, find
+from isol8_tasks.errors import EngineUnreachableError
+from isol8_tasks.runtimes import RUNTIMES
+
+CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "isol8test"
 LABEL = {"org.isol8.tasks.test": "1"}
-RUNTIMES = ("python", "node", "bun", "deno", "bash")
 UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 STANDIN_ARGUMENT = "org.isol8.lab.arg."
 
 
 @pytest.fixture(scope="session")
-def docker_api() -> Iterator[docker.APIClient]:
-    """Give a client of the engine that docker's variables name; without one, these tests fail."""
+def endpoint() -> Endpoint:
+    """Tell which engine the tests use."""
+    return find(CHECKOUT, os.environ)
+
+
+@pytest.fixture(scope="session")
+def engine(endpoint: Endpoint) -> Iterator[DockerEngine]:
+    """Give the engine as the project sees it; where none answers, these tests prove nothing and fail."""
+    engine = DockerEngine(endpoint, environ=os.environ)
     try:
-        client = docker.from_env(timeout=300)
-        client.ping()
-    except docker.errors.DockerException as error:
-        pytest.fail(
-            f"no Docker Engine answers ({error}): set DOCKER_HOST, or see `./doitw up --lab`", pytrace=False
-        )
+        engine.ping()
+    except EngineUnreachableError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def docker_api(endpoint: Endpoint, engine: DockerEngine) -> Iterator[docker.APIClient]:
+    """Give a client of the same engine for what the project never does: running containers."""
+    engine.ping()
+    client = docker.from_env(timeout=300, environment={**os.environ, "DOCKER_HOST": endpoint.url})
     yield client.api
     client.close()
 
 
 @pytest.fixture(scope="session")
-def build_image(docker_api: docker.APIClient) -> Iterator[Callable[..., str]]:
-    """Give `build_image(name, context, target=None, args={})`: a tag, taken away at the end."""
+def build_image(engine: DockerEngine) -> Iterator[Callable[..., str]]:
+    """Give `build_image(name, dockerfile, context={}, target=None, args={})`: a tag, removed at the end."""
     tags: list[str] = []
 
     def build(
         name: str,
-        context: Mapping[str, bytes],
+        dockerfile: str,
+        context: Mapping[str, FileContent] | None = None,
         target: str | None = None,
         args: Mapping[str, str] | None = None,
     ) -> str:
         tag = f"{REPOSITORY}:{name}"
         tags.append(tag)
-        _build(docker_api, tag, context, {"target": target, "buildargs": json.dumps(args or {})})
+        request = BuildRequest(
+            tag=tag,
+            dockerfile=dockerfile,
+            context=context or {},
+            target=target,
+            args=args or {},
+            labels=LABEL,
+        )
+        engine.build(request, lambda _: None)
         return tag
 
     yield build
     for tag in tags:
-        try:
-            docker_api.remove_image(tag, force=True)
-        except docker.errors.ImageNotFound:
-            continue  # its build failed, as some tests want
+        engine.untag(tag)
 
 
 @pytest.fixture(scope="session")
-def context() -> Mapping[str, bytes]:
-    """Give the files of docker/, by name."""
-    return {path.name: path.read_bytes() for path in CONTEXT.iterdir()}
+def build_stage(build_image: Callable[..., str]) -> Callable[..., str]:
+    """Give `build_stage(name, target, args)`, which builds a stage of the project's own Dockerfile."""
+    folder = CHECKOUT / "docker"
+    dockerfile = (folder / "Dockerfile").read_text()
+    context = {"proxy.mjs": FileContent(data=(folder / "proxy.mjs").read_bytes(), executable=True)}
+
+    def build(name: str, target: str, args: Mapping[str, str]) -> str:
+        return build_image(name, dockerfile, context, target, args)
+
+    return build
 
 
 @pytest.fixture(scope="session")
@@ -73,12 +100,12 @@ def inspect_image(docker_api: docker.APIClient) -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="session")
-def build_args(docker_api: docker.APIClient, inspect_image: Callable[[str], Any]) -> Mapping[str, str]:
+def build_args(engine: DockerEngine, inspect_image: Callable[[str], Any]) -> Mapping[str, str]:
     """Give what the upstream images' labels ask for; the environment can name Bun's install URL."""
     args = {name: os.environ[name] for name in ("BUN_INSTALL_URL",) if name in os.environ}
     for reference in UPSTREAM:
-        if not docker_api.images(reference):
-            docker_api.pull(reference)
+        if engine.inspect(reference) is None:
+            engine.pull(reference)
         labels = inspect_image(reference)["Config"]["Labels"] or {}
         args |= {
             label.removeprefix(STANDIN_ARGUMENT): value
@@ -89,13 +116,11 @@ def build_args(docker_api: docker.APIClient, inspect_image: Callable[[str], Any]
 
 
 @pytest.fixture(scope="session")
-def base_images(
-    build_image: Callable[..., str], context: Mapping[str, bytes], build_args: Mapping[str, str]
-) -> Mapping[str, str]:
+def base_images(build_stage: Callable[..., str], build_args: Mapping[str, str]) -> Mapping[str, str]:
     """Give the tag of each runtime's base image, built side by side."""
 
     def build(runtime: str) -> str:
-        return build_image(runtime, context, target=runtime, args=build_args)
+        return build_stage(runtime, runtime, build_args)
 
     with ThreadPoolExecutor() as pool:
         return dict(zip(RUNTIMES, pool.map(build, RUNTIMES), strict=True))
@@ -148,30 +173,3 @@ def execute(docker_api: docker.APIClient) -> Callable[..., CompletedProcess[str]
         return CompletedProcess(command, status, (stdout or b"").decode(), (stderr or b"").decode())
 
     return run
-
-
-def _build(api: Any, tag: str, context: Mapping[str, bytes], params: Mapping[str, str | None]) -> None:  # noqa: ANN401  # the stubs lack the methods called here
-    """Build with the engine's own BuildKit, for which docker-py has no parameter."""
-    response = api._post(  # noqa: SLF001  # the only door to version=2
-        api._url("/build"),  # noqa: SLF001  # as above
-        data=_tar(context),
-        params={"version": "2", "t": tag, "labels": json.dumps(LABEL), **params},
-        headers={"Content-Type": "application/x-tar"},
-        stream=True,
-        timeout=None,
-    )
-    for item in api._stream_helper(response, decode=True):  # noqa: SLF001  # as above
-        problem = item.get("errorDetail", {}).get("message") or item.get("error")
-        if problem:
-            raise RuntimeError(problem)
-
-
-def _tar(context: Mapping[str, bytes]) -> bytes:
-    """Pack files so that all may read and run them, whatever the umask of the checkout was."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for name, data in sorted(context.items()):
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(data), 0o755
-            tar.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()

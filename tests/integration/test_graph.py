@@ -99,22 +99,13 @@ def make_checkout(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[Call
     repositories: list[str] = []
 
     def make(name: str = "checkout", repository: str = "") -> Checkout:
-        folder = tmp_path / name
-        folder.mkdir()
-        for file in ("dodo.py", "pyproject.toml"):
-            shutil.copy(ROOT / file, folder / file)
-        shutil.copytree(ROOT / "docker", folder / "docker")
-        checkout = Checkout(folder, repository or f"isol8test{secrets.token_hex(4)}")
-        checkout.deps()
+        checkout = _new_checkout(tmp_path / name, repository)
         repositories.append(checkout.repository)
         return checkout
 
     yield make
     for repository in repositories:
-        for image in docker_api.images():
-            for tag in image["RepoTags"] or []:
-                if tag.partition(":")[0] in {repository, f"{repository}_build"}:
-                    docker_api.remove_image(tag)
+        _remove(docker_api, repository)
 
 
 @pytest.fixture
@@ -123,11 +114,26 @@ def checkout(make_checkout: Callable[..., Checkout]) -> Checkout:
     return make_checkout()
 
 
-@pytest.fixture
-def built(checkout: Checkout) -> Checkout:
-    """Build the five bases and two custom images of a checkout."""
+@pytest.fixture(scope="session")
+def template(
+    docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, ...]]:
+    """Build the five bases and two custom images once, and return their tags."""
+    checkout = _new_checkout(tmp_path_factory.mktemp("template") / "checkout")
     checkout.deps('bun = ["zod"]\nbash = ["jq"]')
     assert checkout.built() == {*BASES, "bun-custom", "bash-custom"}
+    yield _tags(docker_api, checkout.repository)
+    _remove(docker_api, checkout.repository)
+
+
+@pytest.fixture
+def built(checkout: Checkout, template: tuple[str, ...], docker_api: docker.APIClient) -> Checkout:
+    """Give a checkout its five bases and two custom images: the template's, under tags of its own."""
+    checkout.deps('bun = ["zod"]\nbash = ["jq"]')
+    for tag in template:
+        repository, _, name = tag.partition(":")
+        private = "_build" if repository.endswith("_build") else ""
+        docker_api.tag(tag, f"{checkout.repository}{private}", name)
     return checkout
 
 
@@ -507,6 +513,30 @@ class TestBuildersAndSelection:
         built.deps('bun = ["zod", "ms"]\nbash = ["jq"]')
         assert built.doit("plan", "--check").code == 2
         assert sorted(i["Id"] for i in docker_api.images()) == before
+
+
+def _new_checkout(folder: Path, repository: str = "") -> Checkout:
+    folder.mkdir()
+    for file in ("dodo.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, folder / file)
+    shutil.copytree(ROOT / "docker", folder / "docker")
+    checkout = Checkout(folder, repository or f"isol8test{secrets.token_hex(4)}")
+    checkout.deps()
+    return checkout
+
+
+def _tags(api: docker.APIClient, repository: str) -> tuple[str, ...]:
+    return tuple(
+        tag
+        for image in api.images()
+        for tag in image["RepoTags"] or []
+        if tag.partition(":")[0] in {repository, f"{repository}_build"}
+    )
+
+
+def _remove(api: docker.APIClient, repository: str) -> None:
+    for tag in _tags(api, repository):
+        api.remove_image(tag)
 
 
 def _there(api: docker.APIClient, image: str) -> bool:

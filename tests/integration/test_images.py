@@ -8,6 +8,8 @@ from typing import Any
 import docker
 import pytest
 
+from isol8_tasks.errors import BuildFailedError
+
 COMMANDS = {
     "python": ["python3"],
     "node": ["node"],
@@ -131,7 +133,7 @@ def custom_sandboxes(
 
     def start(runtime: str) -> str:
         dockerfile = f"FROM {base_images[runtime]}\nRUN {INSTALL[runtime]}\n"
-        return start_sandbox(build_image(f"{runtime}-custom", {"Dockerfile": dockerfile.encode()}))
+        return start_sandbox(build_image(f"{runtime}-custom", dockerfile))
 
     with ThreadPoolExecutor() as pool:
         return dict(zip(INSTALL, pool.map(start, INSTALL), strict=True))
@@ -250,11 +252,10 @@ class TestBuildArguments:
     @pytest.mark.parametrize(
         ("version", "passed"), [("", "0 "), ("1.2.3", "1 bun-v1.2.3")], ids=["newest", "pinned"]
     )
-    def test_bun(  # noqa: PLR0913  # fixtures, and one parameter for each column of the table
+    def test_bun(
         self,
         docker_api: docker.APIClient,
-        build_image: Callable[..., str],
-        context: Mapping[str, bytes],
+        build_stage: Callable[..., str],
         mirror: str,
         *,
         version: str,
@@ -262,16 +263,14 @@ class TestBuildArguments:
     ) -> None:
         """The install script comes from the URL given, and gets the version as the vendor's takes it."""
         args = {"BUN_INSTALL_URL": f"http://{mirror}:8000/install", "BUN_VERSION": version}
-        image = build_image(f"bun-{version or 'newest'}", context, target="bun", args=args)
+        image = build_stage(f"bun-{version or 'newest'}", "bun", args)
         assert _output(docker_api, image, ["bun"]) == f"{passed}\n"
 
-    def test_a_failing_download_fails_the_build(
-        self, build_image: Callable[..., str], context: Mapping[str, bytes], mirror: str
-    ) -> None:
+    def test_a_failing_download_fails_the_build(self, build_stage: Callable[..., str], mirror: str) -> None:
         """A script that is not there ends the build with curl's status, not with what comes of nothing."""
         args = {"BUN_INSTALL_URL": f"http://{mirror}:8000/nothing"}
-        with pytest.raises(RuntimeError, match="exit code: 22"):
-            build_image("bun-missing", context, target="bun", args=args)
+        with pytest.raises(BuildFailedError, match="22"):
+            build_stage("bun-missing", "bun", args)
 
     @pytest.mark.parametrize(
         ("target", "upstream"), [("base", "alpine:3.21"), ("deno", "denoland/deno:alpine")]
@@ -279,8 +278,7 @@ class TestBuildArguments:
     def test_apk_repository(
         self,
         docker_api: docker.APIClient,
-        build_image: Callable[..., str],
-        context: Mapping[str, bytes],
+        build_stage: Callable[..., str],
         target: str,
         upstream: str,
     ) -> None:
@@ -288,15 +286,14 @@ class TestBuildArguments:
         shown = ["cat", "/etc/apk/repositories"]
         usual = _output(docker_api, upstream, shown, entrypoint=[]).split()
         args = {"APK_REPOSITORY": " ".join([*usual, usual[0]])}
-        image = build_image(f"{target}-apk", context, target=target, args=args)
+        image = build_stage(f"{target}-apk", target, args)
         assert _output(docker_api, image, shown).splitlines() == [*usual, usual[0]]
 
     def test_upstream_images(
         self,
         docker_api: docker.APIClient,
         inspect_image: Callable[[str], Any],
-        build_image: Callable[..., str],
-        context: Mapping[str, bytes],
+        build_stage: Callable[..., str],
     ) -> None:
         """Both upstream images can come from elsewhere, and Alpine's version is an argument of its own."""
         docker_api.tag("alpine:3.21", "isol8test/mirror", "9.9")
@@ -307,7 +304,7 @@ class TestBuildArguments:
                 "DENO_IMAGE": "isol8test/mirror:9.9",
             }
             for target in ("base", "deno"):
-                image = build_image(f"{target}-mirror", context, target=target, args=args)
+                image = build_stage(f"{target}-mirror", target, args)
                 layers = inspect_image(image)["RootFS"]["Layers"]
                 assert layers[0] == inspect_image("alpine:3.21")["RootFS"]["Layers"][0]
         finally:
@@ -345,7 +342,7 @@ class TestBuildArguments:
             "NPM_CONFIG_REGISTRY": f"http://{mirror}:8000/",
         }
         dockerfile = f"FROM {base_images[runtime]}\nRUN {install}\n"
-        image = build_image(f"{runtime}-index", {"Dockerfile": dockerfile.encode()}, args=args)
+        image = build_image(f"{runtime}-index", dockerfile, args=args)
         assert _output(docker_api, image, use) == "6\n"
         assert mirror not in "".join(inspect_image(image)["Config"]["Env"])
 
@@ -359,7 +356,7 @@ class TestBuildArguments:
         """Deno files modules by registry, so whoever runs them names it again."""
         args = {"NPM_CONFIG_REGISTRY": f"http://{mirror}:8000/"}
         dockerfile = f"FROM {base_images['deno']}\nRUN deno cache npm:mirrored\n"
-        image = build_image("deno-index", {"Dockerfile": dockerfile.encode()}, args=args)
+        image = build_image("deno-index", dockerfile, args=args)
         program = 'import value from "npm:mirrored"; console.log(value)'
         command = ["sh", "-c", f"echo '{program}' > main.mts && deno run --cached-only main.mts"]
         assert _output(docker_api, image, command, environment=args) == "6\n"

@@ -209,9 +209,9 @@ for url in ("/", "ftp://allowed.test/", "https://allowed.test/", "http://"):
     def test_headers_of_one_connection_stay_there(self, proxied: Proxied) -> None:
         """Hop-by-hop headers, and those that Connection names, are dropped; repeated ones arrive."""
         program = """
-lines = ["GET http://allowed.test:8000/ HTTP/1.1", "Host: elsewhere", "Connection: close, X-Named", "X-Named: 1",
-    "Proxy-Authorization: Basic c2VjcmV0", "Proxy-Connection: keep-alive", "TE: trailers", "Upgrade: websocket",
-    "X-Twice: 1", "X-Twice: 2", "constructor: 3", "", ""]
+lines = ["GET http://allowed.test:8000/ HTTP/1.1", "Host: elsewhere", "Connection: close, X-Named",
+    "X-Named: 1", "Proxy-Authorization: Basic c2VjcmV0", "Proxy-Connection: keep-alive", "TE: trailers",
+    "Upgrade: websocket", "X-Twice: 1", "X-Twice: 2", "constructor: 3", "", ""]
 link = raw("\\r\\n".join(lines))
 reply = http.client.HTTPResponse(link)
 reply.begin()
@@ -262,8 +262,8 @@ print(reply.read().decode())
     def test_a_body_is_passed_on_while_it_comes(self, proxied: Proxied) -> None:
         """The server sees the first part before the client has sent the second."""
         program = """
-lines = ["POST http://allowed.test:8000/ HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "", "3", "one", ""]
-link = raw("\\r\\n".join(lines))
+head = ["POST http://allowed.test:8000/ HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "", ""]
+link = raw("\\r\\n".join(head) + "3\\r\\none\\r\\n")
 print(ask("GET", "http://allowed.test:8000/wait").status)
 link.sendall(b"3\\r\\ntwo\\r\\n0\\r\\n\\r\\n")
 print(first_line(link))
@@ -334,6 +334,32 @@ print(stream.read().decode())
         assert proxied.python(program) == "got 1000005\n"
 
 
+class TestMishaps:
+    """What must not end the proxy."""
+
+    def test_clients_that_vanish_leave_it_running(self, proxied: Proxied) -> None:
+        """A request, an answer or a tunnel cut off half-way is survived, and so is an upload to nobody."""
+        program = """
+import struct
+post = "POST http://allowed.test:8000/ HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 99\\r\\n\\r\\nhalf"
+stream = "GET http://allowed.test:8000/stream HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
+tunnels = [f"CONNECT {host}:{port} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
+           for host in ("allowed.test", "blocked.test") for port in (8000, 9)]
+for text in [post, stream, "garbage\\r\\n\\r\\n", *tunnels]:
+    link = raw(text)
+    if text != post:
+        first_line(link)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    link.close()
+try:
+    print(ask("POST", "http://allowed.test:9/", body=b"x" * 3000000).status)
+except OSError:  # answered and closed while the body was on its way
+    print(502)
+print(ask("GET", "http://allowed.test:8000/release").status)
+"""
+        assert proxied.python(program).split() == ["502", "201"]
+
+
 class TestPolicy:
     """What is read at the start."""
 
@@ -379,14 +405,13 @@ done
     ) -> None:
         """Started as isol8's first clients start it, with empty lists, the proxy lets every host through."""
         container = start_sandbox(base_images["node"], network=f"container:{server}")
-        start = "ISOL8_WHITELIST='[]' ISOL8_BLACKLIST='[]' node /usr/local/bin/proxy.mjs &"
-        environment = {"ISOL8_PROXY_PORT": "8121"}
-        execute(container, "sh", "-c", start, environment=environment, detach=True)
-        _wait(execute, container, 8121)
-        url = "http://other.test:8000/"
-        done = execute(
-            container, "curl", "-sS", "-w", "%{http_code}", "-o", "/dev/null", "-x", "127.0.0.1:8121", url
-        )
+        script = """
+ISOL8_WHITELIST='[]' ISOL8_BLACKLIST='[]' node /usr/local/bin/proxy.mjs > /dev/null &
+until nc -z 127.0.0.1 8121; do sleep 0.05; done
+curl -sS -m 15 -w '%{http_code}' -o /dev/null -x 127.0.0.1:8121 http://other.test:8000/
+kill $!
+"""
+        done = execute(container, "sh", "-c", script, environment={"ISOL8_PROXY_PORT": "8121"})
         assert done.stdout == "201"
 
 

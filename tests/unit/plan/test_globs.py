@@ -29,7 +29,11 @@ def test_match(pattern: str, yes: list[str], no: list[str]) -> None:
 
 def test_deep_stars() -> None:
     """`**` goes through folders."""
-    assert [p for p in ("c", "a/c", "a/b/c", "xc") if compile_glob("**/c", deep=True).match(p)] == ["c", "a/c", "a/b/c"]
+    assert [p for p in ("c", "a/c", "a/b/c", "xc") if compile_glob("**/c", deep=True).match(p)] == [
+        "c",
+        "a/c",
+        "a/b/c",
+    ]
     assert [p for p in ("a", "a/c", "a/b/c") if compile_glob("a/**", deep=True).match(p)] == ["a/c", "a/b/c"]
     assert [p for p in ("ab", "axb", "ax/b") if compile_glob("a**b", deep=True).match(p)] == ["ab", "ax/b"]
 
@@ -45,7 +49,8 @@ def test_bad_pattern(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("a*", True), ("a?", True), ("[", True), (r"\*\[", False), ("a", False), ("\\", False)]
+    ("text", "expected"),
+    [("a*", True), ("a?", True), ("[", True), (r"\*\[", False), ("a", False), ("\\", False)],
 )
 def test_wildcards(text: str, *, expected: bool) -> None:
     """An escaped wildcard is none."""

@@ -99,6 +99,21 @@ class TestBases:
         assert ("BUN_VERSION", "2.0.0") in spec.inputs.args
         assert not [name for name, _ in spec.inputs.args if name == "BUN_INSTALL_URL"]
 
+    def test_what_a_standin_asked_for_is_known_when_it_is_not_here(self) -> None:
+        """The arguments of a stand-in whose tag was removed are those that the image was built with."""
+        record = Record(
+            image="bun",
+            role="current",
+            key="k",
+            inputs="",
+            build="b",
+            checkout="c",
+            standin_args=(("BUN_VERSION", "1.4.5"),),
+        )
+        image = ObservedImage(id="1", tags=("isol8:bun", "isol8_build:bun"), labels=labels.write(record))
+        found = graph(observed=Observed(repository="isol8", images=(image,)))
+        assert dict(found.image("bun").args) == {"BUN_VERSION": "1.4.5"}
+
     def test_an_argument_that_is_not_declared_is_an_error(self) -> None:
         """A typing error in [build.args] is refused, with what was meant."""
         config = parse_config('[build.args]\nBUN_VERSOIN = "2"\n', "deps.toml")

@@ -16,6 +16,7 @@ RECORD = Record(
     standin="55" * 6,
     upstream="alpine:3.21",
     upstream_digest="sha256:" + "0" * 64,
+    standin_args=(("BUN_VERSION", "1.4.5"),),
     flags=(("requests", "2026-11-22"),),
     packages=("numpy", "requests"),
     recipe=1,

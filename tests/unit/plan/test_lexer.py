@@ -82,8 +82,11 @@ def test_pattern_in_a_substitution_is_not_read(word: str) -> None:
 RAW = {
     "heredoc": ("RUN cat <<EOF", ["RUN", "cat", "<<EOF"]),
     "blank before its name": ("RUN cat << EOF  x", ["RUN", "cat", "<< EOF", "x"]),
-    "quotes stay": ("a 'b c' \"d $X\\\" \\n\" e\\ f", ["a", "'b c'", '"d $X\\" \\n"', "e\\ f"]),
-    "variables stay": ("$A ${B} ${C:-d} ${E//f/g} ${H/i/j}", ["$A", "${B}", "${C:-d}", "${E//f/g}", "${H/i/j}"]),
+    "quotes stay": ('a \'b c\' "d $X\\" \\n" e\\ f', ["a", "'b c'", '"d $X\\" \\n"', "e\\ f"]),
+    "variables stay": (
+        "$A ${B} ${C:-d} ${E//f/g} ${H/i/j}",
+        ["$A", "${B}", "${C:-d}", "${E//f/g}", "${H/i/j}"],
+    ),
     "one less-than": ("a < b", ["a", "<", "b"]),
 }
 
@@ -102,7 +105,7 @@ def test_unquoted_words() -> None:
 WORDS = {
     "none": ("", []),
     "blanks": ("  a \t b  ", ["a", "b"]),
-    "quotes": ("A='b c' D=\"e 'f\" G", ["A='b c'", "D=\"e 'f\"", "G"]),
+    "quotes": ("A='b c' D=\"e 'f\" G", ["A='b c'", 'D="e \'f"', "G"]),
     "escapes": ('A=b\\ c D="\\" e" F=\\', ["A=b\\ c", 'D="\\" e"', "F="]),
     "backslash in single quotes": ("A='b\\' c", ["A='b\\'", "c"]),
     "empty value": ('A="" B', ['A=""', "B"]),
@@ -118,7 +121,7 @@ def test_words(text: str, expected: list[str]) -> None:
 FLAGS = {
     "none": ("a --b", (), "a --b"),
     "several": ("--a=1  --b  c d ", ("--a=1", "--b"), "c d"),
-    "quotes": ("--a='x y' --b=\"\\\"z\" c", ("--a=x y", '--b="z'), "c"),
+    "quotes": ('--a=\'x y\' --b="\\"z" c', ("--a=x y", '--b="z'), "c"),
     "the end of flags": ("--a -- --b c", ("--a",), "--b c"),
     "nothing else": ("--a", ("--a",), ""),
     "escape at the end": ("--a\\", ("--a",), ""),

@@ -35,7 +35,9 @@ def test_only_what_is_needed_stays() -> None:
 
 def test_numbers_move_along() -> None:
     """A stage number says where the stage is now."""
-    text = TEXT.replace("FROM base AS other\nRUN three\n", "").replace("FROM other AS bun", "FROM base AS bun")
+    text = TEXT.replace("FROM base AS other\nRUN three\n", "").replace(
+        "FROM other AS bun", "FROM base AS bun"
+    )
     text = "FROM z AS unused\n".join(text.split("# first", 1)[0:1]) + "# first" + text.split("# first", 1)[1]
     moved = text.replace("FROM a:$V AS base", "FROM z AS unused\nFROM a:$V AS base")
     sliced = slice_dockerfile(parse(moved), "bun")

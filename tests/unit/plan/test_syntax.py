@@ -22,8 +22,12 @@ READ = {
     "file ends in a continuation": ("FROM x\nRUN a \\", [(1, "FROM", "x"), (2, "RUN", "a")]),
     "line that only continues": ("FROM x\n\\\nRUN a\n", [(1, "FROM", "x"), (2, "RUN", "a")]),
     "byte order mark and CRLF": ("\ufeffFROM x\r\nRUN a \\\r\n b\r\n", [(1, "FROM", "x"), (2, "RUN", "a  b")]),
-    "escape directive": ("# Escape = `\nFROM x\nRUN a \\\nUSER `\n y", [(2, "FROM", "x"), (3, "RUN", "a \\"), (4, "USER", "y")]),
-    "directive after a comment is none": ("# a\n# escape=`\nFROM x\nRUN a \\\n b", [(3, "FROM", "x"), (4, "RUN", "a  b")]),
+    "escape directive": (
+        "# Escape = `\nFROM x\nRUN a \\\nUSER `\n y", [(2, "FROM", "x"), (3, "RUN", "a \\"), (4, "USER", "y")]
+    ),
+    "directive after a comment is none": (
+        "# a\n# escape=`\nFROM x\nRUN a \\\n b", [(3, "FROM", "x"), (4, "RUN", "a  b")]
+    ),
     "other directives": ("# check=skip=all\n# syntax=docker/dockerfile:1\nFROM x", [(3, "FROM", "x")]),
     "flags": ("FROM --platform=p x\nCOPY --chown=1 -- --a /b", [(1, "FROM", "x"), (2, "COPY", "--a /b")]),
 }  # fmt: skip
@@ -39,7 +43,7 @@ HEREDOCS = {
     "plain": ("<<EOF cat\na\n# b\n\nEOF\n", [("EOF", "a\n# b\n\n", "a\n# b\n\n", True)]),
     "tabs": ("cat <<-EOF\n\ta\n\t\tEOF\n", [("EOF", "\ta\n", "a\n", True)]),
     "quoted": ("cat <<'E F'\n$a\nE F\n", [("E F", "$a\n", "$a\n", False)]),
-    "several": ("cat <<A 3<< \"B\"\na\nA\nb\nB\n", [("A", "a\n", "a\n", True), ("B", "b\n", "b\n", False)]),
+    "several": ('cat <<A 3<< "B"\na\nA\nb\nB\n', [("A", "a\n", "a\n", True), ("B", "b\n", "b\n", False)]),
     "none where a quote is open": ("echo 'it <<EOF\n", []),
     "none where the name is missing": ("cat << <<<x\n", []),
     "none in the array form": ('["cat", "<<EOF"]\n', []),
@@ -147,7 +151,10 @@ def test_refused(text: str, message: str) -> None:
 
 
 UNREADABLE = {
-    "another language": ("# syntax=acme/frontend:2\nFROM x", ["1: its syntax is another one, acme/frontend:2"]),
+    "another language": (
+        "# syntax=acme/frontend:2\nFROM x",
+        ["1: its syntax is another one, acme/frontend:2"],
+    ),
     "a later flag": ("FROM x\nCOPY --new=1 a b", ["2: the flag --new of COPY is not known"]),
     "the builder's own language": ("# syntax=docker.io/docker/dockerfile@sha256:0 x\nFROM x", []),
     "any flag of ARG": ("FROM x\nARG --new A", []),

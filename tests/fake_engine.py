@@ -1,0 +1,259 @@
+"""An ImageEngine in memory, held to the real one by the tests of `engine_contract`."""
+
+import hashlib
+import re
+import threading
+from collections.abc import Mapping
+
+from attrs import define, evolve, field, frozen
+
+from isol8_tasks.engine import BuildEvent, BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
+from isol8_tasks.errors import (
+    BuildFailedError,
+    EngineError,
+    EngineUnreachableError,
+    UpstreamUnavailableError,
+)
+from isol8_tasks.plan.dockerfile import slice_dockerfile
+from isol8_tasks.plan.syntax import Instruction, parse
+from isol8_tasks.redact import redact
+
+UNREACHABLE = "no Docker Engine answers at fake:// (it is a fake): it was stopped\nStart it again."
+HOLD_SECONDS = 30
+"""How long a `RUN sleep …` waits to be cancelled."""
+
+
+@frozen(kw_only=True)
+class FakeImage:
+    """An image of the fake engine."""
+
+    id: str
+    labels: Mapping[str, str] = {}
+    onbuild: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ("sha256:" + "0" * 64,)
+    created: int = 0
+    digests: tuple[str, ...] = ()
+
+
+@define(eq=False)
+class FakeEngine:
+    """Builds by reading the Dockerfile: `RUN echo` prints, `RUN false` fails, `RUN sleep` waits for `cancel`."""
+
+    registry: dict[str, FakeImage] = field(factory=dict)
+    """What can be pulled, by reference."""
+    reachable: bool = True
+    builder: str = "buildkit"
+    asked: list[str] = field(factory=list)
+    """The questions and orders, in their order: `images`, `build isol8:bun`, …"""
+    requests: list[BuildRequest] = field(factory=list)
+    fail: set[str] = field(factory=set)
+    """Tags whose build fails."""
+    _images: dict[str, FakeImage] = field(factory=dict)
+    _tags: dict[str, str] = field(factory=dict)
+    _cache: set[str] = field(factory=set)
+    _clock: int = 1_700_000_000
+    _version: str = ""
+    _cancelled: threading.Event = field(factory=threading.Event)
+    _mutex: threading.RLock = field(factory=threading.RLock)
+
+    def ping(self) -> None:
+        """Answer, or refuse to."""
+        self._ask("ping")
+
+    def info(self) -> EngineInfo:
+        """Tell that this is a fake."""
+        self._ask("info")
+        return EngineInfo(
+            endpoint="fake://", id="fake", version="0.0", api="1.41", store="memory", builder=self.builder
+        )
+
+    def version(self) -> str:
+        """Return the version, once anything was asked."""
+        return self._version
+
+    def images(self) -> tuple[ObservedImage, ...]:
+        """List what has a tag."""
+        self._ask("images")
+        with self._mutex:
+            tags: dict[str, list[str]] = {}
+            for tag, image_id in self._tags.items():
+                tags.setdefault(image_id, []).append(tag)
+            return tuple(
+                ObservedImage(
+                    id=image_id,
+                    tags=tuple(sorted(names)),
+                    digests=self._images[image_id].digests,
+                    labels=dict(self._images[image_id].labels),
+                    created=self._images[image_id].created,
+                    size=len(self._images[image_id].layers) * 1000,
+                )
+                for image_id, names in sorted(tags.items())
+            )
+
+    def inspect(self, reference: str) -> ImageDetail | None:
+        """Return what is known of an image."""
+        self._ask(f"inspect {reference}")
+        image = self._find(reference)
+        if image is None:
+            return None
+        return ImageDetail(
+            id=image.id,
+            created="2026-11-22T00:00:00Z",
+            size=len(image.layers) * 1000,
+            onbuild=image.onbuild,
+            layers=image.layers,
+        )
+
+    def pull(self, reference: str) -> None:
+        """Take an image from the registry."""
+        self._ask(f"pull {reference}")
+        with self._mutex:
+            if reference not in self.registry:
+                raise UpstreamUnavailableError(f"{reference} could not be pulled: there is no such image")
+            image = self.registry[reference]
+            self._images[image.id] = image
+            self._tags[reference] = image.id
+
+    def build(self, request: BuildRequest, on_event: OnEvent) -> str:
+        """Go through the Dockerfile's steps, and tag what they make."""
+        self._ask(f"build {request.tag}")
+        self._cancelled.clear()
+        with self._mutex:
+            self.requests.append(request)
+        text = slice_dockerfile(parse(request.dockerfile), request.target, request.args)
+        image = FakeImage(id="")
+        stages: dict[str, FakeImage] = {}
+        name = ""
+        instructions = parse(text).instructions
+        steps = [each for each in instructions if each.keyword in {"FROM", "RUN", "COPY"}]
+        for step in instructions:
+            if step.keyword == "FROM":
+                stages[name] = image
+                image, name = self._begin(request, step, stages)
+            number = steps.index(step) + 1 if step in steps else 0
+            image = self._step(request, image, step, (number, len(steps)), on_event)
+        if request.tag in self.fail:
+            raise _failed(request, "RUN", "", ("it was told to fail",))
+        return self._finish(request, image)
+
+    def tag(self, source: str, target: str) -> None:
+        """Move a tag."""
+        self._ask(f"tag {source} {target}")
+        with self._mutex:
+            image = self._find(source)
+            if image is None:
+                raise EngineError(f"the engine did not tag {source} as {target}: no such image")
+            self._tags[target] = image.id
+
+    def untag(self, reference: str) -> None:
+        """Take a tag or an image away."""
+        self._ask(f"untag {reference}")
+        with self._mutex:
+            image = self._find(reference)
+            if image is None:
+                return
+            tags = [tag for tag, image_id in self._tags.items() if image_id == image.id]
+            if reference.startswith("sha256:") and len(tags) > 1:
+                raise EngineError(f"the engine did not remove {reference}: several tags point to it")
+            self._tags.pop(tags[0] if reference.startswith("sha256:") and tags else reference, None)
+            if image.id not in self._tags.values():
+                del self._images[image.id]
+
+    def cancel(self) -> None:
+        """Wake the builds that wait."""
+        self._cancelled.set()
+
+    def close(self) -> None:
+        """Forget that anything was asked."""
+        self._version = ""
+
+    def put(self, tag: str, image: FakeImage) -> None:
+        """Let an image be there that nobody here built."""
+        with self._mutex:
+            self._images[image.id] = image
+            self._tags[tag] = image.id
+
+    def builds(self) -> list[str]:
+        """Return the tags that were built, in their order."""
+        return [request.tag for request in self.requests]
+
+    def _ask(self, what: str) -> None:
+        with self._mutex:
+            self.asked.append(what)
+            if not self.reachable:
+                raise EngineUnreachableError(UNREACHABLE)
+            self._version = "0.0"
+
+    def _find(self, reference: str) -> FakeImage | None:
+        with self._mutex:
+            return self._images.get(self._tags.get(reference, reference))
+
+    def _begin(
+        self, request: BuildRequest, step: Instruction, stages: Mapping[str, FakeImage]
+    ) -> tuple[FakeImage, str]:
+        words = step.rest.split()
+        variables = {**_defaults(request.dockerfile), **request.args}
+        parent = re.sub(r"\$\{?(\w+)\}?", lambda found: variables.get(found[1], ""), words[0])
+        found = stages.get(parent) or self._find(parent) or self.registry.get(parent)
+        if found is None:
+            raise _failed(request, f"FROM {parent}", f"{parent}: no such image")
+        # A child begins without its parent's triggers.
+        return evolve(found, onbuild=()), words[2] if len(words) > 2 else ""
+
+    def _step(
+        self,
+        request: BuildRequest,
+        image: FakeImage,
+        step: Instruction,
+        place: tuple[int, int],
+        on_event: OnEvent,
+    ) -> FakeImage:
+        name, (number, total) = f"{step.keyword} {redact(step.rest)}", place
+        if step.keyword == "ONBUILD":
+            return evolve(image, onbuild=(*image.onbuild, step.rest))
+        if step.keyword not in {"FROM", "RUN", "COPY"}:
+            return evolve(image, id=_digest(image.id, step.keyword, step.rest))
+        key = _digest(image.id, name, *request.args.values())
+        kept = key in self._cache and not request.no_cache
+        kind = "cached" if kept else "step"
+        on_event(BuildEvent(kind="cached" if kept else "step", step=name, number=number, total=total))
+        output: list[str] = []
+        if step.keyword == "RUN" and kind == "step":
+            for line in re.findall(r"echo ([^;&]+)", step.rest):
+                output.append(redact(line.strip()))
+                on_event(
+                    BuildEvent(kind="log", step=name, number=number, total=total, line=redact(line.strip()))
+                )
+            if "sleep" in step.rest and self._cancelled.wait(HOLD_SECONDS):
+                raise EngineError(f"the build of {request.tag} was broken off")
+            if re.search(r"\bfalse\b", step.rest):
+                raise _failed(request, f"[{number}/{total}] {name}", "exit code 1", tuple(output))
+        if step.keyword == "COPY" and not step.flags and step.rest.split()[0] not in {*request.context, "."}:
+            raise _failed(request, f"[{number}/{total}] {name}", "not found")
+        self._cache.add(key)
+        if step.keyword == "FROM":
+            return image
+        return evolve(image, id=key, layers=(*image.layers, f"sha256:{key}"))
+
+    def _finish(self, request: BuildRequest, image: FakeImage) -> str:
+        with self._mutex:
+            self._clock += 1
+            labels = {**image.labels, **request.labels}
+            salt = str(self._clock) if request.no_cache else ""
+            digest = _digest(image.id, repr(sorted(labels.items())), repr(image.onbuild), salt)
+            made = evolve(image, id=f"sha256:{digest}", labels=labels, created=self._clock, digests=())
+            self._images.setdefault(made.id, made)
+            self._tags[request.tag] = made.id
+            return made.id
+
+
+def _failed(request: BuildRequest, step: str, reason: str, output: tuple[str, ...] = ()) -> BuildFailedError:
+    return BuildFailedError(f"{request.tag} could not be built: {step}: {reason}", step=step, output=output)
+
+
+def _defaults(dockerfile: str) -> dict[str, str]:
+    return dict(re.findall(r"^ARG (\w+)=(\S+)", dockerfile, re.MULTILINE))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,79 @@
+"""The contract of engines, on the real engine and each of its builders."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from isol8_tasks.engine import BuildRequest, ImageEngine, buildx
+from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
+from isol8_tasks.engine.endpoint import find
+from tests.engine_contract import BASE, REPOSITORY, EngineContract, ignore, reference
+
+BUILDERS: tuple[BuilderSetting, ...] = ("buildkit", "buildx", "classic")
+
+
+class TestDockerEngine(EngineContract):
+    """The contract, kept by what runs the images."""
+
+    @pytest.fixture(params=BUILDERS)
+    def engine(self, request: pytest.FixtureRequest) -> Iterator[ImageEngine]:
+        """Give the engine with the upstream image on it, and take away afterwards what was built."""
+        builder: BuilderSetting = request.param
+        if builder == "buildx" and not buildx.is_usable(os.environ):
+            pytest.skip("docker's client has no buildx, or its builder is not the engine's own")
+        engine = DockerEngine(find(Path.cwd(), os.environ), environ=os.environ, builder=builder)
+        if engine.inspect(BASE) is None:
+            engine.pull(BASE)
+        yield engine
+        for image in engine.images():
+            for tag in image.tags:
+                if tag.startswith(f"{REPOSITORY}:"):
+                    engine.untag(tag)
+        engine.close()
+
+
+@pytest.fixture(name="extra")
+def make_extra(engine: DockerEngine) -> Iterator[str]:
+    """Give a tag that is taken away afterwards."""
+    tag = reference("extra")
+    yield tag
+    engine.untag(tag)
+
+
+def test_a_child_that_differs_by_labels_alone_runs_as_its_parent_does(
+    engine: DockerEngine, inspect_image: Callable[[str], Any], extra: str
+) -> None:
+    """Entrypoint, command, environment, user and folder survive a build that only adds labels."""
+    text = f'FROM {BASE}\nENTRYPOINT ["tini", "--"]\nCMD ["sh"]\nENV A=b\nWORKDIR /sandbox\nUSER 100:101\n'
+    engine.build(BuildRequest(tag=extra, dockerfile=text), ignore)
+    parent = inspect_image(extra)
+    child = BuildRequest(tag=extra, dockerfile=f"FROM {reference('extra')}\n", labels={"x": "y"})
+    engine.build(child, ignore)
+    config = inspect_image(extra)["Config"]
+    for key in ("Entrypoint", "Cmd", "Env", "WorkingDir", "User"):
+        assert config[key] == parent["Config"][key], key
+    assert config["Labels"]["x"] == "y"
+
+
+def test_upstream_images_can_be_pulled_again(engine: DockerEngine) -> None:
+    """A pull of what is here leaves it here, under its tag."""
+    engine.pull(BASE)
+    assert engine.inspect(BASE) is not None
+
+
+def test_a_tag_can_be_taken_from_an_image_that_a_container_uses(
+    engine: DockerEngine, docker_api: docker.APIClient, extra: str
+) -> None:
+    """A container that someone left running does not keep an old tag alive."""
+    engine.build(BuildRequest(tag=extra, dockerfile=f"FROM {BASE}\n", labels={"n": "7"}), ignore)
+    container = docker_api.create_container(extra, ["sleep", "60"])
+    docker_api.start(container["Id"])
+    try:
+        engine.untag(extra)
+        assert engine.inspect(extra) is None
+    finally:
+        docker_api.remove_container(container["Id"], force=True)

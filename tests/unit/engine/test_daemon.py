@@ -1,0 +1,518 @@
+"""The engine's client, against a small server that speaks as an engine does."""
+
+import json
+import os
+import socketserver
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from isol8_tasks.engine import BuildRequest, ImageDetail
+from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
+from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.errors import (
+    BuildFailedError,
+    EngineError,
+    EngineUnreachableError,
+    UpstreamUnavailableError,
+)
+
+DOCKER = {"Api-Version": "1.41", "Server": "Docker/20.10.24 (linux)"}
+PODMAN = {"Api-Version": "1.41", "Server": "Libpod/4.3.1 (linux)", "Libpod-Api-Version": "4.3.1"}
+REQUEST = BuildRequest(tag="a:b", dockerfile="FROM x\n", args={"HTTP_PROXY": "mine"})
+
+Answer = tuple[int, object] | Callable[["Handler"], None]
+
+
+class Engine:
+    """What the server answers, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.headers = dict(DOCKER)
+        self.answers: dict[str, Answer] = {}
+        """By method and path, the version left out."""
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.sent: list[dict[str, str]] = []
+        """The headers of each request."""
+        self.url = ""
+        self.clients: list[DockerEngine] = []
+
+    def client(self, builder: BuilderSetting = "auto", **environ: str) -> DockerEngine:
+        """Return a client of this engine."""
+        endpoint = Endpoint(url=self.url, why="DOCKER_HOST")
+        client = DockerEngine(endpoint, environ={"PATH": "", **environ}, builder=builder)
+        self.clients.append(client)
+        return client
+
+    def paths(self) -> list[str]:
+        """Return what was asked."""
+        return [what for what, _ in self.asked]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request after another."""
+
+    protocol_version = "HTTP/1.1"
+    engine: Engine
+
+    def address_string(self) -> str:
+        """Return nothing, as a Unix socket has no address."""
+        return ""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        """Answer whatever was prepared."""
+        self._answer()
+
+    def do_POST(self) -> None:
+        """Answer whatever was prepared."""
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        """Answer whatever was prepared."""
+        self._answer()
+
+    def chunk(self, data: bytes) -> None:
+        """Send a piece of a stream."""
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def begin_stream(self) -> None:
+        """Begin an answer in pieces."""
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def stream(self, *items: object) -> None:
+        """Send a whole stream."""
+        self.begin_stream()
+        for item in items:
+            self.chunk(json.dumps(item).encode() + b"\r\n")
+        self.chunk(b"")
+
+    def _answer(self) -> None:
+        parts = urlsplit(self.path)
+        path = parts.path.removeprefix("/v1.41")
+        what = f"{self.command} {path}"
+        self.engine.asked.append((what, {name: values[0] for name, values in parse_qs(parts.query).items()}))
+        self.engine.sent.append(dict(self.headers.items()))
+        if path == "/_ping":
+            self._send(200, "OK", self.engine.headers)
+            return
+        answer = self.engine.answers.get(what, (404, {"message": "no such image"}))
+        if callable(answer):
+            answer(self)
+        else:
+            self._send(*answer)
+
+    def _send(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response_only(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Listens at a path, each connection in a thread."""
+
+    daemon_threads = True
+
+
+@pytest.fixture(name="engine")
+def make_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """Give a server that answers as it is told, and a docker configuration that says nothing."""
+    engine = Engine()
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("DOCKER_CONFIG", folder)
+        path = Path(folder) / "s"
+        engine.url = f"unix://{path}"
+        handler = type("OwnHandler", (Handler,), {"engine": engine})
+        with Server(str(path), handler) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            yield engine
+            for client in engine.clients:
+                client.close()
+            server.shutdown()
+            thread.join()
+
+
+def write_config(value: object) -> None:
+    """Write docker's configuration."""
+    Path(os.environ["DOCKER_CONFIG"], "config.json").write_text(json.dumps(value))
+
+
+class TestPing:
+    """Whether an engine answers."""
+
+    def test_making_a_client_asks_nothing(self, engine: Engine) -> None:
+        """Only a question opens a connection."""
+        engine.client().close()
+        assert engine.asked == []
+
+    def test_one_ping_is_all_that_a_run_adds(self, engine: Engine) -> None:
+        """The version to speak comes with the first answer, and holds for the rest."""
+        engine.answers["GET /images/json"] = (200, [])
+        client = engine.client()
+        client.images()
+        client.images()
+        assert engine.paths() == ["GET /_ping", "GET /images/json", "GET /images/json"]
+        assert client.version() == "20.10.24"
+
+    def test_no_engine_is_told_with_its_fix(self, tmp_path: Path) -> None:
+        """The message is the diagnosis of the endpoint."""
+        endpoint = Endpoint(url=f"unix://{tmp_path}/none", why="private engine")
+        with pytest.raises(EngineUnreachableError) as caught:
+            DockerEngine(endpoint, environ={"PATH": "", "HOME": str(tmp_path)}).ping()
+        assert str(caught.value).startswith(
+            f"no Docker Engine answers at unix://{tmp_path}/none (from private engine): there is no such socket\n"
+        )
+
+    def test_something_else_that_speaks_http_is_no_engine(self, engine: Engine) -> None:
+        """An answer without a version of the API is none."""
+        engine.headers = {}
+        with pytest.raises(EngineUnreachableError, match="does not answer as a Docker Engine does"):
+            engine.client(HOME="/nowhere").ping()
+
+    @pytest.mark.parametrize(
+        ("endpoint", "start"),
+        [
+            (
+                Endpoint(url="", why="docker context gone", context="gone"),
+                "no Docker Engine: there is no docker context gone, though docker's configuration names it\n",
+            ),
+            (
+                Endpoint(url="ssh://me@host", why="DOCKER_HOST"),
+                "no Docker Engine: ssh://***@host (from DOCKER_HOST) is reached by ssh, which this project does",
+            ),
+            (
+                Endpoint(url="foo://host", why="DOCKER_HOST"),
+                "no Docker Engine: foo://host (from DOCKER_HOST) can't be used: ",
+            ),
+        ],
+        ids=["no context", "ssh", "not understood"],
+    )
+    def test_an_address_that_can_not_be_used(self, tmp_path: Path, endpoint: Endpoint, start: str) -> None:
+        """Each has its own reason, and none is a traceback."""
+        with pytest.raises(EngineUnreachableError) as caught:
+            DockerEngine(endpoint, environ={"HOME": str(tmp_path)}).ping()
+        assert str(caught.value).startswith(start)
+
+    def test_certificates_that_are_not_there(self, engine: Engine, tmp_path: Path) -> None:
+        """TLS without its files is told as that."""
+        client = engine.client(DOCKER_CERT_PATH=str(tmp_path), DOCKER_TLS_VERIFY="1")
+        with pytest.raises(EngineUnreachableError, match=r"can't be used: .*cert"):
+            client.ping()
+
+    def test_headers_of_docker_s_configuration_are_sent(self, engine: Engine) -> None:
+        """A proxy in front of an engine may ask for them."""
+        write_config({"HttpHeaders": {"X-Own": "1"}})
+        engine.client().ping()
+        assert engine.sent[-1]["X-Own"] == "1"
+
+
+class TestInfo:
+    """Which engine it is."""
+
+    @pytest.mark.parametrize(
+        ("status", "store"),
+        [
+            ([["Backing Filesystem", "extfs"]], "x"),
+            ([["driver-type", "io.containerd.snapshotter.v1"]], "containerd (x)"),
+        ],
+    )
+    def test_docker(self, engine: Engine, status: list[list[str]], store: str) -> None:
+        """Id, version and store are the engine's own words."""
+        engine.answers["GET /info"] = (200, {"ID": "A:B", "Driver": "x", "DriverStatus": status})
+        info = engine.client().info()
+        assert (info.id, info.version, info.api, info.store, info.builder) == (
+            "A:B",
+            "20.10.24",
+            "1.41",
+            store,
+            "buildkit",
+        )
+        assert info.endpoint == engine.url
+
+    def test_podman(self, engine: Engine) -> None:
+        """Podman's id is another one each time, so its place stands for it."""
+        engine.headers = PODMAN
+        engine.answers["GET /info"] = (
+            200,
+            {"ID": "random", "Driver": "overlay", "Name": "vm", "DockerRootDir": "/r"},
+        )
+        info = engine.client().info()
+        assert (info.id, info.version, info.builder) == ("podman:vm:/r", "4.3.1", "classic")
+
+
+class TestImages:
+    """The list."""
+
+    def test_tags_and_digests_are_sorted_and_the_nameless_left_out(self, engine: Engine) -> None:
+        """What the engine leaves null is empty here."""
+        engine.answers["GET /images/json"] = (
+            200,
+            [
+                {
+                    "Id": "1",
+                    "RepoTags": ["b:1", "a:1"],
+                    "RepoDigests": ["a@2", "a@1"],
+                    "Labels": None,
+                    "Size": 5,
+                },
+                {"Id": "2", "RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"], "Labels": {}},
+                {"Id": "3", "RepoTags": None, "RepoDigests": None},
+            ],
+        )
+        (image,) = engine.client().images()
+        assert (image.id, image.tags, image.digests, dict(image.labels)) == (
+            "1",
+            ("a:1", "b:1"),
+            ("a@1", "a@2"),
+            {},
+        )
+        assert engine.asked[-1][1] == {"filters": '{"dangling": ["false"]}'}
+
+    def test_podman_s_long_names_are_shortened(self, engine: Engine) -> None:
+        """`isol8:bun` is `isol8:bun`, whatever its engine puts in front."""
+        engine.headers = PODMAN
+        tags = [
+            "docker.io/library/isol8:bun",
+            "localhost/isol8:x",
+            "docker.io/denoland/deno:alpine",
+            "quay.io/a:b",
+        ]
+        engine.answers["GET /images/json"] = (200, [{"Id": "1", "RepoTags": tags}])
+        (image,) = engine.client().images()
+        assert image.tags == ("denoland/deno:alpine", "isol8:bun", "isol8:x", "quay.io/a:b")
+
+    def test_details(self, engine: Engine) -> None:
+        """What the engine leaves null is empty here."""
+        engine.answers["GET /images/a:b/json"] = (200, {"Id": "1", "Config": None, "RootFS": {}})
+        assert engine.client().inspect("a:b") == ImageDetail(id="1", created="", size=0)
+        assert engine.client().inspect("a:c") is None
+
+    @pytest.mark.parametrize(
+        ("answer", "message"),
+        [
+            (
+                (500, {"message": "at https://me:pw@host\n"}),
+                "the engine did not tell of a:b: at https://***@host",
+            ),
+            ((500, "no JSON"), "the engine did not tell of a:b: no JSON"),
+            ((503, ""), "the engine did not tell of a:b: HTTP status 503"),
+            ((200, "<html>"), "the engine did not tell of a:b: its answer is not JSON"),
+        ],
+    )
+    def test_errors_are_told_without_credentials(self, engine: Engine, answer: Answer, message: str) -> None:
+        """The engine's own words, or at least its status."""
+        engine.answers["GET /images/a:b/json"] = answer
+        with pytest.raises(EngineError) as caught:
+            engine.client().inspect("a:b")
+        assert str(caught.value) == message
+
+
+class TestUntag:
+    """Taking tags away."""
+
+    def test_an_image_in_use_loses_its_tag_by_force(self, engine: Engine) -> None:
+        """Docker lets go of the last tag of an image that a container uses only when it is told twice."""
+
+        def answer(handler: Handler) -> None:
+            forced = "force=1" in handler.path
+            handler._send(200 if forced else 409, [] if forced else {"message": "in use"})  # noqa: SLF001 - ours
+
+        engine.answers["DELETE /images/a:b"] = answer
+        engine.client().untag("a:b")
+        assert engine.asked[1:] == [("DELETE /images/a:b", {}), ("DELETE /images/a:b", {"force": "1"})]
+
+    def test_podman_s_force_would_take_the_container_too(self, engine: Engine) -> None:
+        """Podman has an order of its own that takes the tag alone."""
+        engine.headers = PODMAN
+        engine.answers["DELETE /images/a:b"] = (409, {"message": "in use"})
+        engine.answers["POST /libpod/images/a:b/untag"] = (201, "")
+        engine.client().untag("a:b")
+        assert engine.asked[-1] == ("POST /libpod/images/a:b/untag", {"repo": "a", "tag": "b"})
+
+
+class TestPull:
+    """Fetching an image."""
+
+    def test_credentials_of_docker_s_configuration_are_sent(self, engine: Engine) -> None:
+        """A private registry gets its login."""
+        write_config({"auths": {"reg.example": {"auth": "bWU6cHc="}}})
+        engine.answers["POST /images/create"] = lambda handler: handler.stream({"status": "done"})
+        engine.client().pull("reg.example/a:b")
+        assert engine.asked[-1][1] == {"fromImage": "reg.example/a", "tag": "b"}
+        assert "X-Registry-Auth" in engine.sent[-1]
+        engine.client().pull("a")
+        assert engine.asked[-1][1] == {"fromImage": "a", "tag": "latest"}
+        assert "X-Registry-Auth" not in engine.sent[-1]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            (404, {"message": "pull access denied"}),
+            lambda handler: handler.stream(
+                {"status": "x"}, {"errorDetail": {"message": "pull access denied"}}
+            ),
+            lambda handler: handler.stream({"error": "pull access denied"}),
+        ],
+        ids=["status", "errorDetail", "error"],
+    )
+    def test_a_failure_names_image_reason_and_what_to_try(self, engine: Engine, answer: Answer) -> None:
+        """However the engine tells of it."""
+        engine.answers["POST /images/create"] = answer
+        with pytest.raises(UpstreamUnavailableError) as caught:
+            engine.client().pull("a:b")
+        assert str(caught.value) == (
+            "a:b could not be pulled: pull access denied\n"
+            "Look at the network and at docker's login to the registry, or name a mirror under [build] args in "
+            "deps.toml. Without any, ./doitw up --lab makes a stand-in."
+        )
+
+
+class TestBuild:
+    """Which builder builds, and what breaks a build off."""
+
+    def test_proxies_of_docker_s_configuration_become_arguments(self, engine: Engine) -> None:
+        """As for `docker build`; what is given wins."""
+        write_config({"proxies": {"default": {"httpProxy": "theirs", "noProxy": "local"}}})
+        engine.answers["POST /build"] = lambda handler: handler.stream(
+            {"id": "moby.image.id", "aux": {"ID": "sha256:1"}}
+        )
+        assert engine.client().build(REQUEST, lambda _event: None) == "sha256:1"
+        _, params = engine.asked[-1]
+        assert params["version"] == "2"
+        assert json.loads(params["buildargs"]) == {
+            "HTTP_PROXY": "mine",
+            "http_proxy": "theirs",
+            "no_proxy": "local",
+            "NO_PROXY": "local",
+        }
+
+    def test_a_refused_buildkit_leads_to_the_classic_builder(self, engine: Engine) -> None:
+        """And the engine is not asked for it again."""
+
+        def answer(handler: Handler) -> None:
+            if "version=2" in handler.path:
+                handler._send(400, {"message": "BuildKit is not supported by daemon"})  # noqa: SLF001 - ours
+            else:
+                handler.stream({"aux": {"ID": "sha256:1"}})
+
+        engine.answers["POST /build"] = answer
+        client = engine.client()
+        assert client.build(REQUEST, lambda _event: None) == "sha256:1"
+        assert client.build(REQUEST, lambda _event: None) == "sha256:1"
+        assert [params["version"] for what, params in engine.asked if what == "POST /build"] == [
+            "2",
+            "1",
+            "1",
+        ]
+
+    @pytest.mark.parametrize(
+        ("builder", "message"),
+        [("buildkit", "BuildKit is off"), ("auto", "no space left")],
+        ids=["told to", "another"],
+    )
+    def test_other_refusals_are_errors(self, engine: Engine, builder: BuilderSetting, message: str) -> None:
+        """Where BuildKit is asked for, or something else is wrong, no other builder helps."""
+        engine.answers["POST /build"] = (500, {"message": message})
+        with pytest.raises(EngineError) as caught:
+            engine.client(builder).build(REQUEST, lambda _event: None)
+        assert str(caught.value) == f"the engine refused the build of a:b: {message}"
+
+    def test_podman_has_no_buildkit(self, engine: Engine) -> None:
+        """It takes the order and builds in its own way, so it is not even asked."""
+        engine.headers = PODMAN
+        with pytest.raises(EngineError) as caught:
+            engine.client("buildkit").build(REQUEST, lambda _event: None)
+        assert str(caught.value) == (
+            f"the engine at {engine.url} is Podman, which has no BuildKit\n"
+            'Write builder = "auto" under [build] in deps.toml.'
+        )
+
+    def test_an_image_that_went_elsewhere(self, engine: Engine, tmp_path: Path) -> None:
+        """Buildx may build for another engine; its success is then none here."""
+        (tmp_path / "docker").write_text("#!/bin/sh\ncat > /dev/null\n")
+        (tmp_path / "docker").chmod(0o755)
+        path = f"{tmp_path}{os.pathsep}{os.defpath}"
+        with pytest.raises(EngineError, match=r"^buildx built a:b, but the engine does not have it: "):
+            engine.client("buildx", PATH=path).build(REQUEST, lambda _event: None)
+        engine.answers["GET /images/a:b/json"] = (200, {"Id": "sha256:1"})
+        assert engine.client("buildx", PATH=path).build(REQUEST, lambda _event: None) == "sha256:1"
+
+    def test_a_lost_connection_is_told(self, engine: Engine) -> None:
+        """An engine that ends in the middle of a build leaves a clear line."""
+
+        def answer(handler: Handler) -> None:
+            handler.begin_stream()
+            handler.chunk(b'{"stream": "x"}\n')
+            handler.wfile.write(b"ff\r\n{")
+            handler.close_connection = True
+
+        engine.answers["POST /build"] = answer
+        with pytest.raises(EngineError) as caught:
+            engine.client().build(REQUEST, lambda _event: None)
+        assert str(caught.value) == (
+            "the build of a:b was broken off: the connection to the engine was lost\n"
+            "Look whether the engine still runs, and run again: what was there before is untouched."
+        )
+
+    def test_an_answer_that_is_no_json_is_told(self, engine: Engine) -> None:
+        """Whatever stands between may answer, too."""
+
+        def answer(handler: Handler) -> None:
+            handler.begin_stream()
+            handler.chunk(b"<html>")
+            handler.chunk(b"")
+
+        engine.answers["POST /build"] = answer
+        with pytest.raises(EngineError) as caught:
+            engine.client().build(REQUEST, lambda _event: None)
+        assert str(caught.value) == "the engine's answer can't be read: b'<html>'"
+
+    def test_a_build_that_fails_closes_its_connection(self, engine: Engine) -> None:
+        """Which is what makes an engine give up; so does whatever else ends a build here."""
+        closed = threading.Event()
+
+        def answer(handler: Handler) -> None:
+            handler.begin_stream()
+            handler.chunk(b'{"error": "bad"}\n')
+            handler.rfile.read(1)
+            closed.set()
+            handler.close_connection = True
+
+        engine.answers["POST /build"] = answer
+        with pytest.raises(BuildFailedError):
+            engine.client().build(REQUEST, lambda _event: None)
+        assert closed.wait(5)
+
+    def test_cancelling_closes_the_connection(self, engine: Engine) -> None:
+        """From another thread, while nothing comes from the engine."""
+        client = engine.client()
+        closed = threading.Event()
+
+        def answer(handler: Handler) -> None:
+            handler.begin_stream()
+            threading.Timer(0.2, client.cancel).start()
+            handler.rfile.read(1)
+            closed.set()
+            handler.close_connection = True
+
+        engine.answers["POST /build"] = answer
+        with pytest.raises(EngineError) as caught:
+            client.build(REQUEST, lambda _event: None)
+        assert str(caught.value) == "the build of a:b was broken off"
+        assert closed.wait(5)

@@ -1,0 +1,150 @@
+"""Parts of making stand-ins: apk's database, archives, a registry's storage."""
+
+import hashlib
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from isol8_tasks.errors import LabError
+from lab.alpine import parse_installed
+from lab.apk import Package
+from lab.archives import from_tar, from_wheel, read_wheel
+from lab.image import Storage
+from lab.packages import debian_file
+from lab.standins import labels
+
+INSTALLED = """\
+C:Q1abc=
+P:tini
+V:0.19.0-r3
+T:A tiny init
+F:
+F:sbin
+R:tini
+a:0:0:755
+Z:Q1def=
+F:usr/share/doc/tini
+R:README
+
+P:empty
+V:1-r0
+"""
+
+
+def test_installed_packages_are_read_with_their_files() -> None:
+    """A package's fields and files are those of its block in apk's database."""
+    parsed = parse_installed(INSTALLED)
+    assert {name: files for name, (_, files) in parsed.items()} == {
+        "tini": ["sbin/tini", "usr/share/doc/tini/README"],
+        "empty": [],
+    }
+    assert parsed["tini"][0]["V"] == "0.19.0-r3"
+
+
+def test_apk_is_told_what_a_package_is(tmp_path: Path) -> None:
+    """Empty fields are left out; scripts and triggers are handed on."""
+    package = Package(
+        name="jq",
+        version="1.6-r0",
+        files=tmp_path,
+        description="A tool",
+        scripts=(("post-install", tmp_path / "script"),),
+        triggers=("/usr/lib",),
+    )
+    assert package.arguments() == [
+        *("--info=name:jq", "--info=version:1.6-r0", "--info=arch:x86_64", "--info=description:A tool"),
+        *("--info=license:custom", "--info=origin:jq"),
+        *(f"--script=post-install:{tmp_path}/script", "--trigger=/usr/lib", "--files", str(tmp_path)),
+    ]
+
+
+class TestArchives:
+    """Chosen files, with modes that don't depend on who unpacks them."""
+
+    def test_files_of_a_wheel(self, tmp_path: Path) -> None:
+        """What begins with the prefix is unpacked under the rest of its path, programs as programs."""
+        with zipfile.ZipFile(tmp_path / "w.whl", "w") as archive:
+            program = zipfile.ZipInfo("pkg/bin/tool")
+            program.external_attr = 0o700 << 16
+            archive.writestr(program, "tool")
+            archive.writestr("pkg/readme", "read me")
+            archive.writestr("other/file", "other")
+        from_wheel(tmp_path / "w.whl", "pkg/", tmp_path / "out")
+        found = {
+            str(file.relative_to(tmp_path / "out"))
+            for file in (tmp_path / "out").rglob("*")
+            if file.is_file()
+        }
+        assert found == {"bin/tool", "readme"}
+        assert (tmp_path / "out/bin/tool").stat().st_mode & 0o777 == 0o755
+        assert (tmp_path / "out/readme").stat().st_mode & 0o777 == 0o644
+        assert read_wheel(tmp_path / "w.whl", "/file") == b"other"
+
+    def test_files_of_a_tar(self, tmp_path: Path) -> None:
+        """Only what is given a place is unpacked, and a link stays a link."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name in ("./a", "../b"):
+                member = tarfile.TarInfo(name)
+                member.size = 1
+                archive.addfile(member, io.BytesIO(b"x"))
+            link = tarfile.TarInfo("l")
+            link.type, link.linkname = tarfile.SYMTYPE, "a"
+            archive.addfile(link)
+        buffer.seek(0)
+        with tarfile.open(fileobj=buffer) as archive:
+            from_tar(archive, lambda name: None if name.startswith("..") else tmp_path / "out" / name)
+        assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a", "l"]
+        assert (tmp_path / "out/l").readlink() == Path("a")
+
+
+def test_a_registry_finds_an_image_in_its_storage(tmp_path: Path) -> None:
+    """From the tag to the manifest, the configuration and the layer, every link leads to a blob of that digest."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/hello").write_text("hello", encoding="utf-8")
+    storage = Storage(root=tmp_path / "storage")
+    storage.image("library/alpine:3.21", (storage.layer(tmp_path / "root"),), {"Labels": {"a": "b"}})
+    v2 = tmp_path / "storage/docker/registry/v2"
+
+    def blob(digest: object) -> bytes:
+        sha256 = str(digest).removeprefix("sha256:")
+        content = (v2 / "blobs/sha256" / sha256[:2] / sha256 / "data").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == sha256
+        return content
+
+    repository = v2 / "repositories/library/alpine"
+    tag = (repository / "_manifests/tags/3.21/current/link").read_text(encoding="utf-8")
+    assert (repository / "_manifests/revisions" / tag.replace(":", "/") / "link").read_text(
+        encoding="utf-8"
+    ) == tag
+    manifest = json.loads(blob(tag))
+    config = json.loads(blob(manifest["config"]["digest"]))
+    assert config["config"] == {"Labels": {"a": "b"}}
+    assert config["rootfs"]["diff_ids"] == [layer["digest"] for layer in manifest["layers"]]
+    for part in (manifest["config"], *manifest["layers"]):
+        assert len(blob(part["digest"])) == part["size"]
+        assert (repository / "_layers" / part["digest"].replace(":", "/") / "link").exists()
+    with tarfile.open(fileobj=io.BytesIO(blob(manifest["layers"][0]["digest"]))) as layer:
+        assert layer.getnames() == [".", "./hello"]
+
+
+def test_a_missing_debian_file_is_named(tmp_path: Path) -> None:
+    """A release that names a library otherwise is told from a broken download."""
+    with pytest.raises(LabError) as caught:
+        debian_file(tmp_path, "libc.so.6")
+    assert str(caught.value) == (
+        "Debian's packages for the stand-ins have no libc.so.6: this release names it otherwise."
+    )
+
+
+def test_a_stand_in_says_what_building_on_it_needs() -> None:
+    """The labels carry the recipe and the build arguments."""
+    assert labels("abc") == {
+        "org.isol8.lab.standin": "abc",
+        "org.isol8.lab.arg.BUN_INSTALL_URL": "file:///opt/lab/bun-install.sh",
+        "org.isol8.lab.arg.BUN_VERSION": "1.4.5",
+    }

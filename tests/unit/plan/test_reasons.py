@@ -1,0 +1,64 @@
+"""Reasons are words that someone can act on."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+import pytest
+
+from isol8_tasks.plan import reasons
+from isol8_tasks.plan.reasons import Reason, render
+
+WORDS: Mapping[str, Reason] = {
+    "docker/Dockerfile:31 changed in stage bun": reasons.StepChanged(stage="bun", line=31),
+    "docker/Dockerfile changed in stage bun": reasons.StepChanged(stage="bun", line=None),
+    "docker/Dockerfile: a step of stage bun is gone": reasons.StepRemoved(stage="bun"),
+    "docker/Dockerfile: stage tools is new": reasons.StageAdded(stage="tools"),
+    "docker/Dockerfile: stage tools is gone": reasons.StageRemoved(stage="tools"),
+    "proxy.mjs changed": reasons.FileChanged(path="proxy.mjs"),
+    "run.sh can now be executed": reasons.FileModeChanged(path="run.sh", executable=True),
+    "run.sh can no longer be executed": reasons.FileModeChanged(path="run.sh", executable=False),
+    "proxy.mjs is new": reasons.FileAdded(path="proxy.mjs"),
+    "proxy.mjs is gone": reasons.FileRemoved(path="proxy.mjs"),
+    "build argument BUN_VERSION 1.4.4 → 1.4.5": reasons.ArgChanged(name="BUN_VERSION", old="1.4.4", new="1.4.5"),
+    'build argument A (unset) → ""': reasons.ArgChanged(name="A", old=None, new=""),
+    "build argument A https://***@h/ → b": reasons.ArgChanged(name="A", old="https://u:p@h/", new="b"),
+    f"build argument A {'x' * 59}… → a b": reasons.ArgChanged(name="A", old="x" * 61, new="a\n\tb"),
+    "upstream image alpine:3.21 moved": reasons.UpstreamMoved(reference="alpine:3.21"),
+    "upstream image alpine:3.21 → alpine:3.22": reasons.UpstreamReplaced(old="alpine:3.21", new="alpine:3.22"),
+    "upstream image alpine:3.21 is not on this engine": reasons.UpstreamNotHere(reference="alpine:3.21"),
+    "+ scipy, \N{MINUS SIGN} pandas": reasons.PackagesChanged(added=("scipy",), removed=("pandas",)),
+    "packages changed": reasons.ManyChanged(what="packages"),
+    "the setup script changed": reasons.SetupChanged(),
+    "built by recipe 3, now 4": reasons.RecipeChanged(old=3, new=4),
+    "runtime python → node": reasons.RuntimeChanged(old="python", new="node"),
+    "isol8:node is missing": reasons.Missing(image="node"),
+    "isol8:bun was tagged by something else": reasons.NotOurs(image="bun"),
+    "isol8:bun was built and not promoted: a run was cut short": reasons.PromotionCutShort(image="bun"),
+    "base isol8:python was rebuilt": reasons.ParentRebuilt(parent="python"),
+    "base isol8:python will be rebuilt": reasons.ParentStale(parent="python"),
+    "labelled in schema 1, now 2": reasons.SchemaChanged(old=1, new=2),
+    "forced": reasons.Forced(),
+    "last built from another checkout, host:clone": reasons.OtherCheckout(name="host:clone"),
+    "asked for by flags: + numpy, \N{MINUS SIGN} scipy": reasons.FlagsChanged(added=("numpy",), removed=("scipy",)),
+    "no input differs, yet the key does": reasons.Unexplained(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"), WORDS.items(), ids=[type(each).__name__ for each in WORDS.values()]
+)
+def test_words(words: str, reason: Reason) -> None:
+    """Each kind of reason has its words."""
+    assert render(reason, repository="isol8") == words
+
+
+def test_no_kind_without_words() -> None:
+    """The table above has every kind."""
+    assert {type(each) for each in WORDS.values()} == set(get_args(Reason))
+
+
+def test_other_names() -> None:
+    """Repository and Dockerfile are called what they are called here."""
+    assert render(reasons.Missing(image="bun"), repository="test") == "test:bun is missing"
+    step = reasons.StepChanged(stage="bun", line=2)
+    assert render(step, repository="isol8", dockerfile="D") == "D:2 changed in stage bun"

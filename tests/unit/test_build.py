@@ -1,0 +1,231 @@
+"""One image: build under a private tag, check, promote; and nothing lost on the way."""
+
+import pytest
+
+from isol8_tasks.build import Origin, build_image, ensure_upstream, relabel_image
+from isol8_tasks.engine import FileContent
+from isol8_tasks.errors import BuildFailedError, UpstreamUnavailableError
+from isol8_tasks.plan import labels
+from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.plan.observed import Observed
+from tests.fake_engine import FakeEngine
+
+ORIGIN = Origin(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
+BASE = ImageSpec(
+    name="bash",
+    task="base:bash",
+    kind="base",
+    runtime="bash",
+    parent=None,
+    inputs=Inputs(recipe=1, runtime="bash", upstream=(("alpine:3.21", None),)),
+    dockerfile='FROM alpine:3.21 AS bash\nONBUILD ARG INDEX\nCMD ["bash"]\n',
+    target="bash",
+)
+
+
+def custom(*packages: str, flags: tuple[tuple[str, str], ...] = ()) -> ImageSpec:
+    return ImageSpec(
+        name="bash-custom",
+        task="custom:bash",
+        kind="custom",
+        runtime="bash",
+        parent="bash",
+        inputs=Inputs(recipe=1, runtime="bash", packages=packages),
+        dockerfile="FROM isol8:bash\nRUN echo " + " ".join(packages) + "\n",
+        target=None,
+        flags=flags,
+    )
+
+
+@pytest.fixture
+def engine(fake_engine: FakeEngine) -> FakeEngine:
+    """Give an engine with the upstream images pulled."""
+    fake_engine.pull("alpine:3.21")
+    return fake_engine
+
+
+def observe(engine: FakeEngine) -> Observed:
+    return Observed(repository="isol8", images=engine.images())
+
+
+def make(engine: FakeEngine, spec: ImageSpec, **more: object) -> None:
+    build_image(
+        spec,
+        observe(engine),
+        engine,
+        origin=ORIGIN,
+        context={"Dockerfile": FileContent(data=b"")},
+        on_event=lambda _event: None,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def tags(engine: FakeEngine) -> list[str]:
+    return sorted(
+        tag for image in engine.images() for tag in image.tags if not tag.startswith(("alpine", "denoland"))
+    )
+
+
+class TestPromotion:
+    """The way to the public tag."""
+
+    def test_a_first_build_has_the_public_tag_and_the_marker(self, engine: FakeEngine) -> None:
+        """A new image ends under its public tag and its marker, and its candidate's tag is gone."""
+        make(engine, BASE)
+        assert tags(engine) == ["isol8:bash", "isol8_build:bash"]
+        record = observe(engine).record("bash")
+        assert record is not None
+        assert (record.role, record.upstream, record.checkout) == ("current", "alpine:3.21", "here")
+
+    def test_triggers_survive_the_promotion(self, engine: FakeEngine) -> None:
+        """What a base says ONBUILD still stands in the promoted image."""
+        make(engine, BASE)
+        detail = engine.inspect("isol8:bash")
+        assert detail is not None
+        assert detail.onbuild == ("ARG INDEX",)
+
+    def test_the_candidate_shows_nothing_to_clients(self, engine: FakeEngine) -> None:
+        """Until it is promoted an image carries no label that clients pick it by."""
+        make(engine, BASE)
+        make(engine, custom("jq"))
+        candidate = next(each for each in engine.requests if each.tag == "isol8_build:bash-custom-candidate")
+        assert not {key for key in labels.CLIENT_KEYS if candidate.labels.get(key)}
+        assert candidate.labels["org.isol8.tasks.role"] == "candidate"
+
+    def test_a_custom_image_is_tagged_for_every_generation(self, engine: FakeEngine) -> None:
+        """The plain tag, the tag with the hash of the packages, and the labels are all there."""
+        make(engine, BASE)
+        make(engine, custom("jq", "curl"))
+        suffix = labels.client_tag_suffix("bash", ("curl", "jq"))
+        image = observe(engine).public("bash-custom")
+        assert image is not None
+        assert image.tags == (
+            "isol8:bash-custom",
+            f"isol8:bash-custom-{suffix}",
+            "isol8_build:bash-custom",
+        )
+        assert image.labels["org.isol8.dependencies"] == "curl,jq"
+
+    def test_the_parents_build_is_recorded(self, engine: FakeEngine) -> None:
+        """A custom image remembers which build of its base it stands on."""
+        make(engine, BASE)
+        make(engine, custom("jq"))
+        observed = observe(engine)
+        base, child = observed.record("bash"), observed.record("bash-custom")
+        assert base is not None
+        assert child is not None
+        assert child.parent == base.build
+
+    def test_the_old_image_stays_as_previous(self, engine: FakeEngine) -> None:
+        """What had the tag is kept, hidden from clients, and its hash tag is gone."""
+        make(engine, BASE)
+        make(engine, custom("jq"))
+        old = observe(engine).record("bash-custom")
+        make(engine, custom("curl"))
+        observed = observe(engine)
+        previous = observed.public("bash-custom-previous")
+        assert previous is not None
+        assert old is not None
+        assert previous.labels["org.isol8.tasks.build"] == old.build
+        assert previous.labels["org.isol8.tasks.role"] == "previous"
+        assert previous.labels["org.isol8.dependencies"] == ""
+        assert f"isol8:bash-custom-{labels.client_tag_suffix('bash', ('jq',))}" not in tags(engine)
+
+    def test_annotations_say_where_it_comes_from(self, engine: FakeEngine) -> None:
+        """OCI's annotations name time, revision and base."""
+        make(engine, BASE)
+        make(engine, custom("jq"))
+        base, child = (observe(engine).public(name) for name in ("bash", "bash-custom"))
+        assert base is not None
+        assert child is not None
+        assert base.labels["org.opencontainers.image.created"] == "2026-11-22T10:00:00Z"
+        assert base.labels["org.opencontainers.image.revision"] == "c0ffee"
+        assert base.labels["org.opencontainers.image.base.name"] == "alpine:3.21"
+        assert child.labels["org.opencontainers.image.base.name"] == "isol8:bash"
+
+    def test_packages_with_a_comma_are_left_out_of_the_label(self, engine: FakeEngine) -> None:
+        """What the clients' comma-joined list can't hold is named in the outcome."""
+        make(engine, BASE)
+        spec = custom("a>=2,<3", "b")
+        outcome = build_image(
+            spec, observe(engine), engine, origin=ORIGIN, context={}, on_event=lambda _event: None
+        )
+        assert outcome.left_out == ("a>=2,<3",)
+        assert outcome.labels["org.isol8.dependencies"] == "b"
+
+
+class TestFailure:
+    """What a failure leaves."""
+
+    def test_a_failed_build_changes_nothing(self, engine: FakeEngine) -> None:
+        """The image in use, its marker and its previous one are as they were."""
+        make(engine, BASE)
+        make(engine, custom("jq"))
+        before = engine.images()
+        engine.fail.add("isol8_build:bash-custom-candidate")
+        with pytest.raises(BuildFailedError):
+            make(engine, custom("curl"))
+        assert engine.images() == before
+
+    def test_a_refused_check_keeps_the_old_image(self, engine: FakeEngine) -> None:
+        """The hook between build and promotion stops the promotion."""
+        make(engine, BASE)
+        before = observe(engine).public("bash")
+
+        def refuse(spec: ImageSpec, candidate: str) -> None:
+            assert candidate == "isol8_build:bash-candidate"
+            raise BuildFailedError(f"{spec.name} is not good")
+
+        with pytest.raises(BuildFailedError, match="bash is not good"):
+            make(engine, BASE, check=refuse)
+        assert observe(engine).public("bash") == before
+
+    @pytest.mark.parametrize("failing", ["isol8:bash-previous", "isol8_build:bash"])
+    def test_a_promotion_that_breaks_off_leaves_the_public_tag(
+        self, engine: FakeEngine, failing: str
+    ) -> None:
+        """Until its last step a promotion leaves the old image under the public tag."""
+        make(engine, BASE)
+        before = observe(engine).public("bash")
+        engine.fail.add(failing)
+        with pytest.raises(BuildFailedError):
+            make(engine, BASE)
+        after = observe(engine).public("bash")
+        assert before is not None
+        assert after is not None
+        assert after.id == before.id
+
+
+class TestRelabel:
+    """Changing what an image remembers."""
+
+    def test_flags_are_forgotten_and_the_rest_stays(self, engine: FakeEngine) -> None:
+        """Only the flags change, and every tag goes along."""
+        make(engine, BASE)
+        make(engine, custom("jq", flags=(("jq", "2026-01-01"),)))
+        old = observe(engine).record("bash-custom")
+        relabel_image(custom("jq"), observe(engine), engine)
+        new = observe(engine).record("bash-custom")
+        assert old is not None
+        assert new is not None
+        assert (old.flags, new.flags) == ((("jq", "2026-01-01"),), ())
+        assert (new.build, new.key, new.packages) == (old.build, old.key, old.packages)
+        image = observe(engine).public("bash-custom")
+        assert image is not None
+        assert len(image.tags) == 3
+
+
+class TestUpstream:
+    """Upstream images are pulled by the engine before a build."""
+
+    def test_only_what_is_missing_is_pulled(self, fake_engine: FakeEngine) -> None:
+        """A tag that is here is not pulled again."""
+        assert ensure_upstream(BASE, observe(fake_engine), fake_engine)
+        assert not ensure_upstream(BASE, observe(fake_engine), fake_engine)
+        assert [each for each in fake_engine.asked if each.startswith("pull")] == ["pull alpine:3.21"]
+
+    def test_a_pull_that_fails_is_an_error(self, fake_engine: FakeEngine) -> None:
+        """What can't be pulled is not replaced by anything."""
+        fake_engine.registry.clear()
+        with pytest.raises(UpstreamUnavailableError):
+            ensure_upstream(BASE, observe(fake_engine), fake_engine)

@@ -1,0 +1,157 @@
+"""doitw: which environment it makes, when, and what it says where it can't."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+DOITW = Path(__file__).parents[2] / "doitw"
+TOOLS = ("cmp", "cp", "grep", "mkdir", "mv", "readlink", "rm", "sh", "tail")
+ECHO = '#!/bin/sh\nprintf "%s\\n" "$PWD" "$@"\n'
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a checkout whose path has a blank, with environments that are up to date and only echo."""
+    folder = tmp_path / "check out"
+    folder.mkdir()
+    shutil.copy(DOITW, folder)
+    for venv, lock in ((".venv", "requirements.lock"), (".venv-dev", "requirements-dev.lock")):
+        (folder / lock).write_text(f"# {venv}\n")
+        (folder / venv / "bin").mkdir(parents=True)
+        shutil.copy(folder / lock, folder / venv / lock)
+        (folder / venv / "checkout").write_text(f"{folder}\n")
+        python = folder / venv / "bin" / "python"
+        python.write_text(ECHO)
+        python.chmod(0o755)
+    return folder
+
+
+def path_of(folder: Path, **scripts: str) -> Mapping[str, str]:
+    """Return an environment whose PATH has the tools that doitw may count on, and these scripts."""
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found is not None
+        (folder / tool).symlink_to(found)
+    for name, text in scripts.items():
+        file = folder / name.replace("_", ".")
+        file.write_text(text)
+        file.chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def run(
+    command: list[str], cwd: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with both its outputs."""
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, check=False, text=True)
+
+
+class TestUpToDate:
+    """With an environment that fits the lock, doitw only starts doit."""
+
+    @pytest.mark.parametrize(
+        ("word", "venv"),
+        [
+            ("up", ".venv"),
+            ("plan", ".venv"),
+            ("test", ".venv-dev"),
+            ("lint", ".venv-dev"),
+            ("check", ".venv-dev"),
+        ],
+    )
+    def test_first_word_chooses_the_environment(self, checkout: Path, word: str, venv: str) -> None:
+        """Commands that need tools get the environment that has them."""
+        result = run([str(checkout / "doitw"), word, "a b"], checkout)
+        assert result.stdout.splitlines() == [str(checkout), f"{checkout}/{venv}/bin/doit", word, "a b"]
+        assert result.stderr == ""
+
+    def test_works_from_elsewhere_through_links(self, checkout: Path, tmp_path: Path) -> None:
+        """It is found by absolute and relative links, and works in the checkout."""
+        (tmp_path / "first").symlink_to("check out/doitw")
+        (tmp_path / "second").symlink_to(tmp_path / "first")
+        result = run([str(tmp_path / "second")], Path("/"))
+        assert result.stdout.splitlines() == [str(checkout), f"{checkout}/.venv/bin/doit"]
+
+    def test_works_as_an_argument_of_sh(self, checkout: Path) -> None:
+        """A name without a folder is one in the current folder."""
+        assert run(["sh", "doitw"], checkout).stdout.splitlines()[0] == str(checkout)
+
+    def test_hands_on_the_exit_code(self, checkout: Path) -> None:
+        """What doit ends with is what doitw ends with."""
+        (checkout / ".venv/bin/python").write_text("#!/bin/sh\nexit 3\n")
+        assert run([str(checkout / "doitw")], checkout).returncode == 3
+
+
+class TestNotUpToDate:
+    """Whatever makes an environment unfit leads to a set-up."""
+
+    @pytest.mark.parametrize("unfit", ["lock changed", "half made", "moved", "python gone"])
+    def test_is_noticed(self, checkout: Path, tmp_path: Path, unfit: str) -> None:
+        """A set-up begins with the search for Python, which finds none here."""
+        if unfit == "lock changed":
+            (checkout / "requirements.lock").write_text("# another\n")
+        elif unfit == "half made":
+            (checkout / ".venv/requirements.lock").unlink()
+        elif unfit == "moved":
+            (checkout / ".venv/checkout").write_text("/elsewhere\n")
+        else:
+            (checkout / ".venv/bin/python").unlink()
+        (tmp_path / "bin").mkdir()
+        result = run([str(checkout / "doitw")], checkout, path_of(tmp_path / "bin"))
+        assert result.stdout == ""
+        assert result.stderr == (
+            "doitw: needs Python 3.11 or newer, and none of python3.14 python3.13 python3.12 python3.11 python3 on "
+            "PATH is. On Debian 12, Ubuntu 24.04 or newer: apt install python3 python3-venv\n"
+        )
+        assert result.returncode == 3
+
+    def test_says_how_to_get_venv(self, checkout: Path, tmp_path: Path) -> None:
+        """A Python without venv is named, with the package that has it; a shim that fails is passed over."""
+        (checkout / ".venv/checkout").unlink()
+        (tmp_path / "bin").mkdir()
+        environment = path_of(
+            tmp_path / "bin",
+            python3_13="#!/bin/sh\necho not installed >&2\nexit 127\n",
+            python3=f'#!/bin/sh\ncase $2 in *venv*) exit 1 ;; esac\necho "{tmp_path}/bin/python3"\n',
+        )
+        result = run([str(checkout / "doitw")], checkout, environment)
+        assert result.stderr == (
+            f"doitw: {tmp_path}/bin/python3 cannot make a virtual environment (its module venv or ensurepip "
+            "is missing). On Debian and Ubuntu: apt install python3-venv\n"
+        )
+        assert result.returncode == 3
+
+    def test_keeps_the_old_environment_when_packages_are_out_of_reach(
+        self, checkout: Path, tmp_path: Path
+    ) -> None:
+        """A lock that can't be installed costs one line, and going back to the old lock needs no network."""
+        old = (checkout / "requirements.lock").read_text()
+        (checkout / "requirements.lock").write_text(f"isol8-no-such-package==1.0 --hash=sha256:{'0' * 64}\n")
+        (tmp_path / "bin").mkdir()
+        environment = {
+            **path_of(tmp_path / "bin", python3=f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_INDEX": "1",
+        }
+        result = run([str(checkout / "doitw")], checkout, environment)
+        assert result.stderr.splitlines()[1] == (
+            "doitw: could not install requirements.lock; it needs the package index that pip is configured for "
+            "(ERROR: No matching distribution found for isol8-no-such-package==1.0). "
+            f"Whole log: {checkout}/.isol8/.venv.log"
+        )
+        assert result.returncode == 1
+        (checkout / "requirements.lock").write_text(old)
+        assert run([str(checkout / "doitw")], checkout).stdout.splitlines()[0] == str(checkout)
+
+    def test_restores_what_a_killed_set_up_had_set_aside(self, checkout: Path) -> None:
+        """A complete environment that was set aside is better than a half-made one."""
+        shutil.copytree(checkout / ".venv", checkout / ".venv.old")
+        (checkout / ".venv/requirements.lock").unlink()
+        result = run([str(checkout / "doitw")], checkout)
+        assert (result.stdout.splitlines()[0], result.stderr) == (str(checkout), "")
+        assert not (checkout / ".venv.old").exists()

@@ -1,0 +1,149 @@
+"""What people read."""
+
+import json
+
+import pytest
+
+from isol8_tasks import report
+from isol8_tasks.plan import reasons
+from isol8_tasks.plan.staleness import Decision
+
+DECISIONS = (
+    Decision(image="python", task="base:python", state="up-to-date"),
+    Decision(
+        image="bun",
+        task="base:bun",
+        state="stale",
+        reasons=(reasons.StepChanged(stage="bun", line=31), reasons.Forced()),
+    ),
+    Decision(image="bash-custom", task="", state="undeclared"),
+    Decision(image="node", task="base:node", state="unknown", problem="the engine went away"),
+)
+
+
+class TestPlan:
+    """The plan, for people and as data."""
+
+    def test_table(self) -> None:
+        """A line an image, its state in words and its reasons behind one another."""
+        assert report.plan_table(DECISIONS, repository="isol8") == (
+            "image               state       why\n"
+            "isol8:python        up to date\n"
+            "isol8:bun           stale       docker/Dockerfile:31 changed in stage bun; forced\n"
+            "isol8:bash-custom   undeclared\n"
+            "isol8:node          unknown     the engine went away"
+        )
+
+    def test_json(self) -> None:
+        """The same as data, with the task that would mend each."""
+        images = json.loads(report.plan_json(DECISIONS, repository="isol8"))["images"]
+        assert images[1] == {
+            "image": "isol8:bun",
+            "task": "base:bun",
+            "state": "stale",
+            "reasons": ["docker/Dockerfile:31 changed in stage bun", "forced"],
+        }
+        assert images[2]["task"] is None
+
+    def test_json_of_what_cannot_be_known(self) -> None:
+        """Without an engine every image is unknown, and the reason is why."""
+        text = report.unknown_json([("bun", "base:bun")], "no engine", repository="isol8")
+        assert json.loads(text) == {
+            "images": [
+                {"image": "isol8:bun", "task": "base:bun", "state": "unknown", "reasons": ["no engine"]}
+            ]
+        }
+
+
+class TestFailure:
+    """A failure, for people."""
+
+    def test_all_that_is_known(self) -> None:
+        """Step, output, what stays, where to look and the log are told in this order."""
+        lines = report.failure_lines(
+            subject="isol8:python-custom",
+            width=20,
+            step="step 2/2: pip install nunpy",
+            message="the build failed",
+            output=("ERROR: No matching distribution found for nunpy",),
+            kept="built 2026-11-21, numpy pandas",
+            hint="Look at [dependencies] python in deps.toml:4.",
+            log=".isol8/logs/python-custom.log",
+        )
+        assert lines == (
+            "isol8:python-custom   failed      step 2/2: pip install nunpy",
+            "    ERROR: No matching distribution found for nunpy",
+            "  The image in use stays as it was (built 2026-11-21, numpy pandas).",
+            "  Look at [dependencies] python in deps.toml:4. Whole log: .isol8/logs/python-custom.log",
+        )
+
+    def test_only_a_message(self) -> None:
+        """Without a step the message stands in its place."""
+        lines = report.failure_lines(
+            subject="ping", width=8, step="", message="no engine", output=(), kept="", hint="", log=""
+        )
+        assert lines == ("ping      failed      no engine",)
+
+    def test_a_step_without_output_has_the_message_below(self) -> None:
+        """A step that printed nothing is followed by what the builder said."""
+        lines = report.failure_lines(
+            subject="x", width=1, step="s", message="exit code: 1", output=(), kept="", hint="", log=""
+        )
+        assert lines[1] == "    exit code: 1"
+
+    @pytest.mark.parametrize(
+        ("step", "expected"),
+        [
+            ("[2/2] RUN apk add nojq", "step 2/2: apk add nojq"),
+            ("[bun 3/4] COPY a b", "step 3/4: COPY a b"),
+            ("exporting to image", "exporting to image"),
+            ("[1/1] RUN " + "x" * 99, "step 1/1: " + "x" * 61 + "…"),
+        ],
+    )
+    def test_a_step_is_named_as_people_do(self, step: str, expected: str) -> None:
+        """The builder's name becomes words, on one line."""
+        assert report.failed_step(step) == expected
+
+
+class TestSummary:
+    """The last line."""
+
+    @pytest.mark.parametrize(
+        ("counts", "seconds", "expected"),
+        [
+            pytest.param(
+                {"built": 0, "up to date": 10},
+                None,
+                "10 images up to date · Docker 28.5.2 · m unchanged",
+                id="none",
+            ),
+            pytest.param(
+                {"up to date": 1}, None, "1 image up to date · Docker 28.5.2 · m unchanged", id="one"
+            ),
+            pytest.param(
+                {"built": 2, "failed": 0, "up to date": 8},
+                3.6,
+                "2 built · 8 up to date · 3.6 s · Docker 28.5.2 · m unchanged",
+                id="work",
+            ),
+        ],
+    )
+    def test_counts(self, counts: dict[str, int], seconds: float | None, expected: str) -> None:
+        """Only what happened is counted."""
+        assert (
+            report.summary(counts, engine="Docker 28.5.2", manifest="m unchanged", seconds=seconds)
+            == expected
+        )
+
+    @pytest.mark.parametrize(
+        ("changed", "expected"),
+        [
+            (None, ""),
+            ((), "m unchanged"),
+            (("bun",), "m: bun changed"),
+            (("a", "b", "c", "d", "e"), "m: a, b, c, 2 more changed"),
+        ],
+    )
+    def test_manifest(self, changed: tuple[str, ...] | None, expected: str) -> None:
+        """The images that changed in the manifest are named, a few of them."""
+        assert report.manifest_phrase(changed, name="m") == expected

@@ -1,0 +1,206 @@
+"""A session: one look at the engine, decisions that keep in step, failures that say what to do."""
+
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from isol8_tasks.errors import BuildFailedError, ConfigError, EngineUnreachableError, UpstreamUnavailableError
+from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.session import Session, image_names, open_session, remembered_flags
+from tests.fake_engine import FakeEngine
+
+DOCKERFILE = """\
+FROM alpine:3.21 AS base
+FROM base AS python
+FROM base AS node
+FROM base AS bun
+FROM denoland/deno:alpine AS deno
+FROM base AS bash
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Give a folder with a Dockerfile, and packages for bash."""
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / "deps.toml").write_text('[dependencies]\nbash = ["jq"]\n')
+    return tmp_path
+
+
+@pytest.fixture
+def session(checkout: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Give a session on the engine in memory."""
+    monkeypatch.setenv("TMPDIR", str(checkout))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    found = open_session(checkout, {})
+    found.engine = fake_engine
+    return found
+
+
+def again(session: Session) -> Session:
+    """Return the session of a later run on the same engine."""
+    session.close()
+    found = open_session(session.workspace.root, {})
+    found.engine = session.engine
+    return found
+
+
+class TestObserving:
+    """One look at the engine."""
+
+    def test_a_run_with_nothing_to_do_asks_once(self, session: Session, fake_engine: FakeEngine) -> None:
+        """When all is up to date, one question is asked of the engine, and none for each image."""
+        for name in image_names(session.graph):
+            session.make(name)
+        later = again(session)
+        fake_engine.asked.clear()
+        later.ping()
+        assert all(later.is_current(name) for name in image_names(later.graph))
+        later.resolve()
+        assert fake_engine.asked == ["images"]
+
+    def test_without_an_engine_the_graph_is_that_of_the_file(
+        self, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """What should exist is known without an engine, and what is, is not; the engine is tried once."""
+        fake_engine.reachable = False
+        assert image_names(session.graph) == ("python", "node", "bun", "deno", "bash", "bash-custom")
+        assert not session.is_current("bash")
+        with pytest.raises(EngineUnreachableError):
+            session.ping()
+        assert fake_engine.asked.count("images") == 1
+
+
+class TestMaking:
+    """Bringing an image up to date."""
+
+    def test_decisions_keep_in_step(self, session: Session) -> None:
+        """Once its base is built, a custom image is no longer stale for it, and once built it is current."""
+        session.make("bash")
+        assert session.is_current("bash")
+        session.make("bash-custom")
+        assert session.is_current("bash-custom")
+        assert [outcome.image for outcome in session.outcomes] == ["bash", "bash-custom"]
+
+    def test_force_rebuilds_once(self, session: Session) -> None:
+        """An image that is asked for by force is built without cache, and then it is current."""
+        session.make("bash")
+        later = again(session)
+        later.force("bash")
+        assert not later.is_current("bash")
+        later.make("bash")
+        assert later.is_current("bash")
+        later.force("bash")
+        assert later.is_current("bash")
+        assert session.engine.requests[-3].no_cache  # type: ignore[attr-defined]  # the fake's
+
+    def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
+        """After the lock is taken the engine is asked again, and what is current by then is left alone."""
+        slow = open_session(session.workspace.root, {})
+        slow.engine = session.engine
+        assert not slow.is_current("bash")
+        session.make("bash")
+        session.close()
+        slow.make("bash")
+        assert slow.outcomes == []
+
+    def test_a_failure_says_what_stays_and_where_to_look(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """A build that fails names the image in use, the line of the package, and the log."""
+        session.make("bash")
+        session.make("bash-custom")
+        later = again(session)
+        (checkout / "deps.toml").write_text('[dependencies]\nbash = ["jq", "nojq"]\n')
+        fake_engine.fail.add("isol8_build:bash-custom-candidate")
+        with pytest.raises(BuildFailedError):
+            later.make("bash-custom")
+        (failure,) = later.failures
+        assert failure.subject == "isol8:bash-custom"
+        assert failure.kept.endswith(", jq")
+        assert failure.hint == "Look at [dependencies] bash in deps.toml:2."
+
+    def test_a_failure_by_a_flag_names_the_flag(self, session: Session, fake_engine: FakeEngine) -> None:
+        """When a flag asked for packages, it is named beside the file."""
+        session.request = FlagRequest(packages=(("node", ("nolodash",)),))
+        session.make("node")
+        fake_engine.fail.add("isol8_build:node-custom-candidate")
+        with pytest.raises(BuildFailedError):
+            session.make("node-custom")
+        assert session.failures[0].hint == "Look at the flag --node (nolodash; --only-file drops it)."
+
+    def test_an_upstream_image_that_cannot_be_pulled_fails_that_image(
+        self, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """A pull that fails is a failure of the images on it, and of no other."""
+        del fake_engine.registry["denoland/deno:alpine"]
+        with pytest.raises(UpstreamUnavailableError):
+            session.make("deno")
+        session.make("bash")
+        assert [failure.subject for failure in session.failures] == ["isol8:deno"]
+
+    def test_what_a_pulled_standin_asks_for_is_passed_on(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """Build arguments on the labels of an image that this run pulled reach this run's build."""
+        (checkout / "docker" / "Dockerfile").write_text(
+            DOCKERFILE.replace(
+                "FROM base AS bun\n", "FROM base AS bun\nARG BUN_VERSION\nRUN echo $BUN_VERSION\n"
+            )
+        )
+        fake_engine.registry["alpine:3.21"] = evolve(
+            fake_engine.registry["alpine:3.21"], labels={"org.isol8.lab.arg.BUN_VERSION": "1.4.5"}
+        )
+        session.make("bun")
+        request = next(each for each in fake_engine.requests if each.tag == "isol8_build:bun-candidate")
+        assert request.args == {"BUN_VERSION": "1.4.5"}
+        assert again(session).is_current("bun")
+
+
+class TestRemoving:
+    """Taking an image away."""
+
+    def test_all_tags_of_the_image_go(self, session: Session, fake_engine: FakeEngine) -> None:
+        """Public tag, marker, hash tag and previous image go; its base stays."""
+        for name in ("bash", "bash-custom"):
+            session.make(name)
+        assert session.remove("bash-custom")
+        assert sorted(t for i in fake_engine.images() for t in i.tags if "bash" in t) == [
+            "isol8:bash",
+            "isol8_build:bash",
+        ]
+        assert not again(session).remove("bash-custom")
+
+
+class TestConfiguration:
+    """What is read."""
+
+    def test_an_undeclared_argument_is_refused(self, session: Session, checkout: Path) -> None:
+        """A build argument that the Dockerfile does not know is an error before anything is built."""
+        (checkout / "deps.toml").write_text('[build.args]\nNOPE = "1"\n')
+        with pytest.raises(ConfigError, match="NOPE"):
+            _ = session.graph
+
+    def test_an_ignore_file_keeps_files_out_of_the_inputs(self, session: Session, checkout: Path) -> None:
+        """What the builder does not see does not count."""
+        (checkout / "docker" / "Dockerfile").write_text(
+            DOCKERFILE.replace("FROM base AS bash", "FROM base AS bash\nCOPY . /x")
+        )
+        (checkout / "docker" / "a").write_text("a")
+        (checkout / "docker" / ".dockerignore").write_text("a\n")
+        assert "a" not in dict(session.graph.image("bash").inputs.files)
+
+    def test_remembered_flags_are_told(self, session: Session) -> None:
+        """A package that only a flag asked for is named with its date."""
+        session.request = FlagRequest(packages=(("bash", ("curl", "jq")),))
+        (line,) = remembered_flags(session)
+        assert line.startswith("curl: from --bash on 2")
+        assert line.endswith(", not in deps.toml")
+
+    def test_jobs_are_those_of_the_file(self, session: Session, checkout: Path) -> None:
+        """The file's number wins over the number of processors."""
+        (checkout / "deps.toml").write_text("[build]\njobs = 7\n")
+        assert session.jobs == 7
+        assert open_session(checkout / "docker", {}).jobs >= 1
