@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -167,9 +168,12 @@ def _options(argv: list[str]) -> argparse.Namespace:
 def _host(checkout: Path) -> str:
     """Return the engine that doit uses here, so that all candidates use the same."""
     answer = subprocess.run(
-        [str(checkout / "doitw"), "env"], cwd=checkout, stdout=subprocess.PIPE, check=True, text=True
-    ).stdout
-    return answer.strip().removeprefix("export DOCKER_HOST=").strip("'")
+        [str(checkout / "doitw"), "env"], cwd=checkout, stdout=subprocess.PIPE, check=False, text=True
+    )
+    if answer.returncode:
+        # It has said why.
+        raise SystemExit(answer.returncode)
+    return shlex.split(answer.stdout)[1].removeprefix("DOCKER_HOST=")
 
 
 def _environment(host: str, deps: Path) -> dict[str, str]:

@@ -114,6 +114,7 @@ def _promote(
     public = f"{observed.repository}:{spec.name}"
     marker = f"{private_repository(observed.repository)}:{spec.name}"
     old = observed.public(spec.name)
+    outdated = [old, observed.public(f"{spec.name}-previous")] if old else []
     if old is not None:
         _child(engine, public, f"{public}-previous", labels.previous(old.labels))
     dependencies, left_out = client_label(spec.inputs.packages)
@@ -134,8 +135,9 @@ def _promote(
     engine.untag(candidate)
     for tag in _outdated_tags(spec, observed, tags):
         engine.untag(tag)
-    if old is not None and old.id != image_id:
-        _drop(engine, old.id)
+    for image in outdated:
+        if image is not None and image.id != image_id:
+            _drop(engine, image.id)
     return Outcome(
         image=spec.name,
         result="built",

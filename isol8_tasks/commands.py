@@ -319,6 +319,35 @@ class Test(_OwnCommand):
         return int(main(args))
 
 
+class Lint(_OwnCommand):
+    """Run every check that needs no engine."""
+
+    doc_purpose = "run every check that needs no engine: ruff, mypy, import-linter, the locks"
+    doc_usage = ""
+
+    @_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Run them."""
+        self.no_arguments(args)
+        import subprocess  # noqa: PLC0415 - no other command needs it
+
+        return subprocess.run([".ci/lint"], check=False).returncode
+
+
+class Check(_OwnCommand):
+    """Run what CI runs."""
+
+    doc_purpose = "run lint and test, as CI does"
+    doc_usage = ""
+
+    @_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Run both, and fail if one does."""
+        self.no_arguments(args)
+        codes = [Lint(config=self.config).act(params, []), Test(config=self.config).act(params, [])]
+        return max(codes)
+
+
 class Bench(_OwnCommand):
     """Measure what is claimed to be fast."""
 

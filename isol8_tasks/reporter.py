@@ -220,9 +220,12 @@ class Reporter:
                 self.screen.line(line)
         if self.session.failures and self.session.failures[0].subject == "ping":
             return
-        if not self.screen.quiet:
+        if not self.screen.quiet and self.selected:
             self._notes()
-        if not (self.screen.quiet and not self.session.outcomes and not self.session.failures):
+        if not self.selected and not self.session.failures:
+            # Only the ping was asked for.
+            self.screen.line(_engine_line(self.session))
+        elif not self.screen.quiet or self.session.outcomes or self.session.failures:
             self.screen.line(self._summary())
 
     def _notes(self) -> None:
@@ -262,6 +265,11 @@ class Reporter:
 def _engine_words(session: Session) -> str:
     version = session.engine.version()
     return f"Docker {version}" if version else ""
+
+
+def _engine_line(session: Session) -> str:
+    found = session.engine.info()
+    return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
 
 
 def _failure(failure: Failure, width: int) -> tuple[str, ...]:

@@ -199,10 +199,12 @@ def absent_folders() -> list[str]:
 
 
 def foreign_docker(places: Places) -> bool:
-    """Say whether a dockerd runs here that is not of this checkout."""
+    """Say whether a dockerd that is not of this checkout uses this machine's network."""
     own = processes.of_engine(places.name)
+    network = Path("/proc/self/ns/net").readlink()
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (folder / "comm").read_bytes() == b"dockerd\n" and int(folder.name) not in own:
+        with suppress(OSError):  # it may end while we look
+            is_docker = (folder / "comm").read_bytes() == b"dockerd\n" and int(folder.name) not in own
+            if is_docker and (folder / "ns/net").readlink() == network:
                 return True
     return False

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isol8_tasks.errors import LabError
 from isol8_tasks.redact import redact
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from docker import APIClient
 
 STANDIN_LABEL = "org.isol8.lab.standin"

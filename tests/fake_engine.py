@@ -90,6 +90,10 @@ class FakeEngine:
                 for image_id, names in sorted(tags.items())
             )
 
+    def ids(self) -> set[str]:
+        """Return the ids of all that is held, tagged or not."""
+        return set(self._images)
+
     def inspect(self, reference: str) -> ImageDetail | None:
         """Return what is known of an image."""
         self._ask(f"inspect {reference}")

@@ -15,7 +15,7 @@ from docker.context import Context
 from docker.utils import config, kwargs_from_env, parse_repository_tag
 from docker.utils.proxy import ProxyConfig
 
-from isol8_tasks.engine.endpoint import Endpoint, diagnose
+from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening
 from isol8_tasks.engine.running import Running
 from isol8_tasks.errors import EngineError, EngineUnreachableError
 from isol8_tasks.redact import redact
@@ -47,7 +47,11 @@ class RefusedError(EngineError):
 
 
 class Connection:
-    """A connection to an endpoint; made without work, and safe to be used by several threads."""
+    """A connection to an endpoint; made without work, and safe to be used by several threads.
+
+    Each request says again whose certificates are trusted: otherwise a REQUESTS_CA_BUNDLE in the environment would
+    win over the authority that docker's own configuration names.
+    """
 
     def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
         self._endpoint = endpoint
@@ -67,8 +71,14 @@ class Connection:
         """Ask the engine who it is; raise EngineUnreachableError when it does not answer."""
         client = self._client()
         try:
-            response = client.get(f"{client.base_url}/_ping", timeout=_PING_SECONDS)
+            response = client.get(f"{client.base_url}/_ping", timeout=_PING_SECONDS, verify=client.verify)
         except OSError as error:
+            if "SSL" in type(error).__name__:
+                raise EngineUnreachableError(
+                    f"no Docker Engine answers at {redact(self._endpoint.url)} (from {self._endpoint.why}): "
+                    "one of the two sides does not accept the other's TLS certificate\n"
+                    "Look at the certificates of docker's context, or at DOCKER_CERT_PATH and DOCKER_TLS_VERIFY."
+                ) from error
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
         api = response.headers.get("Api-Version")
         if response.status_code >= _ERROR_STATUS or not api:
@@ -89,7 +99,10 @@ class Connection:
         """Ask one thing and return the answer's JSON, None if it has none; `what` is for the error."""
         url = self._url(path)
         try:
-            response = self._client().request(method, url, params=params, timeout=_ANSWER_SECONDS)
+            client = self._client()
+            response = client.request(
+                method, url, params=params, timeout=_ANSWER_SECONDS, verify=client.verify
+            )
             content = response.content
         except OSError as error:
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
@@ -111,8 +124,15 @@ class Connection:
         url = self._url(path)
         with self.running.job() as job, contextlib.ExitStack() as stack:
             try:
-                response = self._client().post(
-                    url, params=params, data=body, headers=headers, stream=True, timeout=None
+                client = self._client()
+                response = client.post(
+                    url,
+                    params=params,
+                    data=body,
+                    headers=headers,
+                    stream=True,
+                    timeout=None,
+                    verify=client.verify,
                 )
                 stack.callback(response.close)
                 job.closes_with(_shutdown(response.raw.connection))
@@ -172,6 +192,9 @@ class Connection:
                 "Forward its socket, ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, "
                 "and export DOCKER_HOST=unix:///tmp/docker.sock"
             )
+        if url.startswith("unix:") and not is_listening(url):
+            # Docker's client would leave a socket open.
+            raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
         try:
             # A version that is given costs no question here; the requests themselves name the real one.
             version = constants.MINIMUM_DOCKER_API_VERSION

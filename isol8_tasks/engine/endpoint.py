@@ -59,6 +59,11 @@ def find(checkout: Path, environ: Mapping[str, str]) -> Endpoint:
     return Endpoint(url=f"unix://{DEFAULT_SOCKET}", why="default socket")
 
 
+def is_listening(url: str) -> bool:
+    """Tell whether a Unix socket takes connections; cheap, and no proof of an engine behind it."""
+    return url.startswith("unix:") and _connect(url) is None
+
+
 def diagnose(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
     """Return two lines: that and why no engine answers there, and the one thing to do about it."""
     if not endpoint.url:
@@ -142,11 +147,11 @@ def _elsewhere(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
     """Return how to get to another engine of this machine that does answer; empty where there is none."""
     default = f"unix://{DEFAULT_SOCKET}"
     for name, url in (("default", default), *_contexts(_config_folder(environ))):
-        if url != endpoint.url and _answers(url):
+        if url != endpoint.url and is_listening(url):
             return f"An engine answers at {redact(url)}: {_use_context(name, environ)}"
     if runtime := environ.get("XDG_RUNTIME_DIR"):
         rootless = f"unix://{runtime}/docker.sock"
-        if rootless != endpoint.url and _answers(rootless):
+        if rootless != endpoint.url and is_listening(rootless):
             return f"An engine answers at {rootless}: export DOCKER_HOST={rootless}"
     return ""
 
@@ -213,10 +218,6 @@ def _connect_unix(path: Path) -> OSError | None:
         except OSError as error:
             return error
     return None
-
-
-def _answers(url: str) -> bool:
-    return url.startswith("unix:") and _connect(url) is None
 
 
 def _installed(command: str, environ: Mapping[str, str]) -> bool:

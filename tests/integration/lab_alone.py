@@ -6,14 +6,17 @@ a Docker that isn't ours comes and goes, with its usual firewall rules.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import docker
 
 import lab
+from lab.images import answers
 from lab.places import Places
 from lab.tools import Tools
 
@@ -84,10 +87,10 @@ class Alone:
     def start_foreign(self) -> subprocess.Popen[bytes]:
         """Start a Docker as a distribution would: with rules of its own, and a policy that drops."""
         program = self.tools.find("dockerd") or "dockerd"
-        FOREIGN.mkdir()
         tables = FOREIGN / "bin"
-        tables.mkdir()
+        tables.mkdir(parents=True)
         (tables / "iptables").symlink_to(self.tools.find("iptables-nft") or "iptables")
+        (FOREIGN / "daemon.json").write_text("{}", encoding="utf-8")  # not the machine's own
         environment = {
             **self.tools.environment(program),
             "PATH": f"{tables}:{os.pathsep.join(self.tools.folders())}",
@@ -98,7 +101,7 @@ class Alone:
                 *(
                     program,
                     f"--host=unix://{FOREIGN}/sock",
-                    f"--config-file={FOREIGN}/none.json",
+                    f"--config-file={FOREIGN}/daemon.json",
                     "--ip6tables=false",
                 ),
                 *(f"--{option}={FOREIGN / name}" for option, name in options.items()),
@@ -107,10 +110,16 @@ class Alone:
             stdout=subprocess.DEVNULL,
             stderr=(FOREIGN / "log").open("wb"),
         )
-        while not (FOREIGN / "sock").exists():
+        while not answers(FOREIGN / "sock"):
             assert dockerd.poll() is None, (FOREIGN / "log").read_text(encoding="utf-8")
             time.sleep(0.05)
         return dockerd
+
+    def stop(self, dockerd: subprocess.Popen[bytes]) -> None:
+        """Stop the foreign Docker, whose rules and images stay, as they do."""
+        dockerd.terminate()
+        dockerd.wait()
+        shutil.rmtree(FOREIGN / "bin")
 
     def give_image(self, host: str) -> None:
         """Copy the image from our engine to the foreign one."""
@@ -132,20 +141,21 @@ def main() -> None:
         lab.down(alone.checkout, lambda _: None)
         seen["after"] = alone.look()
 
-        lab.up(alone.checkout, lambda _: None)
         foreign = alone.start_foreign()
-        seen["policy"] = "FORWARD DROP" in str(alone.look()["rules"])
-        seen["reached beside another Docker"] = alone.reaches_outside(own_host)
-        alone.give_image(foreign_host)
-        seen["the other reached"] = alone.reaches_outside(foreign_host)
-        lab.down(alone.checkout, lambda _: None)
-        seen["the other reached after down"] = alone.reaches_outside(foreign_host)
+        seen["policy"] = ":FORWARD DROP" in cast("list[str]", alone.look()["rules"])
         lab.up(alone.checkout, lambda _: None)
-        seen["reached after another Docker"] = alone.reaches_outside(own_host)
-        seen["the other still reached"] = alone.reaches_outside(foreign_host)
+        alone.give_image(foreign_host)
+        seen["beside one that was there before"] = [
+            alone.reaches_outside(host) for host in (own_host, foreign_host)
+        ]
+        alone.stop(foreign)
+        foreign = alone.start_foreign()
+        seen["beside one that came later"] = [
+            alone.reaches_outside(host) for host in (own_host, foreign_host)
+        ]
         lab.down(alone.checkout, lambda _: None)
-        foreign.terminate()
-        foreign.wait()
+        seen["the other after down"] = alone.reaches_outside(foreign_host)
+        alone.stop(foreign)
     finally:
         lab.down(alone.checkout, lambda _: None)
         server.kill()

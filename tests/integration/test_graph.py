@@ -72,7 +72,14 @@ class Checkout:
         done = self.doit("plan", "--json", *words)
         assert done.code == 0, done.err
         images = json.loads(done.out)["images"]
-        return {each["image"].partition(":")[2]: (each["state"], each["reasons"]) for each in images}
+        # The template was built by a checkout of its own, which a test of its own is about.
+        return {
+            each["image"].partition(":")[2]: (
+                each["state"],
+                [reason for reason in each["reasons"] if "another checkout, template" not in reason],
+            )
+            for each in images
+        }
 
     def stale(self, *words: str) -> set[str]:
         return {name for name, (state, _) in self.plan(*words).items() if state in {"stale", "missing"}}
@@ -119,7 +126,7 @@ def template(
     docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, ...]]:
     """Build the five bases and two custom images once, and return their tags."""
-    checkout = _new_checkout(tmp_path_factory.mktemp("template") / "checkout")
+    checkout = _new_checkout(tmp_path_factory.mktemp("folder") / "template")
     checkout.deps('bun = ["zod"]\nbash = ["jq"]')
     assert checkout.built() == {*BASES, "bun-custom", "bash-custom"}
     yield _tags(docker_api, checkout.repository)
@@ -142,6 +149,7 @@ class TestFirstRun:
 
     def test_everything_is_built_then_nothing(self, built: Checkout) -> None:
         """The second run builds nothing, and leaves the manifest untouched."""
+        assert built.built() == set()
         before = (built.folder / "resolved-images.json").stat().st_mtime_ns
         done = built.doit()
         assert done.code == 0
@@ -160,6 +168,7 @@ class TestFirstRun:
 
     def test_the_manifest_prefers_custom_images(self, built: Checkout) -> None:
         """Each runtime resolves to its custom image where there is one, and the stand-in is marked."""
+        built.doit()
         runtimes = built.manifest()["runtimes"]
         assert {name: entry["reference"] for name, entry in runtimes.items()} == {
             "python": f"{built.repository}:python",
@@ -301,7 +310,9 @@ class TestStaleness:
         other.edit("docker/Dockerfile", 'CMD ["bash"]', 'CMD ["bash", "-l"]')
         state, reasons = other.plan()["bash"]
         assert state == "stale"
-        assert any("checkout-" in reason for reason in reasons), reasons
+        assert reasons[0].endswith("changed in stage bash")
+        done = other.doit("plan")
+        assert "last built from another checkout, template-" in done.out
 
 
 class TestFlags:
@@ -362,7 +373,6 @@ class TestFailures:
         """The old image stays, the failure says what and where, the others are built, and the manifest is written."""
         old = docker_api.inspect_image(f"{built.repository}:bash-custom")["Id"]
         built.deps('bun = ["zod", "ms"]\nbash = ["jq", "no-such-package-isol8"]')
-        (built.folder / "resolved-images.json").unlink()
         done = built.doit()
         assert done.code == 1
         assert re.search(rf"^{built.repository}:bun-custom\s+built ", done.out, re.MULTILINE)
@@ -397,7 +407,7 @@ class TestFailures:
         run = built.start()
         _wait_for(lambda: bool(_sleeping(mark)))
         run.send_signal(signal.SIGKILL)
-        run.wait()
+        run.communicate()
         assert docker_api.inspect_image(f"{built.repository}:bash")["Id"] == old
         assert built.built() == {"bash", "bash-custom"}
         assert built.stale() == set()

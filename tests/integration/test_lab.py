@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def make_checkout(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     yield make
     for checkout in made:
         lab.down(checkout, quiet)
+        shutil.rmtree(checkout / ".isol8", ignore_errors=True)  # images, which pytest would keep for long
 
 
 def traces(checkout: Path, cache: Path) -> dict[str, list[str]]:
@@ -214,13 +216,16 @@ def test_a_machine_is_put_back_and_another_docker_left_alone(
     )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
-    assert seen.pop("before") == seen.pop("after") | {"forwarding": "0", "rules": []}
+    before, after = seen.pop("before"), seen.pop("after")
+    # Mounts of others may go meanwhile, but none may be new.
+    assert set(after.pop("mounts")) <= set(before.pop("mounts"))
+    assert before["rules"] == []
+    assert before["forwarding"] == "0"
+    assert after == before
     assert seen == {
         "reached": True,
         "policy": True,
-        "reached beside another Docker": True,
-        "the other reached": True,
-        "the other reached after down": True,
-        "reached after another Docker": True,
-        "the other still reached": True,
+        "beside one that was there before": [True, True],
+        "beside one that came later": [True, True],
+        "the other after down": True,
     }

@@ -131,6 +131,13 @@ class TestPromotion:
         assert previous.labels["org.isol8.dependencies"] == ""
         assert f"isol8:bash-custom-{labels.client_tag_suffix('bash', ('jq',))}" not in tags(engine)
 
+    def test_nothing_without_a_tag_is_left(self, engine: FakeEngine) -> None:
+        """However often an image is rebuilt, the engine holds the one in use and the one before."""
+        for _ in range(3):
+            make(engine, BASE)
+        assert engine.ids() == {image.id for image in engine.images()}
+        assert tags(engine) == ["isol8:bash", "isol8:bash-previous", "isol8_build:bash"]
+
     def test_annotations_say_where_it_comes_from(self, engine: FakeEngine) -> None:
         """OCI's annotations name time, revision and base."""
         make(engine, BASE)

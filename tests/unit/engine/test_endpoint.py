@@ -122,7 +122,7 @@ class TestFind:
     def test_docker_host_comes_first(self, place: Path, environ: dict[str, str], listen: Listen) -> None:
         """What DOCKER_HOST says is taken, even when nothing answers there."""
         listen(private_run_dir(place) / "docker.sock")
-        write_context(place, "work", "tcp://work")
+        write_context(place, "office", "tcp://office")
         environ["DOCKER_HOST"] = "tcp://nowhere:1"
         assert find(place, environ) == Endpoint(url="tcp://nowhere:1", why="DOCKER_HOST")
 
@@ -131,7 +131,7 @@ class TestFind:
     ) -> None:
         """A checkout with an engine of its own uses that."""
         url = listen(private_run_dir(place) / "docker.sock")
-        write_context(place, "work", "tcp://work")
+        write_context(place, "office", "tcp://office")
         assert find(place, environ) == Endpoint(url=url, why="private engine")
 
     def test_a_private_engine_that_is_down_does_not_count(self, place: Path, environ: dict[str, str]) -> None:
@@ -142,23 +142,23 @@ class TestFind:
 
     def test_the_active_context_comes_before_the_default(self, place: Path, environ: dict[str, str]) -> None:
         """The configuration of docker names the context."""
-        write_context(place, "work", "tcp://work:2376")
-        expected = Endpoint(url="tcp://work:2376", why="docker context work", context="work")
+        write_context(place, "office", "tcp://office:2376")
+        expected = Endpoint(url="tcp://office:2376", why="docker context office", context="office")
         assert find(place, environ) == expected
 
     def test_docker_context_overrides_the_active_one(self, place: Path, environ: dict[str, str]) -> None:
         """The variable wins over the configuration."""
-        write_context(place, "work", "tcp://work:2376")
+        write_context(place, "office", "tcp://office:2376")
         write_context(place, "play", "tcp://play:2376", current=False)
         assert find(place, {**environ, "DOCKER_CONTEXT": "play"}).url == "tcp://play:2376"
         assert find(place, {**environ, "DOCKER_CONTEXT": "default"}).why == "default socket"
 
     def test_docker_config_names_another_folder(self, place: Path, environ: dict[str, str]) -> None:
         """DOCKER_CONFIG is where docker's own client looks, so it is here."""
-        write_context(place, "work", "tcp://work:2376")
+        write_context(place, "office", "tcp://office:2376")
         (place / "home" / ".docker").rename(place / "elsewhere")
         assert find(place, environ).why == "default socket"
-        assert find(place, {**environ, "DOCKER_CONFIG": str(place / "elsewhere")}).context == "work"
+        assert find(place, {**environ, "DOCKER_CONFIG": str(place / "elsewhere")}).context == "office"
 
     @pytest.mark.parametrize(
         "text", ["", "no json", "[]", '{"currentContext": 3}', '{"currentContext": "default"}', "{}"]
