@@ -263,7 +263,7 @@ class Reporter:
 
 
 def _engine_words(session: Session) -> str:
-    version = session.engine.version()
+    version = session.engine_version
     return f"Docker {version}" if version else ""
 
 

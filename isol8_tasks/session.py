@@ -17,6 +17,7 @@ from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, rel
 from isol8_tasks.config import Config
 from isol8_tasks.engine import BuildEvent, FileContent, ImageEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
+from isol8_tasks.engine.listing import list_directly
 from isol8_tasks.errors import BuildFailedError, EngineError, Isol8Error
 from isol8_tasks.plan.dockerfile import Dockerfile, parse
 from isol8_tasks.plan.graph import Graph, build_graph, check_args
@@ -67,6 +68,8 @@ class Session:
 
     workspace: Workspace
     environ: Mapping[str, str]
+    _engine: ImageEngine | None = field(default=None, alias="engine")
+    """The connection to the engine, once something is asked that needs one."""
     listener: Listener | None = None
     request: FlagRequest = field(factory=FlagRequest)
     forced: set[str] = field(factory=set)
@@ -78,6 +81,7 @@ class Session:
     changed: tuple[str, ...] | None = field(default=None, init=False)
     """Names that changed in the manifest; None while it was not looked at."""
     _observed: Observed | None = field(default=None, init=False)
+    _version: str = field(default="", init=False)
     _unreachable: EngineError | None = field(default=None, init=False)
     """Why the engine could not be asked; it is not tried twice."""
     _graph: Graph | None = field(default=None, init=False)
@@ -109,13 +113,23 @@ class Session:
         """The engine in use."""
         return find(self.workspace.root, self.environ)
 
-    @cached_property
+    @property
     def engine(self) -> ImageEngine:
         """A connection to the engine, not yet tried."""
-        # Here, since `doit list` and a wrong deps.toml need no Docker, and importing docker takes 0.1 s.
-        from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415
+        with self._mutex:
+            if self._engine is None:
+                # Here, since a run with nothing to do needs no Docker, whose import takes longer than all of it.
+                from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415
 
-        return DockerEngine(self.endpoint, environ=self.environ, builder=self.config.build.builder)
+                self._engine = DockerEngine(
+                    self.endpoint, environ=self.environ, builder=self.config.build.builder
+                )
+            return self._engine
+
+    @property
+    def engine_version(self) -> str:
+        """The engine's version, as it told with its last answer; empty when it was not asked."""
+        return self._version or (self._engine.version() if self._engine else "")
 
     @property
     def repository(self) -> str:
@@ -229,15 +243,15 @@ class Session:
 
     def cancel(self) -> None:
         """Break off every build under way."""
-        if "engine" in self.__dict__:
-            self.engine.cancel()
+        if self._engine is not None:
+            self._engine.cancel()
 
     def close(self) -> None:
         """Let go of the lock and the engine."""
         self._held.close()
         self._locked = False
-        if "engine" in self.__dict__:
-            self.engine.close()
+        if self._engine is not None:
+            self._engine.close()
 
     def _make(self, name: str, decision: Decision, log: list[str]) -> None:
         began = time.monotonic()
@@ -298,6 +312,9 @@ class Session:
         self._decisions = None
 
     def _observe(self) -> Observed:
+        if self._engine is None and (listing := list_directly(self.endpoint.url)):
+            self._version = listing.version
+            return Observed(repository=self.repository, images=listing.images)
         return Observed(repository=self.repository, images=self.engine.images())
 
     def _make_graph(self, observed: Observed) -> Graph:
@@ -354,9 +371,9 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def open_session(root: Path, environ: Mapping[str, str]) -> Session:
-    """Return a session for the checkout in `root`."""
-    return Session(workspace=Workspace.here(root, environ), environ=environ)
+def open_session(root: Path, environ: Mapping[str, str], *, engine: ImageEngine | None = None) -> Session:
+    """Return a session for the checkout in `root`, on the engine that the environment leads to or a given one."""
+    return Session(workspace=Workspace.here(root, environ), environ=environ, engine=engine)
 
 
 def remembered_flags(session: Session) -> tuple[str, ...]:

@@ -1,16 +1,16 @@
 """The ImageEngine that is a real engine: Docker's, or one that speaks its API."""
 
 import contextlib
-import json
 import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
 from isol8_tasks.engine.connection import Connection, RefusedError, quoted, split
 from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.engine.listing import QUERY, tagged
 from isol8_tasks.errors import EngineError, UpstreamUnavailableError
 from isol8_tasks.redact import redact
 
@@ -21,8 +21,6 @@ BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
-_LONG_NAMES: Final = ("docker.io/library/", "docker.io/", "localhost/")
-"""What Podman puts in front of names that Docker shows short."""
 
 
 class DockerEngine:
@@ -68,11 +66,8 @@ class DockerEngine:
 
     def images(self) -> tuple[ObservedImage, ...]:
         """List every image that has a tag, in one call to the engine."""
-        filters = json.dumps({"dangling": ["false"]})
-        found = self._connection.call("GET", "/images/json", "list its images", {"filters": filters})
-        podman = self._connection.hello().podman
-        listed = (_observed(entry, podman=podman) for entry in found)
-        return tuple(image for image in listed if image.tags)
+        found = self._connection.call("GET", "/images/json", "list its images", QUERY)
+        return tagged(found, podman=self._connection.hello().podman)
 
     def inspect(self, reference: str) -> ImageDetail | None:
         """Return what is known of an image (a tag or an id); None when it isn't here."""
@@ -230,26 +225,3 @@ def _unavailable(reference: str, reason: str) -> UpstreamUnavailableError:
         "Look at the network and at docker's login to the registry, or name a mirror under [build] args in "
         "deps.toml. Without any, ./doitw up --lab makes a stand-in."
     )
-
-
-def _observed(entry: Mapping[str, Any], *, podman: bool) -> ObservedImage:
-    return ObservedImage(
-        id=entry["Id"],
-        tags=_names(entry.get("RepoTags"), podman=podman),
-        digests=_names(entry.get("RepoDigests"), podman=podman),
-        labels=entry.get("Labels") or {},
-        created=entry.get("Created") or 0,
-        size=entry.get("Size") or 0,
-    )
-
-
-def _names(found: list[str] | None, *, podman: bool) -> tuple[str, ...]:
-    names = [name for name in found or () if not name.startswith("<none>")]
-    if podman:
-        names = [_short(name) for name in names]
-    return tuple(sorted(set(names)))
-
-
-def _short(name: str) -> str:
-    prefix = next((prefix for prefix in _LONG_NAMES if name.startswith(prefix)), "")
-    return name.removeprefix(prefix)

@@ -10,7 +10,8 @@ import pytest
 
 from isol8_tasks.engine import BuildRequest, ImageEngine, buildx
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
-from isol8_tasks.engine.endpoint import find
+from isol8_tasks.engine.endpoint import Endpoint, find
+from isol8_tasks.engine.listing import list_directly
 from tests.engine_contract import BASE, REPOSITORY, EngineContract, ignore, reference
 
 BUILDERS: tuple[BuilderSetting, ...] = ("buildkit", "buildx", "classic")
@@ -77,3 +78,13 @@ def test_a_tag_can_be_taken_from_an_image_that_a_container_uses(
         assert engine.inspect(extra) is None
     finally:
         docker_api.remove_container(container["Id"], force=True)
+
+
+def test_the_direct_listing_is_the_clients(engine: DockerEngine, endpoint: Endpoint) -> None:
+    """What is asked for without Docker's client is what the client gets."""
+    direct = list_directly(endpoint.url)
+    assert direct is not None
+    assert sorted(direct.images, key=lambda image: image.id) == sorted(
+        engine.images(), key=lambda image: image.id
+    )
+    assert direct.version == engine.version()

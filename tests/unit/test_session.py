@@ -34,17 +34,13 @@ def session(checkout: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyP
     """Give a session on the engine in memory."""
     monkeypatch.setenv("TMPDIR", str(checkout))
     monkeypatch.setattr("tempfile.tempdir", None)
-    found = open_session(checkout, {})
-    found.engine = fake_engine
-    return found
+    return open_session(checkout, {}, engine=fake_engine)
 
 
 def again(session: Session) -> Session:
     """Return the session of a later run on the same engine."""
     session.close()
-    found = open_session(session.workspace.root, {})
-    found.engine = session.engine
-    return found
+    return open_session(session.workspace.root, {}, engine=session.engine)
 
 
 class TestObserving:
@@ -98,8 +94,7 @@ class TestMaking:
 
     def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
         """After the lock is taken the engine is asked again, and what is current by then is left alone."""
-        slow = open_session(session.workspace.root, {})
-        slow.engine = session.engine
+        slow = open_session(session.workspace.root, {}, engine=session.engine)
         assert not slow.is_current("bash")
         session.make("bash")
         session.close()

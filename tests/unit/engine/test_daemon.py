@@ -282,7 +282,7 @@ class TestImages:
             ("a@1", "a@2"),
             {},
         )
-        assert engine.asked[-1][1] == {"filters": '{"dangling": ["false"]}'}
+        assert engine.asked[-1][1] == {"filters": '{"dangling":["false"]}'}
 
     def test_podman_s_long_names_are_shortened(self, engine: Engine) -> None:
         """`isol8:bun` is `isol8:bun`, whatever its engine puts in front."""
