@@ -111,12 +111,7 @@ def ensure_upstream(spec: ImageSpec, observed: Observed, engine: ImageEngine) ->
 def _promote(
     spec: ImageSpec, observed: Observed, engine: ImageEngine, candidate: str, ours: Mapping[str, str]
 ) -> Outcome:
-    public = f"{observed.repository}:{spec.name}"
     marker = f"{private_repository(observed.repository)}:{spec.name}"
-    old = observed.public(spec.name)
-    outdated = [old, observed.public(f"{spec.name}-previous")] if old else []
-    if old is not None:
-        _child(engine, public, f"{public}-previous", labels.previous(old.labels))
     dependencies, left_out = client_label(spec.inputs.packages)
     promoted = {
         **ours,
@@ -129,15 +124,15 @@ def _promote(
         ),
     }
     image_id = _child(engine, candidate, marker, promoted)
+    outdated = _keep_previous(spec, observed, engine)
     tags = _public_tags(spec, observed.repository)
     for tag in tags:
         engine.tag(marker, tag)
     engine.untag(candidate)
     for tag in _outdated_tags(spec, observed, tags):
         engine.untag(tag)
-    for image in outdated:
-        if image is not None and image.id != image_id:
-            _drop(engine, image.id)
+    for old in outdated - {image_id}:
+        _drop(engine, old)
     return Outcome(
         image=spec.name,
         result="built",
@@ -146,6 +141,21 @@ def _promote(
         tags=(marker, *tags),
         left_out=left_out,
     )
+
+
+def _keep_previous(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> set[str]:
+    """Let what has the public tag stay as `-previous`, and return the ids that will then have no tag any more."""
+    public, previous = f"{observed.repository}:{spec.name}", f"{observed.repository}:{spec.name}-previous"
+    old, older = observed.public(spec.name), observed.public(f"{spec.name}-previous")
+    if old is None:
+        return set()
+    outdated = {older.id} - {old.id} if older else set()
+    if labels.hidden(old.labels).keys() <= {labels.BUILD_HASH}:
+        # No client picks it by its labels, so the image can stay as it is.
+        engine.tag(public, previous)
+        return outdated
+    _child(engine, public, previous, labels.previous(old.labels))
+    return outdated | {old.id}
 
 
 def _child(engine: ImageEngine, parent: str, tag: str, new_labels: Mapping[str, str]) -> str:

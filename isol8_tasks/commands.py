@@ -79,7 +79,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         current = session()
         current.wait = params["wait"]
         self.quiet = params["quiet"]
-        self.workers = params["num_process"] or current.jobs
+        self.workers = params["num_process"] or current.workers
         return int(super().execute(params, args))
 
     def _execute(

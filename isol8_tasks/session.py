@@ -138,8 +138,17 @@ class Session:
 
     @property
     def jobs(self) -> int:
-        """How many images are built side by side."""
+        """How many images are built side by side; the bases of one Dockerfile count only where deps.toml says jobs."""
         return self.config.build.jobs or _processors()
+
+    @property
+    def workers(self) -> int:
+        """How many threads of doit's it takes to keep that many builds going."""
+        return self.jobs + len(RUNTIMES)
+
+    @cached_property
+    def _slots(self) -> threading.Semaphore:
+        return threading.Semaphore(self.jobs)
 
     @property
     def observed(self) -> Observed:
@@ -207,7 +216,8 @@ class Session:
                 raise EngineError(decision.problem)
             if not decision.pending:
                 return
-            self._make(name, decision, log)
+            with self._slot(spec):
+                self._make(name, decision, log)
         except Isol8Error as error:
             if self.listener:
                 self.listener.failed(name)
@@ -283,6 +293,16 @@ class Session:
             self._decisions = None
         if self.listener:
             self.listener.done(outcome, time.monotonic() - began)
+
+    def _slot(self, spec: ImageSpec) -> contextlib.AbstractContextManager[object]:
+        """Return what keeps the number of builds under way to what was asked for.
+
+        Bases are built at the same time unless deps.toml says jobs: the builder then makes the stage that they
+        share once, where it would make it again for each that comes later in a build without cache.
+        """
+        if spec.kind == "base" and self.config.build.jobs is None:
+            return contextlib.nullcontext()
+        return self._slots
 
     def _with_upstream(self, name: str) -> ImageSpec:
         """Pull what an image is built on where it is missing, and return the image as it then is specified."""

@@ -20,11 +20,13 @@ STANDIN: Final = "org.isol8.lab.standin"
 STANDIN_ARG: Final = "org.isol8.lab.arg."
 """On a stand-in: a build argument that it needs, by name."""
 
+BUILD_HASH: Final = "org.isol8.build.hash"
+"""What isol8's own setup compares before it builds a base; no client picks an image by it."""
 CLIENT_KEYS: Final = (
     "org.isol8.runtime",
     "org.isol8.dependencies",
     "org.isol8.setup",
-    "org.isol8.build.hash",
+    BUILD_HASH,
     "org.isol8.deps.hash",
 )
 """What isol8's own clients read; `.runtime` with `.dependencies` makes an image a candidate for their choice."""
@@ -121,7 +123,7 @@ def for_clients(
     `packages` is None for a base, which must not look like a custom image; `dependencies` is the comma-joined list.
     """
     if packages is None:
-        return {"org.isol8.build.hash": key}
+        return {BUILD_HASH: key}
     return {
         "org.isol8.runtime": runtime,
         "org.isol8.dependencies": dependencies,

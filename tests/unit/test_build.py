@@ -174,6 +174,17 @@ class TestFailure:
             make(engine, custom("curl"))
         assert engine.images() == before
 
+    def test_the_previous_image_outlives_a_promotion_that_breaks_off(self, engine: FakeEngine) -> None:
+        """The image before the one in use is still there when a promotion did not come to its end."""
+        make(engine, BASE)
+        make(engine, custom("jq"))
+        make(engine, custom("curl"))
+        before = observe(engine).public("bash-custom-previous")
+        engine.fail.add("isol8_build:bash-custom")
+        with pytest.raises(BuildFailedError):
+            make(engine, custom("unzip"))
+        assert observe(engine).public("bash-custom-previous") == before
+
     def test_a_refused_check_keeps_the_old_image(self, engine: FakeEngine) -> None:
         """The hook between build and promotion stops the promotion."""
         make(engine, BASE)

@@ -28,6 +28,9 @@ class Engine(socketserver.ThreadingUnixStreamServer):
         self.asked: list[str] = []
         super().__init__(str(path), Handler)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of an answer that was not read to its end, as some are not."""
+
 
 class Handler(BaseHTTPRequestHandler):
     """Answers one request."""
