@@ -198,17 +198,18 @@ class TestFailure:
             make(engine, BASE, check=refuse)
         assert observe(engine).public("bash") == before
 
-    @pytest.mark.parametrize("failing", ["isol8:bash-previous", "isol8_build:bash"])
+    @pytest.mark.parametrize("failing", ["isol8:bash-custom-previous", "isol8_build:bash-custom"])
     def test_a_promotion_that_breaks_off_leaves_the_public_tag(
         self, engine: FakeEngine, failing: str
     ) -> None:
         """Until its last step a promotion leaves the old image under the public tag."""
         make(engine, BASE)
-        before = observe(engine).public("bash")
+        make(engine, custom("jq"))
+        before = observe(engine).public("bash-custom")
         engine.fail.add(failing)
         with pytest.raises(BuildFailedError):
-            make(engine, BASE)
-        after = observe(engine).public("bash")
+            make(engine, custom("curl"))
+        after = observe(engine).public("bash-custom")
         assert before is not None
         assert after is not None
         assert after.id == before.id
