@@ -2,102 +2,19 @@
 
 import io
 import json
-import os
 import re
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
-from attrs import frozen
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.integration.checkouts import Checkout, new_checkout, sleeping, wait_for
+
 BASES = ("python", "node", "bun", "deno", "bash")
-
-
-@frozen
-class Result:
-    """What a run of doit came to."""
-
-    code: int
-    out: str
-    err: str
-
-
-@frozen
-class Checkout:
-    """A checkout of the project's inputs with a repository of its own."""
-
-    folder: Path
-    repository: str
-
-    def doit(self, *words: str, **environment: str) -> Result:
-        done = subprocess.run(
-            [sys.executable, "-m", "doit", *words],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
-        return Result(done.returncode, done.stdout, done.stderr)
-
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "doit", *words],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def built(self, *words: str) -> set[str]:
-        """Run doit, and return the names of the images that it built."""
-        done = self.doit(*words)
-        assert done.code == 0, done.out + done.err
-        return set(re.findall(rf"^{self.repository}:(\S+)\s+built ", done.out, re.MULTILINE))
-
-    def plan(self, *words: str) -> dict[str, tuple[str, list[str]]]:
-        """Return state and reasons of every image by its name."""
-        done = self.doit("plan", "--json", *words)
-        assert done.code == 0, done.err
-        images = json.loads(done.out)["images"]
-        # The template was built by a checkout of its own, which a test of its own is about.
-        return {
-            each["image"].partition(":")[2]: (
-                each["state"],
-                [reason for reason in each["reasons"] if "another checkout, template" not in reason],
-            )
-            for each in images
-        }
-
-    def stale(self, *words: str) -> set[str]:
-        return {name for name, (state, _) in self.plan(*words).items() if state in {"stale", "missing"}}
-
-    def edit(self, path: str, old: str, new: str) -> None:
-        file = self.folder / path
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new, 1))
-
-    def deps(self, dependencies: str = "", build: str = "") -> None:
-        (self.folder / "deps.toml").write_text(
-            f'[dependencies]\n{dependencies}\n[build]\nrepository = "{self.repository}"\n{build}\n'
-        )
-
-    def manifest(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "resolved-images.json").read_text())
-        return found
 
 
 @pytest.fixture
@@ -106,7 +23,7 @@ def make_checkout(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[Call
     repositories: list[str] = []
 
     def make(name: str = "checkout", repository: str = "") -> Checkout:
-        checkout = _new_checkout(tmp_path / name, repository)
+        checkout = new_checkout(tmp_path / name, repository)
         repositories.append(checkout.repository)
         return checkout
 
@@ -126,7 +43,7 @@ def template(
     docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, ...]]:
     """Build the five bases and two custom images once, and return their tags."""
-    checkout = _new_checkout(tmp_path_factory.mktemp("folder") / "template")
+    checkout = new_checkout(tmp_path_factory.mktemp("folder") / "template")
     checkout.deps('bun = ["zod"]\nbash = ["jq"]')
     assert checkout.built() == {*BASES, "bun-custom", "bash-custom"}
     yield _tags(docker_api, checkout.repository)
@@ -142,6 +59,15 @@ def built(checkout: Checkout, template: tuple[str, ...], docker_api: docker.APIC
         private = "_build" if repository.endswith("_build") else ""
         docker_api.tag(tag, f"{checkout.repository}{private}", name)
     return checkout
+
+
+@pytest.fixture
+def own_upstream(built: Checkout, docker_api: docker.APIClient) -> Checkout:
+    """Let a checkout build on the same upstream image under another name, which a test may move and remove."""
+    docker_api.tag("alpine:3.21", built.repository, "3.21")
+    built.deps('bun = ["zod"]\nbash = ["jq"]', f'[build.args]\nALPINE_IMAGE = "{built.repository}"')
+    assert built.stale() == set()
+    return built
 
 
 class TestFirstRun:
@@ -267,30 +193,21 @@ class TestStaleness:
         assert built.built("base:bash", "--force") == {"bash"}
         assert built.plan()["bash-custom"] == ("stale", [f"base {built.repository}:bash was rebuilt"])
 
-    def test_a_moved_upstream_image(self, built: Checkout, docker_api: docker.APIClient) -> None:
-        """Another image under the upstream tag makes stale what was built on it; the old one back again, nothing."""
-        old = docker_api.inspect_image("alpine:3.21")["Id"]
-        keep = f"{built.repository}:keep-alpine"
-        docker_api.tag(old, built.repository, "keep-alpine")
-        try:
-            _build(docker_api, "FROM alpine:3.21\nENV MOVED=1\n", "alpine:3.21")
-            assert built.plan()["python"] == ("stale", ["upstream image alpine:3.21 moved"])
-            assert built.stale() == {"python", "node", "bun", "bash", "bun-custom", "bash-custom"}
-        finally:
-            docker_api.tag(keep, "alpine", "3.21", force=True)
-        assert built.stale() == set()
+    def test_a_moved_upstream_image(self, own_upstream: Checkout, docker_api: docker.APIClient) -> None:
+        """Another image under the upstream tag makes stale what was built on it; the old one again, nothing."""
+        upstream = f"{own_upstream.repository}:3.21"
+        _build(docker_api, f"FROM {upstream}\nENV MOVED=1\n", upstream)
+        assert own_upstream.plan()["python"] == ("stale", [f"upstream image {upstream} moved"])
+        assert own_upstream.stale() == {"python", "node", "bun", "bash", "bun-custom", "bash-custom"}
+        docker_api.tag("alpine:3.21", own_upstream.repository, "3.21")
+        assert own_upstream.stale() == set()
 
     def test_an_upstream_image_that_was_removed_here_changes_nothing(
-        self, built: Checkout, docker_api: docker.APIClient
+        self, own_upstream: Checkout, docker_api: docker.APIClient
     ) -> None:
         """What is built stands without the tag of what it was built on."""
-        keep = f"{built.repository}:keep-alpine"
-        docker_api.tag("alpine:3.21", built.repository, "keep-alpine")
-        docker_api.remove_image("alpine:3.21")
-        try:
-            assert built.stale() == set()
-        finally:
-            docker_api.tag(keep, "alpine", "3.21")
+        docker_api.remove_image(f"{own_upstream.repository}:3.21")
+        assert own_upstream.stale() == set()
 
     def test_a_build_argument(self, built: Checkout) -> None:
         """A version counts, and where something is fetched from does not."""
@@ -405,7 +322,7 @@ class TestFailures:
         mark = secrets.token_hex(4)
         built.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep 4 && echo {mark}\nCMD ["bash"]')
         run = built.start()
-        _wait_for(lambda: bool(_sleeping(mark)))
+        wait_for(lambda: bool(sleeping(mark)))
         run.send_signal(signal.SIGKILL)
         run.communicate()
         assert docker_api.inspect_image(f"{built.repository}:bash")["Id"] == old
@@ -418,13 +335,13 @@ class TestFailures:
         mark = secrets.token_hex(4)
         built.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep 30 && echo {mark}\nCMD ["bash"]')
         run = built.start()
-        _wait_for(lambda: bool(_sleeping(mark)))
+        wait_for(lambda: bool(sleeping(mark)))
         run.send_signal(signal.SIGINT)
         out, _ = run.communicate(timeout=20)
         assert run.returncode == 130
         assert "Traceback" not in out
         assert "interrupted" in out
-        _wait_for(lambda: not _sleeping(mark))
+        wait_for(lambda: not sleeping(mark))
         assert docker_api.inspect_image(f"{built.repository}:bash")["Id"] == old
 
     def test_no_engine(self, checkout: Checkout) -> None:
@@ -493,7 +410,7 @@ class TestPromotion:
         built.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep 5 && echo {mark}\nCMD ["bash"]')
         other = make_checkout("second")
         first = built.start()
-        _wait_for(lambda: bool(_sleeping(mark)))
+        wait_for(lambda: bool(sleeping(mark)))
         done = other.doit("--wait=0", "base:bash")
         assert done.code == 1
         assert f"process {first.pid} in {built.folder}" in done.out
@@ -525,16 +442,6 @@ class TestBuildersAndSelection:
         assert sorted(i["Id"] for i in docker_api.images()) == before
 
 
-def _new_checkout(folder: Path, repository: str = "") -> Checkout:
-    folder.mkdir()
-    for file in ("dodo.py", "pyproject.toml"):
-        shutil.copy(ROOT / file, folder / file)
-    shutil.copytree(ROOT / "docker", folder / "docker")
-    checkout = Checkout(folder, repository or f"isol8test{secrets.token_hex(4)}")
-    checkout.deps()
-    return checkout
-
-
 def _tags(api: docker.APIClient, repository: str) -> tuple[str, ...]:
     return tuple(
         tag
@@ -556,23 +463,3 @@ def _there(api: docker.APIClient, image: str) -> bool:
 def _build(api: docker.APIClient, dockerfile: str, tag: str) -> None:
     for item in api.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True, decode=True):
         assert "error" not in item, item
-
-
-def _wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def _sleeping(mark: str) -> list[str]:
-    """Return the processes of a build step that carries the mark (the engine is on this machine)."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue
-        if mark.encode() in words and b"sleep" in words:
-            found.append(path.parent.name)
-    return found

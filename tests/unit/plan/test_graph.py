@@ -1,5 +1,7 @@
 """The graph: which images should exist, in building order."""
 
+from pathlib import Path
+
 import pytest
 
 from isol8_tasks.config import Config, parse_config
@@ -200,26 +202,19 @@ class TestRenderCustom:
     """The specification's generated Dockerfiles."""
 
     @pytest.mark.parametrize(
-        ("runtime", "packages", "expected"),
+        ("runtime", "packages"),
         [
-            (
-                "python",
-                ("numpy", "pandas"),
-                "FROM isol8:python\nRUN pip install --no-cache-dir numpy pandas\n",
-            ),
-            ("node", ("lodash", "express"), "FROM isol8:node\nRUN npm install -g lodash express\n"),
-            ("bun", ("zod", "hono"), "FROM isol8:bun\nRUN bun install -g zod hono\n"),
-            (
-                "deno",
-                ("https://deno.land/std/path/mod.ts",),
-                "FROM isol8:deno\nRUN deno cache https://deno.land/std/path/mod.ts\n",
-            ),
-            ("bash", ("jq", "curl"), "FROM isol8:bash\nRUN apk add --no-cache jq curl\n"),
+            ("python", ("numpy", "pandas")),
+            ("node", ("lodash", "express")),
+            ("bun", ("zod", "hono")),
+            ("deno", ("https://deno.land/std/path/mod.ts",)),
+            ("bash", ("jq", "curl")),
         ],
     )
-    def test_golden(self, runtime: str, packages: tuple[str, ...], expected: str) -> None:
+    def test_golden(self, runtime: str, packages: tuple[str, ...]) -> None:
         """Plain names give the specification's text, byte for byte."""
-        assert render_custom(RUNTIMES[runtime], f"isol8:{runtime}", packages) == expected
+        golden = Path(__file__).with_name("golden") / f"{runtime}.Dockerfile"
+        assert render_custom(RUNTIMES[runtime], f"isol8:{runtime}", packages).encode() == golden.read_bytes()
 
     def test_what_a_shell_would_read_is_quoted(self) -> None:
         """Brackets and comparisons reach the installer as they stand."""

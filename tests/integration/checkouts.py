@@ -1,0 +1,125 @@
+"""Checkouts of the project's inputs, for tests that run doit on them as a user would."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@frozen
+class Result:
+    """What a run of doit came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@frozen
+class Checkout:
+    """A checkout of the project's inputs with a repository of its own."""
+
+    folder: Path
+    repository: str
+
+    def doit(self, *words: str, **environment: str) -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "doit", *words],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        assert "Traceback" not in done.stdout + done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "doit", *words],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def built(self, *words: str) -> set[str]:
+        """Run doit, and return the names of the images that it built."""
+        done = self.doit(*words)
+        assert done.code == 0, done.out + done.err
+        return set(re.findall(rf"^{self.repository}:(\S+)\s+built ", done.out, re.MULTILINE))
+
+    def plan(self, *words: str) -> dict[str, tuple[str, list[str]]]:
+        """Return state and reasons of every image by its name."""
+        done = self.doit("plan", "--json", *words)
+        assert done.code == 0, done.err
+        images = json.loads(done.out)["images"]
+        # The template was built by a checkout of its own, which a test of its own is about.
+        return {
+            each["image"].partition(":")[2]: (
+                each["state"],
+                [reason for reason in each["reasons"] if "another checkout, template" not in reason],
+            )
+            for each in images
+        }
+
+    def stale(self, *words: str) -> set[str]:
+        return {name for name, (state, _) in self.plan(*words).items() if state in {"stale", "missing"}}
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        file = self.folder / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+
+    def deps(self, dependencies: str = "", build: str = "") -> None:
+        (self.folder / "deps.toml").write_text(
+            f'[dependencies]\n{dependencies}\n[build]\nrepository = "{self.repository}"\n{build}\n'
+        )
+
+    def manifest(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "resolved-images.json").read_text())
+        return found
+
+
+def new_checkout(folder: Path, repository: str = "") -> Checkout:
+    folder.mkdir()
+    for file in ("dodo.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, folder / file)
+    shutil.copytree(ROOT / "docker", folder / "docker")
+    checkout = Checkout(folder, repository or f"isol8test{secrets.token_hex(4)}")
+    checkout.deps()
+    return checkout
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def sleeping(mark: str) -> list[str]:
+    """Return the processes of a build step that carries the mark (the engine is on this machine)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+        except OSError:
+            continue
+        if mark.encode() in words and b"sleep" in words:
+            found.append(path.parent.name)
+    return found

@@ -1,0 +1,2 @@
+FROM isol8:bash
+RUN apk add --no-cache jq curl

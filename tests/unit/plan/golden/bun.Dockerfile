@@ -1,0 +1,2 @@
+FROM isol8:bun
+RUN bun install -g zod hono

@@ -1,0 +1,2 @@
+FROM isol8:node
+RUN npm install -g lodash express
