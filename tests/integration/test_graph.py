@@ -197,7 +197,7 @@ class TestStaleness:
         """Another image under the upstream tag makes stale what was built on it; the old one again, nothing."""
         upstream = f"{own_upstream.repository}:3.21"
         _build(docker_api, f"FROM {upstream}\nENV MOVED=1\n", upstream)
-        assert own_upstream.plan()["python"] == ("stale", [f"upstream image {upstream} moved"])
+        assert own_upstream.plan()["python"] == ("stale", [f"upstream image alpine:3.21 → {upstream}"])
         assert own_upstream.stale() == {"python", "node", "bun", "bash", "bun-custom", "bash-custom"}
         docker_api.tag("alpine:3.21", own_upstream.repository, "3.21")
         assert own_upstream.stale() == set()
