@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     # Our __pycache__ is not written in CI, and that is what is measured of a run that has nothing to do.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
-        command = [sys.executable, "-m", "pytest", *(arguments or ["tests"])]
+        command = [sys.executable, "-m", "pytest", *(arguments or ["tests/unit", "tests/integration"])]
         return subprocess.run(command, env=environment, check=False).returncode
     finally:
         if started:
