@@ -126,11 +126,14 @@ def _promote(
     image_id = _child(engine, candidate, marker, promoted)
     outdated = _keep_previous(spec, observed, engine)
     tags = _public_tags(spec, observed.repository)
-    for tag in tags:
+    # The plain tag last: with it the promotion is seen as done, and nothing of it may be missing then.
+    plain, *aliases = tags
+    for tag in aliases:
         engine.tag(marker, tag)
-    engine.untag(candidate)
     for tag in _outdated_tags(spec, observed, tags):
         engine.untag(tag)
+    engine.tag(marker, plain)
+    engine.untag(candidate)
     for old in outdated - {image_id}:
         _drop(engine, old)
     return Outcome(

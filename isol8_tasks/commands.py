@@ -5,16 +5,18 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
 from doit.cmd_base import Command
-from doit.cmd_clean import Clean as DoitClean
 from doit.cmd_run import Run as DoitRun
+from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
 from isol8_tasks import report
 from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.plan.graph import task_of
 from isol8_tasks.session import Failure, Session
 from isol8_tasks.tasks import SETUP_FLAGS, flag_request, session
 
@@ -72,10 +74,13 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         # One failing image stops no other that does not stand on it.
         self.cmdparser["continue"].default = True
 
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, and run it."""
+        return _parsed(super().parse_execute, in_args)
+
     @_one_line
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own value
         """Run the selected tasks."""
-        _refuse_assignments()
         current = session()
         current.wait = params["wait"]
         self.quiet = params["quiet"]
@@ -141,25 +146,12 @@ def _exit_code(result: int, errors: Sequence[str]) -> int:
     return min(codes, default=0)
 
 
-class Clean(DoitClean):  # type: ignore[misc]  # doit has no types
-    """doit's clean, which takes images away; it wants to be told which."""
-
-    @_one_line
-    def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own value
-        """Remove the images of the tasks that are named."""
-        if not args:
-            raise ConfigError(
-                "clean removes images, so it wants to be told which: doit clean base:bun (or 'base:*', 'custom:*')"
-            )
-        try:
-            super().execute(params, args)
-        finally:
-            session().close()
-        return 0
-
-
 class _OwnCommand(Command):  # type: ignore[misc]  # doit has no types
     """A command of ours, which needs no tasks of doit's."""
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, and run it."""
+        return _parsed(super().parse_execute, in_args)
 
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
         """Check where it runs, and run it."""
@@ -177,6 +169,50 @@ class _OwnCommand(Command):  # type: ignore[misc]  # doit has no types
             raise InvalidCommand(
                 f"{self.name}: {args[0]!r} is not understood; it takes options only (doit help {self.name})"
             )
+
+
+class Clean(_OwnCommand):
+    """Take images away; in the place of doit's own clean, which knows no image that nothing asks for."""
+
+    doc_purpose = "remove the images of the tasks that are named, with every tag of theirs"
+    doc_usage = "TASK ... (as base:bun, 'custom:*')"
+    cmd_options = (
+        {
+            "name": "dryrun",
+            "short": "n",
+            "long": "dry-run",
+            "type": bool,
+            "default": False,
+            "help": "say what would be removed",
+        },
+    )
+
+    @_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Remove them, and write the manifest of what is left."""
+        if not args:
+            raise ConfigError(
+                "clean removes images, so it wants to be told which: doit clean base:bun (or 'base:*', 'custom:*')"
+            )
+        current = session()
+        try:
+            current.ping()
+            removed = [self._remove(current, name, dryrun=params["dryrun"]) for name in _named(current, args)]
+            if any(removed):
+                current.refresh()
+                current.resolve()
+        finally:
+            current.close()
+        return 0
+
+    @staticmethod
+    def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
+        removed = not dryrun and current.remove(name)
+        _say(
+            f"{current.repository}:{name}".ljust(report.NAME_WIDTH)
+            + ("  would be removed" if dryrun else "  removed" if removed else "  is not there")
+        )
+        return removed
 
 
 class Plan(_OwnCommand):
@@ -316,7 +352,7 @@ class Test(_OwnCommand):
         """Start the engine for the tests, and run them."""
         from tests.run import main  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - not installed for others
 
-        return int(main(args))
+        return 1 if main(args) else 0
 
 
 class Lint(_OwnCommand):
@@ -331,7 +367,7 @@ class Lint(_OwnCommand):
         self.no_arguments(args)
         import subprocess  # noqa: PLC0415 - no other command needs it
 
-        return subprocess.run([".ci/lint"], check=False).returncode
+        return 1 if subprocess.run([".ci/lint"], check=False).returncode else 0
 
 
 class Check(_OwnCommand):
@@ -363,7 +399,24 @@ class Bench(_OwnCommand):
         """Run it."""
         from bench.run import main  # noqa: PLC0415 - not installed for others
 
-        return int(main(args))
+        try:
+            return 1 if main(args) else 0
+        except SystemExit as error:
+            # How argparse says that it printed its usage: asked for, or since it did not understand.
+            return 3 if error.code else 0
+
+
+def _named(current: Session, args: Sequence[str]) -> list[str]:
+    """Return the names of the images whose tasks are meant, custom images before the bases that they stand on."""
+    names = [*(spec.name for spec in current.graph.images), *current.graph.undeclared]
+    tasks = {task_of(name): name for name in names}
+    found: dict[str, None] = {}
+    for word in args:
+        fitting = [task for task in tasks if fnmatch(task, word) or task.partition(":")[0] == word]
+        if not fitting:
+            raise ConfigError(f"clean: there is no image {word}; there are {', '.join(sorted(tasks))}")
+        found.update(dict.fromkeys(fitting))
+    return [tasks[task] for task in sorted(found, key=lambda task: task.startswith("base:"))]
 
 
 def _doit(words: list[str]) -> int:
@@ -388,14 +441,29 @@ def _setup_words(params: Mapping[str, Any]) -> list[str]:
     return words
 
 
+@_one_line
+def _parsed(parse_execute: Callable[[list[str]], int], words: list[str]) -> int:
+    """Let doit read the words of a command, and say in one line what it does not understand."""
+    _refuse_assignments()
+    try:
+        return parse_execute(words)
+    except CmdParseError as error:
+        # doit adds a listing of its parser's insides.
+        raise CmdParseError(str(error).partition(" (parsing options")[0]) from None
+
+
 def _refuse_assignments() -> None:
     """Refuse words with `=`, which doit takes for variables, and this project has none of."""
     from doit import doit_cmd  # noqa: PLC0415 - its variables are only there once it runs
 
+    words = sys.argv[1:]
     for name, value in (doit_cmd._CMDLINE_VARS or {}).items():  # noqa: SLF001 - there is no other way to list them
+        word = f"{name}={value}"
+        before = words[words.index(word) - 1] if word in words[1:] else ""
+        flag = before if before.startswith("--") and "=" not in before else "--bash"
         raise ConfigError(
-            f"{name}={value}: doit takes a word with = for a variable, and there is none; "
-            f"write the flag and its value as one word: --bash={name}={value}"
+            f"{word}: doit takes a word with = for a variable, and there is none; "
+            f"write the flag and its value as one word: {shlex.quote(f'{flag}={word}')}"
         )
 
 

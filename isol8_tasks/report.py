@@ -86,8 +86,10 @@ def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
     log: str,
 ) -> tuple[str, ...]:
     """Return what is said of an image that could not be made: what failed, what stays, where to look."""
-    head = subject.ljust(width) + "  failed      " + (step or message)
-    lines = [head, *(f"    {line}" for line in output)]
+    first, *more = (step or message).splitlines() or [""]
+    lines = [subject.ljust(width) + "  failed      " + first]
+    lines += [f"  {line}" for line in more]
+    lines += [f"    {line}" for line in output]
     if step and message and not output:
         lines.append(f"    {message}")
     if kept:

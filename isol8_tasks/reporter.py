@@ -13,6 +13,7 @@ from isol8_tasks import report
 from isol8_tasks.build import Outcome
 from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import BuildFailedError, Isol8Error
+from isol8_tasks.plan.graph import task_of
 from isol8_tasks.session import Failure, Session, remembered_flags
 from isol8_tasks.workspace import MANIFEST
 
@@ -237,7 +238,7 @@ class Reporter:
             self.screen.line(
                 f"{self.session.repository}:{name}".ljust(self.screen.width)
                 + "  undeclared  nothing asks for it any more, and clients still prefer it; "
-                f"take it away with: docker rmi {self.session.repository}:{name}"
+                f"take it away with: doit clean {task_of(name)}"
             )
 
     def _summary(self) -> str:
@@ -300,7 +301,7 @@ def _with_dependencies(tasks: dict[str, Any], selected: Iterable[str]) -> set[st
 
 def open_screen(session: Session, *, quiet: bool) -> Screen:
     """Return the screen for standard output, as wide as its longest tag needs."""
-    names = [spec.name for spec in session.graph.images]
+    names = [*(spec.name for spec in session.graph.images), *session.graph.undeclared]
     width = max([report.NAME_WIDTH, *(len(session.repository) + 1 + len(name) for name in names)])
     return Screen(
         stream=sys.stdout,

@@ -242,6 +242,12 @@ class Session:
             self.engine.untag(tag)
         return bool(tags)
 
+    def refresh(self) -> None:
+        """Look at the engine again, and decide anew."""
+        self._observed = self._observe()
+        self._graph = self._make_graph(self._observed)
+        self._decisions = None
+
     def resolve(self) -> None:
         """Write the manifest of what the engine holds now."""
         if self.outcomes:
@@ -308,7 +314,7 @@ class Session:
         """Pull what an image is built on where it is missing, and return the image as it then is specified."""
         with self._mutex:
             if ensure_upstream(self.graph.image(name), self.observed, self.engine):
-                self._refresh()
+                self.refresh()
             return self.graph.image(name)
 
     def _lock(self) -> None:
@@ -324,12 +330,7 @@ class Session:
             )
             self._held.enter_context(lock)
             self._locked = True
-            self._refresh()
-
-    def _refresh(self) -> None:
-        self._observed = self._observe()
-        self._graph = self._make_graph(self._observed)
-        self._decisions = None
+            self.refresh()
 
     def _observe(self) -> Observed:
         if self._engine is None and (listing := list_directly(self.endpoint.url)):

@@ -132,7 +132,6 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
             "actions": [_action(spec.task, _maker(spec))],
             "task_dep": ["ping", *([f"base:{spec.parent}"] if spec.parent else [])],
             "uptodate": [_freshness(spec)],
-            "clean": [(_remove, [spec.name])],
             "params": [FORCE],
             **_PLAIN,
         }
@@ -168,15 +167,6 @@ def _action(subject: str, work: Callable[[], object]) -> tuple[Callable[[], Task
         return None
 
     return act, []
-
-
-def _remove(name: str, *, dryrun: bool) -> None:
-    current = session()
-    tag = f"{current.repository}:{name}"
-    if dryrun:
-        print(f"{tag}   would be removed")  # noqa: T201 - doit's clean prints what it does
-    else:
-        print(f"{tag}   {'removed' if current.remove(name) else 'is not there'}")  # noqa: T201 - as above
 
 
 class _one_line_errors:  # noqa: N801 - reads as the statement that it is used for

@@ -172,7 +172,7 @@ def engine_lock(
     except Timeout:
         raise LockedError(
             f"another run is at work on this engine: {_holder(card)}; nothing was built; "
-            "run again when it is done, or give --wait more seconds (--wait=-1: as long as it takes)"
+            "run again when it is done, or wait longer: doit --wait=SECONDS (-1: as long as it takes)"
         ) from None
     try:
         with contextlib.suppress(OSError):

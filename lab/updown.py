@@ -116,6 +116,8 @@ class _Lab:
         places = self.places
         on_standins = places.standins.exists()
         if engine.runs(places, with_registry=on_standins):
+            # They may have been unpacked elsewhere, when the shared folder was another one.
+            self.provide_programs()
             self.ensure_rules(IPv4Network(self.recorded()["subnet"]))
             return
         say("Starting a private engine for this checkout …")

@@ -49,10 +49,11 @@ class DockerEngine:
             "io.containerd.snapshotter" in str(pair) for pair in found.get("DriverStatus") or ()
         )
         # Podman makes up a new id for each answer.
-        own = f"podman:{found.get('Name')}:{found.get('DockerRootDir')}" if hello.podman else str(found["ID"])
+        own = f"podman:{found.get('Name')}" if hello.podman else str(found["ID"])
         return EngineInfo(
             endpoint=redact(self._endpoint.url),
-            id=own,
+            # Engines of one machine may share an id, which older ones keep in a file of the machine's.
+            id=f"{own}:{found.get('DockerRootDir')}",
             version=hello.version,
             api=hello.api,
             store=f"containerd ({driver})" if snapshotter else driver,

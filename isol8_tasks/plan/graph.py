@@ -54,9 +54,15 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
         custom = _custom(runtime, config, base, observed, request)
         if custom is not None:
             images.append(custom)
-        if (custom is None or custom.withdrawn) and observed.record(f"{runtime.name}-custom"):
+        if (custom is None or custom.withdrawn) and observed.last_record(f"{runtime.name}-custom"):
             undeclared.append(f"{runtime.name}-custom")
     return Graph(images=tuple(images), undeclared=tuple(undeclared), warnings=tuple(warnings))
+
+
+def task_of(name: str) -> str:
+    """Return the task of the image of that name, whether or not anything asks for it: `custom:bun`."""
+    runtime, _, custom = name.partition("-")
+    return f"{'custom' if custom else 'base'}:{runtime}"
 
 
 def render_custom(runtime: Runtime, parent: str, packages: tuple[str, ...]) -> str:
@@ -90,7 +96,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
     )
     spec = ImageSpec(
         name=runtime.name,
-        task=f"base:{runtime.name}",
+        task=task_of(runtime.name),
         kind="base",
         runtime=runtime.name,
         parent=None,
@@ -125,22 +131,24 @@ def _custom(
     runtime: Runtime, config: Config, base: ImageSpec, observed: Observed, request: FlagRequest
 ) -> ImageSpec | None:
     name = f"{runtime.name}-custom"
-    record = observed.record(name)
+    # What flags asked for lasts even where something else has taken or removed the public tag.
+    record = observed.last_record(name)
     declared = config.dependencies.get(runtime.name, ())
     remembered = dict(record.flags) if record else {}
     asked = dict(request.packages).get(runtime.name, ())
     flags = {} if request.only_file else _superseded(runtime, remembered, asked)
     flags.update({package: flags.get(package, request.today) for package in asked})
     packages = merge(runtime.ecosystem, declared, flags)
-    withdrawn = not packages and bool(remembered) and request.only_file
-    if withdrawn and record:
-        packages = record.packages
+    ours = observed.record(name)
+    withdrawn = not packages and bool(remembered) and request.only_file and ours is not None
+    if withdrawn and ours:
+        packages = ours.packages
     if not packages:
         return None
     repository = config.build.repository
     return ImageSpec(
         name=name,
-        task=f"custom:{runtime.name}",
+        task=task_of(name),
         kind="custom",
         runtime=runtime.name,
         parent=base.name,

@@ -64,6 +64,11 @@ class Observed:
             return None
         return read(image.labels)
 
+    def last_record(self, name: str) -> Record | None:
+        """Return what we wrote on the image that was promoted last as `name`, whatever has the public tag now."""
+        marker = self.marker(name)
+        return read(marker.labels) if marker else None
+
     def moved(self, image_id: str, labels: Mapping[str, str], *tags: str) -> Self:
         """Return what is held once `tags` point to the image `image_id` that was just made."""
         rest = tuple(evolve(each, tags=tuple(t for t in each.tags if t not in tags)) for each in self.images)

@@ -160,7 +160,10 @@ class NotOurs:
 
 @frozen(kw_only=True)
 class PromotionCutShort:
-    """A run was ended between building the image and giving it the public tag."""
+    """The public tag is on an older build of ours than the last.
+
+    A run was ended between building the image and giving it the tag, or somebody moved the tag.
+    """
 
     image: str
 
@@ -298,7 +301,7 @@ def _image(reason: ImageReason, repository: str) -> str:
         case NotOurs(image=image):
             return f"{repository}:{image} was tagged by something else"
         case PromotionCutShort(image=image):
-            return f"{repository}:{image} was built and not promoted: a run was cut short"
+            return f"{repository}:{image} is not what was built last: a run was cut short, or the tag was moved by hand"
         case ParentRebuilt(parent=parent):
             return f"base {repository}:{parent} was rebuilt"
         case ParentStale(parent=parent):

@@ -268,6 +268,21 @@ class TestFlags:
         assert f"{built.repository}:bash-custom" in done.out
         assert "undeclared" in done.out
 
+    def test_an_undeclared_image_can_be_cleaned_away(
+        self, built: Checkout, docker_api: docker.APIClient
+    ) -> None:
+        """The command that is named for it takes away every tag that a client could find it by."""
+        built.deps('bun = ["zod"]')
+        assert "doit clean custom:bash" in built.doit().out
+        done = built.doit("clean", "custom:bash")
+        assert done.code == 0, done.err
+        assert not [tag for tag in _tags(docker_api, built.repository) if "bash-custom" in tag]
+        assert "bash-custom" not in built.plan()
+        assert built.manifest()["runtimes"]["bash"]["reference"] == f"{built.repository}:bash"
+        wrong = built.doit("clean", "custom:perl")
+        assert wrong.code == 3
+        assert "there is no image custom:perl" in wrong.err
+
     def test_bad_specs_are_refused_before_anything_is_built(self, checkout: Checkout) -> None:
         """A flag that is no package ends with 3, and every one of them is named."""
         done = checkout.doit("setup", "--python=--pre", "--bash=jq=", "--node", "lodash")

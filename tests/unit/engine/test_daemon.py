@@ -233,11 +233,14 @@ class TestInfo:
         ],
     )
     def test_docker(self, engine: Engine, status: list[list[str]], store: str) -> None:
-        """Id, version and store are the engine's own words."""
-        engine.answers["GET /info"] = (200, {"ID": "A:B", "Driver": "x", "DriverStatus": status})
+        """Version and store are the engine's own words; engines with one id differ by their folder."""
+        engine.answers["GET /info"] = (
+            200,
+            {"ID": "A:B", "DockerRootDir": "/d", "Driver": "x", "DriverStatus": status},
+        )
         info = engine.client().info()
         assert (info.id, info.version, info.api, info.store, info.builder) == (
-            "A:B",
+            "A:B:/d",
             "20.10.24",
             "1.41",
             store,

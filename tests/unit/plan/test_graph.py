@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.config import Config, parse_config
 from isol8_tasks.errors import PlanError
@@ -185,6 +186,20 @@ class TestCustom:
         spec = found.image("bash-custom")
         assert (spec.inputs.packages, spec.flags, spec.withdrawn) == (("curl",), (), True)
         assert found.undeclared == ("bash-custom",)
+
+    def test_flags_last_when_the_public_tag_was_taken_or_removed(self) -> None:
+        """What was asked for is remembered by the image that was promoted last, whatever has its public tag."""
+        ours = custom("bash-custom", "curl", flags=(("curl", "2026-01-01"),)).images[0]
+        private = evolve(ours, tags=("isol8_build:bash-custom",))
+        foreign = ObservedImage(id="2", tags=("isol8:bash-custom",))
+        for images in ((private,), (private, foreign)):
+            found = graph(observed=Observed(repository="isol8", images=images))
+            assert found.image("bash-custom").inputs.packages == ("curl",)
+            dropped = graph(
+                observed=Observed(repository="isol8", images=images), request=asked("bash", only_file=True)
+            )
+            assert [spec.name for spec in dropped.images] == BASES
+            assert dropped.undeclared == ("bash-custom",)
 
     def test_an_image_that_nothing_asks_for_is_undeclared(self) -> None:
         """A custom image that lost its line in the file is named, and is no image of the graph."""

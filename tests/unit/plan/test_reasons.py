@@ -33,7 +33,9 @@ WORDS: Mapping[str, Reason] = {
     "runtime python → node": reasons.RuntimeChanged(old="python", new="node"),
     "isol8:node is missing": reasons.Missing(image="node"),
     "isol8:bun was tagged by something else": reasons.NotOurs(image="bun"),
-    "isol8:bun was built and not promoted: a run was cut short": reasons.PromotionCutShort(image="bun"),
+    "isol8:bun is not what was built last: a run was cut short, or the tag was moved by hand": (
+        reasons.PromotionCutShort(image="bun")
+    ),
     "base isol8:python was rebuilt": reasons.ParentRebuilt(parent="python"),
     "base isol8:python will be rebuilt": reasons.ParentStale(parent="python"),
     "labelled in schema 1, now 2": reasons.SchemaChanged(old=1, new=2),
