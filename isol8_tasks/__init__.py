@@ -2,7 +2,8 @@
 
 Data flows one way: deps.toml and docker/ → config → plan → engine → manifest. Imports point down only:
 
-    commands      doit's commands: run, plan, up, down, env, …; exit codes
+    commands      the commands of our own: plan, clean, up, down, env, …
+    running       doit's own commands as we want them: run, list, info; exit codes
     tasks         the graph for doit: task creators and flags
     reporter      what the terminal shows while images build
     session       one run: reads, observes and decides once, then builds what doit selects

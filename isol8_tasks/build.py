@@ -94,7 +94,7 @@ def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> O
     marker = f"{private_repository(observed.repository)}:{spec.name}"
     image_id = _child(engine, f"{observed.repository}:{spec.name}", marker, ours)
     tags = _public_tags(spec, observed.repository)
-    for tag in tags:
+    for tag in reversed(tags):
         engine.tag(marker, tag)
     _drop(engine, public.id)
     return Outcome(image=spec.name, result="relabelled", image_id=image_id, labels=ours, tags=(marker, *tags))
@@ -205,9 +205,12 @@ def _is_client_suffix(text: str) -> bool:
 
 
 def _drop(engine: ImageEngine, image_id: str) -> None:
-    """Remove what no tag names any more; where a container still uses it, it stays."""
+    """Remove an image that no tag names any more; where a container still uses it, it stays."""
     try:
-        engine.untag(image_id)
+        detail = engine.inspect(image_id)
+        # An id with a single tag would lose that one, and it may be somebody's own.
+        if detail is not None and not detail.tags:
+            engine.untag(image_id)
     except EngineError:
         return
 

@@ -1,149 +1,24 @@
-"""The commands beside doit's own: run and clean as this project wants them, plan, up, down, env, test and bench."""
+"""The commands of this project's own: plan, clean, up, down, env, test, lint, check and bench."""
 
-import functools
 import os
 import shlex
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
 from doit.cmd_base import Command
-from doit.cmd_run import Run as DoitRun
-from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
 from isol8_tasks import report
 from isol8_tasks.errors import ConfigError, Isol8Error
 from isol8_tasks.plan.graph import task_of
-from isol8_tasks.session import Failure, Session
+from isol8_tasks.running import QUIET, WAIT, one_line, parsed
+from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, flag_request, session
 
-INTERRUPTED: Final = 130
-"""What a shell expects of a program that Ctrl-C ended."""
 PENDING: Final = 2
 """Changes pending, where it was asked for with --check."""
-
-_QUIET: Final = {
-    "name": "quiet",
-    "short": "q",
-    "long": "quiet",
-    "type": bool,
-    "default": False,
-    "help": "print news and failures only",
-}
-_WAIT: Final = {
-    "name": "wait",
-    "long": "wait",
-    "type": float,
-    "default": 600.0,
-    "help": "seconds to wait for another run on the same engine; 0: give up at once, -1: as long as it takes "
-    "[default: %(default)s]",
-}
-
-
-def _one_line(execute: Callable[..., int]) -> Callable[..., int]:
-    """Let a command end with one line and the documented exit code, whatever goes wrong."""
-
-    @functools.wraps(execute)
-    def wrapped(*args: Any, **kwargs: Any) -> int:  # noqa: ANN401 - whatever doit passes
-        try:
-            return execute(*args, **kwargs)
-        except Isol8Error as error:
-            sys.stderr.write(f"ERROR: {error}\n")
-            return error.exit_code
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted\n")
-            return INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read the output has gone; the rest of it can't be written, at exit neither.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-
-    return wrapped
-
-
-class Run(DoitRun):  # type: ignore[misc]  # doit has no types
-    """doit's run, with our lines, side by side by default, and with the exit codes of the README."""
-
-    cmd_options = (*DoitRun.cmd_options, _QUIET, _WAIT)
-
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - whatever doit passes
-        super().__init__(**kwargs)
-        # One failing image stops no other that does not stand on it.
-        self.cmdparser["continue"].default = True
-
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Read the options, and run it."""
-        return _parsed(super().parse_execute, in_args)
-
-    @_one_line
-    def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own value
-        """Run the selected tasks."""
-        current = session()
-        current.wait = params["wait"]
-        self.quiet = params["quiet"]
-        self.workers = params["num_process"] or current.workers
-        return int(super().execute(params, args))
-
-    def _execute(
-        self,
-        outfile: Any,  # noqa: ANN401 - doit's own value
-        verbosity: Any = None,  # noqa: ANN401 - as above
-        always: bool = False,  # noqa: FBT001, FBT002 - as above
-        continue_: bool = True,  # noqa: FBT001, FBT002 - as above
-        single: bool = False,  # noqa: FBT001, FBT002 - as above
-    ) -> int:
-        # Here, as no other command shows a run.
-        from isol8_tasks.reporter import Reporter, open_screen  # noqa: PLC0415
-
-        current = session()
-        screen = open_screen(current, quiet=self.quiet)
-        reporter = Reporter(current, screen)
-        current.listener = screen
-        interrupted = False
-        result = 0
-        try:
-            result = super()._execute(
-                outfile,
-                verbosity=verbosity,
-                always=always,
-                continue_=continue_,
-                reporter=reporter,
-                num_process=self.workers,
-                par_type="thread",
-                single=single,
-            )
-        except KeyboardInterrupt:
-            interrupted = True
-            current.cancel()
-            screen.close()
-            screen.line("interrupted; what is built is kept, and every image in use stays as it was")
-        if not interrupted:
-            if current.changed is None and (current.outcomes or "resolve" in reporter.unmet):
-                _resolve_in_the_end(current)
-            reporter.finish()
-        current.close()
-        return INTERRUPTED if interrupted else _exit_code(result, reporter.errors)
-
-
-def _resolve_in_the_end(current: Session) -> None:
-    """Write the manifest where the run did not come to it: after a failure, or when only some tasks were named."""
-    if any(failure.subject == "ping" for failure in current.failures):
-        return
-    try:
-        current.resolve()
-    except Isol8Error as error:
-        current.failures.append(Failure(subject="resolve", error=error))
-
-
-def _exit_code(result: int, errors: Sequence[str]) -> int:
-    codes = {failure.error.exit_code for failure in session().failures}
-    if errors or (result and not codes):
-        return 1
-    # Something failed outweighs something that could not be found out.
-    return min(codes, default=0)
 
 
 class _OwnCommand(Command):  # type: ignore[misc]  # doit has no types
@@ -151,7 +26,7 @@ class _OwnCommand(Command):  # type: ignore[misc]  # doit has no types
 
     def parse_execute(self, in_args: list[str]) -> int:
         """Read the options, and run it."""
-        return _parsed(super().parse_execute, in_args)
+        return parsed(super().parse_execute, in_args)
 
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
         """Check where it runs, and run it."""
@@ -187,7 +62,7 @@ class Clean(_OwnCommand):
         },
     )
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Remove them, and write the manifest of what is left."""
         if not args:
@@ -241,7 +116,7 @@ class Plan(_OwnCommand):
         *SETUP_FLAGS,
     )
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Print the plan."""
         self.no_arguments(args)
@@ -282,11 +157,11 @@ class Up(_OwnCommand):
             "help": "run a private engine (Debian or Ubuntu, as root); installs nothing on the machine",
         },
         *SETUP_FLAGS,
-        _QUIET,
-        _WAIT,
+        QUIET,
+        WAIT,
     )
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Start the private engine where asked for, and run setup."""
         self.no_arguments(args)
@@ -308,7 +183,7 @@ class Down(_OwnCommand):
     doc_purpose = "stop the private engine of this checkout and all that it started; the images stay"
     doc_usage = ""
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Stop it."""
         self.no_arguments(args)
@@ -325,7 +200,7 @@ class Env(_OwnCommand):
     doc_purpose = 'print the engine in use for a shell: eval "$(./doitw env)"'
     doc_usage = ""
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Print it."""
         self.no_arguments(args)
@@ -347,7 +222,7 @@ class Test(_OwnCommand):
         """Hand every word to pytest."""
         return self.execute({}, in_args)
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Start the engine for the tests, and run them."""
         from tests.run import main  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - not installed for others
@@ -361,7 +236,7 @@ class Lint(_OwnCommand):
     doc_purpose = "run every check that needs no engine: ruff, mypy, import-linter, the locks"
     doc_usage = ""
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Run them."""
         self.no_arguments(args)
@@ -376,7 +251,7 @@ class Check(_OwnCommand):
     doc_purpose = "run lint and test, as CI does"
     doc_usage = ""
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Run both, and fail if one does."""
         self.no_arguments(args)
@@ -394,7 +269,7 @@ class Bench(_OwnCommand):
         """Hand every word to the benchmark."""
         return self.execute({}, in_args)
 
-    @_one_line
+    @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Run it."""
         from bench.run import main  # noqa: PLC0415 - not installed for others
@@ -439,32 +314,6 @@ def _setup_words(params: Mapping[str, Any]) -> list[str]:
         elif value:
             words.append(f"--{flag['long']}")
     return words
-
-
-@_one_line
-def _parsed(parse_execute: Callable[[list[str]], int], words: list[str]) -> int:
-    """Let doit read the words of a command, and say in one line what it does not understand."""
-    _refuse_assignments()
-    try:
-        return parse_execute(words)
-    except CmdParseError as error:
-        # doit adds a listing of its parser's insides.
-        raise CmdParseError(str(error).partition(" (parsing options")[0]) from None
-
-
-def _refuse_assignments() -> None:
-    """Refuse words with `=`, which doit takes for variables, and this project has none of."""
-    from doit import doit_cmd  # noqa: PLC0415 - its variables are only there once it runs
-
-    words = sys.argv[1:]
-    for name, value in (doit_cmd._CMDLINE_VARS or {}).items():  # noqa: SLF001 - there is no other way to list them
-        word = f"{name}={value}"
-        before = words[words.index(word) - 1] if word in words[1:] else ""
-        flag = before if before.startswith("--") and "=" not in before else "--bash"
-        raise ConfigError(
-            f"{word}: doit takes a word with = for a variable, and there is none; "
-            f"write the flag and its value as one word: {shlex.quote(f'{flag}={word}')}"
-        )
 
 
 def _say(text: str) -> None:

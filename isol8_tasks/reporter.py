@@ -1,5 +1,6 @@
 """What the terminal shows while images build: one line an image, the reason before the work, figures at the end."""
 
+import os
 import shutil
 import sys
 import threading
@@ -109,8 +110,15 @@ class Screen:
     def _end_step(self, image: str, running: _Running) -> None:
         step, seconds = running.step, time.monotonic() - running.step_began
         if step is not None and step.kind == "step" and seconds >= _SLOW_STEP and not self.quiet:
-            self.line(f"{self._tag(image)}  {_step(step)}  {seconds:.1f} s")
+            self.line(self._fitted(image, _step(step), seconds))
         running.step = None
+
+    def _fitted(self, image: str, step: str, seconds: float) -> str:
+        """Return a line about a step; on a terminal one that does not wrap."""
+        text, end = f"{self._tag(image)}  {step}", f"  {seconds:.1f} s"
+        if self.live:
+            text = text[: shutil.get_terminal_size().columns - len(end) - 1]
+        return text + end
 
     def _tag(self, image: str) -> str:
         return f"{self.repository}:{image}".ljust(self.width)
@@ -134,14 +142,13 @@ class Screen:
     def _draw(self) -> None:
         if not self.live:
             return
-        columns = shutil.get_terminal_size().columns
         now = time.monotonic()
-        for image, running in self._running.items():
+        # What scrolls off the top can't be erased again.
+        shown = list(self._running.items())[: shutil.get_terminal_size().lines - 1]
+        for image, running in shown:
             step = _step(running.step) if running.step else "…"
-            seconds = f"  {now - running.began:.1f} s"
-            text = f"{self._tag(image)}  {step}"
-            self.stream.write(text[: columns - len(seconds) - 1] + seconds + "\n")
-        self._drawn = len(self._running)
+            self.stream.write(self._fitted(image, step, now - running.began) + "\n")
+        self._drawn = len(shown)
         self._last = now
 
 
@@ -162,6 +169,8 @@ class Reporter:
         """Names of the images that this run is about."""
         self.unmet: list[str] = []
         """Tasks that were not begun, since one that they need failed."""
+        self.broken: list[str] = []
+        """Tasks that ended with an error which nobody foresaw."""
         self.errors: list[str] = []
         """What doit itself found wrong."""
         self.began = time.monotonic()
@@ -192,7 +201,8 @@ class Reporter:
         """Remember what was not begun, and what is wrong with a task itself."""
         if type(fail).__name__ == "UnmetDependency":
             self.unmet.append(task.name)
-        elif not self.session.failures:
+        elif fail.report:
+            self.broken.append(task.name)
             self.errors.append(f"{task.name}: {fail.get_msg()}")
 
     def runtime_error(self, message: str) -> None:
@@ -244,6 +254,7 @@ class Reporter:
     def _summary(self) -> str:
         session = self.session
         failed = {failure.subject.rpartition(":")[2] for failure in session.failures}
+        failed |= {spec.name for spec in session.graph.images if spec.task in self.broken}
         built = [outcome.image for outcome in session.outcomes]
         unmet = {spec.name for spec in session.graph.images if spec.task in self.unmet}
         rest = [name for name in self.selected if name not in {*failed, *built, *unmet}]
@@ -305,7 +316,7 @@ def open_screen(session: Session, *, quiet: bool) -> Screen:
     width = max([report.NAME_WIDTH, *(len(session.repository) + 1 + len(name) for name in names)])
     return Screen(
         stream=sys.stdout,
-        live=sys.stdout.isatty() and not quiet,
+        live=sys.stdout.isatty() and not quiet and os.environ.get("TERM") != "dumb",
         width=width,
         repository=session.repository,
         quiet=quiet,

@@ -18,7 +18,7 @@ from isol8_tasks.config import Config
 from isol8_tasks.engine import BuildEvent, FileContent, ImageEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly
-from isol8_tasks.errors import BuildFailedError, EngineError, Isol8Error
+from isol8_tasks.errors import BuildFailedError, EngineError, Isol8Error, LockedError
 from isol8_tasks.plan.dockerfile import Dockerfile, parse
 from isol8_tasks.plan.graph import Graph, build_graph, check_args
 from isol8_tasks.plan.labels import read
@@ -253,6 +253,7 @@ class Session:
         if self.outcomes:
             # Sizes and times of what was just built are the engine's to tell.
             self._observed = self._observe()
+        self._sweep()
         text = manifest.render(self.observed)
         old = self.workspace.write_manifest(text)
         self.changed = () if old == text else manifest.changes(old, text)
@@ -317,7 +318,16 @@ class Session:
                 self.refresh()
             return self.graph.image(name)
 
-    def _lock(self) -> None:
+    def _sweep(self) -> None:
+        """Take away the candidates that a run which was cut off left behind; a run under way holds the lock."""
+        if not self.observed.candidates:
+            return
+        with contextlib.suppress(LockedError):
+            self._lock(wait=0)
+            for tag in self.observed.candidates:
+                self.engine.untag(tag)
+
+    def _lock(self, *, wait: float | None = None) -> None:
         """Take the engine for this run, and look again, since another run may have just let go of it."""
         with self._mutex:
             if self._locked:
@@ -325,7 +335,7 @@ class Session:
             lock = engine_lock(
                 self.engine.info().id,
                 holder=str(self.workspace.root),
-                wait=self.wait,
+                wait=self.wait if wait is None else wait,
                 on_wait=self.listener.waiting if self.listener else None,
             )
             self._held.enter_context(lock)
@@ -402,9 +412,11 @@ def remembered_flags(session: Session) -> tuple[str, ...]:
     lines: list[str] = []
     for spec in session.graph.images:
         declared = session.config.dependencies[spec.runtime]
+        # Not what this run asks for: that of a build that failed is not remembered.
+        record = session.observed.last_record(spec.name)
         lines.extend(
             f"{package}: from --{spec.runtime} on {date}, not in {session.config.source}"
-            for package, date in spec.flags
+            for package, date in (record.flags if record else ())
             if package not in declared
         )
     return tuple(lines)

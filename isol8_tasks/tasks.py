@@ -12,6 +12,7 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 from isol8_tasks.errors import ConfigError, Isol8Error
 from isol8_tasks.packages import parse_spec, split_flag
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
+from isol8_tasks.report import reasons_in_words
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.session import Failure, Session, open_session
 
@@ -83,8 +84,6 @@ def task_setup(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - doit's own val
     """Bring every image up to date, and write resolved-images.json."""
     # doit makes the tasks in the order of these functions, so this one hands the flags to those below.
     with _one_line_errors():
-        # For doit's database, which may be the first thing that is written there.
-        session().workspace.state.mkdir(exist_ok=True)
         session().request = flag_request(flags)
         if flags["force"]:
             session().forced.update(spec.name for spec in session().graph.images)
@@ -131,7 +130,7 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
             "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.inputs.packages)),
             "actions": [_action(spec.task, _maker(spec))],
             "task_dep": ["ping", *([f"base:{spec.parent}"] if spec.parent else [])],
-            "uptodate": [_freshness(spec)],
+            "uptodate": [_Freshness(spec.name)],
             "params": [FORCE],
             **_PLAIN,
         }
@@ -144,13 +143,24 @@ def _maker(spec: ImageSpec) -> Callable[..., None]:
     return make
 
 
-def _freshness(spec: ImageSpec) -> Callable[..., bool]:
-    def up_to_date(task: Any, values: Any) -> bool:  # noqa: ANN401, ARG001 - doit's own values, by name
-        if (task.options or {}).get("force"):
-            session().force(spec.name)
-        return session().is_current(spec.name)
+class _Freshness:
+    """What doit asks whether an image is up to date; reads as the reasons when it is not."""
 
-    return up_to_date
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, task: Any, values: Any) -> bool:  # noqa: ANN401, ARG002 - doit's own values, by name
+        """Tell whether nothing is to be done."""
+        if (task.options or {}).get("force"):
+            session().force(self.name)
+        return session().is_current(self.name)
+
+    def __repr__(self) -> str:
+        try:
+            decision = session().decisions[self.name]
+        except Isol8Error as error:
+            return str(error)
+        return "; ".join(reasons_in_words(decision, repository=session().repository)) or decision.state
 
 
 def _action(subject: str, work: Callable[[], object]) -> tuple[Callable[[], TaskFailed | None], list[object]]:

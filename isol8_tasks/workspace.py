@@ -14,7 +14,7 @@ from attrs import frozen
 
 from isol8_tasks.config import Config, parse_config
 from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import ConfigError, LockedError, PlanError
+from isol8_tasks.errors import ConfigError, Isol8Error, LockedError, PlanError
 from isol8_tasks.plan.model import ContextFile
 
 MANIFEST: Final = "resolved-images.json"
@@ -113,16 +113,20 @@ class Workspace:
                 new.write_text(text, encoding="utf-8")
                 new.replace(self.manifest)
             except OSError as error:
-                new.unlink(missing_ok=True)
-                raise ConfigError(f"{self.manifest.name}: can't be written ({error.strerror})") from error
+                with contextlib.suppress(OSError):
+                    new.unlink(missing_ok=True)
+                raise Isol8Error(f"{self.manifest.name}: can't be written ({error.strerror})") from error
         return old
 
     def write_log(self, name: str, lines: list[str]) -> str:
-        """Keep the whole output of a build, and return its path relative to the checkout."""
+        """Keep the whole output of a build, and return its path relative to the checkout; empty where it can't be."""
         folder = self.state / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.log"
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        except OSError:
+            return ""
         return path.relative_to(self.root).as_posix()
 
 
@@ -156,7 +160,12 @@ def engine_lock(
 
     # Not the temporary folder itself: in a sticky one the kernel refuses another user's file (fs.protected_regular).
     folder = Path(tempfile.gettempdir()) / "isol8-tasks-locks"
-    folder.mkdir(mode=0o777, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o777, exist_ok=True)
+    except OSError as error:
+        raise Isol8Error(
+            f"{folder}: can't be made ({error.strerror}); the engine's lock belongs there"
+        ) from error
     with contextlib.suppress(PermissionError):
         folder.chmod(0o777)
     name = hashlib.sha256(engine_id.encode()).hexdigest()[:16]

@@ -104,6 +104,7 @@ class FakeEngine:
             id=image.id,
             created="2026-11-22T00:00:00Z",
             size=len(image.layers) * 1000,
+            tags=tuple(sorted(tag for tag, each in self._tags.items() if each == image.id)),
             onbuild=image.onbuild,
             layers=image.layers,
         )

@@ -43,6 +43,8 @@ class ImageDetail:
     created: str
     """ISO 8601."""
     size: int
+    tags: tuple[str, ...] = ()
+    """Sorted; empty for an image that lost its last one."""
     onbuild: tuple[str, ...] = ()
     """What its children's builds begin with: `ARG PIP_INDEX_URL`; Podman does not tell."""
     layers: tuple[str, ...] = ()

@@ -199,10 +199,11 @@ class Connection:
             # A version that is given costs no question here; the requests themselves name the real one.
             version = constants.MINIMUM_DOCKER_API_VERSION
             client = docker.APIClient(base_url=url, version=version, tls=self._tls())
-        except errors.DockerException as error:
+        except (errors.DockerException, ValueError) as error:
             raise EngineUnreachableError(
                 f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) can't be used: "
-                f"{redact(str(error))}"
+                f"{redact(str(error))}\n"
+                "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
             ) from error
         client.headers.update(config.load_general_config().get("HttpHeaders") or {})
         return client

@@ -10,7 +10,7 @@ from attrs import evolve
 from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
 from isol8_tasks.engine.connection import Connection, RefusedError, quoted, split
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.engine.listing import QUERY, tagged
+from isol8_tasks.engine.listing import QUERY, short_names, tagged
 from isol8_tasks.errors import EngineError, UpstreamUnavailableError
 from isol8_tasks.redact import redact
 
@@ -82,6 +82,7 @@ class DockerEngine:
             id=found["Id"],
             created=found.get("Created") or "",
             size=found.get("Size") or 0,
+            tags=short_names(found.get("RepoTags"), podman=self._connection.hello().podman),
             onbuild=tuple((found.get("Config") or {}).get("OnBuild") or ()),
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
         )

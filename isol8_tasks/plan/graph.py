@@ -172,15 +172,23 @@ def _superseded(runtime: Runtime, remembered: Mapping[str, str], asked: tuple[st
 
 
 def check_args(config: Config, dockerfile: Dockerfile, source: str) -> None:
-    """Raise PlanError for a build argument that the Dockerfile never declares, which is a typing error."""
-    import difflib  # noqa: PLC0415 - only an argument that is not declared needs it
-
+    """Raise PlanError for every build argument that the Dockerfile never declares, which is a typing error."""
     declared = dockerfile.declared_args
-    for name in config.build.args:
-        if name not in declared and name not in PROXY_ARGS:
-            near = difflib.get_close_matches(name, sorted(declared), n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise PlanError(
-                f"{source}: build.args.{name}: docker/Dockerfile declares no such argument{hint}; "
-                f"it declares {', '.join(sorted(declared))}"
-            )
+    unknown = [name for name in config.build.args if name not in declared | PROXY_ARGS]
+    if not unknown:
+        return
+    # Here, since only a mistake has use for them.
+    import difflib  # noqa: PLC0415
+
+    from isol8_tasks.positions import line_of  # noqa: PLC0415
+
+    problems = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, sorted(declared), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        line = line_of(config.text, ("build", "args", name))
+        problems.append(
+            f"{source}{f':{line}' if line else ''}: build.args.{name}: docker/Dockerfile declares no such argument"
+            f"{hint}; it declares {', '.join(sorted(declared))}"
+        )
+    raise PlanError("\n".join(problems))

@@ -98,11 +98,12 @@ class Dockerfile:
 
     @property
     def declared_args(self) -> frozenset[str]:
-        """The names of all build arguments that it declares."""
+        """The names of all build arguments that it declares, for its own stages or by ONBUILD for their children."""
         return frozenset(
             word.partition("=")[0]
-            for each in self.instructions
-            if each.keyword == "ARG"
+            for instruction in self.instructions
+            for each in (instruction, instruction.trigger)
+            if each is not None and each.keyword == "ARG"
             for word in each.words
         )
 

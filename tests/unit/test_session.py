@@ -189,8 +189,11 @@ class TestConfiguration:
         assert "a" not in dict(session.graph.image("bash").inputs.files)
 
     def test_remembered_flags_are_told(self, session: Session) -> None:
-        """A package that only a flag asked for is named with its date."""
+        """A package that only a flag asked for is named with its date, once its image is built."""
         session.request = FlagRequest(packages=(("bash", ("curl", "jq")),))
+        assert remembered_flags(session) == ()
+        session.make("bash")
+        session.make("bash-custom")
         (line,) = remembered_flags(session)
         assert line.startswith("curl: from --bash on 2")
         assert line.endswith(", not in deps.toml")

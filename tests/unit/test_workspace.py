@@ -9,7 +9,7 @@ import pytest
 
 from isol8_tasks.config import Config
 from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import ConfigError, LockedError, PlanError
+from isol8_tasks.errors import ConfigError, Isol8Error, LockedError, PlanError
 from isol8_tasks.workspace import Workspace, digests, engine_lock
 
 
@@ -103,7 +103,7 @@ class TestManifest:
     def test_a_folder_that_is_not_there_is_an_error(self, tmp_path: Path) -> None:
         """What can't be written is told of in a line."""
         workspace = Workspace.here(tmp_path, {"ISOL8_DEPS": "no/deps.toml"})
-        with pytest.raises(ConfigError, match=r"^resolved-images\.json: can't be written \(No such file"):
+        with pytest.raises(Isol8Error, match=r"^resolved-images\.json: can't be written \(No such file"):
             workspace.write_manifest("1\n")
 
 

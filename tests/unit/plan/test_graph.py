@@ -123,7 +123,7 @@ class TestBases:
         with pytest.raises(PlanError) as caught:
             check_args(config, DOCKERFILE, "deps.toml")
         assert str(caught.value) == (
-            "deps.toml: build.args.BUN_VERSOIN: docker/Dockerfile declares no such argument (did you mean "
+            "deps.toml:2: build.args.BUN_VERSOIN: docker/Dockerfile declares no such argument (did you mean "
             "BUN_VERSION?); it declares ALPINE_VERSION, BUN_INSTALL_URL, BUN_VERSION"
         )
 

@@ -1,0 +1,211 @@
+"""doit's own commands as this project wants them: run, list and info; and how a command ends, whatever goes wrong."""
+
+import functools
+import io
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from doit.cmd_info import Info as DoitInfo
+from doit.cmd_list import List as DoitList
+from doit.cmd_run import Run as DoitRun
+from doit.cmdparse import CmdParseError
+from doit.dependency import JsonDB
+from doit.exceptions import InvalidCommand
+
+from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.session import Failure, Session
+from isol8_tasks.tasks import SETUP_FLAGS, session
+
+INTERRUPTED: Final = 130
+"""What a shell expects of a program that Ctrl-C ended."""
+QUIET: Final = {
+    "name": "quiet",
+    "short": "q",
+    "long": "quiet",
+    "type": bool,
+    "default": False,
+    "help": "print news and failures only",
+}
+WAIT: Final = {
+    "name": "wait",
+    "long": "wait",
+    "type": float,
+    "default": 600.0,
+    "help": "seconds to wait for another run on the same engine; 0: give up at once, -1: as long as it takes "
+    "[default: %(default)s]",
+}
+
+
+def one_line(execute: Callable[..., int]) -> Callable[..., int]:
+    """Let a command end with one line and the documented exit code, whatever goes wrong."""
+
+    @functools.wraps(execute)
+    def wrapped(*args: Any, **kwargs: Any) -> int:  # noqa: ANN401 - whatever doit passes
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A terminal that lacks one of our signs gets a question mark instead of a run that ends there.
+            sys.stdout.reconfigure(errors="replace")
+        try:
+            return execute(*args, **kwargs)
+        except Isol8Error as error:
+            sys.stderr.write(f"ERROR: {error}\n")
+            return error.exit_code
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted\n")
+            return INTERRUPTED
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                sys.stderr.write(f"ERROR: {error}\n")
+            # Whoever read the output has gone, or has no room; the rest of it can't be written, at exit neither.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+
+    return wrapped
+
+
+class MemoryDatabase(JsonDB):  # type: ignore[misc]  # doit has no types
+    """doit's database, gone with the run: the labels on the images are the truth, and a file could be torn."""
+
+    def __init__(self, name: str, codec: object, *, module_name: str | None = None) -> None:  # noqa: ARG002 - doit's own
+        self.name = name
+        self._db: dict[str, object] = {}
+
+    def dump(self) -> None:
+        """Write nothing."""
+
+
+class List(DoitList):  # type: ignore[misc]  # doit has no types
+    """doit's list, which ends with one line whatever goes wrong."""
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, and run it."""
+        return parsed(super().parse_execute, in_args)
+
+
+class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
+    """doit's info, which knows a task that does not exist."""
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, and run it."""
+        return parsed(super().parse_execute, in_args)
+
+    def _execute(self, pos_args: list[str], hide_status: bool = False) -> int:  # noqa: FBT001, FBT002 - doit's own
+        for name in pos_args:
+            if not any(task.name == name for task in self.task_list):
+                raise InvalidCommand(f"{name!r} is not a task; doit list shows them")
+        super()._execute(pos_args, hide_status)
+        return 0
+
+
+class Run(DoitRun):  # type: ignore[misc]  # doit has no types
+    """doit's run, with our lines, side by side by default, and with the exit codes of the README."""
+
+    cmd_options = (*DoitRun.cmd_options, QUIET, WAIT)
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - whatever doit passes
+        super().__init__(**kwargs)
+        # One failing image stops no other that does not stand on it.
+        self.cmdparser["continue"].default = True
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, and run it."""
+        return parsed(super().parse_execute, in_args)
+
+    @one_line
+    def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own value
+        """Run the selected tasks."""
+        current = session()
+        current.wait = params["wait"]
+        self.quiet = params["quiet"]
+        self.workers = params["num_process"] or current.workers
+        return int(super().execute(params, args))
+
+    def _execute(
+        self,
+        outfile: Any,  # noqa: ANN401 - doit's own value
+        verbosity: Any = None,  # noqa: ANN401 - as above
+        always: bool = False,  # noqa: FBT001, FBT002 - as above
+        continue_: bool = True,  # noqa: FBT001, FBT002 - as above
+        single: bool = False,  # noqa: FBT001, FBT002 - as above
+    ) -> int:
+        # Here, as no other command shows a run.
+        from isol8_tasks.reporter import Reporter, open_screen  # noqa: PLC0415
+
+        current = session()
+        screen = open_screen(current, quiet=self.quiet)
+        reporter = Reporter(current, screen)
+        current.listener = screen
+        interrupted = False
+        result = 0
+        try:
+            result = super()._execute(
+                outfile,
+                verbosity=verbosity,
+                always=always,
+                continue_=continue_,
+                reporter=reporter,
+                num_process=self.workers,
+                par_type="thread",
+                single=single,
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+            current.cancel()
+            screen.close()
+            screen.line("interrupted; what is built is kept, and every image in use stays as it was")
+        if not interrupted:
+            if current.changed is None and (current.outcomes or "resolve" in reporter.unmet):
+                _resolve_in_the_end(current)
+            reporter.finish()
+        current.close()
+        return INTERRUPTED if interrupted else _exit_code(result, reporter.errors)
+
+
+def _resolve_in_the_end(current: Session) -> None:
+    """Write the manifest where the run did not come to it: after a failure, or when only some tasks were named."""
+    if any(failure.subject == "ping" for failure in current.failures):
+        return
+    try:
+        current.resolve()
+    except Isol8Error as error:
+        current.failures.append(Failure(subject="resolve", error=error))
+
+
+def _exit_code(result: int, errors: Sequence[str]) -> int:
+    codes = {failure.error.exit_code for failure in session().failures}
+    if errors or (result and not codes):
+        return 1
+    # Something failed outweighs something that could not be found out.
+    return min(codes, default=0)
+
+
+@one_line
+def parsed(parse_execute: Callable[[list[str]], int], words: list[str]) -> int:
+    """Let doit read the words of a command, and say in one line what it does not understand."""
+    _refuse_assignments()
+    try:
+        return parse_execute(words) or 0
+    except CmdParseError as error:
+        # doit adds a listing of its parser's insides.
+        message = str(error).partition(" (parsing options")[0]
+        for flag in SETUP_FLAGS:
+            if f"--{flag['long']} not recognized" in message:
+                message += f"; it is a flag of setup: doit setup --{flag['long']} …"
+        raise CmdParseError(message) from None
+
+
+def _refuse_assignments() -> None:
+    """Refuse words with `=`, which doit takes for variables, and this project has none of."""
+    from doit import doit_cmd  # noqa: PLC0415 - its variables are only there once it runs
+
+    words = sys.argv[1:]
+    for name, value in (doit_cmd._CMDLINE_VARS or {}).items():  # noqa: SLF001 - there is no other way to list them
+        word = f"{name}={value}"
+        before = words[words.index(word) - 1] if word in words[1:] else ""
+        flag = before if before.startswith("--") and "=" not in before else "--bash"
+        raise ConfigError(
+            f"{word}: doit takes a word with = for a variable, and there is none; "
+            f"write the flag and its value as one word: {shlex.quote(f'{flag}={word}')}"
+        )
