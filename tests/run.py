@@ -15,7 +15,8 @@ def main(arguments: list[str]) -> int:
     checkout = Path.cwd()
     environment = dict(os.environ)
     started = False
-    if "DOCKER_HOST" not in environment:
+    unit_only = bool(arguments) and all(word.startswith(("tests/unit", "-")) for word in arguments)
+    if "DOCKER_HOST" not in environment and not unit_only:
         running = (private_run_dir(checkout) / "docker.sock").exists()
         try:
             environment["DOCKER_HOST"] = lab.up(checkout, _say)
