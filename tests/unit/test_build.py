@@ -248,3 +248,15 @@ class TestUpstream:
         fake_engine.registry.clear()
         with pytest.raises(UpstreamUnavailableError):
             ensure_upstream(BASE, observe(fake_engine), fake_engine)
+
+
+class TestOthersTags:
+    """What somebody else has tagged."""
+
+    def test_a_tag_of_somebody_elses_on_the_old_image_stays(self, engine: FakeEngine) -> None:
+        """An image that lost its public tag stays where another tag still names it."""
+        make(engine, BASE)
+        make(engine, custom("jq"))
+        engine.tag("isol8:bash-custom", "keep:me")
+        make(engine, custom("curl"))
+        assert "keep:me" in tags(engine)
