@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +55,8 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # Whoever runs the tests in the background may have Ctrl-C ignored, and children would inherit that.
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - it calls one function that is safe there
         )
 
     def built(self, *words: str) -> set[str]:
@@ -93,6 +96,10 @@ class Checkout:
     def manifest(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "resolved-images.json").read_text())
         return found
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def new_checkout(folder: Path, repository: str = "") -> Checkout:
