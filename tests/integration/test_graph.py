@@ -399,7 +399,7 @@ class TestPromotion:
         found = docker_api.images(filters={"label": "org.isol8.runtime=bash"})
         ours = [i for i in found if any(t.startswith(built.repository) for t in i["RepoTags"] or [])]
         assert [i["Id"] for i in ours] == [current["Id"]]
-        assert not [t for i in docker_api.images() for t in i["RepoTags"] or [] if t.endswith("-candidate")]
+        assert not [tag for tag in _tags(docker_api, built.repository) if tag.endswith("-candidate")]
 
     def test_the_old_hash_tag_goes(self, built: Checkout, docker_api: docker.APIClient) -> None:
         """Clients that look for the hash of the packages find the new image only."""
