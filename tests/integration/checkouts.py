@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import docker
 from attrs import frozen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +111,22 @@ def new_checkout(folder: Path, repository: str = "") -> Checkout:
     checkout = Checkout(folder, repository or f"isol8test{secrets.token_hex(4)}")
     checkout.deps()
     return checkout
+
+
+def tags_of(api: docker.APIClient, repository: str) -> tuple[str, ...]:
+    """Return every tag of a repository and of its private one."""
+    return tuple(
+        tag
+        for image in api.images()
+        for tag in image["RepoTags"] or []
+        if tag.partition(":")[0] in {repository, f"{repository}_build"}
+    )
+
+
+def remove_tags(api: docker.APIClient, repository: str) -> None:
+    """Take every tag of a repository, and of its private one, away."""
+    for tag in tags_of(api, repository):
+        api.remove_image(tag)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.integration.checkouts import ROOT, Checkout, Result, new_checkout
+from tests.integration.checkouts import ROOT, Checkout, Result, new_checkout, remove_tags, tags_of
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 BOTH = ("base:bash", "custom:bash")
@@ -56,7 +56,7 @@ def ready(docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
     checkout.deps('bash = ["jq"]')
     assert checkout.built(*BOTH) == {"bash", "bash-custom"}
     yield checkout
-    _remove(docker_api, checkout.repository)
+    remove_tags(docker_api, checkout.repository)
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def own(docker_api: docker.APIClient, tmp_path: Path, ready: Checkout) -> Iterat
     """Give a checkout whose images are those of `ready`, under tags of its own."""
     checkout = new_checkout(tmp_path / "own")
     checkout.deps('bash = ["jq"]')
-    for tag in _tags(docker_api, ready.repository):
+    for tag in tags_of(docker_api, ready.repository):
         repository, _, name = tag.partition(":")
         docker_api.tag(tag, checkout.repository + repository.removeprefix(ready.repository), name)
     yield checkout
-    _remove(docker_api, checkout.repository)
+    remove_tags(docker_api, checkout.repository)
 
 
 @pytest.fixture(scope="class")
@@ -78,7 +78,7 @@ def whole(docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
     assert checkout.built("setup", "--bash=jq") == {*BASES, "bash-custom"}
     assert checkout.built("custom:bash", "--force") == {"bash-custom"}
     yield checkout
-    _remove(docker_api, checkout.repository)
+    remove_tags(docker_api, checkout.repository)
 
 
 class TestLooking:
@@ -261,7 +261,7 @@ class TestCredentials:
         written.append((own.folder / "resolved-images.json").read_text())
         written += [
             json.dumps(docker_api.inspect_image(tag)["Config"]["Labels"])
-            for tag in _tags(docker_api, own.repository)
+            for tag in tags_of(docker_api, own.repository)
         ]
         assert not [text for text in written if SECRET in text]
 
@@ -304,7 +304,7 @@ class TestKills:
             time.sleep(dice.uniform(0.3, 1.5))
             run.kill()
             run.communicate()
-            assert self.public(whole) <= set(_tags(docker_api, whole.repository))
+            assert self.public(whole) <= set(tags_of(docker_api, whole.repository))
         self.check(whole, docker_api, "killed at random")
         assert whole.stale() == set()
 
@@ -312,11 +312,11 @@ class TestKills:
         return {f"{checkout.repository}:{name}" for name in (*BASES, "bash-custom")}
 
     def check(self, checkout: Checkout, api: docker.APIClient, when: str) -> None:
-        assert self.public(checkout) <= set(_tags(api, checkout.repository)), when
+        assert self.public(checkout) <= set(tags_of(api, checkout.repository)), when
         done = checkout.doit()
         assert done.code == 0, when + done.out
         assert "jq: from --bash on " in done.out, when
-        tags = _tags(api, checkout.repository)
+        tags = tags_of(api, checkout.repository)
         assert not [tag for tag in tags if tag.endswith("-candidate")], when
         assert f"{checkout.repository}:bash-custom-previous" in tags, when
         custom = set(api.inspect_image(f"{checkout.repository}:bash-custom")["RepoTags"])
@@ -332,7 +332,7 @@ def test_tags_of_others_stay(own: Checkout, docker_api: docker.APIClient) -> Non
     docker_api.tag(f"{own.repository}:bash-custom", private, "kept")
     docker_api.tag(f"{own.repository}:bash-custom-previous", private, "kept-too")
     assert own.built("custom:bash", "--force") == {"bash-custom"}
-    assert {f"{private}:kept", f"{private}:kept-too"} <= set(_tags(docker_api, own.repository))
+    assert {f"{private}:kept", f"{private}:kept-too"} <= set(tags_of(docker_api, own.repository))
 
 
 def _run_with_output_to(checkout: Checkout, *words: str, output: str) -> Result:
@@ -385,17 +385,3 @@ def _screen(written: str) -> list[str]:
             rows[-1] += part
     assert not CONTROL.search("".join(rows))
     return [row for row in rows if row]
-
-
-def _tags(api: docker.APIClient, repository: str) -> tuple[str, ...]:
-    return tuple(
-        tag
-        for image in api.images()
-        for tag in image["RepoTags"] or []
-        if tag.partition(":")[0] in {repository, f"{repository}_build"}
-    )
-
-
-def _remove(api: docker.APIClient, repository: str) -> None:
-    for tag in _tags(api, repository):
-        api.remove_image(tag)

@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.integration.checkouts import Checkout, new_checkout, sleeping, wait_for
+from tests.integration.checkouts import Checkout, new_checkout, remove_tags, sleeping, tags_of, wait_for
 
 BASES = ("python", "node", "bun", "deno", "bash")
 
@@ -29,7 +29,7 @@ def make_checkout(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[Call
 
     yield make
     for repository in repositories:
-        _remove(docker_api, repository)
+        remove_tags(docker_api, repository)
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def template(
     checkout = new_checkout(tmp_path_factory.mktemp("folder") / "template")
     checkout.deps('bun = ["zod"]\nbash = ["jq"]')
     assert checkout.built() == {*BASES, "bun-custom", "bash-custom"}
-    yield _tags(docker_api, checkout.repository)
-    _remove(docker_api, checkout.repository)
+    yield tags_of(docker_api, checkout.repository)
+    remove_tags(docker_api, checkout.repository)
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ class TestFlags:
         assert "doit clean custom:bash" in built.doit().out
         done = built.doit("clean", "custom:bash")
         assert done.code == 0, done.err
-        assert not [tag for tag in _tags(docker_api, built.repository) if "bash-custom" in tag]
+        assert not [tag for tag in tags_of(docker_api, built.repository) if "bash-custom" in tag]
         assert "bash-custom" not in built.plan()
         assert built.manifest()["runtimes"]["bash"]["reference"] == f"{built.repository}:bash"
         wrong = built.doit("clean", "custom:perl")
@@ -399,7 +399,7 @@ class TestPromotion:
         found = docker_api.images(filters={"label": "org.isol8.runtime=bash"})
         ours = [i for i in found if any(t.startswith(built.repository) for t in i["RepoTags"] or [])]
         assert [i["Id"] for i in ours] == [current["Id"]]
-        assert not [tag for tag in _tags(docker_api, built.repository) if tag.endswith("-candidate")]
+        assert not [tag for tag in tags_of(docker_api, built.repository) if tag.endswith("-candidate")]
 
     def test_the_old_hash_tag_goes(self, built: Checkout, docker_api: docker.APIClient) -> None:
         """Clients that look for the hash of the packages find the new image only."""
@@ -455,20 +455,6 @@ class TestBuildersAndSelection:
         built.deps('bun = ["zod", "ms"]\nbash = ["jq"]')
         assert built.doit("plan", "--check").code == 2
         assert sorted(i["Id"] for i in docker_api.images()) == before
-
-
-def _tags(api: docker.APIClient, repository: str) -> tuple[str, ...]:
-    return tuple(
-        tag
-        for image in api.images()
-        for tag in image["RepoTags"] or []
-        if tag.partition(":")[0] in {repository, f"{repository}_build"}
-    )
-
-
-def _remove(api: docker.APIClient, repository: str) -> None:
-    for tag in _tags(api, repository):
-        api.remove_image(tag)
 
 
 def _there(api: docker.APIClient, image: str) -> bool:
