@@ -30,6 +30,9 @@ def pack(request: BuildRequest, dockerfile: str, *, hide: bool = False) -> Archi
     """
     files = dict(_left(request))
     name = "Dockerfile"
+    if not hide and name in request.context:
+        # It has to be there though it be ignored, and under its own name a COPY sees what the plan sees.
+        files[name] = request.context[name]
     if name not in files or files[name].data != _encode(dockerfile):
         name = _OWN_NAME
         files[name] = FileContent(data=_encode(dockerfile))
@@ -50,14 +53,16 @@ def pack(request: BuildRequest, dockerfile: str, *, hide: bool = False) -> Archi
 
 
 def _left(request: BuildRequest) -> dict[str, FileContent]:
-    name = next((name for name in _IGNORE_FILES if name in request.context), None)
+    # An image that needs one of the others is not built.
+    context = {path: content for path, content in request.context.items() if not content.problem}
+    name = next((name for name in _IGNORE_FILES if name in context), None)
     if name is None:
-        return dict(request.context)
+        return context
     # Here, as few contexts have an ignore file.
     from isol8_tasks.plan.ignore import included, parse_ignore  # noqa: PLC0415
 
-    rules = parse_ignore(request.context[name].data.decode("utf-8", "replace"), name=name)
-    return {path: request.context[path] for path in included(request.context, rules)}
+    rules = parse_ignore(context[name].data.decode("utf-8", "replace"), name=name)
+    return {path: context[path] for path in included(context, rules)}
 
 
 def _encode(text: str) -> bytes:

@@ -30,7 +30,7 @@ def build(request: BuildRequest, post: Post, on_event: OnEvent) -> str:
             raise progress.failure(request.tag, message)
         aux = item.get("aux")
         if item.get("id") == "moby.buildkit.trace" and isinstance(aux, str):
-            _take(aux, progress)
+            read_trace(aux, progress)
         elif item.get("id") == "moby.image.id":
             image_id = id_of(item)
     if not image_id:
@@ -71,8 +71,8 @@ def id_of(item: Mapping[str, object]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _take(aux: str, progress: Progress) -> None:
-    """Read a StatusResponse (moby/buildkit, api/services/control/control.proto)."""
+def read_trace(aux: str, progress: Progress) -> None:
+    """Tell progress what stands in a StatusResponse (moby/buildkit, api/services/control/control.proto)."""
     try:
         message = base64.b64decode(aux, validate=True)
         for number, value in _fields(message):

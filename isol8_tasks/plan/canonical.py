@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from isol8_tasks.plan.syntax import Heredoc, Instruction, heredoc_name
 from isol8_tasks.plan.variables import Value
+from isol8_tasks.runtimes import LOCATION_ARGS
 
 Pair = tuple[str, Value]
 
@@ -13,28 +14,29 @@ def canonical(
     instruction: Instruction,
     *,
     pairs: Sequence[Pair] = (),
-    origin: str | None = None,
+    words: Sequence[str] = (),
     mounts: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> str:
     """Return an instruction as it counts.
 
-    `pairs` are the values of an ENV or LABEL; `origin` and `mounts` say by position what its `--from` and the
-    `from=` in its mounts refer to, so that a stage may be renamed.
+    `pairs` are the values of an ENV or LABEL;
+    `words` are what the arguments of an instruction come to that BuildKit expands, and `options` what flags come to.
+    What `--from` and the `from=` in `mounts` refer to is said by position, so that a stage may be renamed.
     """
-    given = _flags(instruction, origin, mounts or {})
-    body = _body(instruction, pairs)
+    given = _flags(instruction, options or {}, mounts or {})
+    body = _body(instruction, pairs, words)
     if given or body.startswith("--"):
         given += " --"
     return f"{instruction.keyword}{given} {body}{_heredocs(instruction)}"
 
 
-def canonical_from(start: Instruction, origin: str) -> str:
+def canonical_from(platform: str | None, origin: str) -> str:
     """Return a FROM as it counts: by what it refers to, not by its name."""
-    platform = start.flag("platform")
     return f"FROM {origin}" if platform is None else f"FROM --platform={platform} {origin}"
 
 
-def _body(instruction: Instruction, pairs: Sequence[Pair]) -> str:  # noqa: PLR0911 - one for each kind
+def _body(instruction: Instruction, pairs: Sequence[Pair], words: Sequence[str]) -> str:  # noqa: PLR0911 - one for each kind
     match instruction.keyword:
         case "ARG":
             # Whether there is a default shows in the history of the image; its text is one of the arguments.
@@ -42,11 +44,13 @@ def _body(instruction: Instruction, pairs: Sequence[Pair]) -> str:  # noqa: PLR0
         case "ENV" | "LABEL":
             return _json([_pair(*pair) for pair in pairs])
         case "EXPOSE":
-            return _json(sorted(instruction.words))
+            return _json(sorted(words))
         case "ADD" | "COPY" | "VOLUME":
-            return _json(instruction.words)
+            return _json(words)
+        case "STOPSIGNAL" | "USER" | "WORKDIR":
+            return words[0]
         case "ONBUILD" if instruction.trigger:
-            return canonical(instruction.trigger, pairs=_written(instruction.trigger))
+            return _held_back(instruction.trigger, instruction.rest)
         case "HEALTHCHECK":
             kind, *command = instruction.rest.split(None, 1)
             return f"{kind.upper()} {_shell_or_array(instruction, ''.join(command))}"
@@ -62,16 +66,23 @@ def _pair(name: str, value: Value) -> list[str | None]:
     return [name, value.text] if value.plain else [name, value.counts, None]
 
 
-def _written(instruction: Instruction) -> list[Pair]:
-    return [(name, Value(text=None, counts=word)) for name, word in instruction.pairs]
+def _held_back(trigger: Instruction, text: str) -> str:
+    """Return what an ONBUILD holds back: BuildKit keeps its text, but where to fetch from doesn't count here either."""
+    if trigger.keyword != "ARG":
+        return text + _heredocs(trigger)
+    return " ".join(
+        ("ARG", *(word.partition("=")[0] if _is_location(word) else word for word in trigger.words))
+    )
 
 
-def _flags(instruction: Instruction, origin: str | None, mounts: Mapping[str, str]) -> str:
+def _is_location(word: str) -> bool:
+    return word.partition("=")[0] in LOCATION_ARGS
+
+
+def _flags(instruction: Instruction, options: Mapping[str, str], mounts: Mapping[str, str]) -> str:
     found = []
     for name, value in instruction.options:
-        order, text = (name, ""), value
-        if name == "from" and origin:
-            text = origin
+        order, text = (name, ""), options.get(name, value)
         if name == "mount":
             fields = [_mount_field(field, mounts) for field in value.split(",")]
             order, text = (name, _target(fields)), ",".join(fields)

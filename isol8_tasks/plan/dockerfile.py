@@ -2,17 +2,17 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from attrs import frozen
 
 from isol8_tasks.plan.canonical import canonical, canonical_from
-from isol8_tasks.plan.globs import BadPatternError, compile_glob, has_wildcards
+from isol8_tasks.plan.globs import BadPatternError, literal_start, taker
 from isol8_tasks.plan.lexer import UnreadableError
 from isol8_tasks.plan.model import StageInputs, Step
 from isol8_tasks.plan.stages import Origin, Resolver, Stage, Upstream
 from isol8_tasks.plan.syntax import Dockerfile, Instruction, heredoc_name, parse
-from isol8_tasks.plan.variables import Scope, Value
+from isol8_tasks.plan.variables import CountedArguments, Scope, Value
 from isol8_tasks.runtimes import LOCATION_ARGS
 
 __all__ = ["Closure", "Dockerfile", "closure", "parse", "slice_dockerfile"]
@@ -35,7 +35,7 @@ class Closure:
     files: tuple[str, ...]
     """Paths in the build context, sorted."""
     args: tuple[tuple[str, str], ...]
-    """Sorted; a name that has several values is told apart by its stage."""
+    """Sorted; a name that has several values is told apart by its stage, in the order of those."""
     upstream: tuple[str, ...]
     """`alpine:3.21`, …, in the order of the stages; without `scratch`."""
     warnings: tuple[str, ...] = ()
@@ -81,11 +81,13 @@ def slice_dockerfile(
 
 
 def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
+    """Return the paths that the builder gets: the Dockerfile is always one, as that is how it is sent."""
     if not ignore:
         return tuple(sorted(context))
     from isol8_tasks.plan.ignore import included, parse_ignore  # noqa: PLC0415 - few have an ignore file
 
-    return included(context, parse_ignore(ignore))
+    left = included(context, parse_ignore(ignore))
+    return tuple(sorted({*left, *({"Dockerfile"} & set(context))}))
 
 
 def _everything(
@@ -123,9 +125,9 @@ class _Walk:
         self._paths = paths
         self._order = resolver.order(target)
         origins = [origin for each in self._order for origin in resolver.origins(each)]
-        self._upstream = {each.written: each for each in origins if isinstance(each, Upstream)}
+        self._upstream = {each.short: each for each in origins if isinstance(each, Upstream)}
         self._files: set[str] = set()
-        self._values: dict[str, dict[str, list[str]]] = {}
+        self._arguments = CountedArguments()
         self._warnings: list[str] = []
         self._scopes: dict[int, Scope] = {}
         bases = [base for each in self._order if isinstance(base := resolver.base(each), Stage)]
@@ -137,7 +139,7 @@ class _Walk:
         return Closure(
             stages=found,
             files=tuple(sorted(self._files)),
-            args=tuple(sorted(self._args())),
+            args=tuple(sorted(self._arguments, key=lambda each: each[0].partition(" (")[0])),
             upstream=tuple(each.reference for each in self._upstream.values()),
             warnings=tuple(self._warnings),
         )
@@ -151,17 +153,20 @@ class _Walk:
     def _stage(self, stage: Stage) -> StageInputs:
         base = self._resolver.base(stage)
         self._scopes[stage.index] = scope = self._first_scope(base)
-        steps = [Step(line=stage.start.line, text=canonical_from(stage.start, self._token(base)))]
+        self._arguments.begin(stage.index, base.index if isinstance(base, Stage) else None)
+        platform = self._platform(stage)
+        text = canonical_from(platform.counts if platform else None, self._token(base))
+        steps = [Step(line=stage.start.line, text=text)]
         if stage is self._target and (syntax := self._resolver.dockerfile.syntax):
             steps.insert(0, Step(line=1, text=f"# syntax={syntax}"))
-        self._global_values(stage, base)
+        self._global_values(base, platform)
         instructions = self._resolver.steps(stage)
         counted = self._counted(stage, instructions)
         for number, each in enumerate(instructions):
             text = self._step(each, stage, scope, counts=number in counted)
             if number in counted:
                 steps.append(Step(line=each.line, text=text))
-        return StageInputs(name=stage.name, steps=tuple(steps))
+        return StageInputs(name=stage.name, steps=_gathered(steps))
 
     def _first_scope(self, base: Origin) -> Scope:
         if isinstance(base, Stage):
@@ -176,7 +181,7 @@ class _Walk:
         if isinstance(origin, Stage):
             return f"stage:{self._order.index(origin) + 1}"
         if isinstance(origin, Upstream):
-            return f"upstream:{list(self._upstream).index(origin.written) + 1}"
+            return f"upstream:{list(self._upstream).index(origin.short) + 1}"
         return origin
 
     def _counted(self, stage: Stage, instructions: tuple[Instruction, ...]) -> set[int]:
@@ -196,13 +201,13 @@ class _Walk:
         return set(counted)
 
     def _step(self, step: Instruction, stage: Stage, scope: Scope, *, counts: bool) -> str:
+        """Take in what a step needs, and return it as it counts; empty for one that doesn't."""
+        if counts:
+            self._arguments.use(stage.index, None if step.keyword == "RUN" else _named(step))
         match step.keyword:
             case "ARG":
-                for name, value in self._resolver.arguments(step, scope):
-                    if value is not None:
-                        scope.values[name] = value
-                        if counts:
-                            self._count_value(name, stage.name, value)
+                self._declare(step, stage, scope, counts=counts)
+                return canonical(step)
             case "ENV" | "LABEL":
                 pairs = [
                     tuple(self._resolver.expand(word, scope, step) for word in pair) for pair in step.pairs
@@ -211,13 +216,70 @@ class _Walk:
                     scope.values.update((name.text or "", value) for name, value in pairs)
                 return canonical(step, pairs=[(name.counts, value) for name, value in pairs])
             case "COPY" | "ADD":
-                origin = self._resolver.copy_origin(step, stage) if step.keyword == "COPY" else None
-                if origin is None:
-                    self._copy(step, scope)
-                return canonical(step, origin=self._token(origin) if origin else None)
+                return self._copy(step, stage, scope)
             case "RUN":
                 return canonical(step, mounts=self._mounts(step, stage, scope))
+        return self._setting(step, scope) if counts else ""
+
+    def _setting(self, step: Instruction, scope: Scope) -> str:
+        if step.keyword in {"EXPOSE", "VOLUME"}:
+            return canonical(step, words=self._words(step.words, step, scope))
+        if step.keyword in {"STOPSIGNAL", "USER", "WORKDIR"}:
+            return canonical(step, words=self._words((step.rest,), step, scope))
         return canonical(step)
+
+    def _copy(self, step: Instruction, stage: Stage, scope: Scope) -> str:
+        origin = self._resolver.copy_origin(step, stage) if step.keyword == "COPY" else None
+        if origin is None:
+            self._take_sources(step, scope)
+        options = self._owner_and_mode(step, scope)
+        if origin is not None:
+            options["from"] = self._token(origin)
+        words = self._sources(self._words(step.words, step, scope), step, stage)
+        return canonical(step, words=words, options=options)
+
+    def _words(self, words: tuple[str, ...], step: Instruction, scope: Scope) -> list[str]:
+        """Return what words come to, as far as that counts."""
+        return [
+            word if heredoc_name(word) else self._resolver.expand(word, scope, step).counts for word in words
+        ]
+
+    def _sources(self, words: list[str], step: Instruction, stage: Stage) -> list[str]:
+        """Return the words of a COPY or ADD; how a source is spelled shows only in the history of the target."""
+        if stage.index in self._ancestors or step.flag("parents") is not None:
+            return words
+        return [
+            word if heredoc_name(word) or re.match(_REMOTE, word) else posixpath.normpath(f"/{word}")
+            for word in words[:-1]
+        ] + words[-1:]
+
+    def _owner_and_mode(self, step: Instruction, scope: Scope) -> dict[str, str]:
+        found = {}
+        for name, value in step.options:
+            if name == "chown":
+                found[name] = self._resolver.expand(value, scope, step).counts
+            if name == "chmod":
+                mode = self._resolver.expand(value, scope, step).counts
+                found[name] = mode.lstrip("0") if re.fullmatch("0*[1-7][0-7]*", mode) else mode
+        return found
+
+    def _declare(self, step: Instruction, stage: Stage, scope: Scope, *, counts: bool) -> None:
+        """Set the arguments that a step declares, and count the defaults that stay in the history of the target.
+
+        What an argument comes to otherwise counts where something makes use of it.
+        """
+        for word, (name, value) in zip(step.words, self._resolver.arguments(step, scope), strict=True):
+            stays = "=" in word and stage.index in self._ancestors
+            passed = name in self._resolver.given
+            if stays and passed:
+                default = self._resolver.expand(word.partition("=")[2], scope, step)
+                self._arguments.count(name, stage.name, default, default=True)
+            if value is not None:
+                scope.values[name] = value
+                if counts and stays and not passed:
+                    self._arguments.count(name, stage.name, value)
+                elif counts:
+                    self._arguments.declare((stage.index, step.line, name), stage.name, value)
 
     def _mounts(self, step: Instruction, stage: Stage, scope: Scope) -> dict[str, str]:
         """Take in the files that a RUN mounts, and return what its `from=` refer to."""
@@ -229,7 +291,7 @@ class _Walk:
                 self._take(mount.source, step, scope)
         return tokens
 
-    def _copy(self, step: Instruction, scope: Scope) -> None:
+    def _take_sources(self, step: Instruction, scope: Scope) -> None:
         for word in step.words[:-1]:
             if heredoc_name(word) is None and not (step.keyword == "ADD" and re.match(_REMOTE, word)):
                 self._take(word, step, scope, pattern=True, parents=step.flag("parents") is not None)
@@ -250,64 +312,40 @@ class _Walk:
             self._files.update(self._paths)
             return
         if parents:
-            source = _literal_start(source.replace("/./", "/"))
+            source = literal_start(source.replace("/./", "/"))
         try:
-            takes = _taker(source, pattern=pattern)
+            takes = taker(source, pattern=pattern)
         except BadPatternError as error:
             self._resolver.refuse(step, str(error))
         self._files.update(filter(takes, self._paths))
 
-    def _global_values(self, stage: Stage, base: Origin) -> None:
+    def _platform(self, stage: Stage) -> Value | None:
+        written = stage.start.flag("platform")
+        return (
+            None if written is None else self._resolver.expand(written, self._resolver.globals, stage.start)
+        )
+
+    def _global_values(self, base: Origin, platform: Value | None) -> None:
         """Count the arguments before the first FROM that a FROM uses."""
         names = set(base.names) if isinstance(base, Upstream) else set()
-        if platform := stage.start.flag("platform"):
-            names |= self._resolver.expand(platform, self._resolver.globals, stage.start).names
+        names |= platform.names if platform else set()
         seen: set[str] = set()
         while names:
             seen.add(name := names.pop())
             value = self._resolver.globals.values.get(name)
             if value is not None:
                 names |= value.names - seen
-                self._count_value(name, "", value)
-
-    def _count_value(self, name: str, stage: str, value: Value) -> None:
-        if name not in LOCATION_ARGS and value.counts != f"${{{name}}}":
-            self._values.setdefault(name, {}).setdefault(stage, []).append(value.counts)
-
-    def _args(self) -> Iterator[tuple[str, str]]:
-        for name, by_stage in self._values.items():
-            if len({value for values in by_stage.values() for value in values}) == 1:
-                yield name, next(iter(by_stage.values()))[0]
-                continue
-            for stage, values in by_stage.items():
-                for number, value in enumerate(values, 1):
-                    place = f"stage {stage}" if stage else "FROM"
-                    yield f"{name} ({place}{f', {number}' if number > 1 else ''})", value
+                self._arguments.count(name, "", value)
 
 
-def _literal_start(source: str) -> str:
-    """Return the folders of a path before its first wildcard."""
-    parts = source.split("/")
-    wild = next((number for number, part in enumerate(parts) if has_wildcards(part)), len(parts))
-    return "/".join(parts[:wild])
+def _named(step: Instruction) -> set[str]:
+    """Return the names that look like those of variables in a step."""
+    return set(re.findall(r"\$\{?(\w+)", " ".join((*step.flags, step.rest))))
 
 
-def _taker(source: str, *, pattern: bool) -> Callable[[str], bool]:
-    """Return what tells whether a source takes a path, by itself or with a folder that it is in."""
-    wanted = [part for part in posixpath.normpath(f"/{source}").split("/") if part]
-    wild = (
-        next((n for n, part in enumerate(wanted) if has_wildcards(part)), len(wanted))
-        if pattern
-        else len(wanted)
-    )
-    globs = [compile_glob(part) for part in wanted[wild:]]
-
-    def takes(path: str) -> bool:
-        parts = path.split("/")
-        return (
-            len(parts) >= len(wanted)
-            and parts[:wild] == wanted[:wild]
-            and all(glob.match(part) for glob, part in zip(globs, parts[wild:], strict=False))
-        )
-
-    return takes
+def _gathered(steps: list[Step]) -> tuple[Step, ...]:
+    """Return the steps with what they hold back in one place: where an ONBUILD stands among the others is no matter."""
+    held_back = [each for each in steps if each.text.startswith("ONBUILD ")]
+    others = [each for each in steps if each not in held_back]
+    place = max(1, len(others) - 1)
+    return (*others[:place], *held_back, *others[place:])

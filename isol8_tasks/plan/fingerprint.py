@@ -26,7 +26,8 @@ T = TypeVar("T")
 def key(inputs: Inputs) -> str:
     """Return 64 hex digits that differ whenever the inputs differ in what counts.
 
-    Lines, names of stages and references of upstream images are for people. A secret in a URL doesn't count.
+    Lines, names of stages (of arguments, too: `V (stage bun)`) and references of upstream images are for people. A
+    secret in a URL doesn't count.
     """
     return _hash(
         (
@@ -35,7 +36,7 @@ def key(inputs: Inputs) -> str:
             inputs.runtime,
             tuple(tuple(step.text for step in stage.steps) for stage in inputs.stages),
             tuple((path, file.digest, file.executable) for path, file in inputs.files),
-            tuple((name, redact(value)) for name, value in inputs.args),
+            tuple((name.partition(" (")[0], redact(value)) for name, value in inputs.args),
             tuple(short or ("not here", redact(reference)) for reference, short in inputs.upstream),
             package_marks(inputs),
             inputs.setup,

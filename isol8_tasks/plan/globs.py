@@ -1,6 +1,8 @@
 """Patterns for paths, as Go's filepath.Match and moby's patternmatcher take them."""
 
+import posixpath
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 
@@ -37,6 +39,37 @@ def compile_glob(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
 def has_wildcards(text: str) -> bool:
     """Tell whether a path is a pattern."""
     return re.search(r"[*?\[]", re.sub(r"\\.?", "", text)) is not None
+
+
+def literal_start(source: str) -> str:
+    """Return the folders of a path before its first wildcard."""
+    parts = source.split("/")
+    wild = next((number for number, part in enumerate(parts) if has_wildcards(part)), len(parts))
+    return "/".join(parts[:wild])
+
+
+def taker(source: str, *, pattern: bool) -> Callable[[str], bool]:
+    """Return what tells whether a source takes a path, by itself or with a folder that it is in.
+
+    A path that ends in / is a folder of which nobody knows what is in it: it is taken where something in it would be.
+    """
+    wanted = [part for part in posixpath.normpath(f"/{source}").split("/") if part]
+    wild = (
+        next((n for n, part in enumerate(wanted) if has_wildcards(part)), len(wanted))
+        if pattern
+        else len(wanted)
+    )
+    globs = [compile_glob(part) for part in wanted[wild:]]
+
+    def takes(path: str) -> bool:
+        parts = path.removesuffix("/").split("/")
+        return (
+            (len(parts) >= len(wanted) or path.endswith("/"))
+            and parts[:wild] == wanted[:wild][: len(parts)]
+            and all(glob.match(part) for glob, part in zip(globs, parts[wild:], strict=False))
+        )
+
+    return takes
 
 
 def _class(pattern: str, position: int) -> tuple[str, int]:

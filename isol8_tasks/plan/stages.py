@@ -12,6 +12,7 @@ from isol8_tasks.plan.lexer import LexError, UnreadableError
 from isol8_tasks.plan.syntax import Dockerfile, Instruction
 from isol8_tasks.plan.variables import Scope, Value, argument, platform_scope
 
+_DEFAULT_PLACE: Final = re.compile(r"\A((index\.)?docker\.io/)?(library/)?|:latest\Z")
 _NOT_FROM_CONTEXT: Final = {"cache", "secret", "ssh", "tmpfs"}
 
 
@@ -38,6 +39,11 @@ class Upstream:
     """What that comes to."""
     names: frozenset[str] = frozenset()
     """The arguments before the first FROM that were looked up for it."""
+
+    @property
+    def short(self) -> str:
+        """As it stands in the file, without what goes without saying."""
+        return _DEFAULT_PLACE.sub("", self.written)
 
 
 SCRATCH: Final = "scratch"

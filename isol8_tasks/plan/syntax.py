@@ -221,6 +221,9 @@ class _Parser:
             self._refuse(first, f"{keyword} can't be held back by ONBUILD")
         given, rest = flags(tail[0] if tail else "", self._escape)
         self._check_flags(keyword, given, first)
+        if keyword == "ONBUILD" and rest:
+            # BuildKit keeps it to the last blank.
+            rest += text[len(text.rstrip()) :]
         array = self._array(keyword, rest, first)
         pairs = self._pairs(keyword, rest, first) if keyword in _PAIRS else ()
         trigger = self._instruction(rest, first, keyword) if keyword == "ONBUILD" and rest else None

@@ -1,6 +1,7 @@
 """Build arguments and environment as they stand at a point of a Dockerfile, and how far they are known."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from attrs import Factory, frozen
@@ -64,7 +65,8 @@ class Scope:
             # Both spellings: the word as written, for the default in `${REGISTRY:-…}`; and what it comes to
             # with the names of such variables in place of their values, for the other variables in it.
             partial = expand(word, self._countable, self.escape)
-            counts = word if partial == word else f"{word} = {partial}"
+            braced = re.sub(r"\$(\w+)", r"${\1}", word)
+            counts = braced if partial == braced else f"{braced} = {partial}"
         return Value(text=text, counts=counts, names=frozenset(names), known=known)
 
     def _countable(self, name: str) -> str | None:
@@ -100,3 +102,60 @@ def platform_scope(escape: str, given: Mapping[str, str]) -> Scope:
         counts = given.get(name, f"${{{name}}}")
         scope.values[name] = Value(text=given.get(name, ""), counts=counts, known=name in given)
     return scope
+
+
+Place = tuple[int, int, str]
+"""Where an argument is declared: number of the stage, line, name."""
+
+
+class CountedArguments:
+    """The build arguments that count for a target, with their values, as its steps come to make use of them."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, list[str]]] = {}
+        self._unused: dict[int, dict[Place, tuple[str, Value]]] = {}
+        self._used: set[Place] = set()
+
+    def begin(self, stage: int, base: int | None) -> None:
+        """Begin a stage, which can make use of what the stage that it stands on has declared."""
+        self._unused[stage] = {} if base is None else dict(self._unused[base])
+
+    def declare(self, place: Place, stage: str, value: Value) -> None:
+        """Remember an argument that counts when something makes use of it."""
+        self._unused[place[0]][place] = stage, value
+
+    def use(self, stage: int, names: Collection[str] | None) -> None:
+        """Count what was declared under these names; None: under any."""
+        unused = self._unused[stage]
+        for place in [each for each in unused if names is None or each[2] in names]:
+            where, value = unused.pop(place)
+            if place not in self._used:
+                self._used.add(place)
+                self.count(place[2], where, value)
+
+    def count(self, name: str, stage: str, value: Value, *, default: bool = False) -> None:
+        """Count a value, unless it says only where to fetch, or is the builder's own.
+
+        `default`: one in place of which another was passed.
+        """
+        if name not in LOCATION_ARGS and value.counts != f"${{{name}}}":
+            name += " (default)" * default
+            self._values.setdefault(name, {}).setdefault(stage, []).append(value.counts)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Yield names and values; a name that has several values is told apart by its stage."""
+        several = {
+            name: {value for values in by_stage.values() for value in values}
+            for name, by_stage in self._values.items()
+        }
+        for name, by_stage in self._values.items():
+            plain = name.removesuffix(" (default)")
+            if plain != name and several[name] == several.get(plain):
+                continue
+            if len(several[name]) == 1:
+                yield name, next(iter(by_stage.values()))[0]
+                continue
+            for stage, values in by_stage.items():
+                for number, value in enumerate(values, 1):
+                    place = f"stage {stage}" if stage else "FROM"
+                    yield f"{name} ({place}{f', {number}' if number > 1 else ''})", value

@@ -46,6 +46,12 @@ class TestPack:
         assert archive.dockerfile == ".isol8.Dockerfile"
         assert members(archive) == {"Dockerfile": b"FROM a\nRUN b\n", ".isol8.Dockerfile": b"FROM a\n"}
 
+    def test_what_could_not_be_read_is_left_out(self) -> None:
+        """A file without content is not sent as an empty one."""
+        files = {"a": FileContent(data=b"1"), "b": FileContent(data=b"", problem="no")}
+        archive = pack(BuildRequest(tag="a:b", dockerfile="FROM a\n", context=files), "FROM a\n")
+        assert members(archive) == {".isol8.Dockerfile": b"FROM a\n", "a": b"1"}
+
     def test_ignored_files_are_left_out(self) -> None:
         """The ignore file counts as it does for `docker build`; one for the Dockerfile comes first."""
         files = {".dockerignore": b"*.txt\n!keep.txt\n", "a.txt": b"", "keep.txt": b"", "b": b""}
@@ -57,6 +63,13 @@ class TestPack:
         ]
         files["Dockerfile.dockerignore"] = b"*\n"
         assert sorted(members(pack(request(files), "FROM a\n"))) == [".isol8.Dockerfile"]
+
+    def test_an_ignored_dockerfile_keeps_its_name(self) -> None:
+        """It has to be sent, and a plan that counts it for `COPY . .` is right."""
+        files = {".dockerignore": b"*\n", "Dockerfile": b"FROM a\n", "b": b""}
+        archive = pack(request(files), "FROM a\n")
+        assert archive.dockerfile == "Dockerfile"
+        assert members(archive) == {"Dockerfile": b"FROM a\n"}
 
     def test_the_classic_builder_is_told_to_hide_what_was_added(self) -> None:
         """It takes away what its ignore file names, before the first COPY."""

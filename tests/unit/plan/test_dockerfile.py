@@ -14,6 +14,7 @@ from isol8_tasks.plan.model import ContextFile, Inputs
 from isol8_tasks.runtimes import RUNTIMES
 
 DOCKERFILE = Path(__file__).parents[3] / "docker" / "Dockerfile"
+FILTER = {"proxy.mjs": "1", "isol8-proxy": "2"}
 
 Files = Mapping[str, str]
 
@@ -104,11 +105,49 @@ SAME = {
     "LABEL without quotes": (CONFIGURATION, CONFIGURATION.replace('a="1"', "a=1"), None),
     "case in HEALTHCHECK": (CONFIGURATION, CONFIGURATION.replace("CMD true", "cmd   true"), None),
     "blanks before an argument": (CONFIGURATION, CONFIGURATION.replace("USER root", "USER   root"), None),
+    "source quoted": (FROM_CONTEXT, FROM_CONTEXT.replace("ADD a*", "ADD 'a'*"), None),
+    "variable in braces": (FROM_CONTEXT, FROM_CONTEXT.replace("$N", "${N}"), None),
+    "variable written out": (FROM_CONTEXT, FROM_CONTEXT.replace("${W}/x1", "d2/x1"), None),
+    "variable of the upstream image in braces": (
+        "FROM a\nENV PATH=/x:$PATH\n",
+        "FROM a\nENV PATH=/x:${PATH}\n",
+        None,
+    ),
+    "settings by variables": (
+        "FROM a\nARG N=9\nEXPOSE $N\nVOLUME /$N\nWORKDIR /$N\nUSER $N\nSTOPSIGNAL $N\nCOPY --chown=$N --chmod=06 b c\n",
+        "FROM a\nARG N=9\nEXPOSE 9\nVOLUME /9\nWORKDIR /${N}\nUSER '9'\nSTOPSIGNAL 9\nCOPY --chown=9 --chmod=6 b c\n",
+        None,
+    ),
+    "where a child fetches from": (
+        "FROM a\nONBUILD ARG X=1 PIP_INDEX_URL=b\n",
+        "FROM a\nONBUILD ARG X=1 PIP_INDEX_URL=c\n",
+        None,
+    ),
+    "source of a stage copied from": (
+        "FROM a AS b\nADD c git@d:e <<f /x/\nf\nFROM b AS d\nFROM a\nCOPY --from=b /x /x\n",
+        "FROM a AS b\nADD ./c/ git@d:e <<f /x/\nf\nFROM b AS d\nFROM a\nCOPY --from=b /x /x\n",
+        None,
+    ),
+    "platform in braces": (
+        "FROM --platform=$TARGETPLATFORM a\n",
+        "FROM --platform=${TARGETPLATFORM} a\n",
+        None,
+    ),
+    "stage renamed whose argument has two values": (
+        "FROM a AS x\nARG V=1\nRUN b\nFROM x\nARG V=2\n",
+        "FROM a AS z\nARG V=1\nRUN b\nFROM z\nARG V=2\n",
+        None,
+    ),
     "words for an array": (FROM_CONTEXT, FROM_CONTEXT.replace('["a","/js"]', "a   /js"), None),
     "mounted stage renamed": (MOUNTS, MOUNTS.replace("AS o", "AS oo").replace("from=o,", "from=oo,"), "t"),
     "order of other stages": (MOUNTS, MOUNTS_SWAPPED, "t"),
     "ONBUILD written out": (HELD_BACK, INLINE, "t"),
     "ONBUILD written out further down": (HELD_BACK, INLINE, "u"),
+    "place of an ONBUILD": (
+        COPIES,
+        COPIES.replace("COPY", "ONBUILD RUN x\nCOPY").removesuffix("ONBUILD RUN x\n"),
+        "t",
+    ),
     "ONBUILD of a stage copied from": (HELD_BACK, HELD_BACK.replace("echo ob", "echo no"), "s"),
     "order of flags": (
         "FROM alpine\nCOPY --chown=1 --from=nginx /a /b\n",
@@ -149,6 +188,15 @@ STALE = {
     "default in an ENV": (CONFIGURATION, CONFIGURATION.replace(":-q", ":-r"), None),
     "source spelled otherwise": (FROM_CONTEXT, FROM_CONTEXT.replace("COPY d ", "COPY ./d/ "), None),
     "mounted stage": (MOUNTS, MOUNTS.replace("echo m", "echo mm"), "t"),
+    "default in an ONBUILD of the target": ("FROM a\nONBUILD ARG X=1\n", "FROM a\nONBUILD ARG X=2\n", None),
+    "spelling of an ONBUILD of the target": (COPIES, COPIES.replace("ONBUILD RUN x", "ONBUILD run x"), "t"),
+    "blanks behind an ONBUILD of the target": (COPIES, COPIES.replace("RUN x", "RUN x "), "t"),
+    "order of two values of an argument": (
+        "FROM a AS x\nARG V=1\nRUN b\nFROM x\nARG V=2\n",
+        "FROM a AS x\nARG V=2\nRUN b\nFROM x\nARG V=1\n",
+        None,
+    ),
+    "mode": ("FROM a\nCOPY --chmod=0 b c\n", "FROM a\nCOPY --chmod=7 b c\n", None),
     "ONBUILD for the target": (HELD_BACK, HELD_BACK.replace("echo ob", "echo no"), "t"),
     "ONBUILD further up": (HELD_BACK, HELD_BACK.replace("q=1", "q=2"), "u"),
     "one of two upstream images": (
@@ -237,6 +285,11 @@ class TestFiles:
         found = _closure("FROM scratch\nCOPY . /x\n", context=FILES, ignore="d*\n!d/c\n")
         assert found.files == ("README", "[z]", "a", "d/c/e")
 
+    def test_ignored_dockerfile(self) -> None:
+        """The Dockerfile is sent even where it is ignored, since that is how the builder gets it."""
+        context = ("Dockerfile", "a")
+        assert _closure("FROM scratch\nCOPY . /x\n", context=context, ignore="*\n").files == ("Dockerfile",)
+
     def test_bad_pattern(self) -> None:
         """A pattern that BuildKit refuses is an error."""
         with pytest.raises(PlanError) as caught:
@@ -256,12 +309,25 @@ class TestArguments:
 
     VALUES: Mapping[str, tuple[str, Mapping[str, str], tuple[tuple[str, str], ...]]] = {
         "default": ("FROM a\nARG X=1", {}, (("X", "1"),)),
-        "passed": ("FROM a\nARG X=1", {"X": "2"}, (("X", "2"),)),
+        "passed": ("FROM a\nARG X=1\nRUN b", {"X": "2"}, (("X (default)", "1"), ("X", "2"))),
+        "default, passed": ("FROM a\nARG X=1\nRUN b", {"X": "1"}, (("X", "1"),)),
+        "passed, and named by a step": (
+            "FROM a\nARG X=1\nWORKDIR /${X}", {"X": "2"}, (("X (default)", "1"), ("X", "2"))
+        ),
+        "passed, and used by nothing": (
+            "FROM a\nRUN b\nARG X\nARG Y=1\nCOPY c d", {"X": "2", "Y": "2"}, (("Y (default)", "1"),)
+        ),
+        "passed, and used by what stands on it": (
+            "FROM a AS x\nARG X\nFROM x AS y\nRUN b\nFROM x\nCOPY --from=y c d\nRUN e", {"X": "2"}, (("X", "2"),)
+        ),
+        "default where files are taken from": (
+            "FROM a AS x\nARG X=1\nCOPY b c\nFROM scratch\nCOPY --from=x c d", {}, ()
+        ),
         "not declared": ("FROM a\nARG X=1", {"Y": "2"}, (("X", "1"),)),
         "unset": ("FROM a\nARG X", {}, ()),
         "empty": ("FROM a\nARG X=", {}, (("X", ""),)),
         "several in one": ("FROM a\nARG X=1 Y=${X}2", {}, (("X", "1"), ("Y", "12"))),
-        "of the file, declared again": ("ARG X=1\nFROM a\nARG X", {}, (("X", "1"),)),
+        "of the file, declared again": ("ARG X=1\nFROM a\nARG X\nRUN b", {}, (("X", "1"),)),
         "of the file, with another default": ("ARG X=1\nFROM a\nARG X=2", {}, (("X", "2"),)),
         "of the file, not used": ("ARG X=1\nFROM a", {"X": "2"}, ()),
         "default in FROM": ("FROM a:${V:-1}", {"V": "2"}, ()),
@@ -269,7 +335,7 @@ class TestArguments:
         "in FROM at one remove": ("ARG V=1\nARG I=a:${V}\nFROM $I", {}, (("I", "a:1"), ("V", "1"))),
         "in a platform": ("ARG P=linux/arm64\nFROM --platform=$P a", {}, (("P", "linux/arm64"),)),
         "of the builder in a platform": ("FROM --platform=$BUILDPLATFORM a", {}, ()),
-        "of the builder, passed": ("FROM a\nARG TARGETARCH", {"TARGETARCH": "x"}, (("TARGETARCH", "x"),)),
+        "of the builder, passed": ("FROM a\nARG TARGETARCH\nRUN b", {"TARGETARCH": "x"}, (("TARGETARCH", "x"),)),
         "of the builder": ("FROM a\nARG TARGETARCH", {}, ()),
         "location": ("ARG ALPINE_IMAGE=a\nFROM $ALPINE_IMAGE\nARG PIP_INDEX_URL=x", {"PIP_INDEX_URL": "y"}, ()),
         "proxy": ("FROM a\nARG HTTP_PROXY\nARG https_proxy=x", {"HTTP_PROXY": "y"}, ()),
@@ -279,13 +345,13 @@ class TestArguments:
         "made of a location": (
             "ARG BUN_INSTALL_URL=u\nARG V=1\nFROM a\nARG BUN_INSTALL_URL\nARG V\nARG W=$BUN_INSTALL_URL/$V",
             {"BUN_INSTALL_URL": "z"},
-            (("V", "1"), ("W", "$BUN_INSTALL_URL/$V = ${BUN_INSTALL_URL}/1")),
+            (("V", "1"), ("W", "${BUN_INSTALL_URL}/${V} = ${BUN_INSTALL_URL}/1")),
         ),
         "made of a variable of the upstream image": ("FROM a\nARG W=${X}", {}, (("W", "${X}"),)),
         "two values": (
             "FROM a AS x\nARG V=1\nARG V=2\nFROM x\nARG V=1",
             {},
-            (("V (stage stage-1)", "1"), ("V (stage x)", "1"), ("V (stage x, 2)", "2")),
+            (("V (stage x)", "1"), ("V (stage x, 2)", "2"), ("V (stage stage-1)", "1")),
         ),
         "two values, one in FROM": (
             "ARG V=1\nFROM a:$V AS x\nARG V=2", {}, (("V (FROM)", "1"), ("V (stage x)", "2"))
@@ -297,6 +363,16 @@ class TestArguments:
     def test_values(self, text: str, args: Mapping[str, str], expected: tuple[tuple[str, str], ...]) -> None:
         """The effective value counts, unless it says only where to fetch."""
         assert _closure(text, args=args).args == expected
+
+    def test_default_in_place_of_which_another_was_passed(self) -> None:
+        """It stays in the history of the image; one that says where to fetch counts no more than a passed one."""
+        text = "FROM a\nARG V=1 W=${V}0\nARG PIP_INDEX_URL=u\nRUN b\n"
+        args = {"V": "5", "W": "6", "PIP_INDEX_URL": "v"}
+        defaults = (("V (default)", "1"), ("V", "5"), ("W (default)", "50"), ("W", "6"))
+        assert _closure(text, args=args).args == defaults
+        assert _key(text, None, args, {}) != _key(text.replace("V=1", "V=2"), None, args, {})
+        unused = text.removesuffix("RUN b\n")
+        assert _key(unused, None, {"V": "1", "W": "6"}, {}) == _key(unused, None, {}, {})
 
     LOCATIONS = (
         "FROM alpine\nARG PIP_INDEX_URL=https://a/\nENV PIP_INDEX_URL=$PIP_INDEX_URL X=${PIP_INDEX_URL:-b}\n"
@@ -331,7 +407,7 @@ class TestStages:
         text = (
             "FROM scratch AS unused\nFROM --platform=linux/amd64 Reg.io/up:1 as Base\nENV P=$PATH:/x Q=1\n"
             "FROM base\nRUN make\nFROM base AS target\n"
-            "COPY --from=2 --chown=1 a b\nCOPY --from=nginx:1 ' c' /d\nCOPY --from=scratch x y\n"
+            "COPY --from=2 --chown=1 a b\nCOPY --from=nginx:1 'c' /d\nCOPY --from=scratch x y\n"
             "HEALTHCHECK none\nONBUILD ENV A='$b'\n"
             "RUN --mount=type=bind,FROM=base,target=/b --mount=type=secret,id=s \\\n"
             "  --mount=from=nginx:1,target='/a b' [ a ]\nFROM target AS later\n"
@@ -340,16 +416,16 @@ class TestStages:
         assert _texts(found) == {
             "base": [
                 "FROM --platform=linux/amd64 upstream:1",
-                'ENV [["P","$PATH:/x = ${PATH}:/x",null],["Q","1"]]',
+                'ENV [["P","${PATH}:/x",null],["Q","1"]]',
             ],
             "stage-2": ["FROM stage:1", "RUN make"],
             "target": [
                 "FROM stage:1",
                 'COPY --chown=1 --from=stage:2 -- ["a","b"]',
-                'COPY --from=upstream:2 -- ["\'","c\'","/d"]',
+                'COPY --from=upstream:2 -- ["c","/d"]',
                 'COPY --from=scratch -- ["x","y"]',
                 "HEALTHCHECK NONE ",
-                'ONBUILD ENV [["A","\'$b\'",null]]',
+                "ONBUILD ENV A='$b'",
                 (
                     'RUN --mount=type=secret,id=s "--mount=from=upstream:2,target=/a b" '
                     "--mount=type=bind,from=stage:1,target=/b -- [ a ]"
@@ -362,6 +438,14 @@ class TestStages:
     def test_last_stage(self) -> None:
         """Without a target the last stage is built, as by docker build."""
         assert [stage.name for stage in _closure("FROM a AS x\nFROM b\n").stages] == ["stage-1"]
+
+    def test_one_image_spelled_in_two_ways(self) -> None:
+        """What goes without saying in the name of an image makes no other image of it."""
+        names = ("docker.io/library/a", "library/a", "index.docker.io/library/a:latest", "a:latest")
+        for name in names:
+            text = f"FROM a AS x\nRUN b\nFROM {name}\nCOPY --from=x c d\n"
+            assert len(_closure(text).upstream) == 1
+        assert len(_closure("FROM a AS x\nFROM docker.io/b/a\nCOPY --from=x c d\n").upstream) == 2
 
     def test_syntax_line(self) -> None:
         """The frontend that reads the file is an input of its own."""
@@ -485,20 +569,20 @@ class TestOwnDockerfile:
 
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_runtime_is_a_stage(self, runtime: str) -> None:
-        """Each runtime has a stage that is read without a warning, and takes proxy.mjs alone."""
+        """Each runtime has a stage that is read without a warning, and takes the network filter alone."""
         text = DOCKERFILE.read_text()
-        found = _closure(text, runtime, context=("Dockerfile", "proxy.mjs", "other"))
-        assert (found.files, found.warnings, found.stages[-1].name) == (("proxy.mjs",), (), runtime)
+        found = _closure(text, runtime, context=("Dockerfile", "isol8-proxy", "proxy.mjs", "other"))
+        assert (found.files, found.warnings, found.stages[-1].name) == (
+            ("isol8-proxy", "proxy.mjs"),
+            (),
+            runtime,
+        )
 
     def test_edit_in_one_stage(self) -> None:
         """An edit in stage bun counts for bun and nobody else."""
         text = DOCKERFILE.read_text()
         edited = text.replace("AS bun\n", "AS bun\nRUN true\n")
-        assert [
-            r
-            for r in RUNTIMES
-            if _key(text, r, {}, {"proxy.mjs": "1"}) != _key(edited, r, {}, {"proxy.mjs": "1"})
-        ] == ["bun"]
+        assert [r for r in RUNTIMES if _key(text, r, {}, FILTER) != _key(edited, r, {}, FILTER)] == ["bun"]
 
 
 @given(

@@ -1,0 +1,3 @@
+# ADD of an array.
+FROM scratch
+ADD ["read me", "docs/one", "/x/"]

@@ -1,0 +1,188 @@
+"""What BuildKit makes of a build, and what this project makes of it: the two sides that the proof compares."""
+
+import json
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from isol8_tasks.engine import BuildRequest, FileContent, buildkit
+from isol8_tasks.engine.connection import Connection
+from isol8_tasks.engine.daemon import DockerEngine
+from isol8_tasks.engine.progress import Progress, Vertex
+from isol8_tasks.errors import EngineError
+from isol8_tasks.plan.dockerfile import Closure, closure, parse
+from isol8_tasks.plan.fingerprint import key
+from isol8_tasks.plan.model import Inputs
+from isol8_tasks.workspace import Workspace, digests
+
+LAYERS = {"RUN", "COPY", "ADD", "WORKDIR"}
+"""What is a step of its own to the builder; the rest goes into the configuration."""
+UPSTREAM = ("3.20", "3.21", "onbuild")
+_STEP = re.compile(r"\[(?:(\S+) +)?\d+/\d+\] (.*)", re.DOTALL)
+
+
+@frozen(kw_only=True)
+class Built:
+    """A build that went well."""
+
+    image: str
+    configuration: str
+    """What the image says of itself, its history and its layers, without times."""
+    stages: frozenset[str]
+    """The stages that the builder's trace names; empty strings for the only stage of a file."""
+    ran: tuple[str, ...]
+    """The steps that did not come from the cache."""
+
+
+class _Trace(Progress):
+    """Remembers what the builder told of its steps."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None)
+        self.last: dict[str, Vertex] = {}
+
+    def vertex(self, vertex: Vertex) -> None:
+        self.last[vertex.digest] = vertex
+        super().vertex(vertex)
+
+    def steps(self) -> Iterator[tuple[str, str, Vertex]]:
+        for vertex in self.last.values():
+            if match := _STEP.match(vertex.name):
+                yield match[1] or "", match[2], vertex
+
+
+class Builder:
+    """Builds for one repository of its own, and takes away what it made."""
+
+    def __init__(self, connection: Connection, engine: DockerEngine) -> None:
+        self.repository = f"isol8closure-{secrets.token_hex(4)}"
+        self._connection = connection
+        self._engine = engine
+        self._mutex = threading.Lock()
+        self._tags: list[str] = []
+        self._upstream_ids: dict[str, str | None] = {}
+
+    def make_upstream(self) -> None:
+        """Make the upstream images that cases stand on, on which no build has anything in its cache yet."""
+        self._make("3.21", "FROM alpine:3.21\nCOPY name /etc/os-release\n", self.repository)
+        self._make(
+            "3.20", f"FROM {self.repository}:3.21\nCOPY name /etc/os-release\n", f"older {self.repository}"
+        )
+        self._make("onbuild", f"FROM {self.repository}:3.21\nONBUILD RUN echo held back >/triggered\n", "")
+
+    def _make(self, name: str, text: str, content: str) -> None:
+        context = {"name": FileContent(data=content.encode())}
+        self.build(BuildRequest(tag=self.new_tag(name), dockerfile=text, context=context))
+
+    def new_tag(self, name: str = "") -> str:
+        """Return a tag that is taken away at the end."""
+        with self._mutex:
+            tag = f"{self.repository}:{name or len(self._tags)}"
+            self._tags.append(tag)
+            return tag
+
+    def close(self) -> None:
+        """Take every image away."""
+        for tag in reversed(self._tags):
+            self._engine.untag(tag)
+
+    def alias(self, name: str) -> str:
+        """Return a repository with the same upstream images, so that builds side by side share no step and its name."""
+        for tag in UPSTREAM:
+            alias = f"{self.repository}-{name}:{tag}"
+            self._engine.tag(f"{self.repository}:{tag}", alias)
+            with self._mutex:
+                self._tags.append(alias)
+        return f"{self.repository}-{name}"
+
+    @contextmanager
+    def another(self) -> "Iterator[Builder]":
+        """Give one with upstream images of its own, and so with nothing in its cache."""
+        other = Builder(self._connection, self._engine)
+        try:
+            other.make_upstream()
+            yield other
+        finally:
+            other.close()
+
+    def upstream_id(self, reference: str) -> str | None:
+        """Return the id of an upstream image, which counts for keys."""
+        if reference not in self._upstream_ids:
+            try:
+                found = self._engine.inspect(reference)
+            except EngineError:
+                # Not even a name that an image could have.
+                found = None
+            self._upstream_ids[reference] = found.id if found else None
+        return self._upstream_ids[reference]
+
+    def build(self, request: BuildRequest) -> Built:
+        """Build by BuildKit; raise BuildFailedError for what it refuses."""
+        trace = _Trace()
+
+        def post(params: Mapping[str, str], body: bytes) -> Iterator[Mapping[str, object]]:
+            headers = {"Content-Type": "application/x-tar"}
+            for item in self._connection.stream("/build", "the build", params, body, headers):
+                if item.get("id") == "moby.buildkit.trace":
+                    buildkit.read_trace(str(item["aux"]), trace)
+                yield item
+
+        image = buildkit.build(request, post, lambda _: None)
+        steps = tuple(trace.steps())
+        return Built(
+            image=image,
+            configuration=self._configuration(image),
+            stages=frozenset(stage for stage, _, _ in steps),
+            ran=tuple(
+                step
+                for _, step, vertex in steps
+                if vertex.started and not vertex.cached and not step.startswith("FROM ")
+            ),
+        )
+
+    def _configuration(self, image: str) -> str:
+        found: Any = self._connection.call("GET", f"/images/{image}/json", "inspect an image")
+        history: Any = self._connection.call("GET", f"/images/{image}/history", "tell an image's history")
+        return json.dumps(
+            {
+                "config": found["Config"],
+                "layers": found["RootFS"],
+                "platform": [found["Os"], found["Architecture"]],
+                "author": found["Author"],
+                "history": [(each["CreatedBy"], each["Comment"]) for each in history],
+            },
+            sort_keys=True,
+        )
+
+
+def files_of(folder: Path) -> Mapping[str, FileContent]:
+    """Return the build context as this project reads it."""
+    return Workspace.here(folder, {}).read_context()
+
+
+def closure_of(files: Mapping[str, FileContent], target: str | None, args: Mapping[str, str]) -> Closure:
+    """Return what this project takes the target to be built of."""
+    text = files["Dockerfile"].data.decode("utf-8", "surrogateescape")
+    ignore = files.get("Dockerfile.dockerignore") or files.get(".dockerignore")
+    ignored = ignore.data.decode("utf-8", "surrogateescape") if ignore else ""
+    return closure(parse(text), target, args, files.keys(), ignore=ignored)
+
+
+def key_of(files: Mapping[str, FileContent], found: Closure, builder: Builder) -> str:
+    """Return the key of what a closure says, as the graph makes it of a base image."""
+    contents = digests(files)
+    inputs = Inputs(
+        recipe=1,
+        runtime="any",
+        stages=found.stages,
+        files=tuple((path, contents[path]) for path in found.files),
+        args=found.args,
+        upstream=tuple((reference, builder.upstream_id(reference)) for reference in found.upstream),
+    )
+    return key(inputs)

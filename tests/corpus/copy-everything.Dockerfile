@@ -1,0 +1,3 @@
+# The whole context, the Dockerfile among it.
+FROM scratch
+COPY . /all/

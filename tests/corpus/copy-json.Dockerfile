@@ -1,0 +1,3 @@
+# An array, for a name with a blank.
+FROM scratch
+COPY ["read me", "a", "/x/"]

@@ -1,0 +1,4 @@
+# needs: COPY --link
+# A flag of newer builders.
+FROM scratch
+COPY --link a /a

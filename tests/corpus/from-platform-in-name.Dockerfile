@@ -1,0 +1,6 @@
+# warns
+# Which stage is built depends on the platform, which only the builder knows.
+FROM alpine:3.21 AS build-amd64
+COPY a /a
+FROM build-${TARGETARCH} AS target
+COPY b /b

@@ -1,0 +1,4 @@
+# Everything is ignored but what is named.
+FROM scratch
+COPY . /all/
+COPY a* /a/

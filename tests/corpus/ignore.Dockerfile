@@ -1,0 +1,3 @@
+# An ignore file, with what it takes back in.
+FROM scratch
+COPY . /all/

@@ -1,0 +1,3 @@
+# The whole context, mounted.
+FROM alpine:3.21
+RUN --mount=target=/m ls /m >/all

@@ -1,0 +1,6 @@
+# needs: ${x#y}
+# warns
+# A substitution by a pattern, which is not worked out here: all counts.
+FROM scratch
+ARG NAME=docs/one
+COPY ${NAME#docs/} /a

@@ -1,0 +1,134 @@
+"""What counts for a target is what counts for BuildKit: a corpus of Dockerfiles, and edits that chance picks.
+
+`ISOL8_CLOSURE_SEED` and `ISOL8_CLOSURE_EDITS` (for each Dockerfile) let chance pick others, and more.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from isol8_tasks.engine import BuildRequest, FileContent
+from isol8_tasks.engine.connection import Connection
+from isol8_tasks.engine.daemon import DockerEngine
+from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.plan.stages import stages
+from isol8_tasks.plan.syntax import parse
+from tests.corpus.builder import Builder, closure_of, files_of, key_of
+from tests.corpus.cases import Case, cases
+from tests.corpus.series import Report, Series, State, build
+
+CASES = {each.name: each for each in cases()}
+SEED = os.environ.get("ISOL8_CLOSURE_SEED", "1")
+EDITS = int(os.environ.get("ISOL8_CLOSURE_EDITS", "1"))
+SIDE_BY_SIDE = 4
+
+Reports = Mapping[str, Future[Report]]
+
+
+@pytest.fixture(scope="module")
+def builder(endpoint: Endpoint, engine: DockerEngine) -> Iterator[Builder]:
+    """Give what builds the corpus, on upstream images of its own."""
+    engine.ping()
+    connection = Connection(endpoint, os.environ)
+    builder = Builder(connection, engine)
+    builder.make_upstream()
+    yield builder
+    builder.close()
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def reports(builder: Builder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reports]:
+    """Give what comes of each case; they are built side by side, since most of the time is the engine's."""
+
+    def run(case: Case, folder: Path) -> Report:
+        return Series(case, builder, folder, Random(f"{SEED} {case.name}")).run(EDITS)  # noqa: S311 - to be repeated
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        yield {
+            name: pool.submit(run, case, tmp_path_factory.mktemp(name, numbered=False))
+            for name, case in CASES.items()
+        }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_builder_agrees(name: str, reports: Reports) -> None:
+    """Its trace names our stages; an edit is stale exactly where it did not reuse all, or made another image."""
+    report = reports[name].result()
+    if report.unknown:
+        pytest.skip(f"this engine's built-in frontend does not know {CASES[name].needs}: {report.unknown}")
+    assert [str(each) for each in report.findings] == []
+
+
+def test_most_of_the_corpus_is_built(reports: Reports) -> None:
+    """Whatever engine this is, its frontend knows enough for the proof to be one."""
+    assert sum(not each.result().unknown for each in reports.values()) >= 60
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_cannot_be_read_is_said(name: str, tmp_path: Path) -> None:
+    """A case warns if it says so, and what can't be read makes the whole text and every file count."""
+    case = CASES[name]
+    case.write(tmp_path, "alpine")
+    files = files_of(tmp_path)
+    found = [
+        closure_of(files, each.name if each.named else None, case.args) for each in stages(parse(case.text))
+    ]
+    assert any(each.warnings for each in found) == case.warns
+    for each in found:
+        if any("the whole Dockerfile" in warning for warning in each.warnings):
+            assert case.text in each.stages[0].steps[0].text
+            assert each.files == tuple(sorted(files))
+
+
+KNOWN: Mapping[str, tuple[str, str]] = {
+    "the default of a variable that the upstream image sets": (
+        "ENV PATH=/x:$PATH\n", "ENV PATH=/x:${PATH:-y}\n"
+    ),
+    "a length of time in another unit": (
+        "HEALTHCHECK --interval=60s CMD x\n", "HEALTHCHECK --interval=1m CMD x\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), KNOWN.values(), ids=KNOWN)
+def test_known_surplus(before: str, after: str, builder: Builder) -> None:
+    """These respellings count here although the builder reuses all; decision 6 says why."""
+    states = [
+        State(
+            files={"Dockerfile": FileContent(data=f"FROM {builder.repository}:3.21\n{text}".encode())},
+            args={},
+        )
+        for text in (before, after)
+    ]
+    built = [build(builder, each, None) for each in states]
+    assert built[1].ran == ()
+    assert built[0].configuration == built[1].configuration
+    keys = {key_of(each.files, closure_of(each.files, None, {}), builder) for each in states}
+    assert len(keys) == 2
+
+
+def test_known_shortfall(builder: Builder) -> None:
+    """A file that an upstream image's own ONBUILD copies is not seen here; decision 6 says why."""
+    context = {"a": FileContent(data=b"1")}
+    text = f"FROM {builder.repository}:3.21\nONBUILD COPY a /a\n"
+    parent = builder.new_tag("copies")
+    builder.build(BuildRequest(tag=parent, dockerfile=text, context=context))
+    states = [
+        State(
+            files={
+                "Dockerfile": FileContent(data=f"FROM {parent}\n".encode()),
+                "a": FileContent(data=f"{content} {builder.repository}".encode()),
+            },
+            args={},
+        )
+        for content in ("one", "two")
+    ]
+    built = [build(builder, each, None) for each in states]
+    assert built[1].ran == ("COPY a /a",)
+    keys = {key_of(each.files, closure_of(each.files, None, {}), builder) for each in states}
+    assert len(keys) == 1
