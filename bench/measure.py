@@ -20,8 +20,12 @@ class Candidate:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     """What the command gets besides the common environment."""
+    before: Callable[[], None] = lambda: None
+    """Called before each run, outside the measurement."""
     after: Callable[[str], None] = lambda _output: None
     """Called after each run with what it printed, outside the measurement."""
+    folder: Path | None = None
+    """Where the command runs; None for the checkout."""
 
 
 @frozen(kw_only=True)
@@ -73,9 +77,10 @@ class Stopwatch:
 
     def run(self, candidate: Candidate) -> tuple[float, float]:
         """Run a command once; return seconds and megabytes."""
+        candidate.before()
         order = {
             "argv": list(candidate.command),
-            "cwd": str(self._checkout),
+            "cwd": str(candidate.folder or self._checkout),
             "env": {**self._environment, **candidate.environment},
             "output": str(self._output),
         }

@@ -3,12 +3,14 @@
 import contextlib
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import docker
+from attrs import frozen
 from docker.errors import APIError
 
 from bench.buildx import find_buildx
@@ -39,6 +41,17 @@ class Engine:
             if label.startswith(_STANDIN_ARGUMENT)
         }
 
+    def listing(self, *repositories: str) -> list[Mapping[str, Any]]:
+        """Return the engine's own list of the images in these repositories, and of the upstream images."""
+        found: list[Mapping[str, Any]] = self._client.images()
+        return [
+            image
+            for image in found
+            if any(
+                tag in UPSTREAM or tag.rpartition(":")[0] in repositories for tag in image["RepoTags"] or ()
+            )
+        ]
+
     def forget(self, *repositories: str) -> None:
         """Remove every tag of these repositories, and with it what nothing else names."""
         for image in self._client.images():
@@ -60,38 +73,88 @@ class Engine:
         self._client.close()
 
 
-def bake(
-    scratch: Path, repository: str, arguments: Mapping[str, str], after: Callable[[str], None]
-) -> Candidate | None:
+@frozen(kw_only=True)
+class Setting:
+    """What every other way to build gets: which files, under which names, and what goes before and after a run."""
+
+    scratch: Path
+    """A folder for what can be made again."""
+    folder: Path
+    """The folder that holds docker/."""
+    repository: str
+    arguments: Mapping[str, str]
+    before: Callable[[], None] = lambda: None
+    after: Callable[[str], None] = lambda _output: None
+    cached: bool = True
+    """Whether the builder may use its cache."""
+
+
+def bake(setting: Setting) -> Candidate | None:
     """Return `docker buildx bake` of the five targets; None where there is no buildx to be had."""
-    buildx = find_buildx(scratch / "buildx")
+    buildx = find_buildx(setting.scratch / "buildx")
     if buildx is None:
         return None
-    file = scratch / "bake.json"
+    file = setting.scratch / f"bake-{setting.repository}.json"
     targets = {
-        name: {"context": "docker", "target": name, "tags": [f"{repository}:{name}"], "args": dict(arguments)}
+        name: {
+            "context": "docker",
+            "target": name,
+            "tags": [f"{setting.repository}:{name}"],
+            "args": dict(setting.arguments),
+        }
         for name in RUNTIMES
     }
     file.write_text(
         json.dumps({"group": {"default": {"targets": list(targets)}}, "target": targets}), encoding="utf-8"
     )
-    return Candidate(
-        name="docker buildx bake --no-cache",
-        command=(*buildx, "bake", "--file", str(file), "--no-cache", "--load", "--progress", "plain"),
-        # Its state is kept out of the user's; attestations are work that the others don't do.
-        environment={"BUILDX_CONFIG": str(scratch / "buildx-config"), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-        after=after,
+    options = [] if setting.cached else ["--no-cache"]
+    return _with_buildx(
+        setting,
+        " ".join(["docker buildx bake", *options]),
+        (*buildx, "bake", "--file", str(file), *options, "--load", "--progress", "plain"),
     )
 
 
-def classic(
-    checkout: Path, repository: str, arguments: Mapping[str, str], after: Callable[[str], None]
-) -> Candidate:
-    """Return the five targets built one after another on the classic builder."""
-    order = json.dumps([str(checkout / "docker"), repository, list(RUNTIMES), dict(arguments)])
+def docker_builds(setting: Setting) -> Candidate | None:
+    """Return a `docker build` for each target, by buildx as docker does it today; None where there is no buildx."""
+    buildx = find_buildx(setting.scratch / "buildx")
+    if buildx is None:
+        return None
+    options = ["--load", "--progress", "plain"]
+    for name, value in setting.arguments.items():
+        options += ["--build-arg", f"{name}={value}"]
+    commands = [
+        shlex.join(
+            (*buildx, "build", "--target", name, "--tag", f"{setting.repository}:{name}", *options, "docker")
+        )
+        for name in RUNTIMES
+    ]
+    return _with_buildx(setting, "docker build, once a target", ("sh", "-c", " && ".join(commands)))
+
+
+def _with_buildx(setting: Setting, name: str, command: tuple[str, ...]) -> Candidate:
+    return Candidate(
+        name=name,
+        command=command,
+        # Its state is kept out of the user's; attestations are work that the others don't do.
+        environment={
+            "BUILDX_CONFIG": str(setting.scratch / "buildx-config"),
+            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        },
+        before=setting.before,
+        after=setting.after,
+        folder=setting.folder,
+    )
+
+
+def classic(setting: Setting) -> Candidate:
+    """Return the five targets built one after another on the classic builder, without cache."""
+    order = json.dumps(
+        [str(setting.folder / "docker"), setting.repository, list(RUNTIMES), dict(setting.arguments)]
+    )
     return Candidate(
         name="classic builder, one by one",
         command=(sys.executable, str(Path(__file__).with_name("classic.py")), order),
         environment={},
-        after=after,
+        after=setting.after,
     )

@@ -14,7 +14,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import peers
+from bench import edit, peers, scale
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 
 REPOSITORY: Final = "isol8-bench"
@@ -23,7 +23,9 @@ NO_OP: Final = "doit, nothing to do"
 FLOOR: Final = "floor: imports, ping, list"
 WRAPPED: Final = "./doitw, nothing to do"
 COLD: Final = "doit setup --force"
-_BENCHMARKS: Final = ("no-op", "wrapper", "cold")
+_NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
+_ON_REQUEST: Final = frozenset({"thousand"})
+"""Left out unless they are named, as they take minutes to prepare."""
 
 
 @frozen(kw_only=True)
@@ -84,7 +86,7 @@ def main(argv: list[str]) -> int:
                 runs=options.runs,
             )
             stopwatch.run(Candidate(name="doit setup", command=bench.doit("setup"), environment={}))
-            for name in options.only or _BENCHMARKS:
+            for name in options.only or [name for name in BENCHMARKS if name not in _ON_REQUEST]:
                 results[name] = BENCHMARKS[name](bench)
                 print(_table(name, *results[name]), flush=True)
         report = checkout / ".isol8" / "bench.json"
@@ -118,6 +120,47 @@ def no_op(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     )
 
 
+def scaled(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare runs with nothing to do for ever more images, on an engine's recorded answer."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    listing = bench.engine.listing(REPOSITORY, f"{REPOSITORY}_build")
+    with scale.recorded(bench.checkout, REPOSITORY, arguments, listing, bench.doit()) as candidates:
+        figures = bench.stopwatch.compare(candidates, runs=bench.runs)
+    few, hundred, thousand, most = (figures[scale.name(count)] for count in scale.COUNTS)
+    small = (thousand.median_seconds - hundred.median_seconds) / (scale.COUNTS[2] - scale.COUNTS[1])
+    large = (most.median_seconds - thousand.median_seconds) / (scale.COUNTS[3] - scale.COUNTS[2])
+    return figures, (
+        _ratio(thousand, few, limit=3),
+        Claim(text=f"{thousand.name}, in seconds", value=thousand.median_seconds, limit=0.6),
+        Claim(text=f"{thousand.name}, peak in MB", value=thousand.median_megabytes, limit=120),
+        Claim(text="an image more beyond 1,000 / below", value=large / small, limit=1.3),
+    )
+
+
+def thousand(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Measure a run with nothing to do for 1,000 images on the engine itself, all of which share their layers."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    file = bench.scratch / "thousand.toml"
+    file.write_text(scale.deps(REPOSITORY, arguments, scale.THOUSAND), encoding="utf-8")
+    many = Candidate(
+        name=scale.name(scale.THOUSAND, real=True),
+        command=bench.doit(),
+        environment={"ISOL8_DEPS": str(file)},
+    )
+    few = Candidate(name=NO_OP, command=bench.doit(), environment={})
+    listed = Candidate(
+        name="the engine's list alone",
+        command=(bench.doit()[0], str(Path(__file__).with_name("listed.py"))),
+        environment={},
+    )
+    figures = bench.stopwatch.compare((few, many, listed), runs=bench.runs)
+    return figures, (
+        _ratio(figures[many.name], figures[few.name], limit=3),
+        Claim(text=f"{many.name}, in seconds", value=figures[many.name].median_seconds, limit=0.6),
+        Claim(text=f"{many.name}, peak in MB", value=figures[many.name].median_megabytes, limit=120),
+    )
+
+
 def wrapper(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     """Compare doitw with the doit that it runs."""
     figures = bench.stopwatch.compare(
@@ -131,17 +174,37 @@ def wrapper(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     return figures, (Claim(text="./doitw adds, in ms", value=added, limit=20),)
 
 
+def edited(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare the ways from an edit in stage bun to its rebuilt image."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    ours, *others = edit.candidates(bench.checkout, bench.scratch, PEERS, bench.doit(), arguments)
+    if not others:
+        print(_NO_BUILDX)
+    figures = bench.stopwatch.compare((ours, *others), runs=bench.runs)
+    bench.engine.forget(PEERS)
+    return figures, tuple(
+        _ratio(figures[ours.name], figures[other.name], limit=limit)
+        for other, limit in zip(others, (1.25, 0.8), strict=True)
+    )
+
+
 def cold(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     """Compare five bases built without cache and promoted with ways to build them that don't promote."""
-    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
 
     def forget_peers(output: str) -> None:
         bench.engine.forget(PEERS)
         bench.engine.forget_steps(output)
 
     ours = Candidate(name=COLD, command=bench.doit("setup", "--force"), environment={})
-    baked = peers.bake(bench.scratch, PEERS, arguments, forget_peers)
-    serial = peers.classic(bench.checkout, PEERS, arguments, forget_peers)
+    setting = peers.Setting(
+        scratch=bench.scratch,
+        folder=bench.checkout,
+        repository=PEERS,
+        arguments={**bench.engine.standin_arguments(), **bench.arguments},
+        after=forget_peers,
+        cached=False,
+    )
+    baked, serial = peers.bake(setting), peers.classic(setting)
     figures = bench.stopwatch.compare(
         tuple(candidate for candidate in (ours, baked, serial) if candidate), runs=bench.runs
     )
@@ -149,18 +212,25 @@ def cold(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     if baked:
         claims.insert(0, _ratio(figures[COLD], figures[baked.name], limit=1.15))
     else:
-        print("docker buildx is neither here nor to be had from Debian; compared without it")
+        print(_NO_BUILDX)
     return figures, tuple(claims)
 
 
-BENCHMARKS: Final[Mapping[str, Benchmark]] = dict(zip(_BENCHMARKS, (no_op, wrapper, cold), strict=True))
+BENCHMARKS: Final[Mapping[str, Benchmark]] = {
+    "no-op": no_op,
+    "scale": scaled,
+    "wrapper": wrapper,
+    "edit": edited,
+    "cold": cold,
+    "thousand": thousand,
+}
 
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="doitw bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=7, help="whole-process runs each [default: %(default)s]")
     parser.add_argument(
-        "--only", action="append", choices=_BENCHMARKS, help="run just this one; may be repeated"
+        "--only", action="append", choices=tuple(BENCHMARKS), help="run just this one; may be repeated"
     )
     return parser.parse_args(argv)
 

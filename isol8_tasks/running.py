@@ -1,4 +1,4 @@
-"""doit's own commands as this project wants them: run, list and info; and how a command ends, whatever goes wrong."""
+"""doit's own commands as this project wants them: run, list, info, help; and how a command ends, whatever happens."""
 
 import functools
 import io
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from doit.cmd_help import Help as DoitHelp
 from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
 from doit.cmd_run import Run as DoitRun
@@ -15,9 +16,11 @@ from doit.cmdparse import CmdParseError
 from doit.dependency import JsonDB
 from doit.exceptions import InvalidCommand
 
+import isol8_tasks.start  # noqa: F401 - for what importing it does, before the rest is imported
 from isol8_tasks.errors import ConfigError, Isol8Error
-from isol8_tasks.session import Failure, Session
+from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, session
+from isol8_tasks.telling import Failure
 
 INTERRUPTED: Final = 130
 """What a shell expects of a program that Ctrl-C ended."""
@@ -97,6 +100,14 @@ class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
                 raise InvalidCommand(f"{name!r} is not a task; doit list shows them")
         super()._execute(pos_args, hide_status)
         return 0
+
+
+class Help(DoitHelp):  # type: ignore[misc]  # doit has no types
+    """doit's help, which ends with one line whatever goes wrong."""
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, and run it."""
+        return parsed(super().parse_execute, in_args)
 
 
 class Run(DoitRun):  # type: ignore[misc]  # doit has no types

@@ -94,6 +94,7 @@ class TestLooking:
                 *(f"base:{runtime}" for runtime in ("bash", "bun", "deno", "node", "python")),
                 "custom",
                 "custom:bash",
+                "image",
                 "ping",
                 "resolve",
                 "setup",
@@ -140,7 +141,9 @@ class TestLooking:
         assert dead.err.startswith("ERROR: no Docker Engine answers at unix:///nowhere")
 
     @pytest.mark.parametrize(
-        "words", [("list",), ("plan",), ("plan", "--json"), BOTH], ids=lambda words: words[0]
+        "words",
+        [("list",), ("help",), ("help", "run"), ("plan",), ("plan", "--json"), BOTH],
+        ids=lambda words: words[0],
     )
     def test_a_reader_that_went_away(self, ready: Checkout, words: tuple[str, ...]) -> None:
         """A closed pipe ends the command without a traceback."""
