@@ -2,28 +2,37 @@
 
 Data flows one way: deps.toml and docker/ → config → plan → engine → manifest. Imports point down only:
 
-    commands      the commands of our own: plan, clean, up, down, env, …
+    which         the command which: the image that a request gets, and why
+    commands      the other commands of our own: plan, clean, up, down, env, …
     running       doit's own commands as we want them: run, list, info; exit codes
     tasks         the graph for doit: task creators and flags
     reporter      what the terminal shows while images build
     session       one run: reads, observes and decides once, then builds what doit selects
     build         one image: build under a private tag, check, promote
     workspace     the folder worked in: deps.toml, docker/, the manifest, the lock, the clock
+    verify/       runs an image as the clients do, and tells what it does not hold of what it promises
     manifest      resolved-images.json: which image each runtime runs
+    sbom          a bill of materials of an image
+    resolution    which image a request gets, by runtime and packages
     report        decisions, outcomes and failures as lines of text, and the plan as data
     engine/       the Docker Engine: its address, builds with three builders, and their progress
     plan/         pure: Dockerfile, keys, graph, staleness, reasons, labels
     config        deps.toml as values; every problem in it at once
+    images        its table [images]: images with names of their own, and what stands on what
+    reading       values of a TOML file read strictly
+    checks        checks of a user's own, as values
+    inventory     what is in an image, by its package databases
     packages      package specs, by the grammar of each ecosystem
     runtimes      the five runtimes as data
     redact        takes credentials out of foreign text
     errors        what can go wrong, and with which exit code
+    start         what a doit run sets before the rest is imported
 
 `lab`, beside this package, runs the private engine of `./doitw up --lab`.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 __all__ = ["__version__", "resolve_image"]
@@ -32,33 +41,40 @@ __version__ = "0.1.0"
 
 
 def resolve_image(
-    runtime: str, *, checkout: Path | None = None, environ: Mapping[str, str] | None = None
+    runtime: str,
+    *,
+    packages: Iterable[str] = (),
+    checkout: Path | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the reference of the image that a runtime runs: the custom one where it exists, else the base.
+    """Return the reference of the image that a request gets.
 
-    The engine and the repository are those of the checkout (default: the current folder) and of the environment.
+    Without packages it is the one that a runtime runs: the custom one where it exists, else the base. With packages
+    it is a custom or named image that has exactly these, else the one with the fewest more. The engine and
+    the repository are those of the checkout (default: the current folder) and of the environment.
 
         >>> resolve_image("python")
         'isol8:python-custom'
+        >>> resolve_image("python", packages=["numpy", "pandas"])
+        'isol8:ml'
 
     Raises:
-        ConfigError: there is no such runtime, or deps.toml is wrong.
-        EngineError: the engine can't be asked, or has no image for the runtime.
+        ConfigError: there is no such runtime, a package is not written as one, or deps.toml is wrong.
+        EngineError: the engine can't be asked, or has no image for the request.
 
     """
     # Here, since who only wants the version should not pay for Docker's client.
-    from isol8_tasks.errors import ConfigError, EngineError  # noqa: PLC0415
-    from isol8_tasks.manifest import resolve  # noqa: PLC0415
-    from isol8_tasks.runtimes import RUNTIMES  # noqa: PLC0415
+    from isol8_tasks.errors import EngineError  # noqa: PLC0415
+    from isol8_tasks.report import resolution_problem  # noqa: PLC0415
+    from isol8_tasks.resolution import requested, resolve  # noqa: PLC0415
     from isol8_tasks.session import open_session  # noqa: PLC0415
 
-    if runtime not in RUNTIMES:
-        raise ConfigError(f"{runtime!r} is not a runtime (allowed: {', '.join(RUNTIMES)})")
+    wanted = requested(runtime, packages)
     session = open_session(checkout or Path.cwd(), os.environ if environ is None else environ)
     try:
-        reference = resolve(session.observed, runtime)
+        found = resolve(session.observed, runtime, wanted)
     finally:
         session.close()
-    if reference is None:
-        raise EngineError(f"there is no image for {runtime}: run doit base:{runtime}, or ./doitw up for all")
-    return reference
+    if found.image is None:
+        raise EngineError(resolution_problem(found))
+    return found.image

@@ -21,7 +21,7 @@ PENDING: Final = 2
 """Changes pending, where it was asked for with --check."""
 
 
-class _OwnCommand(Command):  # type: ignore[misc]  # doit has no types
+class OwnCommand(Command):  # type: ignore[misc]  # doit has no types
     """A command of ours, which needs no tasks of doit's."""
 
     def parse_execute(self, in_args: list[str]) -> int:
@@ -46,7 +46,7 @@ class _OwnCommand(Command):  # type: ignore[misc]  # doit has no types
             )
 
 
-class Clean(_OwnCommand):
+class Clean(OwnCommand):
     """Take images away; in the place of doit's own clean, which knows no image that nothing asks for."""
 
     doc_purpose = "remove the images of the tasks that are named, with every tag of theirs"
@@ -83,14 +83,14 @@ class Clean(_OwnCommand):
     @staticmethod
     def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
         removed = not dryrun and current.remove(name)
-        _say(
+        say(
             f"{current.repository}:{name}".ljust(report.NAME_WIDTH)
             + ("  would be removed" if dryrun else "  removed" if removed else "  is not there")
         )
         return removed
 
 
-class Plan(_OwnCommand):
+class Plan(OwnCommand):
     """Show what a run would do."""
 
     doc_purpose = "show what would be built, and why, changing nothing"
@@ -134,16 +134,16 @@ class Plan(_OwnCommand):
         finally:
             current.close()
         if params["json"]:
-            print(report.plan_json(decisions, repository=current.repository))  # noqa: T201 - its purpose
+            print(report.plan_json(decisions, current.config))  # noqa: T201 - its purpose
         else:
-            print(report.plan_table(decisions, repository=current.repository))  # noqa: T201 - its purpose
+            print(report.plan_table(decisions, current.config))  # noqa: T201 - its purpose
             for warning in current.graph.warnings:
                 print(f"warning: {warning}")  # noqa: T201 - as above
         pending = any(decision.pending for decision in decisions)
         return PENDING if params["check"] and pending else 0
 
 
-class Up(_OwnCommand):
+class Up(OwnCommand):
     """Build everything on the engine that answers, or on a private one."""
 
     doc_purpose = "build every image; with --lab on a private engine of this checkout"
@@ -169,15 +169,15 @@ class Up(_OwnCommand):
         if params["lab"]:
             import lab  # noqa: PLC0415 - who has Docker never needs it
 
-            say = _silent if params["quiet"] else _say
-            host = lab.up(Path.cwd(), say)
+            tell = _silent if params["quiet"] else say
+            host = lab.up(Path.cwd(), tell)
             if os.environ.get("DOCKER_HOST", host) != host:
-                say("DOCKER_HOST names another engine; later commands go there until you unset it")
+                tell("DOCKER_HOST names another engine; later commands go there until you unset it")
             os.environ["DOCKER_HOST"] = host
         return _doit(["run", *_run_options(params), "setup", *_setup_words(params)])
 
 
-class Down(_OwnCommand):
+class Down(OwnCommand):
     """Stop the private engine."""
 
     doc_purpose = "stop the private engine of this checkout and all that it started; the images stay"
@@ -189,12 +189,12 @@ class Down(_OwnCommand):
         self.no_arguments(args)
         import lab  # noqa: PLC0415 - who has Docker never needs it
 
-        if not lab.down(Path.cwd(), _say):
-            _say("no private engine of this checkout runs")
+        if not lab.down(Path.cwd(), say):
+            say("no private engine of this checkout runs")
         return 0
 
 
-class Env(_OwnCommand):
+class Env(OwnCommand):
     """Say how other Docker clients reach the engine."""
 
     doc_purpose = 'print the engine in use for a shell: eval "$(./doitw env)"'
@@ -205,13 +205,13 @@ class Env(_OwnCommand):
         """Print it."""
         self.no_arguments(args)
         current = session()
-        _ = current.observed
+        current.engine.ping()
         current.close()
         print(f"export DOCKER_HOST={shlex.quote(current.endpoint.url)}")  # noqa: T201 - its purpose
         return 0
 
 
-class Test(_OwnCommand):
+class Test(OwnCommand):
     """Run every test."""
 
     name = "test"
@@ -230,7 +230,7 @@ class Test(_OwnCommand):
         return 1 if main(args) else 0
 
 
-class Lint(_OwnCommand):
+class Lint(OwnCommand):
     """Run every check that needs no engine."""
 
     doc_purpose = "run every check that needs no engine: ruff, mypy, import-linter, the locks"
@@ -245,7 +245,7 @@ class Lint(_OwnCommand):
         return 1 if subprocess.run([".ci/lint"], check=False).returncode else 0
 
 
-class Check(_OwnCommand):
+class Check(OwnCommand):
     """Run what CI runs."""
 
     doc_purpose = "run lint and test, as CI does"
@@ -259,7 +259,7 @@ class Check(_OwnCommand):
         return max(codes)
 
 
-class Bench(_OwnCommand):
+class Bench(OwnCommand):
     """Measure what is claimed to be fast."""
 
     doc_purpose = "measure what is claimed to be fast, as ratios in one run"
@@ -282,7 +282,7 @@ class Bench(_OwnCommand):
 
 
 def _named(current: Session, args: Sequence[str]) -> list[str]:
-    """Return the names of the images whose tasks are meant, custom images before the bases that they stand on."""
+    """Return the names of the images whose tasks are meant, each before the one that it stands on."""
     names = [*(spec.name for spec in current.graph.images), *current.graph.undeclared]
     tasks = {task_of(name): name for name in names}
     found: dict[str, None] = {}
@@ -291,7 +291,7 @@ def _named(current: Session, args: Sequence[str]) -> list[str]:
         if not fitting:
             raise ConfigError(f"clean: there is no image {word}; there are {', '.join(sorted(tasks))}")
         found.update(dict.fromkeys(fitting))
-    return [tasks[task] for task in sorted(found, key=lambda task: task.startswith("base:"))]
+    return [name for task, name in reversed(tasks.items()) if task in found]
 
 
 def _doit(words: list[str]) -> int:
@@ -316,7 +316,8 @@ def _setup_words(params: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line."""
     print(text, flush=True)  # noqa: T201 - its purpose
 
 

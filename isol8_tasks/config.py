@@ -2,20 +2,32 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from attrs import Factory, evolve, field, fields, frozen
 
+from isol8_tasks.checks import UserCheck
 from isol8_tasks.errors import ConfigError
-from isol8_tasks.packages import SpecError, parse_spec
+from isol8_tasks.images import SETTINGS, NamedImage, read_images
 from isol8_tasks.positions import KeyPath, line_of
+from isol8_tasks.reading import (
+    InvalidError,
+    Problem,
+    array,
+    package,
+    report,
+    string,
+    table,
+    unknown,
+    unless,
+    wrong_type,
+)
 from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.settings import Checks, HoldSettings, PruneSettings, read_hold, read_prune, read_verify
 
 if TYPE_CHECKING:
     from cattrs import Converter
-
-_Value = TypeVar("_Value")
 
 Builder = Literal["auto", "buildkit", "buildx", "classic"]
 """The engine's own BuildKit, docker's buildx or the engine's old builder; `auto` is the first that works."""
@@ -44,7 +56,13 @@ class Config:
 
     dependencies: Mapping[str, tuple[str, ...]] = Factory(_no_packages)
     """The packages of every runtime, in the order of the file and checked by their ecosystem's grammar."""
+    images: Mapping[str, NamedImage] = Factory(dict)
+    """The images with names of their own, parents first."""
     build: BuildSettings = BuildSettings()
+    hold: HoldSettings = Factory(HoldSettings)
+    prune: PruneSettings = Factory(PruneSettings)
+    verify: Checks = Factory(dict)
+    """A user's own checks, by the name of the image: `python-custom`."""
     source: str = field(default="deps.toml", eq=False)
     """The file's name, for messages."""
     text: str = field(default="", eq=False, repr=False)
@@ -57,33 +75,60 @@ class Config:
             return None
         return f"{self.source}:{line_of(self.text, ('dependencies', runtime, packages.index(package)))}"
 
+    def declaration(self, image: str) -> str | None:
+        """Tell where an image is asked for by its name (`bun-custom`, `ml`), as `deps.toml:4`; None if it isn't."""
+        runtime, custom, _ = image.partition("-custom")
+        if image in self.images:
+            path: KeyPath = ("images", image)
+        elif custom and self.dependencies.get(runtime):
+            path = ("dependencies", runtime)
+        else:
+            return None
+        return f"{self.source}:{line_of(self.text, path)}"
 
-def parse_config(text: str, source: str) -> Config:
-    """Read the text of deps.toml; a ConfigError names every problem in it, one on a line."""
+
+def parse_config(text: str, source: str, arguments: Collection[str] | None = None) -> Config:
+    """Read the text of deps.toml; a ConfigError names every problem in it, one on a line.
+
+    `arguments` are the build arguments that the Dockerfile declares, of which [build.args] may name any; None if
+    they are not known.
+    """
     # An editor's byte order mark is no statement of TOML's.
     text = text.removeprefix("\ufeff")
-    table = _parse_toml(text, source)
+    found = _parse_toml(text, source)
     # Here, since only who reads a configuration should pay for the import.
     from cattrs import BaseValidationError  # noqa: PLC0415
 
+    problems: list[Problem] = []
+    config = Config()
     try:
-        config = _converter().structure(table, Config)
+        config = _converter().structure(found, Config)
     except BaseValidationError as error:
-        raise ConfigError(_report(text, source, _problems(error, ()))) from None
+        problems += _problems(error, ())
+    problems += _strangers(found, arguments)
+    if problems:
+        raise ConfigError(report(problems, source, functools.partial(line_of, text)))
     return evolve(config, source=source, text=text)
 
 
-class _InvalidError(ValueError):
-    """A value is wrong, in one place or several; becomes a line each of a ConfigError."""
+def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> Iterator[Problem]:
+    """Tell of names that fit nothing else: build arguments that nobody declares, checks of images that are not."""
+    given = _keys(_keys(found, "build"), "args")
+    for name in given if arguments is not None else ():
+        # One that is no name at all is told of where it is read.
+        if name not in (arguments or ()) and re.fullmatch(_ARGUMENT_NAME, name):
+            what = unknown("docker/Dockerfile declares no such argument", name, sorted(arguments or ()))
+            yield ("build", "args", name), what
+    images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
+    for name in _keys(found, "verify"):
+        if name not in images:
+            yield ("verify", name), unknown("there is no such image", name, images)
 
-    def __init__(self, what: str = "", *, below: Iterable[tuple[KeyPath, str]] = ()) -> None:
-        super().__init__(what)
-        self.problems = tuple(below) or (((), what),)
-        """Where it is inside the value, and what is wrong there."""
 
-    def at(self, key: str | int) -> Iterator[tuple[KeyPath, str]]:
-        """Give the problems as seen from the container in which the value has this key."""
-        return (((key, *path), what) for path, what in self.problems)
+def _keys(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a table in a table; an empty one where that is not what is there."""
+    inner = found.get(key)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _parse_toml(text: str, source: str) -> dict[str, Any]:
@@ -100,24 +145,11 @@ def _parse_toml(text: str, source: str) -> dict[str, Any]:
         raise ConfigError(f"{source}: not a TOML file that can be read: {error}") from error
 
 
-def _report(text: str, source: str, problems: Iterable[tuple[KeyPath, str]]) -> str:
-    located = sorted((line_of(text, path) or 0, _key_path(path), what) for path, what in problems)
-    return "\n".join(f"{source}{f':{line}' if line else ''}: {path}: {what}" for line, path, what in located)
-
-
-def _key_path(path: KeyPath) -> str:
-    """Write the path as TOML writes it, with quotes where a key needs them."""
-    return "".join(
-        f"[{key}]" if isinstance(key, int) else f".{key if re.fullmatch(_BARE_KEY, key) else ascii(key)}"
-        for key in path
-    ).removeprefix(".")
-
-
-def _problems(error: BaseException, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def _problems(error: BaseException, path: KeyPath) -> Iterator[Problem]:
     """Flatten what cattrs gathered to key paths and what is wrong there."""
     from cattrs.errors import AttributeValidationNote, ForbiddenExtraKeysError  # noqa: PLC0415 - as above
 
-    if isinstance(error, _InvalidError):
+    if isinstance(error, InvalidError):
         for below, what in error.problems:
             yield (*path, *below), what
     elif isinstance(error, ForbiddenExtraKeysError):
@@ -154,7 +186,11 @@ def _converter() -> "Converter":
         Config,
         converter,
         dependencies=override(struct_hook=_read_dependencies),
-        build=override(struct_hook=lambda value, kind: read_build(_table(value), kind)),
+        images=override(struct_hook=read_images),
+        build=override(struct_hook=lambda value, kind: read_build(table(value), kind)),
+        hold=override(struct_hook=read_hold),
+        prune=override(struct_hook=read_prune),
+        verify=override(struct_hook=read_verify),
         source=override(omit=True),
         text=override(omit=True),
     )
@@ -163,70 +199,48 @@ def _converter() -> "Converter":
 
 
 def _read_dependencies(value: object, _: object) -> Mapping[str, tuple[str, ...]]:
-    table = _table(value)
-    problems: list[tuple[KeyPath, str]] = []
+    problems: list[Problem] = []
     packages = dict(_no_packages())
-    for key, array in table.items():
+    for key, found in table(value).items():
         if key not in RUNTIMES:
-            problems.append(((key,), _unknown("not a runtime", key, RUNTIMES)))
+            problems.append(((key,), unknown("not a runtime", key, RUNTIMES)))
             continue
         try:
-            packages[key] = _read_array(key, array, functools.partial(_read_package, RUNTIMES[key].ecosystem))
-        except _InvalidError as error:
+            packages[key] = array(key, found, functools.partial(package, key))
+        except InvalidError as error:
             problems.extend(error.at(key))
-    return _unless(problems, packages)
-
-
-def _read_array(key: str, value: object, read: Callable[[object], str]) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        hint = f'; write {key} = ["…", "…"]'
-        raise _InvalidError(_wrong_type(value, "an array of strings") + hint)
-    problems: list[tuple[KeyPath, str]] = []
-    items = []
-    for index, item in enumerate(value):
-        try:
-            items.append(read(item))
-        except _InvalidError as error:
-            problems.extend(error.at(index))
-    return _unless(problems, tuple(items))
-
-
-def _read_package(ecosystem: str, value: object) -> str:
-    try:
-        return parse_spec(ecosystem, _string(value)).text
-    except SpecError as error:
-        raise _InvalidError(str(error)) from error
+    return unless(problems, packages)
 
 
 def _read_repository(value: object, _: object) -> str:
-    name = _string(value)
+    name = string(value)
     host, slash, path = name.partition("/")
     # Docker takes what stands before the first slash for a registry only if it can't be a folder.
     if not slash or not (re.fullmatch(_REGISTRY, host) and re.search(r"[.:]|^localhost$", host)):
         path = name
     if not all(re.fullmatch(_REPOSITORY_PART, part) for part in path.split("/")):
-        raise _InvalidError(
+        raise InvalidError(
             f"{name!r} is not the name of a repository (small letters and digits, with . _ - and / between "
             "them, and no tag; for example isol8 or registry.example:5000/team/isol8)"
         )
     if len(name) > _LONGEST_REPOSITORY or name == "scratch" or re.fullmatch(r"[0-9a-f]{64}", name):
-        raise _InvalidError(f"{name!r} is a name that Docker takes for no repository")
+        raise InvalidError(f"{name!r} is a name that Docker takes for no repository")
     return name
 
 
 def _read_builder(value: object, _: object) -> str:
-    builder = _string(value)
+    builder = string(value)
     if builder not in get_args(Builder):
-        raise _InvalidError(_unknown(f"{builder!r} is not a builder", builder, get_args(Builder)))
+        raise InvalidError(unknown(f"{builder!r} is not a builder", builder, get_args(Builder)))
     return builder
 
 
 def _read_args(value: object, _: object) -> Mapping[str, str]:
-    table = _table(value)
-    problems = [
-        ((name,), what) for name, argument in table.items() for what in _argument_problems(name, argument)
+    arguments = table(value)
+    problems: list[Problem] = [
+        ((name,), what) for name, argument in arguments.items() for what in _argument_problems(name, argument)
     ]
-    return _unless(problems, dict(sorted(table.items())))
+    return unless(problems, dict(sorted(arguments.items())))
 
 
 def _argument_problems(name: str, argument: object) -> Iterator[str]:
@@ -235,74 +249,42 @@ def _argument_problems(name: str, argument: object) -> Iterator[str]:
         yield "not a name for a build argument (letters, digits and _, no digit first)"
     if isinstance(argument, bool | int | float):
         # Not as it would look in them, since TOML's 3.10 has become 3.1 here.
-        yield f"{_wrong_type(argument, 'a string')}; put it in quotes"
+        yield f"{wrong_type(argument, 'a string')}; put it in quotes"
     elif not isinstance(argument, str):
-        yield _wrong_type(argument, "a string")
+        yield wrong_type(argument, "a string")
     elif "\0" in argument:
         yield "a text with a NUL character, which no environment can hold"
 
 
 def _read_jobs(value: object, _: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _InvalidError(_wrong_type(value, "an integer from 1"))
+        raise InvalidError(wrong_type(value, "an integer from 1"))
     if value < 1:
-        raise _InvalidError(
+        raise InvalidError(
             f"{value}, where an integer from 1 is expected; leave it out to use every processor"
         )
     return value
 
 
-def _table(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _InvalidError(_wrong_type(value, "a table"))
-    return value
-
-
-def _string(value: object) -> str:
-    if not isinstance(value, str):
-        raise _InvalidError(_wrong_type(value, "a string"))
-    return value
-
-
-def _unless(problems: Sequence[tuple[KeyPath, str]], value: _Value) -> _Value:
-    if problems:
-        raise _InvalidError(below=problems)
-    return value
-
-
-def _wrong_type(value: object, expected: str) -> str:
-    names = {
-        str: "a string",
-        bool: "a boolean",
-        int: "an integer",
-        float: "a float",
-        list: "an array",
-        dict: "a table",
-    }
-    return f"{names.get(type(value), 'a date or time')}, where {expected} is expected"
-
-
 def _unknown_key(key: str, path: KeyPath) -> str:
     """Say what may stand at the place of a key that isn't known there, or where the key may stand."""
-    tables = {"dependencies": [*RUNTIMES], "build": [each.name for each in fields(BuildSettings)]}
+    build = [each.name for each in fields(BuildSettings)]
     if path:
-        return _unknown(f"not a setting of [{path[0]}]", key, tables[str(path[0])])
-    for table, keys in tables.items():
+        return unknown("not a setting of [build]", key, build)
+    tables: dict[str, Collection[str]] = {
+        "dependencies": [*RUNTIMES],
+        "images.NAME": SETTINGS,
+        "build": build,
+        "hold": [each.name for each in fields(HoldSettings)],
+        "prune": [each.name for each in fields(PruneSettings)],
+        "verify.NAME": [each.name for each in fields(UserCheck)],
+    }
+    for name, keys in tables.items():
         if key in keys:
-            return f"not at the top of the file; it belongs under [{table}]"
-    return _unknown("not a table of this file", key, tables)
+            return f"not at the top of the file; it belongs under [{name}]"
+    return unknown("not a table of this file", key, [name.partition(".")[0] for name in tables])
 
 
-def _unknown(what: str, found: str, allowed: Iterable[str]) -> str:
-    """Add to what is wrong what is allowed, and what may have been meant."""
-    import difflib  # noqa: PLC0415 - only a mistake has use for it
-
-    near = difflib.get_close_matches(found.lower(), allowed, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"{what} ({hint}allowed: {', '.join(allowed)})"
-
-
-_BARE_KEY: Final = r"[A-Za-z0-9_-]+"
 _ARGUMENT_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _REGISTRY: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
 _REPOSITORY_PART: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"

@@ -36,6 +36,12 @@ class UpstreamUnavailableError(EngineError):
     exit_code = 4
 
 
+class UndecidedError(Isol8Error):
+    """What is the matter with one image could not be found out, so nothing was done for it."""
+
+    exit_code = 4
+
+
 class BuildFailedError(EngineError):
     """A build ended without an image; its step and its last lines of output are carried along."""
 
@@ -45,6 +51,17 @@ class BuildFailedError(EngineError):
         """The instruction that failed, as `[2/3] RUN pip install …`; empty when none was reached."""
         self.output = output
         """The last lines that the step printed, oldest first."""
+
+
+class VerifyFailedError(Isol8Error):
+    """An image was built and does not hold what it promises, so that it takes no tag."""
+
+    def __init__(self, message: str, *, findings: tuple[str, ...] = (), output: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.findings = findings
+        """What it does not hold, a line each."""
+        self.output = output
+        """The last lines that the checks printed, oldest first."""
 
 
 class LabError(Isol8Error):

@@ -24,8 +24,10 @@ class Ecosystem:
 def _read_pypi(text: str) -> tuple[str, str]:
     """PEP 508, without what would name a file; a URL only behind a name and over https."""
     name, rest = text, ""
-    if not re.fullmatch(_PYPI_NAME, text):
-        # Only here, as most specs are plain names and the import costs more than the whole of deps.toml.
+    if simple := re.fullmatch(_PYPI_SIMPLE, text):
+        name, rest = simple[1], simple[2] or ""
+    else:
+        # Only here, as most specs are that simple and the import costs more than the whole of deps.toml.
         from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
         if re.match(r"[a-z+]+://", text):
@@ -158,7 +160,10 @@ def _check_url(url: str) -> None:
 
 
 # Patterns are plain text, so that a run compiles only those that it has a use for.
-_PYPI_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+# A name, perhaps with one comparison to a version of numbers.
+_PYPI_SIMPLE: Final = (
+    r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)((?:[=!]=|[<>]=?)[0-9]{1,9}(?:\.[0-9]{1,9}){0,5})?"
+)
 # What pip takes for a file by its ending, before it thinks of a package.
 _PYPI_ARCHIVES: Final = (
     *(".whl", ".zip", ".tar", ".tgz", ".tbz", ".txz", ".tlz"),

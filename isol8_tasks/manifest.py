@@ -1,39 +1,45 @@
 """resolved-images.json: which image each runtime runs, and what is known of it."""
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from isol8_tasks.plan.labels import Record, read
+from isol8_tasks.inventory import decode
+from isol8_tasks.plan.holds import Hold
+from isol8_tasks.plan.labels import BASE_NAME, Record, read
 from isol8_tasks.plan.observed import Observed, ObservedImage
+from isol8_tasks.resolution import preferred
 from isol8_tasks.runtimes import RUNTIMES
 
 SCHEMA: Final = 1
 """Version of the manifest's form; docs/manifest.schema.json describes it."""
+_RECIPE: Final = 1
+"""Version of how it is made here; another one lets every manifest be made anew."""
 
 
-def resolve(observed: Observed, runtime: str) -> str | None:
-    """Return the reference of the image that a runtime runs: the custom one where it exists, else the base.
-
-    This is isol8's resolveImage(): tags decide, whoever made the images.
-    """
-    for name in (f"{runtime}-custom", runtime):
-        if observed.public(name) is not None:
-            return f"{observed.repository}:{name}"
-    return None
+def state(observed: Observed, held: Mapping[str, Hold]) -> str:
+    """Return what differs whenever the manifest would, and costs far less than to make it."""
+    digest = hashlib.sha256(f"{_RECIPE} {observed.repository} {sorted(held)}".encode())
+    for image in observed.images:
+        if image.labels:
+            digest.update(f"\0{image.id} {image.size} {' '.join(image.tags)}".encode())
+    return digest.hexdigest()
 
 
-def render(observed: Observed) -> str:
+def render(observed: Observed, held: Mapping[str, Hold]) -> str:
     """Return the manifest of what the engine holds; the same images give the same bytes."""
+    specified = [*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES)]
+    named = [name for name in observed.promoted if name not in specified and observed.record(name)]
     images = {
         f"{observed.repository}:{name}": entry
-        for name in (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES))
-        if (entry := _entry(observed, name)) is not None
+        for name in (*specified, *named)
+        if (entry := _entry(observed, name, held)) is not None
     }
     runtimes: dict[str, Mapping[str, Any]] = {}
     for runtime in RUNTIMES:
-        reference = resolve(observed, runtime)
+        reference = preferred(observed, runtime)
         if reference is not None:
             runtimes[runtime] = images[reference]
     manifest = {"schema": SCHEMA, "runtimes": runtimes, "images": dict(sorted(images.items()))}
@@ -55,24 +61,47 @@ def changes(old: str | None, new: str) -> tuple[str, ...]:
     return tuple(name.rpartition(":")[2] for name in names)
 
 
-def _entry(observed: Observed, name: str) -> Mapping[str, Any] | None:
+def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[str, Any] | None:
     image = observed.public(name)
     if image is None:
         return None
     record = observed.record(name)
-    runtime, _, custom = name.partition("-")
+    runtime, custom, _ = name.partition("-custom")
+    kind = "custom" if custom else "base"
+    base = record.upstream if record else None
+    if custom:
+        base = f"{observed.repository}:{runtime}"
+    elif runtime not in RUNTIMES:
+        kind, runtime = "named", image.labels.get("org.isol8.runtime", "")
+        base = image.labels.get(BASE_NAME)
     return {
         "reference": f"{observed.repository}:{name}",
         "id": image.id,
-        "kind": "custom" if custom else "base",
+        "kind": kind,
         "runtime": runtime,
         "packages": list(record.packages) if record else [],
         "key": record.key if record else None,
-        "base": f"{observed.repository}:{runtime}" if custom else (record.upstream if record else None),
+        "base": base,
         "size": image.size,
-        "created": _created(image),
+        "created": created(image),
         "upstream": _upstream(record),
+        "held": held[name].since.strftime("%Y-%m-%dT%H:%M:%SZ") if name in held else None,
+        "inventory": _inventory(record),
     }
+
+
+def _inventory(record: Record | None) -> Mapping[str, Any] | None:
+    """Return what was found in an image when it was checked; None for one that never was."""
+    found = decode(record.inventory) if record else None
+    if found is None:
+        return None
+    release, packages = found
+    by_ecosystem: dict[str, dict[str, str]] = {}
+    for package in packages:
+        versions = by_ecosystem.setdefault(package.ecosystem, {})
+        # npm may have several versions of a package, each in the folder of who asked for it.
+        versions[package.name] = ", ".join(filter(None, (versions.get(package.name), package.version)))
+    return {"alpine": release or None, "packages": by_ecosystem}
 
 
 def _upstream(record: Record | None) -> Mapping[str, Any] | None:
@@ -85,7 +114,7 @@ def _upstream(record: Record | None) -> Mapping[str, Any] | None:
     }
 
 
-def _created(image: ObservedImage) -> str:
+def created(image: ObservedImage) -> str:
     """Return when an image was built: as we wrote it, since a build of cached layers keeps their time."""
     if written := image.labels.get("org.opencontainers.image.created"):
         return written
@@ -95,7 +124,7 @@ def _created(image: ObservedImage) -> str:
 
 def built_on(image: ObservedImage) -> str:
     """Return the day on which an image was built, for people."""
-    return _created(image)[:10]
+    return created(image)[:10]
 
 
 def packages_of(image: ObservedImage) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Package specs: checked by their ecosystem's grammar, gathered from lists, and written for a shell."""
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -32,16 +33,7 @@ class Spec:
 
 def parse_spec(ecosystem: str, text: str) -> Spec:
     """Read one spec; a SpecError says what was found and what the ecosystem takes."""
-    stripped = text.strip()
-    problem = _common_problem(stripped)
-    if problem is None:
-        try:
-            name, constraint = ECOSYSTEMS[ecosystem].read(stripped)
-        except NotUnderstoodError as error:
-            problem = str(error)
-        else:
-            return Spec(text=stripped, name=name, constraint=constraint)
-    raise SpecError(f"{_shown(stripped)}: {problem}; {ECOSYSTEMS[ecosystem].forms}")
+    return _parse(ecosystem, text.strip())
 
 
 def split_flag(text: str) -> tuple[str, ...]:
@@ -79,6 +71,20 @@ def client_label(specs: Iterable[str]) -> tuple[str, tuple[str, ...]]:
         ",".join(spec for spec in unique if "," not in spec),
         tuple(spec for spec in unique if "," in spec),
     )
+
+
+@functools.cache
+def _parse(ecosystem: str, stripped: str) -> Spec:
+    """Read a spec once, however many images name it, and however often they are gathered."""
+    problem = _common_problem(stripped)
+    if problem is None:
+        try:
+            name, constraint = ECOSYSTEMS[ecosystem].read(stripped)
+        except NotUnderstoodError as error:
+            problem = str(error)
+        else:
+            return Spec(text=stripped, name=name, constraint=constraint)
+    raise SpecError(f"{_shown(stripped)}: {problem}; {ECOSYSTEMS[ecosystem].forms}")
 
 
 def _common_problem(text: str) -> str | None:

@@ -1,7 +1,8 @@
 """Finds the line of a TOML text on which a key or a value stands, as tomli doesn't tell."""
 
+import functools
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Final
 
 import tomli
@@ -12,10 +13,22 @@ KeyPath = tuple[str | int, ...]
 
 def line_of(text: str, path: KeyPath) -> int | None:
     """Return the line, from 1, on which that begins in a valid TOML text; None if it isn't there."""
-    for found, offset in _places(text):
-        if found[: len(path)] == path:
-            return text.count("\n", 0, offset) + 1
-    return None
+    return _lines(text).get(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _lines(text: str) -> Mapping[KeyPath, int]:
+    """Tell the line of everything in the text, in one pass however much is asked for."""
+    lines: dict[KeyPath, int] = {}
+    line, counted = 1, 0
+    for path, offset in _places(text):
+        line += text.count("\n", counted, offset)
+        counted = offset
+        for length in range(len(path), 0, -1):
+            if path[:length] in lines:
+                break
+            lines[path[:length]] = line
+    return lines
 
 
 def _places(text: str) -> Iterator[tuple[KeyPath, int]]:

@@ -2,10 +2,17 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
+from attrs import asdict
+
+from isol8_tasks.config import Config
+from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.staleness import Decision
+from isol8_tasks.resolution import ClientChoice, Resolution
+from isol8_tasks.units import duration
 
 NAME_WIDTH: Final = 18
 """Columns of an image's tag where nothing is known of the others."""
@@ -13,40 +20,52 @@ _STEP_WIDTH: Final = 72
 _COUNTER: Final = re.compile(r"\[(?:\S+ )?(\d+/\d+)\] (?:RUN )?")
 
 
-def reasons_in_words(decision: Decision, *, repository: str) -> tuple[str, ...]:
+def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     """Return each reason of a decision as a phrase."""
     if decision.problem:
         return (decision.problem,)
     # Here, since a run with nothing to do has no reasons to tell.
     from isol8_tasks.plan.reasons import render  # noqa: PLC0415
 
-    return tuple(render(reason, repository=repository) for reason in decision.reasons)
+    found = tuple(
+        render(reason, repository=config.build.repository, declaration=config.declaration)
+        for reason in decision.reasons
+    )
+    if decision.held is None:
+        return found
+    waiting = f"{len(found) or 'no'} update{'' if len(found) == 1 else 's'} waiting"
+    return (f"for {duration(decision.held)} (rolled back), {waiting}", *found)
 
 
-def decision_line(decision: Decision, *, repository: str, width: int) -> str:
+def decision_line(decision: Decision, config: Config, *, width: int) -> str:
     """Return one line for an image, its reasons behind one another."""
-    words = "; ".join(reasons_in_words(decision, repository=repository))
+    words = "; ".join(reasons_in_words(decision, config))
     state = decision.state.replace("-", " ")
-    return f"{repository}:{decision.image}".ljust(width) + f"  {state:<10}  {words}".rstrip()
+    return f"{config.build.repository}:{decision.image}".ljust(width) + f"  {state:<10}  {words}".rstrip()
 
 
-def plan_table(decisions: Iterable[Decision], *, repository: str) -> str:
+def name_width(repository: str, names: Iterable[str]) -> int:
+    """Return the columns that the tags of these images need."""
+    return max([NAME_WIDTH, *(len(repository) + 1 + len(name) for name in names)])
+
+
+def plan_table(decisions: Iterable[Decision], config: Config) -> str:
     """Return the decisions as a table with a heading."""
     rows = list(decisions)
-    width = max([NAME_WIDTH, *(len(repository) + 1 + len(row.image) for row in rows)])
+    width = name_width(config.build.repository, [row.image for row in rows])
     lines = ["image".ljust(width) + f"  {'state':<10}  why"]
-    lines += [decision_line(row, repository=repository, width=width) for row in rows]
+    lines += [decision_line(row, config, width=width) for row in rows]
     return "\n".join(lines)
 
 
-def plan_json(decisions: Iterable[Decision], *, repository: str) -> str:
+def plan_json(decisions: Iterable[Decision], config: Config) -> str:
     """Return the decisions as data."""
     images = [
         {
-            "image": f"{repository}:{row.image}",
+            "image": f"{config.build.repository}:{row.image}",
             "task": row.task or None,
             "state": row.state,
-            "reasons": list(reasons_in_words(row, repository=repository)),
+            "reasons": list(reasons_in_words(row, config)),
         }
         for row in decisions
     ]
@@ -60,6 +79,60 @@ def unknown_json(specs: Iterable[tuple[str, str]], problem: str, *, repository: 
         for name, task in specs
     ]
     return json.dumps({"images": images}, indent=2, ensure_ascii=False)
+
+
+def resolution_lines(found: Resolution, choices: Iterable[ClientChoice]) -> tuple[str, ...]:
+    """Return which image a request gets, why, and where isol8's own clients take another."""
+    if found.image is None:
+        first = resolution_problem(found)
+    else:
+        setup = "; its setup script runs before each execution" if found.setup else ""
+        first = f"{found.image}  {_why(found)}{setup}"
+    clients: dict[str, list[str]] = {}
+    for choice in choices:
+        if not choice.same:
+            clients.setdefault(_other_choice(choice), []).append(choice.client)
+    return (first, *(f"  isol8 {', '.join(names)} would take {what}" for what, names in clients.items()))
+
+
+def resolution_json(found: Resolution, choices: Iterable[ClientChoice]) -> str:
+    """Return which image a request gets as data."""
+    document = {**asdict(found), "clients": [asdict(choice) for choice in choices]}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def resolution_problem(found: Resolution) -> str:
+    """Say that no image fits a request, and what to do about it."""
+    if not found.packages:
+        return f"there is no image for {found.runtime}: run doit base:{found.runtime}, or ./doitw up for all"
+    flag = shlex.quote(f"--{found.runtime}={','.join(found.packages)}")
+    return (
+        f"no image for {found.runtime} has {', '.join(found.packages)}: build one with doit setup {flag}, "
+        "or write them into deps.toml"
+    )
+
+
+def _why(found: Resolution) -> str:
+    wanted, more = ", ".join(found.packages), ", ".join(found.more)
+    match found.why:
+        case "custom":
+            return "is the custom image, which is preferred wherever it exists"
+        case "base":
+            return "is the base image, as there is no custom one"
+        case "exact":
+            return f"has exactly {wanted}"
+        case "superset":
+            return f"has {wanted} and the fewest others: {more}"
+        case "none":
+            return ""
+        case _:
+            assert_never(found.why)
+
+
+def _other_choice(choice: ClientChoice) -> str:
+    how = ", by the order in which the engine lists images" if choice.by_order else ""
+    lacks = ", and install what it lacks at each start" if choice.lacks else ""
+    return f"{choice.image}{how}{lacks}"
 
 
 def shortened(step: str) -> str:
@@ -97,6 +170,21 @@ def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
     if hint or log:
         lines.append("  " + " ".join(word for word in (hint, f"Whole log: {log}" if log else "") if word))
     return tuple(lines)
+
+
+def where_to_look(spec: ImageSpec, config: Config) -> str:
+    """Say where to look when the build of an image failed."""
+    if spec.kind == "base":
+        return "Look at docker/Dockerfile and [build] args in deps.toml."
+    if spec.kind == "named":
+        return f"Look at [images.{spec.name}] in {config.declaration(spec.name)}."
+    flags = {package for package, _ in spec.flags}
+    declared = config.dependencies[spec.runtime]
+    place = config.place(spec.runtime, declared[0]) if declared else None
+    looks = [f"[dependencies] {spec.runtime} in {place}"] if place else []
+    if flags:
+        looks.append(f"the flag --{spec.runtime} ({', '.join(sorted(flags))}; --only-file drops it)")
+    return f"Look at {' and '.join(looks)}."
 
 
 def summary(counts: Mapping[str, int], *, engine: str, manifest: str, seconds: float | None) -> str:

@@ -15,7 +15,8 @@ from isol8_tasks.build import Outcome
 from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import BuildFailedError, Isol8Error
 from isol8_tasks.plan.graph import task_of
-from isol8_tasks.session import Failure, Session, remembered_flags
+from isol8_tasks.session import Session
+from isol8_tasks.telling import Failure, remembered_flags
 from isol8_tasks.workspace import MANIFEST
 
 _SLOW_STEP: Final = 1.0
@@ -190,11 +191,9 @@ class Reporter:
         decisions = self.session.decisions
         self.selected = [names[task] for task in names if task in wanted]
         for name in self.selected:
-            if decisions[name].pending and not self.screen.quiet:
+            if (decisions[name].pending or decisions[name].held) and not self.screen.quiet:
                 self.screen.line(
-                    report.decision_line(
-                        decisions[name], repository=self.screen.repository, width=self.screen.width
-                    )
+                    report.decision_line(decisions[name], self.session.config, width=self.screen.width)
                 )
 
     def add_failure(self, task: Any, fail: Any) -> None:  # noqa: ANN401 - doit's own values
@@ -239,10 +238,17 @@ class Reporter:
         elif not self.screen.quiet or self.session.outcomes or self.session.failures:
             self.screen.line(self._summary())
 
+    def decided(self, name: str) -> str:
+        """Return the state of an image; nothing where the engine could not be asked."""
+        try:
+            return self.session.decisions[name].state
+        except Isol8Error:
+            return ""
+
     def _notes(self) -> None:
         for warning in self.session.graph.warnings:
             self.screen.line(f"warning: {warning}")
-        for line in remembered_flags(self.session):
+        for line in remembered_flags(self.session.graph, self.session.observed, self.session.config):
             self.screen.line(line)
         for name in self.session.graph.undeclared:
             self.screen.line(
@@ -257,13 +263,16 @@ class Reporter:
         failed |= {spec.name for spec in session.graph.images if spec.task in self.broken}
         built = [outcome.image for outcome in session.outcomes]
         unmet = {spec.name for spec in session.graph.images if spec.task in self.unmet}
-        rest = [name for name in self.selected if name not in {*failed, *built, *unmet}]
+        done = {*failed, *built, *unmet}
+        rest = [name for name in self.selected if name not in done]
+        held = [name for name in rest if self.decided(name) == "held"]
         counts = {
             "built": sum(outcome.result == "built" for outcome in session.outcomes),
             "relabelled": sum(outcome.result == "relabelled" for outcome in session.outcomes),
             "failed": len(failed & set(self.selected)),
             "not begun": len(unmet),
-            "up to date": len(rest),
+            "held": len(held),
+            "up to date": len(rest) - len(held),
         }
         work = bool(built or failed)
         return report.summary(
@@ -313,7 +322,7 @@ def _with_dependencies(tasks: dict[str, Any], selected: Iterable[str]) -> set[st
 def open_screen(session: Session, *, quiet: bool) -> Screen:
     """Return the screen for standard output, as wide as its longest tag needs."""
     names = [*(spec.name for spec in session.graph.images), *session.graph.undeclared]
-    width = max([report.NAME_WIDTH, *(len(session.repository) + 1 + len(name) for name in names)])
+    width = report.name_width(session.repository, names)
     return Screen(
         stream=sys.stdout,
         live=sys.stdout.isatty() and not quiet and os.environ.get("TERM") != "dumb",

@@ -8,58 +8,43 @@ import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from isol8_tasks import manifest
 from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
+from isol8_tasks.checking import Check, Checker
 from isol8_tasks.config import Config
-from isol8_tasks.engine import BuildEvent, FileContent, ImageEngine
+from isol8_tasks.engine import BuildEvent, FileContent
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly
-from isol8_tasks.errors import BuildFailedError, EngineError, Isol8Error, LockedError
+from isol8_tasks.errors import (
+    BuildFailedError,
+    EngineError,
+    Isol8Error,
+    LockedError,
+    UndecidedError,
+    VerifyFailedError,
+)
 from isol8_tasks.plan.dockerfile import Dockerfile, parse
-from isol8_tasks.plan.graph import Graph, build_graph, check_args
-from isol8_tasks.plan.labels import read
+from isol8_tasks.plan.graph import Graph, build_graph
+from isol8_tasks.plan.holds import Hold, hold_tags, holds
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.observed import Observed, private_repository
-from isol8_tasks.plan.staleness import Decision, decide_all
-from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.plan.staleness import Circumstances, Decision, decide_again, decide_all
+from isol8_tasks.promotion import is_tag_of
+from isol8_tasks.report import where_to_look
+from isol8_tasks.runtimes import PROXY_ARGS, RUNTIMES
+from isol8_tasks.telling import Failure, Listener
 from isol8_tasks.workspace import Workspace, digests, engine_lock, now
 
+if TYPE_CHECKING:
+    from isol8_tasks.engine.containers import SandboxEngine
+    from isol8_tasks.engine.upkeep import UpkeepEngine
 
-class Listener(Protocol):
-    """Hears of what happens while images build; its methods are called from several threads."""
-
-    def building(self, image: str) -> None:
-        """Hear that work on an image begins."""
-
-    def event(self, image: str, event: BuildEvent) -> None:
-        """Hear what a build has to tell."""
-
-    def done(self, outcome: Outcome, seconds: float) -> None:
-        """Hear that an image took its tag."""
-
-    def failed(self, image: str) -> None:
-        """Hear that an image could not be made."""
-
-    def waiting(self, holder: str) -> None:
-        """Hear that another run has to end first."""
-
-
-@frozen(kw_only=True)
-class Failure:
-    """An image, or the engine, that something is wrong with."""
-
-    subject: str
-    """The image's full tag, or the task's name where it is no image's."""
-    error: Isol8Error
-    kept: str = ""
-    """What is still in use in its place, for people; empty where there is nothing."""
-    hint: str = ""
-    log: str = ""
-    """Where the whole output lies."""
+    class Engine(UpkeepEngine, SandboxEngine, Protocol):
+        """All that is asked of an engine."""
 
 
 @define(kw_only=True, eq=False, slots=False)
@@ -68,8 +53,10 @@ class Session:
 
     workspace: Workspace
     environ: Mapping[str, str]
-    _engine: ImageEngine | None = field(default=None, alias="engine")
+    _engine: "Engine | None" = field(default=None, alias="engine")
     """The connection to the engine, once something is asked that needs one."""
+    _check: Check | None = field(default=None, alias="check")
+    """What stands between build and promotion; None for our checks and those of deps.toml."""
     listener: Listener | None = None
     request: FlagRequest = field(factory=FlagRequest)
     forced: set[str] = field(factory=set)
@@ -93,7 +80,12 @@ class Session:
     @cached_property
     def config(self) -> Config:
         """What deps.toml says."""
-        return self.workspace.read_config()
+        try:
+            arguments = self.dockerfile.declared_args | PROXY_ARGS
+        except Isol8Error:
+            # That is told when somebody needs the Dockerfile; what else is wrong with deps.toml is told first.
+            arguments = None
+        return self.workspace.read_config(arguments)
 
     @cached_property
     def context(self) -> Mapping[str, FileContent]:
@@ -102,11 +94,8 @@ class Session:
 
     @cached_property
     def dockerfile(self) -> Dockerfile:
-        """The Dockerfile, read and checked against the build arguments that are given."""
-        text = self.context["Dockerfile"].data.decode("utf-8", "surrogateescape")
-        dockerfile = parse(text)
-        check_args(self.config, dockerfile, self.config.source)
-        return dockerfile
+        """The Dockerfile, read."""
+        return parse(self.context["Dockerfile"].data.decode("utf-8", "surrogateescape"))
 
     @cached_property
     def endpoint(self) -> Endpoint:
@@ -114,7 +103,7 @@ class Session:
         return find(self.workspace.root, self.environ)
 
     @property
-    def engine(self) -> ImageEngine:
+    def engine(self) -> "Engine":
         """A connection to the engine, not yet tried."""
         with self._mutex:
             if self._engine is None:
@@ -147,6 +136,11 @@ class Session:
         return self.jobs + len(RUNTIMES)
 
     @cached_property
+    def checker(self) -> Checker:
+        """What checks an image before it takes its tag."""
+        return Checker(self.engine, self.config, lambda: self.observed)
+
+    @cached_property
     def _slots(self) -> threading.Semaphore:
         return threading.Semaphore(self.jobs)
 
@@ -177,13 +171,16 @@ class Session:
             return self._graph
 
     @property
+    def holds(self) -> Mapping[str, Hold]:
+        """The images that were rolled back and stay so."""
+        return holds(self.observed, now(), self.config.hold.max_age)
+
+    @property
     def decisions(self) -> Mapping[str, Decision]:
         """What is the matter with each image, as things stand now."""
         with self._mutex:
             if self._decisions is None:
-                self._decisions = decide_all(
-                    self.graph, self.observed, checkout=self.workspace.checkout_id, forced=self.forced
-                )
+                self._decisions = decide_all(self.graph, self.observed, self._circumstances())
             return self._decisions
 
     def force(self, name: str) -> None:
@@ -191,7 +188,7 @@ class Session:
         with self._mutex:
             if name not in self.forced and not any(each.image == name for each in self.outcomes):
                 self.forced.add(name)
-                self._decisions = None
+                self._decide_again(name)
 
     def is_current(self, name: str) -> bool:
         """Tell whether nothing is to be done for an image; what can't be decided is not current."""
@@ -210,10 +207,10 @@ class Session:
         log: list[str] = []
         spec = self.graph.image(name)
         try:
-            self._lock()
+            self.lock()
             decision = self.decisions[name]
-            if decision.problem:
-                raise EngineError(decision.problem)
+            if decision.state == "unknown":
+                raise UndecidedError(decision.problem)
             if not decision.pending:
                 return
             with self._slot(spec):
@@ -226,13 +223,13 @@ class Session:
 
     def remove(self, name: str) -> bool:
         """Take an image away, with all the tags that we gave it; tell whether there was one."""
-        self._lock()
+        self.lock()
         tags = [
             tag
             for image in self.observed.images
-            if (record := read(image.labels)) is not None and record.image == name
+            if (record := self.observed.read(image)) is not None and record.image == name
             for tag in image.tags
-            if tag.rpartition(":")[0] in {self.repository, private_repository(self.repository)}
+            if is_tag_of(tag, name, self.repository)
         ]
         public = f"{self.repository}:{name}"
         if self.observed.public(name) is not None and public not in tags:
@@ -254,8 +251,12 @@ class Session:
             # Sizes and times of what was just built are the engine's to tell.
             self._observed = self._observe()
         self._sweep()
-        text = manifest.render(self.observed)
-        old = self.workspace.write_manifest(text)
+        state = manifest.state(self.observed, self.holds)
+        if self.workspace.manifest_shows(state):
+            self.changed = ()
+            return
+        text = manifest.render(self.observed, self.holds)
+        old = self.workspace.write_manifest(text, state)
         self.changed = () if old == text else manifest.changes(old, text)
 
     def cancel(self) -> None:
@@ -292,14 +293,29 @@ class Session:
                 context=self.context,
                 on_event=on_event,
                 force=name in self.forced,
+                check=self._check or self.checker,
             )
         with self._mutex:
             self.outcomes.append(outcome)
             self.forced.discard(name)
             self._observed = self.observed.moved(outcome.image_id, outcome.labels, *outcome.tags)
-            self._decisions = None
+            self._decide_again(name)
         if self.listener:
             self.listener.done(outcome, time.monotonic() - began)
+
+    def _decide_again(self, name: str) -> None:
+        """Keep the decisions in step with what became of one image."""
+        if self._decisions is not None:
+            self._decisions = decide_again(
+                name, self._decisions, self.graph, self.observed, self._circumstances()
+            )
+
+    def _circumstances(self) -> Circumstances:
+        return Circumstances(
+            checkout=self.workspace.checkout_id,
+            forced=frozenset(self.forced),
+            held={name: now() - hold.since for name, hold in self.holds.items()},
+        )
 
     def _slot(self, spec: ImageSpec) -> contextlib.AbstractContextManager[object]:
         """Return what keeps the number of builds under way to what was asked for.
@@ -319,15 +335,20 @@ class Session:
             return self.graph.image(name)
 
     def _sweep(self) -> None:
-        """Take away the candidates that a run which was cut off left behind; a run under way holds the lock."""
-        if not self.observed.candidates:
+        """Take away or finish what a run that was cut off left behind; a run under way holds the lock."""
+        tags = hold_tags(self.observed)
+        if not self.observed.candidates and tags.keys() == self.holds.keys():
             return
+        from isol8_tasks.rollback import mend  # noqa: PLC0415 - few runs find anything of the kind
+
         with contextlib.suppress(LockedError):
-            self._lock(wait=0)
+            self.lock(wait=0)
             for tag in self.observed.candidates:
                 self.engine.untag(tag)
+            if mend(self.observed, self.engine, now=now(), longest=self.config.hold.max_age):
+                self._observed = self._observe()
 
-    def _lock(self, *, wait: float | None = None) -> None:
+    def lock(self, *, wait: float | None = None) -> None:
         """Take the engine for this run, and look again, since another run may have just let go of it."""
         with self._mutex:
             if self._locked:
@@ -340,6 +361,7 @@ class Session:
             )
             self._held.enter_context(lock)
             self._locked = True
+            self.engine.sweep()
             self.refresh()
 
     def _observe(self) -> Observed:
@@ -378,21 +400,14 @@ class Session:
             subject=f"{self.repository}:{spec.name}",
             error=error,
             kept=kept,
-            hint=self._hint(spec) if isinstance(error, BuildFailedError) else "",
+            hint=self._hint(spec, error),
             log=self.workspace.write_log(spec.name, log) if log else "",
         )
 
-    def _hint(self, spec: ImageSpec) -> str:
-        """Say where to look when a build failed."""
-        if spec.kind == "base":
-            return "Look at docker/Dockerfile and [build] args in deps.toml."
-        flags = {package for package, _ in spec.flags}
-        declared = self.config.dependencies[spec.runtime]
-        place = self.config.place(spec.runtime, declared[0]) if declared else None
-        looks = [f"[dependencies] {spec.runtime} in {place}"] if place else []
-        if flags:
-            looks.append(f"the flag --{spec.runtime} ({', '.join(sorted(flags))}; --only-file drops it)")
-        return f"Look at {' and '.join(looks)}."
+    def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:
+        if isinstance(error, VerifyFailedError):
+            return f"What failed is {self.repository}:{spec.name}-rejected, for a look."
+        return where_to_look(spec, self.config) if isinstance(error, BuildFailedError) else ""
 
 
 def _processors() -> int:
@@ -402,30 +417,8 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def open_session(root: Path, environ: Mapping[str, str], *, engine: ImageEngine | None = None) -> Session:
+def open_session(
+    root: Path, environ: Mapping[str, str], *, engine: "Engine | None" = None, check: Check | None = None
+) -> Session:
     """Return a session for the checkout in `root`, on the engine that the environment leads to or a given one."""
-    return Session(workspace=Workspace.here(root, environ), environ=environ, engine=engine)
-
-
-def remembered_flags(session: Session) -> tuple[str, ...]:
-    """Say of each package that a flag asked for, and deps.toml does not, where it comes from."""
-    lines: list[str] = []
-    for spec in session.graph.images:
-        declared = session.config.dependencies[spec.runtime]
-        # Not what this run asks for: that of a build that failed is not remembered.
-        record = session.observed.last_record(spec.name)
-        lines.extend(
-            f"{package}: from --{spec.runtime} on {date}, not in {session.config.source}"
-            for package, date in (record.flags if record else ())
-            if package not in declared
-        )
-    return tuple(lines)
-
-
-def image_names(graph: Graph) -> tuple[str, ...]:
-    """Return the names of a graph's images in the order that people see: bases, then custom images."""
-    order = {name: index for index, name in enumerate(RUNTIMES)}
-    return tuple(
-        spec.name
-        for spec in sorted(graph.images, key=lambda spec: (spec.kind != "base", order[spec.runtime]))
-    )
+    return Session(workspace=Workspace.here(root, environ), environ=environ, engine=engine, check=check)

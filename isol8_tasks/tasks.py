@@ -1,7 +1,8 @@
-"""The graph for doit: ping, base:*, custom:*, resolve, and setup, which is all of them."""
+"""The graph for doit: ping, base:*, custom:*, image:*, resolve, and setup, which is all of them."""
 
+import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +12,13 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 
 from isol8_tasks.errors import ConfigError, Isol8Error
 from isol8_tasks.packages import parse_spec, split_flag
+from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
+from isol8_tasks.reading import unknown
 from isol8_tasks.report import reasons_in_words
 from isol8_tasks.runtimes import RUNTIMES
-from isol8_tasks.session import Failure, Session, open_session
+from isol8_tasks.session import Session, open_session
+from isol8_tasks.telling import Failure
 
 DOIT_CONFIG: Final = {"default_tasks": ["setup"], "action_string_formatting": "new"}
 
@@ -52,6 +56,13 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "default": False,
         "help": "drop the packages that earlier flags asked for",
     },
+    {
+        "name": "only",
+        "long": "only",
+        "type": list,
+        "default": [],
+        "help": "the runtimes whose images this run is about; comma-separated; all unless it is given",
+    },
     FORCE,
 ]
 
@@ -63,8 +74,9 @@ def session() -> Session:
 
 
 def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
-    """Return what the flags of `setup` ask for; a ConfigError names every package that is not one."""
-    problems, packages = [], []
+    """Return what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
+    only, problems = _only(flags["only"])
+    packages = []
     for runtime in RUNTIMES.values():
         words = [word for text in flags[runtime.name] for word in split_flag(text)]
         specs = []
@@ -73,10 +85,22 @@ def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
                 specs.append(parse_spec(runtime.ecosystem, word).text)
             except ConfigError as error:
                 problems.append(f"--{runtime.name}: {error}")
+        if words and only and runtime.name not in only:
+            problems.append(f"--{runtime.name}: --only leaves {runtime.name} out; give one or the other")
         packages.append((runtime.name, tuple(specs)))
     if problems:
         raise ConfigError("\n".join(problems))
-    return FlagRequest(packages=tuple(packages), only_file=flags["only_file"])
+    return FlagRequest(packages=tuple(packages), only_file=flags["only_file"], only=only)
+
+
+def _only(texts: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the runtimes of --only, and what is wrong with it."""
+    names = [name for text in texts for name in split_flag(text)]
+    wrong = [name for name in names if name not in RUNTIMES]
+    problems = [f"--only: {unknown(f'{name!r} is not a runtime', name, RUNTIMES)}" for name in wrong]
+    if texts and not names:
+        problems.append(f"--only: no runtime is named; there are {', '.join(RUNTIMES)}")
+    return tuple(dict.fromkeys(names)) if not problems else (), problems
 
 
 @task_params(SETUP_FLAGS)  # type: ignore[untyped-decorator,unused-ignore]  # doit has no types
@@ -107,6 +131,12 @@ def task_custom() -> Iterator[dict[str, Any]]:
     yield from _image_tasks("custom", "{runtime} with {packages}")
 
 
+def task_image() -> Iterator[dict[str, Any]]:
+    """Build the images that deps.toml gives names to."""
+    yield _group("Build the images that deps.toml gives names to.")
+    yield from _image_tasks("named", "{runtime} with {packages}")
+
+
 def task_resolve() -> dict[str, Any]:
     """Write resolved-images.json: which image each runtime runs."""
     with _one_line_errors():
@@ -127,9 +157,9 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
     for spec in images:
         yield {
             "name": spec.task.partition(":")[2],
-            "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.inputs.packages)),
+            "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
             "actions": [_action(spec.task, _maker(spec))],
-            "task_dep": ["ping", *([f"base:{spec.parent}"] if spec.parent else [])],
+            "task_dep": ["ping", *([task_of(spec.parent)] if spec.parent else [])],
             "uptodate": [_Freshness(spec.name)],
             "params": [FORCE],
             **_PLAIN,
@@ -146,6 +176,11 @@ def _maker(spec: ImageSpec) -> Callable[..., None]:
 class _Freshness:
     """What doit asks whether an image is up to date; reads as the reasons when it is not."""
 
+    # doit looks for the names of the arguments, of each image anew; found here it costs a twentieth.
+    __signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("task", "values")]
+    )
+
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -160,7 +195,7 @@ class _Freshness:
             decision = session().decisions[self.name]
         except Isol8Error as error:
             return str(error)
-        return "; ".join(reasons_in_words(decision, repository=session().repository)) or decision.state
+        return "; ".join(reasons_in_words(decision, session().config)) or decision.state
 
 
 def _action(subject: str, work: Callable[[], object]) -> tuple[Callable[[], TaskFailed | None], list[object]]:

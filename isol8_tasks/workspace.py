@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from isol8_tasks.errors import ConfigError, Isol8Error, LockedError, PlanError
 from isol8_tasks.plan.model import ContextFile
 
 MANIFEST: Final = "resolved-images.json"
+_OF_ALL: Final = ("Dockerfile", "Dockerfile.dockerignore", ".dockerignore")
+"""Files of the build context that every image depends on."""
 
 
 @frozen(kw_only=True)
@@ -50,8 +53,8 @@ class Workspace:
         digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:8]
         return f"{self.root.resolve().name}-{digest}"
 
-    def read_config(self) -> Config:
-        """Read deps.toml; a file that is not there asks for nothing."""
+    def read_config(self, arguments: Collection[str] | None = None) -> Config:
+        """Read deps.toml, which may give the build arguments named here; a file that is not there asks for nothing."""
         source = os.path.relpath(self.deps, self.root)
         try:
             text = self.deps.read_text(encoding="utf-8")
@@ -61,25 +64,35 @@ class Workspace:
             raise ConfigError(f"{source}: not there, though ISOL8_DEPS names it; mend or unset it") from None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{source}: can't be read ({error}); a UTF-8 text file is expected") from error
-        return parse_config(text, source)
+        return parse_config(text, source, arguments)
 
     def read_context(self) -> dict[str, FileContent]:
-        """Read every file below docker/, by its path there."""
+        """Read every file below docker/, by its path there; what can't be read has a problem, and no content."""
         folder = self.root / "docker"
-        files = {}
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
+        files: dict[str, FileContent] = {}
+        folders = [""]
+        while folders:
+            prefix = folders.pop()
             try:
-                if path.is_file():
-                    executable = bool(path.stat().st_mode & 0o100)
-                    files[name] = FileContent(data=path.read_bytes(), executable=executable)
+                with os.scandir(folder / prefix) as found:
+                    entries = list(found)
             except OSError as error:
-                raise PlanError(
-                    f"docker/{name}: can't be read ({error.strerror}); mend it or take it away"
-                ) from error
+                if not prefix:
+                    break
+                files[prefix] = _unreadable(f"docker/{prefix}: can't be listed ({error.strerror})")
+                continue
+            for entry in entries:
+                name = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{name}/")
+                else:
+                    _read_file(Path(entry.path), name, files)
         if "Dockerfile" not in files:
             raise PlanError("docker/Dockerfile: not there; the five base images are built from it")
-        return files
+        for name in _OF_ALL:
+            if name in files and files[name].problem:
+                raise PlanError(files[name].problem)
+        return dict(sorted(files.items()))
 
     def revision(self) -> str:
         """Return the commit that is checked out; empty where git does not say."""
@@ -100,7 +113,14 @@ class Workspace:
         except OSError:
             return ""
 
-    def write_manifest(self, text: str) -> str | None:
+    def manifest_shows(self, state: str) -> bool:
+        """Tell whether the manifest was written for this state, and is still what was written then."""
+        try:
+            return self._written.read_text(encoding="utf-8") == _note(state, self.manifest.read_bytes())
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def write_manifest(self, text: str, state: str) -> str | None:
         """Write the manifest unless it stands there already; return what stood there before."""
         try:
             old = self.manifest.read_text(encoding="utf-8")
@@ -116,7 +136,17 @@ class Workspace:
                 with contextlib.suppress(OSError):
                     new.unlink(missing_ok=True)
                 raise Isol8Error(f"{self.manifest.name}: can't be written ({error.strerror})") from error
+        # A note that can't be kept only means that the manifest is made once more.
+        with contextlib.suppress(OSError):
+            self.state.mkdir(parents=True, exist_ok=True)
+            self._written.write_text(_note(state, text.encode()), encoding="utf-8")
         return old
+
+    @property
+    def _written(self) -> Path:
+        """Where it is noted for which state the manifest was written, each manifest by itself."""
+        digest = hashlib.sha256(os.fsencode(self.manifest.absolute())).hexdigest()[:8]
+        return self.state / f"manifest-{digest}"
 
     def write_log(self, name: str, lines: list[str]) -> str:
         """Keep the whole output of a build, and return its path relative to the checkout; empty where it can't be."""
@@ -130,12 +160,38 @@ class Workspace:
         return path.relative_to(self.root).as_posix()
 
 
+def _note(state: str, written: bytes) -> str:
+    return f"{state} {hashlib.sha256(written).hexdigest()}\n"
+
+
 def digests(files: Mapping[str, FileContent]) -> dict[str, ContextFile]:
     """Return of every file what counts for a key."""
     return {
-        name: ContextFile(digest=hashlib.sha256(file.data).hexdigest(), executable=file.executable)
+        name: ContextFile(
+            digest=hashlib.sha256(file.data).hexdigest(), executable=file.executable, problem=file.problem
+        )
         for name, file in files.items()
     }
+
+
+def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:
+    """Read what is no folder itself; nothing is opened that a program could wait for without end."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            # A build would find files by it, and following it could lead round in a circle.
+            files[f"{name}/"] = _unreadable(f"docker/{name}: a link to a folder, which is not followed")
+        elif stat.S_ISREG(mode):
+            files[name] = FileContent(data=path.read_bytes(), executable=bool(mode & stat.S_IXUSR))
+        else:
+            files[name] = _unreadable(f"docker/{name}: neither a file nor a folder")
+    except OSError as error:
+        what = "a link that leads nowhere" if path.is_symlink() else "can't be read"
+        files[name] = _unreadable(f"docker/{name}: {what} ({error.strerror})")
+
+
+def _unreadable(problem: str) -> FileContent:
+    return FileContent(data=b"", problem=f"{problem}; mend it or take it away")
 
 
 def now() -> dt.datetime:

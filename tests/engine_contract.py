@@ -6,6 +6,7 @@ import time
 import pytest
 
 from isol8_tasks.engine import BuildEvent, BuildRequest, FileContent, ImageEngine, ObservedImage
+from isol8_tasks.engine.upkeep import UpkeepEngine
 from isol8_tasks.errors import BuildFailedError, EngineError, UpstreamUnavailableError
 
 BASE = "alpine:3.21"
@@ -271,3 +272,32 @@ class EngineContract:
         for thread in threads:
             thread.join(60)
         assert len(set(ids)) == len(threads)
+
+    def test_what_lost_its_tag_is_listed_apart(self, engine: UpkeepEngine) -> None:
+        """An image with our labels and no tag is told by its id and labels, and no other is."""
+        ours = {"org.isol8.tasks.schema": "1", "n": "7"}
+        old = engine.build(request("a", "RUN echo lost", labels=ours), ignore)
+        foreign = engine.build(request("b", "RUN echo foreign"), ignore)
+        assert old not in {image.id for image in engine.nameless()}
+        engine.build(request("a", labels={"n": "8"}), ignore)
+        engine.build(request("b", labels={"n": "9"}), ignore)
+        found = {image.id: image for image in engine.nameless()}
+        if engine.info().store.startswith("containerd"):
+            assert old not in found
+            return
+        assert foreign not in found
+        assert found[old].tags == ()
+        assert found[old].labels["n"] == "7"
+        engine.untag(old)
+        assert old not in {image.id for image in engine.nameless()}
+
+    def test_the_cache_of_builds_can_be_bounded(self, engine: UpkeepEngine) -> None:
+        """What is forgotten of builds takes no room any more, and images stay."""
+        kept = engine.build(request("a", "RUN echo kept"), ignore)
+        before = engine.disk()
+        assert before.images > 0
+        engine.build(request("b", "RUN dd if=/dev/zero of=/room bs=1M count=64", no_cache=True), ignore)
+        engine.untag(reference("b"))
+        engine.forget_builds(before.cache)
+        assert engine.disk().cache < before.cache + 32_000_000
+        assert engine.inspect(kept) is not None

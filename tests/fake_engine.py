@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from attrs import define, evolve, field, frozen
 
 from isol8_tasks.engine import BuildEvent, BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
+from isol8_tasks.engine.containers import Finished, RunRequest
+from isol8_tasks.engine.upkeep import Disk
 from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
@@ -15,6 +17,8 @@ from isol8_tasks.errors import (
     UpstreamUnavailableError,
 )
 from isol8_tasks.plan.dockerfile import slice_dockerfile
+from isol8_tasks.plan.labels import PREFIX
+from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.syntax import Instruction, parse
 from isol8_tasks.redact import redact
 
@@ -48,6 +52,9 @@ class FakeEngine:
     requests: list[BuildRequest] = field(factory=list)
     fail: set[str] = field(factory=set)
     """Tags whose build fails."""
+    containers: set[str] = field(factory=set)
+    """Ids of the images that containers were made of."""
+    cache_bytes: int = 5000
     _images: dict[str, FakeImage] = field(factory=dict)
     _tags: dict[str, str] = field(factory=dict)
     _cache: set[str] = field(factory=set)
@@ -158,11 +165,51 @@ class FakeEngine:
             if image is None:
                 return
             tags = [tag for tag, image_id in self._tags.items() if image_id == image.id]
+            if image.id in self.containers and len(tags) < 2:
+                raise EngineError(f"the engine did not remove {reference}: a container uses it")
             if reference.startswith("sha256:") and len(tags) > 1:
                 raise EngineError(f"the engine did not remove {reference}: several tags point to it")
             self._tags.pop(tags[0] if reference.startswith("sha256:") and tags else reference, None)
             if image.id not in self._tags.values():
                 del self._images[image.id]
+
+    def nameless(self) -> tuple[ObservedImage, ...]:
+        """List what was ours and lost its last tag."""
+        self._ask("nameless")
+        with self._mutex:
+            return tuple(
+                ObservedImage(id=image.id, labels=dict(image.labels), created=image.created, size=1000)
+                for image in self._images.values()
+                if image.id not in self._tags.values() and f"{PREFIX}schema" in image.labels
+            )
+
+    def used(self) -> frozenset[str]:
+        """Tell which images have containers."""
+        self._ask("used")
+        return frozenset(self.containers)
+
+    def disk(self) -> Disk:
+        """Count a thousand bytes for each layer."""
+        self._ask("disk")
+        layers = {layer for image in self._images.values() for layer in image.layers}
+        return Disk(images=len(layers) * 1000, cache=self.cache_bytes)
+
+    def forget_builds(self, keep: int) -> None:
+        """Forget what is more than `keep`."""
+        self._ask(f"forget {keep}")
+        self.cache_bytes = min(self.cache_bytes, keep)
+
+    def run(self, request: RunRequest) -> Finished:
+        """Run nothing: what runs an image is tested on a real one."""
+        raise NotImplementedError(f"a fake can't run {request.image}")
+
+    def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
+        """List nothing, as above."""
+        raise NotImplementedError(f"a fake has no {folder} in {image}")
+
+    def sweep(self) -> None:
+        """Find nothing left over."""
+        self._ask("sweep")
 
     def cancel(self) -> None:
         """Wake the builds that wait."""
@@ -250,6 +297,11 @@ class FakeEngine:
             self._images.setdefault(made.id, made)
             self._tags[request.tag] = made.id
             return made.id
+
+
+def accept(_spec: ImageSpec, _candidate: str) -> str:
+    """Accept every image, and find nothing in it."""
+    return ""
 
 
 def _failed(request: BuildRequest, step: str, reason: str, output: tuple[str, ...] = ()) -> BuildFailedError:

@@ -57,6 +57,8 @@ class FileContent:
 
     data: bytes
     executable: bool = False
+    problem: str = ""
+    """Why it could not be read; it is not sent then. A path with a / behind is a folder that nobody can look into."""
 
 
 @frozen(kw_only=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -23,6 +24,7 @@ from isol8_tasks.redact import redact
 _ERROR_STATUS: Final = 400
 _PING_SECONDS: Final = 10
 _ANSWER_SECONDS: Final = 300
+_PIECE_BYTES: Final = 65536
 
 
 @frozen(kw_only=True)
@@ -95,13 +97,21 @@ class Connection:
         with self._mutex:
             return self._hello or self.greet()
 
-    def call(self, method: str, path: str, what: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+    def call(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON
         """Ask one thing and return the answer's JSON, None if it has none; `what` is for the error."""
         url = self._url(path)
         try:
             client = self._client()
             response = client.request(
-                method, url, params=params, timeout=_ANSWER_SECONDS, verify=client.verify
+                method, url, params=params, json=body, timeout=_ANSWER_SECONDS, verify=client.verify
             )
             content = response.content
         except OSError as error:
@@ -121,11 +131,28 @@ class Connection:
         headers: Mapping[str, str] | None = None,
     ) -> Generator[Mapping[str, Any], None, None]:
         """Post, and yield each item of the answer as it comes; closing it breaks off what the engine does."""
+        chunks = self.read(path, what, params, body=body, headers=headers)
+        with contextlib.closing(chunks):
+            next(chunks)
+            yield from _items(chunks)
+
+    def read(  # noqa: PLR0913 - one for each part of a request
+        self,
+        path: str,
+        what: str,
+        params: Mapping[str, str],
+        *,
+        method: str = "POST",
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Generator[bytes, None, None]:
+        """Ask, and yield nothing as soon as the engine heard it, then each piece of its answer as it comes."""
         url = self._url(path)
         with self.running.job() as job, contextlib.ExitStack() as stack:
             try:
                 client = self._client()
-                response = client.post(
+                response = client.request(
+                    method,
                     url,
                     params=params,
                     data=body,
@@ -135,10 +162,14 @@ class Connection:
                     verify=client.verify,
                 )
                 stack.callback(response.close)
-                job.closes_with(_shutdown(response.raw.connection))
+                # Of its own, since a response that ends with its connection has let go of that already.
+                sock = stack.enter_context(socket.socket(fileno=os.dup(response.raw.fileno())))
+                job.closes_with(_shutdown(sock))
                 if response.status_code >= _ERROR_STATUS:
                     _raise_refused(response.status_code, response.content, f"the engine refused {what}")
-                yield from _items(response.iter_content(chunk_size=None))
+                yield b""
+                # Without chunks of its own, an answer would be read to its end before there is a first piece.
+                yield from response.iter_content(chunk_size=None if response.raw.chunked else _PIECE_BYTES)
             except OSError as error:
                 if job.cancelled:
                     raise EngineError(f"{what} was broken off") from error
@@ -246,15 +277,13 @@ def _item(line: bytes) -> Iterator[Mapping[str, Any]]:
         yield found
 
 
-def _shutdown(connection: Any) -> Callable[[], None]:  # noqa: ANN401 - urllib3's, of several classes
+def _shutdown(sock: socket.socket) -> Callable[[], None]:
     """Return what wakes a thread that reads from a connection, and tells the engine that nobody listens."""
-    sock = getattr(connection, "sock", None)
 
     def close() -> None:
         # Gone already when the engine was quicker.
         with contextlib.suppress(OSError):
-            if sock is not None:
-                sock.shutdown(socket.SHUT_RDWR)
+            sock.shutdown(socket.SHUT_RDWR)
 
     return close
 

@@ -16,6 +16,8 @@ from isol8_tasks.redact import redact
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.buildkit import Post
+    from isol8_tasks.engine.containers import Finished, RunRequest
+    from isol8_tasks.engine.upkeep import Disk
 
 BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
@@ -135,6 +137,48 @@ class DockerEngine:
             if error.status != _CONFLICT or reference.startswith("sha256:"):
                 raise
             self._untag_in_use(reference, path)
+
+    def run(self, request: "RunRequest") -> "Finished":
+        """Run a command in a new container that is gone when this returns or raises."""
+        from isol8_tasks.engine import sandboxes  # noqa: PLC0415 - most runs run no image
+
+        return sandboxes.run(self._connection, request)
+
+    def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
+        """List all that is in a folder of the image, itself included, whoever may open it: path and st_mode."""
+        from isol8_tasks.engine import sandboxes  # noqa: PLC0415 - as above
+
+        return sandboxes.modes(self._connection, image, folder)
+
+    def sweep(self) -> None:
+        """Remove containers that a killed run left behind before they were started, or after they ended."""
+        from isol8_tasks.engine import sandboxes  # noqa: PLC0415 - as above
+
+        sandboxes.sweep(self._connection)
+
+    def nameless(self) -> tuple[ObservedImage, ...]:
+        """List the images with our labels that have no tag; what others made of ours carries them too."""
+        from isol8_tasks.engine import upkeep  # noqa: PLC0415 - for who tidies up
+
+        return upkeep.nameless(self._connection)
+
+    def used(self) -> frozenset[str]:
+        """Return the ids of the images that a container, running or not, was made of."""
+        from isol8_tasks.engine import upkeep  # noqa: PLC0415 - as above
+
+        return upkeep.used(self._connection)
+
+    def disk(self) -> "Disk":
+        """Tell how much room the engine takes."""
+        from isol8_tasks.engine import upkeep  # noqa: PLC0415 - as above
+
+        return upkeep.disk(self._connection)
+
+    def forget_builds(self, keep: int) -> None:
+        """Let the builder's cache be no larger than `keep` bytes; what was used last stays."""
+        from isol8_tasks.engine import upkeep  # noqa: PLC0415 - as above
+
+        upkeep.forget_builds(self._connection, keep)
 
     def cancel(self) -> None:
         """Break off every build under way, from another thread; they raise EngineError."""

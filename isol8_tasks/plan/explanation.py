@@ -2,7 +2,7 @@
 
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.fingerprint import decode_inputs, diff, key
-from isol8_tasks.plan.labels import SCHEMA, Record, read
+from isol8_tasks.plan.labels import BASE_NAME, SCHEMA, Record, read
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.reasons import Reason
@@ -14,7 +14,8 @@ def explain(
 ) -> tuple[Reason, ...]:
     """Return what is the matter with an image that something is to be done for."""
     if observed.public(spec.name) is None:
-        return (reasons.Missing(image=spec.name),)
+        built_before = observed.last_record(spec.name) is not None
+        return (reasons.Missing(image=spec.name, built_before=built_before),)
     memory = _memory_reasons(spec, observed)
     if spec.withdrawn:
         return memory
@@ -77,6 +78,15 @@ def _parent_reasons(
 ) -> tuple[Reason, ...]:
     if spec.parent is None or parent_is_current(spec, record, observed, parent):
         return ()
+    built_on = _built_on(spec.name, observed)
+    if built_on not in {"", spec.parent}:
+        return (reasons.ParentReplaced(old=built_on, new=spec.parent),)
     if parent is not None and parent.pending:
         return (reasons.ParentStale(parent=spec.parent),)
     return (reasons.ParentRebuilt(parent=spec.parent),)
+
+
+def _built_on(name: str, observed: Observed) -> str:
+    """Return the name of the image that one was built on, as far as its labels say it."""
+    image = observed.public(name)
+    return image.labels.get(BASE_NAME, "").rpartition(":")[2] if image else ""

@@ -1,17 +1,18 @@
 """From deps.toml, the Dockerfile and what the engine holds to the images that should exist, in building order."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from isol8_tasks.config import Config
-from isol8_tasks.errors import PlanError
 from isol8_tasks.packages import merge, parse_spec, shell_word
+from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.dockerfile import Dockerfile, closure
+from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.labels import STANDIN_ARG
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
-from isol8_tasks.runtimes import PROXY_ARGS, RUNTIMES, Runtime
+from isol8_tasks.runtimes import RUNTIMES, Runtime
 
 
 @frozen(kw_only=True)
@@ -20,12 +21,29 @@ class Graph:
 
     images: tuple[ImageSpec, ...]
     undeclared: tuple[str, ...] = ()
-    """Names of custom images of ours that nothing asks for any more; clients still prefer them."""
+    """Names of images of ours that nothing asks for any more; clients still prefer them."""
     warnings: tuple[str, ...] = ()
+    _by_name: Mapping[str, ImageSpec] = field(init=False, repr=False, eq=False)
+    _children: Mapping[str, list[str]] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        children: dict[str, list[str]] = {}
+        for spec in self.images:
+            if spec.parent is not None:
+                children.setdefault(spec.parent, []).append(spec.name)
+        object.__setattr__(self, "_by_name", {spec.name: spec for spec in self.images})
+        object.__setattr__(self, "_children", children)
 
     def image(self, name: str) -> ImageSpec:
         """Return the image of that name, which has to be in the graph."""
-        return next(each for each in self.images if each.name == name)
+        return self._by_name[name]
+
+    def family(self, name: str) -> tuple[ImageSpec, ...]:
+        """Return the image of that name and all that stand on it, parents first."""
+        names = [name]
+        for each in names:
+            names.extend(self._children.get(each, ()))
+        return tuple(self._by_name[each] for each in names)
 
 
 def build_graph(  # noqa: PLR0913 - each of them decides what is built
@@ -37,36 +55,48 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     *,
     ignore: str = "",
 ) -> Graph:
-    """Return every base image, and a custom image for each runtime that packages are asked for.
+    """Return every base image, a custom image for each runtime that packages are asked for, and the named images.
 
+    Those of some runtimes alone, where the request says so.
     What earlier runs were asked for by flags is remembered by the labels of the images in `observed`. `ignore` is
     the text of the build context's ignore file.
     """
     warnings: dict[str, None] = {}
-    images: list[ImageSpec] = []
+    bases: dict[str, ImageSpec] = {}
+    customs = []
     undeclared = []
-    for runtime in RUNTIMES.values():
-        base, found = _base(runtime, config, dockerfile, context, observed, ignore)
+    runtimes = [each for each in RUNTIMES.values() if each.name in (request.only or RUNTIMES)]
+    for runtime in runtimes:
+        bases[runtime.name], found = _base(runtime, config, dockerfile, context, observed, ignore)
         warnings.update(dict.fromkeys(found))
-        images.append(base)
-    for runtime in RUNTIMES.values():
-        base = next(each for each in images if each.name == runtime.name)
-        custom = _custom(runtime, config, base, observed, request)
+    for runtime in runtimes:
+        custom = _custom(runtime, config, bases[runtime.name], observed, request)
         if custom is not None:
-            images.append(custom)
+            customs.append(custom)
         if (custom is None or custom.withdrawn) and observed.last_record(f"{runtime.name}-custom"):
             undeclared.append(f"{runtime.name}-custom")
-    return Graph(images=tuple(images), undeclared=tuple(undeclared), warnings=tuple(warnings))
+    images = (*bases.values(), *customs, *_named(config, bases))
+    check_depth(images, config)
+    return Graph(
+        images=images,
+        undeclared=(*undeclared, *_undeclared_names(config, observed, bases)),
+        warnings=tuple(warnings),
+    )
 
 
 def task_of(name: str) -> str:
-    """Return the task of the image of that name, whether or not anything asks for it: `custom:bun`."""
-    runtime, _, custom = name.partition("-")
-    return f"{'custom' if custom else 'base'}:{runtime}"
+    """Return the task of the image of that name, whether or not anything asks for it: `custom:bun`, `image:ml`."""
+    if name in RUNTIMES:
+        return f"base:{name}"
+    runtime = name.removesuffix("-custom")
+    # No named image has -custom in its name.
+    return f"image:{name}" if runtime == name else f"custom:{runtime}"
 
 
 def render_custom(runtime: Runtime, parent: str, packages: tuple[str, ...]) -> str:
-    """Return the Dockerfile of a custom image, word for word the specification's."""
+    """Return the Dockerfile of an image with packages, word for word the specification's; of none, its FROM alone."""
+    if not packages:
+        return f"FROM {parent}\n"
     words = " ".join((*runtime.install, *(shell_word(package) for package in packages)))
     return f"FROM {parent}\nRUN {words}\n"
 
@@ -104,8 +134,16 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         dockerfile=dockerfile.text,
         target=runtime.name,
         args=tuple(sorted(args.items())),
+        problem=_problem(inputs.files),
     )
     return spec, needs.warnings
+
+
+def _problem(files: Iterable[tuple[str, ContextFile]]) -> str:
+    """Say of the files that an image needs why one of them can't be read, and how many others can't."""
+    found = [file.problem for _, file in files if file.problem]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return found[0] + more if found else ""
 
 
 def upstream_id(observed: Observed, reference: str) -> str | None:
@@ -171,24 +209,33 @@ def _superseded(runtime: Runtime, remembered: Mapping[str, str], asked: tuple[st
     }
 
 
-def check_args(config: Config, dockerfile: Dockerfile, source: str) -> None:
-    """Raise PlanError for every build argument that the Dockerfile never declares, which is a typing error."""
-    declared = dockerfile.declared_args
-    unknown = [name for name in config.build.args if name not in declared | PROXY_ARGS]
-    if not unknown:
-        return
-    # Here, since only a mistake has use for them.
-    import difflib  # noqa: PLC0415
-
-    from isol8_tasks.positions import line_of  # noqa: PLC0415
-
-    problems = []
-    for name in unknown:
-        near = difflib.get_close_matches(name, sorted(declared), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        line = line_of(config.text, ("build", "args", name))
-        problems.append(
-            f"{source}{f':{line}' if line else ''}: build.args.{name}: docker/Dockerfile declares no such argument"
-            f"{hint}; it declares {', '.join(sorted(declared))}"
+def _named(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[ImageSpec]:
+    made = dict(bases)
+    for name, image in config.images.items():
+        if image.runtime not in bases:
+            continue
+        runtime, parent = RUNTIMES[image.runtime], made[image.parent]
+        packages = merge(runtime.ecosystem, image.packages)
+        made[name] = ImageSpec(
+            name=name,
+            task=task_of(name),
+            kind="named",
+            runtime=runtime.name,
+            parent=parent.name,
+            inputs=Inputs(recipe=runtime.recipe, runtime=runtime.name, packages=packages, setup=image.setup),
+            dockerfile=render_custom(runtime, f"{config.build.repository}:{parent.name}", packages),
+            target=None,
+            args=parent.args,
+            inherited=parent.packages,
         )
-    raise PlanError("\n".join(problems))
+        yield made[name]
+
+
+def _undeclared_names(config: Config, observed: Observed, runtimes: Collection[str]) -> Iterator[str]:
+    """Name the images of ours of these runtimes that deps.toml once gave a name to, and no longer does."""
+    for name in observed.promoted:
+        if name not in config.images and task_of(name).startswith("image:"):
+            record = observed.last_record(name)
+            inputs = decode_inputs(record.inputs) if record else None
+            if inputs is None or inputs.runtime in runtimes:
+                yield name

@@ -48,11 +48,17 @@ def parse_ignore(text: str, *, name: str = ".dockerignore") -> tuple[Rule, ...]:
 
 
 def included(paths: Iterable[str], rules: Collection[Rule]) -> tuple[str, ...]:
-    """Return the paths that the rules leave, sorted."""
+    """Return the paths that the rules leave, sorted; one that ends in / is a folder with who knows what in it."""
     if not rules:
         return tuple(sorted(paths))
     folders: dict[str, tuple[bool, ...]] = {"": (False,) * len(rules)}
-    return tuple(path for path in sorted(paths) if not _ignored(_matches(path, rules, folders), rules))
+    exceptions = any(rule.exception for rule in rules)
+    return tuple(
+        path
+        for path in sorted(paths)
+        # What an exception takes back in may be in such a folder.
+        if (exceptions and path.endswith("/")) or not _ignored(_matches(path, rules, folders), rules)
+    )
 
 
 def _clean(pattern: str) -> str:

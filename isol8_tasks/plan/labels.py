@@ -6,8 +6,8 @@ of ours, empty where unused, and empties those of the clients that it inherits a
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
-from typing import Final, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal, get_args
 
 from attrs import evolve, frozen
 
@@ -20,18 +20,36 @@ STANDIN: Final = "org.isol8.lab.standin"
 STANDIN_ARG: Final = "org.isol8.lab.arg."
 """On a stand-in: a build argument that it needs, by name."""
 
+BASE_NAME: Final = "org.opencontainers.image.base.name"
+"""OCI's own: the image that another was built on, with its repository."""
 BUILD_HASH: Final = "org.isol8.build.hash"
 """What isol8's own setup compares before it builds a base; no client picks an image by it."""
+DEPENDENCY_HASH: Final = "org.isol8.deps.hash"
+"""What isol8 v0.12.2 to v0.17 name a custom image after: `-custom-<its first 12 digits>`."""
 CLIENT_KEYS: Final = (
     "org.isol8.runtime",
     "org.isol8.dependencies",
     "org.isol8.setup",
     BUILD_HASH,
-    "org.isol8.deps.hash",
+    DEPENDENCY_HASH,
 )
 """What isol8's own clients read; `.runtime` with `.dependencies` makes an image a candidate for their choice."""
 
-_TEXT_FIELDS: Final = ("image", "role", "key", "inputs", "build", "parent", "checkout", "standin")
+Role = Literal["candidate", "current", "previous"]
+_ROLES: Final = get_args(Role)
+_TEXT_FIELDS: Final = (
+    "image",
+    "role",
+    "key",
+    "inputs",
+    "build",
+    "parent",
+    "checkout",
+    "standin",
+    "inventory",
+    "layers",
+)
+LAYERS: Final = PREFIX + "layers"
 
 
 @frozen(kw_only=True)
@@ -40,7 +58,7 @@ class Record:
 
     image: str
     """Its name, the public tag without the repository; copies under other tags keep it."""
-    role: Literal["candidate", "current", "previous"]
+    role: Role
     key: str
     inputs: str
     """The inputs in short (fingerprint.encode_inputs), for the words about what changed."""
@@ -61,6 +79,12 @@ class Record:
     flags: tuple[tuple[str, str], ...] = ()
     """Packages asked for on the command line, each with its date."""
     packages: tuple[str, ...] = ()
+    inventory: str = ""
+    """What was found in it when it was checked, in short (inventory.encode)."""
+    layers: str = ""
+    """Which layers it consists of (layers_fingerprint), to tell it from what others make of it."""
+    clients: tuple[tuple[str, str], ...] = ()
+    """On an image that gave its tag away: the clients' labels that it had, for the way back."""
     recipe: int = 0
     schema: int = SCHEMA
 
@@ -73,7 +97,7 @@ def read(labels: Mapping[str, str]) -> Record | None:
     try:
         schema = int(labels[PREFIX + "schema"])
         role = labels[PREFIX + "role"]
-        if role not in {"candidate", "current", "previous"}:
+        if role not in _ROLES:
             return None
         return Record(
             **{name: labels.get(PREFIX + name, "") for name in _TEXT_FIELDS},  # type: ignore[arg-type]
@@ -82,7 +106,8 @@ def read(labels: Mapping[str, str]) -> Record | None:
             recipe=int(labels.get(PREFIX + "recipe") or 0),
             standin_args=_pairs(labels, "standin-args"),
             flags=_pairs(labels, "flags"),
-            packages=tuple(json.loads(labels.get(PREFIX + "packages") or "[]")),
+            clients=_pairs(labels, "clients"),
+            packages=tuple(json.loads(packages)) if (packages := labels.get(PREFIX + "packages")) else (),
             schema=schema,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
@@ -99,6 +124,7 @@ def write(record: Record) -> dict[str, str]:
         PREFIX + "upstream-digest": record.upstream_digest,
         PREFIX + "standin-args": _json(dict(record.standin_args)) if record.standin_args else "",
         PREFIX + "flags": _json(dict(record.flags)) if record.flags else "",
+        PREFIX + "clients": _json(dict(record.clients)) if record.clients else "",
         PREFIX + "packages": _json(list(record.packages)) if record.packages else "",
     }
 
@@ -111,8 +137,26 @@ def hidden(inherited: Mapping[str, str]) -> dict[str, str]:
 def previous(labels: Mapping[str, str]) -> dict[str, str]:
     """Return what to override on the copy of an image that loses its public tag."""
     record = read(labels)
-    ours = write(evolve(record, role="previous")) if record else {}
-    return {**ours, **hidden(labels)}
+    if record is None:
+        return hidden(labels)
+    clients = tuple((key, labels[key]) for key in sorted(CLIENT_KEYS) if labels.get(key))
+    return {
+        **write(evolve(record, role="previous", clients=clients or record.clients)),
+        **hidden(labels),
+    }
+
+
+def restored(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return what to override on the copy of an image that gets its public tag back: what `previous` took from it."""
+    record = read(labels)
+    if record is None:
+        return {}
+    return {**write(evolve(record, role="current", clients=())), **dict(record.clients)}
+
+
+def layers_fingerprint(layers: Sequence[str]) -> str:
+    """Return what tells an image from one with more layers; empty for an unknown one."""
+    return hashlib.sha256("\n".join(layers).encode()).hexdigest()[:16] if layers else ""
 
 
 def for_clients(
@@ -128,7 +172,7 @@ def for_clients(
         "org.isol8.runtime": runtime,
         "org.isol8.dependencies": dependencies,
         "org.isol8.setup": setup,
-        "org.isol8.deps.hash": _dependency_hash(runtime, packages, setup),
+        DEPENDENCY_HASH: _dependency_hash(runtime, packages, setup),
     }
 
 
@@ -144,7 +188,8 @@ def _dependency_hash(runtime: str, packages: Collection[str], setup: str) -> str
 
 
 def _pairs(labels: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(json.loads(labels.get(PREFIX + name) or "{}").items()))
+    text = labels.get(PREFIX + name)
+    return tuple(sorted(json.loads(text).items())) if text else ()
 
 
 def _json(value: object) -> str:

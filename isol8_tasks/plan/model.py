@@ -12,6 +12,8 @@ class ContextFile:
     digest: str
     """sha256 of the content, 64 hex digits."""
     executable: bool = False
+    problem: str = ""
+    """Why nobody knows what is in it; the rest then means nothing."""
 
 
 @frozen(kw_only=True)
@@ -39,7 +41,7 @@ class Inputs:
     recipe: int
     runtime: str
     stages: tuple[StageInputs, ...] = ()
-    """In the order in which they stand upon one another, the target last; empty for a custom image."""
+    """In the order in which they stand upon one another, the target last; empty for all but a base."""
     files: tuple[tuple[str, ContextFile], ...] = ()
     """The context files that the stages copy, by path, sorted."""
     args: tuple[tuple[str, str], ...] = ()
@@ -48,8 +50,9 @@ class Inputs:
     """Each upstream image by its FROM reference, with the first 12 hex digits of its image id on this engine (None:
     not here). The reference is for people, as it says where the image comes from; the id counts."""
     packages: tuple[str, ...] = ()
-    """Sorted and unique."""
+    """What its own step installs; sorted and unique."""
     setup: str = ""
+    """The script that isol8's clients run before each execution."""
 
 
 @frozen(kw_only=True)
@@ -57,10 +60,10 @@ class ImageSpec:
     """An image that should exist."""
 
     name: str
-    """The public tag without the repository: `bun`, `bun-custom`."""
+    """The public tag without the repository: `bun`, `bun-custom`, `ml`."""
     task: str
-    """The doit task that builds it: `base:bun`, `custom:bun`."""
-    kind: Literal["base", "custom"]
+    """The doit task that builds it: `base:bun`, `custom:bun`, `image:ml`."""
+    kind: Literal["base", "custom", "named"]
     runtime: str
     parent: str | None
     """Name of the image of ours that it is built on; None for a base."""
@@ -71,10 +74,19 @@ class ImageSpec:
     """The stage to build; None for the last."""
     args: tuple[tuple[str, str], ...] = ()
     """Every build argument that is passed on, those that say where to fetch among them; sorted."""
+    inherited: tuple[str, ...] = ()
+    """Packages of the named images that it stands on."""
     flags: tuple[tuple[str, str], ...] = ()
     """Packages that came from the command line, each with the date (ISO 8601) on which it was asked for."""
     withdrawn: bool = False
     """Its packages came from flags alone, and these were dropped: the image stays, and forgets them."""
+    problem: str = ""
+    """Why nobody knows what it would be made of; its inputs then mean nothing."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Every package in it, as isol8's clients look for it; sorted and unique."""
+        return tuple(sorted({*self.inherited, *self.inputs.packages}))
 
 
 @frozen(kw_only=True)
@@ -85,5 +97,7 @@ class FlagRequest:
     """Packages by runtime."""
     only_file: bool = False
     """Drop what earlier flags asked for."""
+    only: tuple[str, ...] = ()
+    """The runtimes whose images alone this run is about; empty for all."""
     today: str = ""
     """The date (ISO 8601) that newly asked packages are remembered with."""

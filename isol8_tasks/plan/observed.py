@@ -1,6 +1,7 @@
 """What an engine holds, as it was seen at one moment."""
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Self
 
 from attrs import Factory, evolve, field, frozen
@@ -32,10 +33,13 @@ class Observed:
     """The repository of the public tags: `isol8`."""
     images: tuple[ObservedImage, ...] = ()
     _by_tag: Mapping[str, ObservedImage] = field(init=False, repr=False, eq=False)
+    _records: dict[str, Record | None] = field(init=False, repr=False, eq=False)
+    """What was read on images so far, by their ids: each is asked for several times a run."""
 
     def __attrs_post_init__(self) -> None:
         by_tag = {tag: image for image in self.images for tag in image.tags}
         object.__setattr__(self, "_by_tag", by_tag)
+        object.__setattr__(self, "_records", {})
 
     def tagged(self, reference: str) -> ObservedImage | None:
         """Return the image that a full reference (`alpine:3.21`) names here, if any."""
@@ -62,7 +66,7 @@ class Observed:
         image, marker = self.public(name), self.marker(name)
         if image is None or marker is None or image.id != marker.id:
             return None
-        return read(image.labels)
+        return self.read(image)
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -75,11 +79,38 @@ class Observed:
     def last_record(self, name: str) -> Record | None:
         """Return what we wrote on the image that was promoted last as `name`, whatever has the public tag now."""
         marker = self.marker(name)
-        return read(marker.labels) if marker else None
+        return self.read(marker) if marker else None
+
+    def read(self, image: ObservedImage) -> Record | None:
+        """Return what we wrote on one of the images, whatever its tags; copies by others carry it too."""
+        if image.id not in self._records:
+            self._records[image.id] = read(image.labels)
+        return self._records[image.id]
+
+    @cached_property
+    def promoted(self) -> tuple[str, ...]:
+        """Names of the images that were promoted here, sorted; whether they have their public tag still or not."""
+        prefix = f"{private_repository(self.repository)}:"
+        # What else has a private tag, a candidate for one, is a copy that keeps the image's name.
+        return tuple(
+            sorted(
+                name
+                for tag, image in self._by_tag.items()
+                if tag.startswith(prefix)
+                and (record := self.read(image)) is not None
+                and record.image == (name := tag.removeprefix(prefix))
+            )
+        )
 
     def moved(self, image_id: str, labels: Mapping[str, str], *tags: str) -> Self:
         """Return what is held once `tags` point to the image `image_id` that was just made."""
-        rest = tuple(evolve(each, tags=tuple(t for t in each.tags if t not in tags)) for each in self.images)
+        taken = set(tags)
+        rest = tuple(
+            each
+            if taken.isdisjoint(each.tags)
+            else evolve(each, tags=tuple(tag for tag in each.tags if tag not in taken))
+            for each in self.images
+        )
         same = next((each for each in rest if each.id == image_id), ObservedImage(id=image_id, labels=labels))
         new = evolve(same, tags=tuple(sorted({*same.tags, *tags})), labels=labels)
         return evolve(self, images=(*(each for each in rest if each.tags and each.id != image_id), new))

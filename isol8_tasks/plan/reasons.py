@@ -1,5 +1,6 @@
 """Why an image is stale: a closed set of kinds with data, and their words."""
 
+from collections.abc import Callable
 from typing import Literal, assert_never
 
 from attrs import frozen
@@ -149,6 +150,8 @@ class Missing:
     """There is no such image."""
 
     image: str
+    built_before: bool = True
+    """There was one that is ours, as far as the engine knows."""
 
 
 @frozen(kw_only=True)
@@ -180,6 +183,14 @@ class ParentStale:
     """The image that it stands on is about to be built anew."""
 
     parent: str
+
+
+@frozen(kw_only=True)
+class ParentReplaced:
+    """It was built on another image of ours."""
+
+    old: str
+    new: str
 
 
 @frozen(kw_only=True)
@@ -220,19 +231,30 @@ InputReason = (
     | RecipeChanged
     | RuntimeChanged
 )
-ImageReason = Missing | NotOurs | PromotionCutShort | ParentRebuilt | ParentStale
+ImageReason = Missing | NotOurs | PromotionCutShort | ParentRebuilt | ParentStale | ParentReplaced
 RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | Unexplained
 Reason = FileReason | StepReason | InputReason | ImageReason | RunReason
 
 
-def render(reason: Reason, *, repository: str, dockerfile: str = "docker/Dockerfile") -> str:
-    """Return a reason in words; `repository` is that of the public tags."""
+def render(
+    reason: Reason,
+    *,
+    repository: str,
+    declaration: Callable[[str], str | None],
+    dockerfile: str = "docker/Dockerfile",
+) -> str:
+    """Return a reason in words.
+
+    `repository` is that of the public tags; `declaration` tells where in deps.toml an image is asked for, if there.
+    """
     match reason:
         case FileChanged() | FileModeChanged() | FileAdded() | FileRemoved():
             return _file(reason)
         case StepChanged() | StepRemoved() | StageAdded() | StageRemoved():
             return _step(reason, dockerfile)
-        case Missing() | NotOurs() | PromotionCutShort() | ParentRebuilt() | ParentStale():
+        case Missing(image=image, built_before=False) if place := declaration(image):
+            return f"declared in {place}, never built"
+        case Missing() | NotOurs() | PromotionCutShort() | ParentRebuilt() | ParentStale() | ParentReplaced():
             return _image(reason, repository)
         case SchemaChanged() | Forced() | OtherCheckout() | FlagsChanged() | Unexplained():
             return _run(reason)
@@ -306,6 +328,8 @@ def _image(reason: ImageReason, repository: str) -> str:
             return f"base {repository}:{parent} was rebuilt"
         case ParentStale(parent=parent):
             return f"base {repository}:{parent} will be rebuilt"
+        case ParentReplaced(old=old, new=new):
+            return f"base {repository}:{old} → {repository}:{new}"
         case _:
             assert_never(reason)
 

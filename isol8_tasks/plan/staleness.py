@@ -1,9 +1,10 @@
 """What has to be done for an image, and why: (specification, what the engine holds) to a decision."""
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.plan.fingerprint import decode_inputs, key
@@ -15,7 +16,7 @@ from isol8_tasks.plan.observed import Observed
 if TYPE_CHECKING:
     from isol8_tasks.plan.reasons import Reason
 
-State = Literal["up-to-date", "stale", "missing", "undeclared", "unknown"]
+State = Literal["up-to-date", "stale", "missing", "undeclared", "unknown", "held"]
 
 
 @frozen(kw_only=True)
@@ -31,7 +32,9 @@ class Decision:
     relabel: bool = False
     """Its content is right and only what its labels remember is not: no build is needed."""
     problem: str = ""
-    """Why nothing could be decided, for the state `unknown`."""
+    """Why nothing could be decided, for the state `unknown`; for `held`, why nobody knows what waits."""
+    held: dt.timedelta | None = None
+    """For how long it has been held, for the state `held`; its reasons are what waits until it is released."""
 
     @property
     def pending(self) -> bool:
@@ -39,52 +42,98 @@ class Decision:
         return self.state in {"stale", "missing", "unknown"}
 
 
-def decide_all(
-    graph: Graph, observed: Observed, *, checkout: str, forced: Collection[str] = ()
-) -> Mapping[str, Decision]:
+@frozen(kw_only=True)
+class Circumstances:
+    """What a decision depends on besides the image and the engine."""
+
+    checkout: str
+    """The checkout that asks."""
+    forced: Collection[str] = ()
+    """Names of images that somebody wants anew."""
+    held: Mapping[str, dt.timedelta] = Factory(dict)
+    """Names of images that were rolled back and stay so, and for how long they have."""
+
+
+def decide_all(graph: Graph, observed: Observed, circumstances: Circumstances) -> Mapping[str, Decision]:
     """Decide every image of the graph, parents first; an error in one is a decision about that one alone."""
     decisions: dict[str, Decision] = {}
     for spec in graph.images:
-        parent = decisions.get(spec.parent) if spec.parent else None
-        try:
-            decisions[spec.name] = decide(
-                spec, observed, parent, checkout=checkout, forced=spec.name in forced
-            )
-        except Isol8Error as error:
-            decisions[spec.name] = Decision(
-                image=spec.name, task=spec.task, state="unknown", problem=str(error)
-            )
+        decisions[spec.name] = _decide_safely(spec, observed, decisions, circumstances)
     for name in graph.undeclared:
         if name not in decisions:
             decisions[name] = Decision(image=name, task="", state="undeclared")
     return decisions
 
 
+def decide_again(
+    name: str,
+    decisions: Mapping[str, Decision],
+    graph: Graph,
+    observed: Observed,
+    circumstances: Circumstances,
+) -> Mapping[str, Decision]:
+    """Decide one image anew, and what stands on it: all that can be otherwise when nothing but that image changed."""
+    again = dict(decisions)
+    for spec in graph.family(name):
+        again[spec.name] = _decide_safely(spec, observed, again, circumstances)
+    return again
+
+
+def _decide_safely(
+    spec: ImageSpec,
+    observed: Observed,
+    decisions: Mapping[str, Decision],
+    circumstances: Circumstances,
+) -> Decision:
+    parent = decisions.get(spec.parent) if spec.parent else None
+    try:
+        return decide(spec, observed, parent, circumstances)
+    except Isol8Error as error:
+        return Decision(image=spec.name, task=spec.task, state="unknown", problem=str(error))
+
+
 def decide(
-    spec: ImageSpec, observed: Observed, parent: Decision | None, *, checkout: str, forced: bool = False
+    spec: ImageSpec, observed: Observed, parent: Decision | None, circumstances: Circumstances
 ) -> Decision:
     """Decide one image; `parent` is the decision on the image of ours that it is built on."""
+    forced = spec.name in circumstances.forced
+    missing = observed.public(spec.name) is None
+    held = None if missing else circumstances.held.get(spec.name)
+    if problem := _problem(spec, observed, parent):
+        state: State = "unknown" if held is None else "held"
+        return Decision(image=spec.name, task=spec.task, state=state, problem=problem, held=held)
     # An image that nothing asks for any more is left as it is, but for what it remembers.
     content = spec.withdrawn or (not forced and _content_is_current(spec, observed, parent))
     memory = _memory_is_current(spec, observed)
-    if content and memory and observed.public(spec.name) is not None:
-        return Decision(image=spec.name, task=spec.task, state="up-to-date")
+    if content and memory and not missing:
+        state = "up-to-date" if held is None else "held"
+        return Decision(image=spec.name, task=spec.task, state=state, held=held)
     # Here, since a run with nothing to do, which is most of them, has nothing to explain.
     from isol8_tasks.plan.explanation import explain  # noqa: PLC0415
 
-    missing = observed.public(spec.name) is None
     return Decision(
         image=spec.name,
         task=spec.task,
-        state="missing" if missing else "stale",
-        reasons=explain(spec, observed, parent, checkout=checkout, forced=forced),
+        state="missing" if missing else "stale" if held is None else "held",
+        reasons=explain(spec, observed, parent, checkout=circumstances.checkout, forced=forced),
         relabel=content and not missing,
+        held=held,
     )
+
+
+def _problem(spec: ImageSpec, observed: Observed, parent: Decision | None) -> str:
+    """Say why an image can't be decided; empty where it can be."""
+    if spec.problem or spec.withdrawn or parent is None or parent.state != "unknown":
+        return spec.problem
+    return f"base {observed.repository}:{parent.image} can't be decided"
 
 
 def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, parent: Decision | None) -> bool:
     """Tell whether an image stands on the build of its parent that is there now, and stays."""
     if spec.parent is None or parent is None:
+        return True
+    if parent.state == "held":
+        # What was built on the newer one works, and stays as long as that is away.
         return True
     if parent.pending:
         return False
@@ -94,6 +143,8 @@ def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, paren
 
 def effective_inputs(inputs: Inputs, record: Record) -> Inputs:
     """Return the inputs as they count beside an image: an upstream image that was removed here has not moved."""
+    if not inputs.upstream:
+        return inputs
     recorded = decode_inputs(record.inputs)
     known = dict(recorded.upstream) if recorded else {}
     ids = list(known.values())

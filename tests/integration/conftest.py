@@ -1,5 +1,6 @@
 """The engine, the images and the sandboxes that the integration tests share."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +86,10 @@ def build_stage(build_image: Callable[..., str]) -> Callable[..., str]:
     """Give `build_stage(name, target, args)`, which builds a stage of the project's own Dockerfile."""
     folder = CHECKOUT / "docker"
     dockerfile = (folder / "Dockerfile").read_text()
-    context = {"proxy.mjs": FileContent(data=(folder / "proxy.mjs").read_bytes(), executable=True)}
+    context = {
+        name: FileContent(data=(folder / name).read_bytes(), executable=True)
+        for name in ("proxy.mjs", "isol8-proxy")
+    }
 
     def build(name: str, target: str, args: Mapping[str, str]) -> str:
         return build_image(name, dockerfile, context, target, args)
@@ -154,7 +158,9 @@ def start_sandbox(docker_api: docker.APIClient) -> Iterator[Callable[..., str]]:
 
     yield start
     for container in containers:
-        docker_api.remove_container(container, force=True)
+        # A test whose image goes before the session ends has taken its container away.
+        with contextlib.suppress(docker.errors.NotFound):
+            docker_api.remove_container(container, force=True)
 
 
 @pytest.fixture(scope="session")

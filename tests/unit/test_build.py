@@ -1,14 +1,19 @@
 """One image: build under a private tag, check, promote; and nothing lost on the way."""
 
+import json
+
 import pytest
+from attrs import evolve
 
 from isol8_tasks.build import Origin, build_image, ensure_upstream, relabel_image
+from isol8_tasks.checking import Check
 from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import BuildFailedError, UpstreamUnavailableError
+from isol8_tasks.errors import BuildFailedError, UpstreamUnavailableError, VerifyFailedError
 from isol8_tasks.plan import labels
+from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
-from tests.fake_engine import FakeEngine
+from tests.fake_engine import FakeEngine, accept
 
 ORIGIN = Origin(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
 BASE = ImageSpec(
@@ -37,6 +42,19 @@ def custom(*packages: str, flags: tuple[tuple[str, str], ...] = ()) -> ImageSpec
     )
 
 
+def named(name: str, parent: str, *packages: str) -> ImageSpec:
+    return ImageSpec(
+        name=name,
+        task=f"image:{name}",
+        kind="named",
+        runtime="bash",
+        parent=parent,
+        inputs=Inputs(recipe=1, runtime="bash", packages=packages, setup=f"echo {name}"),
+        dockerfile=f"FROM isol8:{parent}\n",
+        target=None,
+    )
+
+
 @pytest.fixture
 def engine(fake_engine: FakeEngine) -> FakeEngine:
     """Give an engine with the upstream images pulled."""
@@ -48,7 +66,7 @@ def observe(engine: FakeEngine) -> Observed:
     return Observed(repository="isol8", images=engine.images())
 
 
-def make(engine: FakeEngine, spec: ImageSpec, **more: object) -> None:
+def make(engine: FakeEngine, spec: ImageSpec, check: Check = accept) -> None:
     build_image(
         spec,
         observe(engine),
@@ -56,7 +74,7 @@ def make(engine: FakeEngine, spec: ImageSpec, **more: object) -> None:
         origin=ORIGIN,
         context={"Dockerfile": FileContent(data=b"")},
         on_event=lambda _event: None,
-        **more,  # type: ignore[arg-type]
+        check=check,
     )
 
 
@@ -83,6 +101,34 @@ class TestPromotion:
         detail = engine.inspect("isol8:bash")
         assert detail is not None
         assert detail.onbuild == ("ARG INDEX",)
+
+    def test_a_chain_hands_the_index_on(self, engine: FakeEngine) -> None:
+        """Every image of a chain is built with the variables that its base hands to the first, and one layer each."""
+        make(
+            engine,
+            evolve(BASE, dockerfile="FROM alpine:3.21 AS bash\nONBUILD ARG INDEX\nONBUILD RUN echo x\n"),
+        )
+        for spec in (named("tools", "bash"), named("more", "tools"), named("most", "more")):
+            make(engine, spec)
+            detail = engine.inspect(f"isol8:{spec.name}")
+            assert detail is not None
+            assert detail.onbuild == ("ARG INDEX",)
+
+    def test_a_named_image_shows_all_of_its_chain(self, engine: FakeEngine) -> None:
+        """Clients and the record are told of inherited packages; there is the plain tag and the script's text."""
+        make(engine, BASE)
+        make(engine, named("tools", "bash"))
+        child = evolve(named("more", "tools", "curl"), inherited=("jq",))
+        make(engine, child)
+        image, record = observe(engine).public("more"), observe(engine).record("more")
+        assert image is not None
+        assert record is not None
+        assert image.tags == ("isol8:more", "isol8_build:more")
+        assert image.labels["org.isol8.runtime"] == "bash"
+        assert image.labels["org.isol8.dependencies"] == "curl,jq"
+        assert image.labels["org.isol8.setup"] == "echo more"
+        assert record.packages == ("curl", "jq")
+        assert record.key == key(child.inputs)
 
     def test_the_candidate_shows_nothing_to_clients(self, engine: FakeEngine) -> None:
         """Until it is promoted an image carries no label that clients pick it by."""
@@ -155,7 +201,13 @@ class TestPromotion:
         make(engine, BASE)
         spec = custom("a>=2,<3", "b")
         outcome = build_image(
-            spec, observe(engine), engine, origin=ORIGIN, context={}, on_event=lambda _event: None
+            spec,
+            observe(engine),
+            engine,
+            origin=ORIGIN,
+            context={},
+            on_event=lambda _event: None,
+            check=accept,
         )
         assert outcome.left_out == ("a>=2,<3",)
         assert outcome.labels["org.isol8.dependencies"] == "b"
@@ -186,17 +238,32 @@ class TestFailure:
         assert observe(engine).public("bash-custom-previous") == before
 
     def test_a_refused_check_keeps_the_old_image(self, engine: FakeEngine) -> None:
-        """The hook between build and promotion stops the promotion."""
+        """An image that does not pass its check takes no tag, and is kept for a look: the newest alone."""
         make(engine, BASE)
-        before = observe(engine).public("bash")
+        make(engine, custom("jq"))
+        before = observe(engine).public("bash-custom")
 
-        def refuse(spec: ImageSpec, candidate: str) -> None:
-            assert candidate == "isol8_build:bash-candidate"
-            raise BuildFailedError(f"{spec.name} is not good")
+        def refuse(spec: ImageSpec, candidate: str) -> str:
+            assert candidate == "isol8_build:bash-custom-candidate"
+            raise VerifyFailedError(f"{spec.name} is not good")
 
-        with pytest.raises(BuildFailedError, match="bash is not good"):
-            make(engine, BASE, check=refuse)
-        assert observe(engine).public("bash") == before
+        for package in ("curl", "htop"):
+            with pytest.raises(VerifyFailedError, match="bash-custom is not good"):
+                make(engine, custom(package), check=refuse)
+        assert observe(engine).public("bash-custom") == before
+        rejected = observe(engine).tagged("isol8:bash-custom-rejected")
+        assert rejected is not None
+        assert json.loads(rejected.labels["org.isol8.tasks.packages"]) == ["htop"]
+        assert not {key for key in labels.CLIENT_KEYS if rejected.labels.get(key)}
+        assert observe(engine).candidates == ()
+        assert [image.tags for image in engine.nameless()] == []
+
+    def test_a_check_writes_down_what_it_found(self, engine: FakeEngine) -> None:
+        """The inventory of a check is on the image that was promoted."""
+        make(engine, BASE, check=lambda _spec, _candidate: "found")
+        record = observe(engine).record("bash")
+        assert record is not None
+        assert record.inventory == "found"
 
     @pytest.mark.parametrize("failing", ["isol8:bash-custom-previous", "isol8_build:bash-custom"])
     def test_a_promotion_that_breaks_off_leaves_the_public_tag(

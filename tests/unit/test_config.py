@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from isol8_tasks.config import BuildSettings, Config, parse_config
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.grammar import ECOSYSTEMS
+from isol8_tasks.images import SETTINGS
 from isol8_tasks.runtimes import RUNTIMES
 
 ROOT = Path(__file__).parents[2]
@@ -133,22 +134,23 @@ class TestMistakes:
             pytest.param(
                 "[dependencys]",
                 "1: dependencys: not a table of this file "
-                "(did you mean dependencies? allowed: dependencies, build)",
+                "(did you mean dependencies? allowed: dependencies, images, build, hold, prune, verify)",
                 id="table",
             ),
             pytest.param(
-                "[images.base]\nx = 1",
-                "1: images: not a table of this file (allowed: dependencies, build)",
+                "[image.base]\nx = 1",
+                "1: image: not a table of this file (did you mean images? allowed: dependencies, images, build, hold, "
+                "prune, verify)",
                 id="table-of-tables",
             ),
             pytest.param(
                 '"a b" = 1',
-                "1: 'a b': not a table of this file (allowed: dependencies, build)",
+                "1: 'a b': not a table of this file (allowed: dependencies, images, build, hold, prune, verify)",
                 id="quoted-key",
             ),
             pytest.param(
                 "source = 'x'",
-                "1: source: not a table of this file (allowed: dependencies, build)",
+                "1: source: not a table of this file (allowed: dependencies, images, build, hold, prune, verify)",
                 id="field-that-is-no-key",
             ),
             pytest.param(
@@ -332,7 +334,7 @@ pyhton = "numpy"
 python = ["numpy",
   "--pre", 3,
 ]
-[hold]
+[holds]
 """
         assert problems(text) == [
             (
@@ -351,7 +353,10 @@ python = ["numpy",
             ),
             f"deps.toml:8: dependencies.python[1]: '--pre': an option, not a package; {PIP}",
             "deps.toml:8: dependencies.python[2]: an integer, where a string is expected",
-            "deps.toml:10: hold: not a table of this file (allowed: dependencies, build)",
+            (
+                "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, images, "
+                "build, hold, prune, verify)"
+            ),
         ]
 
     @settings(deadline=None)
@@ -419,7 +424,49 @@ class TestDocumentation:
         """The table of keys has every key there is."""
         keys = {
             *(f"dependencies.{name}" for name in RUNTIMES),
+            *(f"images.NAME.{key}" for key in SETTINGS),
             *(f"build.{each.name}" for each in fields(BuildSettings)),
         }
 
-        assert set(re.findall(r"^\| `([a-z.]+)`", text, re.MULTILINE)) == keys
+        assert set(re.findall(r"^\| `([A-Za-z.]+)`", text, re.MULTILINE)) == keys
+
+
+class TestStrangers:
+    """Names that fit nothing else that is given."""
+
+    ARGUMENTS = frozenset({"ALPINE_VERSION", "BUN_INSTALL_URL", "BUN_VERSION", "HTTP_PROXY"})
+
+    def test_with_everything_else_that_is_wrong(self) -> None:
+        """A build argument that nobody declares is told along with all other problems, with what was meant."""
+        text = '[build]\njobs = 0\n[build.args]\nbun_versoin = "2"\n[verify.pyhton]\ncommand = ["true"]\n'
+        with pytest.raises(ConfigError) as caught:
+            parse_config(text, "deps.toml", self.ARGUMENTS)
+        assert str(caught.value).splitlines() == [
+            "deps.toml:2: build.jobs: 0, where an integer from 1 is expected; leave it out to use every processor",
+            (
+                "deps.toml:4: build.args.bun_versoin: docker/Dockerfile declares no such argument (did you mean "
+                "BUN_VERSION? allowed: ALPINE_VERSION, BUN_INSTALL_URL, BUN_VERSION, HTTP_PROXY)"
+            ),
+            (
+                "deps.toml:5: verify.pyhton: there is no such image (did you mean python? allowed: python, node, bun, "
+                "deno, bash, python-custom, node-custom, bun-custom, deno-custom, bash-custom)"
+            ),
+        ]
+
+    def test_what_is_declared_passes(self) -> None:
+        """Declared arguments, those that every builder knows and checks of images that may be are no problem."""
+        text = (
+            '[build.args]\nHTTP_PROXY = "http://p"\nBUN_VERSION = "1"\n[images.ml]\nruntime = "python"\n'
+            'packages = ["numpy"]\n[verify.ml]\ncommand = ["true"]\n[verify.bash-custom]\ncommand = ["true"]\n'
+        )
+        assert set(parse_config(text, "deps.toml", self.ARGUMENTS).verify) == {"ml", "bash-custom"}
+
+    def test_where_nobody_knows_what_is_declared(self) -> None:
+        """Without a Dockerfile that can be read no argument is refused."""
+        assert parse_config('[build.args]\nANY = "2"\n', "deps.toml").build.args == {"ANY": "2"}
+
+    def test_a_name_that_is_none_is_told_once(self) -> None:
+        """What can't be an argument at all is one problem."""
+        with pytest.raises(ConfigError) as caught:
+            parse_config('[build.args]\n"A B" = "2"\n', "deps.toml", self.ARGUMENTS)
+        assert len(str(caught.value).splitlines()) == 1

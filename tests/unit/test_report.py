@@ -5,8 +5,10 @@ import json
 import pytest
 
 from isol8_tasks import report
+from isol8_tasks.config import Config
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.staleness import Decision
+from isol8_tasks.resolution import ClientChoice, Resolution, Why
 
 DECISIONS = (
     Decision(image="python", task="base:python", state="up-to-date"),
@@ -26,7 +28,7 @@ class TestPlan:
 
     def test_table(self) -> None:
         """A line an image, its state in words and its reasons behind one another."""
-        assert report.plan_table(DECISIONS, repository="isol8") == (
+        assert report.plan_table(DECISIONS, Config()) == (
             "image               state       why\n"
             "isol8:python        up to date\n"
             "isol8:bun           stale       docker/Dockerfile:31 changed in stage bun; forced\n"
@@ -36,7 +38,7 @@ class TestPlan:
 
     def test_json(self) -> None:
         """The same as data, with the task that would mend each."""
-        images = json.loads(report.plan_json(DECISIONS, repository="isol8"))["images"]
+        images = json.loads(report.plan_json(DECISIONS, Config()))["images"]
         assert images[1] == {
             "image": "isol8:bun",
             "task": "base:bun",
@@ -103,6 +105,73 @@ class TestFailure:
     def test_a_step_is_named_as_people_do(self, step: str, expected: str) -> None:
         """The builder's name becomes words, on one line."""
         assert report.failed_step(step) == expected
+
+
+class TestResolution:
+    """Which image a request gets, in words and as data."""
+
+    OTHERS = (
+        ClientChoice(client="v1", image="isol8:a", same=False, lacks=True, by_order=False),
+        ClientChoice(client="v2", image="isol8:a", same=False, lacks=True, by_order=False),
+        ClientChoice(client="v3", image="isol8:b", same=False, lacks=False, by_order=True),
+        ClientChoice(client="v4", image="isol8:ml", same=True, lacks=False, by_order=False),
+    )
+
+    @pytest.mark.parametrize(
+        ("why", "words"),
+        [
+            ("custom", "isol8:ml  is the custom image, which is preferred wherever it exists"),
+            ("base", "isol8:ml  is the base image, as there is no custom one"),
+            ("exact", "isol8:ml  has exactly a, b"),
+            ("superset", "isol8:ml  has a, b and the fewest others: c"),
+        ],
+    )
+    def test_the_reason(self, why: Why, words: str) -> None:
+        """Each way to an image has its words."""
+        found = Resolution(runtime="python", packages=("a", "b"), image="isol8:ml", why=why, more=("c",))
+        assert report.resolution_lines(found, ()) == (words,)
+
+    def test_others_choices_are_told_where_they_differ(self) -> None:
+        """Clients that take the same image are silent, and those that take one other image share a line."""
+        found = Resolution(runtime="python", packages=("a",), image="isol8:ml", why="exact", setup=True)
+        assert report.resolution_lines(found, self.OTHERS) == (
+            "isol8:ml  has exactly a; its setup script runs before each execution",
+            "  isol8 v1, v2 would take isol8:a, and install what it lacks at each start",
+            "  isol8 v3 would take isol8:b, by the order in which the engine lists images",
+        )
+
+    @pytest.mark.parametrize(
+        ("packages", "words"),
+        [
+            ((), "there is no image for python: run doit base:python, or ./doitw up for all"),
+            (
+                ("a>1", "b"),
+                (
+                    "no image for python has a>1, b: build one with doit setup '--python=a>1,b', "
+                    "or write them into deps.toml"
+                ),
+            ),
+        ],
+    )
+    def test_nothing_fits(self, packages: tuple[str, ...], words: str) -> None:
+        """It says what to do about it."""
+        found = Resolution(runtime="python", packages=packages, image=None, why="none")
+        assert report.resolution_lines(found, ()) == (words,)
+
+    def test_json(self) -> None:
+        """All of it is there for programs."""
+        found = Resolution(runtime="python", packages=("a",), image="isol8:ml", why="superset", more=("c",))
+        assert json.loads(report.resolution_json(found, self.OTHERS[-1:])) == {
+            "runtime": "python",
+            "packages": ["a"],
+            "image": "isol8:ml",
+            "why": "superset",
+            "more": ["c"],
+            "setup": False,
+            "clients": [
+                {"client": "v4", "image": "isol8:ml", "same": True, "lacks": False, "by_order": False}
+            ],
+        }
 
 
 class TestSummary:

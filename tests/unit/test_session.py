@@ -5,10 +5,17 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from isol8_tasks.errors import BuildFailedError, ConfigError, EngineUnreachableError, UpstreamUnavailableError
+from isol8_tasks.errors import (
+    BuildFailedError,
+    ConfigError,
+    EngineUnreachableError,
+    UndecidedError,
+    UpstreamUnavailableError,
+)
 from isol8_tasks.plan.model import FlagRequest
-from isol8_tasks.session import Session, image_names, open_session, remembered_flags
-from tests.fake_engine import FakeEngine
+from isol8_tasks.session import Session, open_session
+from isol8_tasks.telling import remembered_flags
+from tests.fake_engine import FakeEngine, accept
 
 DOCKERFILE = """\
 FROM alpine:3.21 AS base
@@ -34,13 +41,17 @@ def session(checkout: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyP
     """Give a session on the engine in memory."""
     monkeypatch.setenv("TMPDIR", str(checkout))
     monkeypatch.setattr("tempfile.tempdir", None)
-    return open_session(checkout, {}, engine=fake_engine)
+    return open_session(checkout, {}, engine=fake_engine, check=accept)
 
 
 def again(session: Session) -> Session:
     """Return the session of a later run on the same engine."""
     session.close()
-    return open_session(session.workspace.root, {}, engine=session.engine)
+    return open_session(session.workspace.root, {}, engine=session.engine, check=accept)
+
+
+def names(session: Session) -> tuple[str, ...]:
+    return tuple(spec.name for spec in session.graph.images)
 
 
 class TestObserving:
@@ -48,12 +59,12 @@ class TestObserving:
 
     def test_a_run_with_nothing_to_do_asks_once(self, session: Session, fake_engine: FakeEngine) -> None:
         """When all is up to date, one question is asked of the engine, and none for each image."""
-        for name in image_names(session.graph):
+        for name in names(session):
             session.make(name)
         later = again(session)
         fake_engine.asked.clear()
         later.ping()
-        assert all(later.is_current(name) for name in image_names(later.graph))
+        assert all(later.is_current(name) for name in names(later))
         later.resolve()
         assert fake_engine.asked == ["images"]
 
@@ -62,7 +73,7 @@ class TestObserving:
     ) -> None:
         """What should exist is known without an engine, and what is, is not; the engine is tried once."""
         fake_engine.reachable = False
-        assert image_names(session.graph) == ("python", "node", "bun", "deno", "bash", "bash-custom")
+        assert names(session) == ("python", "node", "bun", "deno", "bash", "bash-custom")
         assert not session.is_current("bash")
         with pytest.raises(EngineUnreachableError):
             session.ping()
@@ -95,7 +106,7 @@ class TestMaking:
 
     def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
         """After the lock is taken the engine is asked again, and what is current by then is left alone."""
-        slow = open_session(session.workspace.root, {}, engine=session.engine)
+        slow = open_session(session.workspace.root, {}, engine=session.engine, check=accept)
         assert not slow.is_current("bash")
         session.make("bash")
         session.close()
@@ -127,6 +138,34 @@ class TestMaking:
             session.make("node-custom")
         assert session.failures[0].hint == "Look at the flag --node (nolodash; --only-file drops it)."
 
+    def test_a_failure_of_a_named_image_names_its_table(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """Where the build of a named image fails, its table is what to look at."""
+        (checkout / "deps.toml").write_text('\n[images.tools]\nruntime = "bash"\npackages = ["jq"]\n')
+        fake_engine.fail.add("isol8_build:tools-candidate")
+        session.make("bash")
+        with pytest.raises(BuildFailedError):
+            session.make("tools")
+        assert session.failures[0].hint == "Look at [images.tools] in deps.toml:2."
+
+    def test_decisions_go_down_a_chain(self, session: Session, checkout: Path) -> None:
+        """Once an image is built, those on it are decided anew, and each is built once."""
+        (checkout / "deps.toml").write_text(
+            '[images.more]\nextends = "tools"\n[images.tools]\nruntime = "bash"\npackages = ["jq"]\n'
+        )
+        for name in ("bash", "tools", "more"):
+            assert not session.is_current("more")
+            session.make(name)
+            assert session.is_current(name)
+        later = again(session)
+        assert later.is_current("more")
+        later.force("tools")
+        assert not later.is_current("more")
+        later.make("tools")
+        later.make("more")
+        assert later.is_current("more")
+
     def test_an_upstream_image_that_cannot_be_pulled_fails_that_image(
         self, session: Session, fake_engine: FakeEngine
     ) -> None:
@@ -136,6 +175,31 @@ class TestMaking:
             session.make("deno")
         session.make("bash")
         assert [failure.subject for failure in session.failures] == ["isol8:deno"]
+
+    def test_a_file_that_cannot_be_read_fails_the_images_that_copy_it(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """They could not be decided; the others are built, of what could be read."""
+        (checkout / "docker" / "Dockerfile").write_text(
+            DOCKERFILE.replace("FROM base AS bash\n", "FROM base AS bash\nCOPY tool /\n")
+        )
+        (checkout / "docker" / "tool").symlink_to("gone")
+        problem = (
+            "docker/tool: a link that leads nowhere (No such file or directory); mend it or take it away"
+        )
+        with pytest.raises(UndecidedError) as caught:
+            session.make("bash")
+        assert str(caught.value) == problem
+        session.make("bun")
+        assert [failure.subject for failure in session.failures] == ["isol8:bash"]
+        assert {name: each.problem for name, each in session.decisions.items() if each.problem} == {
+            "bash": problem,
+            "bash-custom": "base isol8:bash can't be decided",
+        }
+        assert [request.tag for request in fake_engine.requests] == [
+            "isol8_build:bun-candidate",
+            "isol8_build:bun",
+        ]
 
     def test_what_a_pulled_standin_asks_for_is_passed_on(
         self, session: Session, fake_engine: FakeEngine, checkout: Path
@@ -191,10 +255,10 @@ class TestConfiguration:
     def test_remembered_flags_are_told(self, session: Session) -> None:
         """A package that only a flag asked for is named with its date, once its image is built."""
         session.request = FlagRequest(packages=(("bash", ("curl", "jq")),))
-        assert remembered_flags(session) == ()
+        assert remembered_flags(session.graph, session.observed, session.config) == ()
         session.make("bash")
         session.make("bash-custom")
-        (line,) = remembered_flags(session)
+        (line,) = remembered_flags(session.graph, session.observed, session.config)
         assert line.startswith("curl: from --bash on 2")
         assert line.endswith(", not in deps.toml")
 

@@ -1,5 +1,6 @@
 """The workspace: what is read from disk, what is written there, and the lock."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -65,6 +66,65 @@ class TestContext:
             "a/run": FileContent(data=b"x", executable=True),
         }
 
+    def test_what_cannot_be_read_has_its_problem(self, workspace: Workspace) -> None:
+        """A link to nothing, in a circle or to a folder, and a pipe that nobody writes to stop nothing else."""
+        folder = workspace.root / "docker"
+        (folder / "a").mkdir()
+        (folder / "a" / "nowhere").symlink_to("gone")
+        (folder / "circle").symlink_to("circle")
+        (folder / "folder").symlink_to("a")
+        (folder / "file").symlink_to("Dockerfile")
+        os.mkfifo(folder / "pipe")
+        found = workspace.read_context()
+        assert found["file"] == FileContent(data=b"FROM scratch\n")
+        assert {path: file.problem for path, file in found.items() if file.problem} == {
+            "a/nowhere": (
+                "docker/a/nowhere: a link that leads nowhere (No such file or directory); mend it or take it away"
+            ),
+            "circle": (
+                "docker/circle: a link that leads nowhere (Too many levels of symbolic links); "
+                "mend it or take it away"
+            ),
+            "folder/": "docker/folder: a link to a folder, which is not followed; mend it or take it away",
+            "pipe": "docker/pipe: neither a file nor a folder; mend it or take it away",
+        }
+        assert digests(found)["pipe"].problem == found["pipe"].problem
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+    def test_what_may_not_be_read_has_its_problem(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A file and a folder that this user may not open are told of, and the rest is read."""
+        folder = workspace.root / "docker"
+        (folder / "secret").write_text("x")
+        (folder / "secret").chmod(0)
+        (folder / "closed").mkdir(mode=0)
+        workspace.root.chmod(0o755)
+        # The folders above let nobody else in.
+        monkeypatch.chdir(workspace.root)
+        os.seteuid(65534)
+        try:
+            found = Workspace.here(Path(), {}).read_context()
+        finally:
+            os.seteuid(0)
+        assert {path: file.problem for path, file in found.items()} == {
+            "Dockerfile": "",
+            "closed/": "docker/closed/: can't be listed (Permission denied); mend it or take it away",
+            "secret": "docker/secret: can't be read (Permission denied); mend it or take it away",
+        }
+
+    @pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"])
+    def test_what_all_images_depend_on_is_an_error(self, workspace: Workspace, name: str) -> None:
+        """Without the Dockerfile, or knowing what is ignored, nothing can be said of any image."""
+        path = workspace.root / "docker" / name
+        path.unlink(missing_ok=True)
+        path.symlink_to("gone")
+        with pytest.raises(PlanError) as caught:
+            workspace.read_context()
+        assert str(caught.value) == (
+            f"docker/{name}: a link that leads nowhere (No such file or directory); mend it or take it away"
+        )
+
     def test_no_dockerfile_is_an_error(self, tmp_path: Path) -> None:
         """Without a Dockerfile there is nothing to build."""
         with pytest.raises(PlanError) as caught:
@@ -83,28 +143,43 @@ class TestManifest:
 
     def test_what_stood_there_comes_back(self, workspace: Workspace) -> None:
         """Writing returns the old text, none at first."""
-        assert workspace.write_manifest("1\n") is None
-        assert workspace.write_manifest("2\n") == "1\n"
+        assert workspace.write_manifest("1\n", "state") is None
+        assert workspace.write_manifest("2\n", "state") == "1\n"
         assert workspace.manifest.read_text() == "2\n"
+
+    def test_it_is_known_for_which_state_it_stands(self, workspace: Workspace) -> None:
+        """A manifest shows the state that it was written for, as long as nobody touches it."""
+        assert not workspace.manifest_shows("a")
+        workspace.write_manifest("1\n", "a")
+        assert workspace.manifest_shows("a")
+        assert not workspace.manifest_shows("b")
+        workspace.manifest.write_text("2\n")
+        assert not workspace.manifest_shows("a")
+        workspace.manifest.unlink()
+        assert not workspace.manifest_shows("a")
 
     def test_the_same_text_is_not_written_again(self, workspace: Workspace) -> None:
         """A file that is right already is left untouched."""
-        workspace.write_manifest("1\n")
+        workspace.write_manifest("1\n", "state")
         before = workspace.manifest.stat()
-        workspace.write_manifest("1\n")
+        workspace.write_manifest("1\n", "state")
         after = workspace.manifest.stat()
         assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
     def test_nothing_is_left_beside_it(self, workspace: Workspace) -> None:
         """It is replaced in one step, and the new file does not stay under its first name."""
-        workspace.write_manifest("1\n")
-        assert sorted(path.name for path in workspace.root.iterdir()) == ["docker", "resolved-images.json"]
+        workspace.write_manifest("1\n", "state")
+        assert sorted(path.name for path in workspace.root.iterdir()) == [
+            ".isol8",
+            "docker",
+            "resolved-images.json",
+        ]
 
     def test_a_folder_that_is_not_there_is_an_error(self, tmp_path: Path) -> None:
         """What can't be written is told of in a line."""
         workspace = Workspace.here(tmp_path, {"ISOL8_DEPS": "no/deps.toml"})
         with pytest.raises(Isol8Error, match=r"^resolved-images\.json: can't be written \(No such file"):
-            workspace.write_manifest("1\n")
+            workspace.write_manifest("1\n", "state")
 
 
 class TestRevision:

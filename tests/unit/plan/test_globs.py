@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isol8_tasks.plan.globs import BadPatternError, compile_glob, has_wildcards
+from isol8_tasks.plan.globs import BadPatternError, compile_glob, has_wildcards, taker
 
 MATCHES = {
     "star": ("a*.js", ["a.js", "ab.js"], ["a/b.js", "b.js", "a.jsx", "a.js\n"]),
@@ -62,3 +62,12 @@ def test_text_without_wildcards_matches_itself(text: str) -> None:
     """What has no wildcard in it stands for itself."""
     assert compile_glob(text).match(text)
     assert not compile_glob(text).match(text + "x")
+
+
+@pytest.mark.parametrize("folder", ["a/", "a/b/", "a/b/c/", "x/", "a/x/"])
+@pytest.mark.parametrize("source", ["a/b/c", "a/b", "a/*/c", "*/b/c", "."])
+def test_a_folder_that_nobody_can_look_into(folder: str, source: str) -> None:
+    """It is taken where something in it could be: every file that the source takes says so."""
+    takes = taker(source, pattern=True)
+    could_be = [f"{folder}{rest}" for rest in ("a", "b", "c", "a/b", "b/c", "a/b/c", "a/b/c/d")]
+    assert takes(folder) is any(takes(path) for path in could_be)

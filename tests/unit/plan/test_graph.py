@@ -6,12 +6,12 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.config import Config, parse_config
-from isol8_tasks.errors import PlanError
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.dockerfile import parse
-from isol8_tasks.plan.graph import Graph, build_graph, check_args, render_custom
+from isol8_tasks.plan.fingerprint import encode_inputs
+from isol8_tasks.plan.graph import Graph, build_graph, render_custom, task_of
 from isol8_tasks.plan.labels import Record
-from isol8_tasks.plan.model import ContextFile, FlagRequest
+from isol8_tasks.plan.model import ContextFile, FlagRequest, Inputs
 from isol8_tasks.plan.observed import Observed, ObservedImage
 from isol8_tasks.runtimes import RUNTIMES
 
@@ -117,26 +117,47 @@ class TestBases:
         found = graph(observed=Observed(repository="isol8", images=(image,)))
         assert dict(found.image("bun").args) == {"BUN_VERSION": "1.4.5"}
 
-    def test_an_argument_that_is_not_declared_is_an_error(self) -> None:
-        """A typing error in [build.args] is refused, with what was meant."""
-        config = parse_config('[build.args]\nBUN_VERSOIN = "2"\n', "deps.toml")
-        with pytest.raises(PlanError) as caught:
-            check_args(config, DOCKERFILE, "deps.toml")
-        assert str(caught.value) == (
-            "deps.toml:2: build.args.BUN_VERSOIN: docker/Dockerfile declares no such argument (did you mean "
-            "BUN_VERSION?); it declares ALPINE_VERSION, BUN_INSTALL_URL, BUN_VERSION"
+    def test_a_file_that_cannot_be_read_is_a_problem_of_who_needs_it(self) -> None:
+        """An image that copies it says why nobody knows what it would be; the others are as they were."""
+        broken = {"proxy.mjs": ContextFile(digest="", problem="docker/proxy.mjs: can't be read")}
+        found = build_graph(Config(), DOCKERFILE, {**CONTEXT, **broken}, EMPTY, FlagRequest())
+        assert {spec.name: spec.problem for spec in found.images} == {
+            **dict.fromkeys(("python", "node", "bun", "bash"), "docker/proxy.mjs: can't be read"),
+            "deno": "",
+        }
+
+    def test_several_that_cannot_be_read_are_counted(self) -> None:
+        """One is told of, and how many more there are."""
+        files = {path: ContextFile(digest="", problem=f"docker/{path}: no") for path in ("p/a", "p/b/", "q")}
+        dockerfile = parse("".join(f"FROM scratch AS {name}\nCOPY p/b/c p/a /\n" for name in BASES))
+        found = build_graph(Config(), dockerfile, files, EMPTY, FlagRequest())
+        assert found.image("bun").problem == "docker/p/a: no (and 1 more)"
+
+
+class TestOnly:
+    """Some runtimes alone."""
+
+    def test_images_of_these_runtimes_and_no_others(self) -> None:
+        """Bases, custom and named images of the runtimes are there, in the specification's order."""
+        text = NAMED + "[images.jq]\nruntime = 'bash'\npackages = ['jq']\n[dependencies]\nbash = ['jq']\n"
+        found = graph(parse_config(text, "deps.toml"), request=FlagRequest(only=("bash", "node")))
+        assert [spec.name for spec in found.images] == ["node", "bash", "bash-custom", "jq"]
+
+    def test_what_nothing_asks_for_is_told_of_these_runtimes(self) -> None:
+        """An undeclared image of another runtime is not what this run is about; of an unknown one, it may be."""
+        inputs = Inputs(recipe=1, runtime="python", setup="x")
+        for recorded, only, expected in (
+            (encode_inputs(inputs), "python", ("old",)),
+            (encode_inputs(inputs), "bash", ()),
+            ("", "bash", ("old",)),
+        ):
+            record = Record(image="old", role="current", key="k", inputs=recorded, build="b", checkout="c")
+            image = ObservedImage(id="1", tags=("isol8:old", "isol8_build:old"), labels=labels.write(record))
+            held = Observed(repository="isol8", images=(image,))
+            assert graph(observed=held, request=FlagRequest(only=(only,))).undeclared == expected
+        assert (
+            graph(observed=custom("bun-custom", "zod"), request=FlagRequest(only=("bash",))).undeclared == ()
         )
-
-    def test_an_argument_like_no_other_gets_no_hint(self) -> None:
-        """Where nothing is near, only what is declared is listed."""
-        config = parse_config('[build.args]\nQ = "2"\n', "deps.toml")
-        with pytest.raises(PlanError, match=r"no such argument; it declares ALPINE_VERSION"):
-            check_args(config, DOCKERFILE, "deps.toml")
-
-    def test_proxies_and_declared_arguments_pass(self) -> None:
-        """What every builder knows needs no declaration."""
-        config = parse_config('[build.args]\nHTTP_PROXY = "http://p"\nBUN_VERSION = "1"\n', "deps.toml")
-        check_args(config, DOCKERFILE, "deps.toml")
 
 
 class TestCustom:
@@ -211,6 +232,78 @@ class TestCustom:
         """An image that we did not make is nobody's business here."""
         foreign = ObservedImage(id="1", tags=("isol8:bash-custom",))
         assert graph(observed=Observed(repository="isol8", images=(foreign,))).undeclared == ()
+
+
+NAMED = """\
+[images.ml-ready]
+extends = "ml-more"
+setup = "echo ready"
+
+[images.ml]
+runtime = "python"
+packages = ["pandas", "numpy"]
+
+[images.ml-more]
+extends = "ml"
+packages = ["scipy", "requests[socks]>=2,<3", "numpy"]
+"""
+
+
+class TestNamed:
+    """The images that deps.toml gives names to."""
+
+    def test_they_come_last_parents_first(self) -> None:
+        """Bases, custom images, named images: whatever an image stands on is before it."""
+        config = parse_config(f'dependencies.bash = ["jq"]\n{NAMED}', "deps.toml")
+        found = graph(config)
+        assert [spec.name for spec in found.images] == [*BASES, "bash-custom", "ml", "ml-more", "ml-ready"]
+        assert [spec.task for spec in found.images[-3:]] == ["image:ml", "image:ml-more", "image:ml-ready"]
+        assert [spec.parent for spec in found.images[-3:]] == ["python", "ml", "ml-more"]
+        assert {spec.kind for spec in found.images[-3:]} == {"named"}
+
+    def test_an_image_installs_its_own_and_shows_all(self) -> None:
+        """A key counts what the image's own step installs, and clients are told what its parents installed too."""
+        found = graph(parse_config(NAMED, "deps.toml"))
+        assert found.image("ml-more").inputs.packages == ("numpy", "requests[socks]>=2,<3", "scipy")
+        assert found.image("ml-more").packages == ("numpy", "pandas", "requests[socks]>=2,<3", "scipy")
+        ready = found.image("ml-ready")
+        assert (ready.inputs.packages, ready.inputs.setup) == ((), "echo ready")
+        assert ready.packages == found.image("ml-more").packages
+
+    @pytest.mark.parametrize(
+        ("name", "golden"), [("ml", "named"), ("ml-more", "named-child"), ("ml-ready", "named-setup")]
+    )
+    def test_golden(self, name: str, golden: str) -> None:
+        """The Dockerfile installs what is the image's own on what it extends; a script alone has no step."""
+        text = NAMED.replace(', "numpy"]\n"""', ']\n"""').replace('<3", "numpy"]', '<3"]')
+        spec = graph(parse_config(text, "deps.toml")).image(name)
+        path = Path(__file__).with_name("golden") / f"{golden}.Dockerfile"
+        assert spec.dockerfile.encode() == path.read_bytes()
+
+    def test_a_named_image_that_lost_its_table_is_undeclared(self) -> None:
+        """An image of ours by a name that the file no longer gives is named; its previous build is not."""
+        observed = custom("old", "numpy")
+        previous = ObservedImage(
+            id="2", tags=("isol8:old-previous", "isol8_build:old-held"), labels=observed.images[0].labels
+        )
+        found = graph(observed=evolve(observed, images=(*observed.images, previous)))
+        assert found.undeclared == ("old",)
+        declared = graph(parse_config("images.old = {runtime = 'bun', setup = 'x'}", "deps.toml"), observed)
+        assert declared.undeclared == ()
+
+    def test_the_family_of_an_image(self) -> None:
+        """An image and what stands on it, near or far, and nothing else."""
+        found = graph(parse_config(NAMED, "deps.toml"))
+        assert [spec.name for spec in found.family("ml")] == ["ml", "ml-more", "ml-ready"]
+        assert [spec.name for spec in found.family("bash")] == ["bash"]
+
+    @pytest.mark.parametrize(
+        ("name", "task"),
+        [("bun", "base:bun"), ("bun-custom", "custom:bun"), ("ml", "image:ml"), ("bun-2", "image:bun-2")],
+    )
+    def test_the_task_of_a_name(self, name: str, task: str) -> None:
+        """A name alone says which task builds its image."""
+        assert task_of(name) == task
 
 
 class TestRenderCustom:

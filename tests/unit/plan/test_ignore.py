@@ -57,3 +57,13 @@ def test_refused(text: str, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         parse_ignore(text)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("closed", ()), ("closed/*", ()), ("closed/*.log", ("closed/",)), ("closed\n!x", ("closed/",))],
+    ids=["itself", "all in it", "some in it", "with an exception"],
+)
+def test_a_folder_that_nobody_can_look_into(text: str, left: tuple[str, ...]) -> None:
+    """It is left out only where nothing in it could be left."""
+    assert included(["closed/"], parse_ignore(text)) == left

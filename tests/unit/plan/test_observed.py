@@ -37,6 +37,18 @@ class TestRecord:
         assert held(ours).record("bun") is None
 
 
+class TestPromoted:
+    """Names of the images that were promoted."""
+
+    def test_names_by_their_markers(self) -> None:
+        """Images are known by their markers, and copies under other private tags are none."""
+        candidate = ObservedImage(
+            id="sha256:2", tags=("isol8_build:bun-candidate",), labels=labels.write(RECORD)
+        )
+        foreign = ObservedImage(id="sha256:3", tags=("isol8_build:x", "isol8:y"))
+        assert held(candidate, foreign, OURS).promoted == ("bun",)
+
+
 class TestTagged:
     """References as people write them."""
 

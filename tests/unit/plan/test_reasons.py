@@ -38,6 +38,10 @@ WORDS: Mapping[str, Reason] = {
     ),
     "base isol8:python was rebuilt": reasons.ParentRebuilt(parent="python"),
     "base isol8:python will be rebuilt": reasons.ParentStale(parent="python"),
+    "base isol8:ml → isol8:python": reasons.ParentReplaced(old="ml", new="python"),
+    "declared in deps.toml:5, never built": reasons.Missing(image="ml", built_before=False),
+    "isol8:ml is missing": reasons.Missing(image="ml", built_before=True),
+    "isol8:bash-custom is missing": reasons.Missing(image="bash-custom", built_before=False),
     "labelled in schema 1, now 2": reasons.SchemaChanged(old=1, new=2),
     "forced": reasons.Forced(),
     "last built from another checkout, host:clone": reasons.OtherCheckout(name="host:clone"),
@@ -46,12 +50,16 @@ WORDS: Mapping[str, Reason] = {
 }  # fmt: skip
 
 
+def declaration(image: str) -> str | None:
+    return "deps.toml:5" if image == "ml" else None
+
+
 @pytest.mark.parametrize(
     ("words", "reason"), WORDS.items(), ids=[type(each).__name__ for each in WORDS.values()]
 )
 def test_words(words: str, reason: Reason) -> None:
     """Each kind of reason has its words."""
-    assert render(reason, repository="isol8") == words
+    assert render(reason, repository="isol8", declaration=declaration) == words
 
 
 def test_no_kind_without_words() -> None:
@@ -61,6 +69,12 @@ def test_no_kind_without_words() -> None:
 
 def test_other_names() -> None:
     """Repository and Dockerfile are called what they are called here."""
-    assert render(reasons.Missing(image="bun"), repository="test") == "test:bun is missing"
+    assert (
+        render(reasons.Missing(image="bun"), repository="test", declaration=declaration)
+        == "test:bun is missing"
+    )
     step = reasons.StepChanged(stage="bun", line=2)
-    assert render(step, repository="isol8", dockerfile="D") == "D:2 changed in stage bun"
+    assert (
+        render(step, repository="isol8", declaration=declaration, dockerfile="D")
+        == "D:2 changed in stage bun"
+    )

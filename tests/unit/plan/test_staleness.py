@@ -1,5 +1,7 @@
 """Staleness: what has to be done for an image, and why."""
 
+import datetime as dt
+
 from attrs import evolve
 
 from isol8_tasks.errors import PlanError
@@ -9,7 +11,7 @@ from isol8_tasks.plan.graph import Graph
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ContextFile, ImageSpec, Inputs, StageInputs, Step
 from isol8_tasks.plan.observed import Observed, ObservedImage
-from isol8_tasks.plan.staleness import Decision, decide, decide_all
+from isol8_tasks.plan.staleness import Circumstances, Decision, decide, decide_again, decide_all
 
 INPUTS = Inputs(
     recipe=1,
@@ -70,7 +72,9 @@ def held(*images: ObservedImage) -> Observed:
 def why(
     spec: ImageSpec, observed: Observed, parent: Decision | None = None, *, forced: bool = False
 ) -> Decision:
-    return decide(spec, observed, parent, checkout="here", forced=forced)
+    return decide(
+        spec, observed, parent, Circumstances(checkout="here", forced={spec.name} if forced else ())
+    )
 
 
 class TestBase:
@@ -83,7 +87,8 @@ class TestBase:
     def test_nothing_under_the_tag_is_missing(self) -> None:
         """An image that is not there is missing."""
         found = why(BASE, held())
-        assert (found.state, found.reasons) == ("missing", (reasons.Missing(image="bash"),))
+        never = reasons.Missing(image="bash", built_before=False)
+        assert (found.state, found.reasons) == ("missing", (never,))
 
     def test_another_step_is_named_with_its_line(self) -> None:
         """A changed step makes it stale, and the reason carries stage and line."""
@@ -213,6 +218,94 @@ class TestCustom:
         assert found.reasons == (reasons.FlagsChanged(added=(), removed=("jq",)),)
 
 
+NAMED = ImageSpec(
+    name="tools",
+    task="image:tools",
+    kind="named",
+    runtime="bash",
+    parent="bash",
+    inputs=Inputs(recipe=1, runtime="bash", packages=("jq",), setup="true"),
+    dockerfile="",
+    target=None,
+)
+CHILD = evolve(
+    NAMED,
+    name="more",
+    task="image:more",
+    parent="tools",
+    inputs=Inputs(recipe=1, runtime="bash", packages=("curl",)),
+)
+
+
+class TestNamed:
+    """Decisions along a chain."""
+
+    CHAIN = Graph(images=(BASE, NAMED, CHILD))
+    HELD = held(image(BASE), image(NAMED), image(CHILD))
+
+    def test_a_chain_that_is_as_it_was(self) -> None:
+        """Nothing is to be done for images whose inputs and parents are what they were."""
+        found = decide_all(self.CHAIN, self.HELD, Circumstances(checkout="here"))
+        assert {decision.state for decision in found.values()} == {"up-to-date"}
+
+    def test_what_changes_in_the_middle_goes_down_the_chain(self) -> None:
+        """Packages and script of an image make it stale by their names, and what stands on it by its own."""
+        changed = evolve(NAMED, inputs=evolve(NAMED.inputs, packages=("yq",), setup=""))
+        found = decide_all(Graph(images=(BASE, changed, CHILD)), self.HELD, Circumstances(checkout="here"))
+        assert found["bash"].state == "up-to-date"
+        assert found["tools"].reasons == (
+            reasons.PackagesChanged(added=("yq",), removed=("jq",)),
+            reasons.SetupChanged(),
+        )
+        assert found["more"].reasons == (reasons.ParentStale(parent="tools"),)
+
+    def test_a_parent_that_was_rebuilt(self) -> None:
+        """The build of a named parent counts as that of a base does."""
+        observed = held(image(BASE), image(NAMED, number=2), image(CHILD))
+        found = decide_all(self.CHAIN, observed, Circumstances(checkout="here"))
+        assert found["more"].reasons == (reasons.ParentRebuilt(parent="tools"),)
+
+    def test_another_parent(self) -> None:
+        """An image that stands on another one than it was built on says so, in whatever state that one is."""
+        base, tools = image(BASE, number=2), image(NAMED)
+        child = image(CHILD)
+        child = evolve(child, labels={**child.labels, labels.BASE_NAME: "isol8:tools"})
+        moved = evolve(CHILD, parent="bash")
+        found = decide_all(
+            Graph(images=(BASE, NAMED, moved)), held(base, tools, child), Circumstances(checkout="here")
+        )
+        assert found["more"].reasons == (reasons.ParentReplaced(old="tools", new="bash"),)
+
+    def test_an_image_that_was_built_before_is_only_missing(self) -> None:
+        """An image whose tag went away was built before, and one without a marker never was."""
+        gone = evolve(image(CHILD), tags=("isol8_build:more",))
+        for images, before in (((gone,), True), ((), False)):
+            found = decide_all(
+                self.CHAIN, held(image(BASE), image(NAMED), *images), Circumstances(checkout="here")
+            )
+            assert found["more"].reasons == (reasons.Missing(image="more", built_before=before),)
+
+    def test_deciding_again_is_deciding_all(self) -> None:
+        """After one image changed, what is decided again for it and its children is what a fresh look gives."""
+        for built in ((), (image(BASE),), (image(BASE), image(NAMED)), self.HELD.images):
+            before = decide_all(self.CHAIN, held(*built), Circumstances(checkout="here"))
+            after = held(image(BASE), image(NAMED, number=2), image(CHILD))
+            again = decide_again(
+                "bash", before, self.CHAIN, after, Circumstances(checkout="here", forced={"more"})
+            )
+            assert again == decide_all(self.CHAIN, after, Circumstances(checkout="here", forced={"more"}))
+
+    def test_deciding_again_leaves_the_rest(self) -> None:
+        """What doesn't stand on the image keeps its decision."""
+        graph = Graph(images=(BASE, CUSTOM, NAMED, CHILD))
+        before = decide_all(graph, held(image(BASE)), Circumstances(checkout="here"))
+        again = decide_again(
+            "tools", before, graph, held(image(BASE), image(NAMED)), Circumstances(checkout="here")
+        )
+        assert [name for name in before if before[name] is not again[name]] == ["tools", "more"]
+        assert (again["tools"].state, again["more"].state) == ("up-to-date", "missing")
+
+
 class TestAll:
     """Decisions about a whole graph."""
 
@@ -220,19 +313,23 @@ class TestAll:
         """A stale base makes its custom image stale, forced by name alone."""
         graph = Graph(images=(BASE, CUSTOM))
         observed = held(image(BASE), image(CUSTOM))
-        found = decide_all(graph, observed, checkout="here", forced={"bash"})
+        found = decide_all(graph, observed, Circumstances(checkout="here", forced={"bash"}))
         assert [decision.state for decision in found.values()] == ["stale", "stale"]
-        assert not any(each.pending for each in decide_all(graph, observed, checkout="here").values())
+        assert not any(
+            each.pending for each in decide_all(graph, observed, Circumstances(checkout="here")).values()
+        )
 
     def test_undeclared_images_are_reported(self) -> None:
         """What nothing asks for has a state of its own and no task, unless it is being withdrawn."""
         found = decide_all(
-            Graph(images=(BASE,), undeclared=("bash-custom",)), held(image(BASE)), checkout="here"
+            Graph(images=(BASE,), undeclared=("bash-custom",)),
+            held(image(BASE)),
+            Circumstances(checkout="here"),
         )
         assert found["bash-custom"] == Decision(image="bash-custom", task="", state="undeclared")
         spec = evolve(CUSTOM, withdrawn=True)
         graph = Graph(images=(BASE, spec), undeclared=("bash-custom",))
-        found = decide_all(graph, held(image(BASE), image(CUSTOM)), checkout="here")
+        found = decide_all(graph, held(image(BASE), image(CUSTOM)), Circumstances(checkout="here"))
         assert found["bash-custom"].task == "custom:bash"
 
     def test_an_error_is_about_one_image(self) -> None:
@@ -245,10 +342,37 @@ class TestAll:
                 return super().public(name)
 
         broken = Broken(repository="isol8", images=(image(BASE), image(CUSTOM)))
-        found = decide_all(Graph(images=(BASE, CUSTOM)), broken, checkout="here")
+        found = decide_all(Graph(images=(BASE, CUSTOM)), broken, Circumstances(checkout="here"))
         assert (found["bash"].state, found["bash"].problem) == ("unknown", "it can't be told")
         assert found["bash"].pending
-        assert found["bash-custom"].state == "stale"
+        assert (found["bash-custom"].state, found["bash-custom"].problem) == (
+            "unknown",
+            "base isol8:bash can't be decided",
+        )
+
+    def test_a_problem_with_the_inputs_is_about_the_image_and_what_stands_on_it(self) -> None:
+        """Nobody knows what it would be made of; what nothing asks for any more stays as it is, all the same."""
+        base = evolve(BASE, problem="docker/x: can't be read")
+        observed = held(image(BASE), image(CUSTOM))
+        here = Circumstances(checkout="here", forced={"bash"})
+        found = decide_all(Graph(images=(base, CUSTOM)), observed, here)
+        assert found["bash"] == Decision(
+            image="bash", task="base:bash", state="unknown", problem="docker/x: can't be read"
+        )
+        assert found["bash-custom"].problem == "base isol8:bash can't be decided"
+        withdrawn = decide_all(Graph(images=(base, evolve(CUSTOM, withdrawn=True))), observed, here)
+        assert withdrawn["bash-custom"].state == "up-to-date"
+
+    def test_a_held_image_with_a_problem_stays_held(self) -> None:
+        """It is left alone either way, and so is what stands on it; the problem is told."""
+        base = evolve(BASE, problem="docker/x: can't be read")
+        found = decide_all(
+            Graph(images=(base, CUSTOM)),
+            held(image(BASE), image(CUSTOM)),
+            Circumstances(checkout="here", held={"bash": dt.timedelta(days=1)}),
+        )
+        assert found["bash"].problem == "docker/x: can't be read"
+        assert [decision.state for decision in found.values()] == ["held", "up-to-date"]
 
 
 def test_effective_inputs_of_an_unreadable_record_are_the_inputs() -> None:

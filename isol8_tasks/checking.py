@@ -1,0 +1,65 @@
+"""Between build and promotion: the image is run as the sandbox will run it, and what it holds is written down."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from isol8_tasks.config import Config
+from isol8_tasks.inventory import encode
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.observed import Observed
+
+if TYPE_CHECKING:
+    from isol8_tasks.engine.containers import SandboxEngine
+    from isol8_tasks.verify.sandbox import Verdict, Verifier
+
+Check = Callable[[ImageSpec, str], str]
+"""Gets an image and the tag to run; returns its inventory in short. VerifyFailedError keeps the old image."""
+
+
+@define(eq=False)
+class Checker:
+    """Checks the images of one run."""
+
+    engine: "SandboxEngine"
+    config: Config
+    observed: Callable[[], Observed]
+    """What the engine holds by then."""
+    _verifier: "Verifier | None" = field(default=None, init=False)
+
+    def __call__(self, spec: ImageSpec, reference: str) -> str:
+        """Do what Check promises."""
+        from isol8_tasks.verify.sandbox import failure  # noqa: PLC0415 - a run with nothing to do checks nothing
+
+        verdict = self.verdict(spec, reference)
+        error = failure(f"{self.config.build.repository}:{spec.name}", verdict)
+        if error is not None:
+            raise error
+        return encode(verdict.release, verdict.packages)
+
+    def verdict(self, spec: ImageSpec, reference: str) -> "Verdict":
+        """Run all checks of an image: those for every image, and the user's own."""
+        from isol8_tasks.verify.sandbox import Subject, Verifier  # noqa: PLC0415 - as above
+
+        if self._verifier is None:
+            self._verifier = Verifier(self.engine)
+        arguments: Mapping[str, str] = dict(spec.args)
+        subject = Subject(
+            image=reference,
+            runtime=spec.runtime,
+            packages=spec.packages,
+            upstream=self._upstream(spec),
+            checks=self.config.verify.get(spec.name, ()),
+            registry=arguments.get("NPM_CONFIG_REGISTRY", ""),
+        )
+        return self._verifier.verify(subject)
+
+    def _upstream(self, spec: ImageSpec) -> tuple[str, ...]:
+        if spec.parent is None:
+            return tuple(reference for reference, _ in spec.inputs.upstream)
+        observed = self.observed()
+        parent = observed.record(spec.parent)
+        recorded = (parent.upstream,) if parent and parent.upstream else ()
+        # Where the upstream image was removed, what the parent has is not this image's doing.
+        return (*recorded, f"{observed.repository}:{spec.parent}")

@@ -1,0 +1,68 @@
+"""Running images: what is asked of an engine that runs one as isol8's clients do, and what comes of it."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from attrs import Factory, frozen
+
+from isol8_tasks.errors import EngineError
+
+
+@frozen(kw_only=True)
+class RunRequest:
+    """One command in a container of its own."""
+
+    image: str
+    """A tag or an id."""
+    command: tuple[str, ...]
+    user: str = "sandbox"
+    entrypoint: tuple[str, ...] | None = None
+    """None for the image's own."""
+    environment: Mapping[str, str] = Factory(dict)
+    """Besides the image's own."""
+    seconds: float
+    """How long it may take, counted from its start."""
+    resolver: bool = True
+    """Give it the engine's files for names, `localhost` among them. There is no network either way, and without them
+    the engine needs half the time to start it."""
+
+
+@frozen(kw_only=True)
+class Finished:
+    """How a command ended, and what it printed."""
+
+    exit: int | None
+    """None if it was ended since its time was over."""
+    stdout: bytes
+    stderr: bytes
+    output: bytes
+    """Both, as they came. Of each no more than the first 16 MiB is kept."""
+
+
+class NotStartedError(EngineError):
+    """The engine could not start the container: the image has no such user or command, or is broken otherwise."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """The engine's own words."""
+
+
+class NoSuchImageError(EngineError):
+    """The image is not on the engine."""
+
+
+class SandboxEngine(Protocol):
+    """What is asked of an engine that runs images. Every method raises EngineError (or a subclass)."""
+
+    def run(self, request: RunRequest) -> Finished:
+        """Run a command in a new container that is gone when this returns or raises.
+
+        NotStartedError and NoSuchImageError say that the image is what is wrong.
+        """
+
+    def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
+        """List all that is in a folder of the image, itself included, whoever may open it: path and st_mode."""
+
+    def sweep(self) -> None:
+        """Remove containers that a killed run left behind before they were started, or after they ended."""

@@ -1,0 +1,215 @@
+"""Throw-away containers of a real engine: an image is run once, locked down, and what it printed is kept."""
+
+import contextlib
+import io
+import json
+import math
+import tarfile
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Any, Final, Literal
+
+from attrs import frozen
+
+from isol8_tasks.engine.connection import Connection, RefusedError
+from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
+from isol8_tasks.errors import EngineError
+
+LABEL: Final = "org.isol8.tasks.check"
+"""On every container made here, with the image's reference, so that one that is left over can be told and removed."""
+
+
+def run(connection: Connection, request: RunRequest) -> Finished:
+    """Do what SandboxEngine.run promises."""
+    with _created(connection, request) as container, contextlib.ExitStack() as stack:
+        # Before it starts, so that neither its first line nor its end is missed.
+        params = {"stream": "1", "stdout": "1", "stderr": "1"}
+        what = f"the check of {request.image}"
+        chunks = connection.read(f"/containers/{container}/attach", what, params)
+        stack.enter_context(contextlib.closing(chunks))
+        end = connection.read(f"/containers/{container}/wait", what, {"condition": "removed"})
+        stack.enter_context(contextlib.closing(end))
+        next(chunks), next(end)
+        try:
+            connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
+        except RefusedError as error:
+            raise NotStartedError(str(error), error.reason) from error
+        return _followed(connection, container, request.seconds, _Streams(chunks, end))
+
+
+def modes(connection: Connection, image: str, folder: str) -> tuple[tuple[str, int], ...]:
+    """Do what SandboxEngine.modes promises."""
+    request = RunRequest(image=image, command=("true",), seconds=1)
+    with _created(connection, request) as container:
+        path = f"/containers/{container}/archive"
+        chunks = connection.read(path, f"the look into {image}", {"path": folder}, method="GET")
+        with contextlib.closing(chunks):
+            next(chunks)
+            with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
+                parent = folder.rpartition("/")[0]
+                return tuple((f"{parent}/{member.name}", _mode(member)) for member in archive)
+
+
+def sweep(connection: Connection) -> None:
+    """Do what SandboxEngine.sweep promises."""
+    # Those of a run at this moment are younger; those that run end by themselves.
+    filters = {"label": [LABEL], "until": [_LEFT_OVER]}
+    try:
+        connection.call(
+            "POST", "/containers/prune", "remove leftovers of checks", {"filters": json.dumps(filters)}
+        )
+    except RefusedError as error:
+        if error.status != _CONFLICT:
+            raise
+
+
+def frames(chunks: Iterable[bytes]) -> Iterator[tuple[Literal["stdout", "stderr"], bytes]]:
+    """Cut the stream of a container without a terminal into what it wrote, and where to."""
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        while len(rest) >= _HEADER:
+            size = int.from_bytes(rest[4:_HEADER], "big")
+            if len(rest) < _HEADER + size:
+                break
+            yield ("stderr" if rest[0] == _STDERR else "stdout"), rest[_HEADER : _HEADER + size]
+            rest = rest[_HEADER + size :]
+
+
+@frozen
+class _Streams:
+    """What is read of a container that runs."""
+
+    output: Generator[bytes, None, None]
+    end: Generator[bytes, None, None]
+
+
+class _Reader(io.RawIOBase):
+    """Chunks as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return this many bytes, less only at the end."""
+        parts = [self._rest]
+        missing = size - len(self._rest)
+        while missing > 0 and (chunk := next(self._chunks, b"")):
+            parts.append(chunk)
+            missing -= len(chunk)
+        whole = b"".join(parts)
+        self._rest = whole[size:]
+        return whole[:size]
+
+
+@contextlib.contextmanager
+def _created(connection: Connection, request: RunRequest) -> Iterator[str]:
+    """Make a container, and take it away at the end in whatever state it is."""
+    try:
+        made = connection.call(
+            "POST", "/containers/create", f"run {request.image}", body=_description(request)
+        )
+    except RefusedError as error:
+        if error.status == _NOT_FOUND:
+            raise NoSuchImageError(str(error)) from error
+        raise NotStartedError(str(error), error.reason) from error
+    container = str(made["Id"])
+    try:
+        yield container
+    finally:
+        try:
+            params = {"force": "1", "v": "1"}
+            connection.call("DELETE", f"/containers/{container}", f"remove {container}", params)
+        except RefusedError as error:
+            # It removes itself when it ends: gone already, or on its way.
+            if error.status not in {_NOT_FOUND, _CONFLICT}:
+                raise
+
+
+def _followed(connection: Connection, container: str, seconds: float, streams: _Streams) -> Finished:
+    """Read what a container prints until it ends, and end it when its time is over."""
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        # Its streams end with it, which wakes the reader; whatever goes wrong here is said by the removal.
+        with contextlib.suppress(EngineError):
+            connection.call("POST", f"/containers/{container}/kill", f"end {container}")
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    kept = {"stdout": bytearray(), "stderr": bytearray(), "output": bytearray()}
+    try:
+        for stream, data in frames(streams.output):
+            for each in (stream, "output"):
+                kept[each] += data[: _LONGEST - len(kept[each])]
+        answer = json.loads(b"".join(streams.end))
+    except ValueError as error:
+        raise EngineError(f"the engine did not tell how {container} ended") from error
+    finally:
+        timer.cancel()
+    return Finished(
+        exit=None if over.is_set() else int(answer["StatusCode"]),
+        stdout=bytes(kept["stdout"]),
+        stderr=bytes(kept["stderr"]),
+        output=bytes(kept["output"]),
+    )
+
+
+def _description(request: RunRequest) -> Mapping[str, Any]:
+    """Say to the engine what isol8's clients say (packages/core/src/engine/docker.ts), and less where it is safe to."""
+    # It ends by itself, should nobody be there any more to end it.
+    limit = ("timeout", "-s", "KILL", str(math.ceil(request.seconds) + _GRACE_SECONDS))
+    described: dict[str, Any] = {
+        "Image": request.image,
+        "Cmd": [*limit, *request.command],
+        "User": request.user,
+        "Env": [f"{name}={value}" for name, value in sorted(request.environment.items())],
+        "Labels": {LABEL: request.image},
+        "WorkingDir": "/sandbox",
+        "NetworkDisabled": not request.resolver,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "HostConfig": dict(_LOCKED_DOWN),
+    }
+    if request.entrypoint is not None:
+        described["Entrypoint"] = list(request.entrypoint)
+    return described
+
+
+def _mode(member: tarfile.TarInfo) -> int:
+    return _KINDS.get(member.type, 0o100000) | member.mode
+
+
+_LOCKED_DOWN: Final[Mapping[str, Any]] = {
+    "ReadonlyRootfs": True,
+    "Tmpfs": {
+        "/sandbox": "rw,exec,nosuid,nodev,size=512m,uid=100,gid=101",
+        "/tmp": "rw,noexec,nosuid,nodev,size=256m",  # noqa: S108 - a mount point inside the container
+    },
+    "NetworkMode": "none",
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges"],
+    "PidsLimit": 64,
+    "Memory": 512 * 1024 * 1024,
+    "AutoRemove": True,
+    # What it prints goes to whoever listens, and never to the engine's disk.
+    "LogConfig": {"Type": "none"},
+}
+_NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
+_GRACE_SECONDS: Final = 5
+_LEFT_OVER: Final = "20s"
+_LONGEST: Final = 16 * 1024 * 1024
+_HEADER: Final = 8
+_STDERR: Final = 2
+_KINDS: Final = {
+    tarfile.DIRTYPE: 0o040000,
+    tarfile.SYMTYPE: 0o120000,
+    tarfile.CHRTYPE: 0o020000,
+    tarfile.BLKTYPE: 0o060000,
+    tarfile.FIFOTYPE: 0o010000,
+}

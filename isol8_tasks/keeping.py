@@ -1,0 +1,198 @@
+"""The commands that look after images: rollback, release and prune."""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from isol8_tasks import units
+from isol8_tasks.commands import OwnCommand, say
+from isol8_tasks.errors import ConfigError
+from isol8_tasks.manifest import built_on
+from isol8_tasks.plan.holds import hold_tags
+from isol8_tasks.running import WAIT, one_line
+from isol8_tasks.session import Session
+from isol8_tasks.tasks import session
+from isol8_tasks.workspace import now
+
+if TYPE_CHECKING:
+    from isol8_tasks.pruning import Removal
+
+
+class _OfOneImage(OwnCommand):
+    """A command about one image that is named."""
+
+    cmd_options = (WAIT,)
+    doc_usage = "NAME (as python-custom)"
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Do it, holding the engine's lock, and write the manifest of what is there then."""
+        if len(args) != 1:
+            raise ConfigError(f"{self.name}: one image is expected, as in: doit {self.name} python-custom")
+        current = session()
+        current.wait = params["wait"]
+        try:
+            current.lock()
+            self.keep(current, _name(current, args[0]))
+            current.refresh()
+            current.resolve()
+        finally:
+            current.close()
+        return 0
+
+    def keep(self, current: Session, name: str) -> None:
+        """Do what the command is for."""
+        raise NotImplementedError
+
+
+class Rollback(_OfOneImage):
+    """Let an image be what it was before its last build, and stay so."""
+
+    doc_purpose = "swap an image with the one before it, and hold it there"
+    doc_description = "It is held until doit release, or as long as [hold] max_age in deps.toml says."
+
+    def keep(self, current: Session, name: str) -> None:
+        """Roll it back."""
+        from isol8_tasks.rollback import roll_back  # noqa: PLC0415 - most runs roll nothing back
+
+        roll_back(name, current.observed, current.engine, now=now())
+        current.refresh()
+        image = current.observed.public(name)
+        day = f"of {built_on(image)} " if image else ""
+        until = (now() + current.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
+        say(
+            f"{current.repository}:{name}  rolled back: the build {day}is in use again, and held until {until}"
+        )
+        say(
+            f"  What it was before is {current.repository}:{name}-previous. doit release {name} lets go of it."
+        )
+
+
+class Release(_OfOneImage):
+    """Let go of an image that is held."""
+
+    doc_purpose = "let go of an image that was rolled back; the next run brings it up to date"
+
+    def keep(self, current: Session, name: str) -> None:
+        """Let go of it."""
+        from isol8_tasks.rollback import release  # noqa: PLC0415 - most runs let go of nothing
+
+        if not release(name, current.observed, current.engine):
+            held = sorted(hold_tags(current.observed))
+            more = f"held are {', '.join(held)}" if held else "no image is"
+            raise ConfigError(f"{current.repository}:{name} is not held; {more}")
+        say(f"{current.repository}:{name}  released; doit plan {name} shows what a run would do")
+
+
+class Prune(OwnCommand):
+    """Remove what was made here and nothing uses any more."""
+
+    doc_purpose = "remove superseded, rejected, undeclared and long replaced images, after showing them"
+    doc_usage = "[--yes]"
+    doc_description = (
+        "An image that a container was made of stays, and so does one without our label. [prune] in deps.toml says "
+        "how long -previous images stay, and how large the builder's cache may be."
+    )
+    cmd_options = (
+        {
+            "name": "yes",
+            "short": "y",
+            "long": "yes",
+            "type": bool,
+            "default": False,
+            "help": "do not ask",
+        },
+        WAIT,
+    )
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Show them, ask, and remove them."""
+        self.no_arguments(args)
+        from isol8_tasks.pruning import remove  # noqa: PLC0415 - most runs remove nothing
+
+        current = session()
+        current.wait = params["wait"]
+        try:
+            current.lock()
+            found = _removals(current)
+            for each in found:
+                say(_line(each, current.repository))
+            free = [each for each in found if not each.in_use]
+            cache = self._cache_to_forget(current)
+            if not free and not cache:
+                say("nothing to remove")
+                return 0
+            if not params["yes"] and not _agreed(len(free), cache):
+                say("nothing was removed")
+                return 0
+            before = current.engine.disk()
+            gone = [each for each in free if remove(current.engine, each)]
+            if cache and current.config.prune.keep is not None:
+                current.engine.forget_builds(current.config.prune.keep)
+            after = current.engine.disk()
+            current.refresh()
+            current.resolve()
+        finally:
+            current.close()
+        images = max(before.images - after.images, 0)
+        builds = max(before.cache - after.cache, 0)
+        say(
+            f"{len(gone)} image{'' if len(gone) == 1 else 's'} removed · freed {units.size(images + builds)}"
+            f" (images {units.size(images)}, the builder's cache {units.size(builds)})"
+        )
+        return 0 if len(gone) == len(free) else 1
+
+    @staticmethod
+    def _cache_to_forget(current: Session) -> int:
+        """Return by how many bytes the builder's cache is larger than deps.toml says; 0 where it says nothing."""
+        keep = current.config.prune.keep
+        if keep is None:
+            return 0
+        over = max(current.engine.disk().cache - keep, 0)
+        if over:
+            say(f"the builder's cache  {units.size(over)} more than [prune] keep = {units.size(keep)}")
+        return over
+
+
+def _removals(current: Session) -> "tuple[Removal, ...]":
+    from isol8_tasks.pruning import ours_without_a_name, removals  # noqa: PLC0415 - as above
+
+    return removals(
+        current.observed,
+        ours_without_a_name(current.engine),
+        used=current.engine.used(),
+        undeclared=current.graph.undeclared,
+        held=current.holds,
+        now=now(),
+        previous_age=current.config.prune.previous_age,
+    )
+
+
+def _line(removal: "Removal", repository: str) -> str:
+    short = removal.image.id.removeprefix("sha256:")[:12]
+    what = ", ".join(removal.tags) or f"{short} (once {repository}:{removal.name})"
+    stays = "; in use by a container, so it stays" if removal.in_use else ""
+    return f"{what}  {removal.why}{stays}"
+
+
+def _agreed(count: int, cache: int) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "prune asks before it removes, and there is nobody to ask; doit prune --yes removes them"
+        )
+    more = " and shrink the builder's cache" if cache else ""
+    images = (
+        f"Remove {count} image{'' if count == 1 else 's'}{more}" if count else "Shrink the builder's cache"
+    )
+    return input(f"{images}? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _name(current: Session, word: str) -> str:
+    """Return the name of the image that is meant: by its name, its tag or its task."""
+    if word.startswith(f"{current.repository}:"):
+        return word.removeprefix(f"{current.repository}:")
+    kind, colon, rest = word.partition(":")
+    if not colon:
+        return word
+    return f"{rest}-custom" if kind == "custom" else rest

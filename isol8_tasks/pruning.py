@@ -1,0 +1,151 @@
+"""What nothing uses any more, of all that was made here; and its removal."""
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal
+
+from attrs import frozen
+
+from isol8_tasks.engine.upkeep import UpkeepEngine
+from isol8_tasks.errors import EngineError
+from isol8_tasks.plan.labels import layers_fingerprint, read
+from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
+from isol8_tasks.promotion import is_tag_of
+
+Why = Literal["superseded", "rejected", "undeclared", "previous"]
+
+
+@frozen(kw_only=True)
+class Removal:
+    """An image that may go."""
+
+    image: ObservedImage
+    name: str
+    """Which image of ours it is, or was: `python-custom`."""
+    why: Why
+    tags: tuple[str, ...] = ()
+    """The tags to be taken away; none for an image that has lost them all."""
+    in_use: bool = False
+    """A container was made of it, so it stays."""
+
+
+def removals(  # noqa: PLR0913 - each of them decides what may go
+    observed: Observed,
+    nameless: Sequence[ObservedImage],
+    *,
+    used: Collection[str],
+    undeclared: Collection[str],
+    held: Collection[str],
+    now: dt.datetime,
+    previous_age: dt.timedelta,
+) -> tuple[Removal, ...]:
+    """Return what nothing uses: of our images those that are superseded, rejected, undeclared or long replaced.
+
+    `nameless` are images without a tag that are known to be ours; `used` are the ids of those that a container,
+    running or not, was made of. What is held stays, with what waits to take its place.
+    """
+    found = (
+        *_nameless(nameless),
+        *_rejected(observed),
+        *_undeclared(observed, [name for name in undeclared if name not in held]),
+        *_previous(observed, {*undeclared, *held}, now, previous_age),
+    )
+    return tuple(
+        Removal(image=each.image, name=each.name, why=each.why, tags=each.tags, in_use=each.image.id in used)
+        for each in found
+    )
+
+
+def ours_without_a_name(engine: UpkeepEngine) -> tuple[ObservedImage, ...]:
+    """Return the images without a tag that we made, and nobody else.
+
+    A `docker commit` of an image of ours carries all its labels, but never exactly its layers.
+    """
+    return tuple(image for image in engine.nameless() if _made_here(engine, image))
+
+
+def remove(engine: UpkeepEngine, removal: Removal) -> bool:
+    """Remove an image with the tags that are named; tell whether it is gone. One that is in use stays."""
+    try:
+        # The marker last: what is cut off here is seen as ours until the end.
+        for tag in removal.tags:
+            engine.untag(tag)
+        if not removal.tags:
+            engine.untag(removal.image.id)
+    except EngineError:
+        return False
+    return True
+
+
+def _made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
+    record = read(image.labels)
+    if record is None:
+        return False
+    if record.role == "candidate":
+        # It never had a name that anybody could have built on.
+        return True
+    detail = engine.inspect(image.id)
+    return detail is not None and layers_fingerprint(detail.layers) == record.layers
+
+
+def _nameless(images: Sequence[ObservedImage]) -> Iterator[Removal]:
+    for image in images:
+        record = read(image.labels)
+        yield Removal(image=image, name=record.image if record else "", why="superseded")
+
+
+def _rejected(observed: Observed) -> Iterator[Removal]:
+    for image in observed.images:
+        for tag in image.tags:
+            name = tag.removeprefix(f"{observed.repository}:")
+            if name != tag and name.endswith("-rejected") and observed.read(image) is not None:
+                yield Removal(image=image, name=name.removesuffix("-rejected"), why="rejected", tags=(tag,))
+
+
+def _undeclared(observed: Observed, names: Collection[str]) -> Iterator[Removal]:
+    tags = _tags_by_name(observed) if names else {}
+    for name in names:
+        for image, found in tags.get(name, ()):
+            yield Removal(image=image, name=name, why="undeclared", tags=found)
+
+
+def _tags_by_name(observed: Observed) -> Mapping[str, list[tuple[ObservedImage, tuple[str, ...]]]]:
+    """Return by the names of our images which images carry their tags, the marker's last of all."""
+    private = f"{private_repository(observed.repository)}:"
+    found: dict[str, list[tuple[ObservedImage, tuple[str, ...]]]] = {}
+    for image in observed.images:
+        record = observed.read(image)
+        if record is None:
+            continue
+        tags = [
+            tag
+            for tag in image.tags
+            if is_tag_of(tag, record.image, observed.repository) and not tag.endswith("-rejected")
+        ]
+        if tags:
+            ordered = sorted(tags, key=lambda tag: tag.startswith(private))
+            found.setdefault(record.image, []).append((image, tuple(ordered)))
+    return found
+
+
+def _previous(
+    observed: Observed, kept: Collection[str], now: dt.datetime, age: dt.timedelta
+) -> Iterator[Removal]:
+    suffix = "-previous"
+    for name in observed.promoted:
+        image = observed.public(name + suffix)
+        if image is None or name in kept or observed.read(image) is None:
+            continue
+        current = observed.public(name)
+        # It is as old as what took its place.
+        if current is not None and now - _built(current) >= age:
+            yield Removal(
+                image=image, name=name, why="previous", tags=(f"{observed.repository}:{name}{suffix}",)
+            )
+
+
+def _built(image: ObservedImage) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(image.labels["org.opencontainers.image.created"])
+    except (KeyError, ValueError):
+        return dt.datetime.fromtimestamp(image.created, tz=dt.UTC)

@@ -1,0 +1,76 @@
+"""The way back: an image swaps tags with the one before it, and is held until somebody lets go of it.
+
+Every step leaves what clients find whole; one cut off between two is brought to its end, or undone, by the next run.
+"""
+
+import datetime as dt
+
+from isol8_tasks.engine import ImageEngine
+from isol8_tasks.errors import ConfigError
+from isol8_tasks.plan import labels
+from isol8_tasks.plan.holds import Hold, hold_tag, hold_tags, takes_effect
+from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
+from isol8_tasks.promotion import can_stay_as_it_is, child, client_tags, drop, keep_as_previous, switch
+
+
+def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.datetime) -> str:
+    """Let `-previous` have the public tag, what has it become `-previous`, and hold that; return the hold's tag.
+
+    Raises:
+        ConfigError: there is no such image, or none before it.
+
+    """
+    public, previous = observed.public(name), observed.public(f"{name}-previous")
+    repository = observed.repository
+    if public is None or observed.record(name) is None:
+        raise ConfigError(
+            f"{repository}:{name}: there is no such image of ours to roll back; doit plan shows them"
+        )
+    if previous is None or observed.read(previous) is None:
+        raise ConfigError(
+            f"{repository}:{name}: there is no {repository}:{name}-previous to roll back to; "
+            "an image has one from its second build on"
+        )
+    tag = hold_tag(repository, name, now)
+    if can_stay_as_it_is(previous):
+        engine.tag(f"{repository}:{name}-previous", tag)
+        restored = ObservedImage(id=previous.id, labels=previous.labels)
+    else:
+        restored_labels = {**previous.labels, **labels.restored(previous.labels)}
+        restored_id = child(engine, f"{repository}:{name}-previous", tag, restored_labels)
+        restored = ObservedImage(id=restored_id, labels=restored_labels)
+    keep_as_previous(name, public, repository, engine)
+    _switch(name, observed, engine, Hold(tag=tag, since=now, image=restored))
+    drop(engine, {public.id, previous.id} - {restored.id})
+    return tag
+
+
+def release(name: str, observed: Observed, engine: ImageEngine) -> bool:
+    """Let go of an image, and tell whether it was held."""
+    found = hold_tags(observed).get(name, ())
+    for hold in found:
+        engine.untag(hold.tag)
+    return bool(found)
+
+
+def mend(observed: Observed, engine: ImageEngine, *, now: dt.datetime, longest: dt.timedelta) -> bool:
+    """Finish or undo rollbacks that were cut off, take holds away that are over; tell whether anything was done."""
+    done = False
+    for name, (newest, *older) in hold_tags(observed).items():
+        public = observed.public(name)
+        unfinished = public is not None and public.id != newest.image.id
+        over = list(older)
+        if unfinished and takes_effect(observed, name, newest):
+            _switch(name, observed, engine, newest)
+            done = True
+        elif unfinished or now - newest.since >= longest:
+            over.append(newest)
+        for hold in over:
+            engine.untag(hold.tag)
+            done = True
+    return done
+
+
+def _switch(name: str, observed: Observed, engine: ImageEngine, hold: Hold) -> None:
+    engine.tag(hold.tag, f"{private_repository(observed.repository)}:{name}")
+    switch(name, observed, engine, hold.tag, client_tags(observed.repository, name, hold.image.labels))

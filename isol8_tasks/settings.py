@@ -1,0 +1,144 @@
+"""Reads the tables [hold], [prune] and [verify] of deps.toml: how images are kept, and what they are checked for."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from attrs import frozen
+
+from isol8_tasks.checks import UserCheck
+from isol8_tasks.reading import InvalidError, Problem, array, string, table, unknown, unless, wrong_type
+from isol8_tasks.units import parse_duration, parse_size
+
+_Value = TypeVar("_Value")
+
+_DAY: Final = dt.timedelta(days=1)
+
+
+@frozen(kw_only=True)
+class HoldSettings:
+    """The table [hold]: images that were rolled back."""
+
+    max_age: dt.timedelta = 7 * _DAY
+    """How long a hold lasts by itself."""
+
+
+@frozen(kw_only=True)
+class PruneSettings:
+    """The table [prune]: what doit prune leaves."""
+
+    previous_age: dt.timedelta = 7 * _DAY
+    """How long an image that was replaced stays as `-previous`."""
+    keep: int | None = None
+    """How many bytes the builder's cache may take; None for as many as it likes."""
+
+
+Checks = Mapping[str, tuple[UserCheck, ...]]
+"""A user's own checks, by the name of the image."""
+
+
+def read_hold(value: object, _: object) -> HoldSettings:
+    """Read the table [hold]."""
+    return _read(value, HoldSettings, {"max_age": _duration})
+
+
+def read_prune(value: object, _: object) -> PruneSettings:
+    """Read the table [prune]."""
+    return _read(value, PruneSettings, {"previous_age": _duration, "keep": _size})
+
+
+def read_verify(value: object, _: object) -> Checks:
+    """Read the table [verify]: under each image's name one check, or an array of them."""
+    problems: list[Problem] = []
+    checks: dict[str, tuple[UserCheck, ...]] = {}
+    for name, found in table(value, "; write [verify.python], and command = … below it").items():
+        entries = found if isinstance(found, list) else [found]
+        read = []
+        for index, entry in enumerate(entries):
+            try:
+                read.append(_check(entry))
+            except InvalidError as error:
+                path = (name, index) if isinstance(found, list) else (name,)
+                problems.extend(((*path, *below), what) for below, what in error.problems)
+        checks[name] = tuple(read)
+    return unless(problems, checks)
+
+
+def _check(value: object) -> UserCheck:
+    check = _read(
+        value,
+        UserCheck,
+        {
+            "command": lambda found: array("command", found, string),
+            "exit": _exit,
+            "output": _pattern,
+            "timeout": lambda found: _duration(found, _LONGEST_CHECK).total_seconds(),
+        },
+        needed=("command",),
+    )
+    if not check.command:
+        raise InvalidError(below=[(("command",), 'no words; write command = ["bash", "-c", "jq --version"]')])
+    return check
+
+
+def _read(
+    value: object,
+    kind: Callable[..., _Value],
+    readers: Mapping[str, Callable[[Any], object]],
+    needed: tuple[str, ...] = (),
+) -> _Value:
+    """Return the table as a value of that kind, each key by its reader; every problem in it is raised at once."""
+    problems: list[Problem] = []
+    known: dict[str, object] = {}
+    found = table(value)
+    for key, item in found.items():
+        if key not in readers:
+            problems.append(((key,), unknown("not a setting of this table", key, readers)))
+            continue
+        try:
+            known[key] = readers[key](item)
+        except InvalidError as error:
+            problems.extend(error.at(key))
+    problems += [((), f"{key} is missing") for key in needed if key not in found]
+    return kind(**unless(problems, known))
+
+
+def _duration(value: object, longest: dt.timedelta | None = None) -> dt.timedelta:
+    text = string(value)
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        raise InvalidError(str(error)) from None
+    if longest is not None and found > longest:
+        raise InvalidError(f"{text!r} is more than an hour, and nothing is checked for longer")
+    return found
+
+
+def _size(value: object) -> int:
+    text = string(value)
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise InvalidError(str(error)) from None
+
+
+def _exit(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidError(wrong_type(value, "an integer"))
+    if not 0 <= value <= _HIGHEST_EXIT:
+        raise InvalidError(f"{value}, where an exit code from 0 to {_HIGHEST_EXIT} is expected")
+    return value
+
+
+def _pattern(value: object) -> str:
+    text = string(value)
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise InvalidError(f"{text!r} is not a regular expression: {error}") from None
+    return text
+
+
+_HIGHEST_EXIT: Final = 255
+_LONGEST_CHECK: Final = dt.timedelta(hours=1)

@@ -1,0 +1,235 @@
+"""What an image does not hold of what it promises: a closed set of kinds with data, and their words."""
+
+from typing import assert_never
+
+from attrs import frozen
+
+from isol8_tasks.engine.progress import clean
+
+
+@frozen(kw_only=True)
+class NotStarted:
+    """The engine could not start a container of it."""
+
+    reason: str
+
+
+@frozen(kw_only=True)
+class RuntimeBroken:
+    """The runtime runs no code."""
+
+    runtime: str
+    output: str
+
+
+@frozen(kw_only=True)
+class LookHung:
+    """What looks at the image did not come to its end in time."""
+
+    seconds: float
+    output: str
+
+
+@frozen(kw_only=True)
+class LookBroken:
+    """What looks at the image ended before it had said everything."""
+
+    exit: int
+    output: str
+
+
+@frozen(kw_only=True)
+class OtherFirstProcess:
+    """Process 1 is not tini."""
+
+    name: str
+
+
+@frozen(kw_only=True)
+class SignalsLost:
+    """A signal to process 1 does not reach the program."""
+
+
+@frozen(kw_only=True)
+class PackageMissing:
+    """A package that was asked for is not there."""
+
+    package: str
+
+
+@frozen(kw_only=True)
+class PackageHidden:
+    """A package is there, and the user of the sandbox may not read it."""
+
+    package: str
+    path: str
+
+
+@frozen(kw_only=True)
+class WrongVersion:
+    """A package is there in a version that was not asked for."""
+
+    package: str
+    version: str
+
+
+@frozen(kw_only=True)
+class ExtraMissing:
+    """What an extra of a package needs is not there, or in another version."""
+
+    package: str
+    needed: str
+
+
+@frozen(kw_only=True)
+class PackageUnusable:
+    """A package is there and can't be used."""
+
+    package: str
+    use: str
+    """What was tried, as `import numpy`."""
+    output: str
+
+
+@frozen(kw_only=True)
+class PrivilegedFile:
+    """A program that runs as its owner or group (setuid, setgid), which the upstream image does not have."""
+
+    path: str
+    mode: int
+
+
+@frozen(kw_only=True)
+class WritableByAll:
+    """A file or folder that everybody may write to, which the upstream image does not have."""
+
+    path: str
+    mode: int
+
+
+@frozen(kw_only=True)
+class CommandExit:
+    """A check of the user's own ended with another exit code."""
+
+    command: tuple[str, ...]
+    expected: int
+    exit: int
+    output: str
+
+
+@frozen(kw_only=True)
+class CommandOutput:
+    """A check of the user's own did not print what it has to."""
+
+    command: tuple[str, ...]
+    pattern: str
+    output: str
+
+
+@frozen(kw_only=True)
+class CommandHung:
+    """A check of the user's own did not end in time."""
+
+    command: tuple[str, ...]
+    seconds: float
+    output: str
+
+
+ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost
+PackageFinding = PackageMissing | PackageHidden | WrongVersion | ExtraMissing | PackageUnusable
+FileFinding = PrivilegedFile | WritableByAll
+CommandFinding = CommandExit | CommandOutput | CommandHung
+Finding = ImageFinding | PackageFinding | FileFinding | CommandFinding
+
+
+def render(finding: Finding) -> str:
+    """Return a finding in words, on one line."""
+    match finding:
+        case NotStarted() | RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
+            words = _image(finding)
+        case PackageMissing() | PackageHidden() | WrongVersion() | ExtraMissing() | PackageUnusable():
+            words = _package(finding)
+        case PrivilegedFile(path=path, mode=mode):
+            words = f"{path} is setuid or setgid (mode {mode:04o}), and in the upstream image it is not"
+        case WritableByAll(path=path, mode=mode):
+            words = (
+                f"{path} can be written to by everybody (mode {mode:04o}), and in the upstream image it can't"
+            )
+        case _:
+            words = _command(finding)
+    return clean(words)
+
+
+def output(finding: Finding) -> tuple[str, ...]:
+    """Return the last lines of what was printed, oldest first; nothing where there was no command."""
+    match finding:
+        case (
+            RuntimeBroken(output=text)
+            | LookHung(output=text)
+            | LookBroken(output=text)
+            | PackageUnusable(output=text)
+            | CommandExit(output=text)
+            | CommandOutput(output=text)
+            | CommandHung(output=text)
+        ):
+            lines = [clean(line) for line in text.splitlines()]
+            return tuple([line for line in lines if line.strip()][-_LINES:])
+        case _:
+            return ()
+
+
+def _image(finding: ImageFinding) -> str:
+    match finding:
+        case NotStarted(reason=reason):
+            return f"it can't be started: {reason}"
+        case RuntimeBroken(runtime=runtime):
+            return f"{runtime} runs no code"
+        case LookHung(seconds=seconds):
+            return f"the look into it did not end within {seconds:g} s"
+        case LookBroken(exit=code):
+            return f"the look into it broke off (exit code {code})"
+        case OtherFirstProcess(name=name):
+            return f"process 1 is {name}, not tini"
+        case SignalsLost():
+            return "a signal to process 1 does not reach the program"
+        case _:
+            assert_never(finding)
+
+
+def _package(finding: PackageFinding) -> str:
+    match finding:
+        case PackageMissing(package=package):
+            return f"{package} is not there"
+        case PackageHidden(package=package, path=path):
+            return f"{package} is there, but user sandbox can't read {path}"
+        case WrongVersion(package=package, version=version):
+            return f"{package} was asked for, and version {version} is there"
+        case ExtraMissing(package=package, needed=needed):
+            return f"{package} needs {needed}, which is not there"
+        case PackageUnusable(package=package, use=use):
+            return f"{package} is there, but can't be used: {use}"
+        case _:
+            assert_never(finding)
+
+
+def _command(finding: CommandFinding) -> str:
+    match finding:
+        case CommandExit(command=command, expected=expected, exit=code):
+            return f"check {_shown(command)} ended with exit code {code}, not {expected}"
+        case CommandOutput(command=command, pattern=pattern):
+            return f"check {_shown(command)} printed nothing that matches {pattern!r}"
+        case CommandHung(command=command, seconds=seconds):
+            return f"check {_shown(command)} did not end within {seconds:g} s"
+        case _:
+            assert_never(finding)
+
+
+def _shown(command: tuple[str, ...]) -> str:
+    import shlex  # noqa: PLC0415 - only a failure has use for it
+
+    text = shlex.join(command)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_LINES = 12
+_SHOWN = 100

@@ -1,0 +1,1 @@
+console.log(JSON.stringify({ answer: 40 + 2, version: Deno.version.deno }));

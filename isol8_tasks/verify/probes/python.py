@@ -1,0 +1,197 @@
+"""Imports what packages bring as a program in /sandbox would, and lists all packages; for any Python 3.9 or newer.
+
+The answer goes to file descriptor 3, since packages print what they like. Each package is imported in a child of its
+own, where it can crash or hang.
+"""
+
+import contextlib
+import csv
+import importlib
+import json
+import os
+import platform
+import re
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+SECONDS = 30
+NOT_MEANT = {
+    "test",
+    "tests",
+    "testing",
+    "doc",
+    "docs",
+    "example",
+    "examples",
+    "benchmark",
+    "benchmarks",
+    "scripts",
+}
+
+Fields = dict[str, list[str]]
+"""The header of METADATA, each field with its values."""
+
+
+def folders(places: Iterable[str]) -> Iterator[tuple[Path, Fields]]:
+    """Give the metadata of installed packages, each package once, and the one first that is imported."""
+    seen = set()
+    for place in places:
+        with contextlib.suppress(OSError):
+            for name in sorted(os.listdir(place or ".")):  # noqa: PTH208 - only some become paths
+                if name.endswith((".dist-info", ".egg-info")):
+                    folder = Path(place, name)
+                    fields = metadata(folder)
+                    known = canonical(fields.get("Name", [""])[0])
+                    if known and known not in seen:
+                        seen.add(known)
+                        yield folder, fields
+
+
+def metadata(folder: Path) -> Fields:
+    """Read the header of a package's metadata; there is nothing in it where it can't be read."""
+    fields: Fields = {}
+    for file in (folder / "METADATA", folder / "PKG-INFO", folder):
+        try:
+            with file.open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    if not line.strip():
+                        break
+                    key, colon, value = line.partition(": ")
+                    if colon and not line[0].isspace():
+                        fields.setdefault(key, []).append(value.strip())
+            break
+        except OSError:
+            continue
+    return fields
+
+
+def canonical(name: str) -> str:
+    """Return a name as PEP 503 has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def recorded(folder: Path) -> list[str]:
+    """Return the files of a wheel, relative to the folder that its metadata lies in."""
+    with contextlib.suppress(OSError), (folder / "RECORD").open(encoding="utf-8", newline="") as file:
+        return [row[0] for row in csv.reader(file) if row]
+    return []
+
+
+def modules(folder: Path, name: str) -> list[str]:
+    """Return the names under which a package is meant to be imported."""
+    names = of_files(recorded(folder))
+    if not names:
+        with contextlib.suppress(OSError):
+            names = set((folder / "top_level.txt").read_text(encoding="utf-8").split())
+    names = {each for each in names if all(part.isidentifier() for part in each.split("."))}
+    public = {
+        each for each in names if not each.startswith("_") and each.split(".")[0].lower() not in NOT_MEANT
+    }
+    same = {each for each in public if canonical(each) == name}
+    return sorted(same or public or names)
+
+
+def of_files(paths: Iterable[str]) -> set[str]:
+    """Return the modules and outermost packages among the files of a wheel."""
+    packages, single = set(), set()
+    for path in paths:
+        parts = tuple(path.split("/"))
+        stem, _, ending = parts[-1].partition(".")
+        if parts[0].endswith((".dist-info", ".egg-info", ".data")) or parts[0] in {"", "..", "__pycache__"}:
+            continue
+        if ending != "py" and not ending.endswith("so"):
+            continue
+        if stem == "__init__":
+            packages.add(parts[:-1])
+        else:
+            single.add((*parts[:-1], stem))
+    outer = {
+        each for each in packages | single if not any(each[:end] in packages for end in range(1, len(each)))
+    }
+    # In a folder without __init__.py, modules beside packages are inner parts of something.
+    least = min(map(len, outer), default=0)
+    return {".".join(each) for each in outer if each in packages or len(each) == least}
+
+
+def imported(names: list[str]) -> str:
+    """Import in a child, and return what went wrong: what was tried, and below it what was said; empty if nothing."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        problem, name = "", ""
+        try:
+            for name in names:
+                importlib.import_module(name)
+        except BaseException:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
+            problem = f"import {name}\n{traceback.format_exc()[-4000:]}"
+        os.write(writer, b"=" + problem.encode("utf-8", "replace"))
+        os._exit(0)
+    os.close(writer)
+    every = f"import {', '.join(names)}"
+    ready, _, _ = select.select([reader], [], [], SECONDS)
+    text = os.read(reader, 65536) if ready else b""
+    os.close(reader)
+    if not ready:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if not ready:
+        return f"{every} did not end"
+    if not text:
+        return f"{every} ended the process ({os.waitstatus_to_exitcode(status)})"
+    return text[1:].decode()
+
+
+def looked(name: str, known: dict[str, tuple[Path, Fields]]) -> "dict[str, object] | None":
+    """Return what there is to say of one package; None if it is not there."""
+    if name not in known:
+        return None
+    folder, _ = known[name]
+    names = modules(folder, name)
+    # Stubs and programs have nothing to import, and then it counts that their files are there.
+    gone = (
+        [] if names else [path for path in recorded(folder) if not os.access(folder.parent / path, os.R_OK)]
+    )
+    return {"problem": imported(names) if names else "", "gone": gone[:1]}
+
+
+def environment() -> dict[str, str]:
+    """Return what the markers of requirements are about (PEP 508)."""
+    version = sys.implementation.version
+    return {
+        "implementation_name": sys.implementation.name,
+        "implementation_version": ".".join(map(str, version[:3])),
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "platform_release": platform.release(),
+        "platform_system": platform.system(),
+        "platform_version": platform.version(),
+        "python_full_version": platform.python_version(),
+        "python_version": ".".join(platform.python_version_tuple()[:2]),
+        "sys_platform": sys.platform,
+    }
+
+
+def main() -> None:
+    """Answer for the packages that are named."""
+    known = {canonical(fields["Name"][0]): (folder, fields) for folder, fields in folders(sys.path)}
+    answer = {
+        "answer": 40 + 2,
+        "version": platform.python_version(),
+        "environment": environment(),
+        "packages": [
+            [fields["Name"][0], fields.get("Version", [""])[0], fields.get("Requires-Dist", [])]
+            for _, fields in known.values()
+        ],
+        "items": [looked(name, known) for name in sys.argv[1:]],
+    }
+    with open(3, "w", encoding="utf-8") as file:
+        json.dump(answer, file)
+
+
+if __name__ == "__main__":
+    main()

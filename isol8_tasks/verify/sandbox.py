@@ -1,0 +1,153 @@
+"""Runs the checks of an image in throw-away containers, and tells what they found and what is in it."""
+
+import re
+import secrets
+import threading
+from collections.abc import Iterator
+
+from attrs import define, field, frozen
+
+from isol8_tasks.checks import UserCheck
+from isol8_tasks.engine.containers import NoSuchImageError, NotStartedError, RunRequest, SandboxEngine
+from isol8_tasks.errors import VerifyFailedError
+from isol8_tasks.inventory import Package
+from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.verify import probe
+from isol8_tasks.verify.findings import (
+    CommandExit,
+    CommandHung,
+    CommandOutput,
+    Finding,
+    NotStarted,
+    output,
+    render,
+)
+from isol8_tasks.verify.judging import inventory, is_loose, judge, loose_files
+from isol8_tasks.verify.probe import Look
+from isol8_tasks.verify.wanted import ECOSYSTEMS
+
+
+@frozen(kw_only=True)
+class Subject:
+    """An image, and what it promises."""
+
+    image: str
+    """The tag or id to run."""
+    runtime: str
+    packages: tuple[str, ...] = ()
+    """What was asked for, as specs."""
+    upstream: tuple[str, ...] = ()
+    """Images to compare its files with; the first that is on the engine counts."""
+    checks: tuple[UserCheck, ...] = ()
+    registry: str = ""
+    """The NPM_CONFIG_REGISTRY that it was built with, which Deno has to be told again; empty for npm's own."""
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What came of the checks."""
+
+    findings: tuple[Finding, ...]
+    """Empty if the image holds what it promises."""
+    release: str = ""
+    """Alpine's."""
+    packages: tuple[Package, ...] = ()
+    """What is in the image, sorted."""
+
+
+@define(eq=False)
+class Verifier:
+    """Checks images, from several threads if need be; remembers what it saw in upstream images as long as it lives."""
+
+    engine: SandboxEngine
+    _upstream: dict[str, frozenset[tuple[str, int]] | None] = field(factory=dict, init=False)
+    """By reference: what is setuid, setgid or writable by everybody; None where the image is not on the engine."""
+    _mutex: threading.Lock = field(factory=threading.Lock, init=False)
+
+    def verify(self, subject: Subject) -> Verdict:
+        """Run every check of an image; an EngineError means that the engine failed, not the image."""
+        mark = secrets.token_hex(8)
+        ecosystem = ECOSYSTEMS[RUNTIMES[subject.runtime].ecosystem]
+        items = tuple(map(ecosystem.item, subject.packages))
+        request = probe.request(
+            subject.image,
+            subject.runtime,
+            items,
+            mark=mark,
+            # Without packages nothing looks a name up.
+            whole=bool(items),
+            environment=_environment(subject.registry),
+        )
+        try:
+            finished = self.engine.run(request)
+        except NotStartedError as error:
+            return Verdict(findings=(NotStarted(reason=error.reason),))
+        look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
+        findings: list[Finding] = list(
+            judge(subject.runtime, subject.packages, look, finished, request.seconds)
+        )
+        if loose := self._loose(subject.image, look):
+            findings += loose_files(loose, self._known(subject.upstream))
+        for check in subject.checks:
+            findings += self._run(subject.image, check)
+        return Verdict(
+            findings=tuple(findings), release=look.release, packages=inventory(subject.runtime, look)
+        )
+
+    def _loose(self, image: str, look: Look) -> set[tuple[str, int]]:
+        closed = (entry for folder in look.closed for entry in self.engine.modes(image, folder))
+        return {*look.modes, *((path, mode) for path, mode in closed if is_loose(mode))}
+
+    def _known(self, references: tuple[str, ...]) -> frozenset[tuple[str, int]]:
+        """Return what the upstream image has of the kind; who finds nothing in an image never asks."""
+        with self._mutex:
+            for reference in references:
+                if reference not in self._upstream:
+                    self._upstream[reference] = self._look_upstream(reference)
+                if (known := self._upstream[reference]) is not None:
+                    return known
+        return frozenset()
+
+    def _look_upstream(self, reference: str) -> frozenset[tuple[str, int]] | None:
+        mark = secrets.token_hex(8)
+        try:
+            finished = self.engine.run(probe.upstream_request(reference, mark=mark))
+        except (NoSuchImageError, NotStartedError):
+            return None
+        look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
+        return frozenset(self._loose(reference, look))
+
+    def _run(self, image: str, check: UserCheck) -> Iterator[Finding]:
+        command = check.command
+        try:
+            finished = self.engine.run(RunRequest(image=image, command=command, seconds=check.timeout))
+        except NotStartedError as error:
+            yield NotStarted(reason=error.reason)
+            return
+        text = finished.output.decode("utf-8", "replace")
+        if finished.exit is None:
+            yield CommandHung(command=command, seconds=check.timeout, output=text)
+        elif finished.exit != check.exit:
+            yield CommandExit(command=command, expected=check.exit, exit=finished.exit, output=text)
+        elif not re.search(check.output, text):
+            yield CommandOutput(command=command, pattern=check.output, output=text)
+
+
+def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
+    """Return what to raise for an image that does not hold what it promises; None for one that does."""
+    if not verdict.findings:
+        return None
+    lines = []
+    for finding in verdict.findings:
+        lines.append(f"  {render(finding)}")
+        lines += [f"      {line}" for line in output(finding)]
+    return VerifyFailedError(
+        "\n".join([f"{image} does not hold what it promises", *lines]),
+        findings=tuple(map(render, verdict.findings)),
+        output=tuple(line for finding in verdict.findings for line in output(finding)),
+    )
+
+
+def _environment(registry: str) -> dict[str, str]:
+    """Name the registry without a user's name and password, which don't count and are nobody's business in there."""
+    return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}

@@ -1,0 +1,506 @@
+"""Checks of images on a real engine: good ones pass, and each kind of bad one is told from them."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docker
+import pytest
+
+from isol8_tasks.checks import UserCheck
+from isol8_tasks.config import parse_config
+from isol8_tasks.engine.containers import NoSuchImageError, RunRequest
+from isol8_tasks.engine.daemon import DockerEngine
+from isol8_tasks.engine.sandboxes import LABEL
+from isol8_tasks.errors import EngineError
+from isol8_tasks.packages import shell_word
+from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.verify.findings import (
+    CommandExit,
+    CommandHung,
+    CommandOutput,
+    ExtraMissing,
+    Finding,
+    LookBroken,
+    LookHung,
+    NotStarted,
+    OtherFirstProcess,
+    PackageHidden,
+    PackageMissing,
+    PackageUnusable,
+    PrivilegedFile,
+    RuntimeBroken,
+    SignalsLost,
+    WritableByAll,
+    WrongVersion,
+)
+from isol8_tasks.verify.sandbox import Subject, Verdict, Verifier
+
+CHECKOUT = Path(__file__).parents[2]
+REPOSITORY = "isol8testverify"
+MODULES = "/usr/local/lib/node_modules"
+# A shell has no handler for the signal, so that the kernel keeps it from the first process.
+DEAF_TINI = "RUN printf '#!/bin/sh\\nshift\\n\"$@\" &\\nwait $!\\n' > /opt/tini && chmod 755 /opt/tini"
+NESTED = "RUN mkdir -p /srv/a/b && touch /srv/a/b/x"
+EXAMPLE = parse_config((CHECKOUT / "examples" / "deps.toml").read_text(), "deps.toml").dependencies
+UPSTREAM = ("alpine:3.21",)
+
+Build = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def verifier(engine: DockerEngine) -> Verifier:
+    """Give what checks images."""
+    return Verifier(engine)
+
+
+@pytest.fixture(name="bases", scope="module")
+def make_bases(engine: DockerEngine, base_images: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Give tags of this module's own for the base images."""
+    tags = {runtime: f"{REPOSITORY}:{runtime}" for runtime in base_images}
+    for runtime, image in base_images.items():
+        engine.tag(image, tags[runtime])
+    yield tags
+    for tag in tags.values():
+        engine.untag(tag)
+
+
+@pytest.fixture(name="verify")
+def make_verify(verifier: Verifier, bases: Mapping[str, str], build_image: Build) -> Callable[..., Verdict]:
+    """Give `verify(runtime, steps, *packages)`, which checks an image made of a base by a few steps."""
+
+    def verify(runtime: str, steps: str, *packages: str) -> Verdict:
+        image = bases[runtime]
+        if steps:
+            image = build_image(f"verify-{runtime}", f"FROM {image}\n{steps}\n")
+        upstream = ("denoland/deno:alpine",) if runtime == "deno" else UPSTREAM
+        return verifier.verify(Subject(image=image, runtime=runtime, packages=packages, upstream=upstream))
+
+    return verify
+
+
+@pytest.fixture
+def leftovers(docker_api: docker.APIClient) -> Callable[[str], list[str]]:
+    """Give what finds the containers of checks of an image, in whatever state."""
+
+    def find(image: str) -> list[str]:
+        found = docker_api.containers(all=True, filters={"label": f"{LABEL}={image}"})
+        return [each["State"] for each in found]
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(docker_api: docker.APIClient) -> Iterator[None]:
+    """Make sure that each test's containers of our images are gone."""
+    yield
+    found = docker_api.containers(all=True, filters={"label": LABEL})
+    assert [each["Image"] for each in found if each["Image"].startswith(f"{REPOSITORY}:")] == []
+
+
+def _dist(name: str, source: str, *, version: str = "1.0", more: str = "") -> str:
+    """Return the step that installs a Python package of one module."""
+    info = f"{name}-{version}.dist-info"
+    return (
+        f"RUN cd $(python3 -c 'import site; print(site.getsitepackages()[0])') && mkdir {info}"
+        f" && printf '%s\\n' 'Name: {name}' 'Version: {version}' {more} > {info}/METADATA"
+        f" && printf '%s\\n' {name}.py,, > {info}/RECORD && printf '%s\\n' {shell_word(source)} > {name}.py"
+    )
+
+
+def _module(name: str, source: str | None, **manifest: object) -> str:
+    """Return the step that installs a package of npm's."""
+    text = json.dumps({"name": name, "version": "1.2.3", **manifest})
+    write = f" && printf '%s\\n' {shell_word(source)} > index.js" if source is not None else ""
+    folder = f"{MODULES}/{name}"
+    return f"RUN mkdir -p {folder} && cd {folder} && printf '%s\\n' {shell_word(text)} > package.json{write}"
+
+
+class TestGood:
+    """Images that hold what they promise."""
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_bases(self, verify: Callable[..., Verdict], runtime: str) -> None:
+        """Every base passes, and its inventory has Alpine's packages and the runtime."""
+        verdict = verify(runtime, "")
+        assert verdict.findings == ()
+        names = {(each.ecosystem, each.name) for each in verdict.packages}
+        of_runtime = {
+            "python": [("apk", "python3"), ("pypi", "pip")],
+            "node": [("apk", "nodejs"), ("npm", "npm")],
+            "bun": [("generic", "bun")],
+            "deno": [("generic", "deno")],
+            "bash": [("apk", "bash")],
+        }
+        assert {("apk", "tini"), ("apk", "musl")} <= names
+        assert any(each in names for each in of_runtime[runtime])
+        assert verdict.release.startswith("3.")
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_example(self, verify: Callable[..., Verdict], runtime: str) -> None:
+        """The packages of examples/deps.toml are installed by the documented commands, found and used."""
+        packages = EXAMPLE[runtime]
+        words = " ".join(map(shell_word, (*RUNTIMES[runtime].install, *packages)))
+        verdict = verify(runtime, f"RUN {words}", *packages)
+        assert verdict.findings == ()
+        names = {each.name for each in verdict.packages}
+        assert {package.removeprefix("npm:") for package in packages} <= names
+
+    @pytest.mark.parametrize(
+        ("runtime", "steps", "package"),
+        [
+            ("python", _dist("fine", "x = 1"), "Fine>=0.5"),
+            ("python", _dist("quiet", "print('noise')"), "quiet"),
+            (
+                "node",
+                _module("esm", "export const x = await 1", type="module", exports="./index.js"),
+                "esm@^1",
+            ),
+            ("node", _module("cjs", "exports.x = 1"), "cjs@1.2.x"),
+            ("node", _module("@types/x", None, types="index.d.ts", main=""), "@types/x"),
+            ("node", _module("cli", "console.log(1); process.exit(0)", bin="index.js"), "cli"),
+            ("bun", _module("cjs", "exports.x = 1", main="index.js"), "cjs@>=1 <2"),
+            ("bash", "RUN true", "so:libcurl.so.4"),
+            ("bash", "RUN true", "cmd:curl"),
+            ("bash", "RUN true", "curl>1"),
+        ],
+        ids=[
+            *(
+                "python",
+                "python that prints",
+                "ESM with top-level await",
+                "CommonJS",
+                "types only",
+                "program",
+            ),
+            *("bun", "library of apk", "command of apk", "apk with a version"),
+        ],
+    )
+    def test_kinds_of_packages(
+        self, verify: Callable[..., Verdict], runtime: str, steps: str, package: str
+    ) -> None:
+        """Each kind of package passes by what it offers."""
+        assert verify(runtime, steps, package).findings == ()
+
+
+def _kinds(findings: tuple[Finding, ...]) -> list[type]:
+    return [type(each) for each in findings]
+
+
+class TestBad:
+    """Images that don't, each in one way."""
+
+    @pytest.mark.parametrize(
+        ("runtime", "steps", "package", "finding"),
+        [
+            ("python", "RUN true", "numpy", PackageMissing(package="numpy")),
+            ("node", "RUN true", "lodash", PackageMissing(package="lodash")),
+            ("bun", "RUN true", "zod", PackageMissing(package="zod")),
+            ("deno", "RUN true", "npm:is-number", PackageMissing(package="npm:is-number")),
+            ("bash", "RUN true", "jq", PackageMissing(package="jq")),
+            ("python", _dist("old", "x = 1"), "old>=2", WrongVersion(package="old>=2", version="1.0")),
+            (
+                "node",
+                _module("old", "exports.x = 1"),
+                "old@^2",
+                WrongVersion(package="old@^2", version="1.2.3"),
+            ),
+            (
+                "bun",
+                _module("old", "exports.x = 1", main="index.js"),
+                "old@^2",
+                WrongVersion(package="old@^2", version="1.2.3"),
+            ),
+            (
+                "python",
+                _dist("half", "x = 1", more="""'Requires-Dist: socks>=1; extra == "s"'"""),
+                "half[s]",
+                ExtraMissing(package="half[s]", needed="socks>=1"),
+            ),
+            (
+                "bun",
+                f"{_module('mine', 'exports.x = 1')} && chmod 700 {MODULES}/mine",
+                "mine",
+                PackageHidden(package="mine", path=f"{MODULES}/mine/package.json"),
+            ),
+            (
+                "bash",
+                "RUN chmod 700 /usr/bin/curl /usr/bin/wcurl",
+                "curl",
+                PackageUnusable(package="curl", use="its command /usr/bin/wcurl", output=""),
+            ),
+        ],
+        ids=[
+            *("python missing", "node missing", "bun missing", "deno missing", "bash missing"),
+            *("python version", "node version", "bun version", "extra", "unreadable", "no command"),
+        ],
+    )
+    def test_package(  # one parameter for each column of the table
+        self, verify: Callable[..., Verdict], *, runtime: str, steps: str, package: str, finding: Finding
+    ) -> None:
+        """The package is named, and what is wrong with it."""
+        assert verify(runtime, steps, package).findings == (finding,)
+
+    @pytest.mark.parametrize(
+        ("runtime", "steps", "package", "use", "said"),
+        [
+            (
+                "python",
+                _dist("bad", "import nothing_such"),
+                "bad",
+                "import bad",
+                "No module named 'nothing_such'",
+            ),
+            ("python", _dist("bad", "import os; os._exit(7)"), "bad", "import bad ended the process (7)", ""),
+            ("node", _module("bad", "throw new Error('no musl')"), "bad", 'require("bad")', "no musl"),
+            (
+                "node",
+                _module("bad", "process.abort()"),
+                "bad",
+                'require("bad") ended the process (SIGABRT)',
+                "",
+            ),
+            (
+                "bun",
+                _module("bad", "throw new Error('no musl')", main="index.js"),
+                "bad",
+                'require("bad")',
+                "no musl",
+            ),
+        ],
+        ids=["python", "python that ends", "node", "node that crashes", "bun"],
+    )
+    def test_installed_but_not_usable(  # noqa: PLR0913  # one parameter for each column of the table
+        self, verify: Callable[..., Verdict], *, runtime: str, steps: str, package: str, use: str, said: str
+    ) -> None:
+        """What installs and does not load is told with the runtime's own words."""
+        finding = verify(runtime, steps, package).findings[0]
+        assert isinstance(finding, PackageUnusable)
+        assert finding.use == use
+        assert said in finding.output
+
+    def test_a_package_that_import_does_not_find(self, verify: Callable[..., Verdict]) -> None:
+        """A package is no use to programs that `import` it if Node looks elsewhere."""
+        steps = f"{_module('mine', 'exports.x = 1')} && rm /node_modules"
+        uses = [
+            each.use for each in verify("node", steps, "mine").findings if isinstance(each, PackageUnusable)
+        ]
+        assert uses == ['import("mine")']
+
+    @pytest.mark.parametrize(
+        ("steps", "findings"),
+        [
+            ("RUN touch /opt/x && chmod 4755 /opt/x", (PrivilegedFile(path="/opt/x", mode=0o4755),)),
+            ("RUN touch /opt/x && chmod 2755 /opt/x", (PrivilegedFile(path="/opt/x", mode=0o2755),)),
+            ("RUN chmod 666 /etc/profile", (WritableByAll(path="/etc/profile", mode=0o666),)),
+            ("RUN mkdir -m 777 '/opt/a b'", (WritableByAll(path="/opt/a b", mode=0o777),)),
+            ("RUN touch /root/x && chmod 4755 /root/x", (PrivilegedFile(path="/root/x", mode=0o4755),)),
+            (
+                f"{NESTED} && chmod 666 /srv/a/b/x && chown 405 /srv/a && chmod 700 /srv/a",
+                (WritableByAll(path="/srv/a/b/x", mode=0o666),),
+            ),
+            ("RUN mkdir -m 1777 /opt/shared && ln -s /etc /opt/link", ()),
+        ],
+        ids=["setuid", "setgid", "file", "folder", "root's", "closed", "sticky"],
+    )
+    def test_files(self, verify: Callable[..., Verdict], steps: str, findings: tuple[Finding, ...]) -> None:
+        """What gives rights away is found wherever it lies."""
+        assert verify("bash", steps).findings == findings
+
+    def test_files_that_the_upstream_image_has(
+        self, verifier: Verifier, bases: Mapping[str, str], build_image: Build
+    ) -> None:
+        """What came with the upstream image is not held against ours."""
+        upstream = build_image("verify-upstream", "FROM alpine:3.21\nRUN touch /opt/x && chmod 4755 /opt/x\n")
+        steps = f"FROM {bases['bash']}\nRUN touch /opt/x /opt/y && chmod 4755 /opt/x /opt/y\n"
+        image = build_image("verify-ours", steps)
+        verdict = verifier.verify(Subject(image=image, runtime="bash", upstream=(upstream,)))
+        assert verdict.findings == (PrivilegedFile(path="/opt/y", mode=0o4755),)
+
+    @pytest.mark.parametrize(
+        ("steps", "kinds"),
+        [
+            ("RUN rm /bin/bash && ln -s /bin/true /bin/bash", [RuntimeBroken]),
+            ("ENTRYPOINT []", [OtherFirstProcess]),
+            ("RUN deluser sandbox", [NotStarted]),
+            ("RUN rm /bin/sh", [LookBroken]),
+            (f'{DEAF_TINI}\nENTRYPOINT ["/opt/tini", "--"]', [SignalsLost]),
+        ],
+        ids=["runtime", "entrypoint", "user", "shell", "signals"],
+    )
+    def test_image(self, verify: Callable[..., Verdict], steps: str, kinds: list[type]) -> None:
+        """What every image promises is looked at, too."""
+        assert _kinds(verify("bash", steps).findings) == kinds
+
+    def test_a_look_that_hangs(self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
+        """An image whose programs never end is given up, with its container."""
+        monkeypatch.setattr("isol8_tasks.verify.probe.SECONDS", 2)
+        begin = time.monotonic()
+        steps = "RUN rm /bin/cat && printf '#!/bin/sh\\nsleep 600\\n' > /bin/cat && chmod 755 /bin/cat"
+        assert verify("bash", steps).findings == (LookHung(seconds=2, output=""),)
+        assert time.monotonic() - begin < 60
+
+
+class TestUserChecks:
+    """Checks of a user's own, in the same sandbox."""
+
+    @pytest.mark.parametrize(
+        ("check", "kinds"),
+        [
+            (UserCheck(command=("bash", "-c", "id -un; pwd"), output=r"^sandbox\n/sandbox$"), []),
+            (UserCheck(command=("bash", "-c", "echo oops >&2; exit 3"), exit=3, output="oops"), []),
+            (UserCheck(command=("bash", "-c", "touch /etc/x")), [CommandExit]),
+            (UserCheck(command=("getent", "hosts", "localhost")), []),
+            (UserCheck(command=("curl", "-sS", "-m", "3", "http://192.0.2.1/"), exit=7), []),
+            (UserCheck(command=("echo", "$(id)", "; id"), output=r"^\$\(id\) ; id\n$"), []),
+            (UserCheck(command=("nothing-such",)), [CommandExit]),
+            (UserCheck(command=("echo", "jq-1.7"), output="^jq-2"), [CommandOutput]),
+            (UserCheck(command=("sleep", "600"), timeout=0.5), [CommandHung]),
+        ],
+        ids=[
+            "user",
+            "exit",
+            "read-only",
+            "localhost",
+            "no network",
+            "no shell",
+            "not found",
+            "output",
+            "hangs",
+        ],
+    )
+    def test_check(
+        self, verifier: Verifier, bases: Mapping[str, str], check: UserCheck, kinds: list[type]
+    ) -> None:
+        """It runs as isol8's clients run code, and is judged by exit code, output and time."""
+        subject = Subject(image=bases["bash"], runtime="bash", upstream=UPSTREAM, checks=(check,))
+        assert _kinds(verifier.verify(subject).findings) == kinds
+
+
+class TestContainers:
+    """What a container is, and that none stays."""
+
+    def test_locked_down(self, engine: DockerEngine, bases: Mapping[str, str]) -> None:
+        """No capability, no new privileges, few processes, little memory, two places to write to, and no network."""
+        script = (
+            "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status; cat /proc/1/comm; "
+            "cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; "
+            "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; "
+            "stat -c '%u %g' /sandbox; cp /bin/busybox /tmp/x && /tmp/x true 2>/dev/null || echo noexec; "
+            "cp /bin/busybox /sandbox/busybox && /sandbox/busybox echo exec; touch /x 2>/dev/null || echo read-only; "
+            "ls /sys/class/net"
+        )
+        for resolver in (True, False):
+            request = RunRequest(
+                image=bases["bash"], command=("sh", "-c", script), seconds=30, resolver=resolver
+            )
+            finished = engine.run(request)
+            assert finished.stdout.decode().split("\n") == [
+                *(
+                    "CapBnd:\t0000000000000000" if line == "B" else line
+                    for line in ("CapEff:\t0000000000000000", "B")
+                ),
+                *(
+                    "NoNewPrivs:\t1",
+                    "tini",
+                    "64",
+                    "536870912",
+                    "100 101",
+                    "noexec",
+                    "exec",
+                    "read-only",
+                    "lo",
+                    "",
+                ),
+            ]
+
+    def test_no_such_image(self, engine: DockerEngine) -> None:
+        """An image that is not there is told from one that is broken."""
+        with pytest.raises(NoSuchImageError):
+            engine.run(RunRequest(image="isol8test:nothing-such", command=("true",), seconds=1))
+
+    def test_much_output(self, engine: DockerEngine, bases: Mapping[str, str]) -> None:
+        """Of what is printed without end, the beginning is kept."""
+        finished = engine.run(
+            RunRequest(image=bases["bash"], command=("head", "-c", "20000000", "/dev/zero"), seconds=60)
+        )
+        assert (finished.exit, len(finished.stdout)) == (0, 16 * 1024 * 1024)
+
+    def test_cancel(self, engine: DockerEngine, bases: Mapping[str, str]) -> None:
+        """A check can be broken off from another thread, and its container goes with it."""
+        begin = time.monotonic()
+        timer = threading.Timer(1.5, engine.cancel)
+        timer.start()
+        with pytest.raises(EngineError, match="was broken off"):
+            engine.run(RunRequest(image=bases["bash"], command=("sleep", "600"), seconds=600))
+        timer.join()
+        assert time.monotonic() - begin < 20
+
+    def test_a_killed_client(
+        self, bases: Mapping[str, str], leftovers: Callable[[str], list[str]], engine: DockerEngine
+    ) -> None:
+        """What a killed run leaves behind ends by itself, and is gone then."""
+        image = bases["bash"]
+        program = (
+            "import os\nfrom pathlib import Path\n"
+            "from isol8_tasks.engine.containers import RunRequest\n"
+            "from isol8_tasks.engine.daemon import DockerEngine\n"
+            "from isol8_tasks.engine.endpoint import find\n"
+            "engine = DockerEngine(find(Path.cwd(), os.environ), environ=os.environ)\n"
+            f"engine.run(RunRequest(image={image!r}, command=('sleep', '600'), seconds=1))\n"
+        )
+        client = subprocess.Popen(
+            [sys.executable, "-c", program], cwd=CHECKOUT, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        )
+        _wait_for(lambda: "running" in leftovers(image))
+        client.kill()
+        client.wait()
+        _wait_for(lambda: leftovers(image) == [])
+        engine.sweep()
+
+    def test_sweep(
+        self,
+        engine: DockerEngine,
+        docker_api: docker.APIClient,
+        bases: Mapping[str, str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A container that was made and never started is removed, and only if a check made it."""
+        labels = ({LABEL: "x"}, {"org.isol8.tasks.test": "1"})
+        made = [docker_api.create_container(bases["bash"], ["true"], labels=each)["Id"] for each in labels]
+        try:
+            engine.sweep()
+            assert len(docker_api.containers(all=True, filters={"id": made[0]})) == 1, "it is too young"
+            monkeypatch.setattr("isol8_tasks.engine.sandboxes._LEFT_OVER", "0s")
+            time.sleep(1.1)  # the engine compares whole seconds
+            engine.sweep()
+            assert [len(docker_api.containers(all=True, filters={"id": each})) for each in made] == [0, 1]
+        finally:
+            for each in made:
+                if docker_api.containers(all=True, filters={"id": each}):
+                    docker_api.remove_container(each, force=True)
+
+
+def test_side_by_side(verifier: Verifier, bases: Mapping[str, str]) -> None:
+    """Checks of all bases run at once, each with its own answer."""
+
+    def verify(runtime: str) -> Verdict:
+        return verifier.verify(Subject(image=bases[runtime], runtime=runtime, upstream=UPSTREAM))
+
+    with ThreadPoolExecutor() as pool:
+        verdicts = list(pool.map(verify, RUNTIMES))
+    assert [verdict.findings for verdict in verdicts] == [()] * len(RUNTIMES)
+    assert len({verdict.packages for verdict in verdicts}) == len(RUNTIMES)
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 40) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)

@@ -1,0 +1,1 @@
+FROM isol8:ml-more

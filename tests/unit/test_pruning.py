@@ -1,0 +1,198 @@
+"""Tidying up: what may go, what never does, and what is said to have been used."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from attrs import evolve
+
+from isol8_tasks.build import Origin, build_image
+from isol8_tasks.engine import BuildRequest, FileContent
+from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.plan.observed import Observed
+from isol8_tasks.pruning import Removal, ours_without_a_name, removals, remove
+from tests.fake_engine import FakeEngine, accept
+
+NOW = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.UTC)
+WEEK = dt.timedelta(days=7)
+BASE = ImageSpec(
+    name="bash",
+    task="base:bash",
+    kind="base",
+    runtime="bash",
+    parent=None,
+    inputs=Inputs(recipe=1, runtime="bash"),
+    dockerfile="FROM alpine:3.21\nRUN echo base\n",
+    target=None,
+)
+CUSTOM = ImageSpec(
+    name="bash-custom",
+    task="custom:bash",
+    kind="custom",
+    runtime="bash",
+    parent="bash",
+    inputs=Inputs(recipe=1, runtime="bash", packages=("jq",)),
+    dockerfile="FROM isol8:bash\nRUN echo jq\n",
+    target=None,
+)
+
+
+def observe(engine: FakeEngine) -> Observed:
+    return Observed(repository="isol8", images=engine.images())
+
+
+def make(engine: FakeEngine, spec: ImageSpec, created: str = "2026-11-22T09:00:00Z") -> None:
+    build_image(
+        spec,
+        observe(engine),
+        engine,
+        origin=Origin(checkout="here", revision="", created=created),
+        context={"Dockerfile": FileContent(data=b"")},
+        on_event=lambda _event: None,
+        check=accept,
+        force=True,
+    )
+
+
+@pytest.fixture
+def engine(fake_engine: FakeEngine) -> FakeEngine:
+    """Give an engine with a base and a custom image on it."""
+    fake_engine.pull("alpine:3.21")
+    make(fake_engine, BASE)
+    make(fake_engine, CUSTOM)
+    return fake_engine
+
+
+@pytest.fixture
+def found(engine: FakeEngine) -> Callable[..., dict[str, list[str]]]:
+    """Return what tells the removals by their reason, each as `name tag …`."""
+
+    def find(
+        undeclared: tuple[str, ...] = (), held: tuple[str, ...] = (), now: dt.datetime = NOW
+    ) -> dict[str, list[str]]:
+        told: dict[str, list[str]] = {}
+        for each in _removals(engine, undeclared, held, now):
+            text = " ".join((each.name, *each.tags, *(["in use"] if each.in_use else [])))
+            told.setdefault(each.why, []).append(text)
+        return told
+
+    return find
+
+
+def _removals(
+    engine: FakeEngine, undeclared: tuple[str, ...] = (), held: tuple[str, ...] = (), now: dt.datetime = NOW
+) -> tuple[Removal, ...]:
+    return removals(
+        observe(engine),
+        ours_without_a_name(engine),
+        used=engine.used(),
+        undeclared=undeclared,
+        held=held,
+        now=now,
+        previous_age=WEEK,
+    )
+
+
+Found = Callable[..., dict[str, list[str]]]
+
+
+def test_what_is_in_order_stays(found: Found) -> None:
+    """Images under their tags are not touched."""
+    assert found() == {}
+
+
+class TestWhatMayGo:
+    """The four reasons."""
+
+    def test_what_lost_its_name(self, engine: FakeEngine, found: Found) -> None:
+        """A build of ours that no tag names any more may go."""
+        engine.tag("isol8:bash", "isol8:bash-custom")
+        engine.tag("isol8:bash", "isol8_build:bash-custom")
+        for tag in [tag for image in engine.images() for tag in image.tags if "-custom-" in tag]:
+            engine.tag("isol8:bash", tag)
+        assert found() == {"superseded": ["bash-custom"]}
+
+    def test_a_candidate_that_lost_its_name(self, engine: FakeEngine, found: Found) -> None:
+        """So may what a killed run left."""
+        engine.fail = {"isol8_build:bash"}
+        with pytest.raises(Exception, match="could not be built"):
+            make(engine, BASE)
+        engine.tag("isol8:bash", "isol8_build:bash-candidate")
+        assert found() == {"superseded": ["bash"]}
+
+    def test_rejected(self, engine: FakeEngine, found: Found) -> None:
+        """What a check refused may go once somebody had a look."""
+        engine.build(
+            BuildRequest(
+                tag="isol8:bash-rejected",
+                dockerfile="FROM isol8:bash\nRUN echo bad\n",
+                labels={"org.isol8.tasks.role": "candidate"},
+            ),
+            lambda _event: None,
+        )
+        assert found() == {"rejected": ["bash isol8:bash-rejected"]}
+
+    def test_undeclared(self, engine: FakeEngine, found: Found) -> None:
+        """An image that nothing asks for goes with all of its tags, its marker last; a tag of the user's stays."""
+        engine.tag("isol8:bash-custom", "isol8:bash-custom-mine")
+        told = found(("bash-custom",))
+        assert list(told) == ["undeclared"]
+        first, *aliases = told["undeclared"][0].split()[1:]
+        assert first == "isol8:bash-custom"
+        assert aliases[-1] == "isol8_build:bash-custom"
+        assert "isol8:bash-custom-mine" not in aliases
+        assert len(aliases) == 2
+
+    def test_an_old_previous(self, engine: FakeEngine, found: Found) -> None:
+        """What was replaced long enough ago may go, and not before."""
+        make(engine, BASE, "2026-11-22T10:00:00Z")
+        assert found(now=NOW + WEEK - dt.timedelta(seconds=1)) == {}
+        assert found(now=NOW + WEEK) == {"previous": ["bash isol8:bash-previous"]}
+
+
+class TestWhatStays:
+    """Nobody loses anything."""
+
+    def test_held(self, engine: FakeEngine, found: Found) -> None:
+        """A held image stays, with the one that waits to take its place."""
+        make(engine, BASE)
+        assert found(held=("bash",), now=NOW + 2 * WEEK) == {}
+        assert found(("bash-custom",), held=("bash-custom",)) == {}
+
+    def test_in_use(self, engine: FakeEngine, found: Found) -> None:
+        """An image that a container was made of is said to be in use."""
+        image = observe(engine).public("bash-custom")
+        assert image is not None
+        engine.containers.add(image.id)
+        assert found(("bash-custom",))["undeclared"][0].endswith(" in use")
+
+    def test_what_others_made_of_ours(self, engine: FakeEngine, found: Found) -> None:
+        """A nameless image that somebody built on ours carries our labels, and is theirs."""
+        theirs = BuildRequest(tag="theirs:1", dockerfile="FROM isol8:bash\nRUN echo theirs\n")
+        engine.build(theirs, lambda _event: None)
+        engine.tag("alpine:3.21", "theirs:1")
+        assert len(engine.nameless()) == 1
+        assert found() == {}
+
+    def test_labels_that_cannot_be_read(self, engine: FakeEngine, found: Found) -> None:
+        """What only looks like ours is left alone."""
+        strange = BuildRequest(
+            tag="x:1", dockerfile="FROM alpine:3.21\nRUN echo x\n", labels={"org.isol8.tasks.schema": "?"}
+        )
+        engine.build(strange, lambda _event: None)
+        engine.tag("alpine:3.21", "x:1")
+        assert len(engine.nameless()) == 1
+        assert found() == {}
+
+
+def test_removing(engine: FakeEngine) -> None:
+    """All tags of a removal go, and the image with the last; one that is used by now stays."""
+    removal = _removals(engine, ("bash-custom",))[0]
+    assert remove(engine, removal)
+    assert observe(engine).public("bash-custom") is None
+    assert engine.inspect(removal.image.id) is None
+    make(engine, CUSTOM)
+    again = _removals(engine, ("bash-custom",))[0]
+    engine.containers.add(again.image.id)
+    assert not remove(engine, evolve(again, tags=()))
+    assert engine.inspect(again.image.id) is not None

@@ -1,0 +1,101 @@
+"""The words for what an image does not hold."""
+
+import pytest
+
+from isol8_tasks.verify.findings import (
+    CommandExit,
+    CommandHung,
+    CommandOutput,
+    ExtraMissing,
+    Finding,
+    LookBroken,
+    LookHung,
+    NotStarted,
+    OtherFirstProcess,
+    PackageHidden,
+    PackageMissing,
+    PackageUnusable,
+    PrivilegedFile,
+    RuntimeBroken,
+    SignalsLost,
+    WritableByAll,
+    WrongVersion,
+    output,
+    render,
+)
+
+COMMAND = ("bash", "-c", "jq --version")
+WORDS: list[tuple[Finding, str]] = [
+    (NotStarted(reason="no user sandbox"), "it can't be started: no user sandbox"),
+    (RuntimeBroken(runtime="node", output=""), "node runs no code"),
+    (LookHung(seconds=60, output=""), "the look into it did not end within 60 s"),
+    (LookBroken(exit=127, output=""), "the look into it broke off (exit code 127)"),
+    (OtherFirstProcess(name="sh"), "process 1 is sh, not tini"),
+    (SignalsLost(), "a signal to process 1 does not reach the program"),
+    (PackageMissing(package="numpy"), "numpy is not there"),
+    (
+        PackageHidden(package="zod", path="/usr/local/lib/node_modules/zod"),
+        "zod is there, but user sandbox can't read /usr/local/lib/node_modules/zod",
+    ),
+    (WrongVersion(package="zod@^4", version="3.0.0"), "zod@^4 was asked for, and version 3.0.0 is there"),
+    (
+        ExtraMissing(package="requests[socks]", needed="PySocks!=1.5.7,>=1.5.6"),
+        "requests[socks] needs PySocks!=1.5.7,>=1.5.6, which is not there",
+    ),
+    (
+        PackageUnusable(package="numpy", use="import numpy", output=""),
+        "numpy is there, but can't be used: import numpy",
+    ),
+    (
+        PrivilegedFile(path="/usr/bin/su", mode=0o4755),
+        "/usr/bin/su is setuid or setgid (mode 4755), and in the upstream image it is not",
+    ),
+    (
+        WritableByAll(path="/etc/passwd", mode=0o666),
+        "/etc/passwd can be written to by everybody (mode 0666), and in the upstream image it can't",
+    ),
+    (
+        CommandExit(command=COMMAND, expected=0, exit=2, output=""),
+        "check bash -c 'jq --version' ended with exit code 2, not 0",
+    ),
+    (
+        CommandOutput(command=COMMAND, pattern="jq-2", output=""),
+        "check bash -c 'jq --version' printed nothing that matches 'jq-2'",
+    ),
+    (
+        CommandHung(command=COMMAND, seconds=0.5, output=""),
+        "check bash -c 'jq --version' did not end within 0.5 s",
+    ),
+]
+
+
+@pytest.mark.parametrize(("finding", "words"), WORDS, ids=[type(each).__name__ for each, _ in WORDS])
+def test_words(finding: Finding, words: str) -> None:
+    """Each kind has a line of its own."""
+    assert render(finding) == words
+
+
+def test_words_are_clean() -> None:
+    """What an image says of itself can't write to the terminal, nor show a password."""
+    found = NotStarted(reason="\x1b[2Jhttps://me:secret@registry.example/ failed")
+    assert render(found) == "it can't be started: https://***@registry.example/ failed"
+
+
+def test_a_long_command_is_cut() -> None:
+    """A check written as a whole script does not fill the screen."""
+    words = render(CommandHung(command=("sh", "-c", "x" * 200), seconds=1, output=""))
+    assert words == f"check sh -c {'x' * 94}… did not end within 1 s"
+
+
+class TestOutput:
+    """What was printed, for people."""
+
+    def test_the_last_lines(self) -> None:
+        """Of a long output the end is kept, without empty lines and control characters."""
+        text = "\n".join(f"\x1b[31mline {number}\x1b[0m\n" for number in range(30))
+        kept = output(RuntimeBroken(runtime="bun", output=text))
+        assert kept == tuple(f"line {number}" for number in range(18, 30))
+
+    def test_none(self) -> None:
+        """Where nothing was run there is nothing."""
+        assert output(PackageMissing(package="numpy")) == ()

@@ -1,0 +1,87 @@
+"""What is run in an image, and what is read of its answer."""
+
+from isol8_tasks.verify.probe import Look, read, request, upstream_request
+
+ANSWER = """
+m4rk first
+tini
+
+m4rk release
+3.21.0
+
+m4rk apk
+P:musl
+V:1
+
+P:curl
+V:2
+
+m4rk modes
+89ed /usr/bin/su
+closed /root
+41ff /a b
+c
+
+m4rk runtime
+{"answer": 42}
+
+m4rk item 0
+
+
+m4rk item 1
+error: not there
+
+m4rk end 0 yes
+"""
+
+
+class TestRead:
+    """The answer in its sections."""
+
+    def test_a_whole_answer(self) -> None:
+        """Every section is found, whatever stands in it."""
+        assert read(ANSWER, "m4rk") == Look(
+            first="tini",
+            release="3.21.0",
+            apk="P:musl\nV:1\n\nP:curl\nV:2",
+            modes=(("/usr/bin/su", 0o104755), ("/a b", 0o040777)),
+            closed=("/root",),
+            runtime='{"answer": 42}',
+            items=(("0", ""), ("1", "error: not there")),
+            status=0,
+            forwarded=True,
+        )
+
+    def test_an_answer_that_breaks_off(self) -> None:
+        """Without its last line, an answer has no status."""
+        look = read(ANSWER.partition("m4rk runtime")[0], "m4rk")
+        assert (look.first, look.runtime, look.status, look.forwarded) == ("tini", "", None, False)
+
+    def test_nothing(self) -> None:
+        """An image that says nothing gives an empty look."""
+        assert read("sh: not found\n", "m4rk") == Look()
+
+    def test_another_mark(self) -> None:
+        """What a package prints does not pass for a section."""
+        assert read("m4rk first\ntini\n", "other") == Look()
+
+
+class TestRequest:
+    """What is run."""
+
+    def test_packages_are_data(self) -> None:
+        """Whatever a package is called, it is a word of the command line and never part of a script."""
+        item = "$(reboot)'; reboot #"
+        asked = request("isol8:bash", "bash", (item,), mark="m4rk", whole=True)
+        assert asked.command[-1] == item
+        assert not any("reboot" in word for word in asked.command[:-1])
+        assert (asked.user, asked.entrypoint, asked.resolver) == ("sandbox", None, True)
+
+    def test_each_package_has_its_time(self) -> None:
+        """The more packages there are, the longer a look may take."""
+        assert request("a", "node", ("x",) * 10, mark="m", whole=True).seconds > 300
+
+    def test_upstream(self) -> None:
+        """An upstream image has neither our user nor, maybe, our entrypoint."""
+        asked = upstream_request("alpine:3.21", mark="m4rk")
+        assert (asked.user, asked.entrypoint, asked.command[-2]) == ("100:101", (), "none")

@@ -1,0 +1,152 @@
+"""What runs inside a Python image, on folders as pip leaves them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from isol8_tasks.verify.probes.python import canonical, folders, looked, metadata, modules, of_files
+
+
+def _install(place: Path, name: str, record: list[str], **files: str) -> Path:
+    folder = place / f"{name}-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\nRequires-Dist: a>1\nRequires-Dist: b\n\nName: not this\n"
+    )
+    (folder / "RECORD").write_text("".join(f'"{path}",,\n' for path in [*record, f"{folder.name}/RECORD"]))
+    for file, text in files.items():
+        (folder / file.replace("_txt", ".txt")).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["numpy/__init__.py", "numpy/core/__init__.py", "numpy/x.py"], {"numpy"}),
+        (["six.py", "six-1.0.dist-info/RECORD", "__pycache__/six.pyc"], {"six"}),
+        (
+            ["_yaml/__init__.py", "yaml/__init__.py", "yaml/_yaml.cpython-313-x86_64-linux-musl.so"],
+            {"_yaml", "yaml"},
+        ),
+        (["fast.cpython-313-x86_64-linux-musl.so"], {"fast"}),
+        (["google/cloud/storage/__init__.py", "google/cloud/storage/blob.py"], {"google.cloud.storage"}),
+        (["space/one.py", "space/two.py"], {"space.one", "space.two"}),
+        (["pkg/__init__.py", "pkg.libs/libx.so", "../../../bin/pkg"], {"pkg"}),
+        (["requests-stubs/__init__.pyi"], set()),
+        (["pkg-1.0.data/scripts/x.py", "../../../bin/x"], set()),
+    ],
+    ids=[
+        "package",
+        "module",
+        "two",
+        "compiled",
+        "namespace",
+        "bare namespace",
+        "libraries",
+        "stubs",
+        "scripts",
+    ],
+)
+def test_of_files(paths: list[str], names: set[str]) -> None:
+    """The outermost names that can be imported are found among a wheel's files."""
+    assert of_files(paths) == names
+
+
+class TestModules:
+    """The names under which a package is meant to be imported."""
+
+    @pytest.mark.parametrize(
+        ("name", "record", "names"),
+        [
+            ("pyyaml", ["_yaml/__init__.py", "yaml/__init__.py"], ["yaml"]),
+            ("attrs", ["attr/__init__.py", "attrs/__init__.py"], ["attrs"]),
+            ("two", ["a/__init__.py", "b/__init__.py", "tests/__init__.py"], ["a", "b"]),
+            ("cffi-backend", ["_cffi_backend.so"], ["_cffi_backend"]),
+            ("types-requests", ["requests-stubs/__init__.pyi"], []),
+        ],
+    )
+    def test_record(self, tmp_path: Path, name: str, record: list[str], names: list[str]) -> None:
+        """The package's own name if it is one, else all but private names and tests."""
+        assert modules(_install(tmp_path, name, record), name) == names
+
+    def test_top_level(self, tmp_path: Path) -> None:
+        """Without a list of files, the older list of names serves."""
+        folder = _install(tmp_path, "old", [], top_level_txt="old\nnot-a-name\n")
+        assert modules(folder, "old") == ["old"]
+
+
+class TestLooked:
+    """Packages as they are used."""
+
+    @pytest.fixture(name="place")
+    def make_place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Give a folder that modules are imported from."""
+        monkeypatch.syspath_prepend(str(tmp_path))
+        return tmp_path
+
+    def _looked(self, place: Path, name: str, source: str | None) -> "dict[str, object] | None":
+        module = f"{name}_module"
+        record = [f"{module}.py"] if source is not None else ["stubs/x.pyi"]
+        if source is not None:
+            (place / f"{module}.py").write_text(source)
+        _install(place, name, record)
+        known = {canonical(fields["Name"][0]): (folder, fields) for folder, fields in folders([str(place)])}
+        return looked(name, known)
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+    @pytest.mark.parametrize(
+        ("source", "problem"),
+        [
+            ("x = 1", ""),
+            ("print('noise')", ""),
+            ("import os; os._exit(3)", "import a_module ended the process (3)"),
+            ("import os; os.kill(os.getpid(), 9)", "import a_module ended the process (-9)"),
+        ],
+        ids=["fine", "prints", "exits", "crashes"],
+    )
+    def test_import(self, place: Path, source: str, problem: str) -> None:
+        """It is tried in a process of its own."""
+        assert self._looked(place, "a", source) == {"problem": problem, "gone": []}
+        assert "a_module" not in sys.modules
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+    @pytest.mark.parametrize("source", ["raise SystemExit('gone')", "raise OSError('gone')"])
+    def test_it_raises(self, place: Path, source: str) -> None:
+        """What was raised is told, whatever it is."""
+        found = self._looked(place, "a", source)
+        assert found is not None
+        assert str(found["problem"]).startswith("import a_module\nTraceback")
+        assert str(found["problem"]).endswith(": gone\n")
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+    def test_it_hangs(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is ended when its time is over."""
+        monkeypatch.setattr("isol8_tasks.verify.probes.python.SECONDS", 0.3)
+        found = self._looked(place, "a", "import time; time.sleep(60)")
+        assert found == {"problem": "import a_module did not end", "gone": []}
+
+    def test_stubs(self, place: Path) -> None:
+        """Of a package with nothing to import, the first file that can't be read is told."""
+        assert self._looked(place, "a", None) == {"problem": "", "gone": ["stubs/x.pyi"]}
+
+    def test_not_there(self) -> None:
+        """A package that is not installed is none."""
+        assert looked("a", {}) is None
+
+
+def test_metadata(tmp_path: Path) -> None:
+    """The header is read, and not the description below it."""
+    fields = metadata(_install(tmp_path, "Some.Name", []))
+    assert (fields["Name"], fields["Requires-Dist"]) == (["Some.Name"], ["a>1", "b"])
+    assert metadata(tmp_path / "nothing.dist-info") == {}
+
+
+def test_the_first_place_wins(tmp_path: Path) -> None:
+    """A package that is there twice is the one that Python imports."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    first = _install(tmp_path / "one", "a_b", [])
+    _install(tmp_path / "two", "A.B", [])
+    places = [str(tmp_path / "none"), str(tmp_path / "one"), str(tmp_path / "two")]
+    assert [folder for folder, _ in folders(places)] == [first]
