@@ -1,18 +1,15 @@
 """Measures tunnels of a gigabyte through the network filter, in turns with a plain socat relay between the same ends.
 
-`python -m bench.proxy [REPOSITORY]` measures the images `REPOSITORY:node`, `:bun` and `:deno`, of `isol8` if none is
-named, on the engine of DOCKER_HOST. It needs containers on the host's own network, and socat, which it unpacks from
-Debian's packages where it is not installed.
+It needs containers on the host's own network, and socat, which it unpacks from Debian's packages where it is not
+installed.
 """
 
 import contextlib
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,8 +19,6 @@ from typing import Final
 import docker
 
 SIZE: Final = 1 << 30
-RUNS: Final = 5
-LIMIT: Final = 0.8
 RUNTIMES: Final = ("node", "bun", "deno")
 DIRECT: Final = "no relay"
 SOCAT: Final = "socat"
@@ -34,7 +29,7 @@ _PATIENCE: Final = 20
 def measure(
     images: Mapping[str, str], host: str, scratch: Path, *, runs: int
 ) -> dict[str, tuple[float, ...]]:
-    """Return the megabytes a second of every way there is, run by run; the ways take turns."""
+    """Return the seconds that a gigabyte takes by every way there is, run by run; the ways take turns."""
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(_server())
         ways = {DIRECT: target}
@@ -46,10 +41,10 @@ def measure(
         found: dict[str, list[float]] = {way: [] for way in ways}
         for turn in range(runs + 1):
             for way, port in ways.items():
-                speed = _speed(port, target, connects=way in images)
+                seconds = _seconds(port, target, connects=way in images)
                 if turn:
-                    found[way].append(speed)
-    return {way: tuple(speeds) for way, speeds in found.items()}
+                    found[way].append(seconds)
+    return {way: tuple(seconds) for way, seconds in found.items()}
 
 
 def find_socat(scratch: Path) -> tuple[str, Path] | None:
@@ -76,7 +71,7 @@ def find_socat(scratch: Path) -> tuple[str, Path] | None:
 def _server() -> Iterator[int]:
     """Serve a gigabyte to whoever asks, from a process of its own; give the port."""
     port = _free_port()
-    process = subprocess.Popen([sys.executable, "-m", "bench.proxy", "--serve", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "bench.proxy", str(port)])
     try:
         _wait_for(port)
         yield port
@@ -123,8 +118,8 @@ def _filter(image: str, host: str, target: int) -> Iterator[int]:
         client.close()
 
 
-def _speed(port: int, target: int, *, connects: bool) -> float:
-    """Return how many megabytes a second come through."""
+def _seconds(port: int, target: int, *, connects: bool) -> float:
+    """Return how long it takes until all of it came through."""
     with socket.create_connection(("127.0.0.1", port)) as link:
         if connects:
             authority = f"127.0.0.1:{target}"
@@ -141,7 +136,7 @@ def _speed(port: int, target: int, *, connects: bool) -> float:
             left -= size
         if left:
             raise SystemExit(f"{left} bytes are missing")
-        return SIZE / (time.perf_counter() - began) / 1e6
+        return time.perf_counter() - began
 
 
 def _free_port() -> int:
@@ -177,30 +172,9 @@ def _send(link: socket.socket) -> None:
                 left -= link.send(_PIECE[: min(left, len(_PIECE))])
 
 
-def table(found: Mapping[str, tuple[float, ...]]) -> str:
-    """Return the speeds, and for each runtime how they compare to socat's."""
-    lines = [f"{'tunnel of 1 GiB':<16} {'median':>11} {'slowest':>11}  of socat's median"]
-    peer = statistics.median(found[SOCAT]) if SOCAT in found else None
-    for way, speeds in found.items():
-        middle = statistics.median(speeds)
-        share = f"  {middle / peer:.2f}" if peer and way in RUNTIMES else ""
-        held = f" {'within' if middle / peer >= LIMIT else 'UNDER'} {LIMIT}" if peer and share else ""
-        lines.append(f"{way:<16} {middle:>6.0f} MB/s {min(speeds):>6.0f} MB/s{share}{held}")
-    if peer is None:
-        lines.append("socat is neither here nor to be had from Debian; measured without it")
-    return "\n".join(lines)
-
-
 def main(argv: list[str]) -> None:
-    """Measure, or serve what is measured."""
-    if argv[:1] == ["--serve"]:
-        _serve(int(argv[1]))
-        return
-    repository = argv[0] if argv else "isol8"
-    images = {runtime: f"{repository}:{runtime}" for runtime in RUNTIMES}
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    with tempfile.TemporaryDirectory() as scratch:
-        print(table(measure(images, host, Path(scratch), runs=RUNS)))
+    """Serve what is measured."""
+    _serve(int(argv[0]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,32 @@
+"""Mutated requests: nothing ends a filter, nothing hangs, and nothing is dialled that was not vetted."""
+
+import json
+import os
+from collections.abc import Callable
+
+from tests.integration.proxy.filters import Filters
+
+SECONDS = os.environ.get("ISOL8_FUZZ_SECONDS", "60")
+SEED = os.environ.get("ISOL8_FUZZ_SEED", "1")
+SETTINGS = {
+    "ISOL8_BLACKLIST": json.dumps([r"^blocked\.test$", r"^9\.9\.9\.9$"]),
+    "ISOL8_PROXY_HEADER_SECONDS": "3",
+    "ISOL8_PROXY_IDLE_SECONDS": "3",
+}
+GOOD = "GET http://public.test/ HTTP/1.1\r\nHost: public.test\r\n\r\n"
+
+
+def test_mutated_requests_do_no_harm(
+    filters_of: Callable[[str], Filters], in_world: Callable[..., str]
+) -> None:
+    """Three filters at once take what is sent for a minute, and then answer as before."""
+    running = [filters_of(runtime).start(SETTINGS) for runtime in ("node", "bun", "deno")]
+    told = json.loads(in_world("fuzz.py", SECONDS, SEED, *[str(proxy.port) for proxy in running]))
+    assert told["failures"] == []
+    assert told["unvetted"] == []
+    assert sum(told["dials"].values()) > 0
+    for proxy in running:
+        assert set(told["counts"][str(proxy.port)]) > {"201", "400", "403", "broken off"}
+        assert proxy.is_running()
+        assert proxy.ask([GOOD])[0].status == 201
+        proxy.stop()

@@ -1,0 +1,132 @@
+"""What the filter does when there is too much, too little or nobody left, and what it writes down."""
+
+import json
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.proxy.decisions import get
+from tests.integration.proxy.filters import Execute, Filters
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+EXPECTED: dict[str, tuple[dict[str, str], list[object]]] = {
+    "turned_away": ({"ISOL8_PROXY_CONNECTIONS": "3"}, [[200, 200, 200], 503, 201]),
+    "slow_head": ({"ISOL8_PROXY_HEADER_SECONDS": "1"}, [[503, 503, 503], True]),
+    "silence": ({"ISOL8_PROXY_IDLE_SECONDS": "1"}, [[503, 503], [0, 0], "helloxxxxxxxxy"]),
+    "slow_dial": ({"ISOL8_PROXY_DIAL_SECONDS": "1", "ISOL8_ALLOW_PORTS": "8002"}, [[503, 503], True]),
+}
+
+
+@pytest.mark.parametrize("talk", EXPECTED)
+def test_past_a_limit_a_client_gets_503(filters: Filters, in_world: Callable[..., str], talk: str) -> None:
+    """Each conversation of talks.py goes as its docstring says, and nobody is kept waiting."""
+    settings, expected = EXPECTED[talk]
+    proxy = filters.start(settings)
+    first, *others = [json.loads(line) for line in in_world("talks.py", str(proxy.port), talk).splitlines()]
+    assert first == expected
+    assert others in ([], [[True]])
+    proxy.stop()
+
+
+def test_it_drains(filters: Filters, execute: Execute, world: str) -> None:
+    """SIGTERM lets what has begun end, for as long as it may, and the filter is gone after that."""
+    proxy = filters.start({"ISOL8_PROXY_DRAIN_SECONDS": "2"})
+    script = f"""
+python3 /world/talks.py {proxy.port} drained > /tmp/drained 2>&1 &
+timeout 20 sh -c 'until grep -q ready /tmp/drained; do sleep 0.05; done'
+"""
+    assert execute(world, "sh", "-c", script).returncode == 0
+    proxy.stop()
+    proxy.wait_for_end()
+    sleep(0.5)
+    told = execute(world, "cat", "/tmp/drained").stdout.splitlines()
+    assert json.loads(told[-1]) == [0, True, False, 0, True]
+    rules = [line["rule"] for line in proxy.log(3)]
+    assert rules == ["whitelist: empty", "whitelist: empty", "limit: drain"]
+
+
+@pytest.mark.parametrize("filters", ["node", "bun"], indirect=True)
+def test_no_log_no_request(filters: Filters, execute: Execute, in_world: Callable[..., str]) -> None:
+    """A pipe that nobody reads any more makes the filter refuse; under Deno it stands still instead."""
+    script = "rm -f /tmp/deaf; mkfifo /tmp/deaf; sleep 600 < /tmp/deaf > /dev/null 2>&1 & sleep 0.2"
+    execute(filters.container, "sh", "-c", script)
+    proxy = filters.start({"ISOL8_PROXY_LOG": "/tmp/deaf"}, has_log=False)
+    assert json.loads(in_world("talks.py", str(proxy.port), "deaf_log")) == [503]
+    proxy.stop("KILL")
+
+
+@pytest.mark.parametrize("filters", ["node", "bun"], indirect=True)
+def test_no_file_no_request(filters: Filters) -> None:
+    """A log that can't be written makes the filter refuse as well; Deno opens no devices to begin with."""
+    proxy = filters.start({"ISOL8_PROXY_LOG": "/dev/full"}, has_log=False)
+    deadline = monotonic() + 10
+    while (answer := proxy.ask([get("public.test")])[0]).status != 503:
+        assert monotonic() < deadline
+        sleep(0.1)
+    assert answer.body == "isol8: the log cannot be written: ENOSPC\n"
+    assert answer.dials == ()
+    proxy.stop()
+
+
+def test_what_it_writes_down(filters: Filters) -> None:
+    """The start, a warning for each expression that is not tied to both ends, and a line for each request."""
+    lists = {
+        "ISOL8_WHITELIST": json.dumps(["^public[.]test$", "^b", "(a|^c)[.]d$"]),
+        "ISOL8_BLACKLIST": '["x"]',
+    }
+    proxy = filters.start(lists)
+    start, *warnings = proxy.events()
+    assert (start["event"], start["blacklist"], start["whitelist"], start["strict"]) == ("start", 1, 3, False)
+    assert [(line["list"], line["pattern"], line["warning"]) for line in warnings] == [
+        ("blacklist", "x", "unanchored: a host may have more before and after what matches"),
+        ("whitelist", "^b", "unanchored: a host may have more after what matches"),
+        ("whitelist", "(a|^c)[.]d$", "unanchored: a host may have more before what matches"),
+    ]
+    hostile = 'GET http://public.test/"\\u000a{} HTTP/1.1\r\nHost: public.test\r\nX: \x85"}\r\n\r\n'
+    (answer,) = proxy.ask([hostile])
+    (line,) = proxy.log(1)
+    assert set(line) == {"time", "method", "host", "port", "address", "decision", "rule", "bytes", "duration"}
+    assert {name: line[name] for name in ("method", "host", "port", "address", "decision", "rule")} == {
+        "method": "GET",
+        "host": "public.test",
+        "port": 80,
+        "address": "93.184.216.34",
+        "decision": "allow",
+        "rule": "whitelist: ^public[.]test$",
+    }
+    assert line["bytes"] == {"up": 0, "down": len(answer.body)}
+    proxy.stop()
+
+
+def test_strict_patterns_need_no_warning(filters: Filters) -> None:
+    """ISOL8_PROXY_STRICT ties them, and there is nothing to warn of."""
+    proxy = filters.start({"ISOL8_WHITELIST": '["public"]', "ISOL8_PROXY_STRICT": "1"})
+    assert [line["event"] for line in proxy.events()] == ["start"]
+    proxy.stop()
+
+
+def test_its_own_address_is_always_refused(filters: Filters) -> None:
+    """Nobody reaches the filter through itself, whatever the networks and ports that are allowed."""
+    everything = {"ISOL8_ALLOW_NETS": "0.0.0.0/0,::/0", "ISOL8_PROXY_HOST": "0.0.0.0"}
+    ports = ",".join(str(port) for port in range(8100, 8600))
+    proxy = filters.start({**everything, "ISOL8_ALLOW_PORTS": ports})
+    hosts = ["127.0.0.1", "127.0.0.2", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "loopback.test"]
+    answers = proxy.ask([get(f"{host}:{proxy.port}") for host in hosts])
+    assert [(answer.status, answer.dials) for answer in answers] == [(403, ())] * len(hosts)
+    assert [line["rule"] for line in proxy.log(len(hosts))] == ["address: own"] * len(hosts)
+    proxy.stop()
+
+
+@pytest.mark.parametrize("runtime", ["python", "bash"])
+def test_an_image_without_runtime_says_what_to_do(
+    base_images: dict[str, str], start_sandbox: Callable[..., str], execute: Execute, runtime: str
+) -> None:
+    """The launcher ends with one line where there is nothing that could run the filter."""
+    done: CompletedProcess[str] = execute(start_sandbox(base_images[runtime]), "isol8-proxy")
+    what = "this image has no node, bun or deno; start it in a container of isol8:node and share a network"
+    expected = f"isol8-proxy: {what}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (127, "", expected)

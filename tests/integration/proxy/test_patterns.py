@@ -1,0 +1,149 @@
+"""The filter's own regular expressions: they agree with the engines', and take linear time."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.proxy.filters import Filters
+
+HERE = Path(__file__).parent
+PROXY = HERE.parents[2] / "docker" / "proxy.mjs"
+START = """
+for start in node bun 'deno run'; do
+    command -v ${start%% *} > /dev/null && exec $start /tmp/patterns.mjs
+done
+"""
+
+TAKEN = [
+    ("", "example.com", True),
+    ("example", "www.example.com", True),
+    ("Example", "www.example.com", True),
+    ("^[A-Z]+$", "abc", True),
+    ("^[^A-Z]+$", "abc", True),
+    (r"^(?<label>[a-z]+)\.com$", "example.com", True),
+    (r"^\x65xampl\u0065\.com$", "example.com", True),
+    (r"^a{2,3}$", "aaaa", False),
+    (r"^a{0}$", "a", False),
+    (r"^(a{2}){2}$", "aaaa", True),
+    (r"a{1000}", "a" * 253, False),
+    (r"^\/$", "/", True),
+]
+REFUSED = {
+    "(": "unmatched ( at 2",
+    ")": "unmatched ) at 1",
+    "a)": "unmatched ) at 2",
+    "[a": "unmatched [ at 3",
+    "]": "unmatched ] at 1",
+    "a{": "unmatched { at 2",
+    "a{,2}": "unmatched { at 2",
+    "}": "unmatched } at 1",
+    "*a": "nothing to repeat at 1",
+    "a**": "nothing to repeat at 4",
+    "^*": "nothing to repeat at 3",
+    r"\b+": "nothing to repeat at 4",
+    "a{2,1}": "numbers out of order in {} at 2",
+    "a{1001}": "more than 1000 repeats at 2",
+    "[b-a]": "range out of order at 5",
+    r"(a)\1": "back-references are not taken at 5",
+    r"(?<x>a)\k<x>": "back-references are not taken at 9",
+    "(?=a)": "look-around is not taken at 3",
+    "(?!a)": "look-around is not taken at 3",
+    "(?<=a)": "look-around is not taken at 3",
+    "(?<!a)": "look-around is not taken at 3",
+    "(?i:a)": "unknown kind of group at 3",
+    "(?>a)": "unknown kind of group at 3",
+    r"\p{L}": r"unknown escape \p at 2",
+    r"\cA": r"unknown escape \c at 2",
+    r"\0": r"unknown escape \0 at 2",
+    r"\A": r"unknown escape \A at 2",
+    r"[\b]": r"unknown escape \b at 3",
+    r"\u{61}": r"unknown escape \u at 2",
+    r"\xff": "only ASCII is taken at 2",
+    "bücher": "only ASCII is taken: hosts are matched as xn-- names",
+    "a\\": "a lone backslash at 3",
+    "(a{1000}){3}": "it needs more than 2000 states",
+    "((?:(?:){1000}){1000}){1000}": "it needs more than 2000 states",
+    "(" * 51 + ")" * 51: "more than 50 nested groups at 52",
+}
+
+
+def _matcher() -> str:
+    """Return the matcher alone."""
+    text = PROXY.read_text()
+    return text[text.index("// ---- Patterns") : text.index("// ---- Addresses")]
+
+
+def _run(filters: Filters, program: str) -> str:
+    done = filters.execute(
+        filters.container, "sh", "-c", f"printf '%s' \"$1\" > /tmp/patterns.mjs; {START}", "sh", program
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_agrees_with_the_engine(filters: Filters) -> None:
+    """Thousands of generated expressions match the same hosts as the engine's own; the hard ones take no time."""
+    told = json.loads(_run(filters, _matcher() + (HERE / "patterns.mjs").read_text()))
+    assert told["different"] is None
+    assert told["compared"] == 6000 * 8 * 2
+    assert told["hardSeconds"] < 2
+
+
+def test_takes_what_it_says(filters: Filters) -> None:
+    """A capital stands for its small letter too, but a negated class keeps to the letter."""
+    rows = json.dumps([row[:2] for row in TAKEN])
+    program = f"for (const [text, host] of {rows}) console.log(new Pattern(text, false).matches(host));"
+    assert _run(filters, _matcher() + program).split() == [str(row[2]).lower() for row in TAKEN]
+
+
+def test_refuses_the_rest(filters: Filters) -> None:
+    """Whatever is not taken stops the filter with status 2 and one line, and nothing listens."""
+    settings = [f"ISOL8_BLACKLIST={json.dumps(['ok', text])}" for text in REFUSED]
+    expected = [
+        f"2 0 isol8 proxy: ISOL8_BLACKLIST: {json.dumps(text, ensure_ascii=False)}: {message}"
+        for text, message in REFUSED.items()
+    ]
+    assert filters.refusals(settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("ISOL8_WHITELIST={}", "not a JSON array of strings"),
+        ("ISOL8_WHITELIST=null", "not a JSON array of strings"),
+        ('ISOL8_WHITELIST=["a", ["b"]]', "not a JSON array of strings"),
+        ("ISOL8_ALLOW_NETS=10.0.0.0", '"10.0.0.0" is not a network like 10.0.0.0/8'),
+        ("ISOL8_ALLOW_NETS=10.0.0.0/33", '"10.0.0.0/33" is not a network like 10.0.0.0/8'),
+        ("ISOL8_ALLOW_NETS=10.1/16", '"10.1/16" is not a network like 10.0.0.0/8'),
+        ("ISOL8_ALLOW_NETS=10.0.0.1/8", '"10.0.0.1/8" has bits set behind its prefix'),
+        ("ISOL8_ALLOW_NETS=::1/129", '"::1/129" is not a network like 10.0.0.0/8'),
+        ("ISOL8_ALLOW_NETS=fe80::%eth0/10", '"fe80::%eth0/10" is not a network like 10.0.0.0/8'),
+        ("ISOL8_ALLOW_NETS=10.0.0.0/8,", '"" is not a network like 10.0.0.0/8'),
+        ("ISOL8_ALLOW_PORTS=80-90", '"80-90" is not a port'),
+        ("ISOL8_ALLOW_PORTS=0", '"0" is not a port'),
+        ("ISOL8_PROXY_PORT=", '"" is not a port'),
+        ("ISOL8_PROXY_PORT=65536", '"65536" is not a port'),
+        ("ISOL8_PROXY_HOST=localhost", '"localhost" is not an address to listen on'),
+        ("ISOL8_PROXY_STRICT=yes", '"yes" is neither 0 nor 1'),
+        ("ISOL8_PROXY_LOG=proxy.log", '"proxy.log" is not an absolute path'),
+        ("ISOL8_PROXY_CONNECTIONS=0", '"0" is not a number from 1 to 999999'),
+        ("ISOL8_PROXY_IDLE_SECONDS=0", '"0" is not a number of seconds'),
+        ("ISOL8_PROXY_DIAL_SECONDS=1e3", '"1e3" is not a number of seconds'),
+        ("ISOL8_PROXY_HEADER_SECONDS=-1", '"-1" is not a number of seconds'),
+        ("ISOL8_PROXY_DRAIN_SECONDS=", '"" is not a number of seconds'),
+    ],
+)
+def test_a_bad_setting_stops_it(filters: Filters, setting: str, message: str) -> None:
+    """A variable that can't be read ends the filter with status 2, before it listens, in one line that names it."""
+    expected = f"2 0 isol8 proxy: {setting.partition('=')[0]}: {message}"
+    assert filters.refusals([setting]) == [expected]
+
+
+@pytest.mark.parametrize(
+    "setting", ["ISOL8_WHITELIST=", "ISOL8_WHITELIST=[", "ISOL8_PROXY_LOG=/nowhere/proxy.log"]
+)
+def test_a_bad_text_or_file_stops_it(filters: Filters, setting: str) -> None:
+    """What the runtime words itself is one line with status 2 as well."""
+    (line,) = filters.refusals([setting])
+    assert line.startswith(f"2 0 isol8 proxy: {setting.partition('=')[0]}: ")
