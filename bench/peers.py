@@ -25,6 +25,7 @@ class Engine:
     """What the benchmark itself asks of the engine."""
 
     def __init__(self, host: str) -> None:
+        self.host = host
         self._client = docker.APIClient(base_url=host, version="auto")
 
     def version(self) -> str:

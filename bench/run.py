@@ -14,7 +14,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import edit, peers, scale
+from bench import edit, many, peers, proxy, scale
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 
 REPOSITORY: Final = "isol8-bench"
@@ -23,8 +23,9 @@ NO_OP: Final = "doit, nothing to do"
 FLOOR: Final = "floor: imports, ping, list"
 WRAPPED: Final = "./doitw, nothing to do"
 COLD: Final = "doit setup --force"
+UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
-_ON_REQUEST: Final = frozenset({"thousand"})
+_ON_REQUEST: Final = frozenset({"many", "thousand", "tunnel"})
 """Left out unless they are named, as they take minutes to prepare."""
 
 
@@ -53,6 +54,8 @@ class Bench:
     arguments: Mapping[str, str]
     """Build arguments of deps.toml."""
     runs: int
+    classic: bool
+    """Whether the classic builder takes part, which takes minutes."""
 
     def doit(self, *words: str) -> tuple[str, ...]:
         """Return the command that runs doit as doitw does, without it."""
@@ -84,6 +87,7 @@ def main(argv: list[str]) -> int:
                 stopwatch=stopwatch,
                 arguments=arguments,
                 runs=options.runs,
+                classic=options.classic,
             )
             stopwatch.run(Candidate(name="doit setup", command=bench.doit("setup"), environment={}))
             for name in options.only or [name for name in BENCHMARKS if name not in _ON_REQUEST]:
@@ -142,10 +146,12 @@ def thousand(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     arguments = {**bench.engine.standin_arguments(), **bench.arguments}
     file = bench.scratch / "thousand.toml"
     file.write_text(scale.deps(REPOSITORY, arguments, scale.THOUSAND), encoding="utf-8")
-    many = Candidate(
-        name=scale.name(scale.THOUSAND, real=True),
-        command=bench.doit(),
-        environment={"ISOL8_DEPS": str(file)},
+    python, _ = bench.doit()
+    place = {"ISOL8_DEPS": str(file)}
+    many = Candidate(name=scale.name(scale.THOUSAND, real=True), command=bench.doit(), environment=place)
+    # What is in them is not the question.
+    bench.stopwatch.run(
+        Candidate(name="making them", command=(python, "-m", "bench.unchecked"), environment=place)
     )
     few = Candidate(name=NO_OP, command=bench.doit(), environment={})
     listed = Candidate(
@@ -158,6 +164,19 @@ def thousand(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
         _ratio(figures[many.name], figures[few.name], limit=3),
         Claim(text=f"{many.name}, in seconds", value=figures[many.name].median_seconds, limit=0.6),
         Claim(text=f"{many.name}, peak in MB", value=figures[many.name].median_megabytes, limit=120),
+    )
+
+
+def two_hundred(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Measure a run with 200 stale images, and a bake of as many targets."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    found = many.candidates(bench.scratch, REPOSITORY, PEERS, bench.doit(), arguments)
+    if many.BAKED not in {candidate.name for candidate in found}:
+        print(_NO_BUILDX)
+    figures = bench.stopwatch.compare(found, runs=min(bench.runs, 2))
+    bench.engine.forget(PEERS)
+    return figures, (
+        Claim(text=f"{many.OURS}, in seconds", value=figures[many.OURS].median_seconds, limit=60),
     )
 
 
@@ -189,13 +208,19 @@ def edited(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
 
 
 def cold(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
-    """Compare five bases built without cache and promoted with ways to build them that don't promote."""
+    """Compare five bases built without cache and promoted with ways to build them that neither promote nor check."""
 
     def forget_peers(output: str) -> None:
         bench.engine.forget(PEERS)
         bench.engine.forget_steps(output)
 
-    ours = Candidate(name=COLD, command=bench.doit("setup", "--force"), environment={})
+    python, _ = bench.doit()
+    unchecked = Candidate(
+        name=UNCHECKED,
+        command=(python, "-m", "bench.unchecked", "setup", "--force"),
+        environment={},
+    )
+    checked = Candidate(name=COLD, command=bench.doit("setup", "--force"), environment={})
     setting = peers.Setting(
         scratch=bench.scratch,
         folder=bench.checkout,
@@ -204,16 +229,32 @@ def cold(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
         after=forget_peers,
         cached=False,
     )
-    baked, serial = peers.bake(setting), peers.classic(setting)
-    figures = bench.stopwatch.compare(
-        tuple(candidate for candidate in (ours, baked, serial) if candidate), runs=bench.runs
-    )
-    claims = [_ratio(figures[COLD], figures[serial.name], limit=0.5)]
-    if baked:
-        claims.insert(0, _ratio(figures[COLD], figures[baked.name], limit=1.15))
-    else:
+    baked, serial = peers.bake(setting), peers.classic(setting) if bench.classic else None
+    if baked is None:
         print(_NO_BUILDX)
+    found = (checked, unchecked, baked, serial)
+    figures = bench.stopwatch.compare(tuple(candidate for candidate in found if candidate), runs=bench.runs)
+    claims = [_ratio(figures[UNCHECKED], figures[baked.name], limit=1.15)] if baked else []
+    added = figures[COLD].median_seconds - figures[UNCHECKED].median_seconds
+    claims.append(Claim(text="the checks add, in seconds", value=added, limit=1.5))
+    if serial:
+        claims.append(_ratio(figures[UNCHECKED], figures[serial.name], limit=0.5))
     return figures, tuple(claims)
+
+
+def tunnel(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare a tunnel of a gigabyte through the network filter with a plain relay."""
+    images = {runtime: f"{REPOSITORY}:{runtime}" for runtime in proxy.RUNTIMES}
+    found = proxy.measure(images, bench.engine.host, bench.scratch, runs=bench.runs)
+    figures = {
+        way: Figures(name=f"1 GiB, {way}", seconds=seconds, megabytes=(0.0,) * len(seconds))
+        for way, seconds in found.items()
+    }
+    if proxy.SOCAT not in figures:
+        print("socat is neither here nor to be had from Debian; measured without it")
+        return figures, ()
+    # At least 0.8 of its speed.
+    return figures, tuple(_ratio(figures[way], figures[proxy.SOCAT], limit=1.25) for way in images)
 
 
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
@@ -223,12 +264,17 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "edit": edited,
     "cold": cold,
     "thousand": thousand,
+    "tunnel": tunnel,
+    "many": two_hundred,
 }
 
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="doitw bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=7, help="whole-process runs each [default: %(default)s]")
+    parser.add_argument(
+        "--classic", action="store_true", help="let the classic builder take part in cold; it takes minutes"
+    )
     parser.add_argument(
         "--only", action="append", choices=tuple(BENCHMARKS), help="run just this one; may be repeated"
     )

@@ -6,4 +6,4 @@ tenth of a run with nothing to do. Who imports this package as a library keeps t
 
 import gc
 
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(500_000, 20, 20)
