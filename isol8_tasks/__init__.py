@@ -2,6 +2,7 @@
 
 Data flows one way: deps.toml and docker/ → config → plan → engine → manifest. Imports point down only:
 
+    inapplicable  doit's commands that have nothing to work on here
     which         the command which: the image that a request gets, and why
     commands      the other commands of our own: plan, clean, up, down, env, …
     running       doit's own commands as we want them: run, list, info; exit codes

@@ -1,5 +1,6 @@
 """Between build and promotion: the image is run as the sandbox will run it, and what it holds is written down."""
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -27,16 +28,29 @@ class Checker:
     observed: Callable[[], Observed]
     """What the engine holds by then."""
     _verifier: "Verifier | None" = field(default=None, init=False)
+    _alike: "dict[str, Verdict]" = field(factory=dict, init=False)
+    """By the image stood on: what came of an image of this run that adds nothing but labels to it."""
+    _turns: dict[str, threading.Lock] = field(factory=dict, init=False)
 
     def __call__(self, spec: ImageSpec, reference: str) -> str:
         """Do what Check promises."""
         from isol8_tasks.verify.sandbox import failure  # noqa: PLC0415 - a run with nothing to do checks nothing
 
-        verdict = self.verdict(spec, reference)
+        verdict = self._once(spec, reference)
         error = failure(f"{self.config.build.repository}:{spec.name}", verdict)
         if error is not None:
             raise error
         return encode(verdict.release, verdict.packages)
+
+    def _once(self, spec: ImageSpec, reference: str) -> "Verdict":
+        """Check an image, unless one of this run that adds nothing to the same parent either has passed."""
+        if spec.parent is None or spec.inputs.packages or self.config.verify.get(spec.name):
+            return self.verdict(spec, reference)
+        with self._turns.setdefault(spec.parent, threading.Lock()):
+            verdict = self._alike.get(spec.parent) or self.verdict(spec, reference)
+            if not verdict.findings:
+                self._alike[spec.parent] = verdict
+        return verdict
 
     def verdict(self, spec: ImageSpec, reference: str) -> "Verdict":
         """Run all checks of an image: those for every image, and the user's own."""

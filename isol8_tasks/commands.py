@@ -11,7 +11,7 @@ from doit.cmd_base import Command
 from doit.exceptions import InvalidCommand
 
 from isol8_tasks import report
-from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.errors import ConfigError, Isol8Error, UndecidedError
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.running import QUIET, WAIT, one_line, parsed
 from isol8_tasks.session import Session
@@ -96,7 +96,8 @@ class Plan(OwnCommand):
     doc_purpose = "show what would be built, and why, changing nothing"
     doc_usage = "[--json] [--check] [the flags of setup]"
     doc_description = (
-        "Exit code 2 with --check when something is to be done; 4 when the engine can't be asked."
+        "Exit code 2 with --check when something is to be done, 4 when it is not known of an image whether; 4 also "
+        "when the engine can't be asked."
     )
     cmd_options = (
         {
@@ -139,8 +140,10 @@ class Plan(OwnCommand):
             print(report.plan_table(decisions, current.config))  # noqa: T201 - its purpose
             for warning in current.graph.warnings:
                 print(f"warning: {warning}")  # noqa: T201 - as above
-        pending = any(decision.pending for decision in decisions)
-        return PENDING if params["check"] and pending else 0
+        states = {decision.state for decision in decisions} if params["check"] else set()
+        if states & {"missing", "stale"}:
+            return PENDING
+        return UndecidedError.exit_code if "unknown" in states else 0
 
 
 class Up(OwnCommand):

@@ -15,6 +15,7 @@ from isol8_tasks.tasks import session
 from isol8_tasks.workspace import now
 
 if TYPE_CHECKING:
+    from isol8_tasks.engine.upkeep import Disk
     from isol8_tasks.pruning import Removal
 
 
@@ -33,6 +34,7 @@ class _OfOneImage(OwnCommand):
         current.wait = params["wait"]
         try:
             current.lock()
+            _mend(current)
             self.keep(current, _name(current, args[0]))
             current.refresh()
             current.resolve()
@@ -81,7 +83,7 @@ class Release(_OfOneImage):
             held = sorted(hold_tags(current.observed))
             more = f"held are {', '.join(held)}" if held else "no image is"
             raise ConfigError(f"{current.repository}:{name} is not held; {more}")
-        say(f"{current.repository}:{name}  released; doit plan {name} shows what a run would do")
+        say(f"{current.repository}:{name}  released; doit plan shows what a run would do")
 
 
 class Prune(OwnCommand):
@@ -128,19 +130,15 @@ class Prune(OwnCommand):
                 return 0
             before = current.engine.disk()
             gone = [each for each in free if remove(current.engine, each)]
-            if cache and current.config.prune.keep is not None:
+            # What an image leaves behind counts as the builder's from now on.
+            if current.config.prune.keep is not None:
                 current.engine.forget_builds(current.config.prune.keep)
             after = current.engine.disk()
             current.refresh()
             current.resolve()
         finally:
             current.close()
-        images = max(before.images - after.images, 0)
-        builds = max(before.cache - after.cache, 0)
-        say(
-            f"{len(gone)} image{'' if len(gone) == 1 else 's'} removed · freed {units.size(images + builds)}"
-            f" (images {units.size(images)}, the builder's cache {units.size(builds)})"
-        )
+        say(f"{len(gone)} image{'' if len(gone) == 1 else 's'} removed · {_freed(before, after)}")
         return 0 if len(gone) == len(free) else 1
 
     @staticmethod
@@ -155,10 +153,18 @@ class Prune(OwnCommand):
         return over
 
 
-def _removals(current: Session) -> "tuple[Removal, ...]":
-    from isol8_tasks.pruning import ours_without_a_name, removals  # noqa: PLC0415 - as above
+def _mend(current: Session) -> None:
+    """Bring rollbacks that were cut off to their end, as the image that one goes back to is named by its hold alone."""
+    from isol8_tasks.rollback import mend  # noqa: PLC0415 - most runs roll nothing back
 
-    return removals(
+    if mend(current.observed, current.engine, now=now(), longest=current.config.hold.max_age):
+        current.refresh()
+
+
+def _removals(current: Session) -> "tuple[Removal, ...]":
+    from isol8_tasks.pruning import made_here, ours_without_a_name, removals  # noqa: PLC0415 - as above
+
+    found = removals(
         current.observed,
         ours_without_a_name(current.engine),
         used=current.engine.used(),
@@ -167,6 +173,7 @@ def _removals(current: Session) -> "tuple[Removal, ...]":
         now=now(),
         previous_age=current.config.prune.previous_age,
     )
+    return tuple(each for each in found if not each.tags or made_here(current.engine, each.image))
 
 
 def _line(removal: "Removal", repository: str) -> str:
@@ -186,6 +193,14 @@ def _agreed(count: int, cache: int) -> bool:
         f"Remove {count} image{'' if count == 1 else 's'}{more}" if count else "Shrink the builder's cache"
     )
     return input(f"{images}? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _freed(before: "Disk", after: "Disk") -> str:
+    """Say how much room there is more, and what of the images the builder's cache keeps."""
+    freed = max(before.images + before.cache - after.images - after.cache, 0)
+    kept = max(after.cache - before.cache, 0)
+    more = f"; the builder's cache keeps {units.size(kept)} of it, which [prune] keep in deps.toml bounds"
+    return f"freed {units.size(freed)}{more if kept else ''}"
 
 
 def _name(current: Session, word: str) -> str:

@@ -81,11 +81,12 @@ def child(engine: ImageEngine, parent: str, tag: str, new_labels: Mapping[str, s
     detail = engine.inspect(parent)
     if detail is None:
         raise EngineError(f"{parent} went away while it was worked on; run again")
+    fingerprint = labels.layers_fingerprint(detail.layers, engine.steps(parent))
     triggers = "".join(f"ONBUILD {trigger}\n" for trigger in detail.onbuild)
     request = BuildRequest(
         tag=tag,
         dockerfile=f"FROM {parent}\n{triggers}",
-        labels={**new_labels, labels.LAYERS: labels.layers_fingerprint(detail.layers)},
+        labels={**new_labels, labels.LAYERS: fingerprint},
     )
     return engine.build(request, lambda _event: None)
 

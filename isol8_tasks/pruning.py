@@ -59,9 +59,23 @@ def removals(  # noqa: PLR0913 - each of them decides what may go
 def ours_without_a_name(engine: UpkeepEngine) -> tuple[ObservedImage, ...]:
     """Return the images without a tag that we made, and nobody else.
 
-    A `docker commit` of an image of ours carries all its labels, but never exactly its layers.
+    A `docker commit` of an image of ours carries all its labels, but never exactly its layers and its history.
     """
-    return tuple(image for image in engine.nameless() if _made_here(engine, image))
+    return tuple(image for image in engine.nameless() if made_here(engine, image))
+
+
+def made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
+    """Tell whether we made an image that carries our labels, and not somebody who began with one of ours."""
+    record = read(image.labels)
+    if record is None:
+        return False
+    if record.role == "candidate":
+        # It never had a name that anybody could have built on.
+        return True
+    detail = engine.inspect(image.id)
+    if detail is None or not record.layers:
+        return False
+    return layers_fingerprint(detail.layers, engine.steps(image.id)) == record.layers
 
 
 def remove(engine: UpkeepEngine, removal: Removal) -> bool:
@@ -77,17 +91,6 @@ def remove(engine: UpkeepEngine, removal: Removal) -> bool:
     return True
 
 
-def _made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
-    record = read(image.labels)
-    if record is None:
-        return False
-    if record.role == "candidate":
-        # It never had a name that anybody could have built on.
-        return True
-    detail = engine.inspect(image.id)
-    return detail is not None and layers_fingerprint(detail.layers) == record.layers
-
-
 def _nameless(images: Sequence[ObservedImage]) -> Iterator[Removal]:
     for image in images:
         record = read(image.labels)
@@ -98,8 +101,10 @@ def _rejected(observed: Observed) -> Iterator[Removal]:
     for image in observed.images:
         for tag in image.tags:
             name = tag.removeprefix(f"{observed.repository}:")
-            if name != tag and name.endswith("-rejected") and observed.read(image) is not None:
-                yield Removal(image=image, name=name.removesuffix("-rejected"), why="rejected", tags=(tag,))
+            record = observed.read(image) if name != tag and name.endswith("-rejected") else None
+            # What somebody built on one of ours has its labels, whatever he calls it.
+            if record and record.role == "candidate" and name == f"{record.image}-rejected":
+                yield Removal(image=image, name=record.image, why="rejected", tags=(tag,))
 
 
 def _undeclared(observed: Observed, names: Collection[str]) -> Iterator[Removal]:

@@ -25,15 +25,19 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     if decision.problem:
         return (decision.problem,)
     # Here, since a run with nothing to do has no reasons to tell.
-    from isol8_tasks.plan.reasons import render  # noqa: PLC0415
+    from isol8_tasks.plan.reasons import Forced, OtherCheckout, render  # noqa: PLC0415
 
-    found = tuple(
-        render(reason, repository=config.build.repository, declaration=config.declaration)
-        for reason in decision.reasons
-    )
+    # What is held is not built for being forced either.
+    told = [each for each in decision.reasons if decision.held is None or not isinstance(each, Forced)]
+    found = [
+        render(reason, repository=config.build.repository, declaration=config.declaration) for reason in told
+    ]
     if decision.held is None:
-        return found
-    waiting = f"{len(found) or 'no'} update{'' if len(found) == 1 else 's'} waiting"
+        return tuple(found)
+    updates = sum(not isinstance(each, OtherCheckout) for each in told)
+    waiting = f"{updates or 'no'} update{'' if updates == 1 else 's'} waiting"
+    if len(told) < len(decision.reasons):
+        found.append(f"--force passes it over; doit release {decision.image} lets go of it")
     return (f"for {duration(decision.held)} (rolled back), {waiting}", *found)
 
 

@@ -185,9 +185,9 @@ class Reporter:
             return  # the ping says so
         names = {spec.task: spec.name for spec in self.session.graph.images}
         for name in wanted:
-            options = tasks[name].options or {}
-            if name in names and options.get("force"):
-                self.session.force(names[name])
+            if (tasks[name].options or {}).get("force"):
+                for each in tasks[name].task_dep if tasks[name].has_subtask else [name]:
+                    self.session.force(names[each])
         decisions = self.session.decisions
         self.selected = [names[task] for task in names if task in wanted]
         for name in self.selected:

@@ -29,7 +29,7 @@ from isol8_tasks.errors import (
 )
 from isol8_tasks.plan.dockerfile import Dockerfile, parse
 from isol8_tasks.plan.graph import Graph, build_graph
-from isol8_tasks.plan.holds import Hold, hold_tags, holds
+from isol8_tasks.plan.holds import Hold, are_settled, holds
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.observed import Observed, private_repository
 from isol8_tasks.plan.staleness import Circumstances, Decision, decide_again, decide_all
@@ -336,8 +336,8 @@ class Session:
 
     def _sweep(self) -> None:
         """Take away or finish what a run that was cut off left behind; a run under way holds the lock."""
-        tags = hold_tags(self.observed)
-        if not self.observed.candidates and tags.keys() == self.holds.keys():
+        longest = self.config.hold.max_age
+        if not self.observed.candidates and are_settled(self.observed, now(), longest):
             return
         from isol8_tasks.rollback import mend  # noqa: PLC0415 - few runs find anything of the kind
 
@@ -345,7 +345,7 @@ class Session:
             self.lock(wait=0)
             for tag in self.observed.candidates:
                 self.engine.untag(tag)
-            if mend(self.observed, self.engine, now=now(), longest=self.config.hold.max_age):
+            if mend(self.observed, self.engine, now=now(), longest=longest):
                 self._observed = self._observe()
 
     def lock(self, *, wait: float | None = None) -> None:

@@ -148,7 +148,7 @@ _PLAIN: Final[Mapping[str, Any]] = {"io": {"capture": False}, "verbosity": 2}
 
 
 def _group(doc: str) -> dict[str, Any]:
-    return {"name": None, "doc": doc}
+    return {"name": None, "doc": doc, "params": [FORCE]}
 
 
 def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:

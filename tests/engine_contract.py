@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.engine import BuildEvent, BuildRequest, FileContent, ImageEngine, ObservedImage
 from isol8_tasks.engine.upkeep import UpkeepEngine
@@ -171,6 +172,18 @@ class EngineContract:
         child = engine.inspect(reference("b"))
         assert child is not None
         assert child.onbuild == ("ARG ONE",)
+
+    def test_the_steps_of_an_image(self, engine: ImageEngine) -> None:
+        """A child has its parent's steps and its own; labels that a build is given are none."""
+        engine.build(request("parent", "RUN echo one"), ignore)
+        parent = engine.steps(reference("parent"))
+        child = BuildRequest(tag=reference("child"), dockerfile=f"FROM {reference('parent')}\nENV A=1\n")
+        engine.build(evolve(child, labels={"org.isol8.x": "1"}), ignore)
+        assert "echo one" in parent[-1]
+        more = engine.steps(reference("child"))[len(parent) :]
+        assert [step for step in more if "LABEL org.isol8.x=" not in step] == [more[0]]
+        assert "ENV A=1" in more[0]
+        assert engine.steps(reference("nothing")) == ()
 
     def test_an_image_that_is_not_here_has_no_details(self, engine: ImageEngine) -> None:
         """Asking for what is not there is no error."""

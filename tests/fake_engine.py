@@ -35,6 +35,7 @@ class FakeImage:
     labels: Mapping[str, str] = {}
     onbuild: tuple[str, ...] = ()
     layers: tuple[str, ...] = ("sha256:" + "0" * 64,)
+    steps: tuple[str, ...] = ()
     created: int = 0
     digests: tuple[str, ...] = ()
 
@@ -115,6 +116,12 @@ class FakeEngine:
             onbuild=image.onbuild,
             layers=image.layers,
         )
+
+    def steps(self, reference: str) -> tuple[str, ...]:
+        """Return the steps of an image."""
+        self._ask(f"steps {reference}")
+        image = self._find(reference)
+        return image.steps if image else ()
 
     def pull(self, reference: str) -> None:
         """Take an image from the registry."""
@@ -261,6 +268,8 @@ class FakeEngine:
         on_event: OnEvent,
     ) -> FakeImage:
         name, (number, total) = f"{step.keyword} {redact(step.rest)}", place
+        if step.keyword != "FROM":
+            image = evolve(image, steps=(*image.steps, name))
         if step.keyword == "ONBUILD":
             return evolve(image, onbuild=(*image.onbuild, step.rest))
         if step.keyword not in {"FROM", "RUN", "COPY"}:

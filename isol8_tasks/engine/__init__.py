@@ -113,6 +113,9 @@ class ImageEngine(Protocol):
     def inspect(self, reference: str) -> ImageDetail | None:
         """Return what is known of an image (a tag or an id); None when it isn't here."""
 
+    def steps(self, reference: str) -> tuple[str, ...]:
+        """Return what an image's history says of its steps, oldest first; nothing where it isn't here."""
+
     def pull(self, reference: str) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
 

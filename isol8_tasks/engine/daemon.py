@@ -89,6 +89,18 @@ class DockerEngine:
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
         )
 
+    def steps(self, reference: str) -> tuple[str, ...]:
+        """Return what an image's history says of its steps, oldest first; nothing where it isn't here."""
+        try:
+            found = self._connection.call(
+                "GET", f"/images/{quoted(reference)}/history", f"tell how {reference} came about"
+            )
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return ()
+            raise
+        return tuple(str(entry.get("CreatedBy") or "") for entry in reversed(found))
+
     def pull(self, reference: str) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
         from isol8_tasks.engine.buildkit import error_of  # noqa: PLC0415 - a run that pulls is rare

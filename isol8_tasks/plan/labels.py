@@ -6,6 +6,7 @@ of ours, empty where unused, and empties those of the clients that it inherits a
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal, get_args
 
@@ -50,6 +51,8 @@ _TEXT_FIELDS: Final = (
     "layers",
 )
 LAYERS: Final = PREFIX + "layers"
+# As BuildKit and the classic builder write it into an image's history.
+_RELABELLING: Final = r"(?:/bin/sh -c #\(nop\) +)?(?:ONBUILD ARG |LABEL org\.isol8\.)"
 
 
 @frozen(kw_only=True)
@@ -82,7 +85,7 @@ class Record:
     inventory: str = ""
     """What was found in it when it was checked, in short (inventory.encode)."""
     layers: str = ""
-    """Which layers it consists of (layers_fingerprint), to tell it from what others make of it."""
+    """Of which layers and steps it consists (layers_fingerprint), to tell it from what others make of it."""
     clients: tuple[tuple[str, str], ...] = ()
     """On an image that gave its tag away: the clients' labels that it had, for the way back."""
     recipe: int = 0
@@ -154,9 +157,14 @@ def restored(labels: Mapping[str, str]) -> dict[str, str]:
     return {**write(evolve(record, role="current", clients=())), **dict(record.clients)}
 
 
-def layers_fingerprint(layers: Sequence[str]) -> str:
-    """Return what tells an image from one with more layers; empty for an unknown one."""
-    return hashlib.sha256("\n".join(layers).encode()).hexdigest()[:16] if layers else ""
+def layers_fingerprint(layers: Sequence[str], steps: Sequence[str]) -> str:
+    """Return what tells an image of ours from all that was made of it, the steps without a layer included.
+
+    `steps` are those of the image's history. What we add to an image that is made of another by labels alone does
+    not count. Empty for an image whose layers are unknown.
+    """
+    own = [step for step in steps if not re.match(_RELABELLING, step)]
+    return hashlib.sha256("\n".join([*layers, *own]).encode()).hexdigest()[:16] if layers else ""
 
 
 def for_clients(

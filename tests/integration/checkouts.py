@@ -9,14 +9,52 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import docker
-from attrs import frozen
+from attrs import evolve, frozen
+
+from isol8_tasks.plan.observed import ObservedImage
+from isol8_tasks.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
+
+_CUT_OFF = """
+import os, signal, sys
+from isol8_tasks.engine.daemon import DockerEngine
+
+left = int(sys.argv[1])
+
+def cut(name):
+    whole = getattr(DockerEngine, name)
+    def method(self, *arguments):
+        global left
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        return whole(self, *arguments)
+    setattr(DockerEngine, name, method)
+
+for name in ("build", "tag", "untag"):
+    cut(name)
+from doit.doit_cmd import DoitMain
+sys.exit(DoitMain().run(sys.argv[2:]))
+"""
+_OWN_ONLY = """
+import sys
+from isol8_tasks.engine.daemon import DockerEngine
+
+whole = DockerEngine.nameless
+
+def nameless(self):
+    return tuple(each for each in whole(self) if each.labels.get("org.isol8.tasks.checkout") == sys.argv[1])
+
+DockerEngine.nameless = nameless
+from doit.doit_cmd import DoitMain
+sys.exit(DoitMain().run(sys.argv[2:]))
+"""
 
 
 @frozen
@@ -36,10 +74,29 @@ class Checkout:
     repository: str
 
     def doit(self, *words: str, **environment: str) -> Result:
+        return self._run(self._command(*words), **environment)
+
+    def cut_off(self, step: int, *words: str) -> int:
+        """Run doit with an end like a power cut before its nth change on the engine; return its exit code."""
+        return self._run((sys.executable, "-c", _CUT_OFF, str(step), *words)).code
+
+    @property
+    def id(self) -> str:
+        """What labels call this checkout."""
+        return Workspace.here(self.folder, {}).checkout_id
+
+    def _command(self, *words: str) -> tuple[str, ...]:
+        if words[:1] == ("prune",):
+            # Others' images stay, on whichever engine this is.
+            return (sys.executable, "-c", _OWN_ONLY, self.id, *words)
+        return (sys.executable, "-m", "doit", *words)
+
+    def _run(self, command: tuple[str, ...], **environment: str) -> Result:
         done = subprocess.run(
-            [sys.executable, "-m", "doit", *words],
+            command,
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **environment},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
@@ -50,7 +107,7 @@ class Checkout:
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "doit", *words],
+            self._command(*words),
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
@@ -121,6 +178,23 @@ def tags_of(api: docker.APIClient, repository: str) -> tuple[str, ...]:
         for tag in image["RepoTags"] or []
         if tag.partition(":")[0] in {repository, f"{repository}_build"}
     )
+
+
+def share_images(api: docker.APIClient, source: Checkout, target: Checkout) -> None:
+    """Let every image of one checkout be another's too, under its own tags."""
+    for tag in tags_of(api, source.repository):
+        repository, _, name = tag.partition(":")
+        api.tag(tag, target.repository + repository.removeprefix(source.repository), name)
+
+
+def images_of(images: Iterable[ObservedImage], repository: str) -> tuple[ObservedImage, ...]:
+    """Return those of a repository and of its private one, as if nobody else had tags on this engine."""
+    ours = {repository, f"{repository}_build"}
+    found = (
+        evolve(image, tags=tuple(tag for tag in image.tags if tag.partition(":")[0] in ours))
+        for image in images
+    )
+    return tuple(image for image in found if image.tags)
 
 
 def remove_tags(api: docker.APIClient, repository: str) -> None:

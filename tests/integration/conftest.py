@@ -16,6 +16,7 @@ from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.errors import EngineUnreachableError
 from isol8_tasks.runtimes import RUNTIMES
+from tests.integration.checkouts import Checkout, new_checkout, remove_tags, tags_of
 
 CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "isol8test"
@@ -179,3 +180,47 @@ def execute(docker_api: docker.APIClient) -> Callable[..., CompletedProcess[str]
         return CompletedProcess(command, status, (stdout or b"").decode(), (stderr or b"").decode())
 
     return run
+
+
+@pytest.fixture
+def make_checkout(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[Callable[..., Checkout]]:
+    """Return what makes checkouts; their images are taken away at the end."""
+    repositories: list[str] = []
+
+    def make(name: str = "checkout", repository: str = "") -> Checkout:
+        checkout = new_checkout(tmp_path / name, repository)
+        repositories.append(checkout.repository)
+        return checkout
+
+    yield make
+    for repository in repositories:
+        remove_tags(docker_api, repository)
+
+
+@pytest.fixture
+def checkout(make_checkout: Callable[..., Checkout]) -> Checkout:
+    """One checkout, nothing built."""
+    return make_checkout()
+
+
+@pytest.fixture(scope="session")
+def template(
+    docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, ...]]:
+    """Build the five bases and two custom images once, and return their tags."""
+    checkout = new_checkout(tmp_path_factory.mktemp("folder") / "template")
+    checkout.deps('bun = ["zod"]\nbash = ["jq"]')
+    assert checkout.built() == {*RUNTIMES, "bun-custom", "bash-custom"}
+    yield tags_of(docker_api, checkout.repository)
+    remove_tags(docker_api, checkout.repository)
+
+
+@pytest.fixture
+def built(checkout: Checkout, template: tuple[str, ...], docker_api: docker.APIClient) -> Checkout:
+    """Give a checkout its five bases and two custom images: the template's, under tags of its own."""
+    checkout.deps('bun = ["zod"]\nbash = ["jq"]')
+    for tag in template:
+        repository, _, name = tag.partition(":")
+        private = "_build" if repository.endswith("_build") else ""
+        docker_api.tag(tag, f"{checkout.repository}{private}", name)
+    return checkout

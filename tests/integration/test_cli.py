@@ -18,35 +18,20 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.integration.checkouts import ROOT, Checkout, Result, new_checkout, remove_tags, tags_of
+from tests.integration.checkouts import (
+    ROOT,
+    Checkout,
+    Result,
+    new_checkout,
+    remove_tags,
+    share_images,
+    tags_of,
+)
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 BOTH = ("base:bash", "custom:bash")
 BASES = ("python", "node", "bun", "deno", "bash")
 SECRET = "s3cr3tw0rd"
-
-CUT_OFF = """
-import os, signal, sys
-from isol8_tasks.engine.daemon import DockerEngine
-
-left = int(sys.argv[1])
-
-def cut(name):
-    whole = getattr(DockerEngine, name)
-    def method(self, *arguments):
-        global left
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left -= 1
-        return whole(self, *arguments)
-    setattr(DockerEngine, name, method)
-
-for name in ("build", "tag", "untag"):
-    cut(name)
-from doit.doit_cmd import DoitMain
-sys.exit(DoitMain().run(sys.argv[2:]))
-"""
-"""A run of doit that ends like a power cut before its nth change on the engine."""
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +49,7 @@ def own(docker_api: docker.APIClient, tmp_path: Path, ready: Checkout) -> Iterat
     """Give a checkout whose images are those of `ready`, under tags of its own."""
     checkout = new_checkout(tmp_path / "own")
     checkout.deps('bash = ["jq"]')
-    for tag in tags_of(docker_api, ready.repository):
-        repository, _, name = tag.partition(":")
-        docker_api.tag(tag, checkout.repository + repository.removeprefix(ready.repository), name)
+    share_images(docker_api, ready, checkout)
     yield checkout
     remove_tags(docker_api, checkout.repository)
 
@@ -286,14 +269,7 @@ class TestKills:
     def test_before_each_step_of_a_promotion(self, whole: Checkout, docker_api: docker.APIClient) -> None:
         """Wherever it ends, the public tags stay, and the next run makes good what it left."""
         for step in range(1, 6):
-            cut = subprocess.run(
-                [sys.executable, "-c", CUT_OFF, str(step), "custom:bash", "--force"],
-                cwd=whole.folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                capture_output=True,
-                check=False,
-            )
-            assert cut.returncode == -signal.SIGKILL, step
+            assert whole.cut_off(step, "custom:bash", "--force") == -signal.SIGKILL, step
             self.check(whole, docker_api, f"killed before step {step}")
         assert self.public(whole) == {f"{whole.repository}:{name}" for name in whole.plan()}
         assert whole.stale() == set()

@@ -38,6 +38,26 @@ INSTALL = {
     "deno": "deno cache npm:is-number",
     "bash": "apk add --no-cache jq",
 }
+UPSTREAMS_OWN = """
+FROM alpine:3.21 AS base
+RUN apk add --no-cache tini curl ca-certificates bash \\
+    && addgroup -S sandbox && adduser -S sandbox -G sandbox -h /sandbox
+WORKDIR /sandbox
+FROM base AS python
+RUN apk add --no-cache python3 py3-pip
+FROM base AS node
+RUN apk add --no-cache nodejs npm
+FROM base AS bun
+ARG BUN_INSTALL_URL=https://bun.sh/install
+RUN apk add --no-cache unzip libstdc++ libgcc && curl -fsSL "$BUN_INSTALL_URL" | bash \\
+    && mv /root/.bun/bin/bun /usr/local/bin/bun && ln -s /usr/local/bin/bun /usr/local/bin/bunx
+FROM denoland/deno:alpine AS deno
+RUN apk add --no-cache tini curl ca-certificates bash \\
+    && addgroup -S sandbox && adduser -S sandbox -G sandbox -h /sandbox
+WORKDIR /sandbox
+FROM base AS bash
+"""
+"""What isol8's own Dockerfile installs, less iptables, git and github-cli, which stand-ins lack, and its scripts."""
 USES = [
     ("python", "main.py", "import numpy; print(numpy.arange(4).sum())", "python3 main.py", "6"),
     ("node", "main.cjs", 'console.log(require("lodash").sum([1, 5]))', "node main.cjs", "6"),
@@ -369,6 +389,26 @@ def _run(
     return execute(
         container, "sh", "-c", f'printf "%s\\n" "$CODE" > {name} && {command}', environment={"CODE": code}
     )
+
+
+def test_the_images_are_no_larger_than_upstreams(
+    docker_api: docker.APIClient,
+    base_images: Mapping[str, str],
+    build_image: Callable[..., str],
+    build_args: Mapping[str, str],
+) -> None:
+    """Together the five take no more than what isol8's own Dockerfile installs on the same upstream images."""
+    arguments = {name: build_args[name] for name in ("BUN_INSTALL_URL",) if name in build_args}
+
+    def build(runtime: str) -> str:
+        return build_image(f"upstream-{runtime}", UPSTREAMS_OWN, None, runtime, arguments)
+
+    def size(image: str) -> int:
+        return int(docker_api.inspect_image(image)["Size"])
+
+    with ThreadPoolExecutor() as pool:
+        theirs = sum(map(size, pool.map(build, base_images)))
+    assert sum(map(size, base_images.values())) <= theirs
 
 
 def _output(

@@ -10,8 +10,8 @@ from isol8_tasks.build import Origin, build_image
 from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
-from isol8_tasks.pruning import Removal, ours_without_a_name, removals, remove
-from tests.fake_engine import FakeEngine, accept
+from isol8_tasks.pruning import Removal, made_here, ours_without_a_name, removals, remove
+from tests.fake_engine import FakeEngine, FakeImage, accept
 
 NOW = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.UTC)
 WEEK = dt.timedelta(days=7)
@@ -99,6 +99,35 @@ Found = Callable[..., dict[str, list[str]]]
 def test_what_is_in_order_stays(found: Found) -> None:
     """Images under their tags are not touched."""
     assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("layers", "steps"),
+    [
+        (("sha256:more",), ()),
+        ((), ("true",)),
+    ],
+    ids=["a commit of changed files", "a commit of nothing, or a child with another ENV"],
+)
+def test_what_others_made_of_ours(
+    engine: FakeEngine, layers: tuple[str, ...], steps: tuple[str, ...]
+) -> None:
+    """An image that has our labels is ours only if it has our layers and our steps."""
+    custom = observe(engine).public("bash-custom")
+    assert custom is not None
+    assert made_here(engine, custom)
+    detail = engine.inspect(custom.id)
+    assert detail is not None
+    theirs = FakeImage(
+        id="sha256:theirs",
+        labels=custom.labels,
+        layers=detail.layers + layers,
+        steps=engine.steps(custom.id) + steps,
+    )
+    engine.put("isol8:bash-custom", theirs)
+    found = observe(engine).public("bash-custom")
+    assert found is not None
+    assert not made_here(engine, found)
 
 
 class TestWhatMayGo:

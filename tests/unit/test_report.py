@@ -1,5 +1,6 @@
 """What people read."""
 
+import datetime as dt
 import json
 
 import pytest
@@ -55,6 +56,32 @@ class TestPlan:
                 {"image": "isol8:bun", "task": "base:bun", "state": "unknown", "reasons": ["no engine"]}
             ]
         }
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ((), ["for 2 days (rolled back), no updates waiting"]),
+        (
+            (reasons.PackagesChanged(added=("jq",), removed=()), reasons.OtherCheckout(name="there")),
+            ["for 2 days (rolled back), 1 update waiting", "+ jq", "last built from another checkout, there"],
+        ),
+        (
+            (reasons.Forced(),),
+            [
+                "for 2 days (rolled back), no updates waiting",
+                "--force passes it over; doit release bash-custom lets go of it",
+            ],
+        ),
+    ],
+    ids=["nothing", "another package", "forced"],
+)
+def test_held(found: tuple[reasons.Reason, ...], words: list[str]) -> None:
+    """What waits is counted and told; to be asked for by --force is none of it, and does not help."""
+    decision = Decision(
+        image="bash-custom", task="custom:bash", state="held", reasons=found, held=dt.timedelta(days=2)
+    )
+    assert list(report.reasons_in_words(decision, Config())) == words
 
 
 class TestFailure:

@@ -102,3 +102,61 @@ class TestClients:
     def test_hiding_a_foreign_image_writes_no_record(self) -> None:
         """An image that we did not make gets no record of ours when it is kept."""
         assert labels.previous({"org.isol8.runtime": "python"}) == {"org.isol8.runtime": ""}
+
+
+class TestLayersFingerprint:
+    """What tells an image of ours from what others make of it."""
+
+    STEPS = ("RUN apk add bash # buildkit", 'CMD ["bash"]')
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            (),
+            ("ONBUILD ARG PIP_INDEX_URL",),
+            ("/bin/sh -c #(nop)  ONBUILD ARG X", "/bin/sh -c #(nop)  LABEL org.isol8.build.hash= x=y"),
+        ],
+        ids=["BuildKit", "with triggers", "the classic builder"],
+    )
+    def test_what_we_add_does_not_count(self, more: tuple[str, ...]) -> None:
+        """An image that is made of another by labels has the same."""
+        assert labels.layers_fingerprint(("a",), self.STEPS + more) == labels.layers_fingerprint(
+            ("a",), self.STEPS
+        )
+
+    @pytest.mark.parametrize("step", ["true", "", "ENV A=1", "LABEL mine=1"])
+    def test_what_others_add_does(self, step: str) -> None:
+        """A commit of an unchanged container, or a child without a layer, has another."""
+        assert labels.layers_fingerprint(("a",), (*self.STEPS, step)) != labels.layers_fingerprint(
+            ("a",), self.STEPS
+        )
+
+    def test_an_unknown_image_has_none(self) -> None:
+        """Where an engine tells no layers there is nothing to compare."""
+        assert labels.layers_fingerprint((), self.STEPS) == ""
+
+
+class TestOutOfUse:
+    """An image that gives its tag away, and gets it back."""
+
+    def test_there_and_back(self) -> None:
+        """What clients look for is put aside, and comes back as it was."""
+        shown = labels.for_clients("python", "k", packages=("numpy",), dependencies="numpy", setup="echo 1")
+        before = {**labels.write(RECORD), **shown}
+        away = {**before, **labels.previous(before)}
+        assert not {key for key in shown if away[key]}
+        record = labels.read(away)
+        assert record is not None
+        assert record.role == "previous"
+        assert {**away, **labels.restored(away)} == before
+
+    def test_twice_away_is_the_same(self) -> None:
+        """A copy of a copy still knows what clients looked for."""
+        before = {**labels.write(RECORD), **labels.for_clients("bun", "k", packages=(), dependencies="")}
+        away = {**before, **labels.previous(before)}
+        assert {**away, **labels.previous(away)} == away
+
+    def test_an_image_of_somebody_else(self) -> None:
+        """Without a record only the clients' labels are taken, and nothing can be given back."""
+        assert labels.previous({"org.isol8.runtime": "bun", "other": "1"}) == {"org.isol8.runtime": ""}
+        assert labels.restored({"org.isol8.runtime": "bun"}) == {}

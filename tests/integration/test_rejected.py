@@ -1,0 +1,265 @@
+"""Images that do not hold what they promise, on the command line: what is said, what stays, and how to look."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from isol8_tasks.engine.daemon import DockerEngine
+from isol8_tasks.plan.observed import Observed
+from tests.clients import CLIENTS
+from tests.integration.checkouts import (
+    Checkout,
+    Result,
+    images_of,
+    new_checkout,
+    remove_tags,
+    share_images,
+    tags_of,
+)
+
+SETUP = ("setup", "--only=bash")
+CUSTOM = "bash-custom"
+RUNTIMES = ("bash", "bun", "deno", "node", "python")
+
+
+@pytest.fixture(scope="module")
+def ready(docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """Give a checkout with bash and a custom image."""
+    checkout = new_checkout(tmp_path_factory.mktemp("rejected") / "template")
+    checkout.deps('bash = ["jq"]')
+    assert checkout.built(*SETUP) == {"bash", CUSTOM}
+    yield checkout
+    remove_tags(docker_api, checkout.repository)
+
+
+@pytest.fixture
+def own(docker_api: docker.APIClient, tmp_path: Path, ready: Checkout) -> Iterator[Checkout]:
+    """Give a checkout whose images are those of `ready`, under tags of its own."""
+    checkout = new_checkout(tmp_path / "own")
+    checkout.deps('bash = ["jq"]')
+    share_images(docker_api, ready, checkout)
+    yield checkout
+    remove_tags(docker_api, checkout.repository)
+
+
+def image_id(api: docker.APIClient, tag: str) -> str:
+    return str(api.inspect_image(tag)["Id"])
+
+
+def failure(done: Result, checkout: Checkout, name: str) -> list[str]:
+    """Return what a run that failed says of an image, without dates and the path of a log."""
+    assert done.code == 1, done.out + done.err
+    lines = done.out.splitlines()
+    begin = next(
+        index for index, line in enumerate(lines) if re.match(rf"{checkout.repository}:{name} +failed", line)
+    )
+    end = next(index for index, line in enumerate(lines) if index > begin and not line.startswith(" "))
+    found = [re.sub(r"built \d{4}-\d\d-\d\d", "built DAY", line.strip()) for line in lines[begin:end]]
+    return [re.sub(r"\s+", " ", line) for line in found]
+
+
+CHECKS = {
+    "exit": (
+        ("sh", "-c", "echo said; echo why >&2; exit 3"),
+        "",
+        ["check sh -c 'echo said; echo why >&2; exit 3' ended with exit code 3, not 0", "said", "why"],
+    ),
+    "output": (
+        ("jq", "--version"),
+        "output = 'jq-99\\.\\d+'",
+        ["check jq --version printed nothing that matches 'jq-99\\\\.\\\\d+'", "jq-"],
+    ),
+    "hanging": (
+        ("sh", "-c", "echo begun; exec sleep 600"),
+        'timeout = "1s"',
+        ["check sh -c 'echo begun; exec sleep 600' did not end within 1 s", "begun"],
+    ),
+    "no such program": (
+        ("nothing-such",),
+        "",
+        ["nothing-such"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("command", "more", "told"), CHECKS.values(), ids=CHECKS)
+def test_a_check_of_the_users_own(
+    own: Checkout,
+    docker_api: docker.APIClient,
+    *,
+    command: tuple[str, ...],
+    more: str,
+    told: list[str],
+) -> None:
+    """The check is named with what it printed; the old image keeps its tag, and the new one is there for a look."""
+    own.deps('bash = ["jq"]', f"[verify.{CUSTOM}]\ncommand = {json.dumps(command)}\n{more}")
+    old = image_id(docker_api, f"{own.repository}:{CUSTOM}")
+    lines = failure(own.doit("custom:bash", "--force"), own, CUSTOM)
+    assert (
+        lines[0]
+        == f"{own.repository}:{CUSTOM} failed {own.repository}:{CUSTOM} does not hold what it promises"
+    )
+    assert told[0] in lines[1]
+    for expected in told[1:]:
+        assert any(expected in line for line in lines[2:-2])
+    assert lines[-2:] == [
+        "The image in use stays as it was (built DAY, jq).",
+        f"What failed is {own.repository}:{CUSTOM}-rejected, for a look. Whole log: .isol8/logs/{CUSTOM}.log",
+    ]
+    assert image_id(docker_api, f"{own.repository}:{CUSTOM}") == old
+    assert image_id(docker_api, f"{own.repository}:{CUSTOM}-rejected") != old
+    assert not [tag for tag in tags_of(docker_api, own.repository) if tag.endswith("-candidate")]
+
+
+def test_a_package_that_does_not_exist(own: Checkout, docker_api: docker.APIClient) -> None:
+    """The installer's words are shown, and the image in use stays."""
+    own.deps('bash = ["no-such-thing-at-all"]')
+    old = image_id(docker_api, f"{own.repository}:{CUSTOM}")
+    lines = failure(own.doit("custom:bash"), own, CUSTOM)
+    assert lines[0] == f"{own.repository}:{CUSTOM} failed step 2/2: apk add --no-cache no-such-thing-at-all"
+    assert "no-such-thing-at-all (no such package):" in lines
+    assert "The image in use stays as it was (built DAY, jq)." in lines
+    assert lines[-1].startswith("Look at [dependencies] bash in deps.toml:2. Whole log: ")
+    assert image_id(docker_api, f"{own.repository}:{CUSTOM}") == old
+
+
+def test_a_package_that_installs_and_does_not_work(own: Checkout, docker_api: docker.APIClient) -> None:
+    """A library that is gone makes a program useless, and no other image is kept from being built."""
+    # What the new base takes away, a package of Alpine's brings, so that nothing but a run of it tells.
+    own.edit(
+        "docker/Dockerfile",
+        'CMD ["bash"]',
+        'RUN printf \'#!/bin/sh\\n/sbin/apk "$@" && { [ "$1" != add ] || chmod 700 /usr/bin/jq; }\\n\''
+        " > /usr/local/bin/apk"
+        ' && chmod 755 /usr/local/bin/apk\nCMD ["bash"]',
+    )
+    (own.folder / "deps.toml").write_text(
+        f'[dependencies]\nbash = ["jq"]\n[build]\nrepository = "{own.repository}"\n'
+        '[images.fine]\nruntime = "bash"\nsetup = "true"\n'
+    )
+    old = image_id(docker_api, f"{own.repository}:{CUSTOM}")
+    done = own.doit(*SETUP)
+    lines = failure(done, own, CUSTOM)
+    assert (
+        lines[0]
+        == f"{own.repository}:{CUSTOM} failed {own.repository}:{CUSTOM} does not hold what it promises"
+    )
+    assert "jq" in lines[1]
+    assert image_id(docker_api, f"{own.repository}:{CUSTOM}") == old
+    assert re.search(rf"^{own.repository}:bash +built ", done.out, re.MULTILINE)
+    assert re.search(rf"^{own.repository}:fine +built ", done.out, re.MULTILINE)
+    assert re.search(r"^2 built · 1 failed · ", done.out, re.MULTILINE)
+
+
+def test_a_base_that_fails(own: Checkout, docker_api: docker.APIClient) -> None:
+    """What stands on it is not begun; both stay as they were."""
+    own.edit("docker/Dockerfile", 'CMD ["bash"]', 'RUN chmod 4755 /bin/bash\nCMD ["bash"]')
+    before = set(tags_of(docker_api, own.repository))
+    old = {name: image_id(docker_api, f"{own.repository}:{name}") for name in ("bash", CUSTOM)}
+    done = own.doit(*SETUP)
+    lines = failure(done, own, "bash")
+    assert lines[:3] == [
+        f"{own.repository}:bash failed {own.repository}:bash does not hold what it promises",
+        "/bin/bash is setuid or setgid (mode 4755), and in the upstream image it is not",
+        "The image in use stays as it was (built DAY).",
+    ]
+    assert re.search(r"^1 failed · 1 not begun · ", done.out, re.MULTILINE), done.out
+    assert {name: image_id(docker_api, f"{own.repository}:{name}") for name in old} == old
+    assert set(tags_of(docker_api, own.repository)) - before == {f"{own.repository}:bash-rejected"}
+
+
+def test_the_newest_alone_is_kept(own: Checkout, docker_api: docker.APIClient, engine: DockerEngine) -> None:
+    """A rejected image takes the place of the last one, which is gone, and no client finds it."""
+    own.deps('bash = ["jq"]', f'[verify.{CUSTOM}]\ncommand = ["false"]')
+    rejected = f"{own.repository}:{CUSTOM}-rejected"
+    assert own.doit("custom:bash", "--force").code == 1
+    first = image_id(docker_api, rejected)
+    assert own.doit("custom:bash", "--force").code == 1
+    second = image_id(docker_api, rejected)
+    assert second != first
+    with pytest.raises(docker.errors.ImageNotFound):
+        docker_api.inspect_image(first)
+    images = images_of(engine.images(), own.repository)
+    public = Observed(repository=own.repository, images=images).public(CUSTOM)
+    assert public is not None
+    for choose in CLIENTS.values():
+        assert choose(images, own.repository, "bash", ["jq"]) == public.id
+    labels = docker_api.inspect_image(rejected)["Config"]["Labels"]
+    assert not any(labels.get(f"org.isol8.{name}") for name in ("runtime", "dependencies", "setup"))
+
+
+class TestLooking:
+    """What looks into images that are in use."""
+
+    def test_verify(self, own: Checkout, docker_api: docker.APIClient) -> None:
+        """Good images pass; one that somebody tampered with does not, and nothing is changed."""
+        done = own.doit("verify", "bash", CUSTOM)
+        assert done.code == 0, done.out
+        assert re.fullmatch(
+            rf"{own.repository}:bash  +ok +\d+ packages in it\n"
+            rf"{own.repository}:{CUSTOM}  +ok +\d+ packages in it\n",
+            done.out,
+        )
+        made = docker_api.create_container(f"{own.repository}:bash", ["chmod", "666", "/etc/profile"])["Id"]
+        docker_api.start(made)
+        docker_api.wait(made)
+        docker_api.commit(made, own.repository, "bash")
+        docker_api.remove_container(made)
+        before = {tag: image_id(docker_api, tag) for tag in tags_of(docker_api, own.repository)}
+        done = own.doit("verify", "bash")
+        assert done.code == 1
+        assert done.out.splitlines()[1:] == [
+            "  /etc/profile can be written to by everybody (mode 0666), and in the upstream image it can't"
+        ]
+        found = json.loads(own.doit("verify", "--json").out)["images"]
+        assert [(each["image"], len(each["findings"])) for each in found] == [
+            (f"{own.repository}:bash", 1),
+            (f"{own.repository}:{CUSTOM}", 0),
+        ]
+        assert {tag: image_id(docker_api, tag) for tag in before} == before
+
+    def test_inventory(self, own: Checkout) -> None:
+        """Every package of the image stands there with its version, and for programs too."""
+        done = own.doit("inventory", CUSTOM)
+        assert done.code == 0, done.err
+        first, *lines = done.out.splitlines()
+        assert re.fullmatch(
+            rf"{own.repository}:{CUSTOM}  Alpine 3\.\d+\.\d+ · {len(lines)} packages", first
+        ), first
+        assert [line for line in lines if re.fullmatch(r"  apk     jq \d\S*", line)]
+        found = json.loads(own.doit("inventory", "--json", CUSTOM).out)["images"]
+        assert [each["image"] for each in found] == [f"{own.repository}:{CUSTOM}"]
+        assert len(found[0]["packages"]) == len(lines)
+
+    def test_sbom(self, own: Checkout) -> None:
+        """There is a file for each image, valid by CycloneDX's schema, and a package in it has its URL."""
+        done = own.doit("sbom", "--output", "bills")
+        assert done.code == 0, done.err
+        assert done.out.splitlines() == ["bills/bash.cdx.json", f"bills/{CUSTOM}.cdx.json"]
+        for line in done.out.splitlines():
+            text = (own.folder / line).read_text()
+            assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+        urls = [each.get("purl", "") for each in json.loads(text)["components"]]
+        assert [url for url in urls if re.fullmatch(r"pkg:apk/alpine/jq@\S+\?distro=alpine-3\.\d+\.\d+", url)]
+
+    @pytest.mark.parametrize("command", ["verify", "inventory", "sbom"])
+    def test_no_such_image(self, own: Checkout, command: str) -> None:
+        """A name that is none is told with those that are there."""
+        done = own.doit(command, "nothing")
+        assert (done.code, done.out) == (3, "")
+        assert done.err == (
+            f"ERROR: {own.repository}:nothing: there is no such image; there are bash, {CUSTOM}\n"
+        )
+
+    @pytest.mark.parametrize("command", ["verify", "inventory", "sbom"])
+    def test_no_image_at_all(self, tmp_path: Path, command: str) -> None:
+        """Where nothing is built it says how to build."""
+        done = new_checkout(tmp_path / "new", f"isol8test{secrets.token_hex(4)}").doit(command)
+        assert (done.code, done.err) == (1, "ERROR: there is no image yet; ./doitw up builds them\n")
