@@ -177,7 +177,9 @@ class TestKept:
         assert self.entry(observed, {"bun": hold}, manifest_schema)["held"] == "2026-11-22T10:00:00Z"
 
     @staticmethod
-    def entry(observed: Observed, held: Mapping[str, Hold], manifest_schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    def entry(
+        observed: Observed, held: Mapping[str, Hold], manifest_schema: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         whole: Mapping[str, Any] = json.loads(manifest.render(observed, held))
         jsonschema.validate(whole, manifest_schema)
         found: Mapping[str, Any] = whole["images"]["isol8:bun"]
