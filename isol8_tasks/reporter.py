@@ -187,7 +187,9 @@ class Reporter:
         for name in wanted:
             if (tasks[name].options or {}).get("force"):
                 for each in tasks[name].task_dep if tasks[name].has_subtask else [name]:
-                    self.session.force(names[each])
+                    # What setup forces it has told the session itself.
+                    if each in names:
+                        self.session.force(names[each])
         decisions = self.session.decisions
         self.selected = [names[task] for task in names if task in wanted]
         for name in self.selected:

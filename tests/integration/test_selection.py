@@ -69,6 +69,11 @@ class TestNames:
 class TestForce:
     """`--force`, for the tasks that are named."""
 
+    def test_all_of_a_setup(self, built: Checkout) -> None:
+        """`doit setup --force` rebuilds all that it is about."""
+        assert built.built("setup", "--only=bash", "--force") == {"bash", "bash-custom"}
+        assert built.stale() == set()
+
     def test_one_task(self, built: Checkout) -> None:
         """`doit base:bun --force` rebuilds that one; what stands on it is stale then, and nothing else."""
         assert built.built("base:bun", "--force", "base:bash") == {"bun"}
