@@ -4,6 +4,7 @@ Run beside the world: `fuzz.py SECONDS SEED PORT…`; it prints what it did as J
 blocked.test and 9.9.9.9, and to give up on silence after a few seconds.
 """
 
+import errno
 import ipaddress
 import json
 import random
@@ -146,8 +147,11 @@ class Fuzzer:
                 answer = b""
                 while len(answer) < LARGEST and (piece := link.recv(65536)):
                     answer += piece
-            except ConnectionError:
-                return "reset"
+            except OSError as error:
+                # A link that the other side has reset is no longer there to be shut.
+                if isinstance(error, ConnectionError) or error.errno == errno.ENOTCONN:
+                    return "reset"
+                raise
         if answer and not answer.startswith(b"HTTP/1.1 "):
             self.failures.append(f"port {self.port}: {answer[:200]!r} came back for {data[:2000]!r}")
         return answer[9:12].decode("latin-1") or "closed"
