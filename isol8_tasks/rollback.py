@@ -8,7 +8,7 @@ import datetime as dt
 from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.plan import labels
-from isol8_tasks.plan.holds import Hold, hold_tag, hold_tags, takes_effect
+from isol8_tasks.plan.holds import Hold, has_public_tag, hold_tag, hold_tags, takes_effect
 from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
 from isol8_tasks.promotion import can_stay_as_it_is, child, client_tags, drop, keep_as_previous, switch
 
@@ -57,8 +57,7 @@ def mend(observed: Observed, engine: ImageEngine, *, now: dt.datetime, longest: 
     """Finish or undo rollbacks that were cut off, take holds away that are over; tell whether anything was done."""
     done = False
     for name, (newest, *older) in hold_tags(observed).items():
-        public = observed.public(name)
-        unfinished = public is not None and public.id != newest.image.id
+        unfinished = not has_public_tag(observed, name, newest)
         over = list(older)
         if unfinished and takes_effect(observed, name, newest):
             _switch(name, observed, engine, newest)

@@ -251,11 +251,12 @@ class Session:
             # Sizes and times of what was just built are the engine's to tell.
             self._observed = self._observe()
         self._sweep()
-        state = manifest.state(self.observed, self.holds)
+        held = self.holds
+        state = manifest.state(self.observed, held)
         if self.workspace.manifest_shows(state):
             self.changed = ()
             return
-        text = manifest.render(self.observed, self.holds)
+        text = manifest.render(self.observed, held)
         old = self.workspace.write_manifest(text, state)
         self.changed = () if old == text else manifest.changes(old, text)
 

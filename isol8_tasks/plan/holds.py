@@ -60,7 +60,7 @@ def holds(observed: Observed, now: dt.datetime, longest: dt.timedelta) -> Mappin
 def are_settled(observed: Observed, now: dt.datetime, longest: dt.timedelta) -> bool:
     """Tell whether no hold is over, none has an older one beside it, and no rollback waits to be finished."""
     return all(
-        not older and now - newest.since < longest and _has_public_tag(observed, name, newest)
+        not older and now - newest.since < longest and has_public_tag(observed, name, newest)
         for name, (newest, *older) in hold_tags(observed).items()
     )
 
@@ -71,7 +71,7 @@ def takes_effect(observed: Observed, name: str, hold: Hold) -> bool:
     Before it moves the public tag, a rollback lets `-previous` be the image that has it. From then on it can only
     be finished, as nothing but the hold keeps what was there before; until then nothing has happened yet.
     """
-    if _has_public_tag(observed, name, hold):
+    if has_public_tag(observed, name, hold):
         return True
     public, previous = observed.public(name), observed.public(f"{name}-previous")
     current = observed.read(public) if public is not None else None
@@ -79,7 +79,7 @@ def takes_effect(observed: Observed, name: str, hold: Hold) -> bool:
     return current is not None and kept is not None and current.build == kept.build
 
 
-def _has_public_tag(observed: Observed, name: str, hold: Hold) -> bool:
+def has_public_tag(observed: Observed, name: str, hold: Hold) -> bool:
     """Tell whether the public tag is where the hold wants it; one that somebody took away is not missed here."""
     public = observed.public(name)
     return public is None or public.id == hold.image.id
