@@ -22,6 +22,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     images        its table [images]: images with names of their own, and what stands on what
     reading       values of a TOML file read strictly
     checks        checks of a user's own, as values
+    updates       which newer packages an image would get, as values
     inventory     what is in an image, by its package databases
     packages      package specs, by the grammar of each ecosystem
     runtimes      the five runtimes as data

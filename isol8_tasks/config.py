@@ -24,7 +24,17 @@ from isol8_tasks.reading import (
     wrong_type,
 )
 from isol8_tasks.runtimes import RUNTIMES
-from isol8_tasks.settings import Checks, HoldSettings, PruneSettings, read_hold, read_prune, read_verify
+from isol8_tasks.settings import (
+    Checks,
+    HoldSettings,
+    PruneSettings,
+    PushSettings,
+    RefreshSettings,
+    read_hold,
+    read_prune,
+    read_refresh,
+    read_verify,
+)
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -61,6 +71,8 @@ class Config:
     build: BuildSettings = BuildSettings()
     hold: HoldSettings = Factory(HoldSettings)
     prune: PruneSettings = Factory(PruneSettings)
+    refresh: RefreshSettings = Factory(RefreshSettings)
+    push: PushSettings = Factory(PushSettings)
     verify: Checks = Factory(dict)
     """A user's own checks, by the name of the image: `python-custom`."""
     source: str = field(default="deps.toml", eq=False)
@@ -182,6 +194,9 @@ def _converter() -> "Converter":
         args=override(struct_hook=_read_args),
         jobs=override(struct_hook=_read_jobs),
     )
+    read_push = make_dict_structure_fn(
+        PushSettings, converter, repository=override(struct_hook=_read_push_repository)
+    )
     read_config = make_dict_structure_fn(
         Config,
         converter,
@@ -190,6 +205,8 @@ def _converter() -> "Converter":
         build=override(struct_hook=lambda value, kind: read_build(table(value), kind)),
         hold=override(struct_hook=read_hold),
         prune=override(struct_hook=read_prune),
+        refresh=override(struct_hook=read_refresh),
+        push=override(struct_hook=lambda value, kind: read_push(table(value), kind)),
         verify=override(struct_hook=read_verify),
         source=override(omit=True),
         text=override(omit=True),
@@ -225,6 +242,15 @@ def _read_repository(value: object, _: object) -> str:
         )
     if len(name) > _LONGEST_REPOSITORY or name == "scratch" or re.fullmatch(r"[0-9a-f]{64}", name):
         raise InvalidError(f"{name!r} is a name that Docker takes for no repository")
+    return name
+
+
+def _read_push_repository(value: object, _: object) -> str:
+    name = _read_repository(value, None)
+    if "/" not in name:
+        raise InvalidError(
+            f"{name!r} names no registry, where one is expected before the first slash: registry.example/{name}"
+        )
     return name
 
 
@@ -270,13 +296,16 @@ def _unknown_key(key: str, path: KeyPath) -> str:
     """Say what may stand at the place of a key that isn't known there, or where the key may stand."""
     build = [each.name for each in fields(BuildSettings)]
     if path:
-        return unknown("not a setting of [build]", key, build)
+        settings = [each.name for each in fields(PushSettings)] if path[0] == "push" else build
+        return unknown(f"not a setting of [{path[0]}]", key, settings)
     tables: dict[str, Collection[str]] = {
         "dependencies": [*RUNTIMES],
         "images.NAME": SETTINGS,
         "build": build,
         "hold": [each.name for each in fields(HoldSettings)],
         "prune": [each.name for each in fields(PruneSettings)],
+        "refresh": [each.name for each in fields(RefreshSettings)],
+        "push": [each.name for each in fields(PushSettings)],
         "verify.NAME": [each.name for each in fields(UserCheck)],
     }
     for name, keys in tables.items():

@@ -36,6 +36,12 @@ class UpstreamUnavailableError(EngineError):
     exit_code = 4
 
 
+class SourceUnavailableError(EngineError):
+    """A registry or a package index could not be asked, so nobody knows whether it has something newer."""
+
+    exit_code = 4
+
+
 class UndecidedError(Isol8Error):
     """What is the matter with one image could not be found out, so nothing was done for it."""
 

@@ -1,11 +1,11 @@
-"""Reads the tables [hold], [prune] and [verify] of deps.toml: how images are kept, and what they are checked for."""
+"""Reads the tables [hold], [prune], [refresh], [push] and [verify] of deps.toml: how images are kept and checked."""
 
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.reading import InvalidError, Problem, array, string, table, unknown, unless, wrong_type
@@ -34,6 +34,28 @@ class PruneSettings:
     """How many bytes the builder's cache may take; None for as many as it likes."""
 
 
+@frozen(kw_only=True)
+class RefreshSettings:
+    """The table [refresh]: what a nightly refresh takes for news."""
+
+    max_age: dt.timedelta | None = None
+    """How old an image may get before it is built anew, news or not; None for any age."""
+    min_age: dt.timedelta = _DAY
+    """How long a version has to be out before it is let in."""
+    min_ages: Mapping[str, dt.timedelta] = Factory(dict)
+    """The same for single packages, by their names."""
+    notify: tuple[str, ...] = ()
+    """A command that gets the report on its standard input; none unless there are words."""
+
+
+@frozen(kw_only=True)
+class PushSettings:
+    """The table [push]: where promoted images go."""
+
+    repository: str = ""
+    """With its registry, as `registry.example/isol8`; empty for nowhere."""
+
+
 Checks = Mapping[str, tuple[UserCheck, ...]]
 """A user's own checks, by the name of the image."""
 
@@ -46,6 +68,17 @@ def read_hold(value: object, _: object) -> HoldSettings:
 def read_prune(value: object, _: object) -> PruneSettings:
     """Read the table [prune]."""
     return _read(value, PruneSettings, {"previous_age": _duration, "keep": _size})
+
+
+def read_refresh(value: object, _: object) -> RefreshSettings:
+    """Read the table [refresh]."""
+    readers: Mapping[str, Callable[[Any], object]] = {
+        "max_age": _duration,
+        "min_age": _age,
+        "min_ages": _ages,
+        "notify": _words,
+    }
+    return _read(value, RefreshSettings, readers)
 
 
 def read_verify(value: object, _: object) -> Checks:
@@ -115,6 +148,31 @@ def _duration(value: object, longest: dt.timedelta | None = None) -> dt.timedelt
     return found
 
 
+def _age(value: object) -> dt.timedelta:
+    """Return a duration, of which none is one too."""
+    return dt.timedelta() if value in _NONE else _duration(value)
+
+
+def _ages(value: object) -> Mapping[str, dt.timedelta]:
+    problems: list[Problem] = []
+    found: dict[str, dt.timedelta] = {}
+    for name, age in table(value, '; write min_ages = { numpy = "3d" }').items():
+        try:
+            found[name] = _age(age)
+        except InvalidError as error:
+            problems.extend(error.at(name))
+    return unless(problems, found)
+
+
+def _words(value: object) -> tuple[str, ...]:
+    words = array("notify", value, string)
+    if not words:
+        raise InvalidError(
+            'no words; write notify = ["mail", "-s", "isol8", "me@example.org"], or leave it out'
+        )
+    return words
+
+
 def _size(value: object) -> int:
     text = string(value)
     try:
@@ -142,3 +200,4 @@ def _pattern(value: object) -> str:
 
 _HIGHEST_EXIT: Final = 255
 _LONGEST_CHECK: Final = dt.timedelta(hours=1)
+_NONE: Final = ("0", "0s", "0m", "0h", "0d", "0w")

@@ -14,6 +14,7 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
+    SourceUnavailableError,
     UpstreamUnavailableError,
 )
 from isol8_tasks.plan.dockerfile import slice_dockerfile
@@ -189,6 +190,14 @@ class FakeEngine:
                 for image in self._images.values()
                 if image.id not in self._tags.values() and f"{PREFIX}schema" in image.labels
             )
+
+    def remote_digest(self, reference: str) -> str:
+        """Return the digest of what can be pulled."""
+        self._ask(f"remote_digest {reference}")
+        image = self.registry.get(reference)
+        if image is None or not image.digests:
+            raise SourceUnavailableError(f"{reference} could not be asked for: manifest unknown")
+        return image.digests[0].partition("@")[2]
 
     def used(self) -> frozenset[str]:
         """Tell which images have containers."""

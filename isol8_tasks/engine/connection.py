@@ -97,7 +97,7 @@ class Connection:
         with self._mutex:
             return self._hello or self.greet()
 
-    def call(
+    def call(  # noqa: PLR0913 - one for each part of a request
         self,
         method: str,
         path: str,
@@ -105,13 +105,20 @@ class Connection:
         params: Mapping[str, str] | None = None,
         *,
         body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - JSON
         """Ask one thing and return the answer's JSON, None if it has none; `what` is for the error."""
         url = self._url(path)
         try:
             client = self._client()
             response = client.request(
-                method, url, params=params, json=body, timeout=_ANSWER_SECONDS, verify=client.verify
+                method,
+                url,
+                params=params,
+                json=body,
+                headers=headers,
+                timeout=_ANSWER_SECONDS,
+                verify=client.verify,
             )
             content = response.content
         except OSError as error:

@@ -25,6 +25,9 @@ class RunRequest:
     resolver: bool = True
     """Give it the engine's files for names, `localhost` among them. There is no network either way, and without them
     the engine needs half the time to start it."""
+    online: bool = False
+    """Give it a network and a root file system that can be written to, gone with it: for package tools that ask
+    their sources, with `user` root. Whatever it runs may do what a build may do, and no more."""
 
 
 @frozen(kw_only=True)

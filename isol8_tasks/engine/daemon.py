@@ -186,6 +186,12 @@ class DockerEngine:
 
         return upkeep.disk(self._connection)
 
+    def remote_digest(self, reference: str) -> str:
+        """Return the digest that a reference has in its registry now; nothing is pulled."""
+        from isol8_tasks.engine import registry  # noqa: PLC0415 - for who looks for news
+
+        return registry.remote_digest(self._connection, reference)
+
     def forget_builds(self, keep: int) -> None:
         """Let the builder's cache be no larger than `keep` bytes; what was used last stays."""
         from isol8_tasks.engine import upkeep  # noqa: PLC0415 - as above

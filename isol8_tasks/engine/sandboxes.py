@@ -170,10 +170,10 @@ def _description(request: RunRequest) -> Mapping[str, Any]:
         "Env": [f"{name}={value}" for name, value in sorted(request.environment.items())],
         "Labels": {LABEL: request.image},
         "WorkingDir": "/sandbox",
-        "NetworkDisabled": not request.resolver,
+        "NetworkDisabled": not (request.resolver or request.online),
         "AttachStdout": True,
         "AttachStderr": True,
-        "HostConfig": dict(_LOCKED_DOWN),
+        "HostConfig": {**_LOCKED_DOWN, **(_ONLINE if request.online else {})},
     }
     if request.entrypoint is not None:
         described["Entrypoint"] = list(request.entrypoint)
@@ -198,6 +198,13 @@ _LOCKED_DOWN: Final[Mapping[str, Any]] = {
     "AutoRemove": True,
     # What it prints goes to whoever listens, and never to the engine's disk.
     "LogConfig": {"Type": "none"},
+}
+_ONLINE: Final[Mapping[str, Any]] = {
+    "ReadonlyRootfs": False,
+    "Tmpfs": {},
+    "NetworkMode": "default",
+    "Memory": 2 * 1024 * 1024 * 1024,
+    "PidsLimit": 256,
 }
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409

@@ -134,23 +134,27 @@ class TestMistakes:
             pytest.param(
                 "[dependencys]",
                 "1: dependencys: not a table of this file "
-                "(did you mean dependencies? allowed: dependencies, images, build, hold, prune, verify)",
+                "(did you mean dependencies? "
+                "allowed: dependencies, images, build, hold, prune, refresh, push, verify)",
                 id="table",
             ),
             pytest.param(
                 "[image.base]\nx = 1",
-                "1: image: not a table of this file (did you mean images? allowed: dependencies, images, build, hold, "
-                "prune, verify)",
+                "1: image: not a table of this file (did you mean images? "
+                "allowed: dependencies, images, build, hold, "
+                "prune, refresh, push, verify)",
                 id="table-of-tables",
             ),
             pytest.param(
                 '"a b" = 1',
-                "1: 'a b': not a table of this file (allowed: dependencies, images, build, hold, prune, verify)",
+                "1: 'a b': not a table of this file "
+                "(allowed: dependencies, images, build, hold, prune, refresh, push, verify)",
                 id="quoted-key",
             ),
             pytest.param(
                 "source = 'x'",
-                "1: source: not a table of this file (allowed: dependencies, images, build, hold, prune, verify)",
+                "1: source: not a table of this file "
+                "(allowed: dependencies, images, build, hold, prune, refresh, push, verify)",
                 id="field-that-is-no-key",
             ),
             pytest.param(
@@ -355,7 +359,7 @@ python = ["numpy",
             "deps.toml:8: dependencies.python[2]: an integer, where a string is expected",
             (
                 "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, images, "
-                "build, hold, prune, verify)"
+                "build, hold, prune, refresh, push, verify)"
             ),
         ]
 

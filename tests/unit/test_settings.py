@@ -1,4 +1,4 @@
-"""The tables [hold], [prune] and [verify]: what they mean, and what is said of mistakes in them."""
+"""The tables [hold], [prune], [refresh], [push] and [verify]: what they mean, and what is said of mistakes in them."""
 
 import datetime as dt
 
@@ -7,16 +7,20 @@ import pytest
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.config import parse_config
 from isol8_tasks.errors import ConfigError
-from isol8_tasks.settings import HoldSettings, PruneSettings
+from isol8_tasks.settings import HoldSettings, PruneSettings, RefreshSettings
 
 
 def test_nothing_given() -> None:
-    """A week for both, as large a cache as it likes, and no checks but our own."""
+    """A week for both, as large a cache as it likes, no checks but our own; a day of age for what is new."""
     config = parse_config("", "deps.toml")
     week = dt.timedelta(days=7)
     assert config.hold == HoldSettings(max_age=week)
     assert config.prune == PruneSettings(previous_age=week, keep=None)
     assert config.verify == {}
+    assert config.refresh == RefreshSettings(
+        max_age=None, min_age=dt.timedelta(days=1), min_ages={}, notify=()
+    )
+    assert not config.push.repository
 
 
 def test_everything_given() -> None:
@@ -35,9 +39,44 @@ def test_everything_given() -> None:
     }
 
 
+def test_a_refresh_as_somebody_wants_it() -> None:
+    """An age of nothing is one, for all packages or for one."""
+    config = parse_config(
+        '[refresh]\nmax_age = "2w"\nmin_age = "0"\nmin_ages = { numpy = "3d", "@types/node" = "0s" }\n'
+        'notify = ["mail", "me"]\n[push]\nrepository = "registry.example:5000/isol8"\n',
+        "deps.toml",
+    )
+    assert config.refresh == RefreshSettings(
+        max_age=dt.timedelta(days=14),
+        min_age=dt.timedelta(),
+        min_ages={"numpy": dt.timedelta(days=3), "@types/node": dt.timedelta()},
+        notify=("mail", "me"),
+    )
+    assert config.push.repository == "registry.example:5000/isol8"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        (
+            "[refresh]\nnotify = []",
+            (
+                '2: refresh.notify: no words; write notify = ["mail", "-s", "isol8", '
+                '"me@example.org"], or leave it out'
+            ),
+        ),
+        (
+            '[refresh]\nmin_ages = { numpy = "soon" }',
+            "2: refresh.min_ages.numpy: 'soon' is not a duration (a number and ms, s, m, h, d or w, as 10s, 12h or 7d)",
+        ),
+        (
+            '[push]\nrepository = "isol8"',
+            (
+                "2: push.repository: 'isol8' names no registry, where one is expected before the first slash: "
+                "registry.example/isol8"
+            ),
+        ),
+        ('[push]\nto = "x"', "2: push.to: not a setting of [push] (allowed: repository)"),
         ("hold = 3", "1: hold: an integer, where a table is expected"),
         ("[hold]\nmax_age = 3", "2: hold.max_age: an integer, where a string is expected"),
         (

@@ -1,0 +1,58 @@
+"""What an image would get if it were built anew: newer packages, and exactly which ones."""
+
+import datetime as dt
+
+from attrs import frozen
+
+from isol8_tasks.inventory import Ecosystem
+
+
+@frozen(kw_only=True, order=True)
+class Update:
+    """A package of which another version is to be had than the image has."""
+
+    ecosystem: Ecosystem
+    name: str
+    old: str
+    """Empty for one that the image does not have."""
+    new: str
+    """Empty for one that it would no longer have."""
+    published: dt.datetime | None = None
+    """When `new` came out, where its source tells."""
+
+
+@frozen(kw_only=True, order=True)
+class Pin:
+    """One package in exactly one version."""
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    integrity: str = ""
+    """Hash of what is fetched, as its ecosystem writes it (`sha256:…`, `sha512-…`); empty where it has none."""
+
+
+@frozen(kw_only=True)
+class Resolution:
+    """What the packages of an image come to at one moment, everything that they pull in included."""
+
+    pins: tuple[Pin, ...]
+    """Sorted; none of what the image that it stands on has already."""
+    lockfile: str = ""
+    """The same in the form that the ecosystem's own tool installs from: requirements with hashes, package-lock.json,
+    bun.lock, deno.lock. Empty for apk, which has none."""
+
+
+@frozen(kw_only=True)
+class PackageNews:
+    """What the package sources have to say of one image."""
+
+    updates: tuple[Update, ...] = ()
+    """What a build would bring, and that is old enough to be let in; sorted."""
+    young: tuple[Update, ...] = ()
+    """What came out too recently."""
+    waiting: tuple[Update, ...] = ()
+    """What is newer of the upstream image's own packages: a build leaves these as they are until that image moves."""
+    resolution: Resolution | None = None
+    """What a build has to install for exactly these updates; None where the image has no packages of its own, and
+    where nothing is newer."""
