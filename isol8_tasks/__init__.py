@@ -8,7 +8,8 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     running       doit's own commands as we want them: run, list, info; exit codes
     tasks         the graph for doit: task creators and flags
     reporter      what the terminal shows while images build
-    session       one run: reads, observes and decides once, then builds what doit selects
+    session       one run: builds what doit selects, and says what came of it
+    view          what a run knows: it reads, observes and decides, each once
     build         one image: build under a private tag, check, promote
     workspace     the folder worked in: deps.toml, docker/, the manifest, the lock, the clock
     verify/       runs an image as the clients do, and tells what it does not hold of what it promises

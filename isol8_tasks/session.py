@@ -1,4 +1,4 @@
-"""One run: reads, observes and decides once, then builds what doit selects and says what came of it."""
+"""One run: builds what doit selects, as the view of it decides, and says what came of it."""
 
 import contextlib
 import os
@@ -8,122 +8,45 @@ import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from isol8_tasks import manifest
 from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check, Checker
-from isol8_tasks.config import Config
-from isol8_tasks.engine import BuildEvent, FileContent
-from isol8_tasks.engine.endpoint import Endpoint, find
-from isol8_tasks.engine.listing import list_directly
-from isol8_tasks.errors import (
-    BuildFailedError,
-    EngineError,
-    Isol8Error,
-    LockedError,
-    UndecidedError,
-    VerifyFailedError,
-)
-from isol8_tasks.plan.dockerfile import Dockerfile, parse
-from isol8_tasks.plan.graph import Graph, build_graph
-from isol8_tasks.plan.holds import Hold, are_settled, holds
-from isol8_tasks.plan.model import FlagRequest, ImageSpec
-from isol8_tasks.plan.observed import Observed, private_repository
-from isol8_tasks.plan.staleness import Circumstances, Decision, decide_again, decide_all
+from isol8_tasks.engine import BuildEvent
+from isol8_tasks.errors import BuildFailedError, Isol8Error, LockedError, UndecidedError, VerifyFailedError
+from isol8_tasks.plan.holds import are_settled
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.observed import private_repository
+from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.promotion import is_tag_of
 from isol8_tasks.report import where_to_look
-from isol8_tasks.runtimes import PROXY_ARGS, RUNTIMES
+from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
-from isol8_tasks.workspace import Workspace, digests, engine_lock, now
+from isol8_tasks.view import View
+from isol8_tasks.workspace import Workspace, engine_lock, now
 
 if TYPE_CHECKING:
-    from isol8_tasks.engine.containers import SandboxEngine
-    from isol8_tasks.engine.upkeep import UpkeepEngine
-
-    class Engine(UpkeepEngine, SandboxEngine, Protocol):
-        """All that is asked of an engine."""
+    from isol8_tasks.view import Engine
 
 
 @define(kw_only=True, eq=False, slots=False)
-class Session:
-    """Everything that the tasks of one run share. Made without work; each part is read when it is first asked for."""
+class Session(View):
+    """Everything that the tasks of one run share: what is known, and what is done about it."""
 
-    workspace: Workspace
-    environ: Mapping[str, str]
-    _engine: "Engine | None" = field(default=None, alias="engine")
-    """The connection to the engine, once something is asked that needs one."""
     _check: Check | None = field(default=None, alias="check")
     """What stands between build and promotion; None for our checks and those of deps.toml."""
     listener: Listener | None = None
-    request: FlagRequest = field(factory=FlagRequest)
-    forced: set[str] = field(factory=set)
-    """Names of the images to rebuild without cache."""
     wait: float = 600
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
     outcomes: list[Outcome] = field(factory=list, init=False)
     failures: list[Failure] = field(factory=list, init=False)
     changed: tuple[str, ...] | None = field(default=None, init=False)
     """Names that changed in the manifest; None while it was not looked at."""
-    _observed: Observed | None = field(default=None, init=False)
-    _version: str = field(default="", init=False)
-    _unreachable: EngineError | None = field(default=None, init=False)
-    """Why the engine could not be asked; it is not tried twice."""
-    _graph: Graph | None = field(default=None, init=False)
-    _decisions: Mapping[str, Decision] | None = field(default=None, init=False)
-    _mutex: threading.RLock = field(factory=threading.RLock, init=False)
     _held: contextlib.ExitStack = field(factory=contextlib.ExitStack, init=False)
     _locked: bool = field(default=False, init=False)
-
-    @cached_property
-    def config(self) -> Config:
-        """What deps.toml says."""
-        try:
-            arguments = self.dockerfile.declared_args | PROXY_ARGS
-        except Isol8Error:
-            # That is told when somebody needs the Dockerfile; what else is wrong with deps.toml is told first.
-            arguments = None
-        return self.workspace.read_config(arguments)
-
-    @cached_property
-    def context(self) -> Mapping[str, FileContent]:
-        """The files below docker/."""
-        return self.workspace.read_context()
-
-    @cached_property
-    def dockerfile(self) -> Dockerfile:
-        """The Dockerfile, read."""
-        return parse(self.context["Dockerfile"].data.decode("utf-8", "surrogateescape"))
-
-    @cached_property
-    def endpoint(self) -> Endpoint:
-        """The engine in use."""
-        return find(self.workspace.root, self.environ)
-
-    @property
-    def engine(self) -> "Engine":
-        """A connection to the engine, not yet tried."""
-        with self._mutex:
-            if self._engine is None:
-                # Here, since a run with nothing to do needs no Docker, whose import takes longer than all of it.
-                from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415
-
-                self._engine = DockerEngine(
-                    self.endpoint, environ=self.environ, builder=self.config.build.builder
-                )
-            return self._engine
-
-    @property
-    def engine_version(self) -> str:
-        """The engine's version, as it told with its last answer; empty when it was not asked."""
-        return self._version or (self._engine.version() if self._engine else "")
-
-    @property
-    def repository(self) -> str:
-        """What stands before the colon of every tag."""
-        return self.config.build.repository
 
     @property
     def jobs(self) -> int:
@@ -144,63 +67,12 @@ class Session:
     def _slots(self) -> threading.Semaphore:
         return threading.Semaphore(self.jobs)
 
-    @property
-    def observed(self) -> Observed:
-        """What the engine holds: asked for once, and then kept in step with what this run does."""
-        with self._mutex:
-            if self._unreachable is not None:
-                raise self._unreachable
-            if self._observed is None:
-                try:
-                    self._observed = self._observe()
-                except EngineError as error:
-                    self._unreachable = error
-                    raise
-            return self._observed
-
-    @property
-    def graph(self) -> Graph:
-        """The images that should exist; with no engine, those that deps.toml and the flags ask for."""
-        with self._mutex:
-            if self._graph is None:
-                try:
-                    observed = self.observed
-                except EngineError:
-                    observed = Observed(repository=self.repository)
-                self._graph = self._make_graph(observed)
-            return self._graph
-
-    @property
-    def holds(self) -> Mapping[str, Hold]:
-        """The images that were rolled back and stay so."""
-        return holds(self.observed, now(), self.config.hold.max_age)
-
-    @property
-    def decisions(self) -> Mapping[str, Decision]:
-        """What is the matter with each image, as things stand now."""
-        with self._mutex:
-            if self._decisions is None:
-                self._decisions = decide_all(self.graph, self.observed, self._circumstances())
-            return self._decisions
-
     def force(self, name: str) -> None:
         """Rebuild an image in this run, whatever state it is in."""
         with self._mutex:
             if name not in self.forced and not any(each.image == name for each in self.outcomes):
                 self.forced.add(name)
                 self._decide_again(name)
-
-    def is_current(self, name: str) -> bool:
-        """Tell whether nothing is to be done for an image; what can't be decided is not current."""
-        try:
-            return not self.decisions[name].pending
-        except Isol8Error:
-            return False
-
-    def ping(self) -> None:
-        """Return when the engine answers; raise EngineUnreachableError with the reason and the fix otherwise."""
-        # Listing answers the question too, and a run asks for the list anyway.
-        _ = self.observed
 
     def make(self, name: str) -> None:
         """Bring an image up to date, and remember what came of it; raises what went wrong."""
@@ -238,12 +110,6 @@ class Session:
         for tag in sorted(tags, key=lambda tag: tag.startswith(private_repository(self.repository))):
             self.engine.untag(tag)
         return bool(tags)
-
-    def refresh(self) -> None:
-        """Look at the engine again, and decide anew."""
-        self._observed = self._observe()
-        self._graph = self._make_graph(self._observed)
-        self._decisions = None
 
     def resolve(self) -> None:
         """Write the manifest of what the engine holds now."""
@@ -304,20 +170,6 @@ class Session:
         if self.listener:
             self.listener.done(outcome, time.monotonic() - began)
 
-    def _decide_again(self, name: str) -> None:
-        """Keep the decisions in step with what became of one image."""
-        if self._decisions is not None:
-            self._decisions = decide_again(
-                name, self._decisions, self.graph, self.observed, self._circumstances()
-            )
-
-    def _circumstances(self) -> Circumstances:
-        return Circumstances(
-            checkout=self.workspace.checkout_id,
-            forced=frozenset(self.forced),
-            held={name: now() - hold.since for name, hold in self.holds.items()},
-        )
-
     def _slot(self, spec: ImageSpec) -> contextlib.AbstractContextManager[object]:
         """Return what keeps the number of builds under way to what was asked for.
 
@@ -364,25 +216,6 @@ class Session:
             self._locked = True
             self.engine.sweep()
             self.refresh()
-
-    def _observe(self) -> Observed:
-        if self._engine is None and (listing := list_directly(self.endpoint.url)):
-            self._version = listing.version
-            return Observed(repository=self.repository, images=listing.images)
-        return Observed(repository=self.repository, images=self.engine.images())
-
-    def _make_graph(self, observed: Observed) -> Graph:
-        request = evolve(self.request, today=now().date().isoformat())
-        return build_graph(
-            self.config, self.dockerfile, digests(self.context), observed, request, ignore=self._ignore()
-        )
-
-    def _ignore(self) -> str:
-        """Return the text of the build context's ignore file, the Dockerfile's own before the general one."""
-        for name in ("Dockerfile.dockerignore", ".dockerignore"):
-            if name in self.context:
-                return self.context[name].data.decode("utf-8", "surrogateescape")
-        return ""
 
     def _origin(self) -> Origin:
         return Origin(

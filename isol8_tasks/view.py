@@ -1,0 +1,187 @@
+"""What a run knows: what it reads, what the engine holds, and what follows from both, each found out once."""
+
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define, evolve, field
+
+from isol8_tasks.config import Config
+from isol8_tasks.engine import FileContent
+from isol8_tasks.engine.endpoint import Endpoint, find
+from isol8_tasks.engine.listing import list_directly
+from isol8_tasks.errors import EngineError, Isol8Error
+from isol8_tasks.plan.dockerfile import Dockerfile, parse
+from isol8_tasks.plan.graph import Graph, build_graph
+from isol8_tasks.plan.holds import Hold, holds
+from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.plan.observed import Observed
+from isol8_tasks.plan.staleness import Circumstances, Decision, decide_again, decide_all
+from isol8_tasks.runtimes import PROXY_ARGS
+from isol8_tasks.workspace import Workspace, digests, now
+
+if TYPE_CHECKING:
+    from isol8_tasks.engine.containers import SandboxEngine
+    from isol8_tasks.engine.upkeep import UpkeepEngine
+
+    class Engine(UpkeepEngine, SandboxEngine, Protocol):
+        """All that is asked of an engine."""
+
+
+@define(kw_only=True, eq=False, slots=False)
+class View:
+    """A checkout and its engine, as one run sees them. Made without work; each part is read when first asked for."""
+
+    workspace: Workspace
+    environ: Mapping[str, str]
+    _engine: "Engine | None" = field(default=None, alias="engine")
+    """The connection to the engine, once something is asked that needs one."""
+    request: FlagRequest = field(factory=FlagRequest)
+    forced: set[str] = field(factory=set)
+    """Names of the images to rebuild without cache."""
+    _observed: Observed | None = field(default=None, init=False)
+    _version: str = field(default="", init=False)
+    _unreachable: EngineError | None = field(default=None, init=False)
+    """Why the engine could not be asked; it is not tried twice."""
+    _graph: Graph | None = field(default=None, init=False)
+    _decisions: Mapping[str, Decision] | None = field(default=None, init=False)
+    _mutex: threading.RLock = field(factory=threading.RLock, init=False)
+
+    @cached_property
+    def config(self) -> Config:
+        """What deps.toml says."""
+        try:
+            arguments = self.dockerfile.declared_args | PROXY_ARGS
+        except Isol8Error:
+            # That is told when somebody needs the Dockerfile; what else is wrong with deps.toml is told first.
+            arguments = None
+        return self.workspace.read_config(arguments)
+
+    @cached_property
+    def context(self) -> Mapping[str, FileContent]:
+        """The files below docker/."""
+        return self.workspace.read_context()
+
+    @cached_property
+    def dockerfile(self) -> Dockerfile:
+        """The Dockerfile, read."""
+        return parse(self.context["Dockerfile"].data.decode("utf-8", "surrogateescape"))
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """The engine in use."""
+        return find(self.workspace.root, self.environ)
+
+    @property
+    def engine(self) -> "Engine":
+        """A connection to the engine, not yet tried."""
+        with self._mutex:
+            if self._engine is None:
+                # Here, since a run with nothing to do needs no Docker, whose import takes longer than all of it.
+                from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415
+
+                self._engine = DockerEngine(
+                    self.endpoint, environ=self.environ, builder=self.config.build.builder
+                )
+            return self._engine
+
+    @property
+    def engine_version(self) -> str:
+        """The engine's version, as it told with its last answer; empty when it was not asked."""
+        return self._version or (self._engine.version() if self._engine else "")
+
+    @property
+    def repository(self) -> str:
+        """What stands before the colon of every tag."""
+        return self.config.build.repository
+
+    @property
+    def observed(self) -> Observed:
+        """What the engine holds: asked for once, and then kept in step with what this run does."""
+        with self._mutex:
+            if self._unreachable is not None:
+                raise self._unreachable
+            if self._observed is None:
+                try:
+                    self._observed = self._observe()
+                except EngineError as error:
+                    self._unreachable = error
+                    raise
+            return self._observed
+
+    @property
+    def graph(self) -> Graph:
+        """The images that should exist; with no engine, those that deps.toml and the flags ask for."""
+        with self._mutex:
+            if self._graph is None:
+                try:
+                    observed = self.observed
+                except EngineError:
+                    observed = Observed(repository=self.repository)
+                self._graph = self._make_graph(observed)
+            return self._graph
+
+    @property
+    def holds(self) -> Mapping[str, Hold]:
+        """The images that were rolled back and stay so."""
+        return holds(self.observed, now(), self.config.hold.max_age)
+
+    @property
+    def decisions(self) -> Mapping[str, Decision]:
+        """What is the matter with each image, as things stand now."""
+        with self._mutex:
+            if self._decisions is None:
+                self._decisions = decide_all(self.graph, self.observed, self._circumstances())
+            return self._decisions
+
+    def is_current(self, name: str) -> bool:
+        """Tell whether nothing is to be done for an image; what can't be decided is not current."""
+        try:
+            return not self.decisions[name].pending
+        except Isol8Error:
+            return False
+
+    def ping(self) -> None:
+        """Return when the engine answers; raise EngineUnreachableError with the reason and the fix otherwise."""
+        # Listing answers the question too, and a run asks for the list anyway.
+        _ = self.observed
+
+    def refresh(self) -> None:
+        """Look at the engine again, and decide anew."""
+        self._observed = self._observe()
+        self._graph = self._make_graph(self._observed)
+        self._decisions = None
+
+    def _decide_again(self, name: str) -> None:
+        """Keep the decisions in step with what became of one image."""
+        if self._decisions is not None:
+            self._decisions = decide_again(
+                name, self._decisions, self.graph, self.observed, self._circumstances()
+            )
+
+    def _circumstances(self) -> Circumstances:
+        return Circumstances(
+            checkout=self.workspace.checkout_id,
+            forced=frozenset(self.forced),
+            held={name: now() - hold.since for name, hold in self.holds.items()},
+        )
+
+    def _observe(self) -> Observed:
+        if self._engine is None and (listing := list_directly(self.endpoint.url)):
+            self._version = listing.version
+            return Observed(repository=self.repository, images=listing.images)
+        return Observed(repository=self.repository, images=self.engine.images())
+
+    def _make_graph(self, observed: Observed) -> Graph:
+        request = evolve(self.request, today=now().date().isoformat())
+        return build_graph(
+            self.config, self.dockerfile, digests(self.context), observed, request, ignore=self._ignore()
+        )
+
+    def _ignore(self) -> str:
+        """Return the text of the build context's ignore file, the Dockerfile's own before the general one."""
+        for name in ("Dockerfile.dockerignore", ".dockerignore"):
+            if name in self.context:
+                return self.context[name].data.decode("utf-8", "surrogateescape")
+        return ""
