@@ -4,15 +4,18 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
 
     inapplicable  doit's commands that have nothing to work on here
     which         the command which: the image that a request gets, and why
+    refreshing    the commands that look for news: freshness, refresh
     commands      the other commands of our own: plan, clean, up, down, env, …
     running       doit's own commands as we want them: run, list, info; exit codes
     tasks         the graph for doit: task creators and flags
     reporter      what the terminal shows while images build
+    refresh       a night's work: notices what moved, and has it built
     session       one run: builds what doit selects, and says what came of it
     view          what a run knows: it reads, observes and decides, each once
     build         one image: build under a private tag, check, promote
     workspace     the folder worked in: deps.toml, docker/, the manifest, the lock, the clock
     verify/       runs an image as the clients do, and tells what it does not hold of what it promises
+    freshness/    whether images are as new as their sources, and the account of a refresh
     manifest      resolved-images.json: which image each runtime runs
     sbom          a bill of materials of an image
     resolution    which image a request gets, by runtime and packages

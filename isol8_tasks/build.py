@@ -15,7 +15,7 @@ from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.graph import standin_args, upstream_id
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
+from isol8_tasks.plan.observed import Observed, private_repository
 from isol8_tasks.promotion import child, client_tags, drop, promote, reject
 
 
@@ -172,18 +172,8 @@ def _upstream(spec: ImageSpec, observed: Observed, parent: Record | None) -> tup
     for reference, _ in spec.inputs.upstream:
         image = observed.tagged(reference)
         if image is not None:
-            return reference, _digest(reference, image), image.labels.get(labels.STANDIN, "")
+            return reference, image.digest(reference), image.labels.get(labels.STANDIN, "")
     return "", "", ""
-
-
-def _digest(reference: str, image: ObservedImage) -> str:
-    """Return the digest in the repository that the reference names; an image may have been pulled from several."""
-    repository = reference.rpartition(":")[0] or reference
-    for each in image.digests:
-        name, _, digest = each.partition("@")
-        if repository.endswith(name):
-            return digest
-    return ""
 
 
 def _parent_labels(spec: ImageSpec, observed: Observed) -> Mapping[str, str]:

@@ -177,7 +177,7 @@ class Up(OwnCommand):
             if os.environ.get("DOCKER_HOST", host) != host:
                 tell("DOCKER_HOST names another engine; later commands go there until you unset it")
             os.environ["DOCKER_HOST"] = host
-        return _doit(["run", *_run_options(params), "setup", *_setup_words(params)])
+        return run_doit(["run", *_run_options(params), "setup", *setup_words(params)])
 
 
 class Down(OwnCommand):
@@ -297,7 +297,8 @@ def _named(current: Session, args: Sequence[str]) -> list[str]:
     return [name for task, name in reversed(tasks.items()) if task in found]
 
 
-def _doit(words: list[str]) -> int:
+def run_doit(words: list[str]) -> int:
+    """Run doit in this process, and return its exit code."""
     from doit.doit_cmd import DoitMain  # noqa: PLC0415 - importing it here would be a cycle at doit's start
 
     return int(DoitMain().run(words))
@@ -307,7 +308,7 @@ def _run_options(params: Mapping[str, Any]) -> list[str]:
     return [*(["--quiet"] if params["quiet"] else []), f"--wait={params['wait']}"]
 
 
-def _setup_words(params: Mapping[str, Any]) -> list[str]:
+def setup_words(params: Mapping[str, Any]) -> list[str]:
     """Spell the flags of setup again, as doit would have read them."""
     words = []
     for flag in SETUP_FLAGS:

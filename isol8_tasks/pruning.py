@@ -143,14 +143,7 @@ def _previous(
             continue
         current = observed.public(name)
         # It is as old as what took its place.
-        if current is not None and now - _built(current) >= age:
+        if current is not None and now - current.built >= age:
             yield Removal(
                 image=image, name=name, why="previous", tags=(f"{observed.repository}:{name}{suffix}",)
             )
-
-
-def _built(image: ObservedImage) -> dt.datetime:
-    try:
-        return dt.datetime.fromisoformat(image.labels["org.opencontainers.image.created"])
-    except (KeyError, ValueError):
-        return dt.datetime.fromtimestamp(image.created, tz=dt.UTC)

@@ -227,8 +227,10 @@ class Reporter:
         self.screen.close()
         for error in self.errors:
             self.screen.line(error)
+        if self.session.own_report:
+            return
         for failure in self.session.failures:
-            for line in _failure(failure, self.screen.width):
+            for line in failure_lines(failure, self.screen.width):
                 self.screen.line(line)
         if self.session.failures and self.session.failures[0].subject == "ping":
             return
@@ -295,7 +297,8 @@ def _engine_line(session: Session) -> str:
     return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
 
 
-def _failure(failure: Failure, width: int) -> tuple[str, ...]:
+def failure_lines(failure: Failure, width: int) -> tuple[str, ...]:
+    """Return what is said of a failure, its subject in front in that many columns."""
     error = failure.error
     step, output = (error.step, error.output) if isinstance(error, BuildFailedError) else ("", ())
     return report.failure_lines(
@@ -321,8 +324,8 @@ def _with_dependencies(tasks: dict[str, Any], selected: Iterable[str]) -> set[st
     return wanted
 
 
-def open_screen(session: Session, *, quiet: bool) -> Screen:
-    """Return the screen for standard output, as wide as its longest tag needs."""
+def open_screen(session: Session, *, quiet: bool, lasting: bool = True) -> Screen:
+    """Return the screen for standard output, as wide as its longest tag needs; without `lasting` nothing is left."""
     names = [*(spec.name for spec in session.graph.images), *session.graph.undeclared]
     width = report.name_width(session.repository, names)
     return Screen(
@@ -330,5 +333,5 @@ def open_screen(session: Session, *, quiet: bool) -> Screen:
         live=sys.stdout.isatty() and not quiet and os.environ.get("TERM") != "dumb",
         width=width,
         repository=session.repository,
-        quiet=quiet,
+        quiet=quiet or not lasting,
     )

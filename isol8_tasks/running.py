@@ -145,7 +145,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         from isol8_tasks.reporter import Reporter, open_screen  # noqa: PLC0415
 
         current = session()
-        screen = open_screen(current, quiet=self.quiet)
+        screen = open_screen(current, quiet=self.quiet, lasting=not current.own_report)
         reporter = Reporter(current, screen)
         current.listener = screen
         interrupted = False
@@ -170,7 +170,8 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
             if current.changed is None and (current.outcomes or "resolve" in reporter.unmet):
                 _resolve_in_the_end(current)
             reporter.finish()
-        current.close()
+        if not current.own_report:
+            current.close()
         return INTERRUPTED if interrupted else _exit_code(result, reporter.errors)
 
 

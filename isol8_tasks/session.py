@@ -41,7 +41,15 @@ class Session(View):
     listener: Listener | None = None
     wait: float = 600
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
+    fetch_anew: bool = False
+    """Build without cache, so that what a build fetches is fetched again."""
+    over: threading.Event = field(factory=threading.Event, init=False)
+    """Set once the time that was given is over: what is not begun by then is not."""
+    own_report: bool = False
+    """Whoever runs it says itself what came of it."""
     outcomes: list[Outcome] = field(factory=list, init=False)
+    seconds: dict[str, float] = field(factory=dict, init=False)
+    """How long each image took that was built."""
     failures: list[Failure] = field(factory=list, init=False)
     changed: tuple[str, ...] | None = field(default=None, init=False)
     """Names that changed in the manifest; None while it was not looked at."""
@@ -86,6 +94,7 @@ class Session(View):
             if not decision.pending:
                 return
             with self._slot(spec):
+                self._in_time()
                 self._make(name, decision, log)
         except Isol8Error as error:
             if self.listener:
@@ -159,16 +168,22 @@ class Session(View):
                 origin=self._origin(),
                 context=self.context,
                 on_event=on_event,
-                force=name in self.forced,
+                force=self.fetch_anew or name in self.forced,
                 check=self._check or self.checker,
             )
         with self._mutex:
             self.outcomes.append(outcome)
+            self.seconds[name] = time.monotonic() - began
             self.forced.discard(name)
+            self.behind.pop(name, None)
             self._observed = self.observed.moved(outcome.image_id, outcome.labels, *outcome.tags)
             self._decide_again(name)
         if self.listener:
-            self.listener.done(outcome, time.monotonic() - began)
+            self.listener.done(outcome, self.seconds[name])
+
+    def _in_time(self) -> None:
+        if self.over.is_set():
+            raise Isol8Error("not begun, as the time that was given was over")
 
     def _slot(self, spec: ImageSpec) -> contextlib.AbstractContextManager[object]:
         """Return what keeps the number of builds under way to what was asked for.

@@ -1,6 +1,8 @@
 """What an image would get if it were built anew: newer packages, and exactly which ones."""
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import Final
 
 from attrs import frozen
 
@@ -19,6 +21,22 @@ class Update:
     """Empty for one that it would no longer have."""
     published: dt.datetime | None = None
     """When `new` came out, where its source tells."""
+
+    @property
+    def words(self) -> str:
+        """The update in the form in which people read it."""
+        if not self.old:
+            return f"+ {self.name} {self.new}"
+        if not self.new:
+            return f"{_MINUS} {self.name} {self.old}"
+        return f"{self.name} {self.old} → {self.new}"
+
+
+def updates_in_words(updates: Sequence[Update]) -> str:
+    """Name the first few updates, and count the rest."""
+    shown = [each.words for each in updates[:_SHOWN]]
+    more = len(updates) - len(shown)
+    return ", ".join([*shown, *([f"{more} more"] if more else [])])
 
 
 @frozen(kw_only=True, order=True)
@@ -56,3 +74,7 @@ class PackageNews:
     resolution: Resolution | None = None
     """What a build has to install for exactly these updates; None where the image has no packages of its own, and
     where nothing is newer."""
+
+
+_MINUS: Final = "\N{MINUS SIGN}"
+_SHOWN: Final = 3

@@ -23,9 +23,11 @@ from isol8_tasks.workspace import Workspace, digests, now
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.containers import SandboxEngine
+    from isol8_tasks.engine.registry import RegistryEngine
     from isol8_tasks.engine.upkeep import UpkeepEngine
+    from isol8_tasks.plan.reasons import Reason
 
-    class Engine(UpkeepEngine, SandboxEngine, Protocol):
+    class Engine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
 
 
@@ -40,6 +42,8 @@ class View:
     request: FlagRequest = field(factory=FlagRequest)
     forced: set[str] = field(factory=set)
     """Names of the images to rebuild without cache."""
+    behind: dict[str, tuple["Reason", ...]] = field(factory=dict)
+    """Names of the images whose sources have news, and which; they are rebuilt without cache, too."""
     _observed: Observed | None = field(default=None, init=False)
     _version: str = field(default="", init=False)
     _unreachable: EngineError | None = field(default=None, init=False)
@@ -164,6 +168,7 @@ class View:
         return Circumstances(
             checkout=self.workspace.checkout_id,
             forced=frozenset(self.forced),
+            behind=dict(self.behind),
             held={name: now() - hold.since for name, hold in self.holds.items()},
         )
 

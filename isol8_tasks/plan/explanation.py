@@ -9,10 +9,16 @@ from isol8_tasks.plan.reasons import Reason
 from isol8_tasks.plan.staleness import Decision, effective_inputs, parent_is_current
 
 
-def explain(
-    spec: ImageSpec, observed: Observed, parent: Decision | None, *, checkout: str, forced: bool
+def explain(  # noqa: PLR0913 - all but three are named by the caller
+    spec: ImageSpec,
+    observed: Observed,
+    parent: Decision | None,
+    *,
+    checkout: str,
+    forced: bool,
+    news: tuple[Reason, ...] = (),
 ) -> tuple[Reason, ...]:
-    """Return what is the matter with an image that something is to be done for."""
+    """Return what is the matter with an image that something is to be done for; `news` is what its sources have."""
     if observed.public(spec.name) is None:
         built_before = observed.last_record(spec.name) is not None
         return (reasons.Missing(image=spec.name, built_before=built_before),)
@@ -20,7 +26,7 @@ def explain(
     if spec.withdrawn:
         return memory
     asked = (reasons.Forced(),) if forced else ()
-    return (*_content_reasons(spec, observed, parent, checkout), *asked, *memory)
+    return (*_content_reasons(spec, observed, parent, checkout), *news, *asked, *memory)
 
 
 def _content_reasons(

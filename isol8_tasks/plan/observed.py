@@ -1,5 +1,6 @@
 """What an engine holds, as it was seen at one moment."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Self
@@ -23,6 +24,23 @@ class ObservedImage:
     """Seconds since the epoch, of the image's configuration."""
     size: int = 0
     """Bytes, as the engine counts them."""
+
+    @property
+    def built(self) -> dt.datetime:
+        """When it was built: as we wrote it, since a build of cached layers keeps their time."""
+        try:
+            return dt.datetime.fromisoformat(self.labels["org.opencontainers.image.created"])
+        except (KeyError, ValueError):
+            return dt.datetime.fromtimestamp(self.created, tz=dt.UTC)
+
+    def digest(self, reference: str) -> str:
+        """Return its digest in the repository that a reference names; it may have been pulled from several."""
+        repository = reference.rpartition(":")[0] or reference
+        for each in self.digests:
+            name, _, digest = each.partition("@")
+            if repository.endswith(name):
+                return digest
+        return ""
 
 
 @frozen(kw_only=True)

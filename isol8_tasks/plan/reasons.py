@@ -1,11 +1,14 @@
 """Why an image is stale: a closed set of kinds with data, and their words."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Literal, assert_never
 
 from attrs import frozen
 
 from isol8_tasks.redact import redact
+from isol8_tasks.units import duration
+from isol8_tasks.updates import Update, updates_in_words
 
 _MINUS = "\N{MINUS SIGN}"
 _SHOWN = 60
@@ -199,6 +202,21 @@ class Forced:
 
 
 @frozen(kw_only=True)
+class PackagesBehind:
+    """Package sources have newer versions than it has."""
+
+    updates: tuple[Update, ...]
+
+
+@frozen(kw_only=True)
+class GrownOld:
+    """It was built longer ago than deps.toml lets an image get."""
+
+    age: dt.timedelta
+    max_age: dt.timedelta
+
+
+@frozen(kw_only=True)
 class OtherCheckout:
     """The image was built last from another checkout."""
 
@@ -232,11 +250,12 @@ InputReason = (
     | RuntimeChanged
 )
 ImageReason = Missing | NotOurs | PromotionCutShort | ParentRebuilt | ParentStale | ParentReplaced
+NewsReason = PackagesBehind | GrownOld
 RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | Unexplained
-Reason = FileReason | StepReason | InputReason | ImageReason | RunReason
+Reason = FileReason | StepReason | InputReason | ImageReason | NewsReason | RunReason
 
 
-def render(
+def render(  # noqa: PLR0911 - one for each family
     reason: Reason,
     *,
     repository: str,
@@ -256,6 +275,8 @@ def render(
             return f"declared in {place}, never built"
         case Missing() | NotOurs() | PromotionCutShort() | ParentRebuilt() | ParentStale() | ParentReplaced():
             return _image(reason, repository)
+        case PackagesBehind() | GrownOld():
+            return _news(reason)
         case SchemaChanged() | Forced() | OtherCheckout() | FlagsChanged() | Unexplained():
             return _run(reason)
         case _:
@@ -330,6 +351,16 @@ def _image(reason: ImageReason, repository: str) -> str:
             return f"base {repository}:{parent} will be rebuilt"
         case ParentReplaced(old=old, new=new):
             return f"base {repository}:{old} → {repository}:{new}"
+        case _:
+            assert_never(reason)
+
+
+def _news(reason: NewsReason) -> str:
+    match reason:
+        case PackagesBehind(updates=updates):
+            return updates_in_words(updates)
+        case GrownOld(age=age, max_age=max_age):
+            return f"built {duration(age)} ago, where [refresh] max_age is {duration(max_age)}"
         case _:
             assert_never(reason)
 

@@ -50,6 +50,8 @@ class Circumstances:
     """The checkout that asks."""
     forced: Collection[str] = ()
     """Names of images that somebody wants anew."""
+    behind: Mapping[str, tuple["Reason", ...]] = Factory(dict)
+    """Names of images whose sources have news, and which."""
     held: Mapping[str, dt.timedelta] = Factory(dict)
     """Names of images that were rolled back and stay so, and for how long they have."""
 
@@ -97,13 +99,14 @@ def decide(
 ) -> Decision:
     """Decide one image; `parent` is the decision on the image of ours that it is built on."""
     forced = spec.name in circumstances.forced
+    news = circumstances.behind.get(spec.name, ())
     missing = observed.public(spec.name) is None
     held = None if missing else circumstances.held.get(spec.name)
     if problem := _problem(spec, observed, parent):
         state: State = "unknown" if held is None else "held"
         return Decision(image=spec.name, task=spec.task, state=state, problem=problem, held=held)
     # An image that nothing asks for any more is left as it is, but for what it remembers.
-    content = spec.withdrawn or (not forced and _content_is_current(spec, observed, parent))
+    content = spec.withdrawn or (not forced and not news and _content_is_current(spec, observed, parent))
     memory = _memory_is_current(spec, observed)
     if content and memory and not missing:
         state = "up-to-date" if held is None else "held"
@@ -115,7 +118,7 @@ def decide(
         image=spec.name,
         task=spec.task,
         state="missing" if missing else "stale" if held is None else "held",
-        reasons=explain(spec, observed, parent, checkout=circumstances.checkout, forced=forced),
+        reasons=explain(spec, observed, parent, checkout=circumstances.checkout, forced=forced, news=news),
         relabel=content and not missing,
         held=held,
     )

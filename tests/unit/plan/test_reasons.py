@@ -1,5 +1,6 @@
 """Reasons are words that someone can act on."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import get_args
 
@@ -7,7 +8,17 @@ import pytest
 
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.reasons import Reason, render
+from isol8_tasks.updates import Update
 
+UPDATES = tuple(
+    Update(ecosystem="pypi", name=name, old=old, new=new)
+    for name, old, new in (
+        ("numpy", "2.3.1", "2.3.2"),
+        ("six", "", "1.17"),
+        ("pytz", "2026", ""),
+        ("pandas", "3.0", "3.1"),
+    )
+)
 WORDS: Mapping[str, Reason] = {
     "docker/Dockerfile:31 changed in stage bun": reasons.StepChanged(stage="bun", line=31),
     "docker/Dockerfile changed in stage bun": reasons.StepChanged(stage="bun", line=None),
@@ -43,6 +54,10 @@ WORDS: Mapping[str, Reason] = {
     "isol8:ml is missing": reasons.Missing(image="ml", built_before=True),
     "isol8:bash-custom is missing": reasons.Missing(image="bash-custom", built_before=False),
     "labelled in schema 1, now 2": reasons.SchemaChanged(old=1, new=2),
+    "numpy 2.3.1 → 2.3.2, + six 1.17, \N{MINUS SIGN} pytz 2026, 1 more": reasons.PackagesBehind(updates=UPDATES),
+    "built 9 days ago, where [refresh] max_age is 7 days": (
+        reasons.GrownOld(age=dt.timedelta(days=9), max_age=dt.timedelta(days=7))
+    ),
     "forced": reasons.Forced(),
     "last built from another checkout, host:clone": reasons.OtherCheckout(name="host:clone"),
     "asked for by flags: + numpy, \N{MINUS SIGN} scipy": reasons.FlagsChanged(added=("numpy",), removed=("scipy",)),

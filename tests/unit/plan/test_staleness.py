@@ -102,6 +102,16 @@ class TestBase:
         spec = evolve(BASE, inputs=evolve(INPUTS, upstream=(("alpine:3.21", "ffffffffffff"),)))
         assert why(spec, held(image(BASE))).reasons == (reasons.UpstreamMoved(reference="alpine:3.21"),)
 
+    def test_news_of_its_sources(self) -> None:
+        """An image whose sources have something newer is stale for that alone, and a held one waits."""
+        old = reasons.GrownOld(age=dt.timedelta(days=9), max_age=dt.timedelta(days=7))
+        circumstances = Circumstances(checkout="here", behind={"bash": (old,)})
+        found = decide(BASE, held(image(BASE)), None, circumstances)
+        assert (found.state, found.reasons) == ("stale", (old,))
+        waits = evolve(circumstances, held={"bash": dt.timedelta(days=2)})
+        found = decide(BASE, held(image(BASE)), None, waits)
+        assert (found.state, found.reasons) == ("held", (old,))
+
     def test_an_upstream_image_that_is_not_here_has_not_moved(self) -> None:
         """What was removed here is taken to be what it was, under another reference too."""
         for reference in ("alpine:3.21", "mirror.example/alpine:3.21"):

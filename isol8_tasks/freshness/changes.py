@@ -1,0 +1,97 @@
+"""What became different in an image from one build to the next, by the inventories that the images carry."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from isol8_tasks.inventory import Ecosystem, decode
+from isol8_tasks.plan.observed import Observed
+from isol8_tasks.updates import Update
+
+
+@frozen(kw_only=True)
+class Change:
+    """An image that was built anew."""
+
+    image: str
+    why: tuple[str, ...] = ()
+    """What it was built for, as phrases."""
+    release: tuple[str, str] | None = None
+    """Alpine's release before and after, where it is another one."""
+    packages: tuple[Update, ...] = ()
+    """By ecosystem and name; none that the image which it stands on got as well."""
+    like_parent: bool = False
+    """What changed in it is what changed in the image that it stands on, and nothing else."""
+    size: tuple[int, int] = (0, 0)
+    """Bytes before and after; 0 before for one that was not there."""
+    seconds: float = 0
+    built: dt.datetime | None = None
+    """When the build before it was made; None for one that was not there."""
+
+
+@frozen(kw_only=True)
+class Built:
+    """An image that this run built."""
+
+    image: str
+    parent: str | None
+    why: tuple[str, ...]
+    seconds: float
+
+
+def changes(before: Observed, after: Observed, built: tuple[Built, ...]) -> tuple[Change, ...]:
+    """Return what changed in each image that was built, in the same order."""
+    updates = {each.image: _updates(before, after, each.image) for each in built}
+    found = []
+    for each in built:
+        theirs = updates.get(each.parent, ()) if each.parent else ()
+        own = tuple(update for update in updates[each.image] if update not in theirs)
+        old, new = before.public(each.image), after.public(each.image)
+        found.append(
+            Change(
+                image=each.image,
+                why=each.why,
+                release=_release(before, after, each.image),
+                packages=own,
+                like_parent=bool(theirs) and not own,
+                size=(old.size if old else 0, new.size if new else 0),
+                seconds=each.seconds,
+                built=old.built if old else None,
+            )
+        )
+    return tuple(found)
+
+
+def _updates(before: Observed, after: Observed, name: str) -> tuple[Update, ...]:
+    old, new = _versions(before, name), _versions(after, name)
+    if old is None or new is None:
+        # Of an image that was not there, or that nobody looked into, everything would be news.
+        return ()
+    return tuple(
+        Update(ecosystem=key[0], name=key[1], old=old.get(key, ""), new=new.get(key, ""))
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    )
+
+
+def _versions(observed: Observed, name: str) -> Mapping[tuple[Ecosystem, str], str] | None:
+    record = observed.record(name)
+    inventory = decode(record.inventory) if record else None
+    if inventory is None:
+        return None
+    versions: dict[tuple[Ecosystem, str], str] = {}
+    for package in inventory[1]:
+        key = (package.ecosystem, package.name)
+        # npm may have several versions of a package, each in the folder of who asked for it.
+        versions[key] = ", ".join(filter(None, (versions.get(key), package.version)))
+    return versions
+
+
+def _release(before: Observed, after: Observed, name: str) -> tuple[str, str] | None:
+    records = before.record(name), after.record(name)
+    releases = [decode(record.inventory) if record else None for record in records]
+    old, new = releases
+    if old is None or new is None or old[0] == new[0]:
+        return None
+    return old[0], new[0]

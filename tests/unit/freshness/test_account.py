@@ -1,0 +1,177 @@
+"""The report of a refresh: in the order of importance, and one line if there is no news."""
+
+import datetime as dt
+import json
+
+from attrs import evolve
+
+from isol8_tasks.freshness.account import Account, Failed, as_data, markdown, text
+from isol8_tasks.freshness.changes import Change
+from isol8_tasks.freshness.model import Freshness, Moved
+from isol8_tasks.freshness.support import unsupported
+from isol8_tasks.settings import RefreshSettings
+from isol8_tasks.updates import PackageNews, Update
+
+AT = dt.datetime(2026, 11, 25, 3, 0, tzinfo=dt.UTC)
+NUMPY = Update(
+    ecosystem="pypi",
+    name="numpy",
+    old="2.3.1",
+    new="2.3.2",
+    published=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+)
+QUIET = Account(
+    at=AT,
+    seconds=2.94,
+    repository="isol8",
+    settings=RefreshSettings(),
+    found=(Freshness(image="python"), Freshness(image="node")),
+)
+FULL = evolve(
+    QUIET,
+    found=(
+        Freshness(image="python", moved=(Moved(reference="alpine:3.21", old="sha256:aa", new="sha256:bb"),)),
+        Freshness(image="node", held=dt.timedelta(days=2), age=dt.timedelta(days=9)),
+        Freshness(image="deno", problems=("denoland/deno:alpine could not be asked for: timeout",)),
+        Freshness(image="bash"),
+        Freshness(
+            image="python-custom",
+            parent="python",
+            packages=PackageNews(updates=(NUMPY,), young=(evolve(NUMPY, name="six", new="1.18"),)),
+        ),
+        Freshness(image="bash-custom", packages=PackageNews(updates=(NUMPY,))),
+    ),
+    settings=RefreshSettings(max_age=dt.timedelta(days=7)),
+    failed=(
+        Failed(
+            subject="isol8:bash-custom",
+            lines=(
+                "step 2/2: apk add jq",
+                "    ERROR: no such package",
+                "  The image in use stays as it was.",
+            ),
+        ),
+    ),
+    changed=(
+        Change(
+            image="python",
+            why=("upstream image alpine:3.21 moved",),
+            release=("3.21.4", "3.21.5"),
+            packages=(evolve(NUMPY, ecosystem="apk", name="curl", old="8.1-r0", new="8.1-r1"),),
+            size=(165_000_000, 166_000_000),
+            seconds=12.1,
+            built=AT,
+        ),
+        Change(
+            image="python-custom",
+            why=("base isol8:python will be rebuilt",),
+            packages=(NUMPY,),
+            size=(400_000_000, 400_000_100),
+            seconds=31,
+            built=AT,
+        ),
+    ),
+)
+
+
+def test_a_night_without_news_is_one_line() -> None:
+    """How many, when, how long."""
+    assert text(QUIET) == "2026-11-25 03:00 UTC · 2 images fresh · 2.9 s"
+    held = evolve(QUIET, found=(*QUIET.found, Freshness(image="bun", held=dt.timedelta(days=1))))
+    assert text(held) == "2026-11-25 03:00 UTC · 2 images fresh · 1 held · 2.9 s"
+
+
+def test_news_by_importance() -> None:
+    """Holds and failures first, then what is not known, then what changed, then what will come."""
+    assert text(FULL).splitlines() == [
+        "2026-11-25 03:00 UTC · 1 held · 1 failed · 1 not known · 2 changed · 3 fresh · 2.9 s",
+        "held",
+        (
+            "  isol8:node           for 2 days (rolled back), 1 update waiting; "
+            "built 9 days ago, where [refresh] max_age is 7 days"
+        ),
+        "failed",
+        "  isol8:bash-custom    step 2/2: apk add jq",
+        "      ERROR: no such package",
+        "    The image in use stays as it was.",
+        "not known",
+        "  isol8:deno           denoland/deno:alpine could not be asked for: timeout",
+        "changed",
+        "  isol8:python         upstream image alpine:3.21 moved · alpine 3.21.4 → 3.21.5 · 165 MB → 166 MB · 12.1 s",
+        "      apk     curl 8.1-r0 → 8.1-r1",
+        "  isol8:python-custom  base isol8:python will be rebuilt · 400 MB (+100 B) · 31.0 s",
+        "      pypi    numpy 2.3.1 → 2.3.2",
+        "to come",
+        "  isol8:python-custom  six 1.18 came out 2026-11-20 00:00 UTC, and is let in after 1 day",
+    ]
+
+
+def test_a_branch_out_of_support_is_told_every_night() -> None:
+    """It is told with the way on, below the one line."""
+    end = unsupported("3.21.4", AT.date())
+    old = evolve(QUIET, found=(Freshness(image="python", support=end), Freshness(image="node", support=end)))
+    assert text(old).splitlines()[1:] == [
+        (
+            "Alpine 3.21 has had no fixes since 2026-11-01 (isol8:python, isol8:node); 3.23 is supported until 2027-11-01: "
+            'args = { ALPINE_VERSION = "3.23" } under [build] in deps.toml, where the image comes from alpine itself'
+        )
+    ]
+
+
+def test_markdown() -> None:
+    """The same for a page: a list of what wants attention, and a table of what changed."""
+    assert markdown(FULL).splitlines() == [
+        "# isol8 images, 2026-11-25 03:00 UTC",
+        "",
+        "1 held · 1 failed · 1 not known · 2 changed · 3 fresh · 2.9 s",
+        "",
+        (
+            "- **held** `isol8:node`: for 2 days (rolled back), 1 update waiting; "
+            "built 9 days ago, where [refresh] max_age is 7 days"
+        ),
+        "- **failed** `isol8:bash-custom`: step 2/2: apk add jq",
+        "",
+        "  ```",
+        "      ERROR: no such package",
+        "    The image in use stays as it was.",
+        "  ```",
+        "",
+        "- **not known** `isol8:deno`: denoland/deno:alpine could not be asked for: timeout",
+        "",
+        "| image | why | what changed | size | seconds |",
+        "| --- | --- | --- | --- | --- |",
+        (
+            "| `isol8:python` | upstream image alpine:3.21 moved | alpine 3.21.4 → 3.21.5<br>curl 8.1-r0 → 8.1-r1 | "
+            "165 MB → 166 MB | 12.1 |"
+        ),
+        "| `isol8:python-custom` | base isol8:python will be rebuilt | numpy 2.3.1 → 2.3.2 | 400 MB (+100 B) | 31.0 |",
+        "",
+        "To come:",
+        "",
+        "- isol8:python-custom  six 1.18 came out 2026-11-20 00:00 UTC, and is let in after 1 day",
+    ]
+
+
+def test_data() -> None:
+    """Programs get all of it."""
+    found = json.loads(as_data(FULL))
+    assert found["at"] == "2026-11-25T03:00:00Z"
+    assert (found["held"], found["fresh"]) == (["isol8:node"], 3)
+    assert [each["subject"] for each in found["failed"]] == ["isol8:bash-custom"]
+    assert found["changed"][1]["packages"] == [
+        {
+            "ecosystem": "pypi",
+            "name": "numpy",
+            "old": "2.3.1",
+            "new": "2.3.2",
+            "published": "2026-11-20T00:00:00Z",
+        }
+    ]
+    assert [each["state"] for each in found["images"]] == [
+        "behind",
+        "held",
+        "unknown",
+        "fresh",
+        "behind",
+        "behind",
+    ]
