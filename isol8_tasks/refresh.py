@@ -4,7 +4,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from isol8_tasks.errors import EngineError, UpstreamUnavailableError
 from isol8_tasks.freshness.account import Account, Failed
@@ -82,7 +82,7 @@ class Refresh:
             Built(
                 image=spec.name,
                 parent=spec.parent,
-                why=reasons_in_words(self._why[spec.name], session.config),
+                why=reasons_in_words(_done(self._why[spec.name]), session.config),
                 seconds=session.seconds[spec.name],
             )
             for spec in session.graph.images
@@ -137,6 +137,17 @@ class Refresh:
                     "Run it where the registry can be reached, or on a private engine: ./doitw up --lab"
                 )
         return None
+
+
+def _done(decision: Decision) -> Decision:
+    """Return a decision as it reads once it was carried out."""
+    return evolve(
+        decision,
+        reasons=tuple(
+            reasons.ParentRebuilt(parent=each.parent) if isinstance(each, reasons.ParentStale) else each
+            for each in decision.reasons
+        ),
+    )
 
 
 def _reasons(fresh: Freshness, session: Session) -> tuple[reasons.Reason, ...]:

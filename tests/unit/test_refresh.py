@@ -150,7 +150,7 @@ def test_what_stands_on_an_image_with_news(begin: Callable[[], Session]) -> None
     assert found["bash-custom"].parent == "bash"
     account, built = refreshed(begin(), news_of("bash"))
     assert built == ["bash", "bash-custom"]
-    assert account.changed[1].why == ("base isol8:bash will be rebuilt",)
+    assert account.changed[1].why == ("base isol8:bash was rebuilt",)
 
 
 def test_a_source_that_does_not_answer(begin: Callable[[], Session], engine: FakeEngine) -> None:

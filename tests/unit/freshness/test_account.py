@@ -64,7 +64,7 @@ FULL = evolve(
         ),
         Change(
             image="python-custom",
-            why=("base isol8:python will be rebuilt",),
+            why=("base isol8:python was rebuilt",),
             packages=(NUMPY,),
             size=(400_000_000, 400_000_100),
             seconds=31,
@@ -99,7 +99,7 @@ def test_news_by_importance() -> None:
         "changed",
         "  isol8:python         upstream image alpine:3.21 moved · alpine 3.21.4 → 3.21.5 · 165 MB → 166 MB · 12.1 s",
         "      apk     curl 8.1-r0 → 8.1-r1",
-        "  isol8:python-custom  base isol8:python will be rebuilt · 400 MB (+100 B) · 31.0 s",
+        "  isol8:python-custom  base isol8:python was rebuilt · 400 MB (+100 B) · 31.0 s",
         "      pypi    numpy 2.3.1 → 2.3.2",
         "to come",
         "  isol8:python-custom  six 1.18 came out 2026-11-20 00:00 UTC, and is let in after 1 day",
@@ -112,7 +112,8 @@ def test_a_branch_out_of_support_is_told_every_night() -> None:
     old = evolve(QUIET, found=(Freshness(image="python", support=end), Freshness(image="node", support=end)))
     assert text(old).splitlines()[1:] == [
         (
-            "Alpine 3.21 has had no fixes since 2026-11-01 (isol8:python, isol8:node); 3.23 is supported until 2027-11-01: "
+            "Alpine 3.21 has had no fixes since 2026-11-01 (isol8:python, isol8:node); "
+            "3.23 is supported until 2027-11-01: "
             'args = { ALPINE_VERSION = "3.23" } under [build] in deps.toml, where the image comes from alpine itself'
         )
     ]
@@ -141,10 +142,11 @@ def test_markdown() -> None:
         "| image | why | what changed | size | seconds |",
         "| --- | --- | --- | --- | --- |",
         (
-            "| `isol8:python` | upstream image alpine:3.21 moved | alpine 3.21.4 → 3.21.5<br>curl 8.1-r0 → 8.1-r1 | "
+            "| `isol8:python` | upstream image alpine:3.21 moved | "
+            "alpine 3.21.4 → 3.21.5<br>curl 8.1-r0 → 8.1-r1 | "
             "165 MB → 166 MB | 12.1 |"
         ),
-        "| `isol8:python-custom` | base isol8:python will be rebuilt | numpy 2.3.1 → 2.3.2 | 400 MB (+100 B) | 31.0 |",
+        "| `isol8:python-custom` | base isol8:python was rebuilt | numpy 2.3.1 → 2.3.2 | 400 MB (+100 B) | 31.0 |",
         "",
         "To come:",
         "",
