@@ -15,7 +15,7 @@ from isol8_tasks.freshness import account as accounts
 from isol8_tasks.freshness import words
 from isol8_tasks.freshness.account import Account, Failed
 from isol8_tasks.refresh import Refresh, look
-from isol8_tasks.reporter import failure_lines
+from isol8_tasks.reporter import failure_lines, open_screen
 from isol8_tasks.running import INTERRUPTED, QUIET, WAIT, one_line
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, flag_request, session
@@ -105,6 +105,9 @@ class RefreshCommand(OwnCommand):
         current.wait = params["wait"]
         current.own_report = True
         try:
+            if not params["json"]:
+                # Who has to wait for another run is told so.
+                current.listener = open_screen(current, quiet=True)
             refresh = Refresh(current)
             with _deadline(current, seconds):
                 with _notice(current):
