@@ -125,12 +125,14 @@ def test_a_second_run_says_who_is_at_work(built: Checkout, engine: DockerEngine)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--timeout=2 moons",), ("--timeout: '2 moons' is not a duration (a number and ms, s, m, h, d or w, as 10s, 12h "
-        "or 7d)")),
+        (
+            ("--timeout=2 moons",),
+            "--timeout: '2 moons' is not a duration (a number and ms, s, m, h, d or w, as 10s, 12h or 7d)",
+        ),
         (("--only=ruby",), "--only: 'ruby' is not a runtime (allowed: python, node, bun, deno, bash)"),
         (("all",), "refresh: 'all' is not understood; it takes options only (doit help refresh)"),
     ],
-)  # fmt: skip
+)
 def test_bad_words(checkout: Checkout, words: tuple[str, ...], said: str) -> None:
     """A mistake is one line, and nothing is asked or built."""
     done = checkout.doit("refresh", *words)
