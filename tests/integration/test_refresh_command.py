@@ -7,6 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from isol8_tasks.engine import BuildRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.workspace import engine_lock
 from tests.integration.checkouts import Checkout
@@ -149,3 +150,33 @@ def test_a_report_that_can_not_be_written(built: Checkout, tmp_path: Path) -> No
     assert done.err.startswith(
         f"ERROR: {tmp_path / 'file' / 'night.md'}: the report can't be written there ("
     )
+
+
+def test_an_alpine_without_support_and_the_way_on(
+    checkout: Checkout, docker_api: docker.APIClient, engine: DockerEngine
+) -> None:
+    """A branch that ended is told with what to write, and once that is written it is told no more."""
+    upstream = f"{checkout.repository}/alpine"
+    old = BuildRequest(
+        tag=f"{upstream}:3.21", dockerfile="FROM alpine:3.21\nRUN echo 3.21.4 > /etc/alpine-release\n"
+    )
+    engine.build(old, lambda _: None)
+    docker_api.tag("alpine:3.21", upstream, "3.23")
+    try:
+        checkout.deps(build=f'args = {{ ALPINE_IMAGE = "{upstream}" }}')
+        assert checkout.built("setup", "--only=bash") == {"bash"}
+        said = (
+            f"Alpine 3.21 has had no fixes since 2026-11-01 ({checkout.repository}:bash); 3.23 is supported until "
+            '2027-11-01: args = { ALPINE_VERSION = "3.23" } under [build] in deps.toml, where the image comes from '
+            "alpine itself"
+        )
+        assert checkout.doit("freshness", "--only=bash").out.splitlines()[-1] == said
+        checkout.deps(build=f'args = {{ ALPINE_IMAGE = "{upstream}", ALPINE_VERSION = "3.23" }}')
+        assert checkout.built("setup", "--only=bash") == {"bash"}
+        assert "no fixes" not in checkout.doit("freshness", "--only=bash").out
+        assert checkout.manifest()["images"][f"{checkout.repository}:bash"]["inventory"]["alpine"].startswith(
+            "3.23."
+        )
+    finally:
+        for tag in ("3.21", "3.23"):
+            engine.untag(f"{upstream}:{tag}")
