@@ -25,7 +25,8 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     if decision.problem:
         return (decision.problem,)
     # Here, since a run with nothing to do has no reasons to tell.
-    from isol8_tasks.plan.reasons import Forced, OtherCheckout, render  # noqa: PLC0415
+    from isol8_tasks.plan.reasons import Forced, OtherCheckout  # noqa: PLC0415
+    from isol8_tasks.plan.wording import render  # noqa: PLC0415
 
     # What is held is not built for being forced either.
     told = [each for each in decision.reasons if decision.held is None or not isinstance(each, Forced)]

@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 
 from isol8_tasks.plan import reasons
-from isol8_tasks.plan.reasons import Reason, render
+from isol8_tasks.plan.reasons import Reason
+from isol8_tasks.plan.wording import render
 
 WORDS: Mapping[str, Reason] = {
     "docker/Dockerfile:31 changed in stage bun": reasons.StepChanged(stage="bun", line=31),
