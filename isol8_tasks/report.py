@@ -17,6 +17,8 @@ from isol8_tasks.units import duration
 NAME_WIDTH: Final = 18
 """Columns of an image's tag where nothing is known of the others."""
 _STEP_WIDTH: Final = 72
+_FEW: Final = 10
+"""Lines of one kind that are shown before what people came for scrolls away."""
 _COUNTER: Final = re.compile(r"\[(?:\S+ )?(\d+/\d+)\] (?:RUN )?")
 
 
@@ -47,6 +49,22 @@ def decision_line(decision: Decision, config: Config, *, width: int) -> str:
     words = "; ".join(reasons_in_words(decision, config))
     state = decision.state.replace("-", " ")
     return f"{config.build.repository}:{decision.image}".ljust(width) + f"  {state:<10}  {words}".rstrip()
+
+
+def abridged(lines: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return lines, each given behind its kind: the first ten of each kind, and at the end how many more there are."""
+    shown: list[str] = []
+    counts: dict[str, int] = {}
+    for kind, line in lines:
+        counts[kind] = counts.get(kind, 0) + 1
+        if counts[kind] <= _FEW:
+            shown.append(line)
+    more = [
+        f"and {count - _FEW} more {kind}: doit plan shows all"
+        for kind, count in counts.items()
+        if count > _FEW
+    ]
+    return (*shown, *more)
 
 
 def name_width(repository: str, names: Iterable[str]) -> int:
