@@ -12,11 +12,13 @@ from isol8_tasks.errors import EngineError, VerifyFailedError
 from isol8_tasks.packages import client_label
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.fingerprint import encode_inputs, key
-from isol8_tasks.plan.graph import standin_args, upstream_id
+from isol8_tasks.plan.graph import short_id, standin_args, upstream_id
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed, private_repository
+from isol8_tasks.plan.triggers import Triggers, encode_triggers, rememberable
 from isol8_tasks.promotion import child, client_tags, drop, promote, reject
+from isol8_tasks.redact import redact
 
 
 @frozen(kw_only=True)
@@ -109,6 +111,18 @@ def ensure_upstream(spec: ImageSpec, observed: Observed, engine: ImageEngine) ->
     return bool(missing)
 
 
+def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, ...]:
+    """Return what the upstream images of a base hold back for it, as its label is to remember it."""
+    details = [(reference, engine.inspect(reference)) for reference, _ in spec.inputs.upstream]
+    return rememberable(
+        tuple(
+            Triggers(reference=redact(reference), image=short_id(detail.id), steps=detail.onbuild)
+            for reference, detail in details
+            if detail is not None and detail.onbuild
+        )
+    )
+
+
 def _passed_on(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> str:
     """Return the ONBUILD steps by which a named image hands the index variables of its base on to its children.
 
@@ -159,6 +173,7 @@ def _record(spec: ImageSpec, observed: Observed, origin: Origin) -> Record:
         standin_args=tuple(sorted((wanted or {}).items())),
         upstream=upstream,
         upstream_digest=digest,
+        triggers=encode_triggers(spec.triggers),
         flags=spec.flags,
         packages=spec.packages,
         recipe=spec.inputs.recipe,

@@ -17,6 +17,8 @@ from isol8_tasks.units import duration
 NAME_WIDTH: Final = 18
 """Columns of an image's tag where nothing is known of the others."""
 _STEP_WIDTH: Final = 72
+_FEW: Final = 10
+"""Lines of one kind that are shown before what people came for scrolls away."""
 _COUNTER: Final = re.compile(r"\[(?:\S+ )?(\d+/\d+)\] (?:RUN )?")
 
 
@@ -25,7 +27,8 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     if decision.problem:
         return (decision.problem,)
     # Here, since a run with nothing to do has no reasons to tell.
-    from isol8_tasks.plan.reasons import Forced, OtherCheckout, render  # noqa: PLC0415
+    from isol8_tasks.plan.reasons import Forced, OtherCheckout  # noqa: PLC0415
+    from isol8_tasks.plan.wording import render  # noqa: PLC0415
 
     # What is held is not built for being forced either.
     told = [each for each in decision.reasons if decision.held is None or not isinstance(each, Forced)]
@@ -46,6 +49,22 @@ def decision_line(decision: Decision, config: Config, *, width: int) -> str:
     words = "; ".join(reasons_in_words(decision, config))
     state = decision.state.replace("-", " ")
     return f"{config.build.repository}:{decision.image}".ljust(width) + f"  {state:<10}  {words}".rstrip()
+
+
+def abridged(lines: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return lines, each given behind its kind: the first ten of each kind, and at the end how many more there are."""
+    shown: list[str] = []
+    counts: dict[str, int] = {}
+    for kind, line in lines:
+        counts[kind] = counts.get(kind, 0) + 1
+        if counts[kind] <= _FEW:
+            shown.append(line)
+    more = [
+        f"and {count - _FEW} more {kind}: doit plan shows all"
+        for kind, count in counts.items()
+        if count > _FEW
+    ]
+    return (*shown, *more)
 
 
 def name_width(repository: str, names: Iterable[str]) -> int:

@@ -15,6 +15,7 @@ from isol8_tasks.build import Outcome
 from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import BuildFailedError, Isol8Error
 from isol8_tasks.plan.graph import task_of
+from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.session import Session
 from isol8_tasks.telling import Failure, remembered_flags
 from isol8_tasks.workspace import MANIFEST
@@ -192,11 +193,18 @@ class Reporter:
                         self.session.force(names[each])
         decisions = self.session.decisions
         self.selected = [names[task] for task in names if task in wanted]
-        for name in self.selected:
-            if (decisions[name].pending or decisions[name].held) and not self.screen.quiet:
-                self.screen.line(
-                    report.decision_line(decisions[name], self.session.config, width=self.screen.width)
-                )
+        if not self.screen.quiet:
+            shown = [
+                decisions[name] for name in self.selected if decisions[name].pending or decisions[name].held
+            ]
+            self._lines((each.state, self._decision(each)) for each in shown)
+
+    def _decision(self, decision: Decision) -> str:
+        return report.decision_line(decision, self.session.config, width=self.screen.width)
+
+    def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
+        for line in report.abridged(lines):
+            self.screen.line(line)
 
     def add_failure(self, task: Any, fail: Any) -> None:  # noqa: ANN401 - doit's own values
         """Remember what was not begun, and what is wrong with a task itself."""
@@ -254,12 +262,14 @@ class Reporter:
             self.screen.line(f"warning: {warning}")
         for line in remembered_flags(self.session.graph, self.session.observed, self.session.config):
             self.screen.line(line)
-        for name in self.session.graph.undeclared:
-            self.screen.line(
-                f"{self.session.repository}:{name}".ljust(self.screen.width)
-                + "  undeclared  nothing asks for it any more, and clients still prefer it; "
-                f"take it away with: doit clean {task_of(name)}"
-            )
+        self._lines(("undeclared", self._undeclared(name)) for name in self.session.graph.undeclared)
+
+    def _undeclared(self, name: str) -> str:
+        return (
+            f"{self.session.repository}:{name}".ljust(self.screen.width)
+            + "  undeclared  nothing asks for it any more, and clients still prefer it; "
+            f"take it away with: doit clean {task_of(name)}"
+        )
 
     def _summary(self) -> str:
         session = self.session

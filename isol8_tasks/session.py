@@ -198,8 +198,12 @@ class Session(View):
     def _with_upstream(self, name: str) -> ImageSpec:
         """Pull what an image is built on where it is missing, and return the image as it then is specified."""
         with self._mutex:
-            if ensure_upstream(self.graph.image(name), self.observed, self.engine):
-                self.refresh()
+            unknown = True
+            while unknown:
+                if ensure_upstream(self.graph.image(name), self.observed, self.engine):
+                    self.refresh()
+                # What an upstream image holds back can ask for another one.
+                unknown = self.learn(name)
             return self.graph.image(name)
 
     def _sweep(self) -> None:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, evolve, field
 
+from isol8_tasks.build import upstream_triggers
 from isol8_tasks.config import Config
 from isol8_tasks.engine import FileContent
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly
-from isol8_tasks.errors import EngineError, Isol8Error
+from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.plan.dockerfile import Dockerfile, parse
 from isol8_tasks.plan.graph import Graph, build_graph
 from isol8_tasks.plan.holds import Hold, holds
 from isol8_tasks.plan.model import FlagRequest
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.staleness import Circumstances, Decision, decide_again, decide_all
+from isol8_tasks.plan.triggers import Triggers
 from isol8_tasks.runtimes import PROXY_ARGS
 from isol8_tasks.workspace import Workspace, digests, now
 
@@ -49,6 +51,8 @@ class View:
     _unreachable: EngineError | None = field(default=None, init=False)
     """Why the engine could not be asked; it is not tried twice."""
     _graph: Graph | None = field(default=None, init=False)
+    _learned: dict[str, tuple[Triggers, ...]] = field(factory=dict, init=False)
+    """What the engine was asked about upstream images in this run, by the image that is built on them."""
     _decisions: Mapping[str, Decision] | None = field(default=None, init=False)
     _mutex: threading.RLock = field(factory=threading.RLock, init=False)
 
@@ -151,6 +155,21 @@ class View:
         # Listing answers the question too, and a run asks for the list anyway.
         _ = self.observed
 
+    def learn(self, name: str) -> bool:
+        """Ask what the upstream images of an image hold back for it; tell whether that was not known.
+
+        Raises UndecidedError where that copies a file which can't be read.
+        """
+        spec = self.graph.image(name)
+        found = upstream_triggers(spec, self.engine)
+        if found == spec.triggers:
+            return False
+        self._learned[name] = found
+        self._graph = self._make_graph(self.observed)
+        if problem := self._graph.image(name).problem:
+            raise UndecidedError(problem)
+        return True
+
     def refresh(self) -> None:
         """Look at the engine again, and decide anew."""
         self._observed = self._observe()
@@ -181,7 +200,13 @@ class View:
     def _make_graph(self, observed: Observed) -> Graph:
         request = evolve(self.request, today=now().date().isoformat())
         return build_graph(
-            self.config, self.dockerfile, digests(self.context), observed, request, ignore=self._ignore()
+            self.config,
+            self.dockerfile,
+            digests(self.context),
+            observed,
+            request,
+            ignore=self._ignore(),
+            learned=self._learned,
         )
 
     def _ignore(self) -> str:

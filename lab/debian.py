@@ -38,6 +38,10 @@ Dir::Cache "{state}/cache";
 Dir::Cache::pkgcache "pkgcache.bin";
 Dir::Cache::srcpkgcache "srcpkgcache.bin";
 """
+_OWN_SOURCES = """\
+Dir::Etc::sourcelist "{state}/own.sources";
+Dir::Etc::sourceparts "-";
+"""
 _FRESH_SECONDS = 600
 
 
@@ -46,6 +50,8 @@ class Apt:
     """The machine's apt with lists and caches of its own, so that nothing of the machine's changes."""
 
     state: Path
+    sources: str = ""
+    """Where packages come from, as a file of apt's `sources.list.d`; empty for the machine's sources."""
 
     def _get(self, *arguments: str, cwd: Path | None = None) -> str:
         command = ["apt-get", "-c", str(self.state / "apt.conf"), "-q", *arguments]
@@ -58,7 +64,11 @@ class Apt:
             return
         for folder in ("lists/partial", "cache/archives/partial"):
             (self.state / folder).mkdir(parents=True, exist_ok=True)
-        (self.state / "apt.conf").write_text(_CONFIGURATION.format(state=self.state), encoding="utf-8")
+        configuration = _CONFIGURATION.format(state=self.state)
+        if self.sources:
+            (self.state / "own.sources").write_text(self.sources, encoding="utf-8")
+            configuration += _OWN_SOURCES.format(state=self.state)
+        (self.state / "apt.conf").write_text(configuration, encoding="utf-8")
         self._get("update")
         done.touch()
 

@@ -64,6 +64,7 @@ def configuration(places: Places, mirror: str | None) -> dict[str, object]:
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
         "shutdown-timeout": 3,
         "registry-mirrors": [mirror] if mirror else [],
+        **({"features": {"containerd-snapshotter": True}} if places.containerd_store else {}),
     }
 
 

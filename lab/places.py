@@ -17,6 +17,8 @@ class Places:
     """What lives as long as the engine: sockets, pid files, the record. Short, as socket paths must be."""
     fetched: Path
     """Downloads, unpacked programs and finished stand-ins; several checkouts may share it."""
+    containerd_store: bool = False
+    """The engine is told to keep images in containerd's store; else it keeps them as it likes."""
 
     @classmethod
     def of(cls, checkout: Path, cache: str | None) -> "Places":

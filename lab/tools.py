@@ -45,13 +45,16 @@ class Tools:
     """Finds programs on the machine first, then among Debian's packages unpacked under a root of ours."""
 
     root: Path
+    newer: Path | None = None
+    """Where packages are unpacked whose programs come before the machine's."""
 
     def folders(self) -> tuple[str, ...]:
         """Return where programs are looked for, the machine's before ours."""
         path = os.environ.get("PATH", "").split(os.pathsep)
         # Administrators' folders are missing from many a user's PATH.
         machine = dict.fromkeys(folder for folder in (*path, *_SYSTEM) if folder)
-        return (*machine, *(f"{self.root}{folder}" for folder in _SYSTEM))
+        newer = tuple(f"{self.newer}{folder}" for folder in _SYSTEM) if self.newer else ()
+        return (*newer, *machine, *(f"{self.root}{folder}" for folder in _SYSTEM))
 
     def find(self, program: str) -> str | None:
         """Return the full path of a program, or None if neither the machine nor we have it."""

@@ -34,8 +34,12 @@ _MACHINE_LOCK = "/run/isol8.lock"
 
 def up(checkout: Path, say: Callable[[str], None]) -> str:
     """Make sure that this checkout's private engine runs and has upstream images; return its DOCKER_HOST."""
+    return bring_up(Lab.of(checkout), say)
+
+
+def bring_up(lab: "Lab", say: Callable[[str], None]) -> str:
+    """Make sure that the engine of a lab runs and has upstream images; return its DOCKER_HOST."""
     require_supported()
-    lab = _Lab.of(checkout)
     lab.places.lab.mkdir(parents=True, exist_ok=True)
     with FileLock(lab.places.lab / "lock"), marked(lab.places.name), ThreadPoolExecutor() as threads:
         ahead = threads.submit(lab.fetch_ahead)
@@ -46,7 +50,11 @@ def up(checkout: Path, say: Callable[[str], None]) -> str:
 
 def down(checkout: Path, say: Callable[[str], None]) -> bool:
     """Stop this checkout's private engine and all that it started; return whether there was any."""
-    lab = _Lab.of(checkout)
+    return take_down(Lab.of(checkout), say)
+
+
+def take_down(lab: "Lab", say: Callable[[str], None]) -> bool:
+    """Stop the engine of a lab and all that it started; return whether there was any."""
     if not lab.is_up():
         return False
     require_root("down")
@@ -60,7 +68,7 @@ def down(checkout: Path, say: Callable[[str], None]) -> bool:
 
 
 @frozen(kw_only=True)
-class _Lab:
+class Lab:
     """The lab of one checkout; its lock is held."""
 
     places: Places
@@ -70,7 +78,8 @@ class _Lab:
     recipe: str
 
     @classmethod
-    def of(cls, checkout: Path) -> "_Lab":
+    def of(cls, checkout: Path) -> "Lab":
+        """Return the lab of a checkout, as its folder and the environment have it."""
         places = Places.of(checkout, os.environ.get(CACHE_VARIABLE))
         return cls(
             places=places,
@@ -82,10 +91,12 @@ class _Lab:
 
     @property
     def firewall(self) -> Firewall:
+        """The machine's firewall."""
         return Firewall(tools=self.tools)
 
     @property
     def kitchen(self) -> standins.Kitchen:
+        """What stand-ins are made with."""
         return standins.Kitchen(
             fetched=self.places.fetched, tools=self.tools, apt=self.apt, certificates=certificates()
         )

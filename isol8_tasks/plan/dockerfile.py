@@ -10,7 +10,7 @@ from isol8_tasks.plan.canonical import canonical, canonical_from
 from isol8_tasks.plan.globs import BadPatternError, literal_start, taker
 from isol8_tasks.plan.lexer import UnreadableError
 from isol8_tasks.plan.model import StageInputs, Step
-from isol8_tasks.plan.stages import Origin, Resolver, Stage, Upstream
+from isol8_tasks.plan.stages import HeldBack, Origin, Resolver, Stage, Upstream, nothing_held_back
 from isol8_tasks.plan.syntax import Dockerfile, Instruction, heredoc_name, parse
 from isol8_tasks.plan.variables import CountedArguments, Scope, Value
 from isol8_tasks.runtimes import LOCATION_ARGS
@@ -41,21 +41,23 @@ class Closure:
     warnings: tuple[str, ...] = ()
 
 
-def closure(
+def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     dockerfile: Dockerfile,
     target: str | None,
     args: Mapping[str, str],
     context: Collection[str],
     *,
     ignore: str = "",
+    held_back: HeldBack = nothing_held_back,
 ) -> Closure:
     """Return what the target (None: the last stage) is built of.
 
-    `context` are the paths of the build context, `ignore` is the text of its ignore file. Where something in
-    the Dockerfile can't be read here, all of it counts, and every file, and a warning says so.
+    `context` are the paths of the build context, `ignore` is the text of its ignore file, `held_back` tells what
+    upstream images do. Where something in either can't be read here, all of it counts, and every file, and a warning
+    says so.
     """
     paths = _left(context, ignore)
-    resolver = Resolver(dockerfile, args)
+    resolver = Resolver(dockerfile, args, held_back)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     if dockerfile.unreadable:
         return _everything(resolver, stage, paths, dockerfile.unreadable)
@@ -279,7 +281,7 @@ class _Walk:
                 if counts and stays and not passed:
                     self._arguments.count(name, stage.name, value)
                 elif counts:
-                    self._arguments.declare((stage.index, step.line, name), stage.name, value)
+                    self._arguments.declare((stage.index, step, name), stage.name, value)
 
     def _mounts(self, step: Instruction, stage: Stage, scope: Scope) -> dict[str, str]:
         """Take in the files that a RUN mounts, and return what its `from=` refer to."""
@@ -320,10 +322,9 @@ class _Walk:
         self._files.update(filter(takes, self._paths))
 
     def _platform(self, stage: Stage) -> Value | None:
-        written = stage.start.flag("platform")
-        return (
-            None if written is None else self._resolver.expand(written, self._resolver.globals, stage.start)
-        )
+        if (written := stage.start.flag("platform")) is None:
+            return None
+        return self._resolver.expand(written, self._resolver.globals, stage.start)
 
     def _global_values(self, base: Origin, platform: Value | None) -> None:
         """Count the arguments before the first FROM that a FROM uses."""

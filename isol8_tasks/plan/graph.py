@@ -7,11 +7,12 @@ from attrs import field, frozen
 from isol8_tasks.config import Config
 from isol8_tasks.packages import merge, parse_spec, shell_word
 from isol8_tasks.plan.depth import check_depth
-from isol8_tasks.plan.dockerfile import Dockerfile, closure
+from isol8_tasks.plan.dockerfile import Closure, Dockerfile, closure
 from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.labels import STANDIN_ARG
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
+from isol8_tasks.plan.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.runtimes import RUNTIMES, Runtime
 
 
@@ -54,12 +55,14 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     request: FlagRequest,
     *,
     ignore: str = "",
+    learned: Mapping[str, tuple[Triggers, ...]] | None = None,
 ) -> Graph:
     """Return every base image, a custom image for each runtime that packages are asked for, and the named images.
 
     Those of some runtimes alone, where the request says so.
-    What earlier runs were asked for by flags is remembered by the labels of the images in `observed`. `ignore` is
-    the text of the build context's ignore file.
+    What earlier runs were asked for by flags is remembered by the labels of the images in `observed`, and so is what
+    upstream images hold back, unless `learned` has it by the name of the image. `ignore` is the text of the build
+    context's ignore file.
     """
     warnings: dict[str, None] = {}
     bases: dict[str, ImageSpec] = {}
@@ -67,7 +70,9 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     undeclared = []
     runtimes = [each for each in RUNTIMES.values() if each.name in (request.only or RUNTIMES)]
     for runtime in runtimes:
-        bases[runtime.name], found = _base(runtime, config, dockerfile, context, observed, ignore)
+        bases[runtime.name], found = _base(
+            runtime, config, dockerfile, context, observed, ignore, (learned or {}).get(runtime.name)
+        )
         warnings.update(dict.fromkeys(found))
     for runtime in runtimes:
         custom = _custom(runtime, config, bases[runtime.name], observed, request)
@@ -108,14 +113,27 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
     context: Mapping[str, ContextFile],
     observed: Observed,
     ignore: str,
+    learned: tuple[Triggers, ...] | None,
 ) -> tuple[ImageSpec, tuple[str, ...]]:
+    record = observed.record(runtime.name)
+    triggers = decode_triggers(record.triggers if record else "") if learned is None else learned
+
+    def read(args: Mapping[str, str]) -> Closure:
+        return closure(
+            dockerfile,
+            runtime.name,
+            args,
+            context.keys(),
+            ignore=ignore,
+            held_back=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+        )
+
     given = dict(config.build.args)
-    upstream = closure(dockerfile, runtime.name, given, context.keys(), ignore=ignore).upstream
-    wanted = standin_args(upstream, observed)
-    if wanted is None and (record := observed.record(runtime.name)):
+    wanted = standin_args(read(given).upstream, observed)
+    if wanted is None and record:
         wanted = dict(record.standin_args)
     args = {**(wanted or {}), **given}
-    needs = closure(dockerfile, runtime.name, args, context.keys(), ignore=ignore)
+    needs = read(args)
     inputs = Inputs(
         recipe=runtime.recipe,
         runtime=runtime.name,
@@ -134,6 +152,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         dockerfile=dockerfile.text,
         target=runtime.name,
         args=tuple(sorted(args.items())),
+        triggers=triggers,
         problem=_problem(inputs.files),
     )
     return spec, needs.warnings
@@ -149,7 +168,12 @@ def _problem(files: Iterable[tuple[str, ContextFile]]) -> str:
 def upstream_id(observed: Observed, reference: str) -> str | None:
     """Return the short id of an upstream image as it counts for a key; None where the engine does not have it."""
     image = observed.tagged(reference)
-    return image.id.removeprefix("sha256:")[:12] if image else None
+    return short_id(image.id) if image else None
+
+
+def short_id(image_id: str) -> str:
+    """Return the digits of an image's id that count for a key."""
+    return image_id.removeprefix("sha256:")[:12]
 
 
 def standin_args(upstream: Iterable[str], observed: Observed) -> dict[str, str] | None:

@@ -49,6 +49,7 @@ _TEXT_FIELDS: Final = (
     "standin",
     "inventory",
     "layers",
+    "triggers",
 )
 LAYERS: Final = PREFIX + "layers"
 # As BuildKit and the classic builder write it into an image's history.
@@ -84,6 +85,8 @@ class Record:
     packages: tuple[str, ...] = ()
     inventory: str = ""
     """What was found in it when it was checked, in short (inventory.encode)."""
+    triggers: str = ""
+    """What its upstream images hold back for it (triggers.encode_triggers); empty on images of older versions, too."""
     layers: str = ""
     """Of which layers and steps it consists (layers_fingerprint), to tell it from what others make of it."""
     clients: tuple[tuple[str, str], ...] = ()

@@ -4,6 +4,8 @@ from typing import Literal
 
 from attrs import frozen
 
+from isol8_tasks.plan.triggers import Triggers
+
 
 @frozen(kw_only=True)
 class ContextFile:
@@ -74,6 +76,8 @@ class ImageSpec:
     """The stage to build; None for the last."""
     args: tuple[tuple[str, str], ...] = ()
     """Every build argument that is passed on, those that say where to fetch among them; sorted."""
+    triggers: tuple[Triggers, ...] = ()
+    """What its upstream images hold back, as far as that is known; the inputs have what comes of it."""
     inherited: tuple[str, ...] = ()
     """Packages of the named images that it stands on."""
     flags: tuple[tuple[str, str], ...] = ()

@@ -1,7 +1,7 @@
 """The stages of a Dockerfile, and what each of them is built on and takes from."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Final, NoReturn
 
@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from isol8_tasks.errors import PlanError
 from isol8_tasks.plan.lexer import LexError, UnreadableError
-from isol8_tasks.plan.syntax import Dockerfile, Instruction
+from isol8_tasks.plan.syntax import Dockerfile, Instruction, parse
 from isol8_tasks.plan.variables import Scope, Value, argument, platform_scope
 
 _DEFAULT_PLACE: Final = re.compile(r"\A((index\.)?docker\.io/)?(library/)?|:latest\Z")
@@ -63,6 +63,15 @@ class Mount:
     """The path in the build context, variables and all; None for what isn't taken from there."""
 
 
+HeldBack = Callable[[str], tuple[str, ...] | None]
+"""Tells what an upstream image holds back by ONBUILD; None for more than is known."""
+
+
+def nothing_held_back(_reference: str) -> tuple[str, ...]:
+    """Say of every image that it holds nothing back."""
+    return ()
+
+
 def stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:
     """Return the stages in the order of the file."""
     found: list[Stage] = []
@@ -78,17 +87,30 @@ def stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:
 
 
 class Resolver:
-    """Answers what the stages of one Dockerfile refer to, with the build arguments that are given."""
+    """Answers what the stages of one Dockerfile refer to, with the build arguments that are given.
 
-    def __init__(self, dockerfile: Dockerfile, given: Mapping[str, str]) -> None:
+    `held_back` tells what an upstream image holds back by ONBUILD, by its reference; None where there is too much.
+    """
+
+    def __init__(
+        self, dockerfile: Dockerfile, given: Mapping[str, str], held_back: HeldBack = nothing_held_back
+    ) -> None:
         self.dockerfile = dockerfile
         self.given = given
         self.stages = stages(dockerfile)
         self._bases: dict[int, Origin] = {}
+        self._held_back = held_back
+        self._triggers: dict[int, tuple[Instruction, ...]] = {}
 
     def refuse(self, instruction: Instruction, problem: str) -> NoReturn:
-        """Raise the error about an instruction that BuildKit refuses too."""
-        raise PlanError(f"{self.dockerfile.name}:{instruction.line}: {problem}")
+        """Raise the error about an instruction that BuildKit refuses too.
+
+        About one that an upstream image holds back it is a doubt: whether BuildKit does, its build will tell.
+        """
+        message = f"{self.dockerfile.name}:{instruction.line}: {problem}"
+        if any(instruction is each for triggers in self._triggers.values() for each in triggers):
+            raise UnreadableError(message)
+        raise PlanError(message)
 
     def expand(self, word: str, scope: Scope, instruction: Instruction) -> Value:
         """Return what a word of an instruction comes to."""
@@ -162,8 +184,24 @@ class Resolver:
     def steps(self, stage: Stage) -> tuple[Instruction, ...]:
         """Return what a stage runs, that which its base held back for it by ONBUILD first."""
         base = self.base(stage)
+        if isinstance(base, Upstream):
+            return (*self._upstream_triggers(stage, base.reference), *stage.steps)
         held_back = base.steps if isinstance(base, Stage) else ()
         return (*(each.trigger for each in held_back if each.trigger), *stage.steps)
+
+    def _upstream_triggers(self, stage: Stage, reference: str) -> tuple[Instruction, ...]:
+        """Return what an upstream image holds back, as instructions that stand in the line of the FROM."""
+        if stage.index not in self._triggers:
+            place = f"{self.dockerfile.name}:{stage.start.line}"
+            held_back = self._held_back(reference)
+            if held_back is None:
+                raise UnreadableError(f"{place}: {reference} has more ONBUILD than can be remembered")
+            try:
+                found = tuple(_trigger(text, stage.start.line) for text in held_back)
+            except PlanError as error:
+                raise UnreadableError(f"{place}: {error} of {reference}") from error
+            self._triggers[stage.index] = found
+        return self._triggers[stage.index]
 
     def origins(self, stage: Stage) -> Iterator[Origin]:
         """Return whatever a stage is built on and takes from, in the order of its steps."""
@@ -242,3 +280,11 @@ class Resolver:
         """Where a name is given twice, the later stage has it."""
         candidates = self.stages[:before]
         return next((each for each in reversed(candidates) if each.named and each.name == name.lower()), None)
+
+
+def _trigger(text: str, line: int) -> Instruction:
+    """Return the instruction that an image holds back, as one in that line."""
+    match parse(f"FROM scratch\nONBUILD {text}", name="ONBUILD").instructions:
+        case (_, Instruction(trigger=Instruction() as trigger)):
+            return evolve(trigger, line=line, end=line)
+    raise PlanError(f"ONBUILD {text}: expected one instruction")

@@ -104,8 +104,8 @@ def platform_scope(escape: str, given: Mapping[str, str]) -> Scope:
     return scope
 
 
-Place = tuple[int, int, str]
-"""Where an argument is declared: number of the stage, line, name."""
+Place = tuple[int, object, str]
+"""Where an argument is declared: number of the stage, instruction, name."""
 
 
 class CountedArguments:

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from isol8_tasks.engine import BuildRequest, FileContent, buildkit
+from isol8_tasks.engine import BuildRequest, FileContent, ImageDetail, buildkit
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.progress import Progress, Vertex
@@ -19,11 +19,22 @@ from isol8_tasks.errors import EngineError
 from isol8_tasks.plan.dockerfile import Closure, closure, parse
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import Inputs
+from isol8_tasks.plan.stages import HeldBack, nothing_held_back
 from isol8_tasks.workspace import Workspace, digests
 
 LAYERS = {"RUN", "COPY", "ADD", "WORKDIR"}
 """What is a step of its own to the builder; the rest goes into the configuration."""
-UPSTREAM = ("3.20", "3.21", "onbuild")
+UPSTREAM = ("3.20", "3.21", "onbuild", "copies")
+_COPIES = """\
+ONBUILD ARG FILE=a
+ONBUILD COPY $FILE docs/*.md /held/
+ONBUILD ARG FILE=b
+ONBUILD ADD $FILE /held-too
+ONBUILD ENV HELD=back
+ONBUILD LABEL held=back
+ONBUILD RUN --mount=source=app,target=/m ls -R /m >/held-app
+"""
+"""What the upstream image `copies` holds back."""
 _STEP = re.compile(r"\[(?:(\S+) +)?\d+/\d+\] (.*)", re.DOTALL)
 
 
@@ -66,7 +77,7 @@ class Builder:
         self._engine = engine
         self._mutex = threading.Lock()
         self._tags: list[str] = []
-        self._upstream_ids: dict[str, str | None] = {}
+        self._upstream: dict[str, ImageDetail | None] = {}
 
     def make_upstream(self) -> None:
         """Make the upstream images that cases stand on, on which no build has anything in its cache yet."""
@@ -75,6 +86,7 @@ class Builder:
             "3.20", f"FROM {self.repository}:3.21\nCOPY name /etc/os-release\n", f"older {self.repository}"
         )
         self._make("onbuild", f"FROM {self.repository}:3.21\nONBUILD RUN echo held back >/triggered\n", "")
+        self._make("copies", f"FROM {self.repository}:3.21\n{_COPIES}", "")
 
     def _make(self, name: str, text: str, content: str) -> None:
         context = {"name": FileContent(data=content.encode())}
@@ -113,14 +125,22 @@ class Builder:
 
     def upstream_id(self, reference: str) -> str | None:
         """Return the id of an upstream image, which counts for keys."""
-        if reference not in self._upstream_ids:
+        found = self._inspected(reference)
+        return found.id if found else None
+
+    def held_back(self, reference: str) -> tuple[str, ...]:
+        """Return what an upstream image holds back for what is built on it."""
+        found = self._inspected(reference)
+        return found.onbuild if found else ()
+
+    def _inspected(self, reference: str) -> ImageDetail | None:
+        if reference not in self._upstream:
             try:
-                found = self._engine.inspect(reference)
+                self._upstream[reference] = self._engine.inspect(reference)
             except EngineError:
                 # Not even a name that an image could have.
-                found = None
-            self._upstream_ids[reference] = found.id if found else None
-        return self._upstream_ids[reference]
+                self._upstream[reference] = None
+        return self._upstream[reference]
 
     def build(self, request: BuildRequest) -> Built:
         """Build by BuildKit; raise BuildFailedError for what it refuses."""
@@ -166,12 +186,17 @@ def files_of(folder: Path) -> Mapping[str, FileContent]:
     return Workspace.here(folder, {}).read_context()
 
 
-def closure_of(files: Mapping[str, FileContent], target: str | None, args: Mapping[str, str]) -> Closure:
+def closure_of(
+    files: Mapping[str, FileContent],
+    target: str | None,
+    args: Mapping[str, str],
+    held_back: HeldBack = nothing_held_back,
+) -> Closure:
     """Return what this project takes the target to be built of."""
     text = files["Dockerfile"].data.decode("utf-8", "surrogateescape")
     ignore = files.get("Dockerfile.dockerignore") or files.get(".dockerignore")
     ignored = ignore.data.decode("utf-8", "surrogateescape") if ignore else ""
-    return closure(parse(text), target, args, files.keys(), ignore=ignored)
+    return closure(parse(text), target, args, files.keys(), ignore=ignored, held_back=held_back)
 
 
 def key_of(files: Mapping[str, FileContent], found: Closure, builder: Builder) -> str:

@@ -149,7 +149,7 @@ class Series:
             return self.report
         self._target = self._chance.choice(targets)
         state = self._state()
-        self._warned = bool(closure_of(state.files, self._target, state.args).warnings)
+        self._warned = bool(self._closure(state, self._target).warnings)
         for _ in range(edits):
             self._edit()
         return self.report
@@ -157,9 +157,12 @@ class Series:
     def _state(self) -> State:
         return State(files=files_of(self._project.folder), args=dict(self._project.args))
 
+    def _closure(self, state: State, target: str | None) -> Closure:
+        return closure_of(state.files, target, state.args, self._builder.held_back)
+
     def _first(self, target: str | None) -> None:
         state = self._state()
-        found = closure_of(state.files, target, state.args)
+        found = self._closure(state, target)
         built = build(self._builder, state, target)
         self._remember(key_of(state.files, found, self._builder), built)
         self.report.targets += 1
@@ -195,7 +198,7 @@ class Series:
         """Build what an edit left, and compare; False if the builder refuses it."""
         found, why = None, ""
         try:
-            found = closure_of(change.after.files, self._target, change.after.args)
+            found = self._closure(change.after, self._target)
         except PlanError as error:
             why = str(error)
             if "no FROM" in why:

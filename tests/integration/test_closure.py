@@ -112,23 +112,23 @@ def test_known_surplus(before: str, after: str, builder: Builder) -> None:
     assert len(keys) == 2
 
 
-def test_known_shortfall(builder: Builder) -> None:
-    """A file that an upstream image's own ONBUILD copies is not seen here; decision 6 says why."""
-    context = {"a": FileContent(data=b"1")}
+def test_what_an_upstream_image_copies(builder: Builder) -> None:
+    """A file that an upstream image's own ONBUILD copies counts, and one that it does not copy doesn't."""
     text = f"FROM {builder.repository}:3.21\nONBUILD COPY a /a\n"
-    parent = builder.new_tag("copies")
+    parent = builder.new_tag("copied-by-another")
+    context = {"a": FileContent(data=b"1")}
     builder.build(BuildRequest(tag=parent, dockerfile=text, context=context))
-    states = [
-        State(
-            files={
-                "Dockerfile": FileContent(data=f"FROM {parent}\n".encode()),
-                "a": FileContent(data=f"{content} {builder.repository}".encode()),
-            },
-            args={},
-        )
-        for content in ("one", "two")
-    ]
-    built = [build(builder, each, None) for each in states]
-    assert built[1].ran == ("COPY a /a",)
-    keys = {key_of(each.files, closure_of(each.files, None, {}), builder) for each in states}
-    assert len(keys) == 1
+
+    def made(first: str, second: str) -> tuple[tuple[str, ...], str]:
+        files = {
+            "Dockerfile": FileContent(data=f"FROM {parent}\n".encode()),
+            "a": FileContent(data=f"{first} {builder.repository}".encode()),
+            "b": FileContent(data=second.encode()),
+        }
+        found = closure_of(files, None, {}, builder.held_back)
+        return build(builder, State(files=files, args={}), None).ran, key_of(files, found, builder)
+
+    states = [made("one", "one"), made("two", "one"), made("two", "two")]
+    assert [ran for ran, _ in states] == [("COPY a /a",), ("COPY a /a",), ()]
+    keys = [key for _, key in states]
+    assert keys[0] != keys[1] == keys[2]

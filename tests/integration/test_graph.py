@@ -157,6 +157,21 @@ class TestStaleness:
         docker_api.tag("alpine:3.21", own_upstream.repository, "3.21")
         assert own_upstream.stale() == set()
 
+    def test_a_file_that_an_upstream_image_copies(
+        self, own_upstream: Checkout, docker_api: docker.APIClient
+    ) -> None:
+        """What its own ONBUILD copies counts, though nothing in docker/Dockerfile names it."""
+        upstream = f"{own_upstream.repository}:3.21"
+        _build(docker_api, "FROM alpine:3.21\nONBUILD COPY held /held\n", upstream)
+        held = own_upstream.folder / "docker/held"
+        held.write_text("1")
+        assert own_upstream.built("base:bash") == {"bash"}
+        assert own_upstream.plan()["bash"] == ("up-to-date", [])
+        held.write_text("2")
+        assert own_upstream.plan()["bash"] == ("stale", ["held changed"])
+        # Of the other images that is not known yet, which harms none: all of it is another upstream image.
+        assert own_upstream.plan()["node"][0] == "stale"
+
     def test_an_upstream_image_that_was_removed_here_changes_nothing(
         self, own_upstream: Checkout, docker_api: docker.APIClient
     ) -> None:

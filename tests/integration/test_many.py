@@ -31,7 +31,7 @@ def checkout(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[Checkout]
 
 def test_all_are_built_but_the_one_that_fails(checkout: Checkout, docker_api: docker.APIClient) -> None:
     """`doit -n 8` builds them; threads and connections stay as few as at the start, and no candidate is left."""
-    run = checkout.start("--quiet", "-n", str(WORKERS), "image:*")
+    run = checkout.start("-n", str(WORKERS), "image:*")
     threads, open_files = _most(run.pid)
     out, _ = run.communicate()
     assert run.returncode == 1, out
@@ -39,6 +39,9 @@ def test_all_are_built_but_the_one_that_fails(checkout: Checkout, docker_api: do
     failed = re.findall(rf"^{checkout.repository}:(\S+) +failed ", out, re.MULTILINE)
     assert failed == ["broken"]
     assert "Traceback" not in out
+    # All of them and their base were missing, and ten lines are enough to see of what kind they are.
+    assert len(re.findall(r"  missing  ", out)) == 10
+    assert f"\nand {COUNT - 9} more missing: doit plan shows all\n" in out
     wanted = {"bash", *(f"n{number:03}" for number in range(COUNT - 2))}
     private = f"{checkout.repository}_build"
     assert set(tags_of(docker_api, checkout.repository)) == {

@@ -37,6 +37,15 @@ class TestPlan:
             "isol8:node          unknown     the engine went away"
         )
 
+    def test_many_of_a_kind_are_abridged(self) -> None:
+        """Ten of each kind stay, in their order, and the rest is a figure."""
+        lines = [(kind, f"{number} {kind}") for number in range(12) for kind in ("stale", "held")][:-3]
+        shown = report.abridged(lines)
+        assert shown[:3] == ("0 stale", "0 held", "1 stale")
+        assert shown[-1] == "and 1 more stale: doit plan shows all"
+        assert len(shown) == 21
+        assert report.abridged(lines[:20]) == tuple(line for _, line in lines[:20])
+
     def test_json(self) -> None:
         """The same as data, with the task that would mend each."""
         images = json.loads(report.plan_json(DECISIONS, Config()))["images"]
@@ -184,6 +193,15 @@ class TestResolution:
         """It says what to do about it."""
         found = Resolution(runtime="python", packages=packages, image=None, why="none")
         assert report.resolution_lines(found, ()) == (words,)
+
+    def test_many_of_a_kind_are_abridged(self) -> None:
+        """Ten of each kind stay, in their order, and the rest is a figure."""
+        lines = [(kind, f"{number} {kind}") for number in range(12) for kind in ("stale", "held")][:-3]
+        shown = report.abridged(lines)
+        assert shown[:3] == ("0 stale", "0 held", "1 stale")
+        assert shown[-1] == "and 1 more stale: doit plan shows all"
+        assert len(shown) == 21
+        assert report.abridged(lines[:20]) == tuple(line for _, line in lines[:20])
 
     def test_json(self) -> None:
         """All of it is there for programs."""

@@ -13,9 +13,10 @@ from isol8_tasks.errors import (
     UpstreamUnavailableError,
 )
 from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.session import Session, open_session
 from isol8_tasks.telling import remembered_flags
-from tests.fake_engine import FakeEngine, accept
+from tests.fake_engine import FakeEngine, FakeImage, accept
 
 DOCKERFILE = """\
 FROM alpine:3.21 AS base
@@ -217,6 +218,81 @@ class TestMaking:
         request = next(each for each in fake_engine.requests if each.tag == "isol8_build:bun-candidate")
         assert request.args == {"BUN_VERSION": "1.4.5"}
         assert again(session).is_current("bun")
+
+
+class TestUpstreamTriggers:
+    """What an upstream image holds back by ONBUILD."""
+
+    @pytest.fixture(autouse=True)
+    def _holds_back(self, fake_engine: FakeEngine, checkout: Path) -> None:
+        deno = fake_engine.registry["denoland/deno:alpine"]
+        fake_engine.registry["denoland/deno:alpine"] = evolve(deno, onbuild=("COPY tool /tool",))
+        (checkout / "docker" / "tool").write_text("1")
+
+    def test_what_it_copies_counts_from_the_first_build_on(self, session: Session, checkout: Path) -> None:
+        """A later run knows it from the label, says what changed, and asks the engine no more than before."""
+        session.make("deno")
+        later = again(session)
+        assert later.is_current("deno")
+        (checkout / "docker" / "tool").write_text("2")
+        changed = again(later)
+        assert changed.decisions["deno"].reasons == (FileChanged(path="tool"),)
+        changed.make("deno")
+        assert again(changed).is_current("deno")
+
+    def test_a_run_with_nothing_to_do_asks_once(self, session: Session, fake_engine: FakeEngine) -> None:
+        """The image is not looked at for it."""
+        for name in names(session):
+            session.make(name)
+        later = again(session)
+        fake_engine.asked.clear()
+        assert all(later.is_current(name) for name in names(later))
+        later.resolve()
+        assert fake_engine.asked == ["images"]
+
+    def test_an_image_of_an_older_version_is_current(
+        self, session: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing is remembered on it, and that alone is no reason to build it anew; the next build remembers."""
+        with monkeypatch.context() as patch:
+            patch.setattr("isol8_tasks.view.upstream_triggers", lambda *_: ())
+            session.make("deno")
+        later = again(session)
+        assert later.is_current("deno")
+        later.force("deno")
+        later.make("deno")
+        record = later.observed.record("deno")
+        assert record is not None
+        assert "COPY tool /tool" in record.triggers
+        assert again(later).is_current("deno")
+
+    def test_a_moved_image_is_the_only_reason(self, session: Session, fake_engine: FakeEngine) -> None:
+        """Its triggers are not known yet, and those of before are not told as gone; the build learns them."""
+        session.make("deno")
+        fake_engine.put("denoland/deno:alpine", FakeImage(id="sha256:" + "e" * 64))
+        later = again(session)
+        assert later.decisions["deno"].reasons == (UpstreamMoved(reference="denoland/deno:alpine"),)
+        later.make("deno")
+        assert again(later).is_current("deno")
+        assert "tool" not in dict(again(later).graph.image("deno").inputs.files)
+
+    def test_what_it_takes_from_is_pulled(self, session: Session, fake_engine: FakeEngine) -> None:
+        """An image that only a trigger asks for is fetched before the build, as the others are."""
+        deno = fake_engine.registry["denoland/deno:alpine"]
+        fake_engine.registry["denoland/deno:alpine"] = evolve(deno, onbuild=("COPY --from=extra:1 / /",))
+        fake_engine.registry["extra:1"] = FakeImage(id="sha256:" + "d" * 64)
+        session.make("deno")
+        assert "pull extra:1" in fake_engine.asked
+        assert again(session).is_current("deno")
+
+    def test_a_file_that_cannot_be_read_fails_the_image(self, session: Session, checkout: Path) -> None:
+        """A trigger that copies it is learned of at the build, which then is not begun."""
+        (checkout / "docker" / "tool").unlink()
+        (checkout / "docker" / "tool").symlink_to("gone")
+        with pytest.raises(UndecidedError, match="docker/tool: a link that leads nowhere"):
+            session.make("deno")
+        assert [failure.subject for failure in session.failures] == ["isol8:deno"]
+        session.make("bash")
 
 
 class TestRemoving:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.errors import LabError
 from lab import machine
@@ -118,3 +119,22 @@ def test_an_engine_shares_nothing_with_another(tmp_path: Path) -> None:
     assert settings["iptables"] is False
     assert settings["registry-mirrors"] == ["http://127.0.0.1:5000"]
     assert configuration(places, None)["registry-mirrors"] == []
+
+
+def test_an_engine_has_the_store_that_it_is_told_to(tmp_path: Path) -> None:
+    """Without a word of ours the engine decides; with one it keeps images in containerd's store."""
+    places = Places.of(tmp_path, None)
+    assert "features" not in configuration(places, None)
+    told = configuration(evolve(places, containerd_store=True), None)
+    assert told["features"] == {"containerd-snapshotter": True}
+
+
+def test_newer_programs_come_first(tmp_path: Path) -> None:
+    """Programs of another suite are found before those of the machine, and run with the machine's libraries."""
+    tools = Tools(root=tmp_path / "own", newer=tmp_path / "newer")
+    program = tmp_path / "newer/usr/bin/sh"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    assert tools.find("sh") == str(program)
+    assert tools.environment(str(program)) == {}
+    assert Tools(root=tmp_path / "own").find("sh") != str(program)

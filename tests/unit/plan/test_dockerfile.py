@@ -564,6 +564,81 @@ class TestUnreadable:
         assert _closure("FROM a AS x\nFROM b AS y\nENV A=${B#c}", "x").warnings == ()
 
 
+class TestUpstreamTriggers:
+    """What an upstream image holds back by ONBUILD is carried out first, in each stage on it."""
+
+    CONTEXT = ("Dockerfile", "a", "b", "c")
+
+    def _found(self, *triggers: str, text: str = "FROM up AS x\nCOPY b /b\n") -> Closure:
+        def held_back(reference: str) -> tuple[str, ...]:
+            return triggers if reference == "up" else ()
+
+        return closure(parse(text), None, {"V": "2"}, self.CONTEXT, held_back=held_back)
+
+    def test_they_are_steps_of_the_stage(self) -> None:
+        """They stand in the line of its FROM, before its own; what they copy and declare counts."""
+        found = self._found("ARG V=1", "COPY a /$V", "RUN echo <<END\nEND\n")
+        assert found.files == ("a", "b")
+        assert found.args == (("V (default)", "1"), ("V", "2"))
+        assert [(step.line, step.text.split()[0]) for step in found.stages[0].steps] == [
+            (1, "FROM"),
+            (1, "ARG"),
+            (1, "COPY"),
+            (1, "RUN"),
+            (2, "COPY"),
+        ]
+        assert found.warnings == ()
+
+    def test_they_can_ask_for_stages_and_images(self) -> None:
+        """A stage that a trigger takes from is needed, and an image that it takes from is an upstream image."""
+        text = "FROM one AS s\nCOPY c /c\nFROM up AS x\n"
+        found = self._found("COPY --from=s /c /c", "RUN --mount=from=two true", text=text)
+        assert [stage.name for stage in found.stages] == ["s", "x"]
+        assert (found.files, found.upstream) == (("c",), ("one", "up", "two"))
+
+    def test_they_are_not_handed_on(self) -> None:
+        """A stage on that stage does not carry them out, nor does one that only takes from the image."""
+        text = "FROM up AS x\nFROM x AS y\nCOPY --from=up /z /z\n"
+        found = self._found("COPY a /a", text=text)
+        assert [len(stage.steps) for stage in found.stages] == [2, 2]
+
+    def test_each_value_of_an_argument_counts(self) -> None:
+        """Two of one name in one image are told apart, though both stand in the line of the FROM."""
+        found = self._found("ARG W=1", "RUN true", "ARG W=3", "RUN true")
+        assert {value for _, value in found.args} == {"1", "3"}
+
+    @pytest.mark.parametrize(
+        ("trigger", "problem"),
+        [
+            ("COPY $UNKNOWN#* /a", None),
+            ("COPY ${V#1} /a", "docker/Dockerfile:1: ${V#1} can't be worked out here"),
+            ("NONSENSE", "docker/Dockerfile:1: ONBUILD:2: unknown instruction NONSENSE of up"),
+            (
+                "COPY --from=7 a /a",
+                "docker/Dockerfile:1: --from=7: no stage of that number stands before this one",
+            ),
+            (
+                "RUN true\nRUN true",
+                "docker/Dockerfile:1: ONBUILD RUN true\nRUN true: expected one instruction of up",
+            ),
+        ],
+    )
+    def test_what_cannot_be_read_makes_everything_count(self, trigger: str, problem: str | None) -> None:
+        """Nobody here wrote it, so it is no error; it is never too little."""
+        found = self._found(trigger)
+        assert found.files == self.CONTEXT
+        if problem:
+            assert found.warnings == (f"{problem}; so the whole Dockerfile and every file count for x",)
+
+    def test_more_than_a_label_holds_makes_everything_count(self) -> None:
+        """That there are some is known, and which is not."""
+        found = closure(parse("FROM up\n"), None, {}, self.CONTEXT, held_back=lambda _: None)
+        assert found.files == self.CONTEXT
+        assert found.warnings[0].startswith(
+            "docker/Dockerfile:1: up has more ONBUILD than can be remembered; "
+        )
+
+
 class TestOwnDockerfile:
     """docker/Dockerfile itself."""
 

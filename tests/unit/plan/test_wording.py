@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from isol8_tasks.plan import reasons
-from isol8_tasks.plan.reasons import Reason, render
+from isol8_tasks.plan.reasons import Reason
+from isol8_tasks.plan.wording import render
 from isol8_tasks.updates import Update
 
 UPDATES = tuple(

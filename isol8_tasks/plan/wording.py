@@ -1,0 +1,164 @@
+"""Why an image is stale, in words."""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from isol8_tasks.plan import reasons
+from isol8_tasks.redact import redact
+from isol8_tasks.units import duration
+from isol8_tasks.updates import updates_in_words
+
+_MINUS = "\N{MINUS SIGN}"
+_SHOWN = 60
+
+
+def render(  # noqa: PLR0911 - one for each family
+    reason: reasons.Reason,
+    *,
+    repository: str,
+    declaration: Callable[[str], str | None],
+    dockerfile: str = "docker/Dockerfile",
+) -> str:
+    """Return a reason in words.
+
+    `repository` is that of the public tags; `declaration` tells where in deps.toml an image is asked for, if there.
+    """
+    match reason:
+        case reasons.FileChanged() | reasons.FileModeChanged() | reasons.FileAdded() | reasons.FileRemoved():
+            return _file(reason)
+        case reasons.StepChanged() | reasons.StepRemoved() | reasons.StageAdded() | reasons.StageRemoved():
+            return _step(reason, dockerfile)
+        case reasons.Missing(image=image, built_before=False) if place := declaration(image):
+            return f"declared in {place}, never built"
+        case (
+            reasons.Missing()
+            | reasons.NotOurs()
+            | reasons.PromotionCutShort()
+            | reasons.ParentRebuilt()
+            | reasons.ParentStale()
+            | reasons.ParentReplaced()
+        ):
+            return _image(reason, repository)
+        case reasons.PackagesBehind() | reasons.GrownOld():
+            return _news(reason)
+        case (
+            reasons.SchemaChanged()
+            | reasons.Forced()
+            | reasons.OtherCheckout()
+            | reasons.FlagsChanged()
+            | reasons.Unexplained()
+        ):
+            return _run(reason)
+        case _:
+            return _input(reason)
+
+
+def _file(reason: reasons.FileReason) -> str:
+    match reason:
+        case reasons.FileChanged(path=path):
+            return f"{path} changed"
+        case reasons.FileModeChanged(path=path, executable=executable):
+            return f"{path} {'can now' if executable else 'can no longer'} be executed"
+        case reasons.FileAdded(path=path):
+            return f"{path} is new"
+        case reasons.FileRemoved(path=path):
+            return f"{path} is gone"
+        case _:
+            assert_never(reason)
+
+
+def _step(reason: reasons.StepReason, dockerfile: str) -> str:
+    match reason:
+        case reasons.StepChanged(stage=stage, line=None):
+            return f"{dockerfile} changed in stage {stage}"
+        case reasons.StepChanged(stage=stage, line=line):
+            return f"{dockerfile}:{line} changed in stage {stage}"
+        case reasons.StepRemoved(stage=stage):
+            return f"{dockerfile}: a step of stage {stage} is gone"
+        case reasons.StageAdded(stage=stage):
+            return f"{dockerfile}: stage {stage} is new"
+        case reasons.StageRemoved(stage=stage):
+            return f"{dockerfile}: stage {stage} is gone"
+        case _:
+            assert_never(reason)
+
+
+def _input(reason: reasons.InputReason) -> str:  # noqa: PLR0911 - one for each kind, and the last says that none is left out
+    match reason:
+        case reasons.ArgChanged(name=name, old=old, new=new):
+            return f"build argument {name} {_value(old)} → {_value(new)}"
+        case reasons.UpstreamMoved(reference=reference):
+            return f"upstream image {redact(reference)} moved"
+        case reasons.UpstreamReplaced(old=old, new=new):
+            return f"upstream image {redact(old)} → {redact(new)}"
+        case reasons.UpstreamNotHere(reference=reference):
+            return f"upstream image {redact(reference)} is not on this engine"
+        case reasons.PackagesChanged(added=added, removed=removed):
+            return _added_and_removed(added, removed)
+        case reasons.ManyChanged(what=what):
+            return f"{what} changed"
+        case reasons.SetupChanged():
+            return "the setup script changed"
+        case reasons.RecipeChanged(old=old, new=new):
+            return f"built by recipe {old}, now {new}"
+        case reasons.RuntimeChanged(old=old, new=new):
+            return f"runtime {old} → {new}"
+        case _:
+            assert_never(reason)
+
+
+def _image(reason: reasons.ImageReason, repository: str) -> str:
+    match reason:
+        case reasons.Missing(image=image):
+            return f"{repository}:{image} is missing"
+        case reasons.NotOurs(image=image):
+            return f"{repository}:{image} was tagged by something else"
+        case reasons.PromotionCutShort(image=image):
+            return f"{repository}:{image} is not what was built last: a run was cut short, or the tag was moved by hand"
+        case reasons.ParentRebuilt(parent=parent):
+            return f"base {repository}:{parent} was rebuilt"
+        case reasons.ParentStale(parent=parent):
+            return f"base {repository}:{parent} will be rebuilt"
+        case reasons.ParentReplaced(old=old, new=new):
+            return f"base {repository}:{old} → {repository}:{new}"
+        case _:
+            assert_never(reason)
+
+
+def _news(reason: reasons.NewsReason) -> str:
+    match reason:
+        case reasons.PackagesBehind(updates=updates):
+            return updates_in_words(updates)
+        case reasons.GrownOld(age=age, max_age=max_age):
+            return f"built {duration(age)} ago, where [refresh] max_age is {duration(max_age)}"
+        case _:
+            assert_never(reason)
+
+
+def _run(reason: reasons.RunReason) -> str:
+    match reason:
+        case reasons.SchemaChanged(old=old, new=new):
+            return f"labelled in schema {old}, now {new}"
+        case reasons.Forced():
+            return "forced"
+        case reasons.OtherCheckout(name=name):
+            return f"last built from another checkout, {redact(name)}"
+        case reasons.FlagsChanged(added=added, removed=removed):
+            return f"asked for by flags: {_added_and_removed(added, removed)}"
+        case reasons.Unexplained():
+            return "no input differs, yet the key does"
+        case _:
+            assert_never(reason)
+
+
+def _value(value: str | None) -> str:
+    if value is None:
+        return "(unset)"
+    shown = " ".join(redact(value).split())
+    return (shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…") or '""'
+
+
+def _added_and_removed(added: tuple[str, ...], removed: tuple[str, ...]) -> str:
+    return ", ".join(
+        (*(f"+ {redact(each)}" for each in added), *(f"{_MINUS} {redact(each)}" for each in removed))
+    )

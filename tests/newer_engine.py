@@ -1,0 +1,79 @@
+"""Runs tests on a newer Docker Engine, out of Debian's packages.
+
+    .venv-dev/bin/python -m tests.newer_engine tests/integration/test_closure.py
+
+`--suite trixie` takes another suite than sid, `--store containerd` keeps images in containerd's store. The engine is a
+private one of its own under `.isol8/engines`, beside that of the checkout, and nothing of it is left running.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from attrs import evolve
+
+from isol8_tasks.errors import LabError
+from lab.debian import Apt
+from lab.updown import Lab, bring_up, take_down
+
+PACKAGES = ["docker.io", "containerd"]
+"""The rest is the machine's own, or of its suite: a newer runc wants a newer C library."""
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_DEBIAN = re.compile(r"^[^#\n]*?(https?://\S+/debian/?)(?=\s|$)", re.MULTILINE)
+
+
+def main(arguments: list[str]) -> int:
+    """Run pytest with the rest of the arguments on that engine, and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.newer_engine", description=__doc__)
+    parser.add_argument("--suite", default="sid")
+    parser.add_argument("--store", choices=["overlay2", "containerd"], default="overlay2")
+    chosen, words = parser.parse_known_args(arguments)
+    try:
+        lab = newer(Path.cwd(), chosen.suite, containerd_store=chosen.store == "containerd")
+        host = bring_up(lab, _say)
+    except LabError as error:
+        _say(str(error))
+        return 4
+    try:
+        environment = {**os.environ, "DOCKER_HOST": host}
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", *words], env=environment, check=False
+        ).returncode
+    finally:
+        take_down(lab, _say)
+
+
+def newer(checkout: Path, suite: str, *, containerd_store: bool) -> Lab:
+    """Return the lab of an engine of that suite, its programs unpacked."""
+    store = "containerd" if containerd_store else "overlay2"
+    folder = checkout / ".isol8/engines" / f"{suite}-{store}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lab = Lab.of(folder)
+    fetched = checkout / ".isol8/engines" / suite
+    if not (fetched / "usr/sbin/dockerd").exists():
+        source = f"Types: deb\nURIs: {_archive()}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
+        Apt(state=fetched / "apt", sources=source).fetch(PACKAGES, fetched, with_libraries=False)
+    return evolve(
+        lab,
+        places=evolve(lab.places, containerd_store=containerd_store),
+        tools=evolve(lab.tools, newer=fetched),
+    )
+
+
+def _archive() -> str:
+    """Return where this machine gets Debian's packages from."""
+    for file in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))):
+        if file.exists() and (found := _DEBIAN.search(file.read_text(encoding="utf-8"))):
+            return found[1]
+    raise LabError("apt knows no archive of Debian's here; a newer engine comes out of one")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - people watch it run
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
