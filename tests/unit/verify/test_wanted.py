@@ -159,7 +159,13 @@ class TestNode:
         ],
         ids=[
             *("loads", "in range", "range unknown", "import only", "require only", "top-level await"),
-            *("types only", "command only", "a program that ends when loaded", "one that fails without words", "data"),
+            *(
+                "types only",
+                "command only",
+                "a program that ends when loaded",
+                "one that fails without words",
+                "data",
+            ),
         ],
     )
     def test_good(self, item: dict[str, object]) -> None:
