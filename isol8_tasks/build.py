@@ -19,6 +19,7 @@ from isol8_tasks.plan.observed import Observed, private_repository
 from isol8_tasks.plan.triggers import Triggers, encode_triggers, rememberable
 from isol8_tasks.promotion import child, client_tags, drop, promote, reject
 from isol8_tasks.redact import redact
+from isol8_tasks.runtimes import RUNTIMES
 
 
 @frozen(kw_only=True)
@@ -69,7 +70,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     engine.build(
         BuildRequest(
             tag=candidate,
-            dockerfile=spec.dockerfile + _passed_on(spec, observed, engine),
+            dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
             target=spec.target,
             context=context if spec.kind == "base" else {},
             args=dict(spec.args),
@@ -121,6 +122,12 @@ def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, .
             if detail is not None and detail.onbuild
         )
     )
+
+
+def _tidy(spec: ImageSpec) -> str:
+    """Return the step behind the packages of a runtime that needs one; clients' own images do without."""
+    step = RUNTIMES[spec.runtime].tidy if spec.inputs.packages else ""
+    return f"{step}\n" if step else ""
 
 
 def _passed_on(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> str:

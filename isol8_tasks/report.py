@@ -19,6 +19,10 @@ NAME_WIDTH: Final = 18
 _STEP_WIDTH: Final = 72
 _FEW: Final = 10
 """Lines of one kind that are shown before what people came for scrolls away."""
+_UNREACHABLE: Final = re.compile(r"Retrying \(|Max retries exceeded|Could not fetch URL")
+_FROM_SOURCE: Final = re.compile(
+    r"Failed (?:building wheel for|to build) |metadata-generation-failed|did not run successfully"
+)
 _COUNTER: Final = re.compile(r"\[(?:\S+ )?(\d+/\d+)\] (?:RUN )?")
 
 
@@ -191,7 +195,8 @@ def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
     if kept:
         lines.append(f"  The image in use stays as it was ({kept}).")
     if hint or log:
-        lines.append("  " + " ".join(word for word in (hint, f"Whole log: {log}" if log else "") if word))
+        last = " ".join(word for word in (hint, f"Whole log: {log}" if log else "") if word)
+        lines += [f"  {line}" for line in last.splitlines()]
     return tuple(lines)
 
 
@@ -208,6 +213,24 @@ def where_to_look(spec: ImageSpec, config: Config) -> str:
     if flags:
         looks.append(f"the flag --{spec.runtime} ({', '.join(sorted(flags))}; --only-file drops it)")
     return f"Look at {' and '.join(looks)}."
+
+
+def no_build_for_alpine(ecosystem: str, output: Sequence[str]) -> str:
+    """Say in plain words that a package has no build for Alpine, where an installer's last lines come to that."""
+    text = "\n".join(output)
+    if ecosystem == "npm" and re.search(r"Valid libc: +glibc\b", text):
+        return "It is built for glibc, and Alpine has musl."
+    if ecosystem != "pypi" or _UNREACHABLE.search(text):
+        return ""
+    absent = re.search(r"\(from versions: none\)[\s\S]*No matching distribution found for (\S+)", text)
+    if absent:
+        return (
+            f"The index has no {absent[1]}, or no build of it for Alpine (musl): neither a musllinux wheel for this "
+            "Python nor the source."
+        )
+    if _FROM_SOURCE.search(text):
+        return "There is no wheel for Alpine (musl), and pip could not build it from source; the image has no compiler."
+    return ""
 
 
 def summary(counts: Mapping[str, int], *, engine: str, manifest: str, seconds: float | None) -> str:

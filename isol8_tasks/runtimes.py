@@ -17,6 +17,8 @@ class Runtime:
     """The command that the packages of a custom image are appended to, word for word the specification's."""
     ecosystem: str
     """Whose package grammar applies: pypi, npm, deno or apk."""
+    tidy: str = ""
+    """A step behind the packages, which takes back what their installer does not keep to."""
 
 
 RUNTIMES: Final[dict[str, Runtime]] = {
@@ -25,7 +27,14 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(name="python", recipe=1, install=("pip", "install", "--no-cache-dir"), ecosystem="pypi"),
         Runtime(name="node", recipe=1, install=("npm", "install", "-g"), ecosystem="npm"),
         Runtime(name="bun", recipe=1, install=("bun", "install", "-g"), ecosystem="npm"),
-        Runtime(name="deno", recipe=1, install=("deno", "cache"), ecosystem="deno"),
+        Runtime(
+            name="deno",
+            recipe=2,
+            install=("deno", "cache"),
+            ecosystem="deno",
+            # It gives files the mode that they have in a package, and some let everybody write (express, mathjs).
+            tidy='RUN find "$DENO_DIR" ! -type l -perm -0002 -exec chmod o-w {} +',
+        ),
         Runtime(name="bash", recipe=1, install=("apk", "add", "--no-cache"), ecosystem="apk"),
     )
 }

@@ -22,7 +22,7 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import private_repository
 from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.promotion import is_tag_of
-from isol8_tasks.report import where_to_look
+from isol8_tasks.report import no_build_for_alpine, where_to_look
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
 from isol8_tasks.view import View
@@ -260,7 +260,10 @@ class Session(View):
     def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:
         if isinstance(error, VerifyFailedError):
             return f"What failed is {self.repository}:{spec.name}-rejected, for a look."
-        return where_to_look(spec, self.config) if isinstance(error, BuildFailedError) else ""
+        if not isinstance(error, BuildFailedError):
+            return ""
+        words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
+        return "\n".join(filter(None, (words, where_to_look(spec, self.config))))
 
 
 def _processors() -> int:

@@ -28,6 +28,8 @@ class RunRequest:
     online: bool = False
     """Give it a network and a root file system that can be written to, gone with it: for package tools that ask
     their sources, with `user` root. Whatever it runs may do what a build may do, and no more."""
+    folders: tuple[str, ...] = ()
+    """What to list before it starts, as `modes` does; a folder that is not there is passed over."""
 
 
 @frozen(kw_only=True)
@@ -40,6 +42,8 @@ class Finished:
     stderr: bytes
     output: bytes
     """Both, as they came. Of each no more than the first 16 MiB is kept."""
+    modes: Mapping[str, tuple[tuple[str, int], ...]] = Factory(dict)
+    """By folder that was asked for: what lies in it."""
 
 
 class NotStartedError(EngineError):

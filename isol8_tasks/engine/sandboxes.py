@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from isol8_tasks.engine.connection import Connection, RefusedError
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
@@ -22,6 +22,11 @@ LABEL: Final = "org.isol8.tasks.check"
 def run(connection: Connection, request: RunRequest) -> Finished:
     """Do what SandboxEngine.run promises."""
     with _created(connection, request) as container, contextlib.ExitStack() as stack:
+        listed = {
+            folder: found
+            for folder in request.folders
+            if (found := _listed(connection, container, folder)) is not None
+        }
         # Before it starts, so that neither its first line nor its end is missed.
         params = {"stream": "1", "stdout": "1", "stderr": "1"}
         what = f"the check of {request.image}"
@@ -34,20 +39,14 @@ def run(connection: Connection, request: RunRequest) -> Finished:
             connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
         except RefusedError as error:
             raise NotStartedError(str(error), error.reason) from error
-        return _followed(connection, container, request.seconds, _Streams(chunks, end))
+        return evolve(_followed(connection, container, request.seconds, _Streams(chunks, end)), modes=listed)
 
 
 def modes(connection: Connection, image: str, folder: str) -> tuple[tuple[str, int], ...]:
     """Do what SandboxEngine.modes promises."""
     request = RunRequest(image=image, command=("true",), seconds=1)
     with _created(connection, request) as container:
-        path = f"/containers/{container}/archive"
-        chunks = connection.read(path, f"the look into {image}", {"path": folder}, method="GET")
-        with contextlib.closing(chunks):
-            next(chunks)
-            with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
-                parent = folder.rpartition("/")[0]
-                return tuple((f"{parent}/{member.name}", _mode(member)) for member in archive)
+        return _listed(connection, container, folder) or ()
 
 
 def sweep(connection: Connection) -> None:
@@ -102,6 +101,22 @@ class _Reader(io.RawIOBase):
         whole = b"".join(parts)
         self._rest = whole[size:]
         return whole[:size]
+
+
+def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[str, int], ...] | None:
+    """List a folder of a container, itself included; None if it is not there."""
+    path = f"/containers/{container}/archive"
+    chunks = connection.read(path, f"the look into {folder}", {"path": folder}, method="GET")
+    with contextlib.closing(chunks):
+        try:
+            next(chunks)
+        except RefusedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
+            parent = folder.rpartition("/")[0]
+            return tuple((f"{parent}/{member.name}", _mode(member)) for member in archive)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from attrs import define, field, frozen
 
 from isol8_tasks.checks import UserCheck
-from isol8_tasks.engine.containers import NoSuchImageError, NotStartedError, RunRequest, SandboxEngine
+from isol8_tasks.engine.containers import (
+    Finished,
+    NoSuchImageError,
+    NotStartedError,
+    RunRequest,
+    SandboxEngine,
+)
 from isol8_tasks.errors import VerifyFailedError
 from isol8_tasks.inventory import Package
 from isol8_tasks.runtimes import RUNTIMES
@@ -86,7 +92,7 @@ class Verifier:
         findings: list[Finding] = list(
             judge(subject.runtime, subject.packages, look, finished, request.seconds)
         )
-        if loose := self._loose(subject.image, look):
+        if loose := self._loose(subject.image, look, finished):
             findings += loose_files(loose, self._known(subject.upstream))
         for check in subject.checks:
             findings += self._run(subject.image, check)
@@ -94,8 +100,13 @@ class Verifier:
             findings=tuple(findings), release=look.release, packages=inventory(subject.runtime, look)
         )
 
-    def _loose(self, image: str, look: Look) -> set[tuple[str, int]]:
-        closed = (entry for folder in look.closed for entry in self.engine.modes(image, folder))
+    def _loose(self, image: str, look: Look, finished: Finished) -> set[tuple[str, int]]:
+        listed = finished.modes
+        closed = (
+            entry
+            for folder in look.closed
+            for entry in (listed[folder] if folder in listed else self.engine.modes(image, folder))
+        )
         return {*look.modes, *((path, mode) for path, mode in closed if is_loose(mode))}
 
     def _known(self, references: tuple[str, ...]) -> frozenset[tuple[str, int]]:
@@ -115,7 +126,7 @@ class Verifier:
         except (NoSuchImageError, NotStartedError):
             return None
         look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
-        return frozenset(self._loose(reference, look))
+        return frozenset(self._loose(reference, look, finished))
 
     def _run(self, image: str, check: UserCheck) -> Iterator[Finding]:
         command = check.command

@@ -110,7 +110,7 @@ def _judge_node(specs: tuple[str, ...], _: Look, answer: Mapping[str, Any]) -> I
             continue
         if item.get("satisfies") is False:
             yield WrongVersion(package=spec, version=item["version"])
-        yield from _judge_loading(spec, parse_spec("npm", spec).name, item)
+        yield from _judge_loading(spec, parse_spec("npm", spec).name + item["entry"][1:], item)
 
 
 def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFinding]:
@@ -122,7 +122,7 @@ def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[Pa
     loaded: Mapping[str, str] = item["loaded"]
     if len(loaded) < len(_WAYS):
         # Some packages are programs, which run when they are loaded, and end.
-        if item["ended"] == "0" and item["bins"]:
+        if item["bins"] and (item["ended"] == "0" or item["speaks"]):
             return
         way = _WAYS[0] if not loaded else _WAYS[1]
         what = "did not end" if item["ended"] == "hung" else f"ended the process ({item['ended']})"
@@ -151,6 +151,9 @@ def _judge_deno(specs: tuple[str, ...], look: Look, _: Mapping[str, Any]) -> Ite
             yield PackageUnusable(package=spec, use=f"import {json.dumps(spec)} did not end", output=output)
         elif status != "0" and _NOT_CACHED in output:
             yield PackageMissing(package=spec)
+        elif status != "0" and spec.startswith(_TYPES) and _NO_MODULE.search(output):
+            # Types alone are never run, and are there.
+            continue
         elif status != "0":
             yield PackageUnusable(package=spec, use=f"import {json.dumps(spec)}", output=output)
 
@@ -178,6 +181,8 @@ ITEMS_IN_ANSWER: Final = frozenset({"python", "node", "bun"})
 """The runtimes whose own answer tells of each package; others tell in sections of the look."""
 _WAYS: Final = ("require", "import")
 _NOT_OFFERED: Final = {
+    # Data, which an import has to name as such.
+    "ERR_IMPORT_ATTRIBUTE_MISSING",
     "ERR_PACKAGE_PATH_NOT_EXPORTED",
     "ERR_REQUIRE_ASYNC_MODULE",
     "ERR_REQUIRE_ESM",
@@ -185,6 +190,8 @@ _NOT_OFFERED: Final = {
 _TAG: Final = r"[A-Za-z][A-Za-z0-9._-]*"
 _KILLED: Final = "137"
 _NOT_CACHED: Final = "--cached-only is specified"
+_TYPES: Final = "npm:@types/"
+_NO_MODULE: Final = re.compile(r"\[ERR_MODULE_NOT_FOUND\] Cannot find module 'file://[^']*/@types/")
 
 ECOSYSTEMS: Final[Mapping[str, Ecosystem]] = {
     "pypi": Ecosystem(_python_item, _judge_python),

@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import docker
@@ -128,6 +128,93 @@ def test_a_package_that_does_not_exist(own: Checkout, docker_api: docker.APIClie
     assert "The image in use stays as it was (built DAY, jq)." in lines
     assert lines[-1].startswith("Look at [dependencies] bash in deps.toml:2. Whole log: ")
     assert image_id(docker_api, f"{own.repository}:{CUSTOM}") == old
+
+
+INDEX = {
+    # What pip and npm ask an index for; neither gets as far as the files.
+    "simple/onlyglibc/index.html": "<a href='/x.whl'>onlyglibc-1.0-py3-none-manylinux_2_17_x86_64.whl</a>",
+    "onlyglibc": json.dumps(
+        {
+            "name": "onlyglibc",
+            "dist-tags": {"latest": "1.0.0"},
+            "versions": {
+                "1.0.0": {
+                    "name": "onlyglibc",
+                    "version": "1.0.0",
+                    "os": ["linux"],
+                    "libc": ["glibc"],
+                    "dist": {"tarball": "http://127.0.0.1/onlyglibc.tgz"},
+                }
+            },
+        }
+    ),
+}
+SERVE = (
+    "import json, os, sys\n"
+    "for name, text in json.loads(sys.argv[1]).items():\n"
+    "    os.makedirs(os.path.dirname('/srv/' + name), exist_ok=True)\n"
+    "    open('/srv/' + name, 'w').write(text)\n"
+    "os.execlp('python3', 'python3', '-m', 'http.server', '-d', '/srv', '8000')\n"
+)
+
+
+@pytest.fixture
+def index(docker_api: docker.APIClient, base_images: Mapping[str, str]) -> Iterator[str]:
+    """Give the address of an index whose only package is built for glibc alone, as builds reach it."""
+    made = docker_api.create_container(
+        base_images["python"],
+        ["python3", "-c", SERVE, json.dumps(INDEX)],
+        labels={"org.isol8.tasks.test": "1"},
+    )["Id"]
+    try:
+        docker_api.start(made)
+        networks = docker_api.inspect_container(made)["NetworkSettings"]["Networks"]
+        yield f"http://{networks['bridge']['IPAddress']}:8000"
+    finally:
+        docker_api.remove_container(made, force=True)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "words"),
+    [
+        (
+            "python",
+            (
+                "The index has no onlyglibc, or no build of it for Alpine (musl): "
+                "neither a musllinux wheel for this Python nor the source."
+            ),
+        ),
+        ("node", "It is built for glibc, and Alpine has musl."),
+    ],
+)
+def test_a_package_without_a_build_for_musl(  # noqa: PLR0913 - fixtures, and the columns of the table
+    make_checkout: Callable[..., Checkout],
+    docker_api: docker.APIClient,
+    base_images: Mapping[str, str],
+    index: str,
+    *,
+    runtime: str,
+    words: str,
+) -> None:
+    """It is said in plain words, the image in use stays, and the other images are done."""
+    own = make_checkout()
+    own.deps(f'{runtime} = ["onlyglibc"]')
+    with (own.folder / "deps.toml").open("a") as file:
+        host = index.removeprefix("http://").partition(":")[0]
+        file.write(
+            f'args = {{ PIP_INDEX_URL = "{index}/simple", PIP_TRUSTED_HOST = "{host}", '
+            f'NPM_CONFIG_REGISTRY = "{index}/" }}\n'
+            f'[images.fine]\nruntime = "{runtime}"\nsetup = "true"\n'
+        )
+    # What had the tag before us.
+    docker_api.tag(base_images[runtime], own.repository, f"{runtime}-custom")
+    old = image_id(docker_api, f"{own.repository}:{runtime}-custom")
+    done = own.doit("setup", f"--only={runtime}")
+    lines = failure(done, own, f"{runtime}-custom")
+    assert lines[-2] == words, lines
+    assert lines[-1].startswith(f"Look at [dependencies] {runtime} in deps.toml:2. Whole log: ")
+    assert image_id(docker_api, f"{own.repository}:{runtime}-custom") == old
+    assert re.search(rf"^{own.repository}:fine +built ", done.out, re.MULTILINE)
 
 
 def test_a_package_that_installs_and_does_not_work(own: Checkout, docker_api: docker.APIClient) -> None:

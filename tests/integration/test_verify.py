@@ -305,9 +305,10 @@ class TestBad:
                 f"{NESTED} && chmod 666 /srv/a/b/x && chown 405 /srv/a && chmod 700 /srv/a",
                 (WritableByAll(path="/srv/a/b/x", mode=0o666),),
             ),
+            ("RUN rm -r /root", ()),
             ("RUN mkdir -m 1777 /opt/shared && ln -s /etc /opt/link", ()),
         ],
-        ids=["setuid", "setgid", "file", "folder", "root's", "closed", "sticky"],
+        ids=["setuid", "setgid", "file", "folder", "root's", "closed", "no root's", "sticky"],
     )
     def test_files(self, verify: Callable[..., Verdict], steps: str, findings: tuple[Finding, ...]) -> None:
         """What gives rights away is found wherever it lies."""

@@ -24,6 +24,63 @@ DECISIONS = (
 )
 
 
+class TestNoBuildForAlpine:
+    """What installers say of packages that musl has no build of."""
+
+    @pytest.mark.parametrize(
+        ("ecosystem", "output", "words"),
+        [
+            (
+                "pypi",
+                [
+                    "ERROR: Could not find a version that satisfies the requirement nunpy (from versions: none)",
+                    "ERROR: No matching distribution found for nunpy",
+                ],
+                (
+                    "The index has no nunpy, or no build of it for Alpine (musl): neither a musllinux wheel for this "
+                    "Python nor the source."
+                ),
+            ),
+            (
+                "pypi",
+                ["  error: command 'gcc' failed", "ERROR: Failed building wheel for ujson"],
+                (
+                    "There is no wheel for Alpine (musl), and pip could not build it from source; "
+                    "the image has no compiler."
+                ),
+            ),
+            (
+                "npm",
+                ["npm error notsup Valid libc:  glibc", "npm error notsup Actual libc: musl"],
+                "It is built for glibc, and Alpine has musl.",
+            ),
+            (
+                "pypi",
+                [
+                    "ERROR: Could not find a version that satisfies the requirement a==9 (from versions: 1, 2)",
+                    "ERROR: No matching distribution found for a==9",
+                ],
+                "",
+            ),
+            (
+                "pypi",
+                [
+                    "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'x'",
+                    "ERROR: Could not find a version that satisfies the requirement a (from versions: none)",
+                    "ERROR: No matching distribution found for a",
+                ],
+                "",
+            ),
+            ("npm", ["npm error 404 Not Found"], ""),
+            ("apk", ["No matching distribution found for a (from versions: none)"], ""),
+        ],
+        ids=["none", "source", "libc", "other versions", "no network", "no package of npm's", "apk"],
+    )
+    def test_words(self, ecosystem: str, output: list[str], words: str) -> None:
+        """It is said in plain words where it can be told, and not where something else is the matter."""
+        assert report.no_build_for_alpine(ecosystem, output) == words
+
+
 class TestPlan:
     """The plan, for people and as data."""
 

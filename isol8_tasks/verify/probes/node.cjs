@@ -6,6 +6,12 @@ const { spawnSync } = require("node:child_process");
 
 const ROOTS = ["/usr/local/lib/node_modules", "/usr/lib/node_modules"];
 const SECONDS = 30;
+const INDEX = ["index.js", "index.json", "index.node", "index.mjs", "index.ts"];
+const CONDITIONS = ["node", "node-addons", "module-sync", "require", "import", "default", ...(process.versions.bun ? ["bun", "module"] : [])];
+const TYPES = /\.d\.[cm]?ts$/;
+// An ending that nothing of JavaScript's has, as of a style sheet.
+const DATA = /\.(?![cm]?[jt]sx?$|node$|wasm$)[A-Za-z0-9]+$/;
+const PROGRAMS = 3;
 // Bun looks for a missing package on the network for minutes before it says that there is none.
 const OPTIONS = process.versions.bun ? ["--no-install"] : [];
 const LOADER = `
@@ -44,19 +50,53 @@ function isExecutable(file) {
   }
 }
 
+// Tells whether something can be loaded by what stands in "exports" (https://nodejs.org/api/packages.html#exports):
+// types alone are nothing to load.
+function offers(target) {
+  if (typeof target === "string") return !TYPES.test(target);
+  if (Array.isArray(target)) return target.some(offers);
+  return Object.entries(target ?? {}).some(([name, inner]) => CONDITIONS.includes(name) && offers(inner));
+}
+
+// Returns what can be loaded of a package by the name of one of its parts, "." first; nothing if it has no such part.
+function exported(exports) {
+  const isMap = exports && typeof exports === "object" && Object.keys(exports).some((name) => name.startsWith("."));
+  const parts = Object.entries(isMap ? exports : { ".": exports })
+    .filter(([name, target]) => !name.includes("*") && !name.endsWith("/") && !DATA.test(name) && offers(target))
+    .map(([name]) => name);
+  return parts.includes(".") ? "." : parts[0];
+}
+
+// Returns the part of a package to load; nothing if it has none.
+function entryOf(folder, { exports, module, main }) {
+  if (exports !== undefined && exports !== null) return exported(exports);
+  const hasMain = typeof main === "string" && main && !TYPES.test(main) &&
+    !(DATA.test(main) && !main.endsWith(".json") && fs.existsSync(path.join(folder, main)));
+  const hasIndex = () => INDEX.some((name) => fs.existsSync(path.join(folder, name)));
+  return hasMain || module !== undefined || hasIndex() ? "." : undefined;
+}
+
 // What a package says of itself, as far as it decides how it is used.
 function described(folder, manifest) {
   const bins = typeof manifest.bin === "string" ? { [manifest.name]: manifest.bin } : manifest.bin ?? {};
-  const main = typeof manifest.main === "string" && manifest.main && !manifest.main.endsWith(".d.ts");
-  const index = ["index.js", "index.json", "index.node", "index.mjs", "index.ts"];
-  const entry = manifest.exports !== undefined || manifest.module !== undefined || main ||
-    index.some((name) => fs.existsSync(path.join(folder, name)));
+  const files = Object.values(bins).map((file) => path.join(folder, file));
   return {
     version: String(manifest.version ?? ""),
-    entry: Boolean(entry),
-    bins: Object.keys(bins).length,
-    broken_bins: Object.values(bins).filter((file) => !isExecutable(path.join(folder, file))),
+    entry: entryOf(folder, manifest) ?? "",
+    bins: files,
+    broken_bins: files.filter((file) => !isExecutable(file)),
   };
+}
+
+// Returns those programs that the system can't even start, and whether one of them says what it is.
+function started(files) {
+  const begun = files.slice(0, PROGRAMS).map((file) => {
+    const done = (word) => spawnSync(file, [word], { cwd: "/sandbox", timeout: 5000, killSignal: "SIGKILL", stdio: "ignore" });
+    const first = done("--version");
+    const broken = (first.error && first.error.code !== "ETIMEDOUT") || [126, 127].includes(first.status);
+    return { file, broken, speaks: !broken && (first.status === 0 || done("--help").status === 0) };
+  });
+  return { broken: begun.filter((each) => each.broken).map((each) => each.file), speaks: begun.some((each) => each.speaks) };
 }
 
 function looked(item, number) {
@@ -69,15 +109,22 @@ function looked(item, number) {
   }
   const result = { ...described(folder, manifest) };
   if (item.range) result.satisfies = satisfies(result.version, item.range);
-  if (!result.entry) return result;
+  if (!result.entry) {
+    if (!result.broken_bins.length) result.broken_bins = started(result.bins).broken;
+    return result;
+  }
   const answer = `/sandbox/answer-${number}.json`;
   const begin = Date.now();
-  const done = spawnSync(process.execPath, [...OPTIONS, "/sandbox/loader.mjs", item.name, answer], {
+  const part = item.name + result.entry.slice(1);
+  const done = spawnSync(process.execPath, [...OPTIONS, "/sandbox/loader.mjs", part, answer], {
     cwd: "/sandbox", timeout: SECONDS * 1000, killSignal: "SIGKILL", stdio: ["ignore", "pipe", "pipe"],
   });
   result.loaded = fs.existsSync(answer) ? JSON.parse(fs.readFileSync(answer, "utf8")) : {};
   result.ended = Date.now() - begin >= SECONDS * 1000 ? "hung" : String(done.status ?? done.signal);
   result.output = String(done.stderr ?? "").slice(-4000);
+  // A program that is loaded runs, and may end as it does not know what it is to do.
+  const ended = Object.keys(result.loaded).length < 2 && result.ended !== "0" && result.ended !== "hung";
+  result.speaks = ended && result.bins.length > 0 && started(result.bins).speaks;
   return result;
 }
 

@@ -2,21 +2,17 @@
 
 The answer goes to file descriptor 3, since packages print what they like. Each package is imported in a child of its
 own, where it can crash or hang.
+
+What Python does not import at its own start is imported where it is needed: an image has no compiled files of the
+library, and each module costs a check as much as the rest of it.
 """
 
-import contextlib
-import csv
-import importlib
-import json
 import os
-import platform
-import re
-import select
-import signal
 import sys
-import traceback
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 SECONDS = 30
 NOT_MEANT = {
@@ -36,27 +32,34 @@ Fields = dict[str, list[str]]
 """The header of METADATA, each field with its values."""
 
 
-def folders(places: Iterable[str]) -> Iterator[tuple[Path, Fields]]:
+def folders(places: "Iterable[str]") -> "Iterator[tuple[str, Fields]]":
     """Give the metadata of installed packages, each package once, and the one first that is imported."""
     seen = set()
     for place in places:
-        with contextlib.suppress(OSError):
-            for name in sorted(os.listdir(place or ".")):  # noqa: PTH208 - only some become paths
-                if name.endswith((".dist-info", ".egg-info")):
-                    folder = Path(place, name)
-                    fields = metadata(folder)
-                    known = canonical(fields.get("Name", [""])[0])
-                    if known and known not in seen:
-                        seen.add(known)
-                        yield folder, fields
+        for name in listed(place or "."):
+            if name.endswith((".dist-info", ".egg-info")):
+                folder = os.path.join(place, name)
+                fields = metadata(folder)
+                known = canonical(fields.get("Name", [""])[0])
+                if known and known not in seen:
+                    seen.add(known)
+                    yield folder, fields
 
 
-def metadata(folder: Path) -> Fields:
+def listed(folder: str) -> list[str]:
+    """Return the names in a folder, sorted; none where there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def metadata(folder: str) -> Fields:
     """Read the header of a package's metadata; there is nothing in it where it can't be read."""
     fields: Fields = {}
-    for file in (folder / "METADATA", folder / "PKG-INFO", folder):
+    for file in (os.path.join(folder, "METADATA"), os.path.join(folder, "PKG-INFO"), folder):
         try:
-            with file.open(encoding="utf-8", errors="replace") as lines:
+            with open(file, encoding="utf-8", errors="replace") as lines:
                 for line in lines:
                     if not line.strip():
                         break
@@ -71,22 +74,29 @@ def metadata(folder: Path) -> Fields:
 
 def canonical(name: str) -> str:
     """Return a name as PEP 503 has it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
 
 
-def recorded(folder: Path) -> list[str]:
+def recorded(folder: str) -> list[str]:
     """Return the files of a wheel, relative to the folder that its metadata lies in."""
-    with contextlib.suppress(OSError), (folder / "RECORD").open(encoding="utf-8", newline="") as file:
-        return [row[0] for row in csv.reader(file) if row]
-    return []
+    import csv
+
+    try:
+        with open(os.path.join(folder, "RECORD"), encoding="utf-8", newline="") as file:
+            return [row[0] for row in csv.reader(file) if row]
+    except OSError:
+        return []
 
 
-def modules(folder: Path, name: str) -> list[str]:
+def modules(folder: str, name: str) -> list[str]:
     """Return the names under which a package is meant to be imported."""
     names = of_files(recorded(folder))
     if not names:
-        with contextlib.suppress(OSError):
-            names = set((folder / "top_level.txt").read_text(encoding="utf-8").split())
+        try:
+            with open(os.path.join(folder, "top_level.txt"), encoding="utf-8") as file:
+                names = set(file.read().split())
+        except OSError:
+            names = set()
     names = {each for each in names if all(part.isidentifier() for part in each.split("."))}
     public = {
         each for each in names if not each.startswith("_") and each.split(".")[0].lower() not in NOT_MEANT
@@ -95,7 +105,7 @@ def modules(folder: Path, name: str) -> list[str]:
     return sorted(same or public or names)
 
 
-def of_files(paths: Iterable[str]) -> set[str]:
+def of_files(paths: "Iterable[str]") -> set[str]:
     """Return the modules and outermost packages among the files of a wheel."""
     packages, single = set(), set()
     for path in paths:
@@ -119,6 +129,10 @@ def of_files(paths: Iterable[str]) -> set[str]:
 
 def imported(names: list[str]) -> str:
     """Import in a child, and return what went wrong: what was tried, and below it what was said; empty if nothing."""
+    import importlib
+    import select
+    import signal
+
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -127,6 +141,8 @@ def imported(names: list[str]) -> str:
             for name in names:
                 importlib.import_module(name)
         except BaseException:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
+            import traceback
+
             problem = f"import {name}\n{traceback.format_exc()[-4000:]}"
         os.write(writer, b"=" + problem.encode("utf-8", "replace"))
         os._exit(0)
@@ -145,21 +161,23 @@ def imported(names: list[str]) -> str:
     return text[1:].decode()
 
 
-def looked(name: str, known: dict[str, tuple[Path, Fields]]) -> "dict[str, object] | None":
+def looked(name: str, known: dict[str, tuple[str, Fields]]) -> "dict[str, object] | None":
     """Return what there is to say of one package; None if it is not there."""
     if name not in known:
         return None
     folder, _ = known[name]
     names = modules(folder, name)
     # Stubs and programs have nothing to import, and then it counts that their files are there.
-    gone = (
-        [] if names else [path for path in recorded(folder) if not os.access(folder.parent / path, os.R_OK)]
-    )
+    place = os.path.dirname(folder)
+    files = [] if names else recorded(folder)
+    gone = [path for path in files if not os.access(os.path.join(place, path), os.R_OK)]
     return {"problem": imported(names) if names else "", "gone": gone[:1]}
 
 
 def environment() -> dict[str, str]:
     """Return what the markers of requirements are about (PEP 508)."""
+    import platform
+
     version = sys.implementation.version
     return {
         "implementation_name": sys.implementation.name,
@@ -176,22 +194,46 @@ def environment() -> dict[str, str]:
     }
 
 
+def as_json(value: object) -> str:
+    """Write as JSON what an answer is made of: texts, whole numbers and None, in lists and mappings."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{as_json(key)}:{as_json(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(as_json, value)) + "]"
+    if isinstance(value, str):
+        return '"' + "".join(map(escaped, value)) + '"'
+    return "null" if value is None else str(value)
+
+
+def escaped(character: str) -> str:
+    """Return a character as it stands in a string of JSON."""
+    if character in {'"', "\\"}:
+        return f"\\{character}"
+    code = ord(character)
+    # What can't be written as UTF-8 is half a pair, of which JSON knows each half.
+    return f"\\u{code:04x}" if code < FIRST_PRINTED or SURROGATES[0] <= code <= SURROGATES[1] else character
+
+
 def main() -> None:
     """Answer for the packages that are named."""
+    wanted = sys.argv[1:]
     known = {canonical(fields["Name"][0]): (folder, fields) for folder, fields in folders(sys.path)}
     answer = {
         "answer": 40 + 2,
-        "version": platform.python_version(),
-        "environment": environment(),
+        "version": sys.version.split()[0],
+        "environment": environment() if wanted else {},
         "packages": [
             [fields["Name"][0], fields.get("Version", [""])[0], fields.get("Requires-Dist", [])]
             for _, fields in known.values()
         ],
-        "items": [looked(name, known) for name in sys.argv[1:]],
+        "items": [looked(name, known) for name in wanted],
     }
     with open(3, "w", encoding="utf-8") as file:
-        json.dump(answer, file)
+        file.write(as_json(answer))
 
+
+FIRST_PRINTED = 0x20
+SURROGATES = (0xD800, 0xDFFF)
 
 if __name__ == "__main__":
     main()

@@ -1,14 +1,16 @@
 """What runs inside a Python image, on folders as pip leaves them."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from isol8_tasks.verify.probes.python import canonical, folders, looked, metadata, modules, of_files
+from isol8_tasks.verify.probes.python import as_json, canonical, folders, looked, metadata, modules, of_files
 
 
-def _install(place: Path, name: str, record: list[str], **files: str) -> Path:
+def _install(place: Path, name: str, record: list[str], **files: str) -> str:
     folder = place / f"{name}-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text(
@@ -17,7 +19,7 @@ def _install(place: Path, name: str, record: list[str], **files: str) -> Path:
     (folder / "RECORD").write_text("".join(f'"{path}",,\n' for path in [*record, f"{folder.name}/RECORD"]))
     for file, text in files.items():
         (folder / file.replace("_txt", ".txt")).write_text(text)
-    return folder
+    return str(folder)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_metadata(tmp_path: Path) -> None:
     """The header is read, and not the description below it."""
     fields = metadata(_install(tmp_path, "Some.Name", []))
     assert (fields["Name"], fields["Requires-Dist"]) == (["Some.Name"], ["a>1", "b"])
-    assert metadata(tmp_path / "nothing.dist-info") == {}
+    assert metadata(str(tmp_path / "nothing.dist-info")) == {}
 
 
 def test_the_first_place_wins(tmp_path: Path) -> None:
@@ -150,3 +152,23 @@ def test_the_first_place_wins(tmp_path: Path) -> None:
     _install(tmp_path / "two", "A.B", [])
     places = [str(tmp_path / "none"), str(tmp_path / "one"), str(tmp_path / "two")]
     assert [folder for folder, _ in folders(places)] == [first]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": ["b", {"c": None}], "": []},
+        {"answer": 42, "text": 'it\'s "quoted" \\ and\nbroken\t\x00\x1f\x7f'},
+        ["naïve", "\u2028", "😀", "\ud800 alone"],
+    ],
+    ids=["nested", "escapes", "not ASCII"],
+)
+def test_as_json(value: object) -> None:
+    """What is written is read again as it was."""
+    assert json.loads(as_json(value).encode()) == value
+
+
+@pytest.mark.parametrize("name", ["a", "A.b", "a__B-.c", "zope.interface"])
+def test_canonical(name: str) -> None:
+    """Names are compared as pip does it."""
+    assert canonical(name) == canonicalize_name(name)

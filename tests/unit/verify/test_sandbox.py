@@ -136,6 +136,23 @@ class TestVerify:
             WritableByAll(path="/root/x", mode=0o666),
         )
 
+    def test_what_was_listed_with_the_look_is_not_listed_again(self) -> None:
+        """A folder that is closed anyway costs no container more; any other does."""
+
+        class Listing(Engine):
+            def run(self, request: RunRequest) -> Finished:
+                assert request.folders == ("/root",)
+                return evolve(super().run(request), modes={"/root": (("/root/x", 0o100666),)})
+
+        engine = Listing(
+            modes_of={"new": f"{CLOSED}\nclosed /srv"}, in_closed={"new": (("/srv/y", 0o100666),)}
+        )
+        assert Verifier(engine).verify(_subject(upstream=())).findings == (
+            WritableByAll(path="/root/x", mode=0o666),
+            WritableByAll(path="/srv/y", mode=0o666),
+        )
+        assert engine.asked == ["run new", "modes new /srv"]
+
     def test_the_upstream_image_is_looked_into_once(self) -> None:
         """A run of many images has few upstream ones."""
         engine = Engine(modes_of={"new": SU, "up": SU})

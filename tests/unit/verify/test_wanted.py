@@ -31,8 +31,9 @@ PACKAGES = [
 FINE = {"problem": "", "gone": []}
 LOADS: dict[str, Any] = {
     "version": "4.1.0",
-    "entry": True,
-    "bins": 0,
+    "entry": ".",
+    "bins": [],
+    "speaks": False,
     "broken_bins": [],
     "loaded": {"require": "", "import": ""},
     "ended": "0",
@@ -150,13 +151,21 @@ class TestNode:
             {"loaded": {"require": NOT_EXPORTED, "import": ""}},
             {"loaded": {"require": "", "import": NOT_EXPORTED}},
             {"loaded": {"require": "ERR_REQUIRE_ASYNC_MODULE\nError", "import": ""}},
-            {"entry": False},
-            {"entry": False, "bins": 1},
-            {"loaded": {}, "ended": "0", "bins": 1},
+            {"entry": ""},
+            {"entry": "", "bins": ["/x"]},
+            {"loaded": {}, "ended": "0", "bins": ["/x"]},
+            {"loaded": {}, "ended": "1", "bins": ["/x"], "speaks": True},
+            {"loaded": {"require": "", "import": "ERR_IMPORT_ATTRIBUTE_MISSING\nError"}},
         ],
         ids=[
             *("loads", "in range", "range unknown", "import only", "require only", "top-level await"),
-            *("types only", "command only", "a program that ends when loaded"),
+            *(
+                "types only",
+                "command only",
+                "a program that ends when loaded",
+                "one that fails without words",
+                "data",
+            ),
         ],
     )
     def test_good(self, item: dict[str, object]) -> None:
@@ -168,12 +177,13 @@ class TestNode:
         [
             ({"loaded": {"require": NOT_FOUND, "import": ""}}, 'require("zod")'),
             ({"loaded": {"require": "", "import": NOT_FOUND}}, 'import("zod")'),
-            ({"entry": False, "bins": 1, "broken_bins": ["bin/x"]}, "its command bin/x"),
-            ({"loaded": {}, "ended": "1", "bins": 1}, 'require("zod") ended the process (1)'),
+            ({"entry": "", "bins": ["/x"], "broken_bins": ["/x"]}, "its command /x"),
+            ({"loaded": {}, "ended": "1", "bins": ["/x"]}, 'require("zod") ended the process (1)'),
+            ({"entry": "./mini", "loaded": {"require": NOT_FOUND, "import": ""}}, 'require("zod/mini")'),
             ({"loaded": {}, "ended": "SIGSEGV"}, 'require("zod") ended the process (SIGSEGV)'),
             ({"loaded": {"require": ""}, "ended": "hung"}, 'import("zod") did not end'),
         ],
-        ids=["require", "import", "command", "program that fails", "crash", "hangs"],
+        ids=["require", "import", "command", "program that fails", "part", "crash", "hangs"],
     )
     def test_unusable(self, item: dict[str, object], use: str) -> None:
         """What was tried is named."""
