@@ -67,8 +67,8 @@ def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tup
 def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> ObservedImage | None:
     """Let the image that a manifest lists be the one of its name here, as if it had been promoted here.
 
-    Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it; what is in use
-    then stays.
+    Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it; what is in
+    use then stays.
     """
     public, pushed = f"{observed.repository}:{listed.name}", listed.pushed
     current, record = observed.public(listed.name), observed.record(listed.name)

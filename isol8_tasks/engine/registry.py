@@ -20,6 +20,11 @@ _NOT_FOUND: Final = 404
 _REFUSED: Final = re.compile(
     r"\b(?:denied|unauthorized|forbidden|no basic auth|authentication)\b", re.IGNORECASE
 )
+_INCOMPLETE: Final = (
+    "the engine has layers of it already, packed in another way, and leaves out the rest "
+    "(https://github.com/moby/moby/issues/49784)\n"
+    "Take away what it shares them with, mostly docker rmi alpine:3.21, or use a newer engine."
+)
 _DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})\b")
 
 
@@ -90,6 +95,9 @@ def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage
         found: Any = connection.call("GET", f"/images/{quoted(reference)}/json", f"tell of {reference}")
     except RefusedError as error:
         raise _failed(what, "it is not on the engine, which said that it came") from error
+    if not found.get("Architecture"):
+        connection.call("DELETE", f"/images/{quoted(reference)}", f"remove {reference}")
+        raise _failed(what, _INCOMPLETE)
     podman = connection.hello().podman
     return ObservedImage(
         id=found["Id"],
