@@ -5,6 +5,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     inapplicable  doit's commands that have nothing to work on here
     which         the command which: the image that a request gets, and why
     refreshing    the commands that look for news: freshness, refresh
+    sharing       the commands that share images by a registry: push, pull
     commands      the other commands of our own: plan, clean, up, down, env, …
     running       doit's own commands as we want them: run, list, info; exit codes
     tasks         the graph for doit: task creators and flags
@@ -13,12 +14,14 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     session       one run: builds what doit selects, and says what came of it
     view          what a run knows: it reads, observes and decides, each once
     build         one image: build under a private tag, check, promote
+    exchange      an image goes to a registry, or comes from one and takes its tags
     workspace     the folder worked in: deps.toml, docker/, the manifest, the lock, the clock
     verify/       runs an image as the clients do, and tells what it does not hold of what it promises
     freshness/    whether images are as new as their sources, and the account of a refresh
     manifest      resolved-images.json: which image each runtime runs
     sbom          a bill of materials of an image
     resolution    which image a request gets, by runtime and packages
+    pushed        which images a manifest says are in a registry, as values
     report        decisions, outcomes and failures as lines of text, and the plan as data
     engine/       the Docker Engine: its address, builds with three builders, and their progress
     plan/         pure: Dockerfile, keys, graph, staleness, reasons, labels

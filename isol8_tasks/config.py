@@ -195,7 +195,10 @@ def _converter() -> "Converter":
         jobs=override(struct_hook=_read_jobs),
     )
     read_push = make_dict_structure_fn(
-        PushSettings, converter, repository=override(struct_hook=_read_push_repository)
+        PushSettings,
+        converter,
+        repository=override(struct_hook=_read_push_repository),
+        standins=override(struct_hook=_read_flag),
     )
     read_config = make_dict_structure_fn(
         Config,
@@ -252,6 +255,12 @@ def _read_push_repository(value: object, _: object) -> str:
             f"{name!r} names no registry, where one is expected before the first slash: registry.example/{name}"
         )
     return name
+
+
+def _read_flag(value: object, _: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidError(wrong_type(value, "a boolean"))
+    return value
 
 
 def _read_builder(value: object, _: object) -> str:

@@ -42,6 +42,19 @@ class SourceUnavailableError(EngineError):
     exit_code = 4
 
 
+class NotInRegistryError(SourceUnavailableError):
+    """A registry answered that it has no such image."""
+
+
+class RegistryError(EngineError):
+    """A registry did not take an image, or did not give it; what is in use stays as it is."""
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
+        """It was refused, and would be again."""
+
+
 class UndecidedError(Isol8Error):
     """What is the matter with one image could not be found out, so nothing was done for it."""
 

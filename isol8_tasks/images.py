@@ -200,7 +200,7 @@ def _name_problem(name: str) -> str | None:
     if re.search(_RESERVED, name):
         return (
             "a name that is kept for other images (those with -custom or -held in them, "
-            "and those that end in -previous, -rejected or -candidate)"
+            "and those that end in -previous, -rejected, -candidate or -pushing)"
         )
     return None
 
@@ -209,7 +209,7 @@ _NO_TABLE: Final = "; each image has a table of its own, as [images.ml]"
 # Docker's 128, less what is appended for private tags.
 _LONGEST_NAME: Final = 118
 _NAME: Final = rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{_LONGEST_NAME - 1}}}"
-_RESERVED: Final = r"-custom|-held|-(?:previous|rejected|candidate)\Z"
+_RESERVED: Final = r"-custom|-held|-(?:previous|rejected|candidate|pushing)\Z"
 _CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f]"
 _LONGEST_SETUP: Final = 16_384
 """Bytes; every listing of the engine's images carries all labels."""

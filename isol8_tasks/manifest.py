@@ -10,6 +10,7 @@ from isol8_tasks.inventory import decode
 from isol8_tasks.plan.holds import Hold
 from isol8_tasks.plan.labels import BASE_NAME, Record, read
 from isol8_tasks.plan.observed import Observed, ObservedImage
+from isol8_tasks.pushed import Pushed, as_data
 from isol8_tasks.resolution import preferred
 from isol8_tasks.runtimes import RUNTIMES
 
@@ -28,14 +29,20 @@ def state(observed: Observed, held: Mapping[str, Hold]) -> str:
     return digest.hexdigest()
 
 
-def render(observed: Observed, held: Mapping[str, Hold]) -> str:
-    """Return the manifest of what the engine holds; the same images give the same bytes."""
+def render(
+    observed: Observed, held: Mapping[str, Hold], pushed: Mapping[str, tuple[str, Pushed]] | None = None
+) -> str:
+    """Return the manifest of what the engine holds; the same images give the same bytes.
+
+    `pushed` says by names which images, by their ids, are in a registry and where.
+    """
     specified = [*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES)]
     named = [name for name in observed.promoted if name not in specified and observed.record(name)]
     images = {
         f"{observed.repository}:{name}": entry
         for name in (*specified, *named)
         if (entry := _entry(observed, name, held)) is not None
+        and (entry := {**entry, **_where(entry, (pushed or {}).get(name))})
     }
     runtimes: dict[str, Mapping[str, Any]] = {}
     for runtime in RUNTIMES:
@@ -88,6 +95,11 @@ def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[s
         "held": held[name].since.strftime("%Y-%m-%dT%H:%M:%SZ") if name in held else None,
         "inventory": _inventory(record),
     }
+
+
+def _where(entry: Mapping[str, Any], found: tuple[str, Pushed] | None) -> Mapping[str, Any]:
+    """Return what there is to add of an image that is in a registry."""
+    return {"pushed": as_data(found[1])} if found and found[0] == entry["id"] else {}
 
 
 def _inventory(record: Record | None) -> Mapping[str, Any] | None:

@@ -22,7 +22,7 @@ def promote(
     `promoted` are all of its labels, those for isol8's clients among them. What had the public tag stays as
     `-previous`.
     """
-    marker = f"{private_repository(observed.repository)}:{name}"
+    marker = marker_tag(name, observed.repository)
     image_id = child(engine, candidate, marker, promoted)
     outdated = _keep_previous(name, observed, engine)
     tags = client_tags(observed.repository, name, promoted)
@@ -30,6 +30,16 @@ def promote(
     engine.untag(candidate)
     drop(engine, outdated - {image_id})
     return image_id, (marker, *tags)
+
+
+def adopt(name: str, observed: Observed, engine: ImageEngine, image: ObservedImage) -> None:
+    """Let an image that was promoted on another engine be the one of that name here, just as it is."""
+    marker = marker_tag(name, observed.repository)
+    engine.tag(image.id, marker)
+    current = observed.public(name)
+    outdated = set() if current and current.id == image.id else _keep_previous(name, observed, engine)
+    switch(name, observed, engine, marker, client_tags(observed.repository, name, image.labels))
+    drop(engine, outdated - {image.id})
 
 
 def reject(name: str, observed: Observed, engine: ImageEngine, candidate: str) -> None:
@@ -101,6 +111,11 @@ def drop(engine: ImageEngine, image_ids: Iterable[str]) -> None:
                 engine.untag(image_id)
         except EngineError:
             continue
+
+
+def marker_tag(name: str, repository: str) -> str:
+    """Return the tag of what was promoted last as that name."""
+    return f"{private_repository(repository)}:{name}"
 
 
 def client_tags(repository: str, name: str, image_labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from attrs import asdict
 from isol8_tasks.config import Config
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.staleness import Decision
+from isol8_tasks.pushed import Pushed
 from isol8_tasks.resolution import ClientChoice, Resolution
 from isol8_tasks.units import duration
 
@@ -160,6 +161,11 @@ def _other_choice(choice: ClientChoice) -> str:
     how = ", by the order in which the engine lists images" if choice.by_order else ""
     lacks = ", and install what it lacks at each start" if choice.lacks else ""
     return f"{choice.image}{how}{lacks}"
+
+
+def pushed_line(subject: str, where: Pushed, seconds: float) -> str:
+    """Return what is said of an image, its tag in front, that is in a registry now."""
+    return f"{subject}  {'pushed':<10}  {where.repository}:{where.tag}  {seconds:.1f} s"
 
 
 def shortened(step: str) -> str:

@@ -16,6 +16,7 @@ from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import BuildFailedError, Isol8Error
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.staleness import Decision
+from isol8_tasks.pushed import Pushed
 from isol8_tasks.session import Session
 from isol8_tasks.telling import Failure, remembered_flags
 from isol8_tasks.workspace import MANIFEST
@@ -96,6 +97,11 @@ class Screen:
         with self._mutex:
             self._running.pop(image, None)
             self._redraw()
+
+    def pushed(self, image: str, where: Pushed, seconds: float) -> None:
+        """Say where an image is in the registry."""
+        if not self.quiet:
+            self.line(report.pushed_line(self._tag(image), where, seconds))
 
     def waiting(self, holder: str) -> None:
         """Say whom this run waits for."""
@@ -247,7 +253,7 @@ class Reporter:
         if not self.selected and not self.session.failures:
             # Only the ping was asked for.
             self.screen.line(_engine_line(self.session))
-        elif not self.screen.quiet or self.session.outcomes or self.session.failures:
+        elif not self.screen.quiet or self.session.outcomes or self.session.pushed or self.session.failures:
             self.screen.line(self._summary())
 
     def decided(self, name: str) -> str:
@@ -287,8 +293,9 @@ class Reporter:
             "not begun": len(unmet),
             "held": len(held),
             "up to date": len(rest) - len(held),
+            "pushed": len(session.pushed),
         }
-        work = bool(built or failed)
+        work = bool(built or failed or session.pushed)
         return report.summary(
             counts,
             engine="" if work else _engine_words(session),

@@ -22,6 +22,7 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import private_repository
 from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.promotion import is_tag_of
+from isol8_tasks.pushed import Pushed, recorded, strays, waiting
 from isol8_tasks.report import no_build_for_alpine, where_to_look
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
@@ -53,6 +54,8 @@ class Session(View):
     failures: list[Failure] = field(factory=list, init=False)
     changed: tuple[str, ...] | None = field(default=None, init=False)
     """Names that changed in the manifest; None while it was not looked at."""
+    pushed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
+    """By name the id of each image that this run found or brought to be in a registry, and where."""
     _held: contextlib.ExitStack = field(factory=contextlib.ExitStack, init=False)
     _locked: bool = field(default=False, init=False)
 
@@ -121,19 +124,34 @@ class Session(View):
         return bool(tags)
 
     def resolve(self) -> None:
-        """Write the manifest of what the engine holds now."""
+        """Write the manifest of what the engine holds now, and push what is in use and not in the registry yet.
+
+        RegistryError says that it could not be pushed.
+        """
         if self.outcomes:
             # Sizes and times of what was just built are the engine's to tell.
             self._observed = self._observe()
         self._sweep()
+        self.write_manifest()
+        if self.config.push.repository:
+            self._push()
+
+    def write_manifest(self) -> None:
+        """Write the manifest of what the engine held when it was looked at last."""
         held = self.holds
         state = manifest.state(self.observed, held)
-        if self.workspace.manifest_shows(state):
-            self.changed = ()
+        if not self.pushed and self.workspace.manifest_shows(state):
+            self.changed = self.changed or ()
             return
-        text = manifest.render(self.observed, held)
+        text = manifest.render(self.observed, held, self.in_registry)
         old = self.workspace.write_manifest(text, state)
-        self.changed = () if old == text else manifest.changes(old, text)
+        new = () if old == text else manifest.changes(old, text)
+        self.changed = tuple(dict.fromkeys((*(self.changed or ()), *new)))
+
+    @property
+    def in_registry(self) -> Mapping[str, tuple[str, Pushed]]:
+        """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
+        return {**recorded(self.workspace.read_manifest()), **self.pushed}
 
     def cancel(self) -> None:
         """Break off every build under way."""
@@ -181,6 +199,31 @@ class Session(View):
         if self.listener:
             self.listener.done(outcome, self.seconds[name])
 
+    def _push(self) -> None:
+        """Push what is in use and, by the manifest, not in the registry of deps.toml."""
+        settings = self.config.push
+        names = waiting(self.observed, self.in_registry, settings.repository, standins=settings.standins)
+        if not names:
+            return
+        self.lock()
+        try:
+            for name in names:
+                self.push(name)
+        finally:
+            self.write_manifest()
+
+    def push(self, name: str, *, known: Pushed | None = None) -> bool:
+        """Bring an image into the registry, and remember where it is; tell whether it was not there."""
+        from isol8_tasks.exchange import Push, push  # noqa: PLC0415 - for who has a registry
+
+        began = time.monotonic()
+        work = Push.of(name, self.observed, self.config.push.repository)
+        where, new = push(work, self.engine, known)
+        self.pushed[name] = (work.image.id, where)
+        if self.listener and new:
+            self.listener.pushed(name, where, time.monotonic() - began)
+        return new
+
     def _in_time(self) -> None:
         if self.over.is_set():
             raise Isol8Error("not begun, as the time that was given was over")
@@ -209,7 +252,8 @@ class Session(View):
     def _sweep(self) -> None:
         """Take away or finish what a run that was cut off left behind; a run under way holds the lock."""
         longest = self.config.hold.max_age
-        if not self.observed.candidates and are_settled(self.observed, now(), longest):
+        strayed = strays(self.observed, self.config.push.repository)
+        if not strayed and not self.observed.candidates and are_settled(self.observed, now(), longest):
             return
         from isol8_tasks.rollback import mend  # noqa: PLC0415 - few runs find anything of the kind
 
@@ -235,6 +279,11 @@ class Session(View):
             self._locked = True
             self.engine.sweep()
             self.refresh()
+            if strayed := strays(self.observed, self.config.push.repository):
+                # Before anything takes the place of these images: clients would go on to find them by such a tag.
+                for tag in strayed:
+                    self.engine.untag(tag)
+                self.refresh()
 
     def _origin(self) -> Origin:
         return Origin(

@@ -54,6 +54,8 @@ class PushSettings:
 
     repository: str = ""
     """With its registry, as `registry.example/isol8`; empty for nowhere."""
+    standins: bool = False
+    """Push images on a stand-in as well."""
 
 
 Checks = Mapping[str, tuple[UserCheck, ...]]

@@ -10,6 +10,7 @@ from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.plan.graph import Graph
 from isol8_tasks.plan.observed import Observed
+from isol8_tasks.pushed import Pushed
 
 
 class Listener(Protocol):
@@ -26,6 +27,9 @@ class Listener(Protocol):
 
     def failed(self, image: str) -> None:
         """Hear that an image could not be made."""
+
+    def pushed(self, image: str, where: Pushed, seconds: float) -> None:
+        """Hear that an image is in the registry."""
 
     def waiting(self, holder: str) -> None:
         """Hear that another run has to end first."""

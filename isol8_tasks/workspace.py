@@ -120,12 +120,16 @@ class Workspace:
         except (OSError, UnicodeDecodeError):
             return False
 
+    def read_manifest(self) -> str | None:
+        """Return the manifest; None where there is none that can be read."""
+        try:
+            return self.manifest.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
     def write_manifest(self, text: str, state: str) -> str | None:
         """Write the manifest unless it stands there already; return what stood there before."""
-        try:
-            old = self.manifest.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            old = None
+        old = self.read_manifest()
         if old != text:
             # Beside its place, as a rename across file systems would not be atomic.
             new = self.manifest.with_name(f".{self.manifest.name}.{secrets.token_hex(4)}")

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import define, evolve, field, frozen
 
@@ -14,6 +14,8 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
+    NotInRegistryError,
+    RegistryError,
     SourceUnavailableError,
     UpstreamUnavailableError,
 )
@@ -47,6 +49,8 @@ class FakeEngine:
 
     registry: dict[str, FakeImage] = field(factory=dict)
     """What can be pulled, by reference."""
+    registry_fails: str = ""
+    """What the registry says to whoever pushes or pulls by digest; empty for one that works."""
     reachable: bool = True
     builder: str = "buildkit"
     asked: list[str] = field(factory=list)
@@ -169,6 +173,9 @@ class FakeEngine:
         """Take a tag or an image away."""
         self._ask(f"untag {reference}")
         with self._mutex:
+            if "@" in reference:
+                self._forget_digests(lambda digest: digest == reference)
+                return
             image = self._find(reference)
             if image is None:
                 return
@@ -178,8 +185,13 @@ class FakeEngine:
             if reference.startswith("sha256:") and len(tags) > 1:
                 raise EngineError(f"the engine did not remove {reference}: several tags point to it")
             self._tags.pop(tags[0] if reference.startswith("sha256:") and tags else reference, None)
+            repository = reference.rpartition(":")[0]
+            if not any(
+                tag.rpartition(":")[0] == repository for tag in self._tags if self._tags[tag] == image.id
+            ):
+                self._forget_digests(lambda digest: digest.startswith(f"{repository}@"))
             if image.id not in self._tags.values():
-                del self._images[image.id]
+                self._images.pop(image.id, None)
 
     def nameless(self) -> tuple[ObservedImage, ...]:
         """List what was ours and lost its last tag."""
@@ -195,9 +207,39 @@ class FakeEngine:
         """Return the digest of what can be pulled."""
         self._ask(f"remote_digest {reference}")
         image = self.registry.get(reference)
+        if self.registry_fails:
+            raise SourceUnavailableError(f"{reference} could not be asked for: {self.registry_fails}")
         if image is None or not image.digests:
-            raise SourceUnavailableError(f"{reference} could not be asked for: manifest unknown")
+            raise NotInRegistryError(f"{reference} could not be asked for: manifest unknown")
         return image.digests[0].partition("@")[2]
+
+    def push(self, reference: str) -> str:
+        """Let the registry have what is under a tag; the name by digest is an image's as long as it has such a tag."""
+        self._ask(f"push {reference}")
+        repository = reference.rpartition(":")[0]
+        image = self._find(reference)
+        if image is None or self.registry_fails:
+            reason = self.registry_fails or "an image does not exist locally with that tag"
+            raise RegistryError(f"the push of {reference} failed: {reason}", lasting="denied" in reason)
+        digest = "sha256:" + _digest("manifest", image.id)
+        there = evolve(image, digests=(f"{repository}@{digest}",))
+        self.registry |= {reference: there, f"{repository}@{digest}": there}
+        self._images[image.id] = evolve(image, digests=tuple({*image.digests, *there.digests}))
+        return digest
+
+    def fetch(self, repository: str, digest: str) -> ObservedImage:
+        """Take an image from the registry, and give it no tag."""
+        by_digest = f"{repository}@{digest}"
+        self._ask(f"fetch {by_digest}")
+        found = self.registry.get(by_digest)
+        if found is None or self.registry_fails:
+            reason = self.registry_fails or "manifest unknown"
+            raise RegistryError(f"the pull of {by_digest} failed: {reason}")
+        here = self._images.get(found.id, evolve(found, digests=()))
+        self._images[found.id] = evolve(here, digests=tuple({*here.digests, by_digest}))
+        return ObservedImage(
+            id=found.id, digests=self._images[found.id].digests, labels=dict(found.labels), size=1000
+        )
 
     def used(self) -> frozenset[str]:
         """Tell which images have containers."""
@@ -251,6 +293,16 @@ class FakeEngine:
             if not self.reachable:
                 raise EngineUnreachableError(UNREACHABLE)
             self._version = "0.0"
+
+    def _forget_digests(self, goes: Callable[[str], bool]) -> None:
+        for image in list(self._images.values()):
+            left = tuple(digest for digest in image.digests if not goes(digest))
+            if left == image.digests:
+                continue
+            if left or image.id in self._tags.values():
+                self._images[image.id] = evolve(image, digests=left)
+            else:
+                del self._images[image.id]
 
     def _find(self, reference: str) -> FakeImage | None:
         with self._mutex:

@@ -48,6 +48,10 @@ class RefusedError(EngineError):
         """HTTP's."""
 
 
+class SilenceError(EngineError):
+    """The engine was asked for something, and let nothing be heard for too long."""
+
+
 class Connection:
     """A connection to an endpoint; made without work, and safe to be used by several threads.
 
@@ -122,6 +126,8 @@ class Connection:
             )
             content = response.content
         except OSError as error:
+            if _is_silence(error):
+                raise SilenceError(f"the engine did not {what} within {_ANSWER_SECONDS} s") from error
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
         _raise_refused(response.status_code, content, f"the engine did not {what}")
         try:
@@ -129,16 +135,21 @@ class Connection:
         except ValueError as error:
             raise EngineError(f"the engine did not {what}: its answer is not JSON") from error
 
-    def stream(
+    def stream(  # noqa: PLR0913 - one for each part of a request
         self,
         path: str,
         what: str,
         params: Mapping[str, str],
         body: bytes = b"",
+        *,
         headers: Mapping[str, str] | None = None,
+        silence: float | None = None,
     ) -> Generator[Mapping[str, Any], None, None]:
-        """Post, and yield each item of the answer as it comes; closing it breaks off what the engine does."""
-        chunks = self.read(path, what, params, body=body, headers=headers)
+        """Post, and yield each item of the answer as it comes; closing it breaks off what the engine does.
+
+        SilenceError says that nothing came for `silence` seconds; None waits as long as it takes.
+        """
+        chunks = self.read(path, what, params, body=body, headers=headers, silence=silence)
         with contextlib.closing(chunks):
             next(chunks)
             yield from _items(chunks)
@@ -152,6 +163,7 @@ class Connection:
         method: str = "POST",
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
+        silence: float | None = None,
     ) -> Generator[bytes, None, None]:
         """Ask, and yield nothing as soon as the engine heard it, then each piece of its answer as it comes."""
         url = self._url(path)
@@ -165,7 +177,7 @@ class Connection:
                     data=body,
                     headers=headers,
                     stream=True,
-                    timeout=None,
+                    timeout=silence,
                     verify=client.verify,
                 )
                 stack.callback(response.close)
@@ -180,6 +192,10 @@ class Connection:
             except OSError as error:
                 if job.cancelled:
                     raise EngineError(f"{what} was broken off") from error
+                if _is_silence(error):
+                    raise SilenceError(
+                        f"{what} was broken off: nothing was heard of it for {silence} s"
+                    ) from error
                 raise EngineError(
                     f"{what} was broken off: the connection to the engine was lost\n"
                     "Look whether the engine still runs, and run again: what was there before is untouched."
@@ -293,6 +309,11 @@ def _shutdown(sock: socket.socket) -> Callable[[], None]:
             sock.shutdown(socket.SHUT_RDWR)
 
     return close
+
+
+def _is_silence(error: OSError) -> bool:
+    # What times out while an answer is read comes as a lost connection.
+    return "timed out" in str(error)
 
 
 def _raise_refused(status: int, content: bytes, what: str) -> None:

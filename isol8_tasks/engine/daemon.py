@@ -192,6 +192,18 @@ class DockerEngine:
 
         return registry.remote_digest(self._connection, reference)
 
+    def push(self, reference: str) -> str:
+        """Send the image under a tag to the registry that the tag names, and return its digest there."""
+        from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pushes
+
+        return registry.push(self._connection, reference)
+
+    def fetch(self, repository: str, digest: str) -> ObservedImage:
+        """Pull the image of that digest; until it is tagged, `repository@digest` is its only name here."""
+        from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pulls what another machine pushed
+
+        return registry.fetch(self._connection, repository, digest)
+
     def forget_builds(self, keep: int) -> None:
         """Let the builder's cache be no larger than `keep` bytes; what was used last stays."""
         from isol8_tasks.engine import upkeep  # noqa: PLC0415 - as above
@@ -268,7 +280,7 @@ class DockerEngine:
         def post(params: Mapping[str, str], body: bytes) -> Iterator[Mapping[str, object]]:
             headers = {"Content-Type": "application/x-tar"}
             what = f"the build of {request.tag}"
-            items = self._connection.stream("/build", what, params, body, headers)
+            items = self._connection.stream("/build", what, params, body, headers=headers)
             # Closed when the build ends, however it ends: that is what makes the engine give up, too.
             return stack.enter_context(contextlib.closing(items))
 

@@ -1,19 +1,52 @@
 """What an engine is asked of the registries behind it."""
 
-from typing import Any, Protocol
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Protocol
 
-from isol8_tasks.engine.connection import Connection, RefusedError, quoted
-from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.engine import ImageEngine, ObservedImage
+from isol8_tasks.engine.buildkit import error_of
+from isol8_tasks.engine.connection import Connection, RefusedError, SilenceError, quoted, split
+from isol8_tasks.engine.listing import short_names
+from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
 from isol8_tasks.redact import redact
 
+SILENCE: Final = 300
+"""Seconds after which a registry that lets nothing be heard is given up."""
+_NOBODY: Final = {"X-Registry-Auth": "e30="}
+"""`{}`: the engine wants the header, credentials or not."""
+_NOT_FOUND: Final = 404
+_REFUSED: Final = re.compile(
+    r"\b(?:denied|unauthorized|forbidden|no basic auth|authentication)\b", re.IGNORECASE
+)
+_INCOMPLETE: Final = (
+    "the engine has layers of it already, packed in another way, and leaves out the rest "
+    "(https://github.com/moby/moby/issues/49784)\n"
+    "Take away what it shares them with, mostly docker rmi alpine:3.21, or use a newer engine."
+)
+_DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})\b")
 
-class RegistryEngine(Protocol):
+
+class RegistryEngine(ImageEngine, Protocol):
     """An engine that also speaks to registries. Every method raises EngineError (or a subclass)."""
 
     def remote_digest(self, reference: str) -> str:
         """Return the digest (`sha256:…`) that a reference has in its registry now; nothing is pulled.
 
-        SourceUnavailableError says that the registry could not be asked, or has no such image.
+        NotInRegistryError says that the registry has no such image, SourceUnavailableError that it could not be asked.
+        """
+
+    def push(self, reference: str) -> str:
+        """Send the image under a tag to the registry that the tag names, and return its digest there.
+
+        With the credentials of docker's own configuration. RegistryError says that the registry did not take it.
+        """
+
+    def fetch(self, repository: str, digest: str) -> ObservedImage:
+        """Pull the image of that digest; until it is tagged, `repository@digest` is its only name here.
+
+        RegistryError says that the registry did not give it.
         """
 
 
@@ -27,8 +60,86 @@ def remote_digest(connection: Connection, reference: str) -> str:
             headers=connection.credentials(reference),
         )
         return str(found["Descriptor"]["digest"])
-    except (RefusedError, KeyError, TypeError) as error:
-        reason = error.reason if isinstance(error, RefusedError) else "its answer can't be read"
-        raise SourceUnavailableError(
-            f"{reference} could not be asked for: {redact(reason).strip()}"
-        ) from error
+    except (RefusedError, SilenceError, KeyError, TypeError) as error:
+        reason = "its answer can't be read"
+        kind = SourceUnavailableError
+        if isinstance(error, SilenceError):
+            reason = "it does not answer"
+        elif isinstance(error, RefusedError):
+            reason = error.reason
+            kind = NotInRegistryError if error.status == _NOT_FOUND else SourceUnavailableError
+        raise kind(f"{reference} could not be asked for: {redact(reason).strip()}") from error
+
+
+def push(connection: Connection, reference: str) -> str:
+    """Do what RegistryEngine.push promises."""
+    repository, tag = split(reference)
+    what = f"the push of {reference}"
+    headers = connection.credentials(reference) or _NOBODY
+    digest = ""
+    path = f"/images/{quoted(repository)}/push"
+    for item in _heard(connection, path, what, {"tag": tag}, headers):
+        digest = _digest_of(item) or digest
+    # Some stores end without saying it.
+    return digest or remote_digest(connection, reference)
+
+
+def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage:
+    """Do what RegistryEngine.fetch promises."""
+    reference = f"{repository}@{digest}"
+    what = f"the pull of {reference}"
+    params = {"fromImage": repository, "tag": digest}
+    for _ in _heard(connection, "/images/create", what, params, connection.credentials(reference)):
+        pass
+    try:
+        found: Any = connection.call("GET", f"/images/{quoted(reference)}/json", f"tell of {reference}")
+    except RefusedError as error:
+        raise _failed(what, "it is not on the engine, which said that it came") from error
+    if not found.get("Architecture"):
+        connection.call("DELETE", f"/images/{quoted(reference)}", f"remove {reference}")
+        raise _failed(what, _INCOMPLETE)
+    podman = connection.hello().podman
+    return ObservedImage(
+        id=found["Id"],
+        tags=short_names(found.get("RepoTags"), podman=podman),
+        digests=short_names(found.get("RepoDigests"), podman=podman),
+        labels=(found.get("Config") or {}).get("Labels") or {},
+        size=found.get("Size") or 0,
+    )
+
+
+def is_refusal(reason: str) -> bool:
+    """Tell whether a registry's words say that somebody may not do this, or that it does not know him."""
+    return bool(_REFUSED.search(reason))
+
+
+def _heard(
+    connection: Connection, path: str, what: str, params: Mapping[str, str], headers: Mapping[str, str]
+) -> Iterator[Mapping[str, object]]:
+    """Yield what the engine tells of a transfer, and raise RegistryError for what goes wrong with it."""
+    try:
+        with contextlib.closing(
+            connection.stream(path, what, params, headers=headers, silence=SILENCE)
+        ) as items:
+            for item in items:
+                if message := error_of(item):
+                    raise _failed(what, message)
+                yield item
+    except RefusedError as error:
+        raise _failed(what, error.reason) from error
+    except SilenceError as error:
+        raise _failed(what, f"nothing was heard of it for {SILENCE} s") from error
+
+
+def _failed(what: str, reason: str) -> EngineError:
+    return RegistryError(f"{what} failed: {redact(reason).strip()}", lasting=is_refusal(reason))
+
+
+def _digest_of(item: Mapping[str, object]) -> str:
+    """Return the digest in an item of the engine's stream; empty when it holds none."""
+    aux = item.get("aux")
+    found = aux.get("Digest") if isinstance(aux, dict) else None
+    if isinstance(found, str):
+        return found
+    said = _DIGEST.search(str(item.get("status", "")))
+    return said[1] if said else ""

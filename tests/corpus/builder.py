@@ -148,7 +148,7 @@ class Builder:
 
         def post(params: Mapping[str, str], body: bytes) -> Iterator[Mapping[str, object]]:
             headers = {"Content-Type": "application/x-tar"}
-            for item in self._connection.stream("/build", "the build", params, body, headers):
+            for item in self._connection.stream("/build", "the build", params, body, headers=headers):
                 if item.get("id") == "moby.buildkit.trace":
                     buildkit.read_trace(str(item["aux"]), trace)
                 yield item

@@ -1,0 +1,193 @@
+"""Images go to a registry, and come from it: nothing moves there or here before all of it is in place."""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Final, TypeVar
+
+from attrs import frozen
+
+from isol8_tasks.engine import ObservedImage
+from isol8_tasks.engine.registry import RegistryEngine, is_refusal
+from isol8_tasks.errors import NotInRegistryError, RegistryError, SourceUnavailableError
+from isol8_tasks.plan.labels import Record
+from isol8_tasks.plan.observed import Observed
+from isol8_tasks.promotion import adopt
+from isol8_tasks.pushed import Listed, Pushed, immutable_tags, mark, mismatches
+
+_T = TypeVar("_T")
+
+PAUSES: Final = (1.0, 4.0)
+"""Seconds before another try; the engine itself has tried again by then what it could."""
+
+
+@frozen(kw_only=True)
+class Push:
+    """One image on its way to a repository."""
+
+    name: str
+    image: ObservedImage
+    record: Record
+    public: str
+    """The tag that it has here."""
+    mark: str
+    """The tag that tells of it while it is under way."""
+    repository: str
+
+    @classmethod
+    def of(cls, name: str, observed: Observed, repository: str) -> "Push":
+        """Return the push of the image that is in use under that name, and has to be ours."""
+        image, record = observed.public(name), observed.record(name)
+        if image is None or record is None:
+            raise RegistryError(f"{observed.repository}:{name} went away while it was worked on; run again")
+        return cls(
+            name=name,
+            image=image,
+            record=record,
+            public=f"{observed.repository}:{name}",
+            mark=mark(observed.repository, name),
+            repository=repository,
+        )
+
+
+def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tuple[Pushed, bool]:
+    """Bring an image under its immutable tag and then under its name; tell where it is, and whether it was not there.
+
+    `known` is where the image was found to be before; without it nobody has asked yet. RegistryError says that it could
+    not be done after several tries: the name in the registry then is as it was.
+    """
+    try:
+        return _patiently(lambda: _push(work, engine, known))
+    except RegistryError as error:
+        raise RegistryError(
+            f"{work.public} could not be pushed: {error}\n"
+            f"It stays in use here. {_advice(error)}, and run again: doit push"
+        ) from error
+
+
+def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> ObservedImage | None:
+    """Let the image that a manifest lists be the one of its name here, as if it had been promoted here.
+
+    Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it; what is in
+    use then stays.
+    """
+    public, pushed = f"{observed.repository}:{listed.name}", listed.pushed
+    current, record = observed.public(listed.name), observed.record(listed.name)
+    if current is not None and record is not None and current.id == listed.id:
+        return None
+    if not listed.key:
+        raise RegistryError(
+            f"{public} was not made by this project where the manifest comes from, so nobody pushed it"
+        )
+    if pushed is None:
+        raise RegistryError(
+            f"{public} is in no registry by this manifest\nPush it where the manifest comes from: doit push"
+        )
+    if listed.standin and record is not None and not record.standin:
+        raise RegistryError(
+            f"{public} stands on a stand-in of a lab in this manifest, and on a real upstream image here: it stays\n"
+            "If that is wanted, take the one here away first: doit clean"
+        )
+    by_digest = f"{pushed.repository}@{pushed.digest}"
+    image = _patiently(lambda: engine.fetch(pushed.repository, pushed.digest))
+    try:
+        if found := mismatches(listed, image):
+            raise RegistryError(f"{by_digest} is not {public}: {'; '.join(found)}")
+        if current is not None and record is not None and current.id == image.id:
+            return None
+        adopt(listed.name, observed, engine, image)
+    finally:
+        # Nothing may have it for a name that no later run takes away again.
+        engine.untag(by_digest)
+    return image
+
+
+def forget_strays(repositories: Collection[str], observed: Observed, engine: RegistryEngine) -> None:
+    """Take names by digest in these repositories from our images, as a pull that was cut off leaves them.
+
+    Some stores count them as tags, and clients would go on to find by them what is out of use.
+    """
+    for image in observed.images:
+        for tag in image.tags:
+            repository, at, _ = tag.partition("@")
+            if at and repository in repositories and observed.read(image) is not None:
+                engine.untag(tag)
+
+
+def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pushed, bool]:
+    plain = f"{work.repository}:{work.name}"
+    there = _digest_there(engine, plain)
+    if known is not None and there == known.digest:
+        return known, False
+    try:
+        tag, digest = _push_immutable(work, engine, known)
+        if there != digest and (now := _push_as(work, engine, plain)) != digest:
+            raise RegistryError(f"{plain} has the digest {now} there, and {tag} has {digest}")
+    finally:
+        engine.untag(work.mark)
+    return Pushed(repository=work.repository, tag=tag, digest=digest), True
+
+
+def _push_immutable(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[str, str]:
+    """Push under the first tag that no other image has; return tag and digest."""
+    for tag in immutable_tags(work.image, work.record):
+        reference = f"{work.repository}:{tag}"
+        there = _digest_there(engine, reference)
+        if not there:
+            return tag, _push_as(work, engine, reference)
+        if (known is not None and there == known.digest) or _is(work, there, engine):
+            return tag, there
+    raise AssertionError  # the tags have no end
+
+
+def _is(work: Push, digest: str, engine: RegistryEngine) -> bool:
+    """Tell whether what has a digest there is the image, without sending or getting any of its layers."""
+    if work.image.id == digest or engine.info().store.startswith("containerd"):
+        return work.image.id == digest
+    found = engine.fetch(work.repository, digest)
+    engine.untag(f"{work.repository}@{digest}")
+    return found.id == work.image.id
+
+
+def _push_as(work: Push, engine: RegistryEngine, reference: str) -> str:
+    if reference == work.public:
+        return engine.push(reference)
+    before = engine.inspect(reference)
+    # An engine pushes what has a tag of the registry, by which clients would find the image when it is out of use.
+    engine.tag(work.image.id, work.mark)
+    engine.tag(work.image.id, reference)
+    try:
+        return engine.push(reference)
+    finally:
+        if before is None:
+            engine.untag(reference)
+        else:
+            engine.tag(before.id, reference)
+
+
+def _digest_there(engine: RegistryEngine, reference: str) -> str:
+    """Return the digest that a reference has in its registry; empty where it has none, or nobody may ask."""
+    try:
+        return engine.remote_digest(reference)
+    except NotInRegistryError:
+        return ""
+    except SourceUnavailableError as error:
+        # Some registries say so of every repository that is not there yet; what may not be done a push will tell.
+        if is_refusal(str(error)):
+            return ""
+        raise RegistryError(str(error)) from error
+
+
+def _patiently(work: Callable[[], _T]) -> _T:
+    """Return what comes of it, trying again after a while where that may help."""
+    for pause in PAUSES:
+        try:
+            return work()
+        except RegistryError as error:
+            if error.lasting:
+                raise
+            time.sleep(pause)
+    return work()
+
+
+def _advice(error: RegistryError) -> str:
+    return "Look at docker login" if error.lasting else "Look whether the registry answers"
