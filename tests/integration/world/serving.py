@@ -93,8 +93,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _running(handler: type[_Handler], host: str, port: int) -> Iterator[str]:
-    server = _Server((host, port), handler)
+def _running(handler: type[_Handler], host: str) -> Iterator[str]:
+    server = _Server((host, 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -108,95 +108,99 @@ def _running(handler: type[_Handler], host: str, port: int) -> Iterator[str]:
 @contextmanager
 def served(routes: Routes, traffic: Traffic, host: str) -> Iterator[str]:
     """Serve what `routes` find, on any free port; gives `host:port`."""
-
-    class Handler(_Handler):
-        def do_GET(self) -> None:
-            self.answer(with_body=True)
-
-        def do_HEAD(self) -> None:
-            self.answer(with_body=False)
-
-        def answer(self, *, with_body: bool) -> None:
-            if not traffic.asked(f"{self.command} {self.path}"):
-                self.refuse(503)
-                return
-            found = routes(self.path, {name.lower(): value for name, value in self.headers.items()})
-            if found is None:
-                self.refuse(404)
-                return
-            self.send_response(200)
-            self.send_header("Content-Type", found.kind)
-            self.send_header("Content-Length", str(len(found.body)))
-            self.end_headers()
-            if with_body:
-                traffic.served(len(found.body))
-                self.wfile.write(found.body)
-
-    with _running(Handler, host, 0) as address:
+    serving = type("Serving", (_Serving,), {"routes": staticmethod(routes), "traffic": traffic})
+    with _running(serving, host) as address:
         yield address
 
 
 @contextmanager
-def passed_on(target: str, traffic: Traffic, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Pass every request on to `target` (host:port), bodies of any length in both directions; gives `host:port`."""
-
-    class Handler(_Handler):
-        def __getattr__(self, name: str) -> Callable[[], None]:
-            if name.startswith("do_"):
-                return self.forward
-            raise AttributeError(name)
-
-        def forward(self) -> None:
-            if not traffic.asked(f"{self.command} {self.path}"):
-                self.refuse(503)
-                return
-            onward = http.client.HTTPConnection(target, timeout=120)
-            try:
-                self._send(onward)
-                self._answer(onward.getresponse())
-            finally:
-                onward.close()
-
-        def _send(self, onward: http.client.HTTPConnection) -> None:
-            chunked = self.headers.get("Transfer-Encoding", "") == "chunked"
-            onward.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self.headers.items():
-                if name.lower() not in _OF_ONE_CONNECTION:
-                    onward.putheader(name, value)
-            if chunked:
-                onward.putheader("Transfer-Encoding", "chunked")
-            onward.endheaders(self._body(chunked=chunked), encode_chunked=chunked)
-
-        def _body(self, *, chunked: bool) -> Iterator[bytes]:
-            if not chunked:
-                yield from self._read(int(self.headers.get("Content-Length", 0)))
-                return
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                yield from self._read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-
-        def _read(self, size: int) -> Iterator[bytes]:
-            while size:
-                part = self.rfile.read(min(size, _CHUNK))
-                if not part:
-                    raise ConnectionError
-                size -= len(part)
-                yield part
-
-        def _answer(self, answer: http.client.HTTPResponse) -> None:
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in _OF_ONE_CONNECTION:
-                    self.send_header(name, value)
-            length = answer.getheader("Content-Length")
-            if length is None and self.command != "HEAD":
-                self.send_header("Connection", "close")
-                self.close_connection = True
-            self.end_headers()
-            while part := answer.read(_CHUNK):
-                traffic.served(len(part))
-                self.wfile.write(part)
-
-    with _running(Handler, host, port) as address:
+def passed_on(target: str, traffic: Traffic, host: str = "127.0.0.1") -> Iterator[str]:
+    """Pass every request on to `target` (host:port), with bodies of any length; gives `host:port`."""
+    with _running(type("Passing", (_Passing,), {"target": target, "traffic": traffic}), host) as address:
         yield address
+
+
+class _Serving(_Handler):
+    routes: Routes
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def _answer(self, *, with_body: bool) -> None:
+        if not self.traffic.asked(f"{self.command} {self.path}"):
+            self.refuse(503)
+            return
+        found = self.routes(self.path, {name.lower(): value for name, value in self.headers.items()})
+        if found is None:
+            self.refuse(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", found.kind)
+        self.send_header("Content-Length", str(len(found.body)))
+        self.end_headers()
+        if with_body:
+            self.traffic.served(len(found.body))
+            self.wfile.write(found.body)
+
+
+class _Passing(_Handler):
+    target: str
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        if name.startswith("do_"):
+            return self._forward
+        raise AttributeError(name)
+
+    def _forward(self) -> None:
+        if not self.traffic.asked(f"{self.command} {self.path}"):
+            self.refuse(503)
+            return
+        onward = http.client.HTTPConnection(self.target, timeout=120)
+        try:
+            self._send(onward)
+            self._answer(onward.getresponse())
+        finally:
+            onward.close()
+
+    def _send(self, onward: http.client.HTTPConnection) -> None:
+        chunked = self.headers.get("Transfer-Encoding", "") == "chunked"
+        onward.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            if name.lower() not in _OF_ONE_CONNECTION:
+                onward.putheader(name, value)
+        if chunked:
+            onward.putheader("Transfer-Encoding", "chunked")
+        onward.endheaders(self._body(chunked=chunked), encode_chunked=chunked)
+
+    def _body(self, *, chunked: bool) -> Iterator[bytes]:
+        if not chunked:
+            yield from self._read(int(self.headers.get("Content-Length", 0)))
+            return
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            yield from self._read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
+    def _read(self, size: int) -> Iterator[bytes]:
+        while size:
+            part = self.rfile.read(min(size, _CHUNK))
+            if not part:
+                raise ConnectionError
+            size -= len(part)
+            yield part
+
+    def _answer(self, answer: http.client.HTTPResponse) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _OF_ONE_CONNECTION:
+                self.send_header(name, value)
+        if answer.getheader("Content-Length") is None and self.command != "HEAD":
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+        while part := answer.read(_CHUNK):
+            self.traffic.served(len(part))
+            self.wfile.write(part)
