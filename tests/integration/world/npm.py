@@ -62,7 +62,7 @@ class Npm:
         fault: Fault,
         size: int,
     ) -> None:
-        """Publish a package with one module; it becomes `latest`."""
+        """Publish a package with one module; it becomes `latest`, and replaces one of the same version."""
         manifest = {"name": name, "version": version, "main": "index.js", "dependencies": dict(dependencies)}
         release = _Release(
             manifest=manifest,
@@ -70,7 +70,8 @@ class Npm:
             published=published,
             sound=fault != "build",
         )
-        self.releases.setdefault(name, []).append(release)
+        others = [each for each in self.releases.get(name, ()) if each.manifest["version"] != version]
+        self.releases[name] = [*others, release]
 
     def routes(self, path: str, headers: Mapping[str, str]) -> Answer | None:
         """Find what a registry has."""

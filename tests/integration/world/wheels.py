@@ -71,7 +71,8 @@ class Wheels:
         fault: Fault,
         size: int,
     ) -> None:
-        """Add a wheel with one module, named as the package."""
+        """Add a wheel with one module, named as the package; one of the same version is replaced."""
+        self.files = [each for each in self.files if (each.name, each.version) != (name, version)]
         head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: >=3.8\n"
         metadata = (head + "".join(f"Requires-Dist: {each}\n" for each in requires)).encode()
         module = name.replace("-", "_")
