@@ -113,7 +113,7 @@ def refresh(api: docker.APIClient, checkout: Checkout, *words: str) -> Night:
 
 def installed(checkout: Checkout, name: str) -> dict[str, str]:
     """Return what the inventory on an image says, by name."""
-    done = checkout.doit("inventory", name, "--json")
+    done = checkout.doit("inventory", "--json", name)
     assert done.code == 0, done.err
     found: dict[str, str] = {}
 

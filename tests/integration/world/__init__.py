@@ -13,11 +13,13 @@ all real to the tools that ask them, served from this process, and gone with the
         world.move("alpine")                                   # another image under the same tag: its new digest
         world.wheel("thing", "1.2", fault="import")            # or "build", or "hang"
         with world.traffic["wheels"].outage(): …               # "registry", "apk", "wheels", "npm": answers 503
+        world.pass_time(timedelta(days=1))                     # everything was published a day earlier
         world.fetched()                                        # bytes, by source; forget() begins anew
 
 `world.traffic[…]` counts requests and bytes, keeps the paths, and can delay answers or fail single ones
 (serving.Traffic). Sources of packages listen on the gateway of the engine's bridge, where builds reach them; the
-registry on 127.0.0.1, which an engine takes without TLS. `world.registry` can be pushed to under any name.
+registry on 127.0.0.1, which an engine takes without TLS. `world.registry` can be pushed to under any name. Another
+engine gets the same world, with addresses and counters of its own, by `seen_from(world, its_api)`.
 """
 
 import datetime as dt
@@ -30,7 +32,7 @@ from pathlib import Path
 from typing import Final
 
 import docker
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from lab.standins import UPSTREAM
 from lab.tools import Tools
@@ -57,8 +59,8 @@ class World:
     apks: Apks
     wheels: Wheels
     packages: Npm
-    traffic: Mapping[str, Traffic]
-    addresses: Mapping[str, str]
+    traffic: Mapping[str, Traffic] = Factory(dict)
+    addresses: Mapping[str, str] = Factory(dict)
     """host:port of each source."""
     born: dt.datetime = Factory(long_ago)
     """When everything was published of which nothing else is said."""
@@ -158,6 +160,12 @@ class World:
             size=size,
         )
 
+    def pass_time(self, time: dt.timedelta) -> None:
+        """Let everything be published so much earlier, as if that time had gone by."""
+        self.apks.pass_time(time)
+        self.wheels.pass_time(time)
+        self.packages.pass_time(time)
+
     def fetched(self) -> dict[str, int]:
         """Return how many bytes each source has sent."""
         return {name: self.traffic[name].sent for name in SOURCES}
@@ -175,33 +183,35 @@ class World:
 @contextmanager
 def open_world(api: docker.APIClient, tools: Tools, folder: Path) -> Iterator[World]:
     """Make a world beside an engine, which has the upstream images already; what it took of it is removed at last."""
-    gateway = api.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"]
-    traffic = {name: Traffic() for name in SOURCES}
-    with ExitStack() as stack:
-        kept = stack.enter_context(registry(folder, tools))
+    with registry(folder, tools) as kept:
         found = images_of(api, UPSTREAM)
         apks = Apks(folder=folder, more=_own_packages(found[UPSTREAM[0]]))
         trusting = layer_of({f"etc/apk/keys/{KEY}": apks.make_key()})
-        wheels, packages = Wheels(), Npm()
-        addresses = {
-            "registry": stack.enter_context(passed_on(kept.address, traffic["registry"])),
-            "apk": stack.enter_context(served(apks.routes, traffic["apk"], gateway)),
-            "wheels": stack.enter_context(served(wheels.routes, traffic["wheels"], gateway)),
-            "npm": stack.enter_context(served(packages.routes, traffic["npm"], gateway)),
-        }
         world = World(
             registry=kept,
             images={name: found[reference].with_layer(trusting) for name, reference in _NAMES.items()},
             apks=apks,
-            wheels=wheels,
-            packages=packages,
-            traffic=traffic,
-            addresses=addresses,
+            wheels=Wheels(),
+            packages=Npm(),
         )
-        stack.callback(_remove, api, addresses["registry"])
         for name, reference in _NAMES.items():
             kept.push(reference, world.images[name])
-        yield world
+        with seen_from(world, api) as beside:
+            yield beside
+
+
+@contextmanager
+def seen_from(world: World, api: docker.APIClient) -> Iterator[World]:
+    """Give the same world as another engine reaches it, with counters of its own."""
+    gateway = api.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"]
+    traffic = {name: Traffic() for name in SOURCES}
+    stores = {"apk": world.apks.routes, "wheels": world.wheels.routes, "npm": world.packages.routes}
+    with ExitStack() as stack:
+        addresses = {"registry": stack.enter_context(passed_on(world.registry.address, traffic["registry"]))}
+        for name, routes in stores.items():
+            addresses[name] = stack.enter_context(served(routes, traffic[name], gateway))
+        stack.callback(_remove, api, addresses["registry"])
+        yield evolve(world, traffic=traffic, addresses=addresses)
 
 
 def _own_packages(alpine: Image) -> dict[str, bytes]:

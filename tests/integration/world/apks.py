@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from tests.integration.world.filler import filler
 from tests.integration.world.serving import Answer
@@ -25,8 +25,10 @@ class _Apk:
     name: str
     version: str
     data: bytes
+    built: dt.datetime
+    """When its index says that it was built."""
     entry: str
-    """Its part of the index."""
+    """Its part of the index, but for that."""
 
     @property
     def file(self) -> str:
@@ -60,7 +62,6 @@ class Apks:
         files: Mapping[str, bytes],
     ) -> None:
         """Put a package there, in the place of another version of it."""
-        stamp = int(built.timestamp())
         content = {f"usr/share/{name}/version": version.encode(), **files}
         if not files:
             content[f"usr/bin/{name}"] = f"#!/bin/sh\necho {version}\n".encode()
@@ -72,7 +73,7 @@ class Apks:
             "pkgver": version,
             "pkgdesc": f"{name} of a test",
             "url": "https://example.org",
-            "builddate": str(stamp),
+            "builddate": str(int(built.timestamp())),
             "size": str(sum(map(len, content.values()))),
             "arch": "x86_64",
             "origin": name,
@@ -85,8 +86,13 @@ class Apks:
         control = _segment({".PKGINFO": "".join(lines).encode(), **script})
         whole = self._signed(control) + data
         self.packages[name] = _Apk(
-            name=name, version=version, data=whole, entry=_entry(info, control, whole, depends)
+            name=name, version=version, data=whole, built=built, entry=_entry(info, control, whole, depends)
         )
+
+    def pass_time(self, time: dt.timedelta) -> None:
+        """Let the index say of everything that it was built so much earlier; the packages stay as they are."""
+        for name, package in self.packages.items():
+            self.packages[name] = evolve(package, built=package.built - time)
 
     def routes(self, path: str, _: Mapping[str, str]) -> Answer | None:
         """Find what a mirror has."""
@@ -103,7 +109,8 @@ class Apks:
         return self.folder / "key.pem"
 
     def _index(self) -> bytes:
-        entries = "".join(f"{self.packages[name].entry}\n" for name in sorted(self.packages))
+        packages = [self.packages[name] for name in sorted(self.packages)]
+        entries = "".join(f"{each.entry}t:{int(each.built.timestamp())}\n\n" for each in packages)
         content = {"DESCRIPTION": b"world", "APKINDEX": entries.encode()}
         return self._signed(gzip.compress(_tar(content), 1, mtime=0))
 
@@ -156,7 +163,6 @@ def _entry(info: Mapping[str, str], control: bytes, whole: bytes, depends: tuple
         "U": info["url"],
         "L": info["license"],
         "o": info["origin"],
-        "t": info["builddate"],
         "D": " ".join(depends),
         "p": "" if info["pkgname"].startswith("lib") else f"cmd:{info['pkgname']}={info['pkgver']}",
     }

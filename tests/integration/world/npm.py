@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from tests.integration.world.filler import filler
 from tests.integration.world.serving import Answer
@@ -72,6 +72,11 @@ class Npm:
         )
         others = [each for each in self.releases.get(name, ()) if each.manifest["version"] != version]
         self.releases[name] = [*others, release]
+
+    def pass_time(self, time: dt.timedelta) -> None:
+        """Let everything be published so much earlier."""
+        for name, releases in self.releases.items():
+            self.releases[name] = [evolve(each, published=each.published - time) for each in releases]
 
     def routes(self, path: str, headers: Mapping[str, str]) -> Answer | None:
         """Find what a registry has."""

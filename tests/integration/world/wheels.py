@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from tests.integration.world.filler import filler
 from tests.integration.world.serving import Answer
@@ -85,6 +85,10 @@ class Wheels:
                 uploaded=uploaded,
             )
         )
+
+    def pass_time(self, time: dt.timedelta) -> None:
+        """Let everything be uploaded so much earlier."""
+        self.files = [evolve(each, uploaded=each.uploaded - time) for each in self.files]
 
     def routes(self, path: str, headers: Mapping[str, str]) -> Answer | None:
         """Find what an index has."""
