@@ -37,7 +37,7 @@ def cut(name):
         return whole(self, *arguments)
     setattr(DockerEngine, name, method)
 
-for name in ("build", "tag", "untag"):
+for name in ("build", "tag", "untag", "pull"):
     cut(name)
 from doit.doit_cmd import DoitMain
 sys.exit(DoitMain().run(sys.argv[2:]))

@@ -16,7 +16,10 @@ from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.errors import EngineUnreachableError
 from isol8_tasks.runtimes import RUNTIMES
+from lab.places import Places
+from lab.tools import Tools
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags, tags_of
+from tests.integration.world import World, open_world
 
 CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "isol8test"
@@ -224,3 +227,22 @@ def built(checkout: Checkout, template: tuple[str, ...], docker_api: docker.APIC
         private = "_build" if repository.endswith("_build") else ""
         docker_api.tag(tag, f"{checkout.repository}{private}", name)
     return checkout
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    """Give the programs that a private engine uses."""
+    return Tools(root=Places.of(CHECKOUT, os.environ.get("ISOL8_LAB_CACHE")).fetched / "programs")
+
+
+@pytest.fixture(scope="module")
+def world(
+    docker_api: docker.APIClient,
+    build_args: Mapping[str, str],
+    tools: Tools,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    """Give sources of images and packages that a test can move; a world for each file of tests."""
+    assert build_args is not None  # with which the upstream images are on the engine
+    with open_world(docker_api, tools, tmp_path_factory.mktemp("world")) as world:
+        yield world

@@ -1,0 +1,302 @@
+"""The nightly refresh on a real engine, with sources that move: what it notices, rebuilds, leaves, and says."""
+
+import datetime as dt
+import signal
+from collections.abc import Callable, Iterator
+
+import docker
+import pytest
+
+from tests.integration.checkouts import Checkout, new_checkout, remove_tags, share_images, tags_of
+from tests.integration.refreshing import (
+    EVERY,
+    ON_ALPINE,
+    Night,
+    first_releases,
+    installed,
+    public_ids,
+    refresh,
+    settings,
+    timed_refresh,
+)
+from tests.integration.world import World
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def home(
+    docker_api: docker.APIClient, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Checkout]:
+    """Give a checkout with an image of every kind, all built of the world."""
+    first_releases(world)
+    checkout = new_checkout(tmp_path_factory.mktemp("refresh") / "home")
+    settings(checkout, world)
+    assert checkout.built() == EVERY
+    yield checkout
+    remove_tags(docker_api, checkout.repository)
+
+
+@pytest.fixture
+def night(docker_api: docker.APIClient, home: Checkout, world: World) -> Callable[..., Night]:
+    """Give what runs a refresh; all is as new as its sources at first."""
+    settings(home, world)
+    assert refresh(docker_api, home).code == 0
+    return lambda *words: refresh(docker_api, home, *words)
+
+
+NEWS = [
+    pytest.param(lambda w: w.move("deno"), {"deno", "deno-custom"}, id="an upstream image"),
+    pytest.param(lambda w: w.move("alpine", release="3.23.9"), ON_ALPINE, id="the other upstream image"),
+    pytest.param(
+        lambda w: w.apk("unzip", "6.9-r0", files={"usr/bin/unzip": b"#!/bin/sh\n"}),
+        {"bun", "bun-custom"},
+        id="apk of a base",
+    ),
+    pytest.param(lambda w: w.apk("tool", "1.1-r0", depends=["part"]), {"bash-custom"}, id="apk"),
+    pytest.param(lambda w: w.apk("part", "1.1-r0"), {"bash-custom"}, id="apk that another needs"),
+    pytest.param(lambda w: w.wheel("thing", "1.1", requires=["other>=2"]), {"python-custom"}, id="wheel"),
+    pytest.param(lambda w: w.wheel("leaf", "1.1"), {"web-tests"}, id="wheel of an image on another"),
+    pytest.param(
+        lambda w: w.wheel("other", "2.1"),
+        {"python-custom", "web", "web-tests"},
+        id="wheel that another needs",
+    ),
+    pytest.param(lambda w: w.npm("left", "1.1.0", dependencies={"below": "^1"}), {"node-custom"}, id="node"),
+    pytest.param(lambda w: w.npm("right", "1.1.0", dependencies={"below": "^1"}), {"bun-custom"}, id="bun"),
+    pytest.param(lambda w: w.npm("down", "1.1.0"), {"deno-custom"}, id="deno"),
+    pytest.param(lambda w: w.npm("below", "1.1.0"), {"node-custom", "bun-custom"}, id="npm that others need"),
+]
+
+
+class TestNews:
+    """What moves is noticed, and nothing else is touched."""
+
+    @pytest.mark.parametrize(("moves", "images"), NEWS)
+    def test_each_alone_rebuilds_exactly_its_images(
+        self, night: Callable[..., Night], world: World, moves: Callable[[World], None], images: set[str]
+    ) -> None:
+        """What it concerns is built anew, and what stands on that; the report says the same as the engine."""
+        moves(world)
+        done = night()
+        assert (done.code, done.rebuilt, done.changed) == (0, images, images)
+
+    def test_what_is_new_is_in_the_image_and_in_the_report(
+        self, night: Callable[..., Night], home: Checkout, world: World
+    ) -> None:
+        """From freshness, which says it before, to the report, which says it after."""
+        world.wheel("thing", "1.2", requires=["other>=2", "added"])
+        world.wheel("added", "1.0")
+        assert home.doit("freshness").code == 2
+        done = night()
+        (change,) = done.report["changed"]
+        said = {(each["name"], each["old"], each["new"]) for each in change["packages"]}
+        assert ("added", None, "1.0") in said
+        assert {(name, new) for name, _, new in said} == {("added", "1.0"), ("thing", "1.2")}
+        assert installed(home, "python-custom")["thing"] == "1.2"
+        looked = home.doit("freshness")
+        assert looked.code == 0, looked.out
+
+    def test_none_rebuilds_nothing(
+        self, night: Callable[..., Night], home: Checkout, world: World, docker_api: docker.APIClient
+    ) -> None:
+        """Nothing is built or fetched but what the tools look into, in 3 s beside their own."""
+        assert night().rebuilt == set()
+        tags = tags_of(docker_api, home.repository)
+        world.forget()
+        own, _ = min(timed_refresh(home) for _ in range(3))
+        assert own <= 3
+        assert set(tags_of(docker_api, home.repository)) == set(tags)
+        assert not [path for source in world.traffic.values() for path in source.paths if _is_package(path)]
+        assert home.doit("refresh", "--quiet").out == ""
+
+    def test_too_young_an_update_waits(
+        self, night: Callable[..., Night], home: Checkout, world: World
+    ) -> None:
+        """It is told of, and let in once it has been out for [refresh] min_age; what is older comes meanwhile."""
+        now = dt.datetime.now(dt.UTC)
+        world.wheel("leaf", "2.0", uploaded=now - 2 * DAY)
+        world.wheel("leaf", "3.0", uploaded=now - dt.timedelta(hours=2))
+        world.npm("down", "2.0.0", published=now - dt.timedelta(hours=2))
+        first = night()
+        assert (first.code, first.rebuilt) == (0, {"web-tests"})
+        assert installed(home, "web-tests")["leaf"] == "2.0"
+        second = night()
+        assert second.rebuilt == set()
+        assert second.young("web-tests") == {"leaf 3.0"}
+        assert second.young("deno-custom") == {"down 2.0.0"}
+        # A day goes by.
+        world.wheel("leaf", "3.0", uploaded=now - 2 * DAY)
+        world.npm("down", "2.0.0", published=now - 2 * DAY)
+        third = night()
+        assert (third.code, third.rebuilt) == (0, {"web-tests", "deno-custom"})
+        assert installed(home, "web-tests")["leaf"] == "3.0"
+
+    def test_a_package_may_have_an_age_of_its_own(
+        self, night: Callable[..., Night], home: Checkout, world: World
+    ) -> None:
+        """[refresh] min_ages lets one in at once, and the others wait."""
+        now = dt.datetime.now(dt.UTC)
+        assert night().code == 0
+        world.wheel("leaf", "4.0", uploaded=now)
+        world.wheel("thing", "4.0", requires=["other>=2"], uploaded=now)
+        settings(home, world, '[refresh]\nmin_ages = { leaf = "0s" }')
+        done = night()
+        assert (done.code, done.rebuilt) == (0, {"web-tests"})
+        assert done.young("python-custom") == {"thing 4.0"}
+
+    def test_a_young_apk_waits(self, night: Callable[..., Night], home: Checkout, world: World) -> None:
+        """Its index says when it was built; alone it is no reason to build."""
+        world.apk("tool", "1.9-r0", depends=["part"], built=dt.datetime.now(dt.UTC))
+        done = night()
+        assert (done.code, done.rebuilt) == (0, set())
+        assert done.young("bash-custom") == {"tool 1.9-r0"}
+        world.apk("tool", "1.9-r0", depends=["part"])
+        assert night().rebuilt == {"bash-custom"}
+        assert installed(home, "bash-custom")["tool"] == "1.9-r0"
+
+
+def _is_package(path: str) -> bool:
+    return path.endswith((".apk", ".whl", ".tgz")) or "/blobs/" in path
+
+
+class TestTrouble:
+    """What goes wrong costs the images that it concerns nothing, and the others nothing either."""
+
+    def test_three_broken_updates(
+        self, night: Callable[..., Night], home: Checkout, world: World, docker_api: docker.APIClient
+    ) -> None:
+        """One fails to build, one to import, one hangs: three old images work, the others are refreshed."""
+        before = public_ids(docker_api, home)
+        world.npm("left", "5.0.0", fault="build")
+        world.wheel("thing", "5.0", requires=["other>=2"], fault="import")
+        world.npm("right", "5.0.0", fault="hang")
+        world.wheel("leaf", "5.0")
+        world.apk("tool", "5.0-r0", depends=["part"])
+        world.npm("down", "5.0.0")
+        broken = {"node-custom", "python-custom", "bun-custom"}
+        done = night()
+        assert (done.code, done.failed) == (1, broken)
+        assert done.rebuilt == {"web-tests", "bash-custom", "deno-custom"}
+        after = public_ids(docker_api, home)
+        assert {name: after[name] for name in broken} == {name: before[name] for name in broken}
+        looked = home.doit("verify")
+        assert looked.code == 0, looked.out
+        world.npm("left", "5.0.1")
+        world.wheel("thing", "5.0.1", requires=["other>=2"])
+        world.npm("right", "5.0.1")
+        mended = night()
+        assert (mended.code, mended.rebuilt) == (0, broken)
+
+    @pytest.mark.parametrize(
+        ("source", "images"),
+        [
+            ("registry", {"python", "node", "bun", "bash", "deno"}),
+            ("apk", {"bash-custom"}),
+            ("wheels", {"python-custom", "web", "web-tests"}),
+            ("npm", {"node-custom", "bun-custom", "deno-custom"}),
+        ],
+    )
+    def test_an_outage_is_not_freshness(
+        self, night: Callable[..., Night], home: Checkout, world: World, source: str, images: set[str]
+    ) -> None:
+        """What a source that is out would have been asked of is not known, by either command, and nothing is lost."""
+        with world.traffic[source].outage():
+            looked = home.doit("freshness")
+            done = night()
+        assert (looked.code, done.code) == (4, 4), looked.out
+        assert {name: done.state(name) for name in images} == dict.fromkeys(images, "unknown")
+        assert all(done.problems(name) for name in images)
+        assert done.rebuilt == set()
+        assert night().code == 0
+
+    def test_news_of_one_source_is_not_held_up_by_another(
+        self, night: Callable[..., Night], world: World
+    ) -> None:
+        """What is known to be behind is refreshed; that something is not known decides the exit code."""
+        world.npm("down", "6.0.0")
+        with world.traffic["wheels"].outage():
+            done = night()
+        assert (done.code, done.rebuilt) == (4, {"deno-custom"})
+
+    def test_held_images_are_left_and_told_of_first(
+        self, night: Callable[..., Night], home: Checkout, world: World, docker_api: docker.APIClient
+    ) -> None:
+        """Their news waits, and the report begins with them; it comes with the first refresh after the release."""
+        assert home.doit("rollback", "web-tests").code == 0
+        held = public_ids(docker_api, home)["web-tests"]
+        world.wheel("leaf", "7.0")
+        world.npm("down", "7.0.0")
+        done = home.doit("refresh")
+        assert done.code == 0, done.out
+        assert public_ids(docker_api, home)["web-tests"] == held
+        assert done.out.index(f"{home.repository}:web-tests") < done.out.index(
+            f"{home.repository}:deno-custom"
+        )
+        assert "rolled back" in done.out
+        assert home.doit("release", "web-tests").code == 0
+        assert night().rebuilt == {"web-tests"}
+        assert installed(home, "web-tests")["leaf"] == "7.0"
+
+
+class TestCutOff:
+    """A refresh that ends like in a power cut."""
+
+    @pytest.fixture
+    def copy(
+        self,
+        home: Checkout,
+        world: World,
+        docker_api: docker.APIClient,
+        make_checkout: Callable[..., Checkout],
+    ) -> Callable[[str], Checkout]:
+        """Give what makes a checkout with the images of `home`, under tags of its own."""
+
+        def make(name: str) -> Checkout:
+            checkout = make_checkout(name)
+            settings(checkout, world)
+            share_images(docker_api, home, checkout)
+            return checkout
+
+        return make
+
+    @pytest.mark.parametrize(
+        ("moves", "images"),
+        [
+            pytest.param(
+                lambda w: w.wheel("other", "8.0"), {"python-custom", "web", "web-tests"}, id="wheel"
+            ),
+            pytest.param(lambda w: w.move("deno"), {"deno", "deno-custom"}, id="upstream image"),
+        ],
+    )
+    @pytest.mark.usefixtures("night")
+    def test_the_next_one_ends_the_same(
+        self,
+        copy: Callable[[str], Checkout],
+        world: World,
+        docker_api: docker.APIClient,
+        moves: Callable[[World], None],
+        images: set[str],
+    ) -> None:
+        """Wherever it is killed, the images are in the end those of a refresh that was not, and no tag is left over."""
+        whole = copy("whole")
+        checkouts = {step: copy(f"cut{step}") for step in range(0, 40, 3)}
+        moves(world)
+        assert refresh(docker_api, whole).rebuilt == images
+        wanted = {name: installed(whole, name) for name in images}
+        tags = _names(tags_of(docker_api, whole.repository))
+        for step, checkout in checkouts.items():
+            code = checkout.cut_off(step, "refresh")
+            assert code in {0, -signal.SIGKILL}, step
+            done = refresh(docker_api, checkout)
+            assert done.code == 0, (step, done.report)
+            assert {name: installed(checkout, name) for name in images} == wanted, step
+            assert _names(tags_of(docker_api, checkout.repository)) == tags, step
+            if code == 0:
+                break
+        assert code == 0
+        assert step >= 6
+
+
+def _names(tags: tuple[str, ...]) -> set[str]:
+    return {tag.rpartition(":")[2] + ("_build" if "_build:" in tag else "") for tag in tags}

@@ -1,0 +1,148 @@
+"""A wheel index: PEP 503 as HTML, PEP 691 and 700 as JSON, metadata of wheels by themselves (PEP 658)."""
+
+import datetime as dt
+import hashlib
+import html
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from attrs import Factory, define, evolve, frozen
+
+from tests.integration.world.filler import filler
+from tests.integration.world.serving import Answer
+
+JSON: Final = "application/vnd.pypi.simple.v1+json"
+Fault = Literal["", "build", "import", "hang"]
+"""`build`: it can be resolved and fetched, and its install fails; `import`: it installs, and importing it fails;
+`hang`: importing it takes an hour."""
+
+_CODE: Final[Mapping[str, str]] = {
+    "": "",
+    "build": "",
+    "import": 'raise ImportError("this release is broken")\n',
+    "hang": "import time\n\ntime.sleep(3600)\n",
+}
+_STAMP: Final = (2026, 1, 1, 0, 0, 0)
+
+
+@frozen(kw_only=True)
+class _Wheel:
+    name: str
+    version: str
+    data: bytes
+    metadata: bytes
+    uploaded: dt.datetime
+
+    @property
+    def file(self) -> str:
+        return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+
+    def entry(self) -> dict[str, object]:
+        """Return what PEP 691 has of a file."""
+        return {
+            "filename": self.file,
+            "url": f"/files/{self.file}",
+            "hashes": {"sha256": hashlib.sha256(self.data).hexdigest()},
+            "size": len(self.data),
+            "upload-time": f"{self.uploaded:%Y-%m-%dT%H:%M:%S.%fZ}",
+            "requires-python": ">=3.8",
+            "core-metadata": {"sha256": hashlib.sha256(self.metadata).hexdigest()},
+            "yanked": False,
+        }
+
+
+@define(kw_only=True)
+class Wheels:
+    """What the index holds."""
+
+    files: list[_Wheel] = Factory(list)
+
+    def add(  # noqa: PLR0913 - all but two are named by the caller
+        self,
+        name: str,
+        version: str,
+        *,
+        uploaded: dt.datetime,
+        requires: tuple[str, ...],
+        fault: Fault,
+        size: int,
+    ) -> None:
+        """Add a wheel with one module, named as the package; one of the same version is replaced."""
+        self.files = [each for each in self.files if (each.name, each.version) != (name, version)]
+        head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: >=3.8\n"
+        metadata = (head + "".join(f"Requires-Dist: {each}\n" for each in requires)).encode()
+        module = name.replace("-", "_")
+        self.files.append(
+            _Wheel(
+                name=name,
+                version=version,
+                metadata=metadata,
+                data=_archive(f"{module}-{version}.dist-info", module, metadata, fault, size),
+                uploaded=uploaded,
+            )
+        )
+
+    def pass_time(self, time: dt.timedelta) -> None:
+        """Let everything be uploaded so much earlier."""
+        self.files = [evolve(each, uploaded=each.uploaded - time) for each in self.files]
+
+    def routes(self, path: str, headers: Mapping[str, str]) -> Answer | None:
+        """Find what an index has."""
+        if found := re.fullmatch(r"/simple/([^/]+)/", path):
+            files = [wheel for wheel in self.files if wheel.name == found[1]]
+            if not files:
+                return None
+            return _project(found[1], files, as_json=JSON in headers.get("accept", ""))
+        for wheel in self.files:
+            if path == f"/files/{wheel.file}":
+                return Answer(body=wheel.data)
+            if path == f"/files/{wheel.file}.metadata":
+                return Answer(body=wheel.metadata)
+        return None
+
+
+def _project(name: str, files: list[_Wheel], *, as_json: bool) -> Answer:
+    entries = [wheel.entry() for wheel in files]
+    if as_json:
+        document = {
+            "meta": {"api-version": "1.1"},
+            "name": name,
+            "versions": [wheel.version for wheel in files],
+            "files": entries,
+        }
+        return Answer(body=json.dumps(document).encode(), kind=JSON)
+    links = []
+    for wheel, entry in zip(files, entries, strict=True):
+        sha256 = hashlib.sha256(wheel.data).hexdigest()
+        metadata = hashlib.sha256(wheel.metadata).hexdigest()
+        python = html.escape(str(entry["requires-python"]))
+        links.append(
+            f'<a href="{entry["url"]}#sha256={sha256}" data-requires-python="{python}"'
+            f' data-core-metadata="sha256={metadata}">{wheel.file}</a><br>\n'
+        )
+    return Answer(
+        body=f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode(), kind="text/html"
+    )
+
+
+def _archive(info: str, module: str, metadata: bytes, fault: Fault, size: int) -> bytes:
+    version = info.removeprefix(f"{module}-").removesuffix(".dist-info")
+    files = {
+        f"{module}.py": f'__version__ = "{version}"\n{_CODE[fault]}'.encode(),
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: isol8\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    if size:
+        files[f"{module}_filler.bin"] = filler(f"{module} {version}", size)
+    if fault == "build":
+        files["../outside.py"] = b"# which an installer refuses\n"
+    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD")).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _STAMP), data)
+    return buffer.getvalue()
