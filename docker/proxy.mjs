@@ -13,7 +13,7 @@
 
 import { Buffer } from "node:buffer";
 import { lookup } from "node:dns";
-import { openSync, write } from "node:fs";
+import { openSync, readFileSync, write } from "node:fs";
 import { connect, createServer, isIPv4, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
@@ -345,7 +345,6 @@ class Pattern {
     this.start = this.build(anchored ? whole : tree, accept);
     this.accept = accept;
     this.seen = new Uint32Array(this.states.length);
-    this.round = 0;
   }
 
   add(state) {
@@ -389,8 +388,8 @@ class Pattern {
   /** @param {string} host */
   matches(host) {
     let active = [];
+    this.seen.fill(0); // counted on from host to host, rounds would outgrow the array's numbers one day
     for (let at = 0; ; at += 1) {
-      this.round += 1;
       const reached = [];
       const code = host.charCodeAt(at - 1);
       for (const state of active) {
@@ -399,7 +398,7 @@ class Pattern {
         }
       }
       this.follow(this.start, host, at, reached);
-      if (this.seen[this.accept] === this.round) {
+      if (this.seen[this.accept] === at + 1) {
         return true;
       }
       if (at === host.length) {
@@ -414,10 +413,10 @@ class Pattern {
     const pending = [first];
     while (pending.length > 0) {
       const index = pending.pop();
-      if (this.seen[index] === this.round) {
+      if (this.seen[index] === at + 1) {
         continue;
       }
-      this.seen[index] = this.round;
+      this.seen[index] = at + 1;
       const state = this.states[index];
       if (state.codes) {
         reached.push(index);
@@ -524,6 +523,11 @@ const SPECIAL = [
 const GLOBAL_IPV6 = parseNetwork("2000::/3");
 const MAPPED = parseNetwork("::ffff:0:0/96");
 
+/** The IPv4 address that ::ffff:1.2.3.4 is; any other as it stands. */
+function unmapped(address) {
+  return isIn(address, MAPPED) ? ipv4(address.value & 0xffffffffn) : address;
+}
+
 /**
  * What keeps an address from being public; null if nothing does.
  *
@@ -536,8 +540,8 @@ function specialKind(address) {
 
 // Where an IPv4 address stands in an IPv6 address that leads to it: network, bits behind it, and what is flipped.
 const CARRIERS = [
-  ["::ffff:0:0/96", 0n, 0n], ["::/96", 0n, 0n], ["64:ff9b::/96", 0n, 0n], ["2002::/16", 80n, 0n],
-  ["2001::/32", 0n, 0xffffffffn],
+  ["::ffff:0:0/96", 0n, 0n], ["::/96", 0n, 0n], ["64:ff9b::/96", 0n, 0n], ["64:ff9b:1::/48", 0n, 0n],
+  ["2002::/16", 80n, 0n], ["2001::/32", 0n, 0xffffffffn],
 ].map(([network, shift, flip]) => ({ network: parseNetwork(network), shift, flip }));
 
 /**
@@ -659,10 +663,11 @@ function parseSeconds(text) {
 }
 
 function parseListener(text) {
-  const address = parseAddress(text);
-  if (!address || text.includes("%")) {
+  const parsed = parseAddress(text);
+  if (!parsed || text.includes("%")) {
     throw new Error(`"${text}" is not an address to listen on`);
   }
+  const address = unmapped(parsed);
   if (specialKind(address) === "unspecified") {
     networkInterfaces(); // each request may need it, and Deno may not permit it
   }
@@ -683,16 +688,22 @@ function openLog(text) {
 // ---- Log: one JSON object a line -----------------------------------------------------------------------------------
 
 const MOST_UNWRITTEN = 1 << 18;
-const unwritten = { text: "", busy: false, broken: "" };
+const unwritten = { text: "", busy: false, broken: "", lost: 0 };
 
-/** Write an object as one line of ASCII, whatever strings it has. */
-function log(entry) {
-  const plain = JSON.stringify({ time: new Date().toISOString(), ...entry });
-  const escape = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  if (unwritten.text.length < 2 * MOST_UNWRITTEN) {
-    unwritten.text += `${plain.replace(/[^\x20-\x7e]/g, escape)}\n`;
+/** Write an object as one line of ASCII, whatever strings it has; one that is spare is lost if too much waits already. */
+function log(entry, { isSpare = false } = {}) {
+  if (isSpare && unwritten.text.length > MOST_UNWRITTEN) {
+    unwritten.lost += 1;
+  } else {
+    addLine(entry);
   }
   flushLog();
+}
+
+function addLine(entry) {
+  const plain = JSON.stringify({ time: new Date().toISOString(), ...entry });
+  const escape = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  unwritten.text += `${plain.replace(/[^\x20-\x7e]/g, escape)}\n`;
 }
 
 function flushLog() {
@@ -706,6 +717,10 @@ function flushLog() {
     unwritten.busy = false;
     unwritten.broken = error && error.code !== "EAGAIN" ? String(error.code) : "";
     unwritten.text = unwritten.text.slice(error ? 0 : written);
+    if (unwritten.lost > 0 && unwritten.text.length <= MOST_UNWRITTEN) {
+      addLine({ event: "warning", warning: `${unwritten.lost} refusals are not on record: the log was not written fast enough` });
+      unwritten.lost = 0;
+    }
     if (error) {
       setTimeout(flushLog, 100);
     } else {
@@ -756,11 +771,6 @@ function normalisedIPv6(text) {
     throw malformed("bad IPv6 address");
   }
   return unmapped(address).text;
-}
-
-/** The IPv4 address that ::ffff:1.2.3.4 is; any other as it stands. */
-function unmapped(address) {
-  return isIn(address, MAPPED) ? ipv4(address.value & 0xffffffffn) : address;
 }
 
 const NAME = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
@@ -833,18 +843,60 @@ async function vettedAddresses(target, what, entry) {
   return answers;
 }
 
+const HOSTS = "/etc/hosts";
+const IS_DENO = Boolean(process.versions.deno);
+let lookups = 0;
+
+if (IS_DENO) {
+  process.env.LOCALDOMAIN = "."; // glibc's list of domains that names are completed with
+}
+
 /** @returns {Promise<Address[]>} */
 function resolved(host, refuse) {
+  // Those that were given up go on, and would pile up: what they wait for can't be told to stop.
+  if (lookups >= settings.connections) {
+    throw new Refusal(503, "limit: lookups", `${host} cannot be looked up: too many names are waited for`);
+  }
   return new Promise((resolve, reject) => {
-    lookup(host, { all: true, verbatim: true }, (error, found) => {
-      const answers = (found ?? []).map(({ address }) => parseAddress(address));
+    const settle = (error, found) => {
+      const answers = found.map(parseAddress);
       if (error || answers.length === 0 || answers.includes(null)) {
         reject(refuse("dns", `it has no address (${error?.code ?? "no answer"})`));
       } else {
         resolve(answers);
       }
+    };
+    const known = IS_DENO ? [] : knownAddresses(host);
+    if (known.length > 0) {
+      settle(null, known);
+      return;
+    }
+    lookups += 1;
+    lookup(absolute(host), { all: true, verbatim: true }, (error, found) => {
+      lookups -= 1;
+      settle(error, (found ?? []).map(({ address }) => address));
     });
   });
+}
+
+/**
+ * A name as it is looked up, so that it is not completed with the container's search domains: what was judged is
+ * `evil`, and not `evil.example.org`. musl, under Node and Bun, wants a final dot, which names in HOSTS don't have.
+ */
+function absolute(host) {
+  return IS_DENO ? host : `${host}.`;
+}
+
+/** What HOSTS says about a name. Deno may not read it, and finds its names without. */
+function knownAddresses(host) {
+  let text = "";
+  try {
+    text = readFileSync(HOSTS, "latin1");
+  } catch {
+    return [];
+  }
+  const lines = text.split("\n").map((line) => line.replace(/#.*/, "").toLowerCase().split(/\s+/).filter(Boolean));
+  return lines.filter(([, ...names]) => names.some((name) => name === host || name === `${host}.`)).map(([address]) => address);
 }
 
 /** Whether a connection there would end up here. */
@@ -1066,8 +1118,16 @@ async function readFields(source) {
     if (!TOKEN.test(name)) {
       throw source.fault(/^[ \t]/.test(line) ? "obs-fold" : "bad header name");
     }
-    fields.push([name, line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "")]);
+    fields.push([name, withoutBlanks(line, colon + 1)]);
   }
+}
+
+/** A line from `start` on, without blanks at either end; an expression would take a time that grows as their square. */
+function withoutBlanks(line, start) {
+  let end = line.length;
+  for (; start < end && " \t".includes(line[start]); start += 1);
+  for (; start < end && " \t".includes(line[end - 1]); end -= 1);
+  return line.slice(start, end);
 }
 
 /** @param {Fields} fields */
@@ -1455,12 +1515,12 @@ class Connection {
   enter(state) {
     this.state = state;
     const limits = { waiting: settings.idle, header: settings.header, dial: Infinity, busy: settings.idle };
-    this.deadline = Date.now() + limits[state];
+    this.deadline = performance.now() + limits[state];
   }
 
   touch() {
     if (this.state === "busy") {
-      this.deadline = Date.now() + settings.idle;
+      this.deadline = performance.now() + settings.idle;
     }
   }
 
@@ -1511,16 +1571,17 @@ class Connection {
     const what = method === "CONNECT" ? "CONNECT" : "request";
     entry.rule = judge(target, what);
     this.enter("dial");
-    const began = Date.now();
+    const began = performance.now();
     const { socket, address } = await within(settings.dial, vettedAddresses(target, what, entry))
       .then((addresses) => dial(addresses, target.port, {
-        milliseconds: Math.max(began + settings.dial - Date.now(), 1),
+        milliseconds: Math.max(began + settings.dial - performance.now(), 1),
         isTunnel: method === "CONNECT",
       }))
       .catch((error) => {
         throw error instanceof Refusal ? error : unreachable(target, error);
       });
     entry.address = address.text;
+    entry.isDialled = true;
     this.enter("busy");
     this.server = socket;
     socket.setNoDelay(true);
@@ -1571,7 +1632,9 @@ function unreachable({ host }, error) {
 /** Serve a connection until it ends; each request leaves a line in the log. */
 async function serve(connection) {
   for (let again = true; again;) {
-    const entry = { method: null, host: null, port: null, address: null, rule: null, up: 0, down: 0, began: performance.now() };
+    const entry = {
+      method: null, host: null, port: null, address: null, rule: null, up: 0, down: 0, began: performance.now(), isDialled: false,
+    };
     let decision = "allow";
     try {
       const request = await connection.next(entry);
@@ -1621,9 +1684,11 @@ function asRefusal(error, { host }) {
 }
 
 function logRequest(decision, entry) {
-  const { method, host, port, address, rule, up, down, began } = entry;
+  const { method, host, port, address, rule, up, down, began, isDialled } = entry;
   const duration = Math.round(performance.now() - began) / 1000;
-  log({ method: method && method.slice(0, 32), host, port, address, decision, rule, bytes: { up, down }, duration });
+  const line = { method: method && method.slice(0, 32), host, port, address, decision, rule, bytes: { up, down }, duration };
+  // Refusals can be had without end; what was dialled is no more than there are connections, and always on record.
+  log(line, { isSpare: !isDialled });
 }
 
 /**
@@ -1790,7 +1855,7 @@ function accept(client) {
   Promise.all([closing(client), serve(connection)]).then(() => {
     connections.delete(connection);
     if (isDraining && connections.size === 0) {
-      exit(Date.now() + LINGER);
+      exit(performance.now() + LINGER);
     }
   });
 }
@@ -1803,7 +1868,7 @@ function turnAway(client) {
     return;
   }
   turnedAway += 1;
-  log({ decision: "refuse", rule: "limit: connections" });
+  log({ decision: "refuse", rule: "limit: connections" }, { isSpare: true });
   const limit = setTimeout(() => client.destroy(), LINGER);
   client.on("close", () => {
     turnedAway -= 1;
@@ -1827,16 +1892,16 @@ function drain() {
   }
   setTimeout(() => {
     connections.forEach((connection) => connection.stop(new Refusal(503, "limit: drain", "the proxy is ending")));
-    setTimeout(exit, SWEEP, Date.now() + LINGER);
+    setTimeout(exit, SWEEP, performance.now() + LINGER);
   }, settings.drain);
   if (connections.size === 0) {
-    exit(Date.now() + LINGER);
+    exit(performance.now() + LINGER);
   }
 }
 
 /** End the process once the log is written, or at the latest then. */
 function exit(latest) {
-  if (unwritten.text === "" || Date.now() >= latest) {
+  if (unwritten.text === "" || performance.now() >= latest) {
     process.exit(0);
   }
   setTimeout(exit, 10, latest);
@@ -1868,6 +1933,6 @@ server.listen(settings.port, settings.host.text, () => {
   logWarnings();
   console.log(`isol8 proxy listening on ${authorityOf(listener, null)}`);
 });
-setInterval(() => connections.forEach((connection) => connection.expire(Date.now())), SWEEP);
+setInterval(() => connections.forEach((connection) => connection.expire(performance.now())), SWEEP);
 process.on("SIGTERM", drain);
 process.on("SIGINT", drain);

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from tests.integration.proxy.filters import Execute, Filters
-from tests.integration.proxy.world import NAMESERVER
+from tests.integration.proxy.world import KNOWN, NAMESERVER, SEARCH
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -49,6 +49,8 @@ def world(base_images: Mapping[str, str], start_container: Callable[..., str], e
         network_mode="none",
         cap_add=["NET_ADMIN"],
         dns=[NAMESERVER],
+        dns_search=[SEARCH],
+        extra_hosts=KNOWN,
         sysctls={"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv4.ip_unprivileged_port_start": "0"},
     )
     done = execute(

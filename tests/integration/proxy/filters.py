@@ -108,14 +108,16 @@ class Filters:
         self._next = first_port
         self._made: dict[str, Filter] = {}
 
-    def start(self, environment: Mapping[str, str], *, has_log: bool = True) -> Filter:
+    def start(
+        self, environment: Mapping[str, str], *, has_log: bool = True, host: str = "127.0.0.1"
+    ) -> Filter:
         """Start a filter by its launcher, and return once it listens; its log can be read if it has one."""
         port = self._next
         self._next += 1
         settings = {"ISOL8_PROXY_PORT": str(port), "ISOL8_PROXY_LOG": _log(port), **environment}
         script = f"""
 isol8-proxy > /tmp/{port}.out 2>&1 &
-timeout {PATIENCE} sh -c 'until nc -z 127.0.0.1 {port}; do sleep 0.02; done' || cat /tmp/{port}.out >&2
+timeout {PATIENCE} sh -c 'until nc -z {host} {port}; do sleep 0.02; done' || cat /tmp/{port}.out >&2
 echo $!
 """
         done = self.execute(self.container, "sh", "-c", script, environment=settings)

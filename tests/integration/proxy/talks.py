@@ -265,6 +265,36 @@ def slow_dial() -> None:
     show([unnamed.status(), untaken.status()], 0.9 < time.monotonic() - began < 4)
 
 
+def blanks() -> None:
+    """Send heads that are blanks for the most part, which cost no more to read than letters do."""
+    best = {}
+    for fill in "a ":
+        lines = f"X-A: a{fill * 16_000}a\r\n" * 4
+        tries = []
+        for _ in range(7):
+            began = time.monotonic()
+            tries.append((Link(HEAD.format("GET", "/", lines)).status(), time.monotonic() - began))
+        best[fill] = min(took for status, took in tries if status == 201)
+    show(best[" "] < 5 * best["a"] + 0.05)
+
+
+def many_lookups() -> None:
+    """Ask for names that nobody resolves, one after the other: those that are given up on are bounded."""
+    show(*[Link(HEAD.format("GET", "/", "").replace("public", "silent")).status() for _ in range(6)])
+    show(Link("GET http://8.8.8.8/ HTTP/1.1\r\nHost: 8.8.8.8\r\n\r\n").status())
+
+
+def flooded_log() -> None:
+    """Open a tunnel, fill the log that nobody reads with refusals, and end the tunnel."""
+    tunnel = Link("CONNECT public.test:443 HTTP/1.1\r\nHost: public.test\r\n\r\n")
+    opened = tunnel.status()
+    name = f"{'a' * 60}." * 4 + "test"
+    request = f"GET http://{name}:81/ HTTP/1.1\r\nHost: {name}:81\r\n\r\n"
+    statuses = {Link(request).status() for _ in range(2_500)}
+    tunnel.socket.shutdown(socket.SHUT_WR)
+    show(opened, sorted(statuses), len(tunnel.stream.read()))
+
+
 def deaf_log() -> None:
     """Fill the log that nobody reads, until requests are refused, and not kept waiting."""
     for number in range(20_000):
@@ -318,6 +348,9 @@ TALKS: dict[str, Callable[[], None]] = {
         slow_head,
         silence,
         slow_dial,
+        blanks,
+        many_lookups,
+        flooded_log,
         deaf_log,
         drained,
     )

@@ -18,6 +18,7 @@ EXPECTED: dict[str, tuple[dict[str, str], list[object]]] = {
     "slow_head": ({"ISOL8_PROXY_HEADER_SECONDS": "1"}, [[503, 503, 503], True]),
     "silence": ({"ISOL8_PROXY_IDLE_SECONDS": "1"}, [[503, 503], [0, 0], "helloxxxxxxxxy"]),
     "slow_dial": ({"ISOL8_PROXY_DIAL_SECONDS": "1", "ISOL8_ALLOW_PORTS": "8002"}, [[503, 503], True]),
+    "blanks": ({}, [True]),
 }
 
 
@@ -30,6 +31,16 @@ def test_past_a_limit_a_client_gets_503(filters: Filters, in_world: Callable[...
     assert first == expected
     assert others in ([], [[True]])
     proxy.stop()
+
+
+def test_lookups_do_not_pile_up(filters: Filters, in_world: Callable[..., str]) -> None:
+    """Those that were given up on count as well; past as many as connections there may be, no more are begun."""
+    proxy = filters.start({"ISOL8_PROXY_CONNECTIONS": "4", "ISOL8_PROXY_DIAL_SECONDS": "0.5"})
+    told = in_world("talks.py", str(proxy.port), "many_lookups").splitlines()
+    assert [json.loads(line) for line in told] == [[503] * 6, [201]]
+    rules = [line["rule"] for line in proxy.log(7)]
+    assert rules == ["limit: dial"] * 4 + ["limit: lookups"] * 2 + ["whitelist: empty"]
+    proxy.stop("KILL")
 
 
 def test_it_drains(filters: Filters, execute: Execute, world: str) -> None:
@@ -57,6 +68,25 @@ def test_no_log_no_request(filters: Filters, execute: Execute, in_world: Callabl
     proxy = filters.start({"ISOL8_PROXY_LOG": "/tmp/deaf"}, has_log=False)
     assert json.loads(in_world("talks.py", str(proxy.port), "deaf_log")) == [503]
     proxy.stop("KILL")
+
+
+@pytest.mark.parametrize("filters", ["node", "bun"], indirect=True)
+def test_refusals_push_nothing_out_of_the_log(
+    filters: Filters, execute: Execute, in_world: Callable[..., str]
+) -> None:
+    """What was let through is on record although the log is full of refusals; of those it says how many are not."""
+    script = "rm -f /tmp/slow; mkfifo /tmp/slow; sleep 600 < /tmp/slow > /dev/null 2>&1 & sleep 0.2"
+    execute(filters.container, "sh", "-c", script)
+    proxy = filters.start({"ISOL8_PROXY_LOG": "/tmp/slow"}, has_log=False)
+    assert json.loads(in_world("talks.py", str(proxy.port), "flooded_log")) == [200, [403, 503], 0]
+    execute(filters.container, "sh", "-c", "cat /tmp/slow > /tmp/heard & sleep 1")
+    proxy.stop()
+    proxy.wait_for_end()
+    lines = [json.loads(line) for line in execute(filters.container, "cat", "/tmp/heard").stdout.splitlines()]
+    assert [line["decision"] for line in lines if line.get("method") == "CONNECT"] == ["allow"]
+    (lost,) = [int(str(line["warning"]).split(" ")[0]) for line in lines if line.get("event") == "warning"]
+    assert lost > 0
+    assert lost + sum(line.get("port") == 81 for line in lines) == 2_500
 
 
 @pytest.mark.parametrize("filters", ["node", "bun"], indirect=True)
@@ -118,6 +148,18 @@ def test_its_own_address_is_always_refused(filters: Filters) -> None:
     answers = proxy.ask([get(f"{host}:{proxy.port}") for host in hosts])
     assert [(answer.status, answer.dials) for answer in answers] == [(403, ())] * len(hosts)
     assert [line["rule"] for line in proxy.log(len(hosts))] == ["address: own"] * len(hosts)
+    proxy.stop()
+
+
+def test_its_own_address_has_one_form(filters: Filters) -> None:
+    """An address to listen on that is written as a mapped one is refused as the one it stands for."""
+    own = "20.20.20.21"
+    settings = {"ISOL8_ALLOW_NETS": "0.0.0.0/0,::/0", "ISOL8_PROXY_HOST": f"::ffff:{own}"}
+    ports = ",".join(str(port) for port in range(8100, 8600))
+    proxy = filters.start({**settings, "ISOL8_ALLOW_PORTS": ports}, host=own)
+    request = get(f"{own}:{proxy.port}").replace("\r\n", "\\r\\n")
+    filters.execute(filters.world, "sh", "-c", f"printf '{request}' | nc {own} {proxy.port}")
+    assert [line["rule"] for line in proxy.log(1)] == ["address: own"]
     proxy.stop()
 
 

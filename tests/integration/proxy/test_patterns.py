@@ -90,6 +90,17 @@ def test_agrees_with_the_engine(filters: Filters) -> None:
     assert told["hardSeconds"] < 2
 
 
+def test_does_not_tire(filters: Filters) -> None:
+    """A pattern still matches after more steps than it can count: here to 255, elsewhere to four billion."""
+    program = """
+const pattern = new Pattern("^evil[.]test$", false);
+pattern.seen = new Uint8Array(pattern.states.length);
+for (let i = 0; i < 300; i += 1) pattern.matches("a".repeat(i % 254));
+console.log(pattern.matches("evil.test"), pattern.matches("evil.tests"));
+"""
+    assert _run(filters, _matcher() + program).split() == ["true", "false"]
+
+
 def test_takes_what_it_says(filters: Filters) -> None:
     """A capital stands for its small letter too, but a negated class keeps to the letter."""
     rows = json.dumps([row[:2] for row in TAKEN])

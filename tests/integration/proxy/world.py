@@ -27,6 +27,7 @@ ZONE = {
     "public.test": (PUBLIC,),
     "blocked.test": (FORBIDDEN,),
     "other.test": (PUBLIC,),
+    "www.public.test": (PUBLIC,),
     "two.test": ("8.8.8.8", "8.8.4.4"),
     "six.test": (PUBLIC_6,),
     "both.test": (PUBLIC, PUBLIC_6),
@@ -51,6 +52,10 @@ ZONE = {
 }
 SILENT = ("silent.test",)
 FAILING = ("failing.test",)
+SEARCH = "test"
+"""The domain that a resolver completes names with, unless it is told that they are complete."""
+KNOWN = {"known.test": PUBLIC, "known": PUBLIC_6, "known-private.test": "10.1.2.3"}
+"""What /etc/hosts says, beside its own."""
 REBINDING = "rebinding.test"
 """A name that is public when first asked for, and this machine from then on."""
 
@@ -279,9 +284,9 @@ class _Control(StreamRequestHandler):
     def handle(self) -> None:
         self.rfile.readline()
         time.sleep(0.01)  # a dial is recorded by a thread of its own
-        told = json.dumps({"dials": _dials[:], "queries": _queries[:]}).encode()
-        _dials.clear()
-        _queries.clear()
+        # Taken one by one: what another thread adds meanwhile is for the next time.
+        dials, queries = ([seen.pop(0) for _ in range(len(seen))] for seen in (_dials, _queries))
+        told = json.dumps({"dials": dials, "queries": queries}).encode()
         self.wfile.write(told)
 
 
