@@ -19,6 +19,7 @@ from isol8_tasks.reporter import failure_lines, open_screen
 from isol8_tasks.running import INTERRUPTED, QUIET, WAIT, one_line
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, flag_request, session
+from isol8_tasks.telling import Failure
 from isol8_tasks.units import parse_duration
 
 _UNKNOWN: Final = SourceUnavailableError.exit_code
@@ -132,7 +133,10 @@ def _build(wait: float, params: Mapping[str, Any]) -> int:
 
 def _resolved(current: Session) -> int:
     """Write the manifest where there was nothing to build: leftovers of a run that was cut off go with it."""
-    current.resolve()
+    try:
+        current.resolve()
+    except Isol8Error as error:
+        current.failures.append(Failure(subject="resolve", error=error))
     return 0
 
 
