@@ -217,7 +217,7 @@ class TestMistakes:
                 pytest.param(
                     f"[images.{name}]\nruntime = 'bash'\nsetup = 'true'",
                     f"1: images.{name}: a name that is kept for other images (those with -custom or -held in them, "
-                    "and those that end in -previous, -rejected or -candidate)",
+                    "and those that end in -previous, -rejected, -candidate or -pushing)",
                     id=name,
                 )
                 for name in (
