@@ -15,6 +15,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     view          what a run knows: it reads, observes and decides, each once
     build         one image: build under a private tag, check, promote
     exchange      an image goes to a registry, or comes from one and takes its tags
+    pinned        the Dockerfile of an image in exactly the versions that were resolved
     workspace     the folder worked in: deps.toml, docker/, the manifest, the lock, the clock
     verify/       runs an image as the clients do, and tells what it does not hold of what it promises
     freshness/    whether images are as new as their sources, and the account of a refresh

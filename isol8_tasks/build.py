@@ -15,11 +15,13 @@ from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.graph import short_id, standin_args, upstream_id
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.pinned import render_pinned
 from isol8_tasks.plan.observed import Observed, private_repository
 from isol8_tasks.plan.triggers import Triggers, encode_triggers, rememberable
 from isol8_tasks.promotion import child, client_tags, drop, promote, reject
 from isol8_tasks.redact import redact
 from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.updates import Resolution
 
 
 @frozen(kw_only=True)
@@ -57,8 +59,11 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     on_event: OnEvent,
     check: Check,
     force: bool = False,
+    resolution: Resolution | None = None,
 ) -> Outcome:
     """Build, check and promote the image; whatever had its tag stays as `-previous`.
+
+    With a resolution its packages are installed in exactly these versions.
 
     Until the last step the public tag is as it was, so a failure or a kill anywhere loses nothing. An image that
     does not pass its check is kept as `-rejected`, for a look.
@@ -67,15 +72,17 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     record = _record(spec, observed, origin)
     ours = {**labels.write(evolve(record, role="candidate")), **_annotations(spec, observed, origin, record)}
     inherited = _parent_labels(spec, observed)
+    dockerfile = render_pinned(spec, resolution) if resolution else spec.dockerfile
     engine.build(
         BuildRequest(
             tag=candidate,
-            dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
+            dockerfile=dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
             target=spec.target,
             context=context if spec.kind == "base" else {},
             args=dict(spec.args),
             labels={**labels.hidden(inherited), **ours},
-            no_cache=force,
+            # A step that is the same as before may still bring something newer.
+            no_cache=force or (resolution is not None and not resolution.lockfile),
         ),
         on_event,
     )

@@ -124,7 +124,7 @@ def _created(connection: Connection, request: RunRequest) -> Iterator[str]:
     """Make a container, and take it away at the end in whatever state it is."""
     try:
         made = connection.call(
-            "POST", "/containers/create", f"run {request.image}", body=_description(request)
+            "POST", "/containers/create", f"run {request.image}", body=_description(request, connection)
         )
     except RefusedError as error:
         if error.status == _NOT_FOUND:
@@ -174,15 +174,17 @@ def _followed(connection: Connection, container: str, seconds: float, streams: _
     )
 
 
-def _description(request: RunRequest) -> Mapping[str, Any]:
+def _description(request: RunRequest, connection: Connection) -> Mapping[str, Any]:
     """Say to the engine what isol8's clients say (packages/core/src/engine/docker.ts), and less where it is safe to."""
     # It ends by itself, should nobody be there any more to end it.
     limit = ("timeout", "-s", "KILL", str(math.ceil(request.seconds) + _GRACE_SECONDS))
+    # What goes to the network goes the way that builds go.
+    environment = {**(connection.proxies() if request.online else {}), **request.environment}
     described: dict[str, Any] = {
         "Image": request.image,
         "Cmd": [*limit, *request.command],
         "User": request.user,
-        "Env": [f"{name}={value}" for name, value in sorted(request.environment.items())],
+        "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
         "Labels": {LABEL: request.image},
         "WorkingDir": "/sandbox",
         "NetworkDisabled": not (request.resolver or request.online),

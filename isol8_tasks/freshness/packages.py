@@ -1,20 +1,305 @@
-"""What the package sources of an image have that it does not."""
+"""What the package sources of an image have that it does not, and exactly what a build would install.
+
+The ecosystem's own tool resolves the packages in the image that they are installed on, so that what is noticed is
+what a build comes to.
+"""
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
+from itertools import groupby, zip_longest
+from typing import Final
+
+from attrs import evolve, frozen
 
 from isol8_tasks.engine.containers import SandboxEngine
+from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
+from isol8_tasks.freshness.asking import Question, ask, ask_apk, ask_release, upstream_packages
+from isol8_tasks.inventory import Ecosystem, Package, decode
+from isol8_tasks.packages import parse_spec
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
+from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.settings import RefreshSettings
-from isol8_tasks.updates import PackageNews
+from isol8_tasks.updates import PackageNews, Pin, Resolution, Update
 
 
-def package_news(  # noqa: D103
-    spec: ImageSpec,  # noqa: ARG001
-    observed: Observed,  # noqa: ARG001
-    engine: SandboxEngine,  # noqa: ARG001
+@frozen(kw_only=True)
+class Holdings:
+    """What an image has, and what the image that it is installed on has."""
+
+    there: frozenset[Package]
+    parent: frozenset[Package]
+
+    @property
+    def own(self) -> tuple[Package, ...]:
+        """What came with this image."""
+        return tuple(sorted(self.there - self.parent))
+
+
+def package_news(
+    spec: ImageSpec,
+    observed: Observed,
+    engine: SandboxEngine,
     *,
-    settings: RefreshSettings,  # noqa: ARG001
-    now: dt.datetime,  # noqa: ARG001
+    settings: RefreshSettings,
+    now: dt.datetime,
 ) -> PackageNews:
-    return PackageNews()
+    """Return what is newer of an image's packages, and what a build has to install for it.
+
+    May be called from several threads.
+
+    Raises:
+        SourceUnavailableError: a source can't be asked, or does not tell what has to be known.
+
+    """
+    holdings = _holdings(spec, observed)
+    if spec.parent is None:
+        return _base_news(spec, observed, engine, settings=settings, now=now)
+    if not spec.inputs.packages:
+        return PackageNews()
+    if RUNTIMES[spec.runtime].ecosystem == "apk":
+        answer = ask_apk(f"{observed.repository}:{spec.name}", engine, dict(spec.args))
+        return apk_custom_news(answer, holdings, settings, now)
+    question = evolve(
+        _question(spec, observed, holdings),
+        cutoff=_cutoff(settings.min_age, now),
+        cutoffs=_cutoffs(spec, settings, now),
+    )
+    return registry_news(ask(question, engine), holdings, question)
+
+
+def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEngine) -> Resolution:
+    """Return what an image has of its own as exact pins, in the form that it can be built from again.
+
+    Raises:
+        SourceUnavailableError: a source can't be asked, or has not any more what is installed.
+
+    """
+    holdings = _holdings(spec, observed)
+    ecosystems = _ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
+    own = [package for package in holdings.own if package.ecosystem in ecosystems]
+    if not spec.inputs.packages or ecosystems == ("apk",):
+        return Resolution(pins=tuple(Pin(**_identity(each)) for each in own))
+    question = evolve(_question(spec, observed, holdings), only=True)
+    answer = ask(question, engine)
+    image = f"{observed.repository}:{spec.name}"
+    if answer.found is None:
+        raise SourceUnavailableError(f"{image}: what is installed can't be had again: {answer.failure}")
+    expected = outcome(answer.found, holdings.parent)
+    if other := _differences(_relevant(holdings.there, ecosystems), _relevant(expected, ecosystems)):
+        raise SourceUnavailableError(
+            f"{image}: its source gives {other[0].name} {other[0].new or '(nothing)'} where "
+            f"{other[0].old or 'nothing'} is installed; build the image anew: doit setup"
+        )
+    return _resolution(answer.found, holdings.parent)
+
+
+def registry_news(answer: Answer, holdings: Holdings, question: Question) -> PackageNews:
+    """Judge what an index or a registry had to say of an image."""
+    if answer.settled:
+        return PackageNews()
+    if answer.found is None and answer.newest is None:
+        raise SourceUnavailableError(
+            f"{question.image}: {' '.join(question.specs)} can't be resolved: {answer.failure}"
+        )
+    ecosystems = _ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
+    there = _relevant(holdings.there, ecosystems)
+    # Where only what is too young fits together, nothing can be let in yet.
+    expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
+    updates = _dated(_differences(there, expected), answer.found)
+    young: tuple[Update, ...] = ()
+    if answer.newest is not None:
+        young = _dated(
+            _differences(expected, _relevant(outcome(answer.newest, holdings.parent), ecosystems)),
+            answer.newest,
+        )
+    for each in young:
+        if Package(ecosystem=each.ecosystem, name=each.name, version=each.new) in answer.untold:
+            raise SourceUnavailableError(
+                f"{each.name} {each.new}: its source does not tell when it came out, so that min_age can't be "
+                f'kept; write min_ages = {{ "{each.name}" = "0" }} under [refresh] to let it in at once'
+            )
+    return PackageNews(
+        updates=updates,
+        young=young,
+        resolution=_resolution(answer.found, holdings.parent) if updates and answer.found else None,
+    )
+
+
+def apk_custom_news(
+    answer: ApkAnswer, holdings: Holdings, settings: RefreshSettings, now: dt.datetime
+) -> PackageNews:
+    """Judge what apk would upgrade in an image, as far as it is not the parent's."""
+    own = {package.name for package in holdings.own if package.ecosystem == "apk"}
+    kept = {package.name for package in holdings.parent if package.ecosystem == "apk"} - own
+    changes = ApkAnswer(changes=tuple(each for each in answer.changes if each.name not in kept))
+    updates, young = _by_age(_apk_updates(changes), settings, now)
+    if not updates:
+        return PackageNews(young=young)
+    versions = {package.name: package.version for package in holdings.own if package.ecosystem == "apk"}
+    versions.update((each.name, each.new) for each in (*updates, *young))
+    pins = (Pin(ecosystem="apk", name=name, version=version) for name, version in versions.items() if version)
+    return PackageNews(updates=updates, young=young, resolution=Resolution(pins=tuple(sorted(pins))))
+
+
+def apk_base_news(
+    answer: ApkAnswer,
+    there: frozenset[Package],
+    upstream: frozenset[Package],
+    settings: RefreshSettings,
+    now: dt.datetime,
+) -> PackageNews:
+    """Judge what apk would upgrade in a base: what the upstream image has just so waits until that one moves."""
+    waits = {package.name for package in there & upstream if package.ecosystem == "apk"}
+    found = _apk_updates(answer)
+    waiting = tuple(each for each in found if each.name in waits)
+    updates, young = _by_age(tuple(each for each in found if each.name not in waits), settings, now)
+    return PackageNews(updates=updates, young=young, waiting=waiting)
+
+
+def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package]:
+    """Return what an image has once a solution is installed on its parent."""
+    pins = frozenset(Package(**_identity(pin)) for pin in solution.pins)
+    replaced = {(pin.ecosystem, pin.name) for pin in pins if pin.ecosystem in _ONE_VERSION}
+    kept = (each for each in parent - set(solution.gone) if (each.ecosystem, each.name) not in replaced)
+    return pins.union(kept)
+
+
+def _base_news(
+    spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
+) -> PackageNews:
+    image = f"{observed.repository}:{spec.name}"
+    arguments = dict(spec.args)
+    answer = ask_apk(image, engine, arguments)
+    there = _holdings(spec, observed).there
+    upstream: frozenset[Package] = frozenset()
+    if answer.changes:
+        upstream = upstream_packages((reference for reference, _ in spec.inputs.upstream), engine)
+    news = apk_base_news(answer, there, upstream, settings, now)
+    if spec.runtime != "bun" or arguments.get("BUN_VERSION"):
+        return news
+    found = ask_release("bun", image, arguments, engine).found
+    bun = {package for package in there if (package.ecosystem, package.name) == ("generic", "bun")}
+    expected = frozenset(Package(**_identity(pin)) for pin in (found.pins if found else ()))
+    updates, young = _by_age(_dated(_differences(bun, expected), found), settings, now)
+    return evolve(
+        news,
+        updates=tuple(sorted((*news.updates, *updates))),
+        young=tuple(sorted((*news.young, *young))),
+    )
+
+
+def _holdings(spec: ImageSpec, observed: Observed) -> Holdings:
+    parent = _inventory(observed, spec.parent) if spec.parent else frozenset[Package]()
+    return Holdings(there=_inventory(observed, spec.name), parent=parent)
+
+
+def _inventory(observed: Observed, name: str) -> frozenset[Package]:
+    record = observed.record(name)
+    found = decode(record.inventory) if record else None
+    if found is None:
+        raise SourceUnavailableError(
+            f"{observed.repository}:{name}: what is in it was not written down; build it anew: doit setup"
+        )
+    return frozenset(found[1])
+
+
+def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Question:
+    return Question(
+        runtime=spec.runtime,
+        image=f"{observed.repository}:{spec.parent}",
+        specs=spec.inputs.packages,
+        arguments=dict(spec.args),
+        installed=tuple(sorted(holdings.there)),
+        own=holdings.own,
+    )
+
+
+def _cutoff(age: dt.timedelta, now: dt.datetime) -> dt.datetime | None:
+    return now - age if age else None
+
+
+def _cutoffs(
+    spec: ImageSpec, settings: RefreshSettings, now: dt.datetime
+) -> Mapping[str, dt.datetime | None]:
+    """Return the moments for single packages, by the names that the ecosystem has for them."""
+    pypi = RUNTIMES[spec.runtime].ecosystem == "pypi"
+    return {
+        parse_spec("pypi", name).name if pypi else name: _cutoff(age, now)
+        for name, age in settings.min_ages.items()
+    }
+
+
+def _resolution(solution: Solution, parent: frozenset[Package]) -> Resolution:
+    pins = tuple(pin for pin in solution.pins if Package(**_identity(pin)) not in parent)
+    return Resolution(pins=pins, lockfile=solution.lockfile)
+
+
+def _relevant(packages: Iterable[Package], ecosystems: Iterable[Ecosystem]) -> frozenset[Package]:
+    """Leave out what has no versions: modules by their URL are what their URL says."""
+    return frozenset(each for each in packages if each.ecosystem in ecosystems and each.version)
+
+
+def _differences(old: Iterable[Package], new: Iterable[Package]) -> tuple[Update, ...]:
+    """Return what is other, each version that goes beside one that comes."""
+    before, after = frozenset(old), frozenset(new)
+    updates = []
+    for (ecosystem, name), group in groupby(
+        sorted(before ^ after), key=lambda each: (each.ecosystem, each.name)
+    ):
+        changed = list(group)
+        gone = [each.version for each in changed if each in before]
+        come = [each.version for each in changed if each in after]
+        updates += [
+            Update(ecosystem=ecosystem, name=name, old=one, new=other)
+            for one, other in zip_longest(gone, come, fillvalue="")
+        ]
+    return tuple(sorted(updates))
+
+
+def _dated(updates: tuple[Update, ...], solution: Solution | None) -> tuple[Update, ...]:
+    published = solution.published if solution else {}
+    return tuple(
+        evolve(
+            each,
+            published=published.get(Package(ecosystem=each.ecosystem, name=each.name, version=each.new)),
+        )
+        for each in updates
+    )
+
+
+def _apk_updates(answer: ApkAnswer) -> tuple[Update, ...]:
+    return tuple(
+        sorted(
+            Update(ecosystem="apk", name=each.name, old=each.old, new=each.new, published=each.built)
+            for each in answer.changes
+        )
+    )
+
+
+def _by_age(
+    updates: Iterable[Update], settings: RefreshSettings, now: dt.datetime
+) -> tuple[tuple[Update, ...], tuple[Update, ...]]:
+    """Part what is old enough from what is not; what nobody tells the age of is old enough here."""
+    old, young = [], []
+    for each in updates:
+        age = settings.min_ages.get(each.name, settings.min_age)
+        is_young = each.published is not None and each.published > now - age
+        (young if is_young else old).append(each)
+    return tuple(old), tuple(young)
+
+
+def _identity(package: Package | Pin) -> Mapping[str, str]:
+    return {"ecosystem": package.ecosystem, "name": package.name, "version": package.version}
+
+
+_ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
+    "pypi": ("pypi",),
+    "npm": ("npm",),
+    "deno": ("npm", "deno"),
+    "apk": ("apk",),
+}
+"""What the packages of an ecosystem are in an inventory."""
+_ONE_VERSION: Final = frozenset({"apk", "pypi"})
+"""Of what there is one version at a time."""

@@ -1,0 +1,1 @@
+"""The programs that ask package sources, each run in the image that the packages are installed on."""

@@ -1,0 +1,381 @@
+// Resolves packages of npm's registry (and of JSR) with the tool of the image that it runs in: npm, Bun or Deno. The
+// tool asks a registry on this machine, made here, which passes on what the real one says without the versions that
+// may not be let in. Runs in Node, Bun and Deno; its arguments, put together, are the question as JSON.
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import http from "node:http";
+import os from "node:os";
+import path from "node:path";
+import process from "node:process";
+
+const ABBREVIATED = "application/vnd.npm.install-v1+json";
+const GLOBAL = "/usr/local/lib";
+const TRIES = [0, 500, 2000];
+
+export class SourceError extends Error {}
+
+// Numbers before words, and a version before what leads to it (semver.org, 11).
+export function compare(one, other) {
+  const [a, b] = [one, other].map((version) => {
+    const [numbers, ...rest] = version.split("+")[0].split("-");
+    return { numbers: numbers.split(".").map(Number), words: rest.length ? rest.join("-").split(".") : [] };
+  });
+  for (let i = 0; i < 3; i += 1) if (a.numbers[i] !== b.numbers[i]) return a.numbers[i] < b.numbers[i] ? -1 : 1;
+  if (!a.words.length || !b.words.length) return Math.sign(b.words.length - a.words.length);
+  for (let i = 0; i < Math.max(a.words.length, b.words.length); i += 1) {
+    const [x, y] = [a.words[i], b.words[i]];
+    if (x === y) continue;
+    if (x === undefined || y === undefined) return x === undefined ? -1 : 1;
+    const numeric = [x, y].map((word) => /^\d+$/.test(word));
+    if (numeric[0] && numeric[1]) return Number(x) < Number(y) ? -1 : 1;
+    if (numeric[0] !== numeric[1]) return numeric[0] ? -1 : 1;
+    return x < y ? -1 : 1;
+  }
+  return 0;
+}
+
+// A tag that is left without its version goes to the newest before that, as npm's own --before has it.
+export function tagged(tags, versions) {
+  const left = {};
+  for (const [tag, version] of Object.entries(tags)) {
+    if (versions.includes(version)) {
+      left[tag] = version;
+      continue;
+    }
+    const older = versions.filter((each) => compare(each, version) < 0 && (version.includes("-") || !each.includes("-")));
+    const newest = older.sort(compare).at(-1);
+    if (newest !== undefined) left[tag] = newest;
+  }
+  return left;
+}
+
+// Tells which versions of a package may be let in. `times` has, by version, when it came out; null where nobody tells.
+export function gate(question, ecosystem, name) {
+  const there = new Set(question.installed?.[ecosystem]?.[name] ?? []);
+  const cutoff = question.cutoffs?.[name] ?? question.cutoff;
+  return {
+    cutoff,
+    admits: (version, times) =>
+      there.has(version) || (!question.only && (cutoff === null || (times?.[version] ? Date.parse(times[version]) <= cutoff : false))),
+  };
+}
+
+// Whether a package is for the machine that this runs on, by what its manifest says of itself.
+export function fits(entry, machine) {
+  for (const [key, value] of Object.entries(machine)) {
+    const wanted = [entry?.[key] ?? []].flat();
+    if (!wanted.length || wanted.includes("any")) continue;
+    if (wanted.includes(`!${value}`)) return false;
+    const named = wanted.filter((each) => !each.startsWith("!"));
+    if (named.length && !named.includes(value)) return false;
+  }
+  return true;
+}
+
+export function machine() {
+  const musl = fs.readdirSync("/lib").some((name) => name.startsWith("ld-musl-"));
+  return { os: process.platform, cpu: process.arch, libc: musl && !globalThis.Deno ? "musl" : "glibc" };
+}
+
+export function npmPins(lock, here) {
+  return Object.entries(lock.packages).flatMap(([place, entry]) => {
+    const name = entry.name ?? place.split("node_modules/").at(-1);
+    if (!place || entry.link || (entry.optional && !fits(entry, here))) return [];
+    return [["npm", name, entry.version, entry.integrity ?? ""]];
+  });
+}
+
+export function bunPins(lock, here) {
+  return Object.values(lock.packages).flatMap(([id, , entry, integrity]) => {
+    const at = id.lastIndexOf("@");
+    return fits(entry, here) ? [["npm", id.slice(0, at), id.slice(at + 1), integrity ?? ""]] : [];
+  });
+}
+
+export function denoPins(lock, here) {
+  const npm = Object.entries(lock.npm ?? {}).flatMap(([id, entry]) => {
+    const [, name, version] = id.match(/^((?:@[^/]+\/)?[^@]+)@([^_]+)/);
+    return fits(entry, here) ? [["npm", name, version, entry.integrity ?? ""]] : [];
+  });
+  const jsr = Object.entries(lock.jsr ?? {}).map(([id, entry]) => {
+    const at = id.lastIndexOf("@");
+    return ["deno", id.slice(0, at), id.slice(at + 1), entry.integrity ? `sha256:${entry.integrity}` : ""];
+  });
+  const remote = Object.entries(lock.remote ?? {}).map(([url, hash]) => ["deno", url, "", `sha256:${hash}`]);
+  return [...npm, ...jsr, ...remote];
+}
+
+// Bun writes commas where JSON has none.
+export function readBunLock(text) {
+  return JSON.parse(text.replace(/,(\s*[\]}])/g, "$1"));
+}
+
+// A registry on this machine that says what another says, less what is not let in.
+class Registry {
+  constructor(question) {
+    this.question = question;
+    this.open = false; // nothing is held back
+    this.pages = new Map();
+    this.held = new Set(); // "npm name version" of what was held back, with when it came out
+    this.npm = (process.env.NPM_CONFIG_REGISTRY || "https://registry.example/").replace(/\/*$/, "/");
+    this.jsr = (process.env.JSR_URL || "https://jsr.io/").replace(/\/*$/, "/");
+    this.failed = new Promise((_, reject) => (this.fail = reject));
+    this.failed.catch(() => {});
+  }
+
+  async listen() {
+    this.server = http.createServer((request, response) =>
+      this.answer(request, response).catch((error) => {
+        this.fail(error);
+        response.writeHead(502).end();
+      }),
+    );
+    await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    this.url = `http://127.0.0.1:${this.server.address().port}/`;
+  }
+
+  // Returns status, type and body of what a registry answers; one that does not answer is a SourceError.
+  async ask(base, rest, accept) {
+    const url = new URL(base + rest);
+    const headers = accept ? { accept } : {};
+    if (url.username) {
+      const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+      headers.authorization = `Basic ${Buffer.from(secret).toString("base64")}`;
+      url.username = url.password = "";
+    }
+    let problem;
+    for (const pause of TRIES) {
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      try {
+        const response = await fetch(url, { headers, signal: AbortSignal.timeout(30_000) });
+        if (response.status < 500 && response.status !== 429) {
+          return { status: response.status, type: response.headers.get("content-type"), body: Buffer.from(await response.arrayBuffer()) };
+        }
+        problem = `it answers ${response.status}`;
+      } catch (error) {
+        problem = error.cause?.code ?? error.cause?.message ?? error.code ?? error.message;
+      }
+    }
+    throw new SourceError(`${url.origin}${url.pathname}: ${problem}`);
+  }
+
+  page(key, make) {
+    if (!this.pages.has(key)) this.pages.set(key, make());
+    return this.pages.get(key);
+  }
+
+  async packument(name, accept) {
+    const found = await this.ask(this.npm, name.replace("/", "%2f"), accept);
+    if (found.status !== 200) return { status: found.status };
+    try {
+      return { status: 200, data: JSON.parse(found.body) };
+    } catch {
+      throw new SourceError(`${this.npm.replace(/\/\/[^/@]*@/, "//")}${name}: its answer can't be read`);
+    }
+  }
+
+  // When each version of a package came out; nothing where its registry does not tell.
+  async times(name) {
+    const { data } = await this.page(`time ${name}`, () => this.packument(name, "application/json"));
+    return data?.time ?? {};
+  }
+
+  async filtered(name) {
+    const { status, data } = await this.page(`npm ${name}`, () => this.packument(name, `${ABBREVIATED}, application/json;q=0.8`));
+    if (status !== 200) return { status, data: { error: "not found" } };
+    const { cutoff, admits } = gate(this.question, "npm", name);
+    let versions = Object.keys(data.versions ?? {});
+    if (!this.open && (this.question.only || cutoff !== null)) {
+      // Nothing of it is younger than its last change.
+      const settled = !this.question.only && Date.parse(data.modified) <= cutoff;
+      const times = settled || this.question.only ? null : await this.times(name);
+      const held = settled ? [] : versions.filter((version) => !admits(version, times));
+      for (const version of held) this.held.add(JSON.stringify(["npm", name, version, times?.[version] ?? null]));
+      versions = versions.filter((version) => !held.includes(version));
+    }
+    const kept = Object.fromEntries(versions.map((version) => [version, this.here(name, data.versions[version])]));
+    return { status, data: { ...data, versions: kept, "dist-tags": tagged(data["dist-tags"] ?? {}, versions) } };
+  }
+
+  // Where a package lies in its registry is not written into a lock, as long as it lies where everybody expects it.
+  here(name, manifest) {
+    const usual = `${name}/-/${name.split("/").at(-1)}-${manifest.version}.tgz`;
+    const plain = this.npm.replace(/\/\/[^/@]*@/, "//");
+    if (manifest.dist?.tarball !== plain + usual) return manifest;
+    return { ...manifest, dist: { ...manifest.dist, tarball: this.url + usual } };
+  }
+
+  async jsrMeta(rest) {
+    const found = await this.page(`jsr ${rest}`, () => this.ask(this.jsr, rest));
+    if (found.status !== 200) return found;
+    const data = JSON.parse(found.body);
+    const name = rest.replace(/\/meta\.json$/, "");
+    const { cutoff, admits } = gate(this.question, "deno", name);
+    if (this.open || (!this.question.only && cutoff === null)) return found;
+    const times = Object.fromEntries(Object.entries(data.versions).map(([version, about]) => [version, about.createdAt]));
+    for (const version of Object.keys(data.versions)) {
+      if (admits(version, times)) continue;
+      delete data.versions[version];
+      this.held.add(JSON.stringify(["deno", name, version, times[version] ?? null]));
+    }
+    data.latest = tagged({ latest: data.latest ?? "0.0.0" }, Object.keys(data.versions)).latest;
+    return { ...found, body: JSON.stringify(data) };
+  }
+
+  async answer(request, response) {
+    const rest = request.url.replace(/^\/+/, "");
+    let found;
+    if (rest.startsWith("~jsr/")) {
+      const inner = rest.slice("~jsr/".length);
+      found = /^@[^/]+\/[^/]+\/meta\.json$/.test(inner) ? await this.jsrMeta(inner) : await this.ask(this.jsr, inner);
+    } else if (/^(@[^/]+(%2f|\/))?[^/?]+$/i.test(rest)) {
+      const { status, data } = await this.filtered(decodeURIComponent(rest));
+      found = { status, type: "application/json", body: JSON.stringify(data) };
+    } else {
+      found = await this.ask(this.npm, rest);
+    }
+    response.writeHead(found.status, { "content-type": found.type ?? "application/octet-stream" }).end(found.body);
+  }
+}
+
+async function run(registry, command, folder) {
+  const local = "127.0.0.1,localhost";
+  const environment = {
+    ...process.env,
+    NPM_CONFIG_REGISTRY: registry.url,
+    JSR_URL: `${registry.url}~jsr/`,
+    NO_PROXY: [process.env.NO_PROXY, local].filter(Boolean).join(","),
+    no_proxy: [process.env.no_proxy, local].filter(Boolean).join(","),
+    npm_config_fetch_retries: "0",
+    BUN_CONFIG_HTTP_RETRY_COUNT: "0",
+    NO_COLOR: "1",
+  };
+  const child = spawn(command[0], command.slice(1), { cwd: folder, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  child.stdout.on("data", (data) => (output += data));
+  child.stderr.on("data", (data) => (output += data));
+  const ended = new Promise((resolve) => {
+    child.on("error", (error) => resolve({ status: 127, output: error.message }));
+    child.on("close", (status) => resolve({ status, output }));
+  });
+  try {
+    return await Promise.race([ended, registry.failed]);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+const temporary = () => fs.mkdtempSync(path.join(os.tmpdir(), "resolve-"));
+
+async function npm(registry, specs) {
+  const folder = temporary();
+  fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify({ dependencies: Object.fromEntries(specs) }));
+  const flags = ["--package-lock-only", "--install-strategy=shallow", "--omit-lockfile-registry-resolved", "--ignore-scripts"];
+  const done = await run(registry, ["npm", "install", ...flags, "--no-audit", "--no-fund", "--no-update-notifier"], folder);
+  if (done.status !== 0) return done;
+  const lock = JSON.parse(fs.readFileSync(path.join(folder, "package-lock.json"), "utf8"));
+  delete lock.name;
+  return { lockfile: `${JSON.stringify(lock, null, 2)}\n`, pins: npmPins(lock, machine()), gone: replaced(lock) };
+}
+
+// What stands under the global folder now, and is not there any more once the packages of a lock have come.
+function replaced(lock) {
+  const taken = (place) => lock.packages[path.relative(GLOBAL, place)] !== undefined;
+  const [gone, left] = [true, false].map((away) => tops(`${GLOBAL}/node_modules`).filter((place) => taken(place) === away));
+  const kept = [...left, ...tops("/usr/lib/node_modules")].flatMap((place) => [...installed(place)]).map(String);
+  return gone.flatMap((place) => [...installed(place)]).filter((each) => !kept.includes(String(each)));
+}
+
+function tops(folder) {
+  const names = fs.existsSync(folder) ? fs.readdirSync(folder).filter((name) => !name.startsWith(".")) : [];
+  return names.flatMap((name) => (name.startsWith("@") ? tops(path.join(folder, name)) : [path.join(folder, name)]));
+}
+
+function* installed(folder) {
+  try {
+    const manifest = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"));
+    if (manifest.name && manifest.version) yield ["npm", manifest.name, manifest.version];
+  } catch {}
+  for (const place of tops(path.join(folder, "node_modules"))) yield* installed(place);
+}
+
+async function bun(registry, specs) {
+  const [file, manifest] = [path.join(GLOBAL, "bun.lock"), path.join(GLOBAL, "package.json")];
+  const before = [file, manifest].map((each) => (fs.existsSync(each) ? fs.readFileSync(each) : null));
+  try {
+    const done = await run(registry, ["bun", "install", "-g", "--lockfile-only", "--no-cache", ...specs], "/");
+    if (done.status !== 0) return done;
+    const text = fs.readFileSync(file, "utf8").replaceAll(new RegExp(`"${registry.url}[^"]*"`, "g"), '""');
+    const pins = bunPins(readBunLock(text), machine());
+    const old = before[0] ? bunPins(readBunLock(String(before[0])), machine()) : [];
+    const gone = old.map(([ecosystem, name, version]) => [ecosystem, name, version]);
+    return { lockfile: text, pins, gone };
+  } finally {
+    [file, manifest].forEach((each, number) => (before[number] ? fs.writeFileSync(each, before[number]) : fs.rmSync(each, { force: true })));
+  }
+}
+
+async function deno(registry, specs) {
+  const folder = temporary();
+  const file = path.join(folder, "deno.lock");
+  // Modules are fetched to know what they import; packages tell without.
+  const modules = specs.some((spec) => spec.startsWith("https:"));
+  const imports = Object.fromEntries(specs.map((spec, number) => [`${number}`, spec]));
+  if (!modules) fs.writeFileSync(path.join(folder, "deno.json"), JSON.stringify({ imports }));
+  const command = modules ? ["deno", "cache", `--lock=${file}`, ...specs] : ["deno", "install", "--lockfile-only"];
+  const done = await run(registry, command, folder);
+  if (done.status !== 0) return done;
+  const lock = JSON.parse(fs.readFileSync(file, "utf8"));
+  delete lock.workspace;
+  for (const entry of Object.values(lock.npm ?? {})) if (entry.tarball?.startsWith(registry.url)) delete entry.tarball;
+  return { lockfile: `${JSON.stringify(lock, null, 2)}\n`, pins: denoPins(lock, machine()), gone: [] };
+}
+
+// The newest release of a runtime that its registry has as a package.
+async function release(registry, [name]) {
+  const { status, data } = await registry.packument(name, "application/json");
+  if (status !== 200) throw new SourceError(`${name}: its registry answers ${status}`);
+  return { lockfile: "", pins: [["generic", name, data["dist-tags"].latest, "", data.time?.[data["dist-tags"].latest] ?? null]], gone: [] };
+}
+
+const TOOLS = { npm, bun, deno, release };
+
+async function dated(registry, pins, question) {
+  return Promise.all(
+    pins.map(async (pin) => {
+      if (pin.length > 4) return pin;
+      const [ecosystem, name, version] = pin;
+      const known = question.only || ecosystem !== "npm" || question.installed?.npm?.[name]?.includes(version);
+      return [...pin, known ? null : ((await registry.times(name))[version] ?? null)];
+    }),
+  );
+}
+
+async function answered(question) {
+  const registry = new Registry(question);
+  await registry.listen();
+  const resolve = () => TOOLS[question.tool](registry, question.specs);
+  const found = await resolve();
+  const held = [...registry.held].map((each) => JSON.parse(each));
+  let newest = null;
+  if (held.length && !question.only) {
+    registry.open = true;
+    newest = await resolve();
+  }
+  for (const each of [found, newest]) if (each?.pins) each.pins = await dated(registry, each.pins, question);
+  return { found, newest, held };
+}
+
+async function main(words) {
+  let answer;
+  try {
+    answer = await answered(JSON.parse(words.join("")));
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
+    answer = { problem: error.message };
+  }
+  await new Promise((resolve) => process.stdout.write(JSON.stringify(answer), resolve));
+  process.exit(0);
+}
+
+if (process.argv[2] !== undefined) await main(process.argv.slice(2));

@@ -1,0 +1,123 @@
+"""The Dockerfile of an image whose packages are installed in exactly the versions that were resolved before.
+
+It has one step, like the one that it stands for, and the ecosystem's lock file is in the words of that step: a file of
+the build's context would take a layer of its own, and stay in it.
+"""
+
+import base64
+import gzip
+import io
+import json
+import re
+import tarfile
+from collections.abc import Mapping
+from typing import Any, Final
+
+from isol8_tasks.packages import shell_word
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.updates import Resolution
+
+
+def render_pinned(spec: ImageSpec, resolution: Resolution) -> str:
+    """Return the Dockerfile that installs a resolution on the parent of an image.
+
+    Without a lock file it is the image's own, since its package manager takes what its repository has.
+    """
+    if not resolution.lockfile:
+        return spec.dockerfile
+    parent, _, _ = spec.dockerfile.partition("\n")
+    packed = base64.b64encode(_packed(_files(spec.runtime, resolution.lockfile))).decode()
+    words = [
+        "/bin/sh",
+        "-euc",
+        _SCRIPT.format(install=_install(spec, resolution.lockfile)),
+        f"pinned {spec.name}",
+        *(packed[at : at + _LONGEST] for at in range(0, len(packed), _LONGEST)),
+    ]
+    return f"{parent}\nRUN [{_BREAK.join(json.dumps(word) for word in words)}]\n"
+
+
+def bun_dependencies(lockfile: str) -> dict[str, str]:
+    """Return the dependencies that a bun.lock was made for."""
+    # It is JSON, but for commas before brackets.
+    lock: Any = json.loads(re.sub(r",(\s*[\]}])", r"\1", lockfile))
+    return dict(lock["workspaces"][""].get("dependencies", {}))
+
+
+def _files(runtime: str, lockfile: str) -> dict[str, str]:
+    """Return what the ecosystem's tool reads, by the names that it looks for."""
+    if runtime == "python":
+        return {"requirements.txt": lockfile}
+    if runtime == "deno":
+        return {"deno.lock": lockfile}
+    if runtime == "bun":
+        return {"bun.lock": lockfile, "package.json": _manifest(bun_dependencies(lockfile))}
+    dependencies = json.loads(lockfile)["packages"][""].get("dependencies", {})
+    return {"package-lock.json": lockfile, "package.json": _manifest(dependencies)}
+
+
+def _manifest(dependencies: Mapping[str, str]) -> str:
+    return json.dumps({"dependencies": dependencies}, indent=2) + "\n"
+
+
+def _packed(files: Mapping[str, str]) -> bytes:
+    """Pack files without times, so that the same lock gives the same step, and a builder's cache knows it."""
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0, filename="") as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name, text in sorted(files.items()):
+            data = text.encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def _install(spec: ImageSpec, lockfile: str) -> str:
+    if spec.runtime == "python":
+        hashed = all(" --hash=" in line for line in lockfile.splitlines())
+        return _PYTHON.format(hashes=" --require-hashes" if hashed else "")
+    if spec.runtime == "deno":
+        return _DENO.format(specs=" ".join(shell_word(each) for each in spec.inputs.packages))
+    return {"node": _NODE, "bun": _BUN}[spec.runtime]
+
+
+_LONGEST: Final = 50_000
+"""Of a word: builders read lines of no more than 65,535 bytes, and Linux takes no longer words than twice that."""
+_BREAK: Final = ", \\\n    "
+_SCRIPT: Final = """\
+folder=$(mktemp -d); export TMPDIR="$folder"; cd "$folder"; mkdir cache
+printf %s "$@" | base64 -d | tar xz
+{install}
+cd /; rm -rf "$folder"
+"""
+_PYTHON: Final = "pip install --no-cache-dir --no-deps{hashes} -r requirements.txt"
+# As `npm install -g` has it, which takes no lock file: packages beside one another, and below each what it needs.
+_NODE: Final = """\
+npm ci --install-strategy=shallow --no-audit --no-fund --cache "$folder/cache"
+for package in node_modules/* node_modules/@*/*; do
+    [ -e "$package" ] || continue
+    name=${package#node_modules/}
+    case $name in @*/*) mkdir -p "/usr/local/lib/node_modules/${name%/*}" ;; @*) continue ;; esac
+    rm -rf "/usr/local/lib/node_modules/$name"
+    mv "$package" "/usr/local/lib/node_modules/$name"
+done
+for link in node_modules/.bin/*; do
+    [ ! -L "$link" ] || ln -sf "../lib/node_modules/$(readlink "$link" | cut -c 4-)" "/usr/local/bin/${link##*/}"
+done"""
+# As `bun install -g` has it, which resolves anew: its global folder with its two files, and links to the commands of
+# what was asked for.
+_BUN: Final = """\
+mv bun.lock package.json /usr/local/lib/
+cd /usr/local/lib
+bun install --frozen-lockfile --cache-dir="$folder/cache"
+for link in node_modules/.bin/*; do
+    [ -L "$link" ] || continue
+    target=$(readlink "$link" | cut -c 4-)
+    case $target in @*) name=$(printf %s "$target" | cut -d / -f 1-2) ;; *) name=${target%%/*} ;; esac
+    ! grep -qF "  \\"$name\\": " package.json || ln -sf "../lib/node_modules/$target" "/usr/local/bin/${link##*/}"
+done
+rm -rf node_modules/.bin"""
+_DENO: Final = 'deno cache --lock=deno.lock --frozen {specs}'
