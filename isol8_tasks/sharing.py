@@ -21,8 +21,8 @@ class Push(OwnCommand):
     doc_purpose = "push the images in use that [push] repository does not have yet"
     doc_usage = ""
     doc_description = (
-        "A run does so by itself in the end, for what resolved-images.json does not say of that it was pushed; this "
-        "asks the registry of every image."
+        "A run does so by itself in the end, for images of which resolved-images.json does not say that they were "
+        "pushed; this asks the registry for every image."
     )
     cmd_options = (WAIT,)
 

@@ -1,6 +1,7 @@
 """The contract of engines, on the real engine and each of its builders."""
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from isol8_tasks.engine import BuildRequest, ImageEngine, buildx
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly
+from isol8_tasks.engine.registry import RegistryEngine
 from tests.engine_contract import BASE, REPOSITORY, EngineContract, ignore, reference
+from tests.integration.registries import Registry
+from tests.registry_contract import RegistryContract
 
 BUILDERS: tuple[BuilderSetting, ...] = ("buildkit", "buildx", "classic")
 
@@ -35,6 +39,30 @@ class TestDockerEngine(EngineContract):
                 if tag.startswith(f"{REPOSITORY}:"):
                     engine.untag(tag)
         engine.close()
+
+
+@pytest.fixture(name="registry", scope="module")
+def make_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Give a registry that nothing was pushed to."""
+    registry = Registry(tmp_path_factory.mktemp("registry") / "contract").start()
+    yield registry
+    registry.kill()
+
+
+class TestRegistry(RegistryContract):
+    """The contract of registries, with one beside the engine."""
+
+    @pytest.fixture
+    def repository(
+        self, registry: Registry, engine: RegistryEngine, docker_api: docker.APIClient
+    ) -> Iterator[str]:
+        """Give a repository of a test's own, whose names are taken away afterwards."""
+        repository = f"{registry.address}/r{secrets.token_hex(4)}"
+        yield repository
+        for image in docker_api.images():
+            for name in {*(image["RepoTags"] or []), *(image["RepoDigests"] or [])}:
+                if name.startswith((f"{repository}:", f"{repository}@", f"{REPOSITORY}:")):
+                    engine.untag(name)
 
 
 @pytest.fixture(name="extra")

@@ -1,0 +1,123 @@
+"""Registries that tests push to: Debian's docker-registry on this machine, which can be stopped in the middle."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from lab.engine import free_port
+from lab.places import Places
+from lab.tools import Tools
+from tests.integration.checkouts import wait_for
+
+_ROOT = Path(__file__).parents[2]
+_MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+)
+PASSWORD = "secret"
+_USERS = "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
+"""As htpasswd writes it, for that password."""
+
+
+class Registry:
+    """A registry with a storage of its own, at an address that stays when it is started again."""
+
+    def __init__(self, folder: Path, *, login: bool = False) -> None:
+        tools = Tools(root=Places.of(_ROOT, os.environ.get("ISOL8_LAB_CACHE")).fetched / "programs")
+        program = tools.find("docker-registry")
+        if program is None:
+            pytest.skip("there is no docker-registry here; the private engine of ./doitw up --lab brings one")
+        self._program, self._environment = program, tools.environment(program)
+        self._folder, self._login = folder, login
+        self.address = f"127.0.0.1:{free_port()}"
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
+        (folder / "users").write_text(_USERS)
+        self._configuration.write_text(json.dumps(self._configured()))
+
+    @property
+    def _configuration(self) -> Path:
+        return self._folder / "registry.yml"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "log"
+
+    def _configured(self) -> dict[str, object]:
+        configured: dict[str, object] = {
+            "version": 0.1,
+            "log": {"level": "info", "accesslog": {"disabled": False}},
+            "storage": {"filesystem": {"rootdirectory": str(self._folder / "storage")}},
+            "http": {"addr": self.address},
+        }
+        if self._login:
+            configured["auth"] = {"htpasswd": {"realm": "tests", "path": str(self._folder / "users")}}
+        return configured
+
+    def start(self) -> "Registry":
+        """Start it, and wait until it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, "serve", str(self._configuration)],
+                env={**os.environ, **self._environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        wait_for(self._answers)
+        return self
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it keep its connections, and say nothing any more."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def requests(self) -> list[str]:
+        """Return the methods of all requests so far, but for those of the tests themselves."""
+        return re.findall(r'"(\w+) /v2/[^"]*" \d+ \d+ "" "(?!Python-urllib)', self._log.read_text())
+
+    def uploading(self) -> bool:
+        """Tell whether a part of a layer has come, and not all of it."""
+        return any(file.stat().st_size for file in (self._folder / "storage").glob("**/_uploads/*/data"))
+
+    def tags(self, repository: str) -> dict[str, str]:
+        """Return the digest of every tag of a repository."""
+        names = json.loads(self._ask(f"{repository}/tags/list")[1])["tags"] or []
+        return {name: self.digest(repository, name) for name in names}
+
+    def digest(self, repository: str, reference: str) -> str:
+        """Return the digest of a manifest, all of whose parts have to be there."""
+        digest, manifest = self._ask(f"{repository}/manifests/{reference}")
+        described = json.loads(manifest)
+        for part in (described["config"], *described["layers"]):
+            self._ask(f"{repository}/blobs/{part['digest']}", method="HEAD")
+        return digest
+
+    def _ask(self, path: str, method: str = "GET") -> tuple[str, bytes]:
+        request = urllib.request.Request(
+            f"http://{self.address}/v2/{path}", headers={"Accept": _MANIFESTS}, method=method
+        )
+        if self._login:
+            token = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
+            request.add_header("Authorization", f"Basic {token}")
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+            return answer.headers.get("Docker-Content-Digest", ""), answer.read()
+
+    def _answers(self) -> bool:
+        try:
+            self._ask("")
+        except OSError:
+            return False
+        return True
