@@ -17,6 +17,7 @@ from isol8_tasks.plan.labels import STANDIN
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.staleness import Decision
+from isol8_tasks.promotion import drop
 from isol8_tasks.report import reasons_in_words
 from isol8_tasks.session import Session
 from isol8_tasks.telling import Failure
@@ -118,10 +119,14 @@ class Refresh:
         return left
 
     def _pull_one(self, reference: str) -> EngineError | None:
+        """Pull an upstream image, and let go of the one before it: what stands on that has its layers anyway."""
+        engine, old = self.session.engine, self.session.observed.tagged(reference)
         try:
-            self.session.engine.pull(reference)
+            engine.pull(reference)
         except EngineError as error:
             return error
+        if old is not None:
+            drop(engine, [old.id])
         return None
 
     def _standin(self, fresh: Freshness) -> EngineError | None:

@@ -37,10 +37,10 @@ def cut(name):
         return whole(self, *arguments)
     setattr(DockerEngine, name, method)
 
-for name in ("build", "tag", "untag", "pull"):
+for name in sys.argv[2].split(","):
     cut(name)
 from doit.doit_cmd import DoitMain
-sys.exit(DoitMain().run(sys.argv[2:]))
+sys.exit(DoitMain().run(sys.argv[3:]))
 """
 _OWN_ONLY = """
 import sys
@@ -76,9 +76,9 @@ class Checkout:
     def doit(self, *words: str, **environment: str) -> Result:
         return self._run(self._command(*words), **environment)
 
-    def cut_off(self, step: int, *words: str) -> int:
+    def cut_off(self, step: int, *words: str, changes: str = "build,tag,untag,pull") -> int:
         """Run doit with an end like a power cut before its nth change on the engine; return its exit code."""
-        return self._run((sys.executable, "-c", _CUT_OFF, str(step), *words)).code
+        return self._run((sys.executable, "-c", _CUT_OFF, str(step), changes, *words)).code
 
     @property
     def id(self) -> str:

@@ -102,7 +102,9 @@ def test_nothing_moved(begin: Callable[[], Session]) -> None:
 
 
 def test_a_moved_upstream_image(begin: Callable[[], Session], engine: FakeEngine) -> None:
-    """What stands on it is behind, and built without cache; deno, which does not, is left."""
+    """What stands on it is behind, and built without cache; deno, which does not, is left. The old one goes."""
+    old = engine.inspect("alpine:3.21")
+    assert old is not None
     engine.registry["alpine:3.21"] = upstream(2)
     before = engine.ids()
     assert states(begin()) == {
@@ -115,6 +117,7 @@ def test_a_moved_upstream_image(begin: Callable[[], Session], engine: FakeEngine
     assert built == ["python", "node", "bun", "bash", "bash-custom"]
     assert all(request.no_cache for request in engine.requests if request.tag.endswith("-candidate"))
     assert account.changed[0].why == ("upstream image alpine:3.21 moved",)
+    assert engine.inspect(old.id) is None
     assert refreshed(begin())[1] == []
 
 

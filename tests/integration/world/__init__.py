@@ -27,7 +27,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -228,8 +228,13 @@ def _own_packages(alpine: Image) -> dict[str, bytes]:
 
 
 def _remove(api: docker.APIClient, address: str) -> None:
-    """Take away every tag that names this registry."""
+    """Take away every tag that names this registry, and what came of it and has no tag any more."""
     for image in api.images():
-        for tag in image["RepoTags"] or ():
-            if tag.startswith(f"{address}/"):
-                api.remove_image(tag)
+        tags = [tag for tag in image["RepoTags"] or () if tag.startswith(f"{address}/")]
+        nameless = not image["RepoTags"] and any(
+            digest.startswith(f"{address}/") for digest in image["RepoDigests"] or ()
+        )
+        for name in [*tags, *([image["Id"]] if nameless else [])]:
+            # Of a checkout that a test has left behind, an image may still stand on it.
+            with suppress(docker.errors.APIError):
+                api.remove_image(name)

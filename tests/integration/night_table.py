@@ -1,0 +1,102 @@
+"""What thirty nights come to: a line for each, and the figures of all."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from tests.integration.refreshing import EVERY
+
+
+@frozen(kw_only=True)
+class Row:
+    """One night, measured."""
+
+    night: int
+    words: str
+    rebuilt: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+    fetched: int
+    anew: int
+    """What building everything anew fetched; 0 where it was not done."""
+    seconds: float
+    disk: int
+    """Bytes below the engine's data root after `prune`."""
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells of its line in the table."""
+        what = _names(self.rebuilt)
+        if self.failed:
+            what += f"; {_names(self.failed)} kept" if self.rebuilt else f"{_names(self.failed)} kept"
+        return (
+            str(self.night),
+            self.words,
+            what,
+            f"{self.fetched / _MB:.2f}",
+            f"{self.anew / _MB:.1f}" if self.anew else "",
+            f"{self.seconds:.1f}",
+            f"{self.disk / _MB:.0f}",
+        )
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) == len(EVERY):
+        return "all"
+    return ", ".join(names) if len(names) <= _NAMED else f"{len(names)} images"
+
+
+def share(rows: Sequence[Row]) -> float:
+    """Return what part was fetched of what building everything anew fetches, on the nights on which both were done."""
+    measured = [row for row in rows if row.anew]
+    anew = sum(row.anew for row in measured) / len(measured) * len(rows) if measured else 0
+    return sum(row.fetched for row in rows) / anew if anew else 0
+
+
+def growth(rows: Sequence[Row]) -> float:
+    """Return the disk on the last night, beside that on the first."""
+    return rows[-1].disk / rows[0].disk
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return all nights as Markdown."""
+    heads = ("night", "what moved", "rebuilt", "fetched, MB", "everything anew, MB", "seconds", "disk, MB")
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
+    lines += [f"| {' | '.join(row.cells())} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Return the figures that the table comes to."""
+    fetched, measured = sum(row.fetched for row in rows), [row.anew for row in rows if row.anew]
+    quiet = [row for row in rows if not row.rebuilt and not row.failed]
+    anew = sum(measured) / len(measured) * len(rows) if measured else 0
+    lines = (
+        f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {anew / _MB:.0f} MB that",
+        f"building everything anew every night fetches, measured on {len(measured)} of them.",
+        f"The disk on the last night is {growth(rows):.2f} {_TIMES} that on the first.",
+        f"A night with nothing to do fetched {_mean([row.fetched for row in quiet]) / 1000:.0f} kB.",
+    )
+    return "\n".join(lines)
+
+
+def _mean(values: Sequence[int]) -> float:
+    return sum(values) / len(values) if values else 0
+
+
+def write(file: Path, text: str) -> None:
+    """Put the text below the heading of the nights, in the place of what stands there."""
+    whole = file.read_text(encoding="utf-8") if file.exists() else "# Every night\n"
+    before, heading, rest = whole.partition(f"{_HEADING}\n")
+    after = re.split(r"^(?=## )", rest, maxsplit=1, flags=re.MULTILINE)[1:] if heading else []
+    file.write_text(
+        f"{before.rstrip()}\n\n{_HEADING}\n\n{text}{''.join(chr(10) + each for each in after)}",
+        encoding="utf-8",
+    )
+
+
+_HEADING: Final = "## Thirty nights"
+_TIMES: Final = "\N{MULTIPLICATION SIGN}"
+_MB: Final = 1_000_000
+_NAMED: Final = 3

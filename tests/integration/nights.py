@@ -1,0 +1,273 @@
+"""Thirty nights: refreshes of one checkout on an engine of its own while its sources drift, beside rebuilding it all.
+
+    .venv-dev/bin/python -m tests.integration.nights --write docs/nightly.md
+
+Every night a day goes by, something moves (or nothing), a refresh runs, and `prune --yes` after it. A second engine,
+which the same world serves, pulls and builds everything without cache that night. What differs from the script of
+drift.py is a problem; the run ends with 1 if there is any.
+"""
+
+import argparse
+import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import docker
+from attrs import Factory, define, evolve, frozen
+
+import lab
+from lab.engine import data_root
+from lab.places import Places
+from lab.tools import Tools
+from tests.integration.checkouts import Checkout, new_checkout, wait_for
+from tests.integration.drift import MIN_AGE, Drift, Due, Evening, due, first_evening, script
+from tests.integration.night_table import Row, growth, share, summary, table, write
+from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, public_ids, refresh
+from tests.integration.world import World, open_world, seen_from
+
+SEED: Final = 2026
+KEEP: Final = "64MB"
+_SETTINGS: Final = f'[refresh]\nmin_age = "{MIN_AGE}"\n[prune]\nprevious_age = "1s"\nkeep = "{KEEP}"\n'
+
+
+@frozen(kw_only=True)
+class Engine:
+    """A private engine of its own."""
+
+    host: str
+    api: docker.APIClient
+    places: Places
+
+    def disk(self) -> int:
+        """Return what its data takes on the disk."""
+        folders = [str(data_root(self.places)), str(self.places.lab / "containerd")]
+        done = subprocess.run(["du", "-sc", "-B1", *folders], capture_output=True, text=True, check=False)
+        return int(done.stdout.split()[-2])
+
+
+@contextmanager
+def engine_in(folder: Path) -> Iterator[Engine]:
+    """Run a private engine in a folder; nothing of it is left."""
+    folder.mkdir()
+    host = lab.up(folder, _say)
+    try:
+        api = docker.APIClient(base_url=host, timeout=300)
+        yield Engine(host=host, api=api, places=Places.of(folder, os.environ.get("ISOL8_LAB_CACHE")))
+        api.close()
+    finally:
+        lab.down(folder, _say)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@define(kw_only=True)
+class Nights:
+    """The simulation: one engine is refreshed, another builds everything anew."""
+
+    world: World
+    engine: Engine
+    checkout: Checkout
+    beside: "Beside"
+    rows: list[Row] = Factory(list)
+    problems: list[str] = Factory(list)
+    left: tuple[Drift, ...] = ()
+
+    def run(self, evenings: Sequence[Evening]) -> None:
+        """Go through all nights."""
+        self._night(1, Evening(), Due(rebuilt=EVERY))
+        for night, evening in enumerate(evenings, 2):
+            self.world.pass_time(dt.timedelta(days=1))
+            for drift in evening.drifts:
+                drift.move(self.world)
+            self._night(night, evening, due(evening, self.left))
+
+    def _night(self, night: int, evening: Evening, wanted: Due) -> None:
+        self.world.forget()
+        before = public_ids(self.engine.api, self.checkout)
+        began = time.monotonic()
+        failed = self._refresh(night, evening, wanted)
+        seconds = time.monotonic() - began
+        after = public_ids(self.engine.api, self.checkout)
+        rebuilt = {name for name in EVERY if before.get(name) != after.get(name)}
+        if wanted.code is None:
+            # What it got to is done, and the rest is left for the next night.
+            self._expect(
+                night, "rebuilt, which is more than was to be", rebuilt - _images(wanted.later), set()
+            )
+            self.left = tuple(
+                evolve(each, images=each.images - rebuilt) for each in wanted.later if each.images - rebuilt
+            )
+        else:
+            self._expect(night, "rebuilt", rebuilt, set(wanted.rebuilt))
+            self.left = wanted.later
+        fetched = sum(self.world.fetched().values())
+        pruned = self.checkout.doit("prune", "--yes")
+        self._expect(night, "exit code of prune", pruned.code, 0)
+        row = Row(
+            night=night,
+            words=evening.words if night > 1 else "the first",
+            rebuilt=tuple(sorted(rebuilt)),
+            failed=tuple(sorted(failed)),
+            fetched=fetched,
+            anew=self.beside.build(),
+            seconds=seconds,
+            disk=self.engine.disk(),
+        )
+        self.rows.append(row)
+        _say(" | ".join(row.cells()))
+
+    def _refresh(self, night: int, evening: Evening, wanted: Due) -> set[str]:
+        if evening.ending == "killed while building":
+            self._kill_while_building()
+            return set()
+        if evening.ending == "killed while promoting":
+            code = self.checkout.cut_off(2, "refresh", changes="tag")
+            self._expect(night, "exit code of what is killed", code, -9)
+            return set()
+        with ExitStack() as stack:
+            if evening.ending == "registry out":
+                stack.enter_context(self.world.traffic["registry"].outage())
+            done = refresh(self.engine.api, self.checkout)
+        self._expect(night, "exit code", done.code, wanted.code)
+        self._expect(night, "failed", done.failed, set(wanted.failed))
+        self._expect(night, "said to be rebuilt", done.changed, done.rebuilt)
+        if done.code not in {0, 4}:
+            looked = self.checkout.doit("verify")
+            self._expect(night, "exit code of verify after a failure", looked.code, 0)
+        return done.failed
+
+    def _kill_while_building(self) -> None:
+        """Kill a refresh while npm waits for a tarball."""
+        source = self.world.traffic["npm"]
+        source.delay = 3
+        running = self.checkout.start("refresh")
+        wait_for(lambda: any(path.endswith(".tgz") for path in source.paths), seconds=300)
+        running.kill()
+        running.communicate()
+        source.delay = 0
+
+    def _expect(self, night: int, what: str, found: object, wanted: object) -> None:
+        if found != wanted:
+            self.problems.append(
+                f"night {night}: {what}: {_plain(found)}, where it should be {_plain(wanted)}"
+            )
+            _say(self.problems[-1])
+
+
+def _plain(value: object) -> object:
+    return ", ".join(sorted(map(str, value))) or "none" if isinstance(value, set | frozenset) else value
+
+
+def _images(drifts: Sequence[Drift]) -> set[str]:
+    return {name for each in drifts for name in each.images}
+
+
+@frozen(kw_only=True)
+class Beside:
+    """The other way: everything is pulled and built without cache every night."""
+
+    world: World
+    engine: Engine
+    checkout: Checkout
+    every: int
+    """On every how many nights it is done; 0 for none."""
+    nights: list[int] = Factory(list)
+
+    def build(self) -> int:
+        """Do it if it is time to, and return how many bytes were fetched, else 0."""
+        self.nights.append(0)
+        if not self.every or (len(self.nights) - 1) % self.every:
+            return 0
+        self.world.forget()
+        for name in ("alpine", "deno"):
+            repository, _, tag = self.world.reference(name).rpartition(":")
+            self.engine.api.pull(repository, tag=tag)
+        done = self.checkout.doit("setup", "--force", DOCKER_HOST=self.engine.host)
+        assert done.code in {0, 1}, done.out + done.err
+        fetched = sum(self.world.fetched().values())
+        self.checkout.doit("prune", "--yes", DOCKER_HOST=self.engine.host)
+        return fetched
+
+
+def judge(nights: Nights) -> list[str]:
+    """Return what does not hold of all nights together."""
+    rows = nights.rows
+    found = list(nights.problems)
+    if nights.left:
+        found.append(f"left in the end: {'; '.join(each.words for each in nights.left)}")
+    if share(rows) > _SHARE:
+        found.append(
+            f"fetched {share(rows):.1%} of what building everything anew does, more than {_SHARE:.0%}"
+        )
+    if growth(rows) > _GROWTH:
+        found.append(
+            f"the disk on the last night is {growth(rows):.2f} times that on the first, more than {_GROWTH}"
+        )
+    return found
+
+
+def simulate(folder: Path, *, nights: int, seed: int = SEED, every: int = 1) -> Nights:
+    """Run so many nights in a folder, and return what came of them."""
+    os.environ.setdefault("ISOL8_LAB_CACHE", str(_ROOT / ".isol8/lab/fetched"))
+    tools = Tools(root=Path(os.environ["ISOL8_LAB_CACHE"]) / "programs")
+    with ExitStack() as stack:
+        own = stack.enter_context(engine_in(folder / "own"))
+        other = stack.enter_context(engine_in(folder / "beside"))
+        os.environ["DOCKER_HOST"] = own.host
+        (folder / "world").mkdir()
+        world = stack.enter_context(open_world(own.api, tools, folder / "world"))
+        first_evening(world)
+        seen = stack.enter_context(seen_from(world, other.api))
+        found = Nights(
+            world=world,
+            engine=own,
+            checkout=_checkout(folder / "checkout", world),
+            beside=Beside(world=seen, engine=other, checkout=_checkout(folder / "anew", seen), every=every),
+        )
+        found.run(script(nights, seed))
+        found.problems = judge(found)
+        return found
+
+
+def _checkout(folder: Path, world: World) -> Checkout:
+    checkout = new_checkout(folder)
+    checkout.deps(DEPENDENCIES, f"{world.build}\n{IMAGES}\n{_SETTINGS}")
+    return checkout
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - people watch it run
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run them, print what they come to, and write it down where that is wanted."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--nights", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--every", type=int, default=1, help="build everything anew on every so many nights")
+    parser.add_argument("--write", type=Path, help="a Markdown file")
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="isol8-nights-") as folder:
+        found = simulate(Path(folder), nights=chosen.nights, seed=chosen.seed, every=chosen.every)
+    text = f"{summary(found.rows)}\n\n{table(found.rows)}"
+    _say(text)
+    if chosen.write:
+        write(chosen.write, text)
+    for problem in found.problems:
+        _say(f"PROBLEM: {problem}")
+    return 1 if found.problems else 0
+
+
+_ROOT: Final = Path(__file__).parents[2]
+_SHARE: Final = 0.2
+_GROWTH: Final = 1.3
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
