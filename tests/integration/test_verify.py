@@ -170,7 +170,7 @@ class TestGood:
             ("node", _module("c", None, main="c.css") + " && touch c.css", "c"),
             (
                 "node",
-                _module("f", "#!/bin/sh\nexit 0", bin={"f": "f"}) + " && mv index.js f && chmod 755 f",
+                _module("f", "#!/bin/sh", bin={"f": "f"}) + " && mv index.js f && chmod 755 f",
                 "f",
             ),
             ("bun", _module("cjs", "exports.x = 1", main="index.js"), "cjs@>=1 <2"),
