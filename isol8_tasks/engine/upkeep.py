@@ -1,5 +1,6 @@
 """What an engine is asked to be kept tidy: images without a tag, images in use, and room on the disk."""
 
+import contextlib
 import json
 from typing import Any, Final, Protocol
 
@@ -70,7 +71,10 @@ def forget_builds(connection: Connection, keep: int) -> None:
     """Do what UpkeepEngine.forget_builds promises."""
     # The older name for engines before API 1.48; an engine passes over the one that it does not know.
     params = {"all": "1", "keep-storage": str(keep), "reserved-space": str(keep)}
-    connection.call("POST", "/build/prune", "to forget builds", params)
+    # It answers when all is done, and takes a good part of a second for each record: no time is too long.
+    with contextlib.closing(connection.read("/build/prune", "forgetting builds", params)) as chunks:
+        for _ in chunks:
+            pass
 
 
 def _size(entry: Any) -> int:  # noqa: ANN401 - JSON

@@ -7,6 +7,7 @@ from isol8_tasks.config import Config
 from isol8_tasks.errors import PlanError
 from isol8_tasks.images import chain
 from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.runtimes import RUNTIMES
 
 MOST_LAYERS: Final = 127
 """Of an image that a container can be made of, with overlay2; one more is built, and fails to start."""
@@ -36,7 +37,7 @@ def check_depth(images: Iterable[ImageSpec], config: Config) -> None:
 
 def _own_layers(spec: ImageSpec) -> int:
     if spec.kind != "base":
-        return 1 if spec.inputs.packages else 0
+        return 1 + bool(RUNTIMES[spec.runtime].tidy) if spec.inputs.packages else 0
     return _base_layers(spec.inputs)
 
 

@@ -128,7 +128,10 @@ def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[Pa
         what = "did not end" if item["ended"] == "hung" else f"ended the process ({item['ended']})"
         yield PackageUnusable(package=spec, use=f"{_way(way, name)} {what}", output=item["output"])
         return
-    failed = {way: error.partition("\n") for way, error in loaded.items() if error}
+    # A program can give a browser's package what it needs of a browser (jquery, leaflet).
+    failed = {
+        way: error.partition("\n") for way, error in loaded.items() if error and not _BROWSER.search(error)
+    }
     # What a package does not offer by its own word is no fault, as long as it offers something.
     faults = {way: parts for way, parts in failed.items() if parts[0] not in _NOT_OFFERED}
     if not faults and len(failed) == len(_WAYS):
@@ -187,6 +190,9 @@ _NOT_OFFERED: Final = {
     "ERR_REQUIRE_ASYNC_MODULE",
     "ERR_REQUIRE_ESM",
 }
+_BROWSER: Final = re.compile(
+    r"\b(?:window|document|navigator|HTMLElement|self) is not defined\b|requires a window with a document"
+)
 _TAG: Final = r"[A-Za-z][A-Za-z0-9._-]*"
 _KILLED: Final = "137"
 _NOT_CACHED: Final = "--cached-only is specified"

@@ -448,7 +448,7 @@ class TestPrune:
         docker_api: docker.APIClient,
         request: pytest.FixtureRequest,
     ) -> None:
-        """With [prune] keep the disk of the first night is enough for those after it; without, each takes more."""
+        """Each night takes more of the disk, until [prune] keep brings that back to what the first one took."""
         layer, standing = 20_000_000, f"{own.repository}-standing"
         docker_api.tag(f"{own.repository}:bash", standing, "base")
         request.addfinalizer(lambda: docker_api.remove_image(f"{standing}:base"))
@@ -470,5 +470,6 @@ class TestPrune:
         before = start.images + start.cache
         first, *others = (night("") - before for _ in range(3))
         assert others[-1] > first + 1.9 * layer
-        first, *others = (night(f'keep = "{start.cache}B"') - before for _ in range(4))
-        assert max(others) <= 1.3 * first
+        # The first of these may take more away than has to go: what others built, in one piece.
+        bounded = [night(f'keep = "{start.cache}B"') - before for _ in range(4)]
+        assert max(bounded) <= 1.3 * first

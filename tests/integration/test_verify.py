@@ -165,7 +165,16 @@ class TestGood:
             ("node", _module("cjs", "exports.x = 1"), "cjs@1.2.x"),
             ("node", _module("@types/x", None, types="index.d.ts", main=""), "@types/x"),
             ("node", _module("cli", "console.log(1); process.exit(0)", bin="index.js"), "cli"),
+            ("node", _module("t", None, exports={".": {"types": "./index.d.ts"}}), "t"),
+            ("node", _module("p", "exports.x = 1", exports={"./p": "./index.js", "./*": "./*"}), "p"),
+            ("node", _module("c", None, main="c.css") + " && touch c.css", "c"),
+            (
+                "node",
+                _module("f", "#!/bin/sh", bin={"f": "f"}) + " && mv index.js f && chmod 755 f",
+                "f",
+            ),
             ("bun", _module("cjs", "exports.x = 1", main="index.js"), "cjs@>=1 <2"),
+            ("bun", _module("e", "exports.x = 1", exports="./e.js") + " && mv index.js e.js", "e"),
             ("bash", "RUN true", "so:libcurl.so.4"),
             ("bash", "RUN true", "cmd:curl"),
             ("bash", "RUN true", "curl>1"),
@@ -179,7 +188,8 @@ class TestGood:
                 "types only",
                 "program",
             ),
-            *("bun", "library of apk", "command of apk", "apk with a version"),
+            *("types by exports", "parts", "style sheet", "program alone", "bun", "bun by exports"),
+            *("library of apk", "command of apk", "apk with a version"),
         ],
     )
     def test_kinds_of_packages(
@@ -230,6 +240,12 @@ class TestBad:
                 PackageHidden(package="mine", path=f"{MODULES}/mine/package.json"),
             ),
             (
+                "node",
+                _module("g", "#!/lib/ld-no-such.so", bin={"g": "g"}) + " && mv index.js g && chmod 755 g",
+                "g",
+                PackageUnusable(package="g", use=f"its command {MODULES}/g/g", output=""),
+            ),
+            (
                 "bash",
                 "RUN chmod 700 /usr/bin/curl /usr/bin/wcurl",
                 "curl",
@@ -238,7 +254,15 @@ class TestBad:
         ],
         ids=[
             *("python missing", "node missing", "bun missing", "deno missing", "bash missing"),
-            *("python version", "node version", "bun version", "extra", "unreadable", "no command"),
+            *(
+                "python version",
+                "node version",
+                "bun version",
+                "extra",
+                "unreadable",
+                "no loader",
+                "no command",
+            ),
         ],
     )
     def test_package(  # one parameter for each column of the table

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from isol8_tasks.build import Origin, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check
-from isol8_tasks.engine import FileContent
+from isol8_tasks.engine import BuildRequest, FileContent, OnEvent
 from isol8_tasks.errors import BuildFailedError, UpstreamUnavailableError, VerifyFailedError
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.fingerprint import key
@@ -94,6 +94,39 @@ class TestPromotion:
         record = observe(engine).record("bash")
         assert record is not None
         assert (record.role, record.upstream, record.checkout) == ("current", "alpine:3.21", "here")
+
+    @pytest.mark.parametrize(
+        ("runtime", "packages", "more"),
+        [
+            ("deno", ("npm:express",), 'RUN find "$DENO_DIR" ! -type l -perm -0002 -exec chmod o-w {} +\n'),
+            ("deno", (), ""),
+            ("bash", ("jq",), ""),
+        ],
+        ids=["packages", "a script alone", "another runtime"],
+    )
+    def test_what_deno_leaves_open_is_closed(
+        self,
+        engine: FakeEngine,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        runtime: str,
+        packages: tuple[str, ...],
+        more: str,
+    ) -> None:
+        """The step behind the packages goes to the engine, and is not part of the Dockerfile of the image."""
+        spec = named("x", "bash", *packages)
+        spec = evolve(spec, runtime=runtime, inputs=evolve(spec.inputs, runtime=runtime))
+        sent: list[str] = []
+        build = FakeEngine.build
+
+        def record(engine: FakeEngine, request: BuildRequest, on_event: OnEvent) -> str:
+            sent.append(request.dockerfile)
+            return build(engine, request, on_event)
+
+        make(engine, evolve(BASE, dockerfile="FROM alpine:3.21 AS bash\n"))
+        monkeypatch.setattr(FakeEngine, "build", record)
+        make(engine, spec)
+        assert sent[0] == spec.dockerfile + more
 
     def test_triggers_survive_the_promotion(self, engine: FakeEngine) -> None:
         """What a base says ONBUILD still stands in the promoted image."""

@@ -40,6 +40,7 @@ LOADS: dict[str, Any] = {
     "output": "",
 }
 NOT_EXPORTED = "ERR_PACKAGE_PATH_NOT_EXPORTED\nError: no exports"
+NO_WINDOW = "Error\nError: jQuery requires a window with a document"
 NOT_FOUND = "MODULE_NOT_FOUND\nError: Cannot find module"
 
 
@@ -151,6 +152,7 @@ class TestNode:
             {"loaded": {"require": NOT_EXPORTED, "import": ""}},
             {"loaded": {"require": "", "import": NOT_EXPORTED}},
             {"loaded": {"require": "ERR_REQUIRE_ASYNC_MODULE\nError", "import": ""}},
+            {"loaded": {"require": NO_WINDOW, "import": NO_WINDOW}},
             {"entry": ""},
             {"entry": "", "bins": ["/x"]},
             {"loaded": {}, "ended": "0", "bins": ["/x"]},
@@ -159,6 +161,7 @@ class TestNode:
         ],
         ids=[
             *("loads", "in range", "range unknown", "import only", "require only", "top-level await"),
+            "for browsers",
             *(
                 "types only",
                 "command only",
@@ -245,6 +248,14 @@ class TestDeno:
     def test_status(self, status: str, output: str, findings: list[Finding]) -> None:
         """The program's end decides, and what it printed says how."""
         assert _judge("deno", ("npm:a",), {}, Look(items=((status, output),))) == findings
+
+    def test_types_alone(self) -> None:
+        """They have no code to be run, and other packages do."""
+        output = "[ERR_MODULE_NOT_FOUND] Cannot find module 'file:///deno-dir/npm/registry.example/@types/x/1.0.0/index.js'"
+        specs = ("npm:@types/x", "npm:a")
+        assert _judge("deno", specs, {}, Look(items=(("1", output), ("1", output)))) == [
+            PackageUnusable(package="npm:a", use='import "npm:a"', output=output)
+        ]
 
 
 class TestApk:
