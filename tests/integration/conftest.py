@@ -17,12 +17,15 @@ from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.errors import EngineUnreachableError
 from isol8_tasks.runtimes import RUNTIMES
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags, tags_of
+from tests.integration.engines import take_engine
 
 CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "isol8test"
 LABEL = {"org.isol8.tasks.test": "1"}
 UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 STANDIN_ARGUMENT = "org.isol8.lab.arg."
+
+take_engine(os.environ)
 
 
 @pytest.fixture(scope="session")
