@@ -10,12 +10,12 @@ from isol8_tasks.checking import Check
 from isol8_tasks.engine import BuildRequest, FileContent, ImageEngine, OnEvent
 from isol8_tasks.errors import EngineError, VerifyFailedError
 from isol8_tasks.packages import client_label
+from isol8_tasks.pinned import render_pinned
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.graph import short_id, standin_args, upstream_id
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.pinned import render_pinned
 from isol8_tasks.plan.observed import Observed, private_repository
 from isol8_tasks.plan.triggers import Triggers, encode_triggers, rememberable
 from isol8_tasks.promotion import child, client_tags, drop, promote, reject

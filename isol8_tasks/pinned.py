@@ -120,4 +120,4 @@ for link in node_modules/.bin/*; do
     ! grep -qF "  \\"$name\\": " package.json || ln -sf "../lib/node_modules/$target" "/usr/local/bin/${link##*/}"
 done
 rm -rf node_modules/.bin"""
-_DENO: Final = 'deno cache --lock=deno.lock --frozen {specs}'
+_DENO: Final = "deno cache --lock=deno.lock --frozen {specs}"

@@ -1,40 +1,61 @@
-"""Runs every test: on a private engine where this machine can have one, else on the engine that answers."""
+"""Runs every test: on private engines where this machine can have them, else on the engine that answers."""
 
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import lab
 from isol8_tasks.engine.endpoint import find, private_run_dir
 from isol8_tasks.errors import LabError
+from lab.updown import CACHE_VARIABLE
+from tests.integration.engines import ENGINES
+
+WHOLE = ["tests/unit", "tests/integration"]
+SIDE_BY_SIDE = "-n2"
+"""As the first argument: two workers, each with an engine of its own, as one run at a time works on an engine."""
+WORKERS = [SIDE_BY_SIDE, "--dist=loadgroup", "--no-loadscope-reorder"]
+SECOND = Path(".isol8", "second-engine")
 
 
 def main(arguments: list[str]) -> int:
-    """Run pytest with an engine for the integration tests, and stop what was started for it."""
+    """Run pytest with engines for the integration tests, and stop what was started for it."""
     checkout = Path.cwd()
+    words = arguments or [SIDE_BY_SIDE, *WHOLE]
+    workers = words[0] == SIDE_BY_SIDE
+    os.environ.setdefault(CACHE_VARIABLE, str(checkout / ".isol8/lab/fetched"))
     environment = dict(os.environ)
-    started = False
-    unit_only = bool(arguments) and all(word.startswith(("tests/unit", "-")) for word in arguments)
-    if "DOCKER_HOST" not in environment and not unit_only:
-        running = (private_run_dir(checkout) / "docker.sock").exists()
-        try:
-            environment["DOCKER_HOST"] = lab.up(checkout, _say)
-            started = not running
-        except LabError as error:
-            endpoint = find(checkout, environment)
-            _say(
-                f"no private engine ({error}); the tests run on {endpoint.url}, under a repository of their own"
-            )
-            environment["DOCKER_HOST"] = endpoint.url
     # Our __pycache__ is not written in CI, and that is what is measured of a run that has nothing to do.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    try:
-        command = [sys.executable, "-m", "pytest", *(arguments or ["tests/unit", "tests/integration"])]
+    unit_only = all(word.startswith(("tests/unit", "-")) for word in words)
+    with ExitStack() as started:
+        if "DOCKER_HOST" not in environment and not unit_only:
+            hosts = _engines(checkout, started, count=2 if workers else 1)
+            environment |= {"DOCKER_HOST": hosts[0], ENGINES: " ".join(hosts)}
+            workers = workers and len(hosts) > 1
+        if words[0] == SIDE_BY_SIDE:
+            words = [*(WORKERS if workers else []), *words[1:]]
+        command = [sys.executable, "-m", "pytest", *words]
         return subprocess.run(command, env=environment, check=False).returncode
-    finally:
-        if started:
-            lab.down(checkout, _say)
+
+
+def _engines(checkout: Path, started: ExitStack, *, count: int) -> list[str]:
+    """Return that many private engines, or the one that answers where there can be none."""
+    try:
+        return [_engine(folder, started) for folder in (checkout, checkout / SECOND)[:count]]
+    except LabError as error:
+        endpoint = find(checkout, os.environ)
+        _say(f"no private engine ({error}); the tests run on {endpoint.url}, under a repository of their own")
+        return [endpoint.url]
+
+
+def _engine(folder: Path, started: ExitStack) -> str:
+    """Return a folder's private engine, which is stopped in the end unless it is running already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (private_run_dir(folder) / "docker.sock").exists():
+        started.callback(lab.down, folder, _say)
+    return lab.up(folder, _say)
 
 
 def _say(text: str) -> None:

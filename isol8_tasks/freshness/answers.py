@@ -169,7 +169,9 @@ def _failure(found: Mapping[str, Any]) -> str:
 
 def _error_line(text: str) -> str:
     """Return the line of a tool's output that says what is wrong."""
-    lines = [redact(line.strip()) for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines() if line.strip()]
+    lines = [
+        redact(line.strip()) for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines() if line.strip()
+    ]
     errors: Iterator[str] = (line for line in lines if re.match(r"(?i)(npm )?(error|err!)", line))
     return next(errors, lines[-1] if lines else "it said nothing")
 

@@ -2,21 +2,18 @@
 
 import datetime as dt
 import json
-import re
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from attrs import Factory, frozen
 
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
-from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk
 from isol8_tasks.inventory import Package, apk_packages
 from isol8_tasks.packages import parse_spec
-from isol8_tasks.redact import redact
 from isol8_tasks.runtimes import LOCATION_ARGS, RUNTIMES
 
 

@@ -19,6 +19,7 @@ from isol8_tasks.runtimes import RUNTIMES
 from lab.places import Places
 from lab.tools import Tools
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags, tags_of
+from tests.integration.engines import take_engine
 from tests.integration.world import World, open_world
 
 CHECKOUT = Path(__file__).parents[2]
@@ -26,6 +27,8 @@ REPOSITORY = "isol8test"
 LABEL = {"org.isol8.tasks.test": "1"}
 UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 STANDIN_ARGUMENT = "org.isol8.lab.arg."
+
+take_engine(os.environ)
 
 
 @pytest.fixture(scope="session")

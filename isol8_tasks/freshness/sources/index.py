@@ -23,7 +23,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pip._vendor.packaging.utils import (
@@ -50,16 +50,16 @@ class Anchors(html.parser.HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.files: "list[dict[str, Any]]" = []
+        self.files: list[dict[str, Any]] = []
 
-    def handle_starttag(self, tag: str, attrs: "list[tuple[str, Optional[str]]]") -> None:
+    def handle_starttag(self, tag: str, attrs: "list[tuple[str, str | None]]") -> None:
         """Take what a link says of its file."""
         given = {name: value or "" for name, value in attrs}
         if tag != "a" or "href" not in given:
             return
         url, _, fragment = given["href"].partition("#")
         kind, _, digest = fragment.partition("=")
-        file: "dict[str, Any]" = {
+        file: dict[str, Any] = {
             "filename": urllib.parse.unquote(url.rpartition("/")[2]),
             "url": url,
             "hashes": {kind: digest} if digest else {},
@@ -74,7 +74,7 @@ class Anchors(html.parser.HTMLParser):
         self.files.append(file)
 
 
-def release(filename: str) -> "Optional[Version]":
+def release(filename: str) -> "Version | None":
     """Return the version that a file is of; None for a name that pip takes for nothing."""
     with contextlib.suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         if filename.endswith(".whl"):
@@ -83,7 +83,7 @@ def release(filename: str) -> "Optional[Version]":
     return None
 
 
-def uploaded(file: "dict[str, Any]") -> "Optional[float]":
+def uploaded(file: "dict[str, Any]") -> "float | None":
     """Return when a file came out, in seconds since the epoch; None where the index does not tell (PEP 700)."""
     text = str(file.get("upload-time") or "")
     text = re.sub(r"(\.[0-9]{6})[0-9]*", r"\1", text.replace("Z", "+00:00"))
@@ -100,14 +100,14 @@ class Gate:
         """Nothing is held back."""
         self.only = bool(question.get("only"))
         """What is there already, and nothing else."""
-        self.held: "dict[tuple[str, str], Optional[float]]" = {}
+        self.held: dict[tuple[str, str], float | None] = {}
         """By name and version: when what was held back came out; None where the index does not tell."""
         self._there = {
             name: {Version(each) for each in versions if is_version(each)}
             for name, versions in question.get("installed", {}).items()
         }
-        self._cutoff: "Optional[float]" = question.get("cutoff")
-        self._cutoffs: "dict[str, Optional[float]]" = question.get("cutoffs", {})
+        self._cutoff: float | None = question.get("cutoff")
+        self._cutoffs: dict[str, float | None] = question.get("cutoffs", {})
 
     def admits(self, name: str, file: "dict[str, Any]") -> bool:
         """Tell whether pip may see a file."""
@@ -144,10 +144,10 @@ class Indexes:
         first = environ.get("PIP_INDEX_URL") or "https://pypi.example/simple"
         self.urls = [first, *environ.get("PIP_EXTRA_INDEX_URL", "").split()]
         self._trusted = set(environ.get("PIP_TRUSTED_HOST", "").split())
-        self._pages: "dict[tuple[int, str], Optional[dict[str, Any]]]" = {}
-        self._locks: "dict[tuple[int, str], threading.Lock]" = {}
+        self._pages: dict[tuple[int, str], dict[str, Any] | None] = {}
+        self._locks: dict[tuple[int, str], threading.Lock] = {}
 
-    def page(self, index: int, name: str) -> "Optional[dict[str, Any]]":
+    def page(self, index: int, name: str) -> "dict[str, Any] | None":
         """Return what an index says of a project, as PEP 691 has it; None if it has no such project."""
         key = (index, name)
         with self._locks.setdefault(key, threading.Lock()):
@@ -155,14 +155,16 @@ class Indexes:
                 self._pages[key] = self._fetch(self.urls[index], name)
             return self._pages[key]
 
-    def _fetch(self, base: str, name: str) -> "Optional[dict[str, Any]]":
+    def _fetch(self, base: str, name: str) -> "dict[str, Any] | None":
         split = urllib.parse.urlsplit(base)
         plain = split._replace(netloc=split.netloc.rpartition("@")[2])
         url = f"{plain.geturl().rstrip('/')}/{name}/"
         request = urllib.request.Request(url, headers={"Accept": ACCEPT, "User-Agent": "pip"})  # noqa: S310
         if split.username is not None:
             words = (urllib.parse.unquote(word or "") for word in (split.username, split.password))
-            request.add_header("Authorization", "Basic " + base64.b64encode(":".join(words).encode()).decode())
+            request.add_header(
+                "Authorization", "Basic " + base64.b64encode(":".join(words).encode()).decode()
+            )
         found = self._ask(request, plain)
         if found is None:
             return None
@@ -177,7 +179,7 @@ class Indexes:
 
     def _ask(
         self, request: urllib.request.Request, url: urllib.parse.SplitResult
-    ) -> "Optional[tuple[str, bytes, str]]":
+    ) -> "tuple[str, bytes, str] | None":
         context = ssl.create_default_context()
         if {url.hostname, url.netloc} & self._trusted:
             context.check_hostname = False
@@ -217,12 +219,12 @@ class Resolver:
 
     def __init__(self, indexes: Indexes, gate: Gate) -> None:
         self._indexes, self._gate = indexes, gate
-        self.problem: "Optional[SourceError]" = None
+        self.problem: SourceError | None = None
         """Why an index could not be asked."""
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_GET(self) -> None:
                 outer._answer(self)
 
             def log_message(self, *_: object) -> None:
@@ -248,7 +250,9 @@ class Resolver:
 
     def resolve(self, specs: "list[str]") -> "dict[str, Any]":
         """Return what pip would install now; where it can't, its exit code and what it printed."""
-        local = [f"http://127.0.0.1:{self._server.server_port}/{each}/" for each in range(len(self._indexes.urls))]
+        local = [
+            f"http://127.0.0.1:{self._server.server_port}/{each}/" for each in range(len(self._indexes.urls))
+        ]
         no_proxy = ",".join(filter(None, [os.environ.get("no_proxy"), "127.0.0.1"]))
         environment = {
             **os.environ,
@@ -260,7 +264,7 @@ class Resolver:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "report.json")
             command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-cache-dir"]
-            done = subprocess.run(  # noqa: S603 - the specs were read by their grammar
+            done = subprocess.run(
                 [*command, "--disable-pip-version-check", "--report", str(report), "--", *specs],
                 env=environment,
                 stdout=subprocess.PIPE,
@@ -330,7 +334,7 @@ def times(indexes: Indexes, pins: "list[list[Any]]") -> None:
             for file in (page or {"files": []})["files"]
             if str(release(file["filename"])) == pin[2] and (when := uploaded(file)) is not None
         ]
-        pin.append(dt.datetime.fromtimestamp(min(found), dt.timezone.utc).isoformat() if found else None)
+        pin.append(dt.datetime.fromtimestamp(min(found), dt.UTC).isoformat() if found else None)
 
 
 def answered(question: "dict[str, Any]", environ: "dict[str, str]") -> "dict[str, Any]":
