@@ -11,7 +11,7 @@ from isol8_tasks.freshness.account import Account, Failed
 from isol8_tasks.freshness.changes import Built, changes
 from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.freshness.notice import Question, notice
-from isol8_tasks.freshness.packages import package_news
+from isol8_tasks.freshness.packages import installed_resolution, package_news
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.labels import STANDIN
 from isol8_tasks.plan.model import ImageSpec
@@ -21,15 +21,21 @@ from isol8_tasks.promotion import drop
 from isol8_tasks.report import reasons_in_words
 from isol8_tasks.session import Session
 from isol8_tasks.telling import Failure
-from isol8_tasks.updates import PackageNews
+from isol8_tasks.updates import PackageNews, Resolution
 from isol8_tasks.workspace import now
 
 AskPackages = Callable[[Session, ImageSpec], PackageNews]
+AskInstalled = Callable[[Session, ImageSpec], Resolution | None]
 
 
 def ask_packages(session: Session, spec: ImageSpec) -> PackageNews:
     """Ask the package sources of an image what they have that it does not."""
     return package_news(spec, session.observed, session.engine, settings=session.config.refresh, now=now())
+
+
+def ask_installed(session: Session, spec: ImageSpec) -> Resolution | None:
+    """Ask for exactly what an image has, where nothing is newer that may be let in."""
+    return installed_resolution(spec, session.observed, session.engine)
 
 
 def look(session: Session, ask: AskPackages = ask_packages) -> tuple[Freshness, ...]:
@@ -50,6 +56,7 @@ class Refresh:
 
     session: Session
     ask: AskPackages = ask_packages
+    ask_installed: AskInstalled = ask_installed
     found: tuple[Freshness, ...] = field(default=(), init=False)
     _before: Observed = field(init=False)
     _why: Mapping[str, Decision] = field(factory=dict, init=False)
@@ -72,6 +79,7 @@ class Refresh:
             if each.image not in left and (reasons := _reasons(each, session))
         }
         session.fetch_anew = True
+        session.pin = self._resolution
         session.refresh()
         self._why = dict(session.decisions)
         return any(decision.pending for decision in self._why.values())
@@ -98,6 +106,15 @@ class Refresh:
             failed=tuple(failed),
             changed=changes(self._before, session.observed, built),
         )
+
+    def _resolution(self, spec: ImageSpec) -> Resolution | None:
+        """Return what to install in an image: what was noticed, or what comes of it on the base that is new by now."""
+        if not spec.inputs.packages or self.session.observed.record(spec.name) is None:
+            return None
+        news = next(each.packages for each in self.found if each.image == spec.name)
+        if spec.parent in self.session.seconds or news.resolution is None:
+            news = self.ask(self.session, spec)
+        return news.resolution or self.ask_installed(self.session, spec)
 
     def _pull(self) -> set[str]:
         """Pull upstream images that moved; return the names of the images that have to stay as they are."""

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from isol8_tasks.pushed import Pushed, recorded, strays, waiting
 from isol8_tasks.report import no_build_for_alpine, where_to_look
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
+from isol8_tasks.updates import Resolution
 from isol8_tasks.view import View
 from isol8_tasks.workspace import Workspace, engine_lock, now
 
@@ -44,6 +45,8 @@ class Session(View):
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
     fetch_anew: bool = False
     """Build without cache, so that what a build fetches is fetched again."""
+    pin: Callable[[ImageSpec], Resolution | None] | None = None
+    """Resolves the packages of an image just before it is built; without it the installer does as it likes."""
     over: threading.Event = field(factory=threading.Event, init=False)
     """Set once the time that was given is over: what is not begun by then is not."""
     own_report: bool = False
@@ -187,6 +190,7 @@ class Session(View):
                 context=self.context,
                 on_event=on_event,
                 force=self.fetch_anew or name in self.forced,
+                resolution=self.pin(spec) if self.pin else None,
                 check=self._check or self.checker,
             )
         with self._mutex:

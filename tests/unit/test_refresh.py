@@ -81,7 +81,7 @@ def news_of(name: str) -> AskPackages:
 
 def refreshed(session: Session, ask: AskPackages = quiet) -> tuple[Account, list[str]]:
     """Do all of a refresh, and return its account and the names of what was built."""
-    refresh = Refresh(session, ask)
+    refresh = Refresh(session, ask, ask_installed=lambda _session, _spec: None)
     if refresh.prepare():
         build(session)
     account = refresh.account(())
