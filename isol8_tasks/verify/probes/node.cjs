@@ -88,10 +88,20 @@ function described(folder, manifest) {
   };
 }
 
+// Returns how a program is started: one for node by the runtime that there is, as `bun x --bun` does it.
+function commandOf(file) {
+  let head = "";
+  try {
+    head = fs.readFileSync(file).subarray(0, 200).toString("latin1").split("\n")[0];
+  } catch {}
+  return /^#!.*\bnode\b/.test(head) ? [process.execPath, ...OPTIONS, file] : [file];
+}
+
 // Returns those programs that the system can't even start, and whether one of them says what it is.
 function started(files) {
   const begun = files.slice(0, PROGRAMS).map((file) => {
-    const done = (word) => spawnSync(file, [word], { cwd: "/sandbox", timeout: 5000, killSignal: "SIGKILL", stdio: "ignore" });
+    const [program, ...words] = commandOf(file);
+    const done = (word) => spawnSync(program, [...words, word], { cwd: "/sandbox", timeout: 5000, killSignal: "SIGKILL", stdio: "ignore" });
     const first = done("--version");
     const broken = (first.error && first.error.code !== "ETIMEDOUT") || [126, 127].includes(first.status);
     return { file, broken, speaks: !broken && (first.status === 0 || done("--help").status === 0) };
