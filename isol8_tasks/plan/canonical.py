@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from isol8_tasks.plan.model import Step
 from isol8_tasks.plan.syntax import Heredoc, Instruction, heredoc_name
 from isol8_tasks.plan.variables import Value
 from isol8_tasks.runtimes import LOCATION_ARGS
@@ -34,6 +35,14 @@ def canonical(
 def canonical_from(platform: str | None, origin: str) -> str:
     """Return a FROM as it counts: by what it refers to, not by its name."""
     return f"FROM {origin}" if platform is None else f"FROM --platform={platform} {origin}"
+
+
+def gathered(steps: list[Step]) -> tuple[Step, ...]:
+    """Return the steps with what they hold back in one place: where an ONBUILD stands among the others is no matter."""
+    held_back = [each for each in steps if each.text.startswith("ONBUILD ")]
+    others = [each for each in steps if each not in held_back]
+    place = max(1, len(others) - 1)
+    return (*others[:place], *held_back, *others[place:])
 
 
 def _body(instruction: Instruction, pairs: Sequence[Pair], words: Sequence[str]) -> str:  # noqa: PLR0911 - one for each kind

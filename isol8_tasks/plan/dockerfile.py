@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from attrs import frozen
 
-from isol8_tasks.plan.canonical import canonical, canonical_from
+from isol8_tasks.plan.canonical import canonical, canonical_from, gathered
 from isol8_tasks.plan.globs import BadPatternError, literal_start, taker
 from isol8_tasks.plan.lexer import UnreadableError
 from isol8_tasks.plan.model import StageInputs, Step
@@ -52,9 +52,8 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
 ) -> Closure:
     """Return what the target (None: the last stage) is built of.
 
-    `context` are the paths of the build context, `ignore` is the text of its ignore file, `held_back` tells what
-    upstream images do. Where something in either can't be read here, all of it counts, and every file, and a warning
-    says so.
+    `context` are the paths of the build context, `ignore` is the text of its ignore file, `held_back` tells what an
+    upstream image does. Where something can't be read here, the whole text and every file count, and a warning says so.
     """
     paths = _left(context, ignore)
     resolver = Resolver(dockerfile, args, held_back)
@@ -166,9 +165,9 @@ class _Walk:
         counted = self._counted(stage, instructions)
         for number, each in enumerate(instructions):
             text = self._step(each, stage, scope, counts=number in counted)
-            if number in counted:
+            if number in counted and text:
                 steps.append(Step(line=each.line, text=text))
-        return StageInputs(name=stage.name, steps=_gathered(steps))
+        return StageInputs(name=stage.name, steps=gathered(steps))
 
     def _first_scope(self, base: Origin) -> Scope:
         if isinstance(base, Stage):
@@ -208,8 +207,9 @@ class _Walk:
             self._arguments.use(stage.index, None if step.keyword == "RUN" else _named(step))
         match step.keyword:
             case "ARG":
-                self._declare(step, stage, scope, counts=counts)
-                return canonical(step)
+                given = self._declare(step, stage, scope, counts=counts)
+                # What has no value means nothing but in the history of the target.
+                return canonical(step) if given or stage.index in self._ancestors else ""
             case "ENV" | "LABEL":
                 pairs = [
                     tuple(self._resolver.expand(word, scope, step) for word in pair) for pair in step.pairs
@@ -265,23 +265,27 @@ class _Walk:
                 found[name] = mode.lstrip("0") if re.fullmatch("0*[1-7][0-7]*", mode) else mode
         return found
 
-    def _declare(self, step: Instruction, stage: Stage, scope: Scope, *, counts: bool) -> None:
-        """Set the arguments that a step declares, and count the defaults that stay in the history of the target.
+    def _declare(self, step: Instruction, stage: Stage, scope: Scope, *, counts: bool) -> bool:
+        """Set the arguments that a step declares, and tell whether any has a value.
 
-        What an argument comes to otherwise counts where something makes use of it.
+        Defaults that stay in the history of the target count; else a value does where something makes use of it.
         """
+        given = False
         for word, (name, value) in zip(step.words, self._resolver.arguments(step, scope), strict=True):
             stays = "=" in word and stage.index in self._ancestors
             passed = name in self._resolver.given
             if stays and passed:
                 default = self._resolver.expand(word.partition("=")[2], scope, step)
                 self._arguments.count(name, stage.name, default, default=True)
+            # Whether one that only says where to fetch is given must make no difference.
+            given = given or value is not None or name in LOCATION_ARGS
             if value is not None:
                 scope.values[name] = value
                 if counts and stays and not passed:
                     self._arguments.count(name, stage.name, value)
                 elif counts:
                     self._arguments.declare((stage.index, step, name), stage.name, value)
+        return given
 
     def _mounts(self, step: Instruction, stage: Stage, scope: Scope) -> dict[str, str]:
         """Take in the files that a RUN mounts, and return what its `from=` refer to."""
@@ -342,11 +346,3 @@ class _Walk:
 def _named(step: Instruction) -> set[str]:
     """Return the names that look like those of variables in a step."""
     return set(re.findall(r"\$\{?(\w+)", " ".join((*step.flags, step.rest))))
-
-
-def _gathered(steps: list[Step]) -> tuple[Step, ...]:
-    """Return the steps with what they hold back in one place: where an ONBUILD stands among the others is no matter."""
-    held_back = [each for each in steps if each.text.startswith("ONBUILD ")]
-    others = [each for each in steps if each not in held_back]
-    place = max(1, len(others) - 1)
-    return (*others[:place], *held_back, *others[place:])

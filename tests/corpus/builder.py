@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from isol8_tasks.workspace import Workspace, digests
 
 LAYERS = {"RUN", "COPY", "ADD", "WORKDIR"}
 """What is a step of its own to the builder; the rest goes into the configuration."""
-UPSTREAM = ("3.20", "3.21", "onbuild", "copies")
+_COPY = "COPY name /etc/os-release\n"
 _COPIES = """\
 ONBUILD ARG FILE=a
 ONBUILD COPY $FILE docs/*.md /held/
@@ -35,6 +35,13 @@ ONBUILD LABEL held=back
 ONBUILD RUN --mount=source=app,target=/m ls -R /m >/held-app
 """
 """What the upstream image `copies` holds back."""
+_UPSTREAM = {
+    "3.21": ("alpine:3.21", _COPY),
+    "3.20": ("3.21", _COPY),
+    "onbuild": ("3.21", "ONBUILD RUN echo held back >/triggered\n"),
+    "copies": ("3.21", _COPIES),
+}
+"""The upstream images: on what each is built, and how."""
 _STEP = re.compile(r"\[(?:(\S+) +)?\d+/\d+\] (.*)", re.DOTALL)
 
 
@@ -71,7 +78,8 @@ class _Trace(Progress):
 class Builder:
     """Builds for one repository of its own, and takes away what it made."""
 
-    def __init__(self, connection: Connection, engine: DockerEngine) -> None:
+    def __init__(self, connection: Connection, engine: DockerEngine, address: str) -> None:
+        self.address = address
         self.repository = f"isol8closure-{secrets.token_hex(4)}"
         self._connection = connection
         self._engine = engine
@@ -79,23 +87,24 @@ class Builder:
         self._tags: list[str] = []
         self._upstream: dict[str, ImageDetail | None] = {}
 
-    def make_upstream(self) -> None:
-        """Make the upstream images that cases stand on, on which no build has anything in its cache yet."""
-        self._make("3.21", "FROM alpine:3.21\nCOPY name /etc/os-release\n", self.repository)
-        self._make(
-            "3.20", f"FROM {self.repository}:3.21\nCOPY name /etc/os-release\n", f"older {self.repository}"
-        )
-        self._make("onbuild", f"FROM {self.repository}:3.21\nONBUILD RUN echo held back >/triggered\n", "")
-        self._make("copies", f"FROM {self.repository}:3.21\n{_COPIES}", "")
-
-    def _make(self, name: str, text: str, content: str) -> None:
-        context = {"name": FileContent(data=content.encode())}
-        self.build(BuildRequest(tag=self.new_tag(name), dockerfile=text, context=context))
+    def make_upstream(self, repository: str = "", tags: Collection[str] = tuple(_UPSTREAM)) -> None:
+        """Make upstream images that cases stand on, on which no build has anything in its cache yet."""
+        repository = repository or self.repository
+        for name, (parent, text) in _UPSTREAM.items():
+            if name in tags:
+                base = parent if name == "3.21" else f"{repository}:{parent}"
+                content = FileContent(data=f"{name} {repository}".encode())
+                tag = self._note(f"{repository}:{name}")
+                self.build(
+                    BuildRequest(tag=tag, dockerfile=f"FROM {base}\n{text}", context={"name": content})
+                )
 
     def new_tag(self, name: str = "") -> str:
         """Return a tag that is taken away at the end."""
+        return self._note(f"{self.repository}:{name or secrets.token_hex(8)}")
+
+    def _note(self, tag: str) -> str:
         with self._mutex:
-            tag = f"{self.repository}:{name or len(self._tags)}"
             self._tags.append(tag)
             return tag
 
@@ -104,19 +113,22 @@ class Builder:
         for tag in reversed(self._tags):
             self._engine.untag(tag)
 
-    def alias(self, name: str) -> str:
-        """Return a repository with the same upstream images, so that builds side by side share no step and its name."""
-        for tag in UPSTREAM:
-            alias = f"{self.repository}-{name}:{tag}"
-            self._engine.tag(f"{self.repository}:{tag}", alias)
-            with self._mutex:
-                self._tags.append(alias)
-        return f"{self.repository}-{name}"
+    def for_case(self, name: str, text: str) -> str:
+        """Return a repository with the upstream images that a case and edits of it name.
+
+        They are images of its own: builds side by side would share a step that is the same, and with it the name of
+        another's stage.
+        """
+        repository = f"{self.repository}-{name}"
+        self.make_upstream(
+            repository, [tag for tag in _UPSTREAM if tag.startswith("3.") or f":{tag}" in text]
+        )
+        return repository
 
     @contextmanager
     def another(self) -> "Iterator[Builder]":
         """Give one with upstream images of its own, and so with nothing in its cache."""
-        other = Builder(self._connection, self._engine)
+        other = Builder(self._connection, self._engine, self.address)
         try:
             other.make_upstream()
             yield other

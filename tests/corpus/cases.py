@@ -37,14 +37,23 @@ class Case:
         """Whether something in it can't be read here, for at least one of its stages: `# warns`."""
         return re.search(r"^# warns$", self.text, re.MULTILINE) is not None
 
-    def write(self, folder: Path, upstream: str) -> None:
-        """Make `docker/` in a new folder; `alpine` is another repository there, whose name is in every file."""
+    @property
+    def counts_more(self) -> bool:
+        """Whether more counts here than has to, as decision 6 says: `# counts more: why`."""
+        return re.search(r"^# counts more: .+$", self.text, re.MULTILINE) is not None
+
+    def write(self, folder: Path, upstream: str, address: str = "address") -> None:
+        """Make `docker/` in a new folder; `alpine` is another repository there, whose name is in every file.
+
+        `address` is where a server answers, for what has to come from one.
+        """
         context = folder / "docker"
         shutil.copytree(FOLDER / "context", context)
         for path in context.rglob("*"):
             if path.is_file():
                 path.write_text(f"{path.read_text()}# {upstream}\n")
-        (context / "Dockerfile").write_bytes(self.text.replace("alpine", upstream).encode())
+        text = self.text.replace("alpine", upstream).replace("http://address", f"http://{address}")
+        (context / "Dockerfile").write_bytes(text.encode())
         for name, text in self.ignore_files.items():
             (context / name).write_text(text)
 

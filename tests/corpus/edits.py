@@ -225,6 +225,7 @@ NEW = (
     'SHELL ["/bin/sh", "-c"]', 'SHELL ["/bin/sh", "-e", "-c"]', "ONBUILD RUN echo {}", "ONBUILD LABEL {}=1",
     "COPY a /{}", "COPY docs /{}/", "COPY a* /{}/", "ADD b /{}", "MAINTAINER {}",
     "RUN --mount=source=docs,target=/m ls /m # {}", "COPY $FILE b /{}/", "ENV PATH=/{}:$PATH",
+    "COPY --link a /{}", "RUN --network=none echo {}", "COPY <<{} /x\n$FILE\n{}", "RUN <<{}\ntrue\n{}",
 )  # fmt: skip
 
 
@@ -273,7 +274,7 @@ def value_quoted(project: Project) -> bool:
 def variable_braced(project: Project) -> bool:
     # A default for PATH is one of the respellings that are known to count.
     each = project.some(line=r"^[^$]*\$(?!PATH)[A-Z]+")
-    new = project.chance.choice([r"${\1}", r"${\1:-}", r"${\1:-b}", r"${\1:+a}"])
+    new = project.chance.choice([r"${\1}", r"${\1:-}", r"${\1:-b}", r"${\1:+a}", r"${\1-b}", r"${\1+a}"])
     return each is not None and project.replace(each, r"\$([A-Z]+)", new)
 
 
@@ -292,7 +293,9 @@ def copy_destination(project: Project) -> bool:
 
 def copy_flag(project: Project) -> bool:
     each = project.some("COPY", "ADD")
-    new = project.chance.choice(["--chown=1:2", "--chmod=600", "--chown=0:0"])
+    new = project.chance.choice(
+        ["--chown=1:2", "--chmod=600", "--chown=0:0", "--link", "--link=false", "--chmod=u+x"]
+    )
     return each is not None and project.replace(each, r"^(\s*\w+)\s", rf"\1 {new} ")
 
 

@@ -1,5 +1,6 @@
 """A series of edits to a case, each built, with what this project says beside what the builder did."""
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,7 +83,7 @@ class Report:
     unknown: str = ""
     """Why the builder refuses the case, though it is none of the edits."""
     surplus: int = 0
-    """Edits that seem stale here alone, after a warning that more counts than has to."""
+    """Edits that seem stale here alone, where a warning or the case itself says that more counts than has to."""
     findings: list[Finding] = Factory(list)
 
 
@@ -128,11 +129,11 @@ class Series:
         self._case = case
         self._builder = builder
         self._chance = chance
-        self._repository = builder.alias(case.name)
+        self._repository = builder.for_case(case.name, case.text)
         self._project = Project(folder, case.args, chance)
         self._known: dict[str, Built] = {}
         self._configurations: set[str] = set()
-        case.write(folder, self._repository)
+        case.write(folder, self._repository, builder.address)
 
     def run(self, edits: int) -> Report:
         """Build every target of the case, and then one of them after each of some edits."""
@@ -223,7 +224,8 @@ class Series:
         if known is None:
             self.report.stale += 1
             nothing_ran = not built.ran and built.configuration in self._configurations
-            if nothing_ran and (warned or self._warned):
+            more = warned or self._warned or self._case.counts_more
+            if nothing_ran and (more or self._same_but_for_defaults(change)):
                 self.report.surplus += 1
             elif nothing_ran and self._nothing_new(change):
                 self._find("too much", change, "the key differs, and all came from the cache")
@@ -233,6 +235,21 @@ class Series:
         elif built.configuration != known.configuration:
             self._find("too little", change, f"{known.configuration}\nbecame\n{built.configuration}")
         self._remember(key, built)
+
+    def _same_but_for_defaults(self, change: Change) -> bool:
+        """Tell whether only defaults differ in place of which other values are passed.
+
+        Older builders write them into the image's history, newer ones write what was passed.
+        """
+        keys = set()
+        for state in (change.before, change.after):
+            text = state.files["Dockerfile"].data.decode("utf-8", "surrogateescape")
+            for name in state.args:
+                text = re.sub(rf"(?mi)^([ \t]*(?:ONBUILD +)?ARG +{name})=\S*", r"\1", text)
+            file = FileContent(data=text.encode("utf-8", "surrogateescape"))
+            plain = State(files={**state.files, "Dockerfile": file}, args=state.args)
+            keys.add(key_of(plain.files, self._closure(plain, self._target), self._builder))
+        return len(keys) == 1
 
     def _nothing_new(self, change: Change) -> bool:
         """Tell whether the builder reuses all from nothing but what was there before, and as well the other way round.

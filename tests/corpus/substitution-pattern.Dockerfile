@@ -3,4 +3,4 @@
 # A substitution by a pattern, which is not worked out here: all counts.
 FROM scratch
 ARG NAME=docs/one
-COPY ${NAME#docs/} /a
+COPY docs/${NAME#docs/} /a

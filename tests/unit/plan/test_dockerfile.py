@@ -95,6 +95,11 @@ SAME = {
     "command of a stage copied from": (COPIES, COPIES.replace('"x"', '"y"'), "t"),
     "label of a stage copied from": (COPIES, COPIES.replace("a=b", "a=c"), "t"),
     "last ENV of a stage copied from": (COPIES, COPIES.replace("T=1", "T=2"), "t"),
+    "ARG without a value in a stage copied from": (
+        "FROM a AS x\nRUN b\nFROM c\nCOPY --from=x /d /d\n",
+        "FROM a AS x\nARG N\nRUN b\nFROM c\nCOPY --from=x /d /d\n",
+        None,
+    ),
     "last ARG of a stage copied from": (COPIES, COPIES.replace("U=1", "U=2"), "t"),
     "last USER of a stage copied from": (COPIES, COPIES.replace("USER root\n", ""), "t"),
     "ENV with an escape": (CONFIGURATION, CONFIGURATION.replace('"x y"', "x\\ y"), None),
@@ -562,6 +567,12 @@ class TestUnreadable:
     def test_other_stages_stay_readable(self) -> None:
         """A substitution in a stage that is not needed is nobody's concern."""
         assert _closure("FROM a AS x\nFROM b AS y\nENV A=${B#c}", "x").warnings == ()
+
+
+def test_where_to_fetch_from_makes_no_difference_in_a_stage_copied_from() -> None:
+    """Given or not, the step of an argument that only says where to fetch counts the same."""
+    text = "FROM a AS x\nARG PIP_INDEX_URL\nRUN b\nFROM c\nCOPY --from=x /d /d\n"
+    assert _key(text, None, {}, {}) == _key(text, None, {"PIP_INDEX_URL": "https://a/"}, {})
 
 
 class TestUpstreamTriggers:
