@@ -10,7 +10,7 @@ from isol8_tasks.checking import Check
 from isol8_tasks.engine import BuildRequest, FileContent, ImageEngine, OnEvent
 from isol8_tasks.errors import EngineError, VerifyFailedError
 from isol8_tasks.packages import client_label
-from isol8_tasks.pinned import render_pinned
+from isol8_tasks.pinned import build_pinned
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.graph import short_id, standin_args, upstream_id
@@ -72,20 +72,19 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     record = _record(spec, observed, origin)
     ours = {**labels.write(evolve(record, role="candidate")), **_annotations(spec, observed, origin, record)}
     inherited = _parent_labels(spec, observed)
-    dockerfile = render_pinned(spec, resolution) if resolution else spec.dockerfile
-    engine.build(
-        BuildRequest(
-            tag=candidate,
-            dockerfile=dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
-            target=spec.target,
-            context=context if spec.kind == "base" else {},
-            args=dict(spec.args),
-            labels={**labels.hidden(inherited), **ours},
-            # A step that is the same as before may still bring something newer.
-            no_cache=force or (resolution is not None and not resolution.lockfile),
-        ),
-        on_event,
+    request = BuildRequest(
+        tag=candidate,
+        dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
+        target=spec.target,
+        context=context if spec.kind == "base" else {},
+        args=dict(spec.args),
+        labels={**labels.hidden(inherited), **ours},
+        no_cache=force,
     )
+    if resolution is None:
+        engine.build(request, on_event)
+    else:
+        build_pinned(spec, resolution, request, engine, on_event)
     try:
         inventory = check(spec, candidate)
     except VerifyFailedError:

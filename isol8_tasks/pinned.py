@@ -13,18 +13,38 @@ import tarfile
 from collections.abc import Mapping
 from typing import Any, Final
 
+from attrs import evolve
+
+from isol8_tasks.engine import BuildRequest, ImageEngine, OnEvent
+from isol8_tasks.errors import BuildFailedError
 from isol8_tasks.packages import shell_word
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.updates import Resolution
 
 
-def render_pinned(spec: ImageSpec, resolution: Resolution) -> str:
-    """Return the Dockerfile that installs a resolution on the parent of an image.
+def build_pinned(
+    spec: ImageSpec, resolution: Resolution, request: BuildRequest, engine: ImageEngine, on_event: OnEvent
+) -> None:
+    """Build an image as a request says, but with its packages in the versions of a resolution.
 
-    Without a lock file it is the image's own, since its package manager takes what its repository has.
+    Its steps go by the names of those that they stand for, whatever is in their words.
     """
     if not resolution.lockfile:
-        return spec.dockerfile
+        # A step that is the same as before may still bring something newer.
+        engine.build(evolve(request, no_cache=True), on_event)
+        return
+    dockerfile = render_pinned(spec, resolution) + request.dockerfile.removeprefix(spec.dockerfile)
+    try:
+        engine.build(
+            evolve(request, dockerfile=dockerfile),
+            lambda event: on_event(evolve(event, step=step_name(spec, event.step))),
+        )
+    except BuildFailedError as error:
+        raise BuildFailedError(str(error), step=step_name(spec, error.step), output=error.output) from error
+
+
+def render_pinned(spec: ImageSpec, resolution: Resolution) -> str:
+    """Return the Dockerfile that installs a resolution with a lock file on the parent of an image."""
     parent, _, _ = spec.dockerfile.partition("\n")
     packed = base64.b64encode(_packed(_files(spec.runtime, resolution.lockfile))).decode()
     words = [
@@ -35,6 +55,12 @@ def render_pinned(spec: ImageSpec, resolution: Resolution) -> str:
         *(packed[at : at + _LONGEST] for at in range(0, len(packed), _LONGEST)),
     ]
     return f"{parent}\nRUN [{_BREAK.join(json.dumps(word) for word in words)}]\n"
+
+
+def step_name(spec: ImageSpec, step: str) -> str:
+    """Return the name of a build's step for people: that of the step which it stands for."""
+    plain = spec.dockerfile.split("\n")[1]
+    return re.sub(_STEP, lambda found: f"{found[1] or ''}{plain} (as resolved)", step, flags=re.DOTALL)
 
 
 def bun_dependencies(lockfile: str) -> dict[str, str]:
@@ -84,6 +110,7 @@ def _install(spec: ImageSpec, lockfile: str) -> str:
     return {"node": _NODE, "bun": _BUN}[spec.runtime]
 
 
+_STEP: Final = r"^(\[[^\]]*\] )?RUN \[? *\"?/bin/sh\"?,? +\"?-euc\b.*"
 _LONGEST: Final = 50_000
 """Of a word: builders read lines of no more than 65,535 bytes, and Linux takes no longer words than twice that."""
 _BREAK: Final = ", \\\n    "

@@ -117,8 +117,10 @@ def _npm_dependency(spec: str) -> tuple[str, str]:
 
 def _program(runtime: str, described: str) -> tuple[str, ...]:
     # From a file, since each of the three has other ideas of a program on its command line.
-    script = 'file=$(mktemp -d)/registry.mjs && printf %s "$0" >"$file" && command=$1 && shift && exec $command "$file" "$@"'
-    return ("sh", "-c", script, _text("registry.mjs"), _COMMANDS[runtime], *_words(described))
+    script = (
+        f'file=$(mktemp -d)/registry.mjs; printf %s "$0" >"$file"; exec {_COMMANDS[runtime]} "$file" "$@"'
+    )
+    return ("sh", "-ec", script, _text("registry.mjs"), *_words(described))
 
 
 def _run(command: tuple[str, ...], question: Question, engine: SandboxEngine) -> Finished:

@@ -80,7 +80,7 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
     ecosystems = _ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
     own = [package for package in holdings.own if package.ecosystem in ecosystems]
     if not spec.inputs.packages or ecosystems == ("apk",):
-        return Resolution(pins=tuple(Pin(**_identity(each)) for each in own))
+        return Resolution(pins=tuple(_pin(each) for each in own))
     question = evolve(_question(spec, observed, holdings), only=True)
     answer = ask(question, engine)
     image = f"{observed.repository}:{spec.name}"
@@ -160,7 +160,7 @@ def apk_base_news(
 
 def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package]:
     """Return what an image has once a solution is installed on its parent."""
-    pins = frozenset(Package(**_identity(pin)) for pin in solution.pins)
+    pins = frozenset(_package(pin) for pin in solution.pins)
     replaced = {(pin.ecosystem, pin.name) for pin in pins if pin.ecosystem in _ONE_VERSION}
     kept = (each for each in parent - set(solution.gone) if (each.ecosystem, each.name) not in replaced)
     return pins.union(kept)
@@ -181,7 +181,7 @@ def _base_news(
         return news
     found = ask_release("bun", image, arguments, engine).found
     bun = {package for package in there if (package.ecosystem, package.name) == ("generic", "bun")}
-    expected = frozenset(Package(**_identity(pin)) for pin in (found.pins if found else ()))
+    expected = frozenset(_package(pin) for pin in (found.pins if found else ()))
     updates, young = _by_age(_dated(_differences(bun, expected), found), settings, now)
     return evolve(
         news,
@@ -232,7 +232,7 @@ def _cutoffs(
 
 
 def _resolution(solution: Solution, parent: frozenset[Package]) -> Resolution:
-    pins = tuple(pin for pin in solution.pins if Package(**_identity(pin)) not in parent)
+    pins = tuple(pin for pin in solution.pins if _package(pin) not in parent)
     return Resolution(pins=pins, lockfile=solution.lockfile)
 
 
@@ -282,7 +282,8 @@ def _by_age(
     updates: Iterable[Update], settings: RefreshSettings, now: dt.datetime
 ) -> tuple[tuple[Update, ...], tuple[Update, ...]]:
     """Part what is old enough from what is not; what nobody tells the age of is old enough here."""
-    old, young = [], []
+    old: list[Update] = []
+    young: list[Update] = []
     for each in updates:
         age = settings.min_ages.get(each.name, settings.min_age)
         is_young = each.published is not None and each.published > now - age
@@ -290,8 +291,12 @@ def _by_age(
     return tuple(old), tuple(young)
 
 
-def _identity(package: Package | Pin) -> Mapping[str, str]:
-    return {"ecosystem": package.ecosystem, "name": package.name, "version": package.version}
+def _package(pin: Pin) -> Package:
+    return Package(ecosystem=pin.ecosystem, name=pin.name, version=pin.version)
+
+
+def _pin(package: Package) -> Pin:
+    return Pin(ecosystem=package.ecosystem, name=package.name, version=package.version)
 
 
 _ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {

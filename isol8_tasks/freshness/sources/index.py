@@ -4,6 +4,8 @@ Pip asks an index on this machine, made here, which passes on what the real ones
 let in. The arguments, put together, are the question as JSON; so is the answer.
 """
 
+from __future__ import annotations
+
 import base64
 import concurrent.futures
 import contextlib
@@ -52,7 +54,7 @@ class Anchors(html.parser.HTMLParser):
         super().__init__()
         self.files: list[dict[str, Any]] = []
 
-    def handle_starttag(self, tag: str, attrs: "list[tuple[str, str | None]]") -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take what a link says of its file."""
         given = {name: value or "" for name, value in attrs}
         if tag != "a" or "href" not in given:
@@ -74,7 +76,7 @@ class Anchors(html.parser.HTMLParser):
         self.files.append(file)
 
 
-def release(filename: str) -> "Version | None":
+def release(filename: str) -> Version | None:
     """Return the version that a file is of; None for a name that pip takes for nothing."""
     with contextlib.suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         if filename.endswith(".whl"):
@@ -83,7 +85,7 @@ def release(filename: str) -> "Version | None":
     return None
 
 
-def uploaded(file: "dict[str, Any]") -> "float | None":
+def uploaded(file: dict[str, Any]) -> float | None:
     """Return when a file came out, in seconds since the epoch; None where the index does not tell (PEP 700)."""
     text = str(file.get("upload-time") or "")
     text = re.sub(r"(\.[0-9]{6})[0-9]*", r"\1", text.replace("Z", "+00:00"))
@@ -95,7 +97,7 @@ def uploaded(file: "dict[str, Any]") -> "float | None":
 class Gate:
     """Which files may be let in."""
 
-    def __init__(self, question: "dict[str, Any]") -> None:
+    def __init__(self, question: dict[str, Any]) -> None:
         self.open = False
         """Nothing is held back."""
         self.only = bool(question.get("only"))
@@ -109,7 +111,7 @@ class Gate:
         self._cutoff: float | None = question.get("cutoff")
         self._cutoffs: dict[str, float | None] = question.get("cutoffs", {})
 
-    def admits(self, name: str, file: "dict[str, Any]") -> bool:
+    def admits(self, name: str, file: dict[str, Any]) -> bool:
         """Tell whether pip may see a file."""
         version = release(file["filename"])
         if version is None:
@@ -140,14 +142,14 @@ def is_version(text: str) -> bool:
 class Indexes:
     """The indexes that a build would ask, each page fetched once."""
 
-    def __init__(self, environ: "dict[str, str]") -> None:
+    def __init__(self, environ: dict[str, str]) -> None:
         first = environ.get("PIP_INDEX_URL") or "https://pypi.example/simple"
         self.urls = [first, *environ.get("PIP_EXTRA_INDEX_URL", "").split()]
         self._trusted = set(environ.get("PIP_TRUSTED_HOST", "").split())
         self._pages: dict[tuple[int, str], dict[str, Any] | None] = {}
         self._locks: dict[tuple[int, str], threading.Lock] = {}
 
-    def page(self, index: int, name: str) -> "dict[str, Any] | None":
+    def page(self, index: int, name: str) -> dict[str, Any] | None:
         """Return what an index says of a project, as PEP 691 has it; None if it has no such project."""
         key = (index, name)
         with self._locks.setdefault(key, threading.Lock()):
@@ -155,7 +157,7 @@ class Indexes:
                 self._pages[key] = self._fetch(self.urls[index], name)
             return self._pages[key]
 
-    def _fetch(self, base: str, name: str) -> "dict[str, Any] | None":
+    def _fetch(self, base: str, name: str) -> dict[str, Any] | None:
         split = urllib.parse.urlsplit(base)
         plain = split._replace(netloc=split.netloc.rpartition("@")[2])
         url = f"{plain.geturl().rstrip('/')}/{name}/"
@@ -179,7 +181,7 @@ class Indexes:
 
     def _ask(
         self, request: urllib.request.Request, url: urllib.parse.SplitResult
-    ) -> "tuple[str, bytes, str] | None":
+    ) -> tuple[str, bytes, str] | None:
         context = ssl.create_default_context()
         if {url.hostname, url.netloc} & self._trusted:
             context.check_hostname = False
@@ -201,7 +203,7 @@ class Indexes:
         raise SourceError(f"{request.full_url}: {problem}")
 
     @staticmethod
-    def _parsed(text: str) -> "dict[str, Any]":
+    def _parsed(text: str) -> dict[str, Any]:
         anchors = Anchors()
         anchors.feed(text)
         return {"files": anchors.files}
@@ -248,7 +250,7 @@ class Resolver:
         handler.end_headers()
         handler.wfile.write(body)
 
-    def resolve(self, specs: "list[str]") -> "dict[str, Any]":
+    def resolve(self, specs: list[str]) -> dict[str, Any]:
         """Return what pip would install now; where it can't, its exit code and what it printed."""
         local = [
             f"http://127.0.0.1:{self._server.server_port}/{each}/" for each in range(len(self._indexes.urls))
@@ -279,7 +281,7 @@ class Resolver:
             return installation(json.loads(report.read_text(encoding="utf-8")))
 
 
-def installation(report: "dict[str, Any]") -> "dict[str, Any]":
+def installation(report: dict[str, Any]) -> dict[str, Any]:
     """Return the packages of one of pip's reports, as pins and as requirements with hashes."""
     pins, lines = [], []
     for item in report["install"]:
@@ -293,28 +295,21 @@ def installation(report: "dict[str, Any]") -> "dict[str, Any]":
     return {"pins": sorted(pins), "lockfile": "".join(f"{line}\n" for line in sorted(lines)), "gone": []}
 
 
-def is_settled(indexes: Indexes, gate: Gate, names: "dict[str, list[str]]", looked: "list[str]") -> bool:
-    """Tell whether no index has anything for the packages that are there by which pip could come to another result."""
+def is_settled(indexes: Indexes, installed: dict[str, list[str]], looked: list[str]) -> bool:
+    """Tell whether no index has anything for the packages looked at by which pip could come to another result."""
 
-    def files(name: str) -> "list[tuple[str, dict[str, Any]]]":
+    def settled(name: str) -> bool:
         pages = (indexes.page(index, name) for index in range(len(indexes.urls)))
-        return [(name, file) for page in pages if page for file in page["files"]]
+        files = [file for page in pages if page for file in page["files"] if not file.get("yanked")]
+        versions = {version for file in files if suits(file) and (version := release(file["filename"]))}
+        there = max((Version(each) for each in installed.get(name, ()) if is_version(each)), default=None)
+        return there is not None and there in versions and max(versions) == there
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        pages = list(pool.map(files, looked))
-    for name, page in zip(looked, pages):
-        there = max((Version(each) for each in names.get(name, ()) if is_version(each)), default=None)
-        whole = [(release(file["filename"]), file) for _, file in page]
-        if there is None or not any(version == there and not file.get("yanked") for version, file in whole):
-            return False
-        for version, file in whole:
-            if version is None or version <= there or file.get("yanked") or not suits(file):
-                continue
-            return False
-    return True
+        return all(pool.map(settled, looked))
 
 
-def suits(file: "dict[str, Any]") -> bool:
+def suits(file: dict[str, Any]) -> bool:
     """Tell whether a file is for this version of Python."""
     try:
         return SpecifierSet(file.get("requires-python") or "").contains(
@@ -324,7 +319,7 @@ def suits(file: "dict[str, Any]") -> bool:
         return True
 
 
-def times(indexes: Indexes, pins: "list[list[Any]]") -> None:
+def times(indexes: Indexes, pins: list[list[Any]]) -> None:
     """Add to each pin when its first file came out; None where no index tells."""
     for pin in pins:
         pages = (indexes.page(index, pin[1]) for index in range(len(indexes.urls)))
@@ -337,11 +332,11 @@ def times(indexes: Indexes, pins: "list[list[Any]]") -> None:
         pin.append(dt.datetime.fromtimestamp(min(found), dt.UTC).isoformat() if found else None)
 
 
-def answered(question: "dict[str, Any]", environ: "dict[str, str]") -> "dict[str, Any]":
+def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:
     """Answer a question."""
     indexes, gate = Indexes(environ), Gate(question)
     try:
-        if question.get("looked") and is_settled(indexes, gate, question["installed"], question["looked"]):
+        if question.get("looked") and is_settled(indexes, question["installed"], question["looked"]):
             return {"settled": True}
         resolver = Resolver(indexes, gate)
         found = resolver.resolve(question["specs"])
