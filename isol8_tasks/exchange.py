@@ -107,10 +107,12 @@ def forget_strays(repositories: Collection[str], observed: Observed, engine: Reg
     Some stores count them as tags, and clients would go on to find by them what is out of use.
     """
     for image in observed.images:
-        for tag in image.tags:
-            repository, at, _ = tag.partition("@")
+        # Where ids are digests, every tag makes a digest in its repository, which is no name of its own.
+        digests = [each for each in image.digests if not each.endswith(f"@{image.id}")]
+        for name in dict.fromkeys((*image.tags, *digests)):
+            repository, at, _ = name.partition("@")
             if at and repository in repositories and observed.read(image) is not None:
-                engine.untag(tag)
+                engine.untag(name)
 
 
 def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pushed, bool]:

@@ -268,6 +268,11 @@ class Reporter:
             self.screen.line(f"warning: {warning}")
         for line in remembered_flags(self.session.graph, self.session.observed, self.session.config):
             self.screen.line(line)
+        if left := self.session.left_out:
+            self.screen.line(
+                f"not pushed, as they stand on stand-ins of the lab: {', '.join(left)}; "
+                "[push] standins = true pushes them"
+            )
         self._lines(("undeclared", self._undeclared(name)) for name in self.session.graph.undeclared)
 
     def _undeclared(self, name: str) -> str:

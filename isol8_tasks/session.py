@@ -22,7 +22,7 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import private_repository
 from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.promotion import is_tag_of
-from isol8_tasks.pushed import Pushed, recorded, strays, waiting
+from isol8_tasks.pushed import Pushed, in_use, recorded, strays, waiting
 from isol8_tasks.report import no_build_for_alpine, where_to_look
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
@@ -215,6 +215,15 @@ class Session(View):
                 self.push(name)
         finally:
             self.write_manifest()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the images that are not pushed, as they stand on a stand-in and deps.toml does not say so."""
+        settings = self.config.push
+        if not settings.repository or settings.standins:
+            return ()
+        pushed = in_use(self.observed, standins=False)
+        return tuple(name for name in in_use(self.observed, standins=True) if name not in pushed)
 
     def push(self, name: str, *, known: Pushed | None = None) -> bool:
         """Bring an image into the registry, and remember where it is; tell whether it was not there."""

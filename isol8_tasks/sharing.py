@@ -43,7 +43,7 @@ class Push(OwnCommand):
             current.lock()
             names = in_use(current.observed, standins=settings.standins)
             teller = _Teller(current, names)
-            left = sorted({*in_use(current.observed, standins=True)} - {*names})
+            left = current.left_out
             for name in left:
                 teller.line(
                     name, "left out", "stands on a stand-in of the lab; [push] standins = true pushes it"

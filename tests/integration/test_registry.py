@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -126,6 +125,21 @@ def own(
         remove_tags(docker_api, repository)
 
 
+@pytest.fixture
+def small(engine: DockerEngine) -> Iterator[str]:
+    """Give a small image."""
+    tag = f"isol8test{secrets.token_hex(4)}:small"
+    request = BuildRequest(
+        tag=tag,
+        dockerfile="FROM scratch\nCOPY file /\n",
+        context={"file": FileContent(data=secrets.token_bytes(20000))},
+        labels={"org.isol8.tasks.test": "1"},
+    )
+    engine.build(request, lambda _event: None)
+    yield tag
+    engine.untag(tag)
+
+
 def names_of(engine: docker.APIClient, repository: str) -> list[str]:
     """Return all names that have to do with a repository, by tag and by digest."""
     names = [
@@ -232,7 +246,6 @@ class TestPulling:
         first: Checkout,
         other: Checkout,
         second: str,
-        docker_api: docker.APIClient,
         engine: DockerEngine,
     ) -> None:
         """Ids, digests, inventories and what clients choose are equal; nothing is to be done, and nothing left over."""
@@ -260,7 +273,7 @@ class TestPulling:
         client.close()
         again = other.doit("pull", DOCKER_HOST=second)
         theirs.close()
-        assert re.fullmatch(r"3 up to date · \d+\.\d s · resolved-images\.json unchanged\n", again.out)
+        assert re.fullmatch(r"3 images up to date · \d+\.\d s · resolved-images\.json unchanged\n", again.out)
         assert other.doit("verify", "bash-custom", DOCKER_HOST=second).code == 0
 
     def test_a_new_build_follows(
@@ -336,20 +349,6 @@ class TestCutOff:
     """Pushes that something ends in the middle."""
 
     @pytest.fixture
-    def small(self, engine: DockerEngine) -> Iterator[str]:
-        """Give a small image."""
-        tag = f"isol8test{secrets.token_hex(4)}:small"
-        request = BuildRequest(
-            tag=tag,
-            dockerfile="FROM scratch\nCOPY file /\n",
-            context={"file": FileContent(data=secrets.token_bytes(20000))},
-            labels={"org.isol8.tasks.test": "1"},
-        )
-        engine.build(request, lambda _event: None)
-        yield tag
-        engine.untag(tag)
-
-    @pytest.fixture
     def filled(
         self, make_registry: Callable[..., Registry], engine: DockerEngine, small: str
     ) -> tuple[Registry, str]:
@@ -372,8 +371,8 @@ class TestCutOff:
         checkout = own(registry)
         process = checkout.start("push")
         wait_for(registry.uploading)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.communicate()
         assert registry.digest("isol8", "bash") == old
         assert [
             tag for tag in tags_of(docker_api, checkout.repository) if tag.endswith("_build:bash-pushing")
@@ -468,40 +467,37 @@ class TestCutOff:
         assert tags[tag] == taken
         assert tags[f"{tag}-2"] == tags["bash"] != taken
 
-    def test_credentials(
-        self,
-        make_registry: Callable[..., Registry],
-        engine: DockerEngine,
-        endpoint: Endpoint,
-        small: str,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """Docker's own configuration opens a registry that asks for a password; without it nobody gets in."""
-        closed = make_registry(login=True)
-        name = f"{closed.address}/isol8:small"
-        (tmp_path / "docker").mkdir()
-        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-        monkeypatch.setattr("docker.utils.config.home_dir", lambda: str(tmp_path))
-        engine.tag(small, name)
-        nobody = DockerEngine(endpoint, environ=os.environ)
-        with pytest.raises(RegistryError) as caught:
-            nobody.push(name)
-        assert caught.value.lasting
-        assert PASSWORD not in str(caught.value)
-        nobody.close()
-        token = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
-        (tmp_path / "docker" / "config.json").write_text(
-            json.dumps({"auths": {closed.address: {"auth": token}}})
-        )
-        somebody = DockerEngine(endpoint, environ=os.environ)
-        with pytest.raises(NotInRegistryError):
-            somebody.remote_digest(name)
-        digest = somebody.push(name)
-        assert somebody.remote_digest(name) == digest == closed.digest("isol8", "small")
-        somebody.untag(name)
-        somebody.untag(small)
-        fetched = somebody.fetch(f"{closed.address}/isol8", digest)
-        somebody.tag(fetched.id, small)
-        somebody.untag(f"{closed.address}/isol8@{digest}")
-        somebody.close()
+
+def test_credentials(
+    make_registry: Callable[..., Registry],
+    endpoint: Endpoint,
+    small: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Docker's own configuration opens a registry that asks for a password; without it nobody gets in."""
+    closed = make_registry(login=True)
+    name = f"{closed.address}/isol8:small"
+    (tmp_path / "docker").mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setattr("docker.utils.config.home_dir", lambda: str(tmp_path))
+    nobody = DockerEngine(endpoint, environ=os.environ)
+    nobody.tag(small, name)
+    with pytest.raises(RegistryError) as caught:
+        nobody.push(name)
+    assert caught.value.lasting
+    assert PASSWORD not in str(caught.value)
+    nobody.close()
+    token = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {closed.address: {"auth": token}}}))
+    somebody = DockerEngine(endpoint, environ=os.environ)
+    with pytest.raises(NotInRegistryError):
+        somebody.remote_digest(name)
+    digest = somebody.push(name)
+    assert somebody.remote_digest(name) == digest == closed.digest("isol8", "small")
+    somebody.untag(name)
+    somebody.untag(small)
+    fetched = somebody.fetch(f"{closed.address}/isol8", digest)
+    somebody.tag(fetched.id, small)
+    somebody.untag(f"{closed.address}/isol8@{digest}")
+    somebody.close()

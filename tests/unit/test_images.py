@@ -226,6 +226,7 @@ class TestMistakes:
                     "a-previous",
                     "a-rejected",
                     "a-candidate",
+                    "a-pushing",
                     "a-held-x",
                 )
             ),

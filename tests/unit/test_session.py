@@ -9,15 +9,18 @@ from isol8_tasks.errors import (
     BuildFailedError,
     ConfigError,
     EngineUnreachableError,
+    RegistryError,
     UndecidedError,
     UpstreamUnavailableError,
 )
+from isol8_tasks.plan.labels import STANDIN
 from isol8_tasks.plan.model import FlagRequest
 from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.session import Session, open_session
 from isol8_tasks.telling import remembered_flags
 from tests.fake_engine import FakeEngine, FakeImage, accept
 
+REGISTRY = "registry.example/isol8"
 DOCKERFILE = """\
 FROM alpine:3.21 AS base
 FROM base AS python
@@ -343,3 +346,81 @@ class TestConfiguration:
         (checkout / "deps.toml").write_text("[build]\njobs = 7\n")
         assert session.jobs == 7
         assert open_session(checkout / "docker", {}).jobs >= 1
+
+
+class TestPushing:
+    """What a run does for a registry, in its end."""
+
+    @pytest.fixture
+    def pushing(self, session: Session) -> Session:
+        """Give a session that is to push, and has built a base and a custom image."""
+        deps = session.workspace.deps
+        deps.write_text(deps.read_text() + f'[push]\nrepository = "{REGISTRY}"\n')
+        for name in ("bash", "bash-custom"):
+            session.make(name)
+        return session
+
+    def test_what_was_promoted(self, pushing: Session, fake_engine: FakeEngine) -> None:
+        """It is pushed, the manifest says where, and the next run asks nobody about it."""
+        pushing.resolve()
+        assert set(pushing.pushed) == {"bash", "bash-custom"}
+        found = pushing.workspace.read_manifest()
+        assert found is not None
+        assert found.count(REGISTRY) == 3
+        assert pushing.changed == ("bash", "bash-custom")
+        later = again(pushing)
+        fake_engine.asked.clear()
+        later.ping()
+        later.resolve()
+        assert fake_engine.asked == ["images"]
+        assert later.changed == ()
+        assert later.workspace.read_manifest() == found
+
+    def test_a_registry_that_is_not_there(
+        self, pushing: Session, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is an error, the manifest is that of what is in use, and a later run does what is left."""
+        monkeypatch.setattr("isol8_tasks.exchange.time.sleep", lambda _: None)
+        fake_engine.registry_fails = "connection refused"
+        with pytest.raises(RegistryError, match=r"^isol8:bash could not be pushed: "):
+            pushing.resolve()
+        found = pushing.workspace.read_manifest()
+        assert found is not None
+        assert '"isol8:bash-custom"' in found
+        assert REGISTRY not in found
+        fake_engine.registry_fails = ""
+        later = again(pushing)
+        later.resolve()
+        assert set(later.pushed) == {"bash", "bash-custom"}
+
+    def test_what_a_run_that_was_cut_off_left(self, pushing: Session, fake_engine: FakeEngine) -> None:
+        """Its tags are gone before anything can take the place of the image, and at the latest in the end."""
+        pushing.resolve()
+        for build in (True, False):
+            fake_engine.tag("isol8:bash", "isol8_build:bash-pushing")
+            fake_engine.tag("isol8:bash", f"{REGISTRY}:bash")
+            later = again(pushing)
+            if build:
+                fake_engine.asked.clear()
+                later.make("python")
+                asked = fake_engine.asked
+                assert asked.index(f"untag {REGISTRY}:bash") < asked.index(
+                    "build isol8_build:python-candidate"
+                )
+            later.resolve()
+            tags = {tag for image in fake_engine.images() for tag in image.tags}
+            assert not tags & {"isol8_build:bash-pushing", f"{REGISTRY}:bash"}
+
+    def test_a_stand_in_stays_here(self, session: Session, fake_engine: FakeEngine, checkout: Path) -> None:
+        """What was built on one is pushed only where deps.toml says so."""
+        real = fake_engine.registry["alpine:3.21"]
+        fake_engine.registry["alpine:3.21"] = evolve(real, labels={STANDIN: "5e"})
+        (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\n')
+        session.make("bash")
+        session.resolve()
+        assert not session.pushed
+        assert session.left_out == ("bash",)
+        (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\nstandins = true\n')
+        later = again(session)
+        later.resolve()
+        assert set(later.pushed) == {"bash"}

@@ -21,6 +21,7 @@ def test_nothing_given() -> None:
         max_age=None, min_age=dt.timedelta(days=1), min_ages={}, notify=()
     )
     assert not config.push.repository
+    assert not config.push.standins
 
 
 def test_everything_given() -> None:
@@ -43,7 +44,7 @@ def test_a_refresh_as_somebody_wants_it() -> None:
     """An age of nothing is one, for all packages or for one."""
     config = parse_config(
         '[refresh]\nmax_age = "2w"\nmin_age = "0"\nmin_ages = { numpy = "3d", "@types/node" = "0s" }\n'
-        'notify = ["mail", "me"]\n[push]\nrepository = "registry.example:5000/isol8"\n',
+        'notify = ["mail", "me"]\n[push]\nrepository = "registry.example:5000/isol8"\nstandins = true\n',
         "deps.toml",
     )
     assert config.refresh == RefreshSettings(
@@ -53,6 +54,7 @@ def test_a_refresh_as_somebody_wants_it() -> None:
         notify=("mail", "me"),
     )
     assert config.push.repository == "registry.example:5000/isol8"
+    assert config.push.standins
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,8 @@ def test_a_refresh_as_somebody_wants_it() -> None:
                 "registry.example/isol8"
             ),
         ),
-        ('[push]\nto = "x"', "2: push.to: not a setting of [push] (allowed: repository)"),
+        ('[push]\nstandins = "yes"', "2: push.standins: a string, where a boolean is expected"),
+        ('[push]\nto = "x"', "2: push.to: not a setting of [push] (allowed: repository, standins)"),
         ("hold = 3", "1: hold: an integer, where a table is expected"),
         ("[hold]\nmax_age = 3", "2: hold.max_age: an integer, where a string is expected"),
         (
