@@ -92,6 +92,8 @@ def _flags(instruction: Instruction, options: Mapping[str, str], mounts: Mapping
     found = []
     for name, value in instruction.options:
         order, text = (name, ""), options.get(name, value)
+        if name == "link" and value.lower() == "false":
+            continue
         if name == "mount":
             fields = [_mount_field(field, mounts) for field in value.split(",")]
             order, text = (name, _target(fields)), ",".join(fields)

@@ -95,6 +95,7 @@ SAME = {
     "command of a stage copied from": (COPIES, COPIES.replace('"x"', '"y"'), "t"),
     "label of a stage copied from": (COPIES, COPIES.replace("a=b", "a=c"), "t"),
     "last ENV of a stage copied from": (COPIES, COPIES.replace("T=1", "T=2"), "t"),
+    "a link that is declined": ("FROM a\nCOPY b c\n", "FROM a\nCOPY --link=false b c\n", None),
     "ARG without a value in a stage copied from": (
         "FROM a AS x\nRUN b\nFROM c\nCOPY --from=x /d /d\n",
         "FROM a AS x\nARG N\nRUN b\nFROM c\nCOPY --from=x /d /d\n",
