@@ -36,11 +36,10 @@ class ObservedImage:
     def digest(self, reference: str) -> str:
         """Return its digest in the repository that a reference names; it may have been pulled from several."""
         repository = reference.rpartition(":")[0] or reference
-        for each in self.digests:
-            name, _, digest = each.partition("@")
-            if repository.endswith(name):
-                return digest
-        return ""
+        known = dict(each.split("@", 1) for each in self.digests)
+        # Docker's own registry is left out of names.
+        short = next((name for name in known if repository.endswith(f"/{name}")), "")
+        return known.get(repository) or known.get(short, "")
 
 
 @frozen(kw_only=True)

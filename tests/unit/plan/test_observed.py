@@ -1,5 +1,9 @@
 """Observed: whose image stands under a tag."""
 
+import datetime as dt
+
+import pytest
+
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
@@ -98,3 +102,30 @@ def test_candidates_are_what_was_built_and_not_promoted() -> None:
         ObservedImage(id="2", tags=("isol8:bun", "isol8_build:bun")),
     )
     assert held(*images).candidates == ("isol8_build:bun-candidate",)
+
+
+@pytest.mark.parametrize(
+    ("written", "built"),
+    [
+        ({"org.opencontainers.image.created": "2026-11-20T03:00:00Z"}, "2026-11-20T03:00:00+00:00"),
+        ({"org.opencontainers.image.created": "lately"}, "1970-01-01T00:00:05+00:00"),
+        ({}, "1970-01-01T00:00:05+00:00"),
+    ],
+)
+def test_when_it_was_built(written: dict[str, str], built: str) -> None:
+    """What we wrote counts before the time of its configuration, which a cached layer keeps."""
+    image = ObservedImage(id="a", labels=written, created=5)
+    assert image.built == dt.datetime.fromisoformat(built)
+
+
+def test_its_digest_in_the_repository_that_is_meant() -> None:
+    """One image may have come from several repositories."""
+    image = ObservedImage(id="a", digests=("alpine@sha256:1", "mirror.example:5000/alpine@sha256:2"))
+    assert image.digest("mirror.example:5000/alpine:3.21") == "sha256:2"
+    assert image.digest("alpine:3.21") == image.digest("docker.io/library/alpine:3.21") == "sha256:1"
+    assert image.digest("alpine") == "sha256:1"
+    assert (
+        ObservedImage(id="a", digests=("denoland/deno@sha256:3",)).digest("denoland/deno:alpine")
+        == "sha256:3"
+    )
+    assert ObservedImage(id="a", digests=("other@sha256:1",)).digest("alpine:3.21") == ""
