@@ -11,6 +11,8 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     tasks         the graph for doit: task creators and flags
     reporter      what the terminal shows while images build
     refresh       a night's work: notices what moved, and has it built
+    locked        the command lock
+    locking       writes deps.lock.toml, and holds a session to it
     session       one run: builds what doit selects, and says what came of it
     view          what a run knows: it reads, observes and decides, each once
     build         one image: build under a private tag, check, promote
@@ -28,6 +30,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     plan/         pure: Dockerfile, keys, graph, staleness, reasons, labels
     config        deps.toml as values; every problem in it at once
     images        its table [images]: images with names of their own, and what stands on what
+    locks         deps.lock.toml as values
     reading       values of a TOML file read strictly
     checks        checks of a user's own, as values
     updates       which newer packages an image would get, as values

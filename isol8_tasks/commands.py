@@ -123,6 +123,10 @@ class Plan(OwnCommand):
         self.no_arguments(args)
         current = session()
         current.request = flag_request(params)
+        if params["locked"]:
+            from isol8_tasks.locking import hold_to_lock  # noqa: PLC0415 - as in the task
+
+            hold_to_lock(current)
         if params["force"]:
             current.forced.update(spec.name for spec in current.graph.images)
         try:

@@ -31,7 +31,7 @@ def build_pinned(
     """
     if not resolution.lockfile:
         # A step that is the same as before may still bring something newer.
-        engine.build(evolve(request, no_cache=True), on_event)
+        engine.build(evolve(request, no_cache=True, args={**request.args, **_releases(resolution)}), on_event)
         return
     dockerfile = render_pinned(spec, resolution) + request.dockerfile.removeprefix(spec.dockerfile)
     try:
@@ -68,6 +68,11 @@ def bun_dependencies(lockfile: str) -> dict[str, str]:
     # It is JSON, but for commas before brackets.
     lock: Any = json.loads(re.sub(r",(\s*[\]}])", r"\1", lockfile))
     return dict(lock["workspaces"][""].get("dependencies", {}))
+
+
+def _releases(resolution: Resolution) -> Mapping[str, str]:
+    """Return the build arguments that ask for runtimes in exactly their versions."""
+    return {_RELEASES[pin.name]: pin.version for pin in resolution.pins if pin.name in _RELEASES}
 
 
 def _files(runtime: str, lockfile: str) -> dict[str, str]:
@@ -110,6 +115,8 @@ def _install(spec: ImageSpec, lockfile: str) -> str:
     return {"node": _NODE, "bun": _BUN}[spec.runtime]
 
 
+_RELEASES: Final = {"bun": "BUN_VERSION"}
+"""Build arguments of docker/Dockerfile that say which release of a runtime is wanted."""
 _STEP: Final = r"^(\[[^\]]*\] )?RUN \[? *\"?/bin/sh\"?,? +\"?-euc\b.*"
 _LONGEST: Final = 50_000
 """Of a word: builders read lines of no more than 65,535 bytes, and Linux takes no longer words than twice that."""

@@ -15,11 +15,11 @@ from attrs import define, field
 from isol8_tasks import manifest
 from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check, Checker
-from isol8_tasks.engine import BuildEvent
+from isol8_tasks.engine import BuildEvent, ImageEngine
 from isol8_tasks.errors import BuildFailedError, Isol8Error, LockedError, UndecidedError, VerifyFailedError
 from isol8_tasks.plan.holds import are_settled
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.plan.observed import private_repository
+from isol8_tasks.plan.observed import Observed, private_repository
 from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.promotion import is_tag_of
 from isol8_tasks.pushed import Pushed, in_use, recorded, strays, waiting
@@ -43,6 +43,10 @@ class Session(View):
     listener: Listener | None = None
     wait: float = 600
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
+    demand: Callable[[ImageSpec, str], None] | None = None
+    """Gets a build that passed its check, and its inventory in short; VerifyFailedError keeps the old image."""
+    fetch: Callable[[ImageSpec, Observed, ImageEngine], bool] = ensure_upstream
+    """Pulls what the upstream images of an image lack, and tells whether that was anything."""
     fetch_anew: bool = False
     """Build without cache, so that what a build fetches is fetched again."""
     pin: Callable[[ImageSpec], Resolution | None] | None = None
@@ -191,7 +195,7 @@ class Session(View):
                 on_event=on_event,
                 force=self.fetch_anew or name in self.forced,
                 resolution=self.pin(spec) if self.pin else None,
-                check=self._check or self.checker,
+                check=self._accept,
             )
         with self._mutex:
             self.outcomes.append(outcome)
@@ -202,6 +206,12 @@ class Session(View):
             self._decide_again(name)
         if self.listener:
             self.listener.done(outcome, self.seconds[name])
+
+    def _accept(self, spec: ImageSpec, reference: str) -> str:
+        inventory = (self._check or self.checker)(spec, reference)
+        if self.demand:
+            self.demand(spec, inventory)
+        return inventory
 
     def _push(self) -> None:
         """Push what is in use and, by the manifest, not in the registry of deps.toml."""
@@ -256,7 +266,7 @@ class Session(View):
         with self._mutex:
             unknown = True
             while unknown:
-                if ensure_upstream(self.graph.image(name), self.observed, self.engine):
+                if self.fetch(self.graph.image(name), self.observed, self.engine):
                     self.refresh()
                 # What an upstream image holds back can ask for another one.
                 unknown = self.learn(name)

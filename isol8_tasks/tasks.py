@@ -63,6 +63,13 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "default": [],
         "help": "the runtimes whose images this run is about; comma-separated; all unless it is given",
     },
+    {
+        "name": "locked",
+        "long": "locked",
+        "type": bool,
+        "default": False,
+        "help": "build exactly what deps.lock.toml has, and nothing else",
+    },
     FORCE,
 ]
 
@@ -109,6 +116,10 @@ def task_setup(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - doit's own val
     # doit makes the tasks in the order of these functions, so this one hands the flags to those below.
     with _one_line_errors():
         session().request = flag_request(flags)
+        if flags["locked"]:
+            from isol8_tasks.locking import hold_to_lock  # noqa: PLC0415 - most runs hold to no lock
+
+            hold_to_lock(session())
         if flags["force"]:
             session().forced.update(spec.name for spec in session().graph.images)
     return {"actions": None, "task_dep": ["resolve"]}

@@ -43,6 +43,30 @@ class Workspace:
         return self.deps.parent / MANIFEST
 
     @property
+    def lock_name(self) -> str:
+        """The lock's file, as messages name it."""
+        return os.path.relpath(self._lock, self.root)
+
+    @property
+    def _lock(self) -> Path:
+        return self.deps.with_name(f"{self.deps.stem}.lock.toml")
+
+    def read_lock(self) -> str | None:
+        """Return the text of the lock; None if there is none."""
+        try:
+            return self._lock.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{self.lock_name}: can't be read ({error}); a UTF-8 text file is expected"
+            ) from error
+
+    def write_lock(self, text: str) -> None:
+        """Write the lock, whole or not at all."""
+        _replace(self._lock, text)
+
+    @property
     def state(self) -> Path:
         """The folder for what can be made again: logs, the lab, doit's database."""
         return self.root / ".isol8"
@@ -131,15 +155,7 @@ class Workspace:
         """Write the manifest unless it stands there already; return what stood there before."""
         old = self.read_manifest()
         if old != text:
-            # Beside its place, as a rename across file systems would not be atomic.
-            new = self.manifest.with_name(f".{self.manifest.name}.{secrets.token_hex(4)}")
-            try:
-                new.write_text(text, encoding="utf-8")
-                new.replace(self.manifest)
-            except OSError as error:
-                with contextlib.suppress(OSError):
-                    new.unlink(missing_ok=True)
-                raise Isol8Error(f"{self.manifest.name}: can't be written ({error.strerror})") from error
+            _replace(self.manifest, text)
         # A note that can't be kept only means that the manifest is made once more.
         with contextlib.suppress(OSError):
             self.state.mkdir(parents=True, exist_ok=True)
@@ -176,6 +192,19 @@ def digests(files: Mapping[str, FileContent]) -> dict[str, ContextFile]:
         )
         for name, file in files.items()
     }
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a file in the place of another, so that there is one of the two at every moment."""
+    # Beside its place, as a rename across file systems would not be atomic.
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise Isol8Error(f"{path.name}: can't be written ({error.strerror})") from error
 
 
 def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:

@@ -87,7 +87,7 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
     if answer.found is None:
         raise SourceUnavailableError(f"{image}: what is installed can't be had again: {answer.failure}")
     expected = outcome(answer.found, holdings.parent)
-    if other := _differences(_relevant(holdings.there, ecosystems), _relevant(expected, ecosystems)):
+    if other := differences(_relevant(holdings.there, ecosystems), _relevant(expected, ecosystems)):
         raise SourceUnavailableError(
             f"{image}: its source gives {other[0].name} {other[0].new or '(nothing)'} where "
             f"{other[0].old or 'nothing'} is installed; build the image anew: doit setup"
@@ -107,11 +107,11 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
     there = _relevant(holdings.there, ecosystems)
     # Where only what is too young fits together, nothing can be let in yet.
     expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
-    updates = _dated(_differences(there, expected), answer.found)
+    updates = _dated(differences(there, expected), answer.found)
     young: tuple[Update, ...] = ()
     if answer.newest is not None:
         young = _dated(
-            _differences(expected, _relevant(outcome(answer.newest, holdings.parent), ecosystems)),
+            differences(expected, _relevant(outcome(answer.newest, holdings.parent), ecosystems)),
             answer.newest,
         )
     for each in young:
@@ -166,6 +166,23 @@ def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package
     return pins.union(kept)
 
 
+def differences(old: Iterable[Package], new: Iterable[Package]) -> tuple[Update, ...]:
+    """Return what is other, each version that goes beside one that comes."""
+    before, after = frozenset(old), frozenset(new)
+    updates = []
+    for (ecosystem, name), group in groupby(
+        sorted(before ^ after), key=lambda each: (each.ecosystem, each.name)
+    ):
+        changed = list(group)
+        gone = [each.version for each in changed if each in before]
+        come = [each.version for each in changed if each in after]
+        updates += [
+            Update(ecosystem=ecosystem, name=name, old=one, new=other)
+            for one, other in zip_longest(gone, come, fillvalue="")
+        ]
+    return tuple(sorted(updates))
+
+
 def _base_news(
     spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
 ) -> PackageNews:
@@ -182,7 +199,7 @@ def _base_news(
     found = ask_release("bun", image, arguments, engine).found
     bun = {package for package in there if (package.ecosystem, package.name) == ("generic", "bun")}
     expected = frozenset(_package(pin) for pin in (found.pins if found else ()))
-    updates, young = _by_age(_dated(_differences(bun, expected), found), settings, now)
+    updates, young = _by_age(_dated(differences(bun, expected), found), settings, now)
     return evolve(
         news,
         updates=tuple(sorted((*news.updates, *updates))),
@@ -239,23 +256,6 @@ def _resolution(solution: Solution, parent: frozenset[Package]) -> Resolution:
 def _relevant(packages: Iterable[Package], ecosystems: Iterable[Ecosystem]) -> frozenset[Package]:
     """Leave out what has no versions: modules by their URL are what their URL says."""
     return frozenset(each for each in packages if each.ecosystem in ecosystems and each.version)
-
-
-def _differences(old: Iterable[Package], new: Iterable[Package]) -> tuple[Update, ...]:
-    """Return what is other, each version that goes beside one that comes."""
-    before, after = frozenset(old), frozenset(new)
-    updates = []
-    for (ecosystem, name), group in groupby(
-        sorted(before ^ after), key=lambda each: (each.ecosystem, each.name)
-    ):
-        changed = list(group)
-        gone = [each.version for each in changed if each in before]
-        come = [each.version for each in changed if each in after]
-        updates += [
-            Update(ecosystem=ecosystem, name=name, old=one, new=other)
-            for one, other in zip_longest(gone, come, fillvalue="")
-        ]
-    return tuple(sorted(updates))
 
 
 def _dated(updates: tuple[Update, ...], solution: Solution | None) -> tuple[Update, ...]:

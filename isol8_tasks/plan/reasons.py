@@ -230,6 +230,16 @@ class Unexplained:
     """No input differs, and yet the key does."""
 
 
+@frozen(kw_only=True)
+class NotAsLocked:
+    """The lock has it of something else, and only what is in the lock is wanted."""
+
+    upstream: tuple[str, ...] = ()
+    """References of the upstream images that it has of another digest."""
+    updates: tuple[Update, ...] = ()
+    """What would be different in it."""
+
+
 FileReason = FileChanged | FileModeChanged | FileAdded | FileRemoved
 StepReason = StepChanged | StepRemoved | StageAdded | StageRemoved
 InputReason = (
@@ -244,6 +254,6 @@ InputReason = (
     | RuntimeChanged
 )
 ImageReason = Missing | NotOurs | PromotionCutShort | ParentRebuilt | ParentStale | ParentReplaced
-NewsReason = PackagesBehind | GrownOld
+NewsReason = PackagesBehind | GrownOld | NotAsLocked
 RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | Unexplained
 Reason = FileReason | StepReason | InputReason | ImageReason | NewsReason | RunReason

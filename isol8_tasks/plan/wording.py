@@ -39,7 +39,7 @@ def render(  # noqa: PLR0911 - one for each family
             | reasons.ParentReplaced()
         ):
             return _image(reason, repository)
-        case reasons.PackagesBehind() | reasons.GrownOld():
+        case reasons.PackagesBehind() | reasons.GrownOld() | reasons.NotAsLocked():
             return _news(reason)
         case (
             reasons.SchemaChanged()
@@ -131,6 +131,9 @@ def _news(reason: reasons.NewsReason) -> str:
             return updates_in_words(updates)
         case reasons.GrownOld(age=age, max_age=max_age):
             return f"built {duration(age)} ago, where [refresh] max_age is {duration(max_age)}"
+        case reasons.NotAsLocked(upstream=upstream, updates=updates):
+            moved = [f"{redact(reference)} by its digest" for reference in upstream]
+            return f"as locked: {', '.join([*moved, *([updates_in_words(updates)] if updates else [])])}"
         case _:
             assert_never(reason)
 

@@ -10,6 +10,7 @@ import base64
 import concurrent.futures
 import contextlib
 import datetime as dt
+import functools
 import html.parser
 import http.server
 import json
@@ -76,6 +77,7 @@ class Anchors(html.parser.HTMLParser):
         self.files.append(file)
 
 
+@functools.lru_cache(maxsize=None)  # noqa: UP033 - Python 3.9 has no other
 def release(filename: str) -> Version | None:
     """Return the version that a file is of; None for a name that pip takes for nothing."""
     with contextlib.suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
@@ -301,7 +303,7 @@ def is_settled(indexes: Indexes, installed: dict[str, list[str]], looked: list[s
     def settled(name: str) -> bool:
         pages = (indexes.page(index, name) for index in range(len(indexes.urls)))
         files = [file for page in pages if page for file in page["files"] if not file.get("yanked")]
-        versions = {version for file in files if suits(file) and (version := release(file["filename"]))}
+        versions = {version for file in files if suits(file.get("requires-python") or "") and (version := release(file["filename"]))}
         there = max((Version(each) for each in installed.get(name, ()) if is_version(each)), default=None)
         return there is not None and there in versions and max(versions) == there
 
@@ -309,12 +311,11 @@ def is_settled(indexes: Indexes, installed: dict[str, list[str]], looked: list[s
         return all(pool.map(settled, looked))
 
 
-def suits(file: dict[str, Any]) -> bool:
-    """Tell whether a file is for this version of Python."""
+@functools.lru_cache(maxsize=None)  # noqa: UP033 - as above
+def suits(wanted: str) -> bool:
+    """Tell whether this version of Python is one that a file is for."""
     try:
-        return SpecifierSet(file.get("requires-python") or "").contains(
-            ".".join(map(str, sys.version_info[:3])), prereleases=True
-        )
+        return SpecifierSet(wanted).contains(".".join(map(str, sys.version_info[:3])), prereleases=True)
     except InvalidSpecifier:
         return True
 

@@ -1,0 +1,35 @@
+"""The command lock."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.commands import OwnCommand, say
+from isol8_tasks.locking import write_lock
+from isol8_tasks.running import one_line
+from isol8_tasks.tasks import session
+
+
+class LockCommand(OwnCommand):
+    """Write down exactly what is in the images."""
+
+    name = "lock"
+    doc_purpose = "write deps.lock.toml: exactly what is in every image, for setup --locked"
+    doc_usage = ""
+    doc_description = (
+        "The images have to be up to date. Package sources are asked for the hashes of what is installed, unless the "
+        "lock has them already."
+    )
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Write it, and say what changed."""
+        self.no_arguments(args)
+        current = session()
+        try:
+            current.ping()
+            changed = write_lock(current)
+        finally:
+            current.close()
+        file = current.workspace.lock_name
+        say(f"{file}: {', '.join(changed)} changed" if changed else f"{file} unchanged")
+        return 0

@@ -1,0 +1,243 @@
+"""Writes deps.lock.toml from the images in use, and holds a session to it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from attrs import define
+
+from isol8_tasks.engine import ImageEngine
+from isol8_tasks.errors import ConfigError, Isol8Error, VerifyFailedError
+from isol8_tasks.freshness.packages import differences, installed_resolution
+from isol8_tasks.inventory import Package, decode
+from isol8_tasks.locks import Lock, LockedImage, parse_lock, render_lock
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.observed import Observed
+from isol8_tasks.plan.reasons import NotAsLocked
+from isol8_tasks.session import Session
+from isol8_tasks.updates import Pin, Resolution, Update
+
+
+def write_lock(session: Session) -> tuple[str, ...]:
+    """Write the lock of all images, and return the names of those that are in it in another way than before.
+
+    What is in an image as it was keeps what the lock says of it, and nobody is asked for it.
+
+    Raises:
+        Isol8Error: an image is not there or not up to date, or what is in it can't be had again.
+
+    """
+    old = _read_if_there(session)
+    specs = session.graph.images
+    waiting = [spec.name for spec in specs if session.decisions[spec.name].state not in _SETTLED]
+    if waiting:
+        raise Isol8Error(
+            f"{', '.join(f'{session.repository}:{name}' for name in waiting)}: not up to date, and a lock is of images "
+            "as they are; build first: doit setup"
+        )
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        images = dict(
+            zip(
+                (spec.name for spec in specs),
+                pool.map(lambda spec: _locked(spec, session, old), specs),
+                strict=True,
+            )
+        )
+    session.workspace.write_lock(render_lock(images))
+    return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
+
+
+def update_lock(session: Session) -> tuple[str, ...]:
+    """Do what `write_lock` does where a lock exists; nothing where none was asked for yet."""
+    return write_lock(session) if session.workspace.read_lock() is not None else ()
+
+
+def hold_to_lock(session: Session) -> None:
+    """Let a session build exactly what the lock has, and take an image for current only if it is that.
+
+    Raises:
+        ConfigError: there is no lock, it can't be read, or it is of other images than deps.toml has.
+
+    """
+    text = session.workspace.read_lock()
+    name = session.workspace.lock_name
+    if text is None:
+        raise ConfigError(f"{name}: not there, and --locked builds what it has; write it: doit lock")
+    keeper = Keeper(parse_lock(text, name), session)
+    keeper.check()
+    session.pin = keeper.pin
+    session.fetch = keeper.fetch
+    session.demand = keeper.demand
+    session.fetch_anew = True
+    session.behind = dict(keeper.behind())
+
+
+@define(eq=False)
+class Keeper:
+    """What a lock asks of a session."""
+
+    lock: Lock
+    session: Session
+
+    def check(self) -> None:
+        """Raise ConfigError for every image of the session that the lock does not have as it is asked for."""
+        problems = [problem for spec in self.session.graph.images if (problem := self._problem(spec))]
+        if problems:
+            raise ConfigError("\n".join([*problems, "Write the lock anew: doit lock"]))
+
+    def _problem(self, spec: ImageSpec) -> str:
+        image = self.lock.images.get(spec.name)
+        if image is None:
+            asked = self.session.config.declaration(spec.name)
+            return f"{self.lock.source}: images.{spec.name}: not in it{f', but asked for in {asked}' if asked else ''}"
+        place = f"{self.lock.place(spec.name)}: images.{spec.name}"
+        if image.asked != spec.inputs.packages:
+            return f"{place}: for {_listed(image.asked)}, where {_listed(spec.inputs.packages)} is asked for"
+        if image.parent != (spec.parent or ""):
+            return (
+                f"{place}: on {image.parent or 'nothing'}, where it is to stand on {spec.parent or 'nothing'}"
+            )
+        if set(image.upstream) != set(_upstream(spec)):
+            return f"{place}: on {_listed(image.upstream)}, where {_listed(_upstream(spec))} is asked for"
+        return ""
+
+    def pin(self, spec: ImageSpec) -> Resolution:
+        """Return what the lock has of an image's own."""
+        return self.lock.images[spec.name].resolution
+
+    def fetch(self, spec: ImageSpec, observed: Observed, engine: ImageEngine) -> bool:
+        """Pull the upstream images of a base by their digests, and tag them; tell whether that was needed."""
+        image = self.lock.images[spec.name]
+        needed = False
+        for short, reference in _upstream(spec).items():
+            here = observed.tagged(reference)
+            if here is not None and here.digest(reference) == image.upstream[short]:
+                continue
+            exact = f"{reference.rpartition(':')[0]}@{image.upstream[short]}"
+            engine.pull(exact)
+            engine.tag(exact, reference)
+            needed = True
+        return needed
+
+    def demand(self, spec: ImageSpec, inventory: str) -> None:
+        """Raise VerifyFailedError for a build that has something else than the lock."""
+        found = decode(inventory)
+        other = differences(self.lock.there(spec.name), found[1] if found else ())
+        if other:
+            lines = [f"{each.ecosystem} {each.words}" for each in other]
+            image = f"{self.session.repository}:{spec.name}"
+            first = f"{image} did not come out as {self.lock.place(spec.name)} has it"
+            raise VerifyFailedError(
+                "\n".join([first, *(f"  {line}" for line in lines), _advice(other)]), findings=tuple(lines)
+            )
+
+    def behind(self) -> Iterator[tuple[str, tuple[NotAsLocked, ...]]]:
+        """Tell which images there are of something else than the lock has."""
+        seen: dict[str, frozenset[Update]] = {}
+        for spec in self.session.graph.images:
+            record = self.session.observed.record(spec.name)
+            found = decode(record.inventory) if record else None
+            if record is None or found is None:
+                continue
+            other = frozenset(differences(found[1], self.lock.there(spec.name)))
+            seen[spec.name] = other
+            own = tuple(sorted(other - seen.get(spec.parent or "", frozenset())))
+            wanted = self.lock.images[spec.name].upstream.get(_short(record.upstream))
+            moved = (record.upstream,) if spec.parent is None and wanted != record.upstream_digest else ()
+            if own or moved:
+                yield spec.name, (NotAsLocked(upstream=moved, updates=own),)
+
+
+def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
+    observed = session.observed
+    there, below = _inventory(spec.name, session), frozenset[Package]()
+    if spec.parent is not None:
+        below = _inventory(spec.parent, session)
+    known = old.images.get(spec.name) if old else None
+    own, gone = there - below, below - there
+    if known and known.asked == spec.inputs.packages and {_package(pin) for pin in known.packages} == own:
+        pins, lockfile = known.packages, known.lockfile
+    else:
+        resolution = installed_resolution(spec, observed, session.engine)
+        hashes = {_package(pin): pin.integrity for pin in resolution.pins}
+        pins = tuple(
+            sorted(
+                Pin(
+                    ecosystem=each.ecosystem,
+                    name=each.name,
+                    version=each.version,
+                    integrity=hashes.get(each, ""),
+                )
+                for each in own
+            )
+        )
+        lockfile = resolution.lockfile
+    return LockedImage(
+        parent=spec.parent or "",
+        upstream={short: _digest(spec, reference, observed) for short, reference in _upstream(spec).items()},
+        asked=spec.inputs.packages,
+        packages=pins,
+        gone=tuple(sorted(gone)),
+        lockfile=lockfile,
+    )
+
+
+def _inventory(name: str, session: Session) -> frozenset[Package]:
+    record = session.observed.record(name)
+    found = decode(record.inventory) if record else None
+    if found is None:
+        raise Isol8Error(
+            f"{session.repository}:{name}: what is in it was not written down; build it anew: doit setup --force"
+        )
+    return frozenset(found[1])
+
+
+def _digest(spec: ImageSpec, reference: str, observed: Observed) -> str:
+    image = observed.tagged(reference)
+    record = observed.record(spec.name)
+    digest = image.digest(reference) if image else ""
+    if not digest and record is not None and record.upstream == reference:
+        digest = record.upstream_digest
+    if not digest:
+        raise Isol8Error(
+            f"{observed.repository}:{spec.name}: {_short(reference)} has no digest here, as it came from no registry, "
+            "so that nobody could have it again; pull it and build anew"
+        )
+    return digest
+
+
+def _upstream(spec: ImageSpec) -> Mapping[str, str]:
+    """Return the references of a base's upstream images, by what is left of each without where it is fetched from."""
+    return {_short(reference): reference for reference, _ in spec.inputs.upstream}
+
+
+def _short(reference: str) -> str:
+    return reference.rpartition("/")[2]
+
+
+def _advice(other: Iterable[Update]) -> str:
+    """Say what can be done about packages of which a repository has only one version."""
+    if any(each.ecosystem == "apk" for each in other):
+        return (
+            "A repository of Alpine's has one version of a package: name one that keeps those of the lock by "
+            "APK_REPOSITORY, or write the lock anew: doit lock"
+        )
+    return "Write the lock anew: doit lock"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return " ".join(words) or "nothing"
+
+
+def _read_if_there(session: Session) -> Lock | None:
+    text = session.workspace.read_lock()
+    return parse_lock(text, session.workspace.lock_name) if text is not None else None
+
+
+def _package(pin: Pin) -> Package:
+    return Package(ecosystem=pin.ecosystem, name=pin.name, version=pin.version)
+
+
+_SETTLED: Final = frozenset({"up-to-date", "held"})
+_AT_ONCE: Final = 8
+"""How many images are asked about at the same time: most of it is waiting for the network."""
