@@ -18,7 +18,7 @@ from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.pushed import Pushed
 from isol8_tasks.session import Session
-from isol8_tasks.telling import Failure, remembered_flags
+from isol8_tasks.telling import Failure, not_pushed, remembered_flags
 from isol8_tasks.workspace import MANIFEST
 
 _SLOW_STEP: Final = 1.0
@@ -268,11 +268,8 @@ class Reporter:
             self.screen.line(f"warning: {warning}")
         for line in remembered_flags(self.session.graph, self.session.observed, self.session.config):
             self.screen.line(line)
-        if left := self.session.left_out:
-            self.screen.line(
-                f"not pushed, as they stand on stand-ins of the lab: {', '.join(left)}; "
-                "[push] standins = true pushes them"
-            )
+        for line in not_pushed(self.session.left_out):
+            self.screen.line(line)
         self._lines(("undeclared", self._undeclared(name)) for name in self.session.graph.undeclared)
 
     def _undeclared(self, name: str) -> str:

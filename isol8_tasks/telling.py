@@ -1,5 +1,6 @@
 """What a run has to tell while it works and when it is done."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from attrs import frozen
@@ -47,6 +48,12 @@ class Failure:
     hint: str = ""
     log: str = ""
     """Where the whole output lies."""
+
+
+def not_pushed(names: Sequence[str]) -> tuple[str, ...]:
+    """Say which images stay here although there is a registry for them; nothing where none does."""
+    line = f"not pushed, as they stand on stand-ins of the lab: {', '.join(names)}; [push] standins = true pushes them"
+    return (line,) if names else ()
 
 
 def remembered_flags(graph: Graph, observed: Observed, config: Config) -> tuple[str, ...]:
