@@ -44,6 +44,8 @@ class Apks:
     more: Mapping[str, bytes]
     """Files of another repository, served below /alpine."""
     packages: dict[str, _Apk] = Factory(dict)
+    _indexes: dict[str, bytes] = Factory(dict)
+    """Signed already, by their text: a signature takes longer than all else."""
 
     def make_key(self) -> bytes:
         """Make the key that everything is signed with, and return the public one."""
@@ -111,8 +113,10 @@ class Apks:
     def _index(self) -> bytes:
         packages = [self.packages[name] for name in sorted(self.packages)]
         entries = "".join(f"{each.entry}t:{int(each.built.timestamp())}\n\n" for each in packages)
-        content = {"DESCRIPTION": b"world", "APKINDEX": entries.encode()}
-        return self._signed(gzip.compress(_tar(content), 1, mtime=0))
+        if entries not in self._indexes:
+            content = {"DESCRIPTION": b"world", "APKINDEX": entries.encode()}
+            self._indexes[entries] = self._signed(gzip.compress(_tar(content), 1, mtime=0))
+        return self._indexes[entries]
 
     def _signed(self, signed: bytes) -> bytes:
         signature = _openssl("dgst", "-sha256", "-sign", str(self._key), data=signed)
