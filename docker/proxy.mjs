@@ -14,7 +14,7 @@
 import { Buffer } from "node:buffer";
 import { lookup } from "node:dns";
 import { openSync, readFileSync, write } from "node:fs";
-import { connect, createServer, isIPv4, isIPv6 } from "node:net";
+import { connect, createServer, isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
@@ -460,15 +460,43 @@ function parseAddress(text) {
     return { family: 4, value: text.split(".").reduce((sum, part) => (sum << 8n) | BigInt(part), 0n), text };
   }
   const [bare] = text.split("%"); // a zone says which link, and those addresses are refused on every link
-  if (!isIPv6(bare)) {
+  const groups = ipv6Groups(bare);
+  if (!groups) {
     return null;
   }
-  const canonical = new URL(`http://[${bare}]/`).hostname.slice(1, -1);
-  const [head, tail] = canonical.split("::").map((half) => (half === "" ? [] : half.split(":")));
-  const zeros = tail ? Array(8 - head.length - tail.length).fill("0") : [];
-  const parts = [...head, ...zeros, ...(tail ?? [])];
-  const value = parts.reduce((sum, part) => (sum << 16n) | BigInt(`0x${part}`), 0n);
-  return { family: 6, value, text: canonical };
+  const value = groups.reduce((sum, group) => (sum << 16n) | BigInt(group), 0n);
+  return { family: 6, value, text: ipv6Text(groups) };
+}
+
+/**
+ * The eight groups of an IPv6 address; null if the text is none. Read here, since the runtimes' own readers differ:
+ * Bun's URL takes `::1:`, and not `1:2:3:4::5.6.7.8`.
+ *
+ * @param {string} text
+ * @returns {number[] | null}
+ */
+function ipv6Groups(text) {
+  const last = text.slice(text.lastIndexOf(":") + 1);
+  const bytes = isIPv4(last) ? last.split(".").map(Number) : [];
+  const carried = [bytes.slice(0, 2), bytes.slice(2)].map(([high, low]) => ((high << 8) | low).toString(16)).join(":");
+  const plain = bytes.length > 0 ? text.slice(0, -last.length) + carried : text;
+  const [head, tail, ...more] = plain.split("::").map((half) => (half === "" ? [] : half.split(":")));
+  const missing = 8 - head.length - (tail ?? []).length;
+  if (more.length > 0 || (tail ? missing < 1 : missing !== 0)) {
+    return null;
+  }
+  const groups = [...head, ...Array(missing).fill("0"), ...(tail ?? [])];
+  return groups.every((group) => /^[\da-f]{1,4}$/i.test(group)) ? groups.map((group) => parseInt(group, 16)) : null;
+}
+
+/** The normal form of RFC 5952: the first of the longest runs of zeros is left out. */
+function ipv6Text(groups) {
+  const runs = groups.map((_, start) => groups.slice(start).findIndex((group) => group !== 0)).map((end, start) =>
+    (end < 0 ? groups.length - start : end));
+  const longest = Math.max(...runs);
+  const hex = groups.map((group) => group.toString(16));
+  const start = runs.indexOf(longest);
+  return longest < 2 ? hex.join(":") : `${hex.slice(0, start).join(":")}::${hex.slice(start + longest).join(":")}`;
 }
 
 /** @param {bigint} value */

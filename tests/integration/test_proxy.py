@@ -145,7 +145,7 @@ def server(
     """Give a container whose loopback holds the servers and names that the proxies are asked for."""
     container = start_sandbox(base_images["python"], hosts=HOSTS)
     execute(container, "python3", "-c", SERVER, detach=True)
-    _wait(execute, container, 8000)
+    _wait(execute, container, 8000, seconds=30)
     return container
 
 
@@ -415,9 +415,11 @@ kill $!
         assert done.stdout == "201"
 
 
-def _wait(execute: Callable[..., CompletedProcess[str]], container: str, port: int) -> None:
-    """Return once something listens, found out as isol8's clients do it; give up after their five seconds."""
-    deadline = monotonic() + 5
+def _wait(
+    execute: Callable[..., CompletedProcess[str]], container: str, port: int, *, seconds: float = 5
+) -> None:
+    """Return once something listens, found out as isol8's clients do it; they give up after five seconds."""
+    deadline = monotonic() + seconds
     while execute(container, "nc", "-z", "127.0.0.1", str(port)).returncode:
         assert monotonic() < deadline, f"nothing listens on port {port}"
         sleep(0.05)

@@ -77,6 +77,10 @@ class Filter:
         self._read = max(self._read, len(found))
         return found
 
+    def failures(self) -> list[str]:
+        """Return the lines that it wrote down of errors of its own."""
+        return self.execute(self.container, "grep", '"rule":"error', _log(self.port)).stdout.splitlines()
+
     def stop(self, signal: str = "TERM") -> None:
         """Send it a signal."""
         self.execute(self.container, "kill", f"-{signal}", str(self.pid))

@@ -29,6 +29,7 @@ def test_mutated_requests_do_no_harm(
     assert sum(told["dials"].values()) > 0
     for proxy in running:
         assert set(told["counts"][str(proxy.port)]) > {"201", "400", "403", "broken off"}
+        assert proxy.failures() == []
         assert proxy.is_running()
         assert proxy.ask([GOOD])[0].status == 201
         proxy.stop()

@@ -95,6 +95,8 @@ SPELLINGS = [
         "[::ffff:8.8.8.8]": "8.8.8.8",
         "[2606:2800:0220:0001:0:0:0:1]": PUBLIC_6,
         "[2606:2800:220:1::1%25eth0]": PUBLIC_6,
+        "[2606:2800:220:1::0.0.0.1]": PUBLIC_6,
+        "[2606:2800:220:1::18.8.8.8]": "2606:2800:220:1::1208:808",
     }.items()
     for case in both(spelling, dial=dial)
 ]
@@ -170,6 +172,18 @@ MALFORMED = [
         "[2606::1::2]:443": "bad IPv6 address",
         "[]:443": "bad IPv6 address",
         "[v1.2]:443": "bad IPv6 address",
+        "[2606::1:]:443": "bad IPv6 address",
+        "[:2606::1]:443": "bad IPv6 address",
+        "[2606:::1]:443": "bad IPv6 address",
+        "[2606::12345]:443": "bad IPv6 address",
+        "[1:2:3:4:5:6:7]:443": "bad IPv6 address",
+        "[1:2:3:4:5:6:7::8]:443": "bad IPv6 address",
+        "[1:2:3:4:5:6:7:8:9]:443": "bad IPv6 address",
+        "[::1.2.3.4:5]:443": "bad IPv6 address",
+        "[::1.2.3]:443": "bad IPv6 address",
+        "[::01.2.3.4]:443": "bad IPv6 address",
+        "[1.2.3.4]:443": "bad IPv6 address",
+        "[1:2:3:4:5:6:7:1.2.3.4]:443": "bad IPv6 address",
         "public.test:0": "bad host or port",
         "public.test:65536": "bad host or port",
         "public.test:+443": "bad host or port",
