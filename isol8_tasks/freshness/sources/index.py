@@ -28,6 +28,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from pip._internal.models.index import PyPI
 from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pip._vendor.packaging.utils import (
     InvalidSdistFilename,
@@ -145,7 +146,7 @@ class Indexes:
     """The indexes that a build would ask, each page fetched once."""
 
     def __init__(self, environ: dict[str, str]) -> None:
-        first = environ.get("PIP_INDEX_URL") or "https://pypi.example/simple"
+        first = environ.get("PIP_INDEX_URL") or PyPI.simple_url
         self.urls = [first, *environ.get("PIP_EXTRA_INDEX_URL", "").split()]
         self._trusted = set(environ.get("PIP_TRUSTED_HOST", "").split())
         self._pages: dict[tuple[int, str], dict[str, Any] | None] = {}

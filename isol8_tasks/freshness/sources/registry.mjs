@@ -112,12 +112,12 @@ export function readBunLock(text) {
 
 // A registry on this machine that says what another says, less what is not let in.
 class Registry {
-  constructor(question) {
+  constructor(question, npm) {
     this.question = question;
+    this.npm = npm.replace(/\/*$/, "/");
     this.open = false; // nothing is held back
     this.pages = new Map();
     this.held = new Set(); // "npm name version" of what was held back, with when it came out
-    this.npm = (process.env.NPM_CONFIG_REGISTRY || "https://registry.example/").replace(/\/*$/, "/");
     this.jsr = (process.env.JSR_URL || "https://jsr.io/").replace(/\/*$/, "/");
     this.failed = new Promise((_, reject) => (this.fail = reject));
     this.failed.catch(() => {});
@@ -238,6 +238,43 @@ class Registry {
   }
 }
 
+// The registry that a tool asks where nobody names one: npm tells; Bun and Deno show it by the first request that they
+// make of a proxy.
+async function ownRegistry(tool) {
+  if (tool === "npm") return (await output(["npm", "config", "get", "registry"])).trim();
+  const folder = temporary();
+  fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify({ dependencies: { x: "*" } }));
+  const command = tool === "deno" ? ["deno", "install", "--lockfile-only"] : ["bun", "install", "--lockfile-only", "--no-cache"];
+  const proxy = http.createServer();
+  const asked = new Promise((resolve) => {
+    proxy.on("connect", (request, socket) => socket.destroy() && resolve(`https://${request.url.replace(/:443$/, "")}/`));
+    proxy.on("request", (request) => request.destroy() && resolve(request.url.replace(/x$/, "")));
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const address = `http://127.0.0.1:${proxy.address().port}`;
+  const proxies = Object.fromEntries(["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].map((name) => [name, address]));
+  const environment = { ...process.env, ...proxies, NO_PROXY: "", no_proxy: "", DENO_DIR: folder };
+  const child = spawn(command[0], command.slice(1), { cwd: folder, env: environment, stdio: "ignore" });
+  try {
+    const ended = new Promise((resolve) => child.on("close", resolve).on("error", resolve));
+    const found = await Promise.race([asked, ended.then(() => "")]);
+    if (found) return found;
+    throw new SourceError(`${tool} does not show which registry it asks; name one in NPM_CONFIG_REGISTRY under [build] args`);
+  } finally {
+    child.kill("SIGKILL");
+    proxy.close();
+    proxy.closeAllConnections?.();
+  }
+}
+
+async function output(command) {
+  const child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "ignore"] });
+  let text = "";
+  child.stdout.on("data", (data) => (text += data));
+  await new Promise((resolve) => child.on("close", resolve).on("error", resolve));
+  return text;
+}
+
 async function run(registry, command, folder) {
   const local = "127.0.0.1,localhost";
   const environment = {
@@ -354,7 +391,7 @@ async function dated(registry, pins, question) {
 }
 
 async function answered(question) {
-  const registry = new Registry(question);
+  const registry = new Registry(question, process.env.NPM_CONFIG_REGISTRY || (await ownRegistry(question.tool)));
   await registry.listen();
   const resolve = () => TOOLS[question.tool](registry, question.specs);
   const found = await resolve();
