@@ -107,14 +107,14 @@ def npm_peers(packages: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]
         kinds = ("dependencies", "optionalDependencies", "peerDependencies")
         return peers & {name for entry in entries for kind in kinds for name in entry.get(kind, {})}
 
-    found = []
+    pairs = []
     for package in sorted(asked):
         reached, waiting = set[str](), needed(package)
         while waiting:
             reached |= waiting
             waiting = {each for peer in waiting for each in needed(peer)} - reached
-        found += [(peer, package) for peer in sorted(reached)]
-    return found
+        pairs += [(peer, package) for peer in sorted(reached)]
+    return pairs
 
 
 def _manifest(dependencies: Mapping[str, str]) -> str:
@@ -177,6 +177,7 @@ for package in node_modules/* node_modules/@*/*; do
     mv "$package" "/usr/local/lib/node_modules/$name"
 done
 for link in node_modules/.bin/*; do
+    [ -L "$link" ] || continue
     target=$(readlink "$link" | cut -c 4-)
     [ ! -e "/usr/local/lib/node_modules/$target" ] || ln -sf "../lib/node_modules/$target" "/usr/local/bin/${link##*/}"
 done"""
