@@ -96,7 +96,7 @@ def _files(runtime: str, lockfile: str) -> dict[str, str]:
 def npm_peers(packages: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return what a package-lock.json has beside the packages that were asked for, each with whom it is there for."""
     asked = packages[""].get("dependencies", {})
-    tops = {found[1] for place in packages if (found := re.fullmatch(_TOP, place))}
+    tops = {str(found[1]) for place in packages if (found := re.fullmatch(_TOP, place))}
     peers = tops - asked.keys()
 
     def needed(package: str) -> set[str]:
@@ -105,7 +105,7 @@ def npm_peers(packages: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]
             entry for place, entry in packages.items() if place == places[0] or place.startswith(places[1])
         ]
         kinds = ("dependencies", "optionalDependencies", "peerDependencies")
-        return peers & {name for entry in entries for kind in kinds for name in entry.get(kind, {})}
+        return peers & {str(name) for entry in entries for kind in kinds for name in entry.get(kind, {})}
 
     pairs = []
     for package in sorted(asked):
