@@ -40,7 +40,9 @@ def build_pinned(
             lambda event: on_event(evolve(event, step=step_name(spec, event.step))),
         )
     except BuildFailedError as error:
-        raise BuildFailedError(str(error), step=step_name(spec, error.step), output=error.output) from error
+        step = step_name(spec, error.step)
+        message = f"{request.tag} could not be built: {step}" if error.step else str(error)
+        raise BuildFailedError(message, step=step, output=error.output) from error
 
 
 def render_pinned(spec: ImageSpec, resolution: Resolution) -> str:
@@ -83,8 +85,36 @@ def _files(runtime: str, lockfile: str) -> dict[str, str]:
         return {"deno.lock": lockfile}
     if runtime == "bun":
         return {"bun.lock": lockfile, "package.json": _manifest(bun_dependencies(lockfile))}
-    dependencies = json.loads(lockfile)["packages"][""].get("dependencies", {})
-    return {"package-lock.json": lockfile, "package.json": _manifest(dependencies)}
+    packages = json.loads(lockfile)["packages"]
+    return {
+        "package-lock.json": lockfile,
+        "package.json": _manifest(packages[""].get("dependencies", {})),
+        "peers": "".join(f"{peer} {package}\n" for peer, package in npm_peers(packages)),
+    }
+
+
+def npm_peers(packages: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return what a package-lock.json has beside the packages that were asked for, each with whom it is there for."""
+    asked = packages[""].get("dependencies", {})
+    tops = {str(found[1]) for place in packages if (found := re.fullmatch(_TOP, place))}
+    peers = tops - asked.keys()
+
+    def needed(package: str) -> set[str]:
+        places = (f"node_modules/{package}", f"node_modules/{package}/")
+        entries = [
+            entry for place, entry in packages.items() if place == places[0] or place.startswith(places[1])
+        ]
+        kinds = ("dependencies", "optionalDependencies", "peerDependencies")
+        return peers & {str(name) for entry in entries for kind in kinds for name in entry.get(kind, {})}
+
+    pairs = []
+    for package in sorted(asked):
+        reached, waiting = set[str](), needed(package)
+        while waiting:
+            reached |= waiting
+            waiting = {each for peer in waiting for each in needed(peer)} - reached
+        pairs += [(peer, package) for peer in sorted(reached)]
+    return pairs
 
 
 def _manifest(dependencies: Mapping[str, str]) -> str:
@@ -128,9 +158,17 @@ printf %s "$@" | base64 -d | tar xz
 cd /; rm -rf "$folder"
 """
 _PYTHON: Final = "pip install --no-cache-dir --no-deps{hashes} -r requirements.txt"
-# As `npm install -g` has it, which takes no lock file: packages beside one another, and below each what it needs.
+_TOP: Final = r"node_modules/((?:@[^/]+/)?[^/]+)"
+# As `npm install -g` has it, which takes no lock file: the packages that were asked for beside one another, and below
+# each what it needs, its peers too.
 _NODE: Final = """\
 npm ci --install-strategy=shallow --no-audit --no-fund --cache "$folder/cache"
+while read -r peer package; do
+    into=node_modules/$package/node_modules/$peer
+    mkdir -p "${into%/*}"
+    [ -e "$into" ] || cp -a "node_modules/$peer" "$into"
+done <peers
+cut -d ' ' -f 1 peers | while read -r peer; do rm -rf "node_modules/$peer"; done
 for package in node_modules/* node_modules/@*/*; do
     [ -e "$package" ] || continue
     name=${package#node_modules/}
@@ -139,7 +177,9 @@ for package in node_modules/* node_modules/@*/*; do
     mv "$package" "/usr/local/lib/node_modules/$name"
 done
 for link in node_modules/.bin/*; do
-    [ ! -L "$link" ] || ln -sf "../lib/node_modules/$(readlink "$link" | cut -c 4-)" "/usr/local/bin/${link##*/}"
+    [ -L "$link" ] || continue
+    target=$(readlink "$link" | cut -c 4-)
+    [ ! -e "/usr/local/lib/node_modules/$target" ] || ln -sf "../lib/node_modules/$target" "/usr/local/bin/${link##*/}"
 done"""
 # As `bun install -g` has it, which resolves anew: its global folder with its two files, and links to the commands of
 # what was asked for.

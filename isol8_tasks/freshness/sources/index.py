@@ -304,11 +304,8 @@ def is_settled(indexes: Indexes, installed: dict[str, list[str]], looked: list[s
     def settled(name: str) -> bool:
         pages = (indexes.page(index, name) for index in range(len(indexes.urls)))
         files = [file for page in pages if page for file in page["files"] if not file.get("yanked")]
-        versions = {
-            version
-            for file in files
-            if suits(file.get("requires-python") or "") and (version := release(file["filename"]))
-        }
+        mine = (file for file in files if suits(file.get("requires-python") or ""))
+        versions = {version for file in mine if (version := release(file["filename"]))}
         there = max((Version(each) for each in installed.get(name, ()) if is_version(each)), default=None)
         return there is not None and there in versions and max(versions) == there
 

@@ -52,12 +52,11 @@ export function tagged(tags, versions) {
 // Tells which versions of a package may be let in. `times` has, by version, when it came out; null where nobody tells.
 export function gate(question, ecosystem, name) {
   const there = new Set(question.installed?.[ecosystem]?.[name] ?? []);
-  const cutoff = question.cutoffs?.[name] ?? question.cutoff;
-  return {
-    cutoff,
-    admits: (version, times) =>
-      there.has(version) || (!question.only && (cutoff === null || (times?.[version] ? Date.parse(times[version]) <= cutoff : false))),
-  };
+  const cutoff = question.cutoffs && name in question.cutoffs ? question.cutoffs[name] : question.cutoff;
+  // A lock names packages for other machines too, and these are not there.
+  const other = question.only ? !there.size : cutoff === null;
+  const old = (version, times) => !question.only && Boolean(times?.[version]) && Date.parse(times[version]) <= cutoff;
+  return { cutoff, admits: (version, times) => other || there.has(version) || old(version, times) };
 }
 
 // Whether a package is for the machine that this runs on, by what its manifest says of itself.
