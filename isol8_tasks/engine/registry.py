@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
@@ -121,7 +122,7 @@ def _heard(
         with contextlib.closing(
             connection.stream(path, what, params, headers=headers, silence=SILENCE)
         ) as items:
-            for item in items:
+            for item in _news(items):
                 if message := error_of(item):
                     raise _failed(what, message)
                 yield item
@@ -129,6 +130,19 @@ def _heard(
         raise _failed(what, error.reason) from error
     except SilenceError as error:
         raise _failed(what, f"nothing was heard of it for {SILENCE} s") from error
+
+
+def _news(items: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
+    """Yield what was not said before; SilenceError says that for too long nothing else came."""
+    said: dict[object, Mapping[str, object]] = {}
+    since = time.monotonic()
+    for item in items:
+        # Some stores say the same ten times a second as long as they wait.
+        if said.get(item.get("id")) != item:
+            said[item.get("id")], since = item, time.monotonic()
+            yield item
+        elif time.monotonic() - since > SILENCE:
+            raise SilenceError("nothing new")
 
 
 def _failed(what: str, reason: str) -> EngineError:

@@ -14,6 +14,7 @@ from isol8_tasks.errors import ConfigError
 from isol8_tasks.grammar import ECOSYSTEMS
 from isol8_tasks.images import SETTINGS
 from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.settings import PushSettings
 
 ROOT = Path(__file__).parents[2]
 PIP, NPM = ECOSYSTEMS["pypi"].forms, ECOSYSTEMS["npm"].forms
@@ -430,6 +431,7 @@ class TestDocumentation:
             *(f"dependencies.{name}" for name in RUNTIMES),
             *(f"images.NAME.{key}" for key in SETTINGS),
             *(f"build.{each.name}" for each in fields(BuildSettings)),
+            *(f"push.{each.name}" for each in fields(PushSettings)),
         }
 
         assert set(re.findall(r"^\| `([A-Za-z.]+)`", text, re.MULTILINE)) == keys

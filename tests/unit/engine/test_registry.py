@@ -36,6 +36,14 @@ def silent(handler: Handler) -> None:
     handler.chunk(b"")
 
 
+def repeating(handler: Handler) -> None:
+    handler.begin_stream()
+    for _ in range(50):
+        handler.chunk(b'{"status": "Waiting", "id": "1"}\n{"status": "Waiting", "id": "2"}\n')
+        time.sleep(0.01)
+    handler.chunk(b"")
+
+
 class TestPushing:
     """An image on its way to a registry."""
 
@@ -95,10 +103,11 @@ class TestPushing:
         assert str(caught.value) == f"the push of {TAG} failed: {reason}"
         assert caught.value.lasting == lasting
 
-    def test_silence(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A registry that lets nothing be heard is given up."""
+    @pytest.mark.parametrize("answer", [silent, repeating], ids=["nothing", "always the same"])
+    def test_silence(self, engine: Engine, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+        """A registry of which nothing new is heard is given up."""
         monkeypatch.setattr(registry, "SILENCE", 0.1)
-        engine.answers[PUSH] = silent
+        engine.answers[PUSH] = answer
         with pytest.raises(RegistryError) as caught:
             engine.client().push(TAG)
         assert str(caught.value) == f"the push of {TAG} failed: nothing was heard of it for 0.1 s"
