@@ -38,6 +38,17 @@ def taken_networks(addresses: str, routes: str) -> list[IPv4Network]:
     ]
 
 
+def hardware_address(name: str) -> str:
+    """Return the address that an engine's bridge has on its wire: one of those that anybody may choose.
+
+    A bridge without one of its own takes that of a container, and another one when that container ends; whoever
+    remembers it is cut off until he asks again.
+    """
+    digits = name.rpartition("-")[2]
+    octets = [int(digits[at : at + 2], 16) for at in range(0, len(digits), 2)]
+    return ":".join(f"{octet:02x}" for octet in (octets[0] & 0xFC | 0x02, *octets[1:]))
+
+
 def make_bridge(tools: Tools, *, bridge: str, name: str) -> IPv4Network:
     """Make the bridge of an engine with a subnet that is free, and return the subnet."""
     remove_bridge(tools, bridge)
@@ -48,7 +59,7 @@ def make_bridge(tools: Tools, *, bridge: str, name: str) -> IPv4Network:
         ),
         name,
     )
-    tools.run("ip", "link", "add", bridge, "type", "bridge")
+    tools.run("ip", "link", "add", bridge, "address", hardware_address(name), "type", "bridge")
     tools.run("ip", "address", "add", f"{subnet[1]}/{subnet.prefixlen}", "dev", bridge)
     tools.run("ip", "link", "set", bridge, "up")
     return subnet

@@ -100,6 +100,22 @@ def downloads(host: str) -> bool:
     return "idna" in run_in(host, "sh", "-c", script)
 
 
+def keeps_its_address(places: Places, cache: Path) -> bool:
+    """Say whether the bridge is known by the same address with a container on it and without one."""
+    client = docker.DockerClient(base_url=places.host)
+
+    def address() -> str:
+        shown = Tools(root=cache / "programs").run("ip", "-j", "link", "show", places.bridge)
+        return str(json.loads(shown)[0]["address"])
+
+    alone = address()
+    container = client.containers.run("alpine:3.21", ["sleep", "60"], detach=True)
+    beside = address()
+    container.remove(force=True)
+    client.close()
+    return alone == beside
+
+
 def test_two_engines_live_side_by_side_and_leave_nothing(
     make_checkout: Callable[[str], Path], cache: Path
 ) -> None:
@@ -114,6 +130,7 @@ def test_two_engines_live_side_by_side_and_leave_nothing(
     assert time.monotonic() - started < 10
     assert first != second
     assert downloads(first)
+    assert keeps_its_address(Places.of(one, str(cache)), cache)
     client = docker.APIClient(base_url=first)
     for reference in UPSTREAM:
         client.remove_image(reference, force=True)

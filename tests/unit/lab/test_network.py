@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from isol8_tasks.errors import LabError
-from lab.network import choose_subnet, made_by_engine, taken_networks
+from lab.network import choose_subnet, hardware_address, made_by_engine, taken_networks
 
 NAME = "isol8-0123456789ab"
 
@@ -41,6 +41,15 @@ class TestChooseSubnet:
         assert str(caught.value) == (
             "The private engine found no free /24 in 10.192.0.0/11: this machine's routes take all of it."
         )
+
+
+class TestHardwareAddress:
+    """What a bridge is called on its wire."""
+
+    def test_it_is_the_engines_own(self) -> None:
+        """It is local and for one receiver, and another for another engine."""
+        assert hardware_address(NAME) == "02:23:45:67:89:ab"
+        assert hardware_address("isol8-ffffffffffff") == "fe:ff:ff:ff:ff:ff"
 
 
 class TestTakenNetworks:
