@@ -12,7 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from socketserver import BaseRequestHandler, StreamRequestHandler, ThreadingTCPServer, ThreadingUDPServer
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
+
+T = TypeVar("T")
 
 NAMESERVER = "192.0.2.53"
 CONTROL = 9900
@@ -278,15 +281,20 @@ PATHS: dict[str, Callable[[_Web, str, list[list[str]]], None]] = {
 }
 
 
+def _taken(seen: list[T]) -> list[T]:
+    """Take all that is there out of a list; what another thread adds meanwhile is for the next time."""
+    taken = seen[:]
+    del seen[: len(taken)]
+    return taken
+
+
 class _Control(StreamRequestHandler):
     """Gives what was recorded since it was last asked."""
 
     def handle(self) -> None:
         self.rfile.readline()
         time.sleep(0.01)  # a dial is recorded by a thread of its own
-        # Taken one by one: what another thread adds meanwhile is for the next time.
-        dials, queries = ([seen.pop(0) for _ in range(len(seen))] for seen in (_dials, _queries))
-        told = json.dumps({"dials": dials, "queries": queries}).encode()
+        told = json.dumps({"dials": _taken(_dials), "queries": _taken(_queries)}).encode()
         self.wfile.write(told)
 
 
