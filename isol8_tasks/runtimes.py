@@ -1,5 +1,6 @@
 """The five runtimes as data: what differs between python, node, bun, deno and bash is said here and nowhere else."""
 
+import datetime as dt
 from typing import Final
 
 from attrs import frozen
@@ -17,6 +18,8 @@ class Runtime:
     """The command that the packages of a custom image are appended to, word for word the specification's."""
     ecosystem: str
     """Whose package grammar applies: pypi, npm, deno or apk."""
+    least_age: dt.timedelta = dt.timedelta()
+    """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
     tidy: str = ""
     """A step behind the packages, which takes back what their installer does not keep to."""
 
@@ -29,6 +32,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(name="bun", recipe=1, install=("bun", "install", "-g"), ecosystem="npm"),
         Runtime(
             name="deno",
+            least_age=dt.timedelta(days=1),  # from 2.9 on
             recipe=2,
             install=("deno", "cache"),
             ecosystem="deno",

@@ -69,6 +69,8 @@ class PackageNews:
     """What a build would bring, and that is old enough to be let in; sorted."""
     young: tuple[Update, ...] = ()
     """What came out too recently."""
+    least_age: dt.timedelta = dt.timedelta()
+    """How long a version has to be out for the runtime's own tool, whatever deps.toml says."""
     waiting: tuple[Update, ...] = ()
     """What is newer of the upstream image's own packages: a build leaves these as they are until that image moves."""
     resolution: Resolution | None = None

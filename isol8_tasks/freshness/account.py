@@ -172,7 +172,7 @@ def _changed(account: Account, width: int) -> Iterator[str]:
 def _to_come(account: Account, width: int) -> Iterator[str]:
     for each in account.found:
         tag = _tag(account, each.image, width)
-        yield from (f"  {tag}  {words.young_words(one, account.settings)}" for one in each.packages.young)
+        yield from (f"  {tag}  {said}" for said in words.young(each, account.settings))
 
 
 def _facts(change: Change) -> Iterator[str]:

@@ -54,6 +54,7 @@ def package_news(
 
     """
     holdings = _holdings(spec, observed)
+    settings = _raised(settings, RUNTIMES[spec.runtime].least_age)
     if spec.parent is None:
         return _base_news(spec, observed, engine, settings=settings, now=now)
     if not spec.inputs.packages:
@@ -66,7 +67,8 @@ def package_news(
         cutoff=_cutoff(settings.min_age, now),
         cutoffs=_cutoffs(spec, settings, now),
     )
-    return registry_news(ask(question, engine), holdings, question)
+    news = registry_news(ask(question, engine), holdings, question)
+    return evolve(news, least_age=RUNTIMES[spec.runtime].least_age)
 
 
 def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEngine) -> Resolution:
@@ -231,6 +233,12 @@ def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Questi
         installed=tuple(sorted(holdings.there)),
         own=holdings.own,
     )
+
+
+def _raised(settings: RefreshSettings, least: dt.timedelta) -> RefreshSettings:
+    """Return settings by which nothing is let in that clients, who have no lock, would not find in the image."""
+    ages = {name: max(age, least) for name, age in settings.min_ages.items()}
+    return evolve(settings, min_age=max(settings.min_age, least), min_ages=ages)
 
 
 def _cutoff(age: dt.timedelta, now: dt.datetime) -> dt.datetime | None:

@@ -30,7 +30,7 @@ def phrases(fresh: Freshness, repository: str, settings: RefreshSettings) -> Ite
         yield f"for {duration(fresh.held)} (rolled back); doit release {fresh.image} lets go of it"
     yield from news(fresh, repository, settings)
     yield from fresh.problems
-    yield from (young_words(update, settings) for update in fresh.packages.young)
+    yield from young(fresh, settings)
     if fresh.packages.waiting:
         yield f"{updates_in_words(fresh.packages.waiting)} once the upstream image has it"
     if not fresh.there:
@@ -54,11 +54,12 @@ def moved_words(moved: Moved) -> str:
     return f"{moved.reference} moved ({old}{_short(moved.new)})"
 
 
-def young_words(update: Update, settings: RefreshSettings) -> str:
-    """Say that an update came out too recently."""
-    age = settings.min_ages.get(update.name, settings.min_age)
-    when = f"came out {update.published:%Y-%m-%d %H:%M} UTC" if update.published else "came out lately"
-    return f"{update.name} {update.new} {when}, and is let in after {duration(age)}"
+def young(fresh: Freshness, settings: RefreshSettings) -> Iterator[str]:
+    """Give what came out too recently."""
+    for update in fresh.packages.young:
+        age = max(settings.min_ages.get(update.name, settings.min_age), fresh.packages.least_age)
+        when = f"came out {update.published:%Y-%m-%d %H:%M} UTC" if update.published else "came out lately"
+        yield f"{update.name} {update.new} {when}, and is let in after {duration(age)}"
 
 
 def ended(found: Sequence[Freshness], repository: str) -> tuple[tuple[Unsupported, tuple[str, ...]], ...]:

@@ -52,8 +52,11 @@ _TEXT_FIELDS: Final = (
     "triggers",
 )
 LAYERS: Final = PREFIX + "layers"
-# As BuildKit and the classic builder write it into an image's history.
-_RELABELLING: Final = r"(?:/bin/sh -c #\(nop\) +)?(?:ONBUILD ARG |LABEL org\.isol8\.)"
+# As BuildKit and the classic builder write it into an image's history. A build begins with its parent's triggers.
+_RELABELLING: Final = (
+    r"(?:/bin/sh -c #\(nop\) +)?(?:ONBUILD ARG |LABEL org\.isol8\."
+    r"|ARG (?:PIP_INDEX_URL|PIP_EXTRA_INDEX_URL|PIP_TRUSTED_HOST|NPM_CONFIG_REGISTRY)(?:=|$))"
+)
 
 
 @frozen(kw_only=True)

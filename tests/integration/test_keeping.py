@@ -16,7 +16,15 @@ from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.plan.holds import hold_tags
 from isol8_tasks.plan.observed import Observed
 from tests.clients import CLIENTS
-from tests.integration.checkouts import Checkout, images_of, new_checkout, remove_tags, share_images, tags_of
+from tests.integration.checkouts import (
+    Checkout,
+    images_of,
+    new_checkout,
+    remove_tags,
+    share_images,
+    tags_of,
+    wait_for,
+)
 
 SETUP = ("setup", "--only=bash")
 FIRST, SECOND = "jq", "unzip"
@@ -344,6 +352,13 @@ class TestPrune:
         left = tags_of(docker_api, own.repository)
         assert f"{own.repository}:bash-previous" in left
         assert f"{own.repository}:bash-custom-previous" not in left
+
+    def test_a_base_that_hands_something_on(self, built: Checkout) -> None:
+        """What an image hands on to its children by triggers makes it nobody else's."""
+        assert built.built("base:bun", "--force") == {"bun"}
+        file = built.folder / "deps.toml"
+        file.write_text(file.read_text() + '[prune]\nprevious_age = "1s"\n')
+        wait_for(lambda: f"{built.repository}:bun-previous  previous\n" in built.doit("prune").out)
 
     def test_undeclared_and_rejected(self, own: Checkout, docker_api: docker.APIClient) -> None:
         """An image that nothing asks for goes with all its tags; a rejected one too; the bases stay."""

@@ -114,9 +114,10 @@ class TestLayersFingerprint:
         [
             (),
             ("ONBUILD ARG PIP_INDEX_URL",),
+            ("ARG PIP_INDEX_URL", "ARG NPM_CONFIG_REGISTRY=https://mirror.example/"),
             ("/bin/sh -c #(nop)  ONBUILD ARG X", "/bin/sh -c #(nop)  LABEL org.isol8.build.hash= x=y"),
         ],
-        ids=["BuildKit", "with triggers", "the classic builder"],
+        ids=["BuildKit", "with triggers", "with triggers that it began with", "the classic builder"],
     )
     def test_what_we_add_does_not_count(self, more: tuple[str, ...]) -> None:
         """An image that is made of another by labels has the same."""
@@ -124,7 +125,7 @@ class TestLayersFingerprint:
             ("a",), self.STEPS
         )
 
-    @pytest.mark.parametrize("step", ["true", "", "ENV A=1", "LABEL mine=1"])
+    @pytest.mark.parametrize("step", ["true", "", "ENV A=1", "LABEL mine=1", "ARG PIP_INDEX", "ARG OTHER"])
     def test_what_others_add_does(self, step: str) -> None:
         """A commit of an unchanged container, or a child without a layer, has another."""
         assert labels.layers_fingerprint(("a",), (*self.STEPS, step)) != labels.layers_fingerprint(
