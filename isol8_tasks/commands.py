@@ -74,7 +74,7 @@ class Clean(OwnCommand):
             current.ping()
             removed = [self._remove(current, name, dryrun=params["dryrun"]) for name in _named(current, args)]
             if any(removed):
-                current.refresh()
+                current.look_again()
                 current.resolve()
         finally:
             current.close()

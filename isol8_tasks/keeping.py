@@ -36,7 +36,7 @@ class _OfOneImage(OwnCommand):
             current.lock()
             _mend(current)
             self.keep(current, _name(current, args[0]))
-            current.refresh()
+            current.look_again()
             current.resolve()
         finally:
             current.close()
@@ -58,7 +58,7 @@ class Rollback(_OfOneImage):
         from isol8_tasks.rollback import roll_back  # noqa: PLC0415 - most runs roll nothing back
 
         roll_back(name, current.observed, current.engine, now=now())
-        current.refresh()
+        current.look_again()
         image = current.observed.public(name)
         day = f"of {built_on(image)} " if image else ""
         until = (now() + current.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
@@ -134,7 +134,7 @@ class Prune(OwnCommand):
             if current.config.prune.keep is not None:
                 current.engine.forget_builds(current.config.prune.keep)
             after = current.engine.disk()
-            current.refresh()
+            current.look_again()
             current.resolve()
         finally:
             current.close()
@@ -158,7 +158,7 @@ def _mend(current: Session) -> None:
     from isol8_tasks.rollback import mend  # noqa: PLC0415 - most runs roll nothing back
 
     if mend(current.observed, current.engine, now=now(), longest=current.config.hold.max_age):
-        current.refresh()
+        current.look_again()
 
 
 def _removals(current: Session) -> "tuple[Removal, ...]":

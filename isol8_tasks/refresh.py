@@ -80,7 +80,7 @@ class Refresh:
         }
         session.fetch_anew = True
         session.pin = self._resolution
-        session.refresh()
+        session.look_again()
         self._why = dict(session.decisions)
         return any(decision.pending for decision in self._why.values())
 

@@ -267,7 +267,7 @@ class Session(View):
             unknown = True
             while unknown:
                 if self.fetch(self.graph.image(name), self.observed, self.engine):
-                    self.refresh()
+                    self.look_again()
                 # What an upstream image holds back can ask for another one.
                 unknown = self.learn(name)
             return self.graph.image(name)
@@ -301,12 +301,12 @@ class Session(View):
             self._held.enter_context(lock)
             self._locked = True
             self.engine.sweep()
-            self.refresh()
+            self.look_again()
             if strayed := strays(self.observed, self.config.push.repository):
                 # Before anything takes the place of these images: clients would go on to find them by such a tag.
                 for tag in strayed:
                     self.engine.untag(tag)
-                self.refresh()
+                self.look_again()
 
     def _origin(self) -> Origin:
         return Origin(

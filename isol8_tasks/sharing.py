@@ -93,7 +93,7 @@ class Pull(OwnCommand):
         try:
             current.lock()
             counts = self._pull(current, images)
-            current.refresh()
+            current.look_again()
             if not counts["failed"]:
                 # Else it would no longer say what is missing.
                 current.write_manifest()

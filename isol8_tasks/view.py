@@ -170,7 +170,7 @@ class View:
             raise UndecidedError(problem)
         return True
 
-    def refresh(self) -> None:
+    def look_again(self) -> None:
         """Look at the engine again, and decide anew."""
         self._observed = self._observe()
         self._graph = self._make_graph(self._observed)

@@ -215,7 +215,7 @@ def test_a_held_image_is_left(begin: Callable[[], Session], engine: FakeEngine) 
     session = begin()
     session.force("deno")
     session.make("deno")
-    session.refresh()
+    session.look_again()
     roll_back("deno", session.observed, engine, now=now())
     session.close()
     engine.registry["denoland/deno:alpine"] = FakeImage(
