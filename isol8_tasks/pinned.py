@@ -11,6 +11,7 @@ import json
 import re
 import tarfile
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any, Final
 
 from attrs import evolve
@@ -82,7 +83,8 @@ def _files(runtime: str, lockfile: str) -> dict[str, str]:
     if runtime == "python":
         return {"requirements.txt": lockfile}
     if runtime == "deno":
-        return {"deno.lock": lockfile}
+        trim = files("isol8_tasks.freshness.sources") / "trim.mjs"
+        return {"deno.lock": lockfile, "trim.mjs": trim.read_text(encoding="utf-8")}
     if runtime == "bun":
         return {"bun.lock": lockfile, "package.json": _manifest(bun_dependencies(lockfile))}
     packages = json.loads(lockfile)["packages"]
@@ -97,7 +99,7 @@ def npm_peers(packages: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]
     """Return what a package-lock.json has beside the packages that were asked for, each with whom it is there for."""
     asked = packages[""].get("dependencies", {})
     tops = {str(found[1]) for place in packages if (found := re.fullmatch(_TOP, place))}
-    peers = tops - asked.keys()
+    peers: set[str] = tops - set(asked)
 
     def needed(package: str) -> set[str]:
         places = (f"node_modules/{package}", f"node_modules/{package}/")
@@ -121,14 +123,14 @@ def _manifest(dependencies: Mapping[str, str]) -> str:
     return json.dumps({"dependencies": dependencies}, indent=2) + "\n"
 
 
-def _packed(files: Mapping[str, str]) -> bytes:
+def _packed(texts: Mapping[str, str]) -> bytes:
     """Pack files without times, so that the same lock gives the same step, and a builder's cache knows it."""
     packed = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=packed, mode="wb", mtime=0, filename="") as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
-        for name, text in sorted(files.items()):
+        for name, text in sorted(texts.items()):
             data = text.encode()
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
@@ -194,4 +196,6 @@ for link in node_modules/.bin/*; do
     ! grep -qF "  \\"$name\\": " package.json || ln -sf "../lib/node_modules/$target" "/usr/local/bin/${link##*/}"
 done
 rm -rf node_modules/.bin"""
-_DENO: Final = "deno cache --lock=deno.lock --frozen {specs}"
+_DENO: Final = """\
+deno cache --lock=deno.lock --frozen {specs}
+deno run --quiet --allow-all --no-lock --no-config trim.mjs"""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, cast
 import docker
 import pytest
 
+import lab
 from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
@@ -249,3 +251,16 @@ def world(
     assert build_args is not None  # with which the upstream images are on the engine
     with open_world(docker_api, tools, tmp_path_factory.mktemp("world")) as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of another engine, which has none of our images."""
+    folder = tmp_path_factory.mktemp("second") / "checkout"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        cache = os.environ.get("ISOL8_LAB_CACHE") or str(CHECKOUT / ".isol8/lab/fetched")
+        patch.setenv("ISOL8_LAB_CACHE", cache)
+        yield lab.up(folder, lambda _: None)
+        lab.down(folder, lambda _: None)
+    shutil.rmtree(folder / ".isol8", ignore_errors=True)

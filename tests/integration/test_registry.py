@@ -16,7 +16,6 @@ import docker
 import jsonschema
 import pytest
 
-import lab
 from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
@@ -63,19 +62,6 @@ def make_registry(tmp_path: Path) -> Iterator[Callable[..., Registry]]:
     yield make
     for each in made:
         each.kill()
-
-
-@pytest.fixture(scope="module")
-def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of another engine, which has none of our images."""
-    folder = tmp_path_factory.mktemp("second") / "checkout"
-    folder.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        cache = os.environ.get("ISOL8_LAB_CACHE") or str(CHECKOUT / ".isol8/lab/fetched")
-        patch.setenv("ISOL8_LAB_CACHE", cache)
-        yield lab.up(folder, lambda _: None)
-        lab.down(folder, lambda _: None)
-    shutil.rmtree(folder / ".isol8", ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -311,6 +311,10 @@ async function npm(registry, specs) {
   if (done.status !== 0) return done;
   const lock = JSON.parse(fs.readFileSync(path.join(folder, "package-lock.json"), "utf8"));
   delete lock.name;
+  // By a tag, `npm ci` would look for what has it by then.
+  const exact = (name, { name: real, version }) => (real && real !== name ? `npm:${real}@${version}` : version);
+  const asked = Object.keys(lock.packages[""].dependencies);
+  lock.packages[""].dependencies = Object.fromEntries(asked.map((name) => [name, exact(name, lock.packages[`node_modules/${name}`])]));
   // Nothing is installed by these, and a lock is there to be read.
   for (const entry of Object.values(lock.packages)) for (const key of ["license", "funding", "deprecated"]) delete entry[key];
   return { lockfile: `${JSON.stringify(lock, null, 2)}\n`, pins: npmPins(lock, machine()), gone: replaced(lock) };
