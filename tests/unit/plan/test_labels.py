@@ -124,6 +124,15 @@ class TestLayersFingerprint:
             ("a",), self.STEPS
         )
 
+    @pytest.mark.parametrize(
+        "step", ["ARG X", "/bin/sh -c #(nop)  ARG X"], ids=["BuildKit", "the classic builder"]
+    )
+    def test_what_its_triggers_add_does_not_count(self, step: str) -> None:
+        """A child has the steps that its parent's triggers say, and the triggers again; somebody else's has not."""
+        own = labels.layers_fingerprint(("a",), self.STEPS, ("ARG X",))
+        assert labels.layers_fingerprint(("a",), (*self.STEPS, step), ("ARG X",)) == own
+        assert labels.layers_fingerprint(("a",), (*self.STEPS, step)) != own
+
     @pytest.mark.parametrize("step", ["true", "", "ENV A=1", "LABEL mine=1"])
     def test_what_others_add_does(self, step: str) -> None:
         """A commit of an unchanged container, or a child without a layer, has another."""
