@@ -9,6 +9,7 @@ drift.py is a problem; the run ends with 1 if there is any.
 
 import argparse
 import datetime as dt
+import json
 import os
 import shutil
 import subprocess
@@ -137,6 +138,8 @@ class Nights:
             done = refresh(self.engine.api, self.checkout)
         self._expect(night, "exit code", done.code, wanted.code)
         self._expect(night, "failed", done.failed, set(wanted.failed))
+        if done.failed != wanted.failed:
+            _say(json.dumps(done.report["failed"], indent=2))
         self._expect(night, "said to be rebuilt", done.changed, done.rebuilt)
         if done.code not in {0, 4}:
             looked = self.checkout.doit("verify")
