@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -257,6 +258,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--every", type=int, default=1, help="build everything anew on every so many nights")
     parser.add_argument("--write", type=Path, help="a Markdown file")
     chosen = parser.parse_args(arguments)
+    # So that a run that is ended early leaves nothing either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="isol8-nights-") as folder:
         found = simulate(Path(folder), nights=chosen.nights, seed=chosen.seed, every=chosen.every)
     text = f"{summary(found.rows)}\n\n{table(found.rows)}"
