@@ -91,7 +91,7 @@ def child(engine: ImageEngine, parent: str, tag: str, new_labels: Mapping[str, s
     detail = engine.inspect(parent)
     if detail is None:
         raise EngineError(f"{parent} went away while it was worked on; run again")
-    fingerprint = labels.layers_fingerprint(detail.layers, engine.steps(parent))
+    fingerprint = labels.layers_fingerprint(detail.layers, engine.steps(parent), detail.onbuild)
     triggers = "".join(f"ONBUILD {trigger}\n" for trigger in detail.onbuild)
     request = BuildRequest(
         tag=tag,

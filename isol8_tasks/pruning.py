@@ -75,7 +75,7 @@ def made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
     detail = engine.inspect(image.id)
     if detail is None or not record.layers:
         return False
-    return layers_fingerprint(detail.layers, engine.steps(image.id)) == record.layers
+    return layers_fingerprint(detail.layers, engine.steps(image.id), detail.onbuild) == record.layers
 
 
 def remove(engine: UpkeepEngine, removal: Removal) -> bool:

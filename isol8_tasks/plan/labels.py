@@ -52,11 +52,9 @@ _TEXT_FIELDS: Final = (
     "triggers",
 )
 LAYERS: Final = PREFIX + "layers"
-# As BuildKit and the classic builder write it into an image's history. A build begins with its parent's triggers.
-_RELABELLING: Final = (
-    r"(?:/bin/sh -c #\(nop\) +)?(?:ONBUILD ARG |LABEL org\.isol8\."
-    r"|ARG (?:PIP_INDEX_URL|PIP_EXTRA_INDEX_URL|PIP_TRUSTED_HOST|NPM_CONFIG_REGISTRY)(?:=|$))"
-)
+# As BuildKit and the classic builder write it into an image's history.
+_NO_LAYER: Final = r"/bin/sh -c #\(nop\) +"
+_RELABELLING: Final = rf"(?:{_NO_LAYER})?(?:ONBUILD ARG |LABEL org\.isol8\.)"
 
 
 @frozen(kw_only=True)
@@ -163,13 +161,18 @@ def restored(labels: Mapping[str, str]) -> dict[str, str]:
     return {**write(evolve(record, role="current", clients=())), **dict(record.clients)}
 
 
-def layers_fingerprint(layers: Sequence[str], steps: Sequence[str]) -> str:
+def layers_fingerprint(layers: Sequence[str], steps: Sequence[str], triggers: Collection[str] = ()) -> str:
     """Return what tells an image of ours from all that was made of it, the steps without a layer included.
 
-    `steps` are those of the image's history. What we add to an image that is made of another by labels alone does
-    not count. Empty for an image whose layers are unknown.
+    `steps` are those of the image's history, `triggers` its ONBUILD steps. What we add to an image that is made of
+    another by labels alone does not count, nor do steps that read as one of its triggers, which such a build carries
+    out. Empty for an image whose layers are unknown.
     """
-    own = [step for step in steps if not re.match(_RELABELLING, step)]
+    own = [
+        step
+        for step in steps
+        if not re.match(_RELABELLING, step) and re.sub(_NO_LAYER, "", step, count=1) not in triggers
+    ]
     return hashlib.sha256("\n".join([*layers, *own]).encode()).hexdigest()[:16] if layers else ""
 
 

@@ -9,8 +9,10 @@ drift.py is a problem; the run ends with 1 if there is any.
 
 import argparse
 import datetime as dt
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -137,6 +139,8 @@ class Nights:
             done = refresh(self.engine.api, self.checkout)
         self._expect(night, "exit code", done.code, wanted.code)
         self._expect(night, "failed", done.failed, set(wanted.failed))
+        if done.failed != wanted.failed:
+            _say(json.dumps(done.report["failed"], indent=2))
         self._expect(night, "said to be rebuilt", done.changed, done.rebuilt)
         if done.code not in {0, 4}:
             looked = self.checkout.doit("verify")
@@ -254,6 +258,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--every", type=int, default=1, help="build everything anew on every so many nights")
     parser.add_argument("--write", type=Path, help="a Markdown file")
     chosen = parser.parse_args(arguments)
+    # So that a run that is ended early leaves nothing either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="isol8-nights-") as folder:
         found = simulate(Path(folder), nights=chosen.nights, seed=chosen.seed, every=chosen.every)
     text = f"{summary(found.rows)}\n\n{table(found.rows)}"
