@@ -12,7 +12,7 @@ from tests.integration.world import World
 from tests.integration.world.wheels import Fault
 
 YOUNG: Final = dt.timedelta(hours=1)
-OLD: Final = dt.timedelta(hours=20)
+OLD: Final = dt.timedelta(hours=30)
 MIN_AGE: Final = "12h"
 """What [refresh] says: what came out `YOUNG` ago waits for the next night, what came out `OLD` ago does not."""
 
