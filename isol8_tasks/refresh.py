@@ -162,12 +162,13 @@ class Refresh:
 
 
 def _done(decision: Decision) -> Decision:
-    """Return a decision as it reads once it was carried out."""
+    """Return a decision as it reads once it was carried out; which packages changed is told by themselves."""
     return evolve(
         decision,
         reasons=tuple(
             reasons.ParentRebuilt(parent=each.parent) if isinstance(each, reasons.ParentStale) else each
             for each in decision.reasons
+            if not isinstance(each, reasons.PackagesBehind | reasons.OtherCheckout)
         ),
     )
 

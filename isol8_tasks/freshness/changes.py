@@ -18,7 +18,7 @@ class Change:
     why: tuple[str, ...] = ()
     """What it was built for, as phrases."""
     release: tuple[str, str] | None = None
-    """Alpine's release before and after, where it is another one."""
+    """Alpine's release before and after, where it is another one and not for the image that this one stands on."""
     packages: tuple[Update, ...] = ()
     """By ecosystem and name; none that the image which it stands on got as well."""
     like_parent: bool = False
@@ -43,16 +43,18 @@ class Built:
 def changes(before: Observed, after: Observed, built: tuple[Built, ...]) -> tuple[Change, ...]:
     """Return what changed in each image that was built, in the same order."""
     updates = {each.image: _updates(before, after, each.image) for each in built}
+    releases = {each.image: _release(before, after, each.image) for each in built}
     found = []
     for each in built:
         theirs = updates.get(each.parent, ()) if each.parent else ()
         own = tuple(update for update in updates[each.image] if update not in theirs)
+        release = releases[each.image]
         old, new = before.public(each.image), after.public(each.image)
         found.append(
             Change(
                 image=each.image,
                 why=each.why,
-                release=_release(before, after, each.image),
+                release=release if each.parent not in updates or release != releases[each.parent] else None,
                 packages=own,
                 like_parent=bool(theirs) and not own,
                 size=(old.size if old else 0, new.size if new else 0),

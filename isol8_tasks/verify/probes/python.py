@@ -140,10 +140,8 @@ def imported(names: list[str]) -> str:
         try:
             for name in names:
                 importlib.import_module(name)
-        except BaseException:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
-            import traceback
-
-            problem = f"import {name}\n{traceback.format_exc()[-4000:]}"
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
+            problem = f"import {name}\n{told(error)}"
         os.write(writer, b"=" + problem.encode("utf-8", "replace"))
         os._exit(0)
     os.close(writer)
@@ -159,6 +157,19 @@ def imported(names: list[str]) -> str:
     if not text:
         return f"{every} ended the process ({os.waitstatus_to_exitcode(status)})"
     return text[1:].decode()
+
+
+def told(error: BaseException) -> str:
+    """Return an error as Python prints it, without the steps that every import takes."""
+    import traceback
+
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)[1:]
+        if not frame.filename.startswith("<frozen ") and not frame.filename.endswith("/importlib/__init__.py")
+    ]
+    lines = traceback.format_list(frames) + traceback.format_exception_only(type(error), error)
+    return "".join(lines)[-4000:]
 
 
 def looked(name: str, known: dict[str, tuple[str, Fields]]) -> "dict[str, object] | None":

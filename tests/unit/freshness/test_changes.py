@@ -63,15 +63,17 @@ def test_a_child_tells_of_its_own_packages_only() -> None:
     """What the image below got as well is not told again."""
     newer = evolve(CURL, version="8.1-r1")
     before = held(image("python", CURL), image("python-custom", CURL, NUMPY))
-    after = held(image("python", newer), image("python-custom", newer, evolve(NUMPY, version="2.3.2")))
-    base, custom = changes(before, after, (built("python"), built("python-custom", "python")))
+    custom = image("python-custom", newer, evolve(NUMPY, version="2.3.2"), release="3.21.5")
+    after = held(image("python", newer, release="3.21.5"), custom)
+    base, child = changes(before, after, (built("python"), built("python-custom", "python")))
     assert [each.name for each in base.packages] == ["curl"]
-    assert [each.name for each in custom.packages] == ["numpy"]
-    assert not custom.like_parent
+    assert [each.name for each in child.packages] == ["numpy"]
+    assert (base.release, child.release) == (("3.21.4", "3.21.5"), None)
+    assert not child.like_parent
     same = held(image("python", newer), image("python-custom", newer, NUMPY))
-    _, custom = changes(before, same, (built("python"), built("python-custom", "python")))
-    assert custom.like_parent
-    assert custom.packages == ()
+    _, child = changes(before, same, (built("python"), built("python-custom", "python")))
+    assert child.like_parent
+    assert child.packages == ()
 
 
 def test_an_image_that_was_not_there() -> None:
