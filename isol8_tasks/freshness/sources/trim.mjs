@@ -1,14 +1,8 @@
-// Takes out of Deno's cache what it was told of versions that it has not: without a lock it would look for the newest
-// that it knows, and not find it. What it knows, it would not ask for again.
+// Lets Deno's cache know of exactly the versions that deno.lock, here, brought into it. Without a lock Deno looks for
+// the newest that it knows, and while it holds to one it may not learn what it needs to look at all.
 const folder = Deno.env.get("DENO_DIR");
-
-function* files(inner) {
-  for (const entry of Deno.readDirSync(inner)) {
-    const place = `${inner}/${entry.name}`;
-    if (entry.isDirectory) yield* files(place);
-    else if (entry.isFile) yield place;
-  }
-}
+const lock = JSON.parse(Deno.readTextFileSync("deno.lock"));
+const registry = new URL((Deno.env.get("NPM_CONFIG_REGISTRY") || "https://registry.example/").replace(/\/*$/, "/"));
 
 function there(place) {
   try {
@@ -18,37 +12,69 @@ function there(place) {
   }
 }
 
+const names = (place, kind) => (there(place) ? [...Deno.readDirSync(place)].filter((entry) => entry[kind]).map((entry) => entry.name) : []);
+
 // By number, as far as versions are numbers; of two that are not, either will do.
 const newest = (versions) => versions.sort((one, other) => one.localeCompare(other, "en", { numeric: true })).at(-1);
 
-function kept(about, has) {
-  const versions = Object.keys(about.versions).filter(has);
-  return versions.length ? Object.fromEntries(versions.map((version) => [version, about.versions[version]])) : null;
+function less(about, has) {
+  const versions = Object.fromEntries(Object.entries(about.versions).filter(([version]) => has(version)));
+  return Object.keys(versions).length ? { ...about, versions } : about;
 }
 
-for (const place of there(`${folder}/npm`) ? [...files(`${folder}/npm`)] : []) {
-  // By registry and name, which has a scope or none; deeper lie the packages' own files.
-  const found = place.match(/^(.*\/npm\/[^/]+\/(?:@[^/]+\/)?[^/]+)\/registry\.json$/);
-  if (!found || !place.startsWith(`${folder}/npm/`) || there(`${found[1]}/package.json`)) continue;
-  const about = JSON.parse(Deno.readTextFileSync(place));
-  const versions = kept(about, (version) => there(`${found[1]}/${version}`));
-  if (!versions) continue;
-  const tags = Object.entries(about["dist-tags"] ?? {}).filter(([, version]) => version in versions);
-  about["dist-tags"] = { latest: newest(Object.keys(versions)), ...Object.fromEntries(tags) };
-  Deno.writeTextFileSync(place, JSON.stringify({ ...about, versions }));
+async function asked(name) {
+  const url = new URL(name.replace("/", "%2f"), registry);
+  const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const headers = url.username ? { authorization: `Basic ${btoa(secret)}` } : {};
+  url.username = url.password = "";
+  for (let left = 3; ; left -= 1) {
+    try {
+      const response = await fetch(url, { headers });
+      if (response.ok) return await response.json();
+      throw new Error(`${url.origin}${url.pathname} answers ${response.status}`);
+    } catch (error) {
+      if (left === 1) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
 }
 
+const wanted = {};
+for (const id of Object.keys(lock.npm ?? {})) {
+  const [, name, version] = id.match(/^((?:@[^/]+\/)?[^@]+)@([^_]+)/);
+  (wanted[name] ??= new Set()).add(version);
+}
+const [[some, versions] = []] = Object.entries(wanted).filter(([name, found]) => home(name, found));
+
+function home(name, found) {
+  return names(`${folder}/npm`, "isDirectory").find((each) => [...found].some((version) => there(`${folder}/npm/${each}/${name}/${version}`)));
+}
+
+for (const name of some ? Object.keys(wanted) : []) {
+  const place = `${folder}/npm/${home(some, versions)}/${name}`;
+  const known = there(`${place}/registry.json`) ? JSON.parse(Deno.readTextFileSync(`${place}/registry.json`)) : await asked(name);
+  const about = less(known, (version) => wanted[name].has(version) || there(`${place}/${version}`));
+  const tags = Object.entries(about["dist-tags"] ?? {}).filter(([, version]) => version in about.versions);
+  about["dist-tags"] = { latest: newest(Object.keys(about.versions)), ...Object.fromEntries(tags) };
+  Deno.mkdirSync(place, { recursive: true });
+  Deno.writeTextFileSync(`${place}/registry.json`, JSON.stringify(about));
+}
+
+function* files(place) {
+  for (const name of names(place, "isFile")) yield `${place}/${name}`;
+  for (const name of names(place, "isDirectory")) yield* files(`${place}/${name}`);
+}
+
+// JSR says in a module what versions it has of a package.
 const modules = new Map();
-for (const place of there(`${folder}/remote`) ? files(`${folder}/remote`) : []) {
+for (const place of Object.keys(lock.jsr ?? {}).length ? files(`${folder}/remote`) : []) {
   const [text, metadata] = Deno.readTextFileSync(place).split("\n// denoCacheMetadata=");
   if (metadata) modules.set(JSON.parse(metadata).url, { place, text, metadata });
 }
 for (const [url, { place, text, metadata }] of modules) {
   const found = url.match(/^(.*\/@[a-z0-9-]+\/[a-z0-9-]+\/)meta\.json$/);
   if (!found) continue;
-  const about = JSON.parse(text);
-  const versions = kept(about, (version) => modules.has(`${found[1]}${version}_meta.json`));
-  if (!versions) continue;
-  const latest = about.latest in versions ? about.latest : newest(Object.keys(versions));
-  Deno.writeTextFileSync(place, `${JSON.stringify({ ...about, versions, latest })}\n// denoCacheMetadata=${metadata}`);
+  const about = less(JSON.parse(text), (version) => modules.has(`${found[1]}${version}_meta.json`));
+  if (!(about.latest in about.versions)) about.latest = newest(Object.keys(about.versions));
+  Deno.writeTextFileSync(place, `${JSON.stringify(about)}\n// denoCacheMetadata=${metadata}`);
 }
