@@ -345,6 +345,18 @@ class TestPrune:
         assert f"{own.repository}:bash-previous" in left
         assert f"{own.repository}:bash-custom-previous" not in left
 
+    def test_long_replaced_and_with_triggers(self, checkout: Checkout, docker_api: docker.APIClient) -> None:
+        """A base that hands an index on to its children is known as ours all the same."""
+        setup = ("setup", "--only=deno")
+        checkout.deps("", '[prune]\nprevious_age = "1s"')
+        assert checkout.built(*setup) == {"deno"}
+        checkout.edit("docker/Dockerfile", 'CMD ["deno"]', 'CMD ["deno", "repl"]')
+        assert checkout.built(*setup) == {"deno"}
+        assert f"{checkout.repository}:deno-previous" in tags_of(docker_api, checkout.repository)
+        time.sleep(1)
+        assert checkout.doit("prune", "--yes").code == 0
+        assert f"{checkout.repository}:deno-previous" not in tags_of(docker_api, checkout.repository)
+
     def test_undeclared_and_rejected(self, own: Checkout, docker_api: docker.APIClient) -> None:
         """An image that nothing asks for goes with all its tags; a rejected one too; the bases stay."""
         own.deps(f'bash = ["{SECOND}"]', '[verify.bash]\ncommand = ["false"]')
