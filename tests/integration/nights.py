@@ -36,7 +36,8 @@ from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, public_ids
 from tests.integration.world import World, open_world, seen_from
 
 SEED: Final = 2026
-KEEP: Final = "64MB"
+KEEP: Final = "1MB"
+"""What a builder keeps holds the layers below it too, however large, and these count for nothing."""
 _SETTINGS: Final = f'[refresh]\nmin_age = "{MIN_AGE}"\n[prune]\nprevious_age = "1s"\nkeep = "{KEEP}"\n'
 
 
