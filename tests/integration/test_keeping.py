@@ -16,15 +16,7 @@ from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.plan.holds import hold_tags
 from isol8_tasks.plan.observed import Observed
 from tests.clients import CLIENTS
-from tests.integration.checkouts import (
-    Checkout,
-    images_of,
-    new_checkout,
-    remove_tags,
-    share_images,
-    tags_of,
-    wait_for,
-)
+from tests.integration.checkouts import Checkout, images_of, new_checkout, remove_tags, share_images, tags_of
 
 SETUP = ("setup", "--only=bash")
 FIRST, SECOND = "jq", "unzip"
@@ -353,12 +345,17 @@ class TestPrune:
         assert f"{own.repository}:bash-previous" in left
         assert f"{own.repository}:bash-custom-previous" not in left
 
-    def test_a_base_that_hands_something_on(self, built: Checkout) -> None:
-        """What an image hands on to its children by triggers makes it nobody else's."""
-        assert built.built("base:bun", "--force") == {"bun"}
-        file = built.folder / "deps.toml"
-        file.write_text(file.read_text() + '[prune]\nprevious_age = "1s"\n')
-        wait_for(lambda: f"{built.repository}:bun-previous  previous\n" in built.doit("prune").out)
+    def test_long_replaced_and_with_triggers(self, checkout: Checkout, docker_api: docker.APIClient) -> None:
+        """A base that hands an index on to its children is known as ours all the same."""
+        setup = ("setup", "--only=deno")
+        checkout.deps("", '[prune]\nprevious_age = "1s"')
+        assert checkout.built(*setup) == {"deno"}
+        checkout.edit("docker/Dockerfile", 'CMD ["deno"]', 'CMD ["deno", "repl"]')
+        assert checkout.built(*setup) == {"deno"}
+        assert f"{checkout.repository}:deno-previous" in tags_of(docker_api, checkout.repository)
+        time.sleep(1)
+        assert checkout.doit("prune", "--yes").code == 0
+        assert f"{checkout.repository}:deno-previous" not in tags_of(docker_api, checkout.repository)
 
     def test_undeclared_and_rejected(self, own: Checkout, docker_api: docker.APIClient) -> None:
         """An image that nothing asks for goes with all its tags; a rejected one too; the bases stay."""

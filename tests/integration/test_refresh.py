@@ -132,6 +132,19 @@ class TestNews:
         assert (third.code, third.rebuilt) == (0, {"web-tests", "deno-custom"})
         assert installed(home, "web-tests")["leaf"] == "3.0"
 
+    def test_a_base_that_moves_lets_nothing_young_in(
+        self, night: Callable[..., Night], home: Checkout, world: World
+    ) -> None:
+        """What is built anew for another reason keeps the versions that it had."""
+        before = installed(home, "deno-custom")["down"]
+        world.npm("down", "2.5.0", published=dt.datetime.now(dt.UTC))
+        world.move("deno")
+        done = night()
+        assert (done.code, done.rebuilt) == (0, {"deno", "deno-custom"})
+        assert installed(home, "deno-custom")["down"] == before
+        world.npm("down", "2.5.0")
+        assert night().rebuilt == {"deno-custom"}
+
     def test_a_package_may_have_an_age_of_its_own(
         self, night: Callable[..., Night], home: Checkout, world: World
     ) -> None:
