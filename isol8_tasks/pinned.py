@@ -75,7 +75,8 @@ def bun_dependencies(lockfile: str) -> dict[str, str]:
 
 def _releases(resolution: Resolution) -> Mapping[str, str]:
     """Return the build arguments that ask for runtimes in exactly their versions."""
-    return {_RELEASES[pin.name]: pin.version for pin in resolution.pins if pin.name in _RELEASES}
+    runtimes = (pin for pin in resolution.pins if pin.ecosystem == "generic" and pin.name in _RELEASES)
+    return {_RELEASES[pin.name]: pin.version for pin in runtimes}
 
 
 def _files(runtime: str, lockfile: str) -> dict[str, str]:

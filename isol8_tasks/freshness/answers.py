@@ -95,11 +95,14 @@ def read_apk(finished: Finished, mark: str, image: str) -> ApkAnswer:
     built = _build_times(sections["index"])
     changes = []
     for verb, name, inner in re.findall(_APK_STEP, sections["upgraded 0"], re.MULTILINE):
-        old, _, new = inner.rpartition(" -> ")
-        if verb == "Purging":
-            old, new = inner, ""
+        old, arrow, new = inner.partition(" -> ")
+        if verb == "Installing":
+            old, new = "", inner
+        elif not arrow and verb != "Purging":
+            # As "Reinstalling": the same version again.
+            continue
         changes.append(ApkChange(name=name, old=old, new=new, built=built.get((name, new))))
-    return ApkAnswer(changes=tuple(each for each in changes if each.old != each.new))
+    return ApkAnswer(changes=tuple(changes))
 
 
 def _build_times(index: str) -> dict[tuple[str, str], dt.datetime]:

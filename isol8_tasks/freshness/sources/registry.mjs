@@ -193,7 +193,8 @@ class Registry {
       versions = versions.filter((version) => !held.includes(version));
     }
     const kept = Object.fromEntries(versions.map((version) => [version, this.here(name, data.versions[version])]));
-    return { status, data: { ...data, versions: kept, "dist-tags": tagged(data["dist-tags"] ?? {}, versions) } };
+    // Without the times, by which Deno would hold back more.
+    return { status, data: { ...data, time: undefined, versions: kept, "dist-tags": tagged(data["dist-tags"] ?? {}, versions) } };
   }
 
   // Where a package lies in its registry is not written into a lock, as long as it lies where everybody expects it.

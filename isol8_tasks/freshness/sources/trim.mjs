@@ -55,6 +55,8 @@ for (const name of some ? Object.keys(wanted) : []) {
   const known = there(`${place}/registry.json`) ? JSON.parse(Deno.readTextFileSync(`${place}/registry.json`)) : await asked(name);
   const about = less(known, (version) => wanted[name].has(version) || there(`${place}/${version}`));
   const tags = Object.entries(about["dist-tags"] ?? {}).filter(([, version]) => version in about.versions);
+  // What a lock has is there to be used, however young it is.
+  delete about.time;
   about["dist-tags"] = { latest: newest(Object.keys(about.versions)), ...Object.fromEntries(tags) };
   Deno.mkdirSync(place, { recursive: true });
   Deno.writeTextFileSync(`${place}/registry.json`, JSON.stringify(about));

@@ -1,0 +1,149 @@
+"""deps.lock.toml: the same images give the same bytes, these are read as what they were, and mistakes are named."""
+
+import pytest
+
+from isol8_tasks.errors import ConfigError
+from isol8_tasks.inventory import Package
+from isol8_tasks.locks import LockedImage, parse_lock, render_lock
+from isol8_tasks.updates import Pin, Resolution
+
+DIGEST = "sha256:" + "0" * 64
+PIN = Pin(ecosystem="pypi", name="numpy", version="2.3.1", integrity="sha256:ab")
+MUSL = Pin(ecosystem="apk", name="musl", version="1.2.5-r0")
+IMAGES = {
+    "web": LockedImage(
+        parent="python-custom",
+        packages=(
+            Pin(ecosystem="deno", name="https://deno.land/x/a.ts", version=""),
+            Pin(ecosystem="deno", name="https://deno.land/x/b.ts", version="", integrity="sha256:cd"),
+        ),
+        gone=(Package(ecosystem="apk", name="musl", version="1.2.5-r0"),),
+        asked=("a", "b"),
+        lockfile='it\'s """two"""\nlines\n',
+    ),
+    "python-custom": LockedImage(
+        parent="python", asked=("numpy",), packages=(PIN,), lockfile="numpy==2.3.1\n"
+    ),
+    "python": LockedImage(upstream={"alpine:3.21": DIGEST}, packages=(MUSL,)),
+}
+TEXT = f"""\
+# What is in every image, exactly. Written by doit lock; doit setup --locked builds just this again.
+version = 1
+
+[images.python]
+upstream = {{ "alpine:3.21" = "{DIGEST}" }}
+packages = [
+    "apk musl 1.2.5-r0",
+]
+
+[images.python-custom]
+parent = "python"
+asked = [
+    "numpy",
+]
+packages = [
+    "pypi numpy 2.3.1 sha256:ab",
+]
+lock = '''
+numpy==2.3.1
+'''
+"""
+
+
+class TestRender:
+    """The text."""
+
+    def test_each_package_has_a_line(self) -> None:
+        """A change of a package is a line of a diff; images are in the order of their names."""
+        images = {name: IMAGES[name] for name in ("python-custom", "python")}
+        assert render_lock(images) == TEXT
+        assert render_lock(dict(reversed(images.items()))) == TEXT
+
+    def test_reading_gives_what_was_written(self) -> None:
+        """Nothing is lost, packages without a version and texts with quotes included."""
+        assert parse_lock(render_lock(IMAGES), "x").images == IMAGES
+
+    @pytest.mark.parametrize("text", ["no end", "'''\n", "a\rb\n", "\x7f\n", "é\n", "\\n\n", ""])
+    def test_any_text_is_a_lockfile(self, text: str) -> None:
+        """Whatever an ecosystem's tool writes comes back byte for byte."""
+        images = {"a": LockedImage(lockfile=text)}
+        assert parse_lock(render_lock(images), "x").images == images
+
+
+class TestLock:
+    """What a lock tells of its images."""
+
+    def test_image_has_what_its_parents_have(self) -> None:
+        """All of them, less what is gone."""
+        lock = parse_lock(render_lock(IMAGES), "deps.lock.toml")
+        names = {package.name for package in lock.there("web")}
+        assert names == {"numpy", "https://deno.land/x/a.ts", "https://deno.land/x/b.ts"}
+
+    def test_resolution_is_what_is_its_own(self) -> None:
+        """A build gets the pins and the tool's own lock."""
+        lock = parse_lock(TEXT, "deps.lock.toml")
+        assert lock.images["python-custom"].resolution == Resolution(pins=(PIN,), lockfile="numpy==2.3.1\n")
+
+    def test_place_is_the_line(self) -> None:
+        """Messages say where an image stands."""
+        assert parse_lock(TEXT, "deps.lock.toml").place("python-custom") == "deps.lock.toml:10"
+
+
+WRONG = [
+    pytest.param("", "x: version: None, where 1 is expected; write the lock anew: doit lock", id="empty"),
+    pytest.param(
+        "version = 1\nimages = 3", "x:2: images: an integer, where a table is expected", id="no table"
+    ),
+    pytest.param(
+        "version = 1\n[image]",
+        "x:2: image: not a key of a lock (did you mean images? allowed: version, images)",
+        id="key",
+    ),
+    pytest.param(
+        "version = 1\n[images.a]\nparents = 'b'",
+        "x:3: images.a.parents: not a key of an image (did you mean parent? allowed: parent, upstream, asked, "
+        "packages, gone, lock)",
+        id="key of an image",
+    ),
+    pytest.param(
+        "version = 1\n[images.a]\nparent = 'b'",
+        "x:3: images.a.parent: there is no such image (allowed: a)",
+        id="no such parent",
+    ),
+    pytest.param(
+        "version = 1\n[images.a]\nparent = 'b'\n[images.b]\nparent = 'a'",
+        "x:3: images.a.parent: a stands on itself\nx:5: images.b.parent: b stands on itself",
+        id="a circle",
+    ),
+    pytest.param(
+        "version = 1\n[images.a]\nupstream = { b = 'sha256:1', c = 2 }",
+        "x:3: images.a.upstream.b: 'sha256:1' is not a digest, as sha256:… with 64 hex digits\n"
+        "x:3: images.a.upstream.c: an integer, where a string is expected",
+        id="no digest",
+    ),
+    pytest.param(
+        "version = 1\n[images.a]\npackages = [\n'pypi',\n'npm  1',\n'rpm a 1',\n'apk a 1 b c']",
+        "x:4: images.a.packages[0]: 'pypi' is not a package, as pypi numpy 2.3.1 sha256:…\n"
+        "x:5: images.a.packages[1]: 'npm  1' is not a package, as pypi numpy 2.3.1 sha256:…\n"
+        "x:6: images.a.packages[2]: 'rpm' is not an ecosystem (did you mean npm? allowed: apk, deno, generic, "
+        "npm, pypi)\n"
+        "x:7: images.a.packages[3]: 'apk a 1 b c' is not a package, as pypi numpy 2.3.1 sha256:…",
+        id="packages",
+    ),
+    pytest.param(
+        "version = 1\n[images",
+        "x:2:8: not TOML: Expected ']' at the end of a table declaration; write the lock anew: doit lock",
+        id="not TOML",
+    ),
+]
+
+
+class TestWrong:
+    """Locks that were written by hand, or cut off."""
+
+    @pytest.mark.parametrize(("text", "words"), WRONG)
+    def test_every_problem_is_named(self, text: str, words: str) -> None:
+        """With file, line and key."""
+        with pytest.raises(ConfigError) as caught:
+            parse_lock(text, "x")
+        assert str(caught.value) == words
