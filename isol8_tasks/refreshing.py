@@ -116,6 +116,7 @@ class RefreshCommand(OwnCommand):
                 code = _build(current.wait, params) if pending else _resolved(current)
             if code == INTERRUPTED:
                 return code
+            _bring_lock(current)
             account = refresh.account(tuple(_failed(current)))
         finally:
             current.close()
@@ -138,6 +139,20 @@ def _resolved(current: Session) -> int:
     except Isol8Error as error:
         current.failures.append(Failure(subject="resolve", error=error))
     return 0
+
+
+def _bring_lock(current: Session) -> None:
+    """Bring an existing lock up to date; it is of all images, or stays as it was."""
+    if current.request.only or current.workspace.read_lock() is None:
+        return
+    from isol8_tasks.locking import update_lock  # noqa: PLC0415 - few have a lock
+
+    try:
+        if current.failures:
+            raise Isol8Error("stays as it was, since not every image could be refreshed")
+        update_lock(current)
+    except Isol8Error as error:
+        current.failures.append(Failure(subject=current.workspace.lock_name, error=error))
 
 
 def _failed(current: Session) -> Iterator[Failed]:

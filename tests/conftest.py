@@ -18,8 +18,8 @@ settings.load_profile("calm")
 UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 LONGEST = (
     "test_refresh", "test_graph", "test_verify", "test_lock", "test_many", "test_nights", "test_poller",
-    "test_registry", "test_keeping", "test_lab", "test_refresh_command", "test_sources", "test_fuzz", "test_images", "test_cli",
-    "test_rejected", "test_named", "test_load", "test_proxy", "test_selection",
+    "test_registry", "test_keeping", "test_lab", "test_refresh_command", "test_sources", "test_fuzz", "test_images",
+    "test_cli", "test_rejected", "test_named", "test_load", "test_proxy", "test_selection",
 )  # fmt: skip
 """The files that take most of the time, so that no worker begins one of them when the other is done with all."""
 

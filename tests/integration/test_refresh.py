@@ -110,6 +110,29 @@ class TestNews:
         assert not [path for source in world.traffic.values() for path in source.paths if _is_package(path)]
         assert home.doit("refresh", "--quiet").out == ""
 
+    def test_a_lock_is_brought_up_to_date(
+        self, night: Callable[..., Night], home: Checkout, world: World
+    ) -> None:
+        """What was refreshed is in an existing lock; after a failure, and with a part of the images, it stays."""
+        lock = home.folder / "deps.lock.toml"
+        assert night().rebuilt == set()
+        assert not lock.exists()
+        assert home.doit("lock").code == 0
+        first = lock.read_text()
+        world.wheel("leaf", "1.5")
+        assert night("--only=bash").rebuilt == set()
+        assert lock.read_text() == first
+        assert night().rebuilt == {"web-tests"}
+        assert "pypi leaf 1.5 " in lock.read_text()
+        second = lock.read_text()
+        world.wheel("leaf", "1.6", fault="import")
+        done = night()
+        assert (done.code, done.failed) == (1, {"web-tests", "deps.lock.toml"})
+        assert lock.read_text() == second
+        lock.unlink()
+        world.wheel("leaf", "1.7")
+        assert night().code == 0
+
     def test_too_young_an_update_waits(
         self, night: Callable[..., Night], home: Checkout, world: World
     ) -> None:
