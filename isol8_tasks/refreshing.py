@@ -147,12 +147,15 @@ def _bring_lock(current: Session) -> None:
         return
     from isol8_tasks.locking import update_lock  # noqa: PLC0415 - few have a lock
 
-    try:
-        if current.failures:
-            raise Isol8Error("stays as it was, since not every image could be refreshed")
-        update_lock(current)
-    except Isol8Error as error:
-        current.failures.append(Failure(subject=current.workspace.lock_name, error=error))
+    problem = Isol8Error("stays as it was, since not every image could be refreshed")
+    if not current.failures:
+        try:
+            update_lock(current)
+        except Isol8Error as error:
+            problem = error
+        else:
+            return
+    current.failures.append(Failure(subject=current.workspace.lock_name, error=problem))
 
 
 def _failed(current: Session) -> Iterator[Failed]:
