@@ -2,7 +2,6 @@
 // the newest that it knows, and while it holds to one it may not learn what it needs to look at all.
 const folder = Deno.env.get("DENO_DIR");
 const lock = JSON.parse(Deno.readTextFileSync("deno.lock"));
-const registry = new URL((Deno.env.get("NPM_CONFIG_REGISTRY") || "https://registry.example/").replace(/\/*$/, "/"));
 
 function there(place) {
   try {
@@ -23,7 +22,9 @@ function less(about, has) {
 }
 
 async function asked(name) {
-  const url = new URL(name.replace("/", "%2f"), registry);
+  // Deno names the folder after the registry that it asks by itself.
+  const registry = Deno.env.get("NPM_CONFIG_REGISTRY") || `https://${home(some, versions)}`;
+  const url = new URL(name.replace("/", "%2f"), registry.replace(/\/*$/, "/"));
   const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   const headers = url.username ? { authorization: `Basic ${btoa(secret)}` } : {};
   url.username = url.password = "";
