@@ -59,6 +59,9 @@ WORDS: Mapping[str, Reason] = {
     "built 9 days ago, where [refresh] max_age is 7 days": (
         reasons.GrownOld(age=dt.timedelta(days=9), max_age=dt.timedelta(days=7))
     ),
+    "as locked: alpine:3.21 by its digest, numpy 2.3.1 → 2.3.2": (
+        reasons.NotAsLocked(upstream=("alpine:3.21",), updates=UPDATES[:1])
+    ),
     "forced": reasons.Forced(),
     "last built from another checkout, host:clone": reasons.OtherCheckout(name="host:clone"),
     "asked for by flags: + numpy, \N{MINUS SIGN} scipy": reasons.FlagsChanged(added=("numpy",), removed=("scipy",)),
@@ -76,6 +79,16 @@ def declaration(image: str) -> str | None:
 def test_words(words: str, reason: Reason) -> None:
     """Each kind of reason has its words."""
     assert render(reason, repository="isol8", declaration=declaration) == words
+
+
+def test_one_thing_that_is_not_as_locked() -> None:
+    """What is as locked is not told of."""
+    moved = reasons.NotAsLocked(upstream=("alpine:3.21",))
+    assert (
+        render(moved, repository="isol8", declaration=declaration) == "as locked: alpine:3.21 by its digest"
+    )
+    other = reasons.NotAsLocked(updates=UPDATES[:1])
+    assert render(other, repository="isol8", declaration=declaration) == "as locked: numpy 2.3.1 → 2.3.2"
 
 
 def test_no_kind_without_words() -> None:
