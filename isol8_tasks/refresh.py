@@ -109,8 +109,10 @@ class Refresh:
 
     def _resolution(self, spec: ImageSpec) -> Resolution | None:
         """Return what to install in an image: what was noticed, or what comes of it on the base that is new by now."""
-        if not spec.inputs.packages or self.session.observed.record(spec.name) is None:
+        if not spec.inputs.packages:
             return None
+        if self.session.observed.record(spec.name) is None:
+            return self.ask(self.session, spec).resolution
         news = next(each.packages for each in self.found if each.image == spec.name)
         if spec.parent in self.session.seconds or news.resolution is None:
             news = self.ask(self.session, spec)

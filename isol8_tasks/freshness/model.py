@@ -32,7 +32,7 @@ class Freshness:
     held: dt.timedelta | None = None
     """For how long it has been held, so that news waits."""
     parent: str = ""
-    """The image of ours that it stands on, where that one is behind."""
+    """The image of ours that it stands on, where that one is behind, or not there."""
     moved: tuple[Moved, ...] = ()
     packages: PackageNews = Factory(PackageNews)
     age: dt.timedelta | None = None

@@ -51,16 +51,24 @@ def notice(question: Question, engine: "Engine", ask_packages: AskPackages) -> t
 
     """
     there = [spec for spec in question.specs if question.observed.record(spec.name) is not None]
+    names = {spec.name for spec in there}
     references = {reference for spec in there if spec.parent is None for reference, _ in spec.inputs.upstream}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         digests = {each: pool.submit(engine.remote_digest, each) for each in sorted(references)}
-        packages = {spec.name: pool.submit(ask_packages, spec) for spec in there}
+        # On a base that is not there nothing can be asked: it is built first, and what stands on it is resolved then.
+        packages = {
+            spec.name: pool.submit(ask_packages, spec)
+            for spec in there
+            if spec.parent is None or spec.parent in names
+        }
     found: dict[str, Freshness] = {}
     for spec in question.specs:
-        if spec.name in packages:
-            fresh = _packages(_upstream(_known(spec, question), spec, digests, question), packages[spec.name])
+        if spec.name in names:
+            fresh = _upstream(_known(spec, question), spec, digests, question)
+            if spec.name in packages:
+                fresh = _packages(fresh, packages[spec.name])
             parent = found.get(spec.parent) if spec.parent else None
-            if parent is not None and parent.state == "behind":
+            if parent is not None and parent.state in {"behind", "missing"}:
                 fresh = evolve(fresh, parent=parent.image)
         else:
             fresh = Freshness(image=spec.name, there=False)

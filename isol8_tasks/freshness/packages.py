@@ -47,6 +47,7 @@ def package_news(
 ) -> PackageNews:
     """Return what is newer of an image's packages, and what a build has to install for it.
 
+    Of an image that is not there, all packages are; the one that it stands on has to be.
     May be called from several threads.
 
     Raises:
@@ -60,6 +61,8 @@ def package_news(
     if not spec.inputs.packages:
         return PackageNews()
     if RUNTIMES[spec.runtime].ecosystem == "apk":
+        if observed.record(spec.name) is None:
+            return PackageNews()
         answer = ask_apk(f"{observed.repository}:{spec.name}", engine, dict(spec.args))
         return apk_custom_news(answer, holdings, settings, now)
     question = evolve(
@@ -211,7 +214,9 @@ def _base_news(
 
 def _holdings(spec: ImageSpec, observed: Observed) -> Holdings:
     parent = _inventory(observed, spec.parent) if spec.parent else frozenset[Package]()
-    return Holdings(there=_inventory(observed, spec.name), parent=parent)
+    # Of an image that is not there, all that it is to have is new.
+    there = _inventory(observed, spec.name) if observed.record(spec.name) else parent
+    return Holdings(there=there, parent=parent)
 
 
 def _inventory(observed: Observed, name: str) -> frozenset[Package]:

@@ -249,3 +249,28 @@ def test_a_missing_image_is_built(begin: Callable[[], Session]) -> None:
     account, built = refreshed(begin())
     assert built == ["node"]
     assert account.changed[0].built is None
+
+
+def test_on_a_base_that_is_not_there_nothing_is_asked(begin: Callable[[], Session]) -> None:
+    """It is built first, and what stands on it is resolved just before its own build."""
+    session = begin()
+    session.remove("bash")
+    session.close()
+    asked: list[str] = []
+
+    def ask(_session: Session, spec: ImageSpec) -> PackageNews:
+        asked.append(spec.name)
+        return PackageNews()
+
+    found = {each.image: each for each in look(begin(), ask)}
+    assert "bash-custom" not in asked
+    assert (found["bash"].state, found["bash-custom"].state, found["bash-custom"].problems) == (
+        "missing",
+        "behind",
+        (),
+    )
+    asked.clear()
+    account, built = refreshed(begin(), ask)
+    assert built == ["bash", "bash-custom"]
+    assert asked.count("bash-custom") == 1
+    assert not account.unknown
