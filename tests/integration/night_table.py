@@ -70,7 +70,7 @@ def table(rows: Sequence[Row]) -> str:
 def summary(rows: Sequence[Row]) -> str:
     """Return the figures that the table comes to."""
     fetched, measured = sum(row.fetched for row in rows), [row.anew for row in rows if row.anew]
-    quiet = [row for row in rows if not row.rebuilt and not row.failed]
+    quiet = [row for row in rows if row.words == "quiet" and not row.rebuilt]
     anew = sum(measured) / len(measured) * len(rows) if measured else 0
     lines = (
         f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {anew / _MB:.0f} MB that",
