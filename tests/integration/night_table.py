@@ -70,7 +70,7 @@ def table(rows: Sequence[Row]) -> str:
 def summary(rows: Sequence[Row]) -> str:
     """Return the figures that the table comes to."""
     fetched, measured = sum(row.fetched for row in rows), [row.anew for row in rows if row.anew]
-    quiet = [row for row in rows if not row.rebuilt and not row.failed]
+    quiet = [row for row in rows if row.words == "quiet" and not row.rebuilt]
     anew = sum(measured) / len(measured) * len(rows) if measured else 0
     lines = (
         f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {anew / _MB:.0f} MB that",
@@ -86,14 +86,15 @@ def _mean(values: Sequence[int]) -> float:
 
 
 def write(file: Path, text: str) -> None:
-    """Put the text below the heading of the nights, in the place of what stands there."""
-    whole = file.read_text(encoding="utf-8") if file.exists() else "# Every night\n"
+    """Put the table below the heading of the nights, in the place of the one there; the words around it stay."""
+    whole = file.read_text(encoding="utf-8") if file.exists() else ""
+    if f"{_HEADING}\n" not in whole:
+        whole = f"{whole.rstrip()}\n\n{_HEADING}\n".lstrip()
     before, heading, rest = whole.partition(f"{_HEADING}\n")
-    after = re.split(r"^(?=## )", rest, maxsplit=1, flags=re.MULTILINE)[1:] if heading else []
-    file.write_text(
-        f"{before.rstrip()}\n\n{_HEADING}\n\n{text}{''.join(chr(10) + each for each in after)}",
-        encoding="utf-8",
-    )
+    own, *after = re.split(r"^(?=## )", rest, maxsplit=1, flags=re.MULTILINE)
+    words = "".join(line for line in own.splitlines(keepends=True) if not line.startswith("|")).strip()
+    parts = [words, text.rstrip(), "".join(after).rstrip()]
+    file.write_text(f"{before}{heading}\n" + "\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
 
 
 _HEADING: Final = "## Thirty nights"

@@ -263,10 +263,9 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="isol8-nights-") as folder:
         found = simulate(Path(folder), nights=chosen.nights, seed=chosen.seed, every=chosen.every)
-    text = f"{summary(found.rows)}\n\n{table(found.rows)}"
-    _say(text)
+    _say(f"{summary(found.rows)}\n\n{table(found.rows)}")
     if chosen.write:
-        write(chosen.write, text)
+        write(chosen.write, table(found.rows))
     for problem in found.problems:
         _say(f"PROBLEM: {problem}")
     return 1 if found.problems else 0
