@@ -10,6 +10,7 @@ import process from "node:process";
 
 const ABBREVIATED = "application/vnd.npm.install-v1+json";
 const GLOBAL = "/usr/local/lib";
+const AT_ONCE = 8;
 const TRIES = [0, 500, 2000];
 
 export class SourceError extends Error {}
@@ -118,6 +119,8 @@ class Registry {
     this.pages = new Map();
     this.held = new Set(); // "npm name version" of what was held back, with when it came out
     this.jsr = (process.env.JSR_URL || "https://jsr.io/").replace(/\/*$/, "/");
+    this.asking = 0;
+    this.waiting = [];
     this.failed = new Promise((_, reject) => (this.fail = reject));
     this.failed.catch(() => {});
   }
@@ -133,8 +136,20 @@ class Registry {
     this.url = `http://127.0.0.1:${this.server.address().port}/`;
   }
 
-  // Returns status, type and body of what a registry answers; one that does not answer is a SourceError.
+  // Returns status, type and body of what a registry answers; one that does not answer is a SourceError. A few at a
+  // time, on connections that are used again: each new one asks for a name, and resolvers give up on dozens at once.
   async ask(base, rest, accept) {
+    while (this.asking >= AT_ONCE) await new Promise((resolve) => this.waiting.push(resolve));
+    this.asking += 1;
+    try {
+      return await this.fetched(base, rest, accept);
+    } finally {
+      this.asking -= 1;
+      this.waiting.shift()?.();
+    }
+  }
+
+  async fetched(base, rest, accept) {
     const url = new URL(base + rest);
     const headers = accept ? { accept } : {};
     if (url.username) {
