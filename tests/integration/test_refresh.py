@@ -316,7 +316,7 @@ class TestCutOff:
     ) -> None:
         """Wherever it is killed, the images are in the end those of a refresh that was not, and no tag is left over."""
         whole = copy("whole")
-        checkouts = {step: copy(f"cut{step}") for step in range(0, 40, 3)}
+        checkouts = {step: copy(f"cut{step}") for step in range(0, 60, 5)}
         moves(world)
         assert refresh(docker_api, whole).rebuilt == images
         wanted = {name: installed(whole, name) for name in images}
