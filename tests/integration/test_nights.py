@@ -12,6 +12,7 @@ from tests.integration.night_table import table
 from tests.integration.nights import SEED, simulate
 
 
+@pytest.mark.skipif("ISOL8_NIGHTS" not in os.environ, reason="takes minutes; ISOL8_NIGHTS=1 has it run")
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="private engines need root on Linux")
 def test_four_nights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each does what its drift asks for and no more: a broken update, an outage and a kill among them."""
