@@ -42,7 +42,7 @@ from pip._vendor.packaging.version import InvalidVersion, Version
 JSON = "application/vnd.pypi.simple.v1+json"
 ACCEPT = f"{JSON}, text/html;q=0.2"
 TRIES = (0, 0.5, 2)
-SECONDS = 30
+SECONDS = 10
 
 
 class SourceError(Exception):

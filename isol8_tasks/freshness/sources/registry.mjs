@@ -12,7 +12,8 @@ import process from "node:process";
 const ABBREVIATED = "application/vnd.npm.install-v1+json";
 const GLOBAL = "/usr/local/lib";
 const AT_ONCE = 8;
-const TRIES = [0, 500, 2000];
+// Pause and patience of each try, in milliseconds: what hangs is soon given up, and what is slow is not in the end.
+const TRIES = [[0, 8_000], [500, 20_000], [2000, 60_000]];
 
 class SourceError extends Error {}
 
@@ -69,10 +70,10 @@ class Registry {
       url.username = url.password = "";
     }
     let problem;
-    for (const pause of TRIES) {
+    for (const [pause, patience] of TRIES) {
       await new Promise((resolve) => setTimeout(resolve, pause));
       try {
-        const response = await fetch(url, { headers, signal: AbortSignal.timeout(30_000) });
+        const response = await fetch(url, { headers, signal: AbortSignal.timeout(patience) });
         if (response.status < 500 && response.status !== 429) {
           return { status: response.status, type: response.headers.get("content-type"), body: Buffer.from(await response.arrayBuffer()) };
         }
