@@ -1,8 +1,6 @@
 """One run: builds what doit selects, as the view of it decides, and says what came of it."""
 
 import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +26,7 @@ from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
 from isol8_tasks.updates import Resolution
 from isol8_tasks.view import View
-from isol8_tasks.workspace import Workspace, engine_lock, now
+from isol8_tasks.workspace import Workspace, engine_lock, now, processors
 
 if TYPE_CHECKING:
     from isol8_tasks.view import Engine
@@ -69,7 +67,7 @@ class Session(View):
     @property
     def jobs(self) -> int:
         """How many images are built side by side; the bases of one Dockerfile count only where deps.toml says jobs."""
-        return self.config.build.jobs or _processors()
+        return self.config.build.jobs or processors()
 
     @property
     def workers(self) -> int:
@@ -336,13 +334,6 @@ class Session(View):
             return ""
         words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
         return "\n".join(filter(None, (words, where_to_look(spec, self.config))))
-
-
-def _processors() -> int:
-    """Return the processors that this process may use, where the system tells."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def open_session(

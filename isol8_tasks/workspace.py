@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -225,6 +226,13 @@ def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:
 
 def _unreadable(problem: str) -> FileContent:
     return FileContent(data=b"", problem=f"{problem}; mend it or take it away")
+
+
+def processors() -> int:
+    """Return the processors that this process may use, where the system tells."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def now() -> dt.datetime:

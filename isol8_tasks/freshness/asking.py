@@ -120,7 +120,7 @@ def _program(runtime: str, described: str) -> tuple[str, ...]:
     script = (
         f'file=$(mktemp -d)/registry.mjs; printf %s "$0" >"$file"; exec {_COMMANDS[runtime]} "$file" "$@"'
     )
-    return ("sh", "-ec", script, _text("registry.mjs"), *_words(described))
+    return ("sh", "-ec", script, _text("versions.mjs") + _text("registry.mjs"), *_words(described))
 
 
 def _run(command: tuple[str, ...], question: Question, engine: SandboxEngine) -> Finished:

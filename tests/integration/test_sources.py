@@ -12,7 +12,10 @@ RULES = Path(__file__).with_name("registry_rules.mjs")
 
 def test_rules_hold_in_the_runtimes_that_run_it(built: Checkout, engine: DockerEngine) -> None:
     """Versions are ordered, tags moved, ages kept, and locks read, whichever runtime it is."""
-    program = (files("isol8_tasks.freshness.sources") / "registry.mjs").read_text(encoding="utf-8")
+    folder = files("isol8_tasks.freshness.sources")
+    program = "".join(
+        (folder / name).read_text(encoding="utf-8") for name in ("versions.mjs", "registry.mjs")
+    )
     script = (
         'printf %s "$1" >/tmp/registry.mjs; printf %s "$2" >/tmp/rules.mjs; shift 2; exec "$@" /tmp/rules.mjs'
     )

@@ -42,7 +42,7 @@ from pip._vendor.packaging.version import InvalidVersion, Version
 JSON = "application/vnd.pypi.simple.v1+json"
 ACCEPT = f"{JSON}, text/html;q=0.2"
 TRIES = (0, 0.5, 2)
-SECONDS = 30
+SECONDS = 10
 
 
 class SourceError(Exception):
@@ -76,6 +76,13 @@ class Anchors(html.parser.HTMLParser):
             kind, _, digest = metadata.partition("=")
             file["core-metadata"] = {kind: digest} if digest else True
         self.files.append(file)
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Return what PEP 691 has of a page of PEP 503."""
+    anchors = Anchors()
+    anchors.feed(text)
+    return {"files": anchors.files}
 
 
 @functools.lru_cache(maxsize=None)  # noqa: UP033 - Python 3.9 has no other
@@ -175,7 +182,7 @@ class Indexes:
             return None
         kind, data, where = found
         try:
-            page = json.loads(data) if "json" in kind else self._parsed(data.decode("utf-8", "replace"))
+            page = json.loads(data) if "json" in kind else parsed(data.decode("utf-8", "replace"))
             for file in page["files"]:
                 file["url"] = self._secret(urllib.parse.urljoin(where, file["url"]), split)
         except (ValueError, KeyError, TypeError) as error:
@@ -204,12 +211,6 @@ class Indexes:
             except (OSError, ValueError) as error:
                 problem = str(getattr(error, "reason", error))
         raise SourceError(f"{request.full_url}: {problem}")
-
-    @staticmethod
-    def _parsed(text: str) -> dict[str, Any]:
-        anchors = Anchors()
-        anchors.feed(text)
-        return {"files": anchors.files}
 
     @staticmethod
     def _secret(url: str, index: urllib.parse.SplitResult) -> str:

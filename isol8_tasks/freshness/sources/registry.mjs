@@ -1,6 +1,7 @@
 // Resolves packages of npm's registry (and of JSR) with the tool of the image that it runs in: npm, Bun or Deno. The
 // tool asks a registry on this machine, made here, which passes on what the real one says without the versions that
-// may not be let in. Runs in Node, Bun and Deno; its arguments, put together, are the question as JSON.
+// may not be let in. Runs in Node, Bun and Deno, behind versions.mjs; its arguments, put together, are the question as
+// JSON.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import http from "node:http";
@@ -11,103 +12,14 @@ import process from "node:process";
 const ABBREVIATED = "application/vnd.npm.install-v1+json";
 const GLOBAL = "/usr/local/lib";
 const AT_ONCE = 8;
-const TRIES = [0, 500, 2000];
+// Pause and patience of each try, in milliseconds: what hangs is soon given up, and what is slow is not in the end.
+const TRIES = [[0, 8_000], [500, 20_000], [2000, 60_000]];
 
-export class SourceError extends Error {}
+class SourceError extends Error {}
 
-// Numbers before words, and a version before what leads to it (semver.org, 11).
-export function compare(one, other) {
-  const [a, b] = [one, other].map((version) => {
-    const [numbers, ...rest] = version.split("+")[0].split("-");
-    return { numbers: numbers.split(".").map(Number), words: rest.length ? rest.join("-").split(".") : [] };
-  });
-  for (let i = 0; i < 3; i += 1) if (a.numbers[i] !== b.numbers[i]) return a.numbers[i] < b.numbers[i] ? -1 : 1;
-  if (!a.words.length || !b.words.length) return Math.sign(b.words.length - a.words.length);
-  for (let i = 0; i < Math.max(a.words.length, b.words.length); i += 1) {
-    const [x, y] = [a.words[i], b.words[i]];
-    if (x === y) continue;
-    if (x === undefined || y === undefined) return x === undefined ? -1 : 1;
-    const numeric = [x, y].map((word) => /^\d+$/.test(word));
-    if (numeric[0] && numeric[1]) return Number(x) < Number(y) ? -1 : 1;
-    if (numeric[0] !== numeric[1]) return numeric[0] ? -1 : 1;
-    return x < y ? -1 : 1;
-  }
-  return 0;
-}
-
-// A tag that is left without its version goes to the newest before that, as npm's own --before has it.
-export function tagged(tags, versions) {
-  const left = {};
-  for (const [tag, version] of Object.entries(tags)) {
-    if (versions.includes(version)) {
-      left[tag] = version;
-      continue;
-    }
-    const older = versions.filter((each) => compare(each, version) < 0 && (version.includes("-") || !each.includes("-")));
-    const newest = older.sort(compare).at(-1);
-    if (newest !== undefined) left[tag] = newest;
-  }
-  return left;
-}
-
-// Tells which versions of a package may be let in. `times` has, by version, when it came out; null where nobody tells.
-export function gate(question, ecosystem, name) {
-  const there = new Set(question.installed?.[ecosystem]?.[name] ?? []);
-  const cutoff = question.cutoffs && name in question.cutoffs ? question.cutoffs[name] : question.cutoff;
-  // A lock names packages for other machines too, and these are not there.
-  const other = question.only ? !there.size : cutoff === null;
-  const old = (version, times) => !question.only && Boolean(times?.[version]) && Date.parse(times[version]) <= cutoff;
-  return { cutoff, admits: (version, times) => other || there.has(version) || old(version, times) };
-}
-
-// Whether a package is for the machine that this runs on, by what its manifest says of itself.
-export function fits(entry, machine) {
-  for (const [key, value] of Object.entries(machine)) {
-    const wanted = [entry?.[key] ?? []].flat();
-    if (!wanted.length || wanted.includes("any")) continue;
-    if (wanted.includes(`!${value}`)) return false;
-    const named = wanted.filter((each) => !each.startsWith("!"));
-    if (named.length && !named.includes(value)) return false;
-  }
-  return true;
-}
-
-export function machine() {
+function machine() {
   const musl = fs.readdirSync("/lib").some((name) => name.startsWith("ld-musl-"));
   return { os: process.platform, cpu: process.arch, libc: musl && !globalThis.Deno ? "musl" : "glibc" };
-}
-
-export function npmPins(lock, here) {
-  return Object.entries(lock.packages).flatMap(([place, entry]) => {
-    const name = entry.name ?? place.split("node_modules/").at(-1);
-    if (!place || entry.link || (entry.optional && !fits(entry, here))) return [];
-    return [["npm", name, entry.version, entry.integrity ?? ""]];
-  });
-}
-
-export function bunPins(lock, here) {
-  return Object.values(lock.packages).flatMap(([id, , entry, integrity]) => {
-    const at = id.lastIndexOf("@");
-    return fits(entry, here) ? [["npm", id.slice(0, at), id.slice(at + 1), integrity ?? ""]] : [];
-  });
-}
-
-export function denoPins(lock, here) {
-  const npm = Object.entries(lock.npm ?? {}).flatMap(([id, entry]) => {
-    const [, name, version] = id.match(/^((?:@[^/]+\/)?[^@]+)@([^_]+)/);
-    return fits(entry, here) ? [["npm", name, version, entry.integrity ?? ""]] : [];
-  });
-  const jsr = Object.entries(lock.jsr ?? {}).map(([id, entry]) => {
-    const at = id.lastIndexOf("@");
-    return ["deno", id.slice(0, at), id.slice(at + 1), entry.integrity ? `sha256:${entry.integrity}` : ""];
-  });
-  const remote = Object.entries(lock.remote ?? {}).map(([url, hash]) => ["deno", url, "", `sha256:${hash}`]);
-  return [...npm, ...jsr, ...remote];
-}
-
-// Bun writes commas where JSON has none.
-export function readBunLock(text) {
-  return JSON.parse(text.replace(/,(\s*[\]}])/g, "$1"));
 }
 
 // A registry on this machine that says what another says, less what is not let in.
@@ -158,10 +70,10 @@ class Registry {
       url.username = url.password = "";
     }
     let problem;
-    for (const pause of TRIES) {
+    for (const [pause, patience] of TRIES) {
       await new Promise((resolve) => setTimeout(resolve, pause));
       try {
-        const response = await fetch(url, { headers, signal: AbortSignal.timeout(30_000) });
+        const response = await fetch(url, { headers, signal: AbortSignal.timeout(patience) });
         if (response.status < 500 && response.status !== 429) {
           return { status: response.status, type: response.headers.get("content-type"), body: Buffer.from(await response.arrayBuffer()) };
         }

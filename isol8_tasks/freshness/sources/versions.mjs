@@ -1,0 +1,92 @@
+// What registry.mjs, which follows this in one program, decides by: versions, ages, machines and lock files.
+
+// Numbers before words, and a version before what leads to it (semver.org, 11).
+export function compare(one, other) {
+  const [a, b] = [one, other].map((version) => {
+    const [numbers, ...rest] = version.split("+")[0].split("-");
+    return { numbers: numbers.split(".").map(Number), words: rest.length ? rest.join("-").split(".") : [] };
+  });
+  for (let i = 0; i < 3; i += 1) if (a.numbers[i] !== b.numbers[i]) return a.numbers[i] < b.numbers[i] ? -1 : 1;
+  if (!a.words.length || !b.words.length) return Math.sign(b.words.length - a.words.length);
+  for (let i = 0; i < Math.max(a.words.length, b.words.length); i += 1) {
+    const [x, y] = [a.words[i], b.words[i]];
+    if (x === y) continue;
+    if (x === undefined || y === undefined) return x === undefined ? -1 : 1;
+    const numeric = [x, y].map((word) => /^\d+$/.test(word));
+    if (numeric[0] && numeric[1]) return Number(x) < Number(y) ? -1 : 1;
+    if (numeric[0] !== numeric[1]) return numeric[0] ? -1 : 1;
+    return x < y ? -1 : 1;
+  }
+  return 0;
+}
+
+// A tag that is left without its version goes to the newest before that, as npm's own --before has it.
+export function tagged(tags, versions) {
+  const left = {};
+  for (const [tag, version] of Object.entries(tags)) {
+    if (versions.includes(version)) {
+      left[tag] = version;
+      continue;
+    }
+    const older = versions.filter((each) => compare(each, version) < 0 && (version.includes("-") || !each.includes("-")));
+    const newest = older.sort(compare).at(-1);
+    if (newest !== undefined) left[tag] = newest;
+  }
+  return left;
+}
+
+// Tells which versions of a package may be let in. `times` has, by version, when it came out; null where nobody tells.
+export function gate(question, ecosystem, name) {
+  const there = new Set(question.installed?.[ecosystem]?.[name] ?? []);
+  const cutoff = question.cutoffs && name in question.cutoffs ? question.cutoffs[name] : question.cutoff;
+  // A lock names packages for other machines too, and these are not there.
+  const other = question.only ? !there.size : cutoff === null;
+  const old = (version, times) => !question.only && Boolean(times?.[version]) && Date.parse(times[version]) <= cutoff;
+  return { cutoff, admits: (version, times) => other || there.has(version) || old(version, times) };
+}
+
+// Whether a package is for the machine that this runs on, by what its manifest says of itself.
+export function fits(entry, machine) {
+  for (const [key, value] of Object.entries(machine)) {
+    const wanted = [entry?.[key] ?? []].flat();
+    if (!wanted.length || wanted.includes("any")) continue;
+    if (wanted.includes(`!${value}`)) return false;
+    const named = wanted.filter((each) => !each.startsWith("!"));
+    if (named.length && !named.includes(value)) return false;
+  }
+  return true;
+}
+
+export function npmPins(lock, here) {
+  return Object.entries(lock.packages).flatMap(([place, entry]) => {
+    const name = entry.name ?? place.split("node_modules/").at(-1);
+    if (!place || entry.link || (entry.optional && !fits(entry, here))) return [];
+    return [["npm", name, entry.version, entry.integrity ?? ""]];
+  });
+}
+
+export function bunPins(lock, here) {
+  return Object.values(lock.packages).flatMap(([id, , entry, integrity]) => {
+    const at = id.lastIndexOf("@");
+    return fits(entry, here) ? [["npm", id.slice(0, at), id.slice(at + 1), integrity ?? ""]] : [];
+  });
+}
+
+export function denoPins(lock, here) {
+  const npm = Object.entries(lock.npm ?? {}).flatMap(([id, entry]) => {
+    const [, name, version] = id.match(/^((?:@[^/]+\/)?[^@]+)@([^_]+)/);
+    return fits(entry, here) ? [["npm", name, version, entry.integrity ?? ""]] : [];
+  });
+  const jsr = Object.entries(lock.jsr ?? {}).map(([id, entry]) => {
+    const at = id.lastIndexOf("@");
+    return ["deno", id.slice(0, at), id.slice(at + 1), entry.integrity ? `sha256:${entry.integrity}` : ""];
+  });
+  const remote = Object.entries(lock.remote ?? {}).map(([url, hash]) => ["deno", url, "", `sha256:${hash}`]);
+  return [...npm, ...jsr, ...remote];
+}
+
+// Bun writes commas where JSON has none.
+export function readBunLock(text) {
+  return JSON.parse(text.replace(/,(\s*[\]}])/g, "$1"));
+}
+
