@@ -56,7 +56,8 @@ def moved_words(moved: Moved) -> str:
 
 def young(fresh: Freshness, settings: RefreshSettings) -> Iterator[str]:
     """Give what came out too recently."""
-    for update in fresh.packages.young:
+    # What a young version would no longer need goes with it, and came out nowhere.
+    for update in (each for each in fresh.packages.young if each.new):
         age = max(settings.min_ages.get(update.name, settings.min_age), fresh.packages.least_age)
         when = f"came out {update.published:%Y-%m-%d %H:%M} UTC" if update.published else "came out lately"
         yield f"{update.name} {update.new} {when}, and is let in after {duration(age)}"

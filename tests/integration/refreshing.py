@@ -80,7 +80,7 @@ class Night:
 
     def young(self, name: str) -> set[str]:
         """Return what is too young to be let into an image."""
-        return {f"{each['name']} {each['new']}" for each in self._image(name)["young"]}
+        return {f"{each['name']} {each['new']}" for each in self._image(name)["young"] if each["new"]}
 
     def _image(self, name: str) -> Mapping[str, Any]:
         (found,) = (each for each in self.report["images"] if each["image"].endswith(f":{name}"))
