@@ -18,7 +18,7 @@ from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed, private_repository
 from isol8_tasks.plan.triggers import Triggers, encode_triggers, rememberable
-from isol8_tasks.promotion import child, client_tags, drop, promote, reject
+from isol8_tasks.promotion import child, client_tags, drop, marker_tag, promote, reject
 from isol8_tasks.redact import redact
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.updates import Resolution
@@ -101,7 +101,7 @@ def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> O
     if record is None or public is None:
         raise EngineError(f"{observed.repository}:{spec.name} went away while it was worked on; run again")
     ours = {**dict(public.labels), **labels.write(evolve(record, flags=spec.flags))}
-    marker = f"{private_repository(observed.repository)}:{spec.name}"
+    marker = marker_tag(spec.name, observed.repository)
     image_id = child(engine, f"{observed.repository}:{spec.name}", marker, ours)
     tags = client_tags(observed.repository, spec.name, ours)
     for tag in reversed(tags):

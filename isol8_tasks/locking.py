@@ -155,11 +155,11 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
         below = _inventory(spec.parent, session)
     known = old.images.get(spec.name) if old else None
     own, gone = there - below, below - there
-    if known and known.asked == spec.inputs.packages and {_package(pin) for pin in known.packages} == own:
+    if known and known.asked == spec.inputs.packages and {pin.package for pin in known.packages} == own:
         pins, lockfile = known.packages, known.lockfile
     else:
         resolution = installed_resolution(spec, observed, session.engine)
-        hashes = {_package(pin): pin.integrity for pin in resolution.pins}
+        hashes = {pin.package: pin.integrity for pin in resolution.pins}
         pins = tuple(
             sorted(
                 Pin(
@@ -232,10 +232,6 @@ def _listed(words: Iterable[str]) -> str:
 def _read_if_there(session: Session) -> Lock | None:
     text = session.workspace.read_lock()
     return parse_lock(text, session.workspace.lock_name) if text is not None else None
-
-
-def _package(pin: Pin) -> Package:
-    return Package(ecosystem=pin.ecosystem, name=pin.name, version=pin.version)
 
 
 _SETTLED: Final = frozenset({"up-to-date", "held"})

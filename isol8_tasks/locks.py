@@ -64,7 +64,7 @@ class Lock:
         """Return all that is in an image, with what it has of those that it stands on."""
         image = self.images[name]
         below = self.there(image.parent) if image.parent else frozenset[Package]()
-        return (below - set(image.gone)) | {_package(pin) for pin in image.packages}
+        return (below - set(image.gone)) | {pin.package for pin in image.packages}
 
     def place(self, name: str) -> str:
         """Tell where an image stands, as `deps.lock.toml:4`."""
@@ -134,7 +134,7 @@ def _read_image(value: object) -> LockedImage:
         "upstream": _read_upstream,
         "asked": lambda found: array("asked", found, string),
         "packages": lambda found: _read_packages("packages", found),
-        "gone": lambda found: tuple(_package(pin) for pin in _read_packages("gone", found)),
+        "gone": lambda found: tuple(pin.package for pin in _read_packages("gone", found)),
         "lock": string,
     }
     problems: list[Problem] = []
@@ -220,10 +220,6 @@ def _string(text: str) -> str:
 
 def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _string(name)
-
-
-def _package(pin: Pin) -> Package:
-    return Package(ecosystem=pin.ecosystem, name=pin.name, version=pin.version)
 
 
 _HEAD: Final = f"""\

@@ -9,8 +9,16 @@ from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.holds import Hold, has_public_tag, hold_tag, hold_tags, takes_effect
-from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
-from isol8_tasks.promotion import can_stay_as_it_is, child, client_tags, drop, keep_as_previous, switch
+from isol8_tasks.plan.observed import Observed, ObservedImage
+from isol8_tasks.promotion import (
+    can_stay_as_it_is,
+    child,
+    client_tags,
+    drop,
+    keep_as_previous,
+    marker_tag,
+    switch,
+)
 
 
 def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.datetime) -> str:
@@ -71,5 +79,5 @@ def mend(observed: Observed, engine: ImageEngine, *, now: dt.datetime, longest: 
 
 
 def _switch(name: str, observed: Observed, engine: ImageEngine, hold: Hold) -> None:
-    engine.tag(hold.tag, f"{private_repository(observed.repository)}:{name}")
+    engine.tag(hold.tag, marker_tag(name, observed.repository))
     switch(name, observed, engine, hold.tag, client_tags(observed.repository, name, hold.image.labels))

@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from isol8_tasks.inventory import Ecosystem
+from isol8_tasks.inventory import Ecosystem, Package
 
 
 @frozen(kw_only=True, order=True)
@@ -48,6 +48,11 @@ class Pin:
     version: str
     integrity: str = ""
     """Hash of what is fetched, as its ecosystem writes it (`sha256:…`, `sha512-…`); empty where it has none."""
+
+    @property
+    def package(self) -> Package:
+        """What is there once it is installed."""
+        return Package(ecosystem=self.ecosystem, name=self.name, version=self.version)
 
 
 @frozen(kw_only=True)

@@ -165,7 +165,7 @@ def apk_base_news(
 
 def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package]:
     """Return what an image has once a solution is installed on its parent."""
-    pins = frozenset(_package(pin) for pin in solution.pins)
+    pins = frozenset(pin.package for pin in solution.pins)
     replaced = {(pin.ecosystem, pin.name) for pin in pins if pin.ecosystem in _ONE_VERSION}
     kept = (each for each in parent - set(solution.gone) if (each.ecosystem, each.name) not in replaced)
     return pins.union(kept)
@@ -203,7 +203,7 @@ def _base_news(
         return news
     found = ask_release("bun", image, arguments, engine).found
     bun = {package for package in there if (package.ecosystem, package.name) == ("generic", "bun")}
-    expected = frozenset(_package(pin) for pin in (found.pins if found else ()))
+    expected = frozenset(pin.package for pin in (found.pins if found else ()))
     updates, young = _by_age(_dated(differences(bun, expected), found), settings, now)
     return evolve(
         news,
@@ -262,7 +262,7 @@ def _cutoffs(
 
 
 def _resolution(solution: Solution, parent: frozenset[Package]) -> Resolution:
-    pins = tuple(pin for pin in solution.pins if _package(pin) not in parent)
+    pins = tuple(pin for pin in solution.pins if pin.package not in parent)
     return Resolution(pins=pins, lockfile=solution.lockfile)
 
 
@@ -302,10 +302,6 @@ def _by_age(
         is_young = each.published is not None and each.published > now - age
         (young if is_young else old).append(each)
     return tuple(old), tuple(young)
-
-
-def _package(pin: Pin) -> Package:
-    return Package(ecosystem=pin.ecosystem, name=pin.name, version=pin.version)
 
 
 def _pin(package: Package) -> Pin:
