@@ -22,6 +22,8 @@ _GROUPS = Path("/sys/fs/cgroup")
 _POLL = 0.05
 _POLITE_SECONDS = 4
 _KILL_SECONDS = 20
+# How often nothing must be found: a process has no environment to be read while it becomes another program.
+_LOOKS = 2
 
 
 @contextmanager
@@ -89,8 +91,11 @@ def end(name: str, programs: tuple[str, ...]) -> None:
         wait_until(partial(_none_alive, asked), seconds=_POLITE_SECONDS)
         ended |= asked
     deadline = time.monotonic() + _KILL_SECONDS
-    while left := of_engine(name):
-        if time.monotonic() > deadline:
+    empty = 0
+    while empty < _LOOKS:
+        left = of_engine(name)
+        empty = 0 if left else empty + 1
+        if left and time.monotonic() > deadline:
             raise LabError(
                 f"process {min(left)} ({left[min(left)]}) of the private engine does not end when killed: "
                 "see what it waits for, then run ./doitw down again."
