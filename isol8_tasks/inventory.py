@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 from attrs import frozen
@@ -79,6 +79,18 @@ def deno_packages(cached: str) -> tuple[Package, ...]:
 def runtime_package(name: str, version: str) -> Package:
     """Return a runtime that was not installed as a package."""
     return Package(ecosystem="generic", name=name, version=version)
+
+
+def versions(packages: Iterable[Package]) -> Mapping[tuple[Ecosystem, str], str]:
+    """Return the version of each package by ecosystem and name.
+
+    npm may have several of one package, each in the folder of who asked for it: they stand side by side.
+    """
+    found: dict[tuple[Ecosystem, str], str] = {}
+    for package in packages:
+        key = (package.ecosystem, package.name)
+        found[key] = ", ".join(filter(None, (found.get(key), package.version)))
+    return found
 
 
 def sorted_once(packages: Iterable[Package]) -> tuple[Package, ...]:

@@ -8,7 +8,7 @@ from attrs import define
 
 from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import ConfigError, Isol8Error, VerifyFailedError
-from isol8_tasks.freshness.packages import differences, installed_resolution
+from isol8_tasks.freshness.packages import differences, installed, installed_resolution
 from isol8_tasks.inventory import Package, decode
 from isol8_tasks.locks import Lock, LockedImage, parse_lock, render_lock
 from isol8_tasks.plan.model import ImageSpec
@@ -136,7 +136,7 @@ class Keeper:
         seen: dict[str, frozenset[Update]] = {}
         for spec in self.session.graph.images:
             record = self.session.observed.record(spec.name)
-            found = decode(record.inventory) if record else None
+            found = self.session.observed.inventory(spec.name)
             if record is None or found is None:
                 continue
             other = frozenset(differences(found[1], self.lock.there(spec.name)))
@@ -150,9 +150,9 @@ class Keeper:
 
 def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
     observed = session.observed
-    there, below = _inventory(spec.name, session), frozenset[Package]()
+    there, below = installed(spec.name, observed), frozenset[Package]()
     if spec.parent is not None:
-        below = _inventory(spec.parent, session)
+        below = installed(spec.parent, observed)
     known = old.images.get(spec.name) if old else None
     own, gone = there - below, below - there
     if known and known.asked == spec.inputs.packages and {pin.package for pin in known.packages} == own:
@@ -180,16 +180,6 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
         gone=tuple(sorted(gone)),
         lockfile=lockfile,
     )
-
-
-def _inventory(name: str, session: Session) -> frozenset[Package]:
-    record = session.observed.record(name)
-    found = decode(record.inventory) if record else None
-    if found is None:
-        raise Isol8Error(
-            f"{session.repository}:{name}: what is in it was not written down; build it anew: doit setup --force"
-        )
-    return frozenset(found[1])
 
 
 def _digest(spec: ImageSpec, reference: str, observed: Observed) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from isol8_tasks.inventory import decode
+from isol8_tasks.inventory import Package, versions
 from isol8_tasks.plan.holds import Hold
 from isol8_tasks.plan.labels import BASE_NAME, Record, read
 from isol8_tasks.plan.observed import Observed, ObservedImage
@@ -93,7 +93,7 @@ def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[s
         "created": created(image),
         "upstream": _upstream(record),
         "held": held[name].since.strftime("%Y-%m-%dT%H:%M:%SZ") if name in held else None,
-        "inventory": _inventory(record),
+        "inventory": _inventory(observed.inventory(name)),
     }
 
 
@@ -102,17 +102,14 @@ def _where(entry: Mapping[str, Any], found: tuple[str, Pushed] | None) -> Mappin
     return {"pushed": as_data(found[1])} if found and found[0] == entry["id"] else {}
 
 
-def _inventory(record: Record | None) -> Mapping[str, Any] | None:
+def _inventory(found: tuple[str, tuple[Package, ...]] | None) -> Mapping[str, Any] | None:
     """Return what was found in an image when it was checked; None for one that never was."""
-    found = decode(record.inventory) if record else None
     if found is None:
         return None
     release, packages = found
     by_ecosystem: dict[str, dict[str, str]] = {}
-    for package in packages:
-        versions = by_ecosystem.setdefault(package.ecosystem, {})
-        # npm may have several versions of a package, each in the folder of who asked for it.
-        versions[package.name] = ", ".join(filter(None, (versions.get(package.name), package.version)))
+    for (ecosystem, name), version in versions(packages).items():
+        by_ecosystem.setdefault(ecosystem, {})[name] = version
     return {"alpine": release or None, "packages": by_ecosystem}
 
 

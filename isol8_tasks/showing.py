@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from isol8_tasks import __version__, report
 from isol8_tasks.commands import OwnCommand, say
 from isol8_tasks.errors import ConfigError, Isol8Error
-from isol8_tasks.inventory import Package, decode
+from isol8_tasks.inventory import Package
 from isol8_tasks.manifest import created
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import ObservedImage
@@ -187,8 +187,7 @@ def _found(
 
 def _inventory(current: Session, name: str) -> tuple[str, tuple[Package, ...]]:
     """Return Alpine's release and the packages; an Isol8Error tells of an image that was never checked."""
-    record = current.observed.record(name)
-    found = decode(record.inventory) if record else None
+    found = current.observed.inventory(name)
     if found is None:
         raise Isol8Error(
             f"{current.repository}:{name}: nobody has looked into it; only an image that this tool built and checked "

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from isol8_tasks.inventory import Ecosystem, decode
+from isol8_tasks.inventory import Ecosystem, versions
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.updates import Update
 
@@ -78,22 +78,12 @@ def _updates(before: Observed, after: Observed, name: str) -> tuple[Update, ...]
 
 
 def _versions(observed: Observed, name: str) -> Mapping[tuple[Ecosystem, str], str] | None:
-    record = observed.record(name)
-    inventory = decode(record.inventory) if record else None
-    if inventory is None:
-        return None
-    versions: dict[tuple[Ecosystem, str], str] = {}
-    for package in inventory[1]:
-        key = (package.ecosystem, package.name)
-        # npm may have several versions of a package, each in the folder of who asked for it.
-        versions[key] = ", ".join(filter(None, (versions.get(key), package.version)))
-    return versions
+    found = observed.inventory(name)
+    return versions(found[1]) if found else None
 
 
 def _release(before: Observed, after: Observed, name: str) -> tuple[str, str] | None:
-    records = before.record(name), after.record(name)
-    releases = [decode(record.inventory) if record else None for record in records]
-    old, new = releases
+    old, new = before.inventory(name), after.inventory(name)
     if old is None or new is None or old[0] == new[0]:
         return None
     return old[0], new[0]

@@ -10,7 +10,6 @@ from attrs import evolve, frozen
 from isol8_tasks.errors import EngineUnreachableError, Isol8Error
 from isol8_tasks.freshness.model import Freshness, Moved
 from isol8_tasks.freshness.support import unsupported
-from isol8_tasks.inventory import decode
 from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.graph import upstream_id
 from isol8_tasks.plan.holds import Hold
@@ -82,8 +81,7 @@ def _known(spec: ImageSpec, question: Question) -> Freshness:
     hold = question.holds.get(spec.name)
     age = question.now - image.built if image else dt.timedelta()
     limit = question.settings.max_age
-    record = question.observed.record(spec.name)
-    inventory = decode(record.inventory) if record else None
+    inventory = question.observed.inventory(spec.name)
     return Freshness(
         image=spec.name,
         held=question.now - hold.since if hold else None,

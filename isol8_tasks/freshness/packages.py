@@ -15,7 +15,7 @@ from isol8_tasks.engine.containers import SandboxEngine
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
 from isol8_tasks.freshness.asking import Question, ask, ask_apk, ask_release, upstream_packages
-from isol8_tasks.inventory import Ecosystem, Package, decode
+from isol8_tasks.inventory import Ecosystem, Package
 from isol8_tasks.packages import parse_spec
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
@@ -213,18 +213,18 @@ def _base_news(
 
 
 def _holdings(spec: ImageSpec, observed: Observed) -> Holdings:
-    parent = _inventory(observed, spec.parent) if spec.parent else frozenset[Package]()
+    parent = installed(spec.parent, observed) if spec.parent else frozenset[Package]()
     # Of an image that is not there, all that it is to have is new.
-    there = _inventory(observed, spec.name) if observed.record(spec.name) else parent
+    there = installed(spec.name, observed) if observed.record(spec.name) else parent
     return Holdings(there=there, parent=parent)
 
 
-def _inventory(observed: Observed, name: str) -> frozenset[Package]:
-    record = observed.record(name)
-    found = decode(record.inventory) if record else None
+def installed(name: str, observed: Observed) -> frozenset[Package]:
+    """Return what is in an image; SourceUnavailableError for one that nobody looked into."""
+    found = observed.inventory(name)
     if found is None:
         raise SourceUnavailableError(
-            f"{observed.repository}:{name}: what is in it was not written down; build it anew: doit setup"
+            f"{observed.repository}:{name}: what is in it was not written down; build it anew: doit setup --force"
         )
     return frozenset(found[1])
 

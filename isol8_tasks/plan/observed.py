@@ -7,6 +7,7 @@ from typing import Self
 
 from attrs import Factory, evolve, field, frozen
 
+from isol8_tasks.inventory import Package, decode
 from isol8_tasks.plan.labels import Record, read
 
 
@@ -84,6 +85,11 @@ class Observed:
         if image is None or marker is None or image.id != marker.id:
             return None
         return self.read(image)
+
+    def inventory(self, name: str) -> tuple[str, tuple[Package, ...]] | None:
+        """Return Alpine's release and the packages of an image that was looked into; None for any other."""
+        record = self.record(name)
+        return decode(record.inventory) if record else None
 
     @property
     def candidates(self) -> tuple[str, ...]:
