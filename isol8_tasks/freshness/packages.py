@@ -12,7 +12,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from isol8_tasks.engine.containers import SandboxEngine
-from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.errors import Isol8Error, SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
 from isol8_tasks.freshness.asking import Question, ask, ask_apk, ask_release, upstream_packages
 from isol8_tasks.inventory import Ecosystem, Package
@@ -220,10 +220,10 @@ def _holdings(spec: ImageSpec, observed: Observed) -> Holdings:
 
 
 def installed(name: str, observed: Observed) -> frozenset[Package]:
-    """Return what is in an image; SourceUnavailableError for one that nobody looked into."""
+    """Return what is in an image; Isol8Error for one that nobody looked into."""
     found = observed.inventory(name)
     if found is None:
-        raise SourceUnavailableError(
+        raise Isol8Error(
             f"{observed.repository}:{name}: what is in it was not written down; build it anew: doit setup --force"
         )
     return frozenset(found[1])
