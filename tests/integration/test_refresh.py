@@ -1,11 +1,13 @@
 """The nightly refresh on a real engine, with sources that move: what it notices, rebuilds, leaves, and says."""
 
 import datetime as dt
+import os
 import signal
 from collections.abc import Callable, Iterator
 
 import docker
 import pytest
+from attrs import define
 
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags, share_images, tags_of
 from tests.integration.refreshing import (
@@ -22,6 +24,8 @@ from tests.integration.refreshing import (
 from tests.integration.world import World
 
 DAY = dt.timedelta(days=1)
+CUT_EVERY = int(os.environ.get("ISOL8_CUT_EVERY", "7"))
+"""A refresh is cut off before a change, and again so many later; 1 is before each, which takes long."""
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +41,35 @@ def home(
     remove_tags(docker_api, checkout.repository)
 
 
+@define
+class Settled:
+    """Whether the last refresh left nothing behind, so that a test can begin without one."""
+
+    so: bool
+
+
+@pytest.fixture(scope="module")
+def settled(home: Checkout) -> Settled:
+    """Tell it for the images of this module, which are built of the newest."""
+    return Settled(so=home is not None)
+
+
 @pytest.fixture
-def night(docker_api: docker.APIClient, home: Checkout, world: World) -> Callable[..., Night]:
+def night(
+    docker_api: docker.APIClient, home: Checkout, world: World, settled: Settled
+) -> Callable[..., Night]:
     """Give what runs a refresh; all is as new as its sources at first."""
+
+    def run(*words: str) -> Night:
+        settled.so = False
+        done = refresh(docker_api, home, *words)
+        settled.so = done.code == 0 and not words
+        return done
+
     settings(home, world)
-    assert refresh(docker_api, home).code == 0
-    return lambda *words: refresh(docker_api, home, *words)
+    if not settled.so:
+        assert run().code == 0
+    return run
 
 
 NEWS = [
@@ -225,26 +252,33 @@ class TestTrouble:
         assert (mended.code, mended.rebuilt) == (0, broken)
 
     @pytest.mark.parametrize(
-        ("source", "images"),
+        ("source", "only", "images"),
         [
-            ("registry", {"python", "node", "bun", "bash", "deno"}),
-            ("apk", {"bash-custom"}),
-            ("wheels", {"python-custom", "web", "web-tests"}),
-            ("npm", {"node-custom", "bun-custom", "deno-custom"}),
+            ("registry", "", {"python", "node", "bun", "bash", "deno"}),
+            ("apk", "bash", {"bash-custom"}),
+            ("wheels", "python", {"python-custom", "web", "web-tests"}),
+            ("npm", "node,bun,deno", {"node-custom", "bun-custom", "deno-custom"}),
         ],
     )
-    def test_an_outage_is_not_freshness(
-        self, night: Callable[..., Night], home: Checkout, world: World, source: str, images: set[str]
+    def test_an_outage_is_not_freshness(  # noqa: PLR0913, PLR0917 - the fixtures it needs and what it is run with
+        self,
+        night: Callable[..., Night],
+        home: Checkout,
+        world: World,
+        source: str,
+        only: str,
+        images: set[str],
     ) -> None:
         """What a source that is out would have been asked of is not known, by either command, and nothing is lost."""
+        words = [f"--only={only}"] if only else []
         with world.traffic[source].outage():
-            looked = home.doit("freshness")
-            done = night()
+            looked = home.doit("freshness", *words)
+            done = night(*words)
         assert (looked.code, done.code) == (4, 4), looked.out
         assert {name: done.state(name) for name in images} == dict.fromkeys(images, "unknown")
         assert all(done.problems(name) for name in images)
         assert done.rebuilt == set()
-        assert night().code == 0
+        assert night(*words).code == 0
 
     def test_news_of_one_source_is_not_held_up_by_another(
         self, night: Callable[..., Night], world: World
@@ -297,34 +331,36 @@ class TestCutOff:
         return make
 
     @pytest.mark.parametrize(
-        ("moves", "images"),
+        ("moves", "only", "images"),
         [
             pytest.param(
-                lambda w: w.wheel("other", "8.0"), {"python-custom", "web", "web-tests"}, id="wheel"
+                lambda w: w.wheel("other", "8.0"), "python", {"python-custom", "web", "web-tests"}, id="wheel"
             ),
-            pytest.param(lambda w: w.move("deno"), {"deno", "deno-custom"}, id="upstream image"),
+            pytest.param(lambda w: w.move("deno"), "deno", {"deno", "deno-custom"}, id="upstream image"),
         ],
     )
     @pytest.mark.usefixtures("night")
-    def test_the_next_one_ends_the_same(
+    def test_the_next_one_ends_the_same(  # noqa: PLR0913, PLR0917 - the fixtures it needs and what it is run with
         self,
         copy: Callable[[str], Checkout],
         world: World,
         docker_api: docker.APIClient,
         moves: Callable[[World], None],
+        only: str,
         images: set[str],
     ) -> None:
         """Wherever it is killed, the images are in the end those of a refresh that was not, and no tag is left over."""
         whole = copy("whole")
-        checkouts = {step: copy(f"cut{step}") for step in range(0, 60, 5)}
+        checkouts = {step: copy(f"cut{step}") for step in range(CUT_EVERY - 1, 60, CUT_EVERY)}
         moves(world)
-        assert refresh(docker_api, whole).rebuilt == images
+        words = (f"--only={only}",)
+        assert refresh(docker_api, whole, *words).rebuilt == images
         wanted = {name: installed(whole, name) for name in images}
         tags = _names(tags_of(docker_api, whole.repository))
         for step, checkout in checkouts.items():
-            code = checkout.cut_off(step, "refresh")
+            code = checkout.cut_off(step, "refresh", *words)
             assert code in {0, -signal.SIGKILL}, step
-            done = refresh(docker_api, checkout)
+            done = refresh(docker_api, checkout, *words)
             assert done.code == 0, (step, done.report)
             assert {name: installed(checkout, name) for name in images} == wanted, step
             assert _names(tags_of(docker_api, checkout.repository)) == tags, step
