@@ -78,8 +78,8 @@ class _Trace(Progress):
 class Builder:
     """Builds for one repository of its own, and takes away what it made."""
 
-    def __init__(self, connection: Connection, engine: DockerEngine, address: str) -> None:
-        self.address = address
+    def __init__(self, connection: Connection, engine: DockerEngine, addresses: Mapping[str, str]) -> None:
+        self.addresses = addresses
         self.repository = f"isol8closure-{secrets.token_hex(4)}"
         self._connection = connection
         self._engine = engine
@@ -128,7 +128,7 @@ class Builder:
     @contextmanager
     def another(self) -> "Iterator[Builder]":
         """Give one with upstream images of its own, and so with nothing in its cache."""
-        other = Builder(self._connection, self._engine, self.address)
+        other = Builder(self._connection, self._engine, self.addresses)
         try:
             other.make_upstream()
             yield other

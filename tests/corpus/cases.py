@@ -8,6 +8,7 @@ from pathlib import Path
 from attrs import frozen
 
 FOLDER = Path(__file__).parent
+NOWHERE: Mapping[str, str] = {}
 _IGNORE_FILES = (".dockerignore", "Dockerfile.dockerignore")
 
 
@@ -42,17 +43,19 @@ class Case:
         """Whether more counts here than has to, as decision 6 says: `# counts more: why`."""
         return re.search(r"^# counts more: .+$", self.text, re.MULTILINE) is not None
 
-    def write(self, folder: Path, upstream: str, address: str = "address") -> None:
+    def write(self, folder: Path, upstream: str, addresses: Mapping[str, str] = NOWHERE) -> None:
         """Make `docker/` in a new folder; `alpine` is another repository there, whose name is in every file.
 
-        `address` is where a server answers, for what has to come from one.
+        `addresses` is where a server answers, for what has to come from one, by its protocol.
         """
         context = folder / "docker"
         shutil.copytree(FOLDER / "context", context)
         for path in context.rglob("*"):
             if path.is_file():
                 path.write_text(f"{path.read_text()}# {upstream}\n")
-        text = self.text.replace("alpine", upstream).replace("http://address", f"http://{address}")
+        text = self.text.replace("alpine", upstream)
+        for protocol, address in addresses.items():
+            text = text.replace(f"{protocol}://address", f"{protocol}://{address}")
         (context / "Dockerfile").write_bytes(text.encode())
         for name, text in self.ignore_files.items():
             (context / name).write_text(text)

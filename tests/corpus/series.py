@@ -133,7 +133,7 @@ class Series:
         self._project = Project(folder, case.args, chance)
         self._known: dict[str, Built] = {}
         self._configurations: set[str] = set()
-        case.write(folder, self._repository, builder.address)
+        case.write(folder, self._repository, builder.addresses)
 
     def run(self, edits: int) -> Report:
         """Build every target of the case, and then one of them after each of some edits."""

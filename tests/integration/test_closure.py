@@ -4,6 +4,9 @@
 """
 
 import os
+import signal
+import socket
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,11 +56,43 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def builder(endpoint: Endpoint, engine: DockerEngine, address: str) -> Iterator[Builder]:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a git daemon on this machine with one repository."""
+    folder = tmp_path_factory.mktemp("git")
+    work = folder / "work"
+    (work / "folder").mkdir(parents=True)
+    for name in ("file", "folder/file"):
+        (work / name).write_text("1\n")
+    me = ("-c", "user.name=lab", "-c", "user.email=lab@localhost")
+    for words in (
+        ("init", "--quiet", "--initial-branch=main"), ("add", "."), (*me, "commit", "--quiet", "--message=first"),
+        ("tag", "first"), ("clone", "--quiet", "--bare", ".", str(folder / "repository.git")),
+    ):  # fmt: skip
+        subprocess.run(["git", *words], cwd=work, check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        "git",
+        "daemon",
+        f"--base-path={folder}",
+        "--export-all",
+        "--listen=127.0.0.1",
+        f"--port={port}",
+    ]
+    # What it starts to answer is of its group.
+    daemon = subprocess.Popen(command, start_new_session=True)
+    yield f"127.0.0.1:{port}"
+    os.killpg(daemon.pid, signal.SIGTERM)
+    daemon.wait()
+
+
+@pytest.fixture(scope="module")
+def builder(endpoint: Endpoint, engine: DockerEngine, address: str, repository: str) -> Iterator[Builder]:
     """Give what builds the corpus, on upstream images of its own."""
     engine.ping()
     connection = Connection(endpoint, os.environ)
-    builder = Builder(connection, engine, address)
+    builder = Builder(connection, engine, {"http": address, "git": repository})
     builder.make_upstream()
     yield builder
     builder.close()
