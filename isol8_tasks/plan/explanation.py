@@ -37,7 +37,7 @@ def _content_reasons(
         return (_foreign(spec, observed),)
     if record.schema != SCHEMA:
         return (reasons.SchemaChanged(old=record.schema, new=SCHEMA),)
-    return (*_own_reasons(spec, record, checkout), *_parent_reasons(spec, record, observed, parent))
+    return (*_own_reasons(spec, record, observed, checkout), *_parent_reasons(spec, record, observed, parent))
 
 
 def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
@@ -51,8 +51,8 @@ def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
     return reasons.NotOurs(image=spec.name)
 
 
-def _own_reasons(spec: ImageSpec, record: Record, checkout: str) -> tuple[Reason, ...]:
-    inputs = effective_inputs(spec.inputs, record)
+def _own_reasons(spec: ImageSpec, record: Record, observed: Observed, checkout: str) -> tuple[Reason, ...]:
+    inputs = effective_inputs(spec.inputs, record, observed)
     if key(inputs) == record.key:
         return ()
     recorded = decode_inputs(record.inputs)

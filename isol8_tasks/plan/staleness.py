@@ -144,17 +144,29 @@ def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, paren
     return current is not None and current.build == record.parent
 
 
-def effective_inputs(inputs: Inputs, record: Record) -> Inputs:
-    """Return the inputs as they count beside an image: an upstream image that was removed here has not moved."""
+def effective_inputs(inputs: Inputs, record: Record, observed: Observed) -> Inputs:
+    """Return the inputs as they count beside an image.
+
+    An upstream image that was removed here has not moved, nor has one of the same digest: other kinds of image stores
+    have other ids for it, and the image may have been pulled from one.
+    """
     if not inputs.upstream:
         return inputs
     recorded = decode_inputs(record.inputs)
     known = dict(recorded.upstream) if recorded else {}
     ids = list(known.values())
+    here = observed.tagged(record.upstream)
+    if here is None or here.digest(record.upstream) != record.upstream_digest or not record.upstream_digest:
+        unmoved = {}
+    else:
+        unmoved = {name: short for name, short in known.items() if name == record.upstream}
     return evolve(
         inputs,
         upstream=tuple(
-            (name, short or known.get(name) or (ids[index] if index < len(ids) else None))
+            (
+                name,
+                unmoved.get(name) or short or known.get(name) or (ids[index] if index < len(ids) else None),
+            )
             for index, (name, short) in enumerate(inputs.upstream)
         ),
     )
@@ -165,7 +177,7 @@ def _content_is_current(spec: ImageSpec, observed: Observed, parent: Decision | 
     return (
         record is not None
         and record.schema == SCHEMA
-        and key(effective_inputs(spec.inputs, record)) == record.key
+        and key(effective_inputs(spec.inputs, record, observed)) == record.key
         and parent_is_current(spec, record, observed, parent)
     )
 

@@ -3,7 +3,9 @@
 import datetime as dt
 
 import pytest
+from attrs import evolve
 
+from isol8_tasks.inventory import Package, encode
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
@@ -39,6 +41,14 @@ class TestRecord:
         """A marker alone is no image of the public."""
         ours = ObservedImage(id="sha256:1", tags=("isol8_build:bun",), labels=OURS.labels)
         assert held(ours).record("bun") is None
+
+    def test_what_was_found_in_an_image(self) -> None:
+        """It is told of an image that is ours and was looked into."""
+        packages = (Package(ecosystem="apk", name="bash", version="5.2"),)
+        looked = evolve(OURS, labels=labels.write(evolve(RECORD, inventory=encode("3.21.5", packages))))
+        assert held(looked).inventory("bun") == ("3.21.5", packages)
+        assert held(OURS).inventory("bun") is None
+        assert held().inventory("bun") is None
 
 
 class TestPromoted:

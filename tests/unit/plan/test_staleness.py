@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pytest
 from attrs import evolve
 
 from isol8_tasks.errors import PlanError
@@ -117,6 +118,24 @@ class TestBase:
         for reference in ("alpine:3.21", "mirror.example/alpine:3.21"):
             spec = evolve(BASE, inputs=evolve(INPUTS, upstream=((reference, None),)))
             assert why(spec, held(image(BASE))).state == "up-to-date"
+
+    @pytest.mark.parametrize(
+        ("digests", "recorded", "state"),
+        [
+            (("alpine@sha256:d",), "sha256:d", "up-to-date"),
+            (("alpine@sha256:e",), "sha256:d", "stale"),
+            ((), "sha256:d", "stale"),
+            ((), "", "stale"),
+        ],
+    )
+    def test_an_upstream_image_of_the_same_digest_has_not_moved(
+        self, digests: tuple[str, ...], recorded: str, state: str
+    ) -> None:
+        """An engine with another kind of store calls it by another id; what has no digest is told by its id alone."""
+        spec = evolve(BASE, inputs=evolve(INPUTS, upstream=(("alpine:3.21", "ba9876543210"),)))
+        upstream = ObservedImage(id="sha256:ba9876543210", tags=("alpine:3.21",), labels={}, digests=digests)
+        promoted = image(BASE, upstream="alpine:3.21", upstream_digest=recorded)
+        assert why(spec, held(promoted, upstream)).state == state
 
     def test_one_more_upstream_image_that_is_not_here(self) -> None:
         """An upstream image that was not built on before can't be taken for known."""
@@ -389,4 +408,4 @@ def test_effective_inputs_of_an_unreadable_record_are_the_inputs() -> None:
     """Without a memory of what was built on, an upstream image that is not here stays unknown."""
     record = Record(image="bash", role="current", key="k", inputs="?", build="b", checkout="c")
     inputs = evolve(INPUTS, upstream=(("alpine:3.21", None),))
-    assert staleness.effective_inputs(inputs, record) == inputs
+    assert staleness.effective_inputs(inputs, record, held()) == inputs
