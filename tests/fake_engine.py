@@ -19,9 +19,9 @@ from isol8_tasks.errors import (
     SourceUnavailableError,
     UpstreamUnavailableError,
 )
-from isol8_tasks.plan.dockerfile import slice_dockerfile
 from isol8_tasks.plan.labels import PREFIX
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.slicing import slice_dockerfile
 from isol8_tasks.plan.syntax import Instruction, parse
 from isol8_tasks.redact import redact
 

@@ -23,7 +23,7 @@ def build(request: BuildRequest, post: Post, on_event: OnEvent) -> str:
     It builds every stage that stands before the target, so it gets only those that the target needs.
     """
     # Here, as BuildKit needs no parsing, and most engines have it.
-    from isol8_tasks.plan.dockerfile import slice_dockerfile  # noqa: PLC0415
+    from isol8_tasks.plan.slicing import slice_dockerfile  # noqa: PLC0415
     from isol8_tasks.plan.syntax import parse  # noqa: PLC0415
 
     try:

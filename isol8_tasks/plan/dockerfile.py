@@ -11,17 +11,18 @@ from isol8_tasks.plan.globs import BadPatternError, literal_start, taker
 from isol8_tasks.plan.lexer import UnreadableError
 from isol8_tasks.plan.model import StageInputs, Step
 from isol8_tasks.plan.stages import HeldBack, Origin, Resolver, Stage, Upstream, nothing_held_back
+from isol8_tasks.plan.surroundings import Surroundings
 from isol8_tasks.plan.syntax import Dockerfile, Instruction, heredoc_name, parse
 from isol8_tasks.plan.variables import CountedArguments, Scope, Value
 from isol8_tasks.runtimes import LOCATION_ARGS
 
-__all__ = ["Closure", "Dockerfile", "closure", "parse", "slice_dockerfile"]
+__all__ = ["Closure", "Dockerfile", "closure", "parse"]
 
 _CONFIGURATION = {
     "CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "STOPSIGNAL", "VOLUME"
 }  # fmt: skip
 """What goes into an image's configuration, and means nothing in a stage that only files are taken from."""
-_ENVIRONMENT = {"ARG", "ENV", "SHELL", "USER"}
+_SURROUNDINGS = {"ARG", "ENV", "SHELL", "USER"}
 """What means something to the steps after it alone."""
 _REMOTE = r"(https?|git|ssh)://|git@"
 
@@ -64,21 +65,6 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
         return _Walk(resolver, stage, paths).closure()
     except UnreadableError as error:
         return _everything(resolver, stage, paths, (str(error),))
-
-
-def slice_dockerfile(
-    dockerfile: Dockerfile, target: str | None, args: Mapping[str, str] | None = None
-) -> str:
-    """Return the text with only what precedes the first FROM, and the stages that a target needs.
-
-    What stays is the same to the byte, but for stage numbers. None as target is the last stage. A text that
-    can't be cut safely is returned whole.
-    """
-    from isol8_tasks.plan.slicing import cut  # noqa: PLC0415 - one builder of three needs it
-
-    resolver = Resolver(dockerfile, args or {})
-    stage = resolver.stages[-1] if target is None else resolver.target(target)
-    return cut(resolver, stage)
 
 
 def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
@@ -131,8 +117,7 @@ class _Walk:
         self._arguments = CountedArguments()
         self._warnings: list[str] = []
         self._scopes: dict[int, Scope] = {}
-        bases = [base for each in self._order if isinstance(base := resolver.base(each), Stage)]
-        self._built_on = {base.index for base in bases}
+        self._surroundings: dict[int, Surroundings] = {}
         self._ancestors = {each.index for each in self._line_of(target)}
 
     def closure(self) -> Closure:
@@ -154,6 +139,9 @@ class _Walk:
     def _stage(self, stage: Stage) -> StageInputs:
         base = self._resolver.base(stage)
         self._scopes[stage.index] = scope = self._first_scope(base)
+        self._surroundings[stage.index] = around = (
+            self._surroundings[base.index].copy() if isinstance(base, Stage) else Surroundings()
+        )
         self._arguments.begin(stage.index, base.index if isinstance(base, Stage) else None)
         platform = self._platform(stage)
         text = canonical_from(platform.counts if platform else None, self._token(base))
@@ -166,7 +154,11 @@ class _Walk:
         for number, each in enumerate(instructions):
             text = self._step(each, stage, scope, counts=number in counted)
             if number in counted and text:
+                if stage.index not in self._ancestors:
+                    steps.extend(around.before(each.keyword))
                 steps.append(Step(line=each.line, text=text))
+        if stage.index in self._ancestors:
+            around.tell_all()
         return StageInputs(name=stage.name, steps=gathered(steps))
 
     def _first_scope(self, base: Origin) -> Scope:
@@ -192,36 +184,45 @@ class _Walk:
             return set(every)
         if stage.index in self._ancestors:
             return {each for each in every if instructions[each].keyword != "ONBUILD"}
-        counted = [each for each in every if instructions[each].keyword not in _CONFIGURATION]
-        while (
-            counted
-            and stage.index not in self._built_on
-            and instructions[counted[-1]].keyword in _ENVIRONMENT
-        ):
-            counted.pop()
-        return set(counted)
+        return {each for each in every if instructions[each].keyword not in _CONFIGURATION}
 
     def _step(self, step: Instruction, stage: Stage, scope: Scope, *, counts: bool) -> str:
         """Take in what a step needs, and return it as it counts; empty for one that doesn't."""
-        if counts:
+        stays = stage.index in self._ancestors
+        if counts and (stays or step.keyword not in _SURROUNDINGS):
             self._arguments.use(stage.index, None if step.keyword == "RUN" else _named(step))
         match step.keyword:
             case "ARG":
-                given = self._declare(step, stage, scope, counts=counts)
-                # What has no value means nothing but in the history of the target.
-                return canonical(step) if given or stage.index in self._ancestors else ""
+                self._declare(step, stage, scope)
+                return canonical(step) if stays else ""
             case "ENV" | "LABEL":
                 pairs = [
                     tuple(self._resolver.expand(word, scope, step) for word in pair) for pair in step.pairs
                 ]
                 if step.keyword == "ENV":
-                    scope.values.update((name.text or "", value) for name, value in pairs)
-                return canonical(step, pairs=[(name.counts, value) for name, value in pairs])
+                    self._set(step, stage, scope, pairs)
+                text = canonical(step, pairs=[(name.counts, value) for name, value in pairs])
+                return text if stays or step.keyword == "LABEL" else ""
+            case "USER" | "SHELL":
+                text = self._setting(step, scope)
+                around = self._surroundings[stage.index]
+                around.set_other(step.keyword, Step(line=step.line, text=text))
+                return text if stays else ""
             case "COPY" | "ADD":
                 return self._copy(step, stage, scope)
             case "RUN":
                 return canonical(step, mounts=self._mounts(step, stage, scope))
         return self._setting(step, scope) if counts else ""
+
+    def _set(self, step: Instruction, stage: Stage, scope: Scope, pairs: list[tuple[Value, ...]]) -> None:
+        """Set the variables of an ENV."""
+        for name, value in pairs:
+            scope.values[name.text or ""] = value
+            text = canonical(step, pairs=[(name.counts, value)])
+            around = self._surroundings[stage.index]
+            around.set_variable(name.text or "", "", Step(line=step.line, text=text))
+            if stage.index not in self._ancestors:
+                self._arguments.hide(stage.index, name.text or "")
 
     def _setting(self, step: Instruction, scope: Scope) -> str:
         if step.keyword in {"EXPOSE", "VOLUME"}:
@@ -265,27 +266,26 @@ class _Walk:
                 found[name] = mode.lstrip("0") if re.fullmatch("0*[1-7][0-7]*", mode) else mode
         return found
 
-    def _declare(self, step: Instruction, stage: Stage, scope: Scope, *, counts: bool) -> bool:
-        """Set the arguments that a step declares, and tell whether any has a value.
+    def _declare(self, step: Instruction, stage: Stage, scope: Scope) -> None:
+        """Set the arguments that a step declares.
 
         Defaults that stay in the history of the target count; else a value does where something makes use of it.
         """
-        given = False
         for word, (name, value) in zip(step.words, self._resolver.arguments(step, scope), strict=True):
             stays = "=" in word and stage.index in self._ancestors
             passed = name in self._resolver.given
             if stays and passed:
                 default = self._resolver.expand(word.partition("=")[2], scope, step)
                 self._arguments.count(name, stage.name, default, default=True)
-            # Whether one that only says where to fetch is given must make no difference.
-            given = given or value is not None or name in LOCATION_ARGS
             if value is not None:
                 scope.values[name] = value
-                if counts and stays and not passed:
+                self._surroundings[stage.index].set_variable(
+                    name, value.counts, Step(line=step.line, text=f"ARG {name}")
+                )
+                if stays and not passed:
                     self._arguments.count(name, stage.name, value)
-                elif counts:
+                else:
                     self._arguments.declare((stage.index, step, name), stage.name, value)
-        return given
 
     def _mounts(self, step: Instruction, stage: Stage, scope: Scope) -> dict[str, str]:
         """Take in the files that a RUN mounts, and return what its `from=` refer to."""
@@ -345,4 +345,5 @@ class _Walk:
 
 def _named(step: Instruction) -> set[str]:
     """Return the names that look like those of variables in a step."""
-    return set(re.findall(r"\$\{?(\w+)", " ".join((*step.flags, step.rest))))
+    documents = (each.content for each in step.heredocs if each.expand)
+    return set(re.findall(r"\$\{?(\w+)", " ".join((*step.flags, step.rest, *documents))))

@@ -5,10 +5,23 @@ from collections.abc import Mapping
 
 from isol8_tasks.plan.lexer import UnreadableError
 from isol8_tasks.plan.stages import Resolver, Stage
+from isol8_tasks.plan.syntax import Dockerfile
 
 
-def cut(resolver: Resolver, target: Stage) -> str:
-    """Return the text with only the stages that a target needs; the whole text where that isn't safe."""
+def slice_dockerfile(
+    dockerfile: Dockerfile, target: str | None, args: Mapping[str, str] | None = None
+) -> str:
+    """Return the text with only what precedes the first FROM, and the stages that a target needs.
+
+    What stays is the same to the byte, but for stage numbers. None as target is the last stage. A text that
+    can't be cut safely is returned whole.
+    """
+    resolver = Resolver(dockerfile, args or {})
+    stage = resolver.stages[-1] if target is None else resolver.target(target)
+    return _cut(resolver, stage)
+
+
+def _cut(resolver: Resolver, target: Stage) -> str:
     dockerfile = resolver.dockerfile
     if dockerfile.unreadable:
         return dockerfile.text

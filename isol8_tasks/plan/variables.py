@@ -122,7 +122,14 @@ class CountedArguments:
 
     def declare(self, place: Place, stage: str, value: Value) -> None:
         """Remember an argument that counts when something makes use of it."""
+        self.hide(place[0], place[2])
         self._unused[place[0]][place] = stage, value
+
+    def hide(self, stage: int, name: str) -> None:
+        """Forget what was declared under a name and not used: the name has another value from here on."""
+        unused = self._unused[stage]
+        for place in [each for each in unused if each[2] == name]:
+            del unused[place]
 
     def use(self, stage: int, names: Collection[str] | None) -> None:
         """Count what was declared under these names; None: under any."""

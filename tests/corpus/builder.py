@@ -187,7 +187,7 @@ class Builder:
                 "layers": found["RootFS"],
                 "platform": [found["Os"], found["Architecture"]],
                 "author": found["Author"],
-                "history": [(each["CreatedBy"], each["Comment"]) for each in history],
+                "history": [(each["CreatedBy"], each["Comment"]) for each in history or ()],
             },
             sort_keys=True,
         )

@@ -46,7 +46,8 @@ class Case:
     def write(self, folder: Path, upstream: str, addresses: Mapping[str, str] = NOWHERE) -> None:
         """Make `docker/` in a new folder; `alpine` is another repository there, whose name is in every file.
 
-        `addresses` is where a server answers, for what has to come from one, by its protocol.
+        `addresses` is where a server answers, for what has to come from one, by its protocol, with `{}` for that name:
+        a builder fetches once what builds side by side want from one address, and says so in the trace of either.
         """
         context = folder / "docker"
         shutil.copytree(FOLDER / "context", context)
@@ -55,7 +56,7 @@ class Case:
                 path.write_text(f"{path.read_text()}# {upstream}\n")
         text = self.text.replace("alpine", upstream)
         for protocol, address in addresses.items():
-            text = text.replace(f"{protocol}://address", f"{protocol}://{address}")
+            text = text.replace(f"{protocol}://address", f"{protocol}://{address.format(upstream)}")
         (context / "Dockerfile").write_bytes(text.encode())
         for name, text in self.ignore_files.items():
             (context / name).write_text(text)

@@ -48,10 +48,10 @@ class _File(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Give the address of a server on this machine, from where a builder on it fetches files."""
+    """Give the address of a server on this machine, into which a name fits, for a builder on it to fetch files from."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _File) as server:
         threading.Thread(target=server.serve_forever).start()
-        yield f"127.0.0.1:{server.server_port}"
+        yield f"127.0.0.1:{server.server_port}/{{}}"
         server.shutdown()
 
 

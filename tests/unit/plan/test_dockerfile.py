@@ -79,6 +79,15 @@ INLINE = HELD_BACK.replace(TRIGGERS, "").replace(
 )
 F = {"f": "1", "g": "2"}
 
+
+BESIDE = "FROM a AS x\nENV A=1\nRUN b\nFROM x AS y\nRUN s\nFROM x\nCOPY --from=y /d /d\n"
+
+
+def _copied(steps: str, run: str = "RUN b\n") -> str:
+    """Return a Dockerfile whose target takes a file from a stage with these steps."""
+    return f"FROM a AS x\n{steps}{run}FROM c\nCOPY --from={'y' if 'AS y' in steps else 'x'} /d /d\n"
+
+
 SAME = {
     "trailing blanks": (ONE, ONE.replace("\nCMD", "  \t\nCMD"), None),
     "case": (ONE, ONE.replace("RUN", "  run").replace("AS", "as"), None),
@@ -99,6 +108,41 @@ SAME = {
     "ARG without a value in a stage copied from": (
         "FROM a AS x\nRUN b\nFROM c\nCOPY --from=x /d /d\n",
         "FROM a AS x\nARG N\nRUN b\nFROM c\nCOPY --from=x /d /d\n",
+        None,
+    ),
+    **{
+        f"{name} in a stage copied from": (_copied(before), _copied(after), None)
+        for name, before, after in (
+            ("ARG twice", "ARG A=1\n", "ARG A=1\nARG A=1\n"),
+            ("ENV twice", "ENV A=1\n", "ENV A=1\nENV A=1\n"),
+            ("USER twice", "USER root\n", "USER root\nUSER root\n"),
+            ("SHELL twice", 'SHELL ["s"]\n', 'SHELL ["s"]\nSHELL ["s"]\n'),
+            ("ARG that another hides", "ARG A=1\n", "ARG A=2\nARG A=1\n"),
+            ("ARG that an ENV hides", "ENV B=1\nENV A=1\n", "ENV B=1\nARG A=2\nENV A=1\n"),
+            ("ENV that another hides", "ENV A=1\n", "ENV A=2\nENV A=1\n"),
+            ("ENV in one", "ENV A=1 B=2\n", "ENV A=1\nENV B=2\n"),
+            ("ARG in one", "ARG A=1 B=2\n", "ARG A=1\nARG B=2\n"),
+            ("USER before another", "USER 1\nWORKDIR /w\nUSER 2\n", "USER 1\nWORKDIR /w\nUSER 3\nUSER 2\n"),
+        )
+    },
+    **{
+        f"{name} before a COPY in a stage copied from": (
+            _copied(before, run=""),
+            _copied(after, run=""),
+            None,
+        )
+        for name, before, after in (
+            ("ENV", "COPY e f\n", "ENV A=1\nCOPY e f\n"),
+            ("USER", "COPY e f\n", "USER 1\nCOPY e f\n"),
+            ("SHELL", "WORKDIR /w\n", 'SHELL ["s"]\nWORKDIR /w\n'),
+            ("order of ARG and ENV", "ARG A=1\nENV B=2\nCOPY e f\n", "ENV B=2\nARG A=1\nCOPY e f\n"),
+            ("ARG of an ARG", "ARG A=1\nARG B=$A\nCOPY e f\n", "ARG A=2\nARG B=$A\nCOPY e f\n"),
+        )
+    },
+    "ENV of the target's stage in one copied from": (BESIDE, BESIDE.replace("RUN s", "ENV A=1\nRUN s"), None),
+    "a quoted here-document of a stage copied from": (
+        _copied("ARG A=1\nCOPY <<'E' f\n$A\nE\n", run=""),
+        _copied("ARG A=2\nCOPY <<'E' f\n$A\nE\n", run=""),
         None,
     ),
     "last ARG of a stage copied from": (COPIES, COPIES.replace("U=1", "U=2"), "t"),
@@ -182,6 +226,26 @@ STALE = {
     "command": (ONE, ONE.replace('"sh"', '"ash"'), None),
     "command as text": (ONE, ONE.replace('["sh"]', "sh"), None),
     "one more step": (ONE, ONE + "LABEL a=b\n", None),
+    **{
+        f"{name} in a stage copied from": (_copied(before), _copied(after), None)
+        for name, before, after in (
+            ("order of ARG", "ARG A=1\nARG B=2\n", "ARG A=1\nARG B=2\nARG A=1\n"),
+            ("order of ENV", "ENV A=1\nENV B=2\n", "ENV A=1\nENV B=2\nENV A=1\n"),
+            ("order of ARG and ENV", "ARG A=1\nENV B=2\n", "ENV B=2\nARG A=1\n"),
+            ("ARG over ENV", "ENV A=2\n", "ENV A=2\nARG A=1\n"),
+            ("empty ENV", "ENV A=\n", ""),
+            ("ARG that changes later", "ARG A=1\nARG A=2\nRUN e\n", "ARG A=1\nRUN e\nARG A=2\n"),
+            ("ENV that changes later", "ENV A=1\nENV A=2\nRUN e\n", "ENV A=1\nRUN e\nENV A=2\n"),
+            ("USER of a WORKDIR", "USER 1\nWORKDIR /w\nUSER 2\n", "USER 2\nWORKDIR /w\n"),
+            ("ENV of a stage that it stands on", "ENV A=1\nFROM x AS y\n", "ENV A=2\nFROM x AS y\n"),
+        )
+    },
+    "default in a here-document of a stage copied from": (
+        _copied("ARG A=1\nCOPY <<E f\n$A\nE\n", run=""),
+        _copied("ARG A=2\nCOPY <<E f\n$A\nE\n", run=""),
+        None,
+    ),
+    "ENV of the target's stage in one copied from": (BESIDE, BESIDE.replace("RUN s", "ENV A=2\nRUN s"), None),
     "ENV before a RUN": (COPIES, COPIES.replace("E=1", "E=2"), "t"),
     "default before the first FROM": (COPIES, COPIES.replace("G=1", "G=3"), "t"),
     "WORKDIR of a stage copied from": (COPIES, COPIES.replace("/w", "/ww"), "t"),

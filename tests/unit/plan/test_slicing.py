@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from isol8_tasks.plan.dockerfile import closure, parse, slice_dockerfile
+from isol8_tasks.plan.dockerfile import closure, parse
+from isol8_tasks.plan.slicing import slice_dockerfile
 
 TEXT = """\
 # escape=\\
