@@ -47,7 +47,8 @@ class Case:
         """Make `docker/` in a new folder; `alpine` is another repository there, whose name is in every file.
 
         `addresses` is where a server answers, for what has to come from one, by its protocol, with `{}` for that name:
-        a builder fetches once what builds side by side want from one address, and says so in the trace of either.
+        a builder fetches once what builds side by side want from one address, and says so in the trace of either. It
+        does so with what comes out the same, too.
         """
         context = folder / "docker"
         shutil.copytree(FOLDER / "context", context)

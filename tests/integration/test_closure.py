@@ -35,12 +35,12 @@ Reports = Mapping[str, Future[Report]]
 
 
 class _File(BaseHTTPRequestHandler):
-    """Answers every address with the last letter of its path."""
+    """Answers every address with its path, without the name that it begins with."""
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(self.path[-1].encode())
+        self.wfile.write(self.path.split("/", 2)[2].encode())
 
     def log_message(self, *_: object) -> None:
         """Keep still."""
