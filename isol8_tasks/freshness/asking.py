@@ -92,7 +92,15 @@ def _python(question: Question) -> tuple[str, ...]:
         "cutoffs": {name: each.timestamp() if each else None for name, each in question.cutoffs.items()},
         "only": question.only,
     }
-    return ("python3", "-c", _text("index.py"), *_words(json.dumps(described)))
+    modules = ("pages", "standins", "index")
+    # In folders of their names, so that they import one another there as here.
+    script = (
+        'cd "$(mktemp -d)"; folder=isol8_tasks/freshness/sources; mkdir -p $folder; '
+        f'for name in {" ".join(modules)}; do printf %s "$1" >$folder/$name.py; shift; done; '
+        'exec python3 -m isol8_tasks.freshness.sources.index "$@"'
+    )
+    texts = (_text(f"{module}.py") for module in modules)
+    return ("sh", "-ec", script, "sh", *texts, *_words(json.dumps(described)))
 
 
 def _registry(question: Question) -> tuple[str, ...]:

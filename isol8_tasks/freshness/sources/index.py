@@ -6,102 +6,34 @@ let in. The arguments, put together, are the question as JSON; so is the answer.
 
 from __future__ import annotations
 
-import base64
 import concurrent.futures
-import contextlib
 import datetime as dt
 import functools
-import html.parser
 import http.server
 import json
 import os
-import re
-import ssl
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any
 
-from pip._internal.models.index import PyPI
 from pip._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pip._vendor.packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
+from pip._vendor.packaging.utils import canonicalize_name
+from pip._vendor.packaging.version import Version
+
+from isol8_tasks.freshness.sources.pages import (
+    JSON,
+    KINDS,
+    Indexes,
+    SourceError,
+    is_version,
+    release,
+    uploaded,
 )
-from pip._vendor.packaging.version import InvalidVersion, Version
-
-JSON = "application/vnd.pypi.simple.v1+json"
-ACCEPT = f"{JSON}, text/html;q=0.2"
-TRIES = (0, 0.5, 2)
-SECONDS = 10
-
-
-class SourceError(Exception):
-    """An index could not be asked."""
-
-
-class Anchors(html.parser.HTMLParser):
-    """Reads a page of PEP 503 into what PEP 691 has for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.files: list[dict[str, Any]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take what a link says of its file."""
-        given = {name: value or "" for name, value in attrs}
-        if tag != "a" or "href" not in given:
-            return
-        url, _, fragment = given["href"].partition("#")
-        kind, _, digest = fragment.partition("=")
-        file: dict[str, Any] = {
-            "filename": urllib.parse.unquote(url.rpartition("/")[2]),
-            "url": url,
-            "hashes": {kind: digest} if digest else {},
-            "yanked": given.get("data-yanked", True) if "data-yanked" in given else False,
-        }
-        if given.get("data-requires-python"):
-            file["requires-python"] = given["data-requires-python"]
-        metadata = given.get("data-core-metadata", given.get("data-dist-info-metadata"))
-        if metadata:
-            kind, _, digest = metadata.partition("=")
-            file["core-metadata"] = {kind: digest} if digest else True
-        self.files.append(file)
-
-
-def parsed(text: str) -> dict[str, Any]:
-    """Return what PEP 691 has of a page of PEP 503."""
-    anchors = Anchors()
-    anchors.feed(text)
-    return {"files": anchors.files}
-
-
-@functools.lru_cache(maxsize=None)  # noqa: UP033 - Python 3.9 has no other
-def release(filename: str) -> Version | None:
-    """Return the version that a file is of; None for a name that pip takes for nothing."""
-    with contextlib.suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-        if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[1]
-        return parse_sdist_filename(filename)[1]
-    return None
-
-
-def uploaded(file: dict[str, Any]) -> float | None:
-    """Return when a file came out, in seconds since the epoch; None where the index does not tell (PEP 700)."""
-    text = str(file.get("upload-time") or "")
-    text = re.sub(r"(\.[0-9]{6})[0-9]*", r"\1", text.replace("Z", "+00:00"))
-    with contextlib.suppress(ValueError):
-        return dt.datetime.fromisoformat(text).timestamp()
-    return None
+from isol8_tasks.freshness.sources.standins import can_be_stood_for, may_bring_more, standin
 
 
 class Gate:
@@ -140,91 +72,21 @@ class Gate:
         return False
 
 
-def is_version(text: str) -> bool:
-    """Tell whether a text is a version by PEP 440."""
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
-
-
-class Indexes:
-    """The indexes that a build would ask, each page fetched once."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        first = environ.get("PIP_INDEX_URL") or PyPI.simple_url
-        self.urls = [first, *environ.get("PIP_EXTRA_INDEX_URL", "").split()]
-        self._trusted = set(environ.get("PIP_TRUSTED_HOST", "").split())
-        self._pages: dict[tuple[int, str], dict[str, Any] | None] = {}
-        self._locks: dict[tuple[int, str], threading.Lock] = {}
-
-    def page(self, index: int, name: str) -> dict[str, Any] | None:
-        """Return what an index says of a project, as PEP 691 has it; None if it has no such project."""
-        key = (index, name)
-        with self._locks.setdefault(key, threading.Lock()):
-            if key not in self._pages:
-                self._pages[key] = self._fetch(self.urls[index], name)
-            return self._pages[key]
-
-    def _fetch(self, base: str, name: str) -> dict[str, Any] | None:
-        split = urllib.parse.urlsplit(base)
-        plain = split._replace(netloc=split.netloc.rpartition("@")[2])
-        url = f"{plain.geturl().rstrip('/')}/{name}/"
-        request = urllib.request.Request(url, headers={"Accept": ACCEPT, "User-Agent": "pip"})  # noqa: S310
-        if split.username is not None:
-            words = (urllib.parse.unquote(word or "") for word in (split.username, split.password))
-            request.add_header(
-                "Authorization", "Basic " + base64.b64encode(":".join(words).encode()).decode()
-            )
-        found = self._ask(request, plain)
-        if found is None:
-            return None
-        kind, data, where = found
-        try:
-            page = json.loads(data) if "json" in kind else parsed(data.decode("utf-8", "replace"))
-            for file in page["files"]:
-                file["url"] = self._secret(urllib.parse.urljoin(where, file["url"]), split)
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceError(f"{url}: its answer can't be read ({error})") from error
-        return dict(page)
-
-    def _ask(
-        self, request: urllib.request.Request, url: urllib.parse.SplitResult
-    ) -> tuple[str, bytes, str] | None:
-        context = ssl.create_default_context()
-        if {url.hostname, url.netloc} & self._trusted:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        problem = ""
-        for pause in TRIES:
-            time.sleep(pause)
-            try:
-                with urllib.request.urlopen(request, timeout=SECONDS, context=context) as answer:  # noqa: S310
-                    return answer.headers.get_content_type(), answer.read(), answer.geturl()
-            except urllib.error.HTTPError as error:
-                if error.code in {404, 410}:
-                    return None
-                problem = f"it answers {error.code}"
-                if error.code < 500 and error.code != 429:  # noqa: PLR2004 - HTTP's
-                    break
-            except (OSError, ValueError) as error:
-                problem = str(getattr(error, "reason", error))
-        raise SourceError(f"{request.full_url}: {problem}")
-
-    @staticmethod
-    def _secret(url: str, index: urllib.parse.SplitResult) -> str:
-        """Give a file of the index's own host the user's name and password that the index has."""
-        split = urllib.parse.urlsplit(url)
-        secret, at, host = index.netloc.rpartition("@")
-        return split._replace(netloc=f"{secret}@{host}").geturl() if at and split.netloc == host else url
-
-
 class Resolver:
-    """Pip, in front of an index that shows what a gate admits."""
+    """Pip, in front of an index that shows what a gate admits.
+
+    Pip 25 fetches whole wheels for a dry run, so it gets stand-ins of those whose metadata an index has by itself. But
+    what builds a package is really installed, and then everything has to be real.
+    """
 
     def __init__(self, indexes: Indexes, gate: Gate) -> None:
         self._indexes, self._gate = indexes, gate
+        self._whole = False
+        """Every file is the real one."""
+        self._refused = False
+        """Pip asked for a file that nothing can stand for."""
+        self._lies = False
+        """The metadata of a wheel by itself was not there, or not what its hash says."""
         self.problem: SourceError | None = None
         """Why an index could not be asked."""
         outer = self
@@ -237,28 +99,66 @@ class Resolver:
                 pass
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._address = f"127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def _answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
-        _, number, name, *_ = handler.path.split("/")
-        try:
-            page = self._indexes.page(int(number), canonicalize_name(name))
-        except SourceError as error:
-            self.problem = error
-            page = None
-        files = [file for file in page["files"] if self._gate.admits(name, file)] if page else []
-        body = json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": files}).encode()
-        handler.send_response(404 if page is None else 200)
-        handler.send_header("Content-Type", JSON)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
 
     def resolve(self, specs: list[str]) -> dict[str, Any]:
         """Return what pip would install now; where it can't, its exit code and what it printed."""
-        local = [
-            f"http://127.0.0.1:{self._server.server_port}/{each}/" for each in range(len(self._indexes.urls))
-        ]
+        whole = self._refused or any("@" in spec for spec in specs)
+        for each in (True,) if whole else (False, True):
+            self._whole = each
+            # Where pip fails, a stand-in may be what it failed by.
+            found = self._pip(specs)
+            if "pins" in found and not self._refused:
+                break
+        return found
+
+    def _answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        _, number, name, file = handler.path.split("/", 3)
+        try:
+            body = self._file(handler.path) if file else self._page(int(number), name)
+        except SourceError as error:
+            self.problem = error
+            body = None
+        handler.send_response(404 if body is None else 200)
+        handler.send_header("Content-Type", "application/octet-stream" if file else JSON)
+        handler.send_header("Content-Length", str(len(body or b"")))
+        handler.end_headers()
+        handler.wfile.write(body or b"")
+
+    def _page(self, number: int, name: str) -> bytes | None:
+        page = self._indexes.page(number, canonicalize_name(name))
+        if page is None:
+            return None
+        files = [self._shown(file) for file in page["files"] if self._gate.admits(name, file)]
+        return json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": files}).encode()
+
+    def _shown(self, file: dict[str, Any]) -> dict[str, Any]:
+        """Return what pip is told of a file: what may not be had, or is stood for, it has to ask for here."""
+        is_wheel = file["filename"].endswith(".whl")
+        is_real = self._whole or (is_wheel and not can_be_stood_for(file))
+        left_out = () if is_real and not self._lies else ("size", "core-metadata", "dist-info-metadata")
+        told = {key: value for key, value in file.items() if key not in left_out}
+        return told if is_real else {**told, "url": urllib.parse.quote(file["filename"]), "hashes": {}}
+
+    def _file(self, path: str) -> bytes | None:
+        file = self._real(path)
+        if file is not None and can_be_stood_for(file):
+            metadata = self._indexes.metadata(file)
+            self._lies = self._lies or metadata is None
+            if metadata is not None and not may_bring_more(metadata):
+                return standin(file["filename"], metadata)
+        self._refused = True
+        return None
+
+    def _real(self, path: str) -> dict[str, Any] | None:
+        """Return what its index says of the file that has a path here."""
+        _, number, name, filename = urllib.parse.unquote(path).split("/", 3)
+        page = self._indexes.page(int(number), canonicalize_name(name))
+        return next((file for file in (page or {"files": []})["files"] if file["filename"] == filename), None)
+
+    def _pip(self, specs: list[str]) -> dict[str, Any]:
+        local = [f"http://{self._address}/{each}/" for each in range(len(self._indexes.urls))]
         no_proxy = ",".join(filter(None, [os.environ.get("no_proxy"), "127.0.0.1"]))
         environment = {
             **os.environ,
@@ -282,7 +182,13 @@ class Resolver:
                 raise self.problem
             if done.returncode:
                 return {"status": done.returncode, "output": done.stdout.decode("utf-8", "replace")}
-            return installation(json.loads(report.read_text(encoding="utf-8")))
+            found = json.loads(report.read_text(encoding="utf-8"))
+        for item in found["install"]:
+            split = urllib.parse.urlsplit(item["download_info"]["url"])
+            if split.netloc == self._address and (file := self._real(split.path)):
+                info = {"url": file["url"], "archive_info": {"hashes": file["hashes"]}}
+                item["download_info"] = info
+        return installation(found)
 
 
 def installation(report: dict[str, Any]) -> dict[str, Any]:
@@ -292,7 +198,7 @@ def installation(report: dict[str, Any]) -> dict[str, Any]:
         name, version = canonicalize_name(item["metadata"]["name"]), item["metadata"]["version"]
         info = item["download_info"]
         hashes = info.get("archive_info", {}).get("hashes", {})
-        kind = next((each for each in ("sha256", "sha384", "sha512") if each in hashes), "")
+        kind = next((each for each in KINDS if each in hashes), "")
         wanted = f"{name} @ {info['url']}" if item.get("is_direct") else f"{name}=={version}"
         lines.append(wanted + (f" --hash={kind}:{hashes[kind]}" if kind else ""))
         pins.append(["pypi", name, version, f"{kind}:{hashes[kind]}" if kind else ""])
@@ -333,7 +239,7 @@ def times(indexes: Indexes, pins: list[list[Any]]) -> None:
             for file in (page or {"files": []})["files"]
             if str(release(file["filename"])) == pin[2] and (when := uploaded(file)) is not None
         ]
-        pin.append(dt.datetime.fromtimestamp(min(found), dt.UTC).isoformat() if found else None)
+        pin.append(dt.datetime.fromtimestamp(min(found), dt.timezone.utc).isoformat() if found else None)  # noqa: UP017 - as above
 
 
 def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import html
 import io
 import json
 import re
+import tarfile
 import zipfile
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from attrs import Factory, define, evolve, frozen
 
@@ -20,6 +21,9 @@ Fault = Literal["", "build", "import", "hang"]
 """`build`: it can be resolved and fetched, and its install fails; `import`: it installs, and importing it fails;
 `hang`: importing it takes an hour."""
 
+Sidecars = Literal["offered", "not offered", "gone", "another's"]
+"""Whether there is metadata of wheels by itself, and whether it is what the index says of it."""
+
 _CODE: Final[Mapping[str, str]] = {
     "": "",
     "build": "",
@@ -30,19 +34,22 @@ _STAMP: Final = (2026, 1, 1, 0, 0, 0)
 
 
 @frozen(kw_only=True)
-class _Wheel:
+class _File:
     name: str
     version: str
     data: bytes
-    metadata: bytes
+    metadata: bytes = b""
+    """Empty for a source distribution."""
     uploaded: dt.datetime
 
     @property
     def file(self) -> str:
-        return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        kind = "-py3-none-any.whl" if self.metadata else ".tar.gz"
+        return f"{self.name.replace('-', '_')}-{self.version}{kind}"
 
-    def entry(self) -> dict[str, object]:
+    def entry(self, sidecars: Sidecars) -> dict[str, object]:
         """Return what PEP 691 has of a file."""
+        offered = {"core-metadata": {"sha256": hashlib.sha256(self.metadata).hexdigest()}}
         return {
             "filename": self.file,
             "url": f"/files/{self.file}",
@@ -50,8 +57,8 @@ class _Wheel:
             "size": len(self.data),
             "upload-time": f"{self.uploaded:%Y-%m-%dT%H:%M:%S.%fZ}",
             "requires-python": ">=3.8",
-            "core-metadata": {"sha256": hashlib.sha256(self.metadata).hexdigest()},
             "yanked": False,
+            **(offered if self.metadata and sidecars != "not offered" else {}),
         }
 
 
@@ -59,7 +66,8 @@ class _Wheel:
 class Wheels:
     """What the index holds."""
 
-    files: list[_Wheel] = Factory(list)
+    files: list[_File] = Factory(list)
+    sidecars: Sidecars = "offered"
 
     def add(  # noqa: PLR0913 - all but two are named by the caller
         self,
@@ -77,7 +85,7 @@ class Wheels:
         metadata = (head + "".join(f"Requires-Dist: {each}\n" for each in requires)).encode()
         module = name.replace("-", "_")
         self.files.append(
-            _Wheel(
+            _File(
                 name=name,
                 version=version,
                 metadata=metadata,
@@ -85,6 +93,12 @@ class Wheels:
                 uploaded=uploaded,
             )
         )
+
+    def add_source(self, name: str, version: str, *, uploaded: dt.datetime, helper: str) -> str:
+        """Add a source distribution which only a package that is really there can build, and return its sha256."""
+        data = _source(name, version, helper)
+        self.files.append(_File(name=name, version=version, data=data, uploaded=uploaded))
+        return hashlib.sha256(data).hexdigest()
 
     def pass_time(self, time: dt.timedelta) -> None:
         """Let everything be uploaded so much earlier."""
@@ -96,33 +110,30 @@ class Wheels:
             files = [wheel for wheel in self.files if wheel.name == found[1]]
             if not files:
                 return None
-            return _project(found[1], files, as_json=JSON in headers.get("accept", ""))
+            entries = [wheel.entry(self.sidecars) for wheel in files]
+            return _project(found[1], entries, as_json=JSON in headers.get("accept", ""))
         for wheel in self.files:
             if path == f"/files/{wheel.file}":
                 return Answer(body=wheel.data)
-            if path == f"/files/{wheel.file}.metadata":
-                return Answer(body=wheel.metadata)
+            if path == f"/files/{wheel.file}.metadata" and self.sidecars != "gone":
+                more = b"Requires-Dist: unheard-of\n" if self.sidecars == "another's" else b""
+                return Answer(body=wheel.metadata + more)
         return None
 
 
-def _project(name: str, files: list[_Wheel], *, as_json: bool) -> Answer:
-    entries = [wheel.entry() for wheel in files]
+def _project(name: str, entries: list[dict[str, Any]], *, as_json: bool) -> Answer:
     if as_json:
-        document = {
-            "meta": {"api-version": "1.1"},
-            "name": name,
-            "versions": [wheel.version for wheel in files],
-            "files": entries,
-        }
+        versions = sorted({entry["filename"].split("-")[1].removesuffix(".tar.gz") for entry in entries})
+        document = {"meta": {"api-version": "1.1"}, "name": name, "versions": versions, "files": entries}
         return Answer(body=json.dumps(document).encode(), kind=JSON)
     links = []
-    for wheel, entry in zip(files, entries, strict=True):
-        sha256 = hashlib.sha256(wheel.data).hexdigest()
-        metadata = hashlib.sha256(wheel.metadata).hexdigest()
-        python = html.escape(str(entry["requires-python"]))
+    for entry in entries:
+        python = html.escape(entry["requires-python"])
+        metadata = entry.get("core-metadata")
+        offered = f' data-core-metadata="sha256={metadata["sha256"]}"' if metadata else ""
         links.append(
-            f'<a href="{entry["url"]}#sha256={sha256}" data-requires-python="{python}"'
-            f' data-core-metadata="sha256={metadata}">{wheel.file}</a><br>\n'
+            f'<a href="{entry["url"]}#sha256={entry["hashes"]["sha256"]}" data-requires-python="{python}"'
+            f"{offered}>{entry['filename']}</a><br>\n"
         )
     return Answer(
         body=f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode(), kind="text/html"
@@ -146,3 +157,39 @@ def _archive(info: str, module: str, metadata: bytes, fault: Fault, size: int) -
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name, _STAMP), data)
     return buffer.getvalue()
+
+
+def _source(name: str, version: str, helper: str) -> bytes:
+    files = {
+        "pyproject.toml": _PROJECT.format(helper=helper),
+        "backend.py": _BACKEND.format(name=name, version=version, helper=helper),
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+    }
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for file, text in files.items():
+            member = tarfile.TarInfo(f"{name}-{version}/{file}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+_PROJECT: Final = """\
+[build-system]
+requires = ["{helper}"]
+build-backend = "backend"
+backend-path = ["."]
+"""
+_BACKEND: Final = """\
+import pathlib
+
+import {helper}
+
+
+def prepare_metadata_for_build_wheel(directory, settings=None):
+    folder = pathlib.Path(directory, "{name}-{version}.dist-info")
+    folder.mkdir()
+    lines = ["Metadata-Version: 2.1", "Name: {name}", "Version: {version}", "Requires-Dist: other"]
+    (folder / "METADATA").write_text("\\n".join(lines) + "\\n")
+    return folder.name
+"""

@@ -6,17 +6,8 @@ from typing import Any
 
 import pytest
 
-from isol8_tasks.freshness.sources.index import (
-    Anchors,
-    Gate,
-    Indexes,
-    SourceError,
-    installation,
-    is_settled,
-    release,
-    times,
-    uploaded,
-)
+from isol8_tasks.freshness.sources.index import Gate, installation, is_settled, times
+from isol8_tasks.freshness.sources.pages import Indexes
 
 OLD = "2026-01-01T00:00:00.5Z"
 NEW = "2026-11-25T00:00:00Z"
@@ -39,62 +30,6 @@ class Pages(Indexes):
         """Return one of them."""
         files = self.found[index].get(name)
         return None if files is None else {"files": files}
-
-
-class TestFiles:
-    """What is read of a file."""
-
-    @pytest.mark.parametrize(
-        ("name", "version"),
-        [
-            ("a-1.0-py3-none-any.whl", "1.0"),
-            ("a-1.0rc1.tar.gz", "1.0rc1"),
-            ("a-1.0.exe", None),
-            ("a-what.tar.gz", None),
-        ],
-    )
-    def test_version_is_in_the_name(self, name: str, version: str | None) -> None:
-        """What pip takes for nothing has none."""
-        found = release(name)
-        assert (str(found) if found else None) == version
-
-    @pytest.mark.parametrize(
-        ("text", "moment"),
-        [
-            ("1970-01-01T00:00:01Z", 1.0),
-            ("1970-01-01T00:00:01.123456789Z", 1.123456),
-            ("soon", None),
-            (None, None),
-        ],
-    )
-    def test_time_is_seconds(self, text: str | None, moment: float | None) -> None:
-        """PEP 700 has it with any number of digits, or not at all."""
-        assert uploaded({"upload-time": text}) == moment
-
-    def test_page_of_links_is_read_like_data(self) -> None:
-        """PEP 503 says nothing of times."""
-        anchors = Anchors()
-        anchors.feed(
-            '<a href="../a-1%2Bx-py3-none-any.whl#sha256=ab" data-requires-python="&gt;=3.9" data-yanked="bad"'
-            ' data-dist-info-metadata="sha256=cd">a</a><a href="a-2.tar.gz" data-core-metadata="true">b</a><a>c</a>'
-        )
-        assert anchors.files == [
-            {
-                "filename": "a-1+x-py3-none-any.whl",
-                "url": "../a-1%2Bx-py3-none-any.whl",
-                "hashes": {"sha256": "ab"},
-                "yanked": "bad",
-                "requires-python": ">=3.9",
-                "core-metadata": {"sha256": "cd"},
-            },
-            {
-                "filename": "a-2.tar.gz",
-                "url": "a-2.tar.gz",
-                "hashes": {},
-                "yanked": False,
-                "core-metadata": True,
-            },
-        ]
 
 
 class TestGate:
@@ -156,14 +91,6 @@ class TestSettled:
         assert not is_settled(pages, {"a": ["1.0"]}, ["a"])
         assert is_settled(Pages({"a": [file("1.0")]}, {}), {"a": ["1.0"]}, ["a"])
         assert not is_settled(Pages({}), {"a": ["1.0"]}, ["a"])
-
-    def test_index_that_does_not_answer_is_named(self) -> None:
-        """Without a user's name and password."""
-        indexes = Indexes({"PIP_INDEX_URL": "http://me:pw@127.0.0.1:1/simple/"})
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("isol8_tasks.freshness.sources.index.TRIES", (0,))
-            with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:1/simple/a/: .*refused"):
-                is_settled(indexes, {"a": ["1"]}, ["a"])
 
 
 class TestInstallation:
