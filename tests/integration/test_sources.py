@@ -1,4 +1,4 @@
-"""The programs that ask package sources, in the images that they run in: the rules of npm's, and what pip fetches."""
+"""The programs that ask package sources, where they run: npm's rules, what pip fetches, apk's patience."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from isol8_tasks.engine.containers import RunRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, Solution
-from isol8_tasks.freshness.asking import Question, ask
+from isol8_tasks.freshness.asking import Question, ask, ask_apk
 from tests.integration.checkouts import Checkout
 from tests.integration.world import World
 from tests.integration.world.wheels import Sidecars
@@ -157,3 +157,23 @@ class TestWheels:
         with pytest.raises(SourceUnavailableError, match=r"/files/thing-1\.0-.*\.metadata: it answers 503$"):
             asks("thing")
         assert set(fetched(world)) == {"thing-1.0-py3-none-any.whl.metadata"}
+
+
+def test_what_fails_once_is_no_outage_of_apk(checkout: Checkout, engine: DockerEngine, world: World) -> None:
+    """Its indexes are asked for again before what is newer is not known."""
+    world.apk("tool", "1.0-r0")
+    checkout.deps("", world.build)
+    assert checkout.built("setup", "--only=bash") == {"bash"}
+    asked: set[str] = set()
+
+    def fails(request: str) -> bool:
+        is_first = request not in asked
+        asked.add(request)
+        return is_first
+
+    world.traffic["apk"].fails = fails
+    try:
+        assert ask_apk(f"{checkout.repository}:bash", engine, {}).changes == ()
+    finally:
+        world.traffic["apk"].fails = lambda _: False
+    assert asked

@@ -4,7 +4,11 @@ mark=$1
 section() { printf '\n%s %s\n' "$mark" "$1"; }
 
 section update
-output=$(apk update 2>&1)
+# What fails now may work in a moment.
+for pause in 0 0.5 2; do
+    sleep "$pause"
+    output=$(apk update 2>&1) && break
+done
 section "updated $?"
 printf '%s\n' "$output"
 section upgrade
