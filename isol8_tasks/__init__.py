@@ -9,11 +9,12 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     commands      the other commands of our own: plan, clean, up, down, env, …
     running       doit's own commands as we want them: run, list, info; exit codes
     tasks         the graph for doit: task creators and flags
-    reporter      what the terminal shows while images build
+    reporter      what is told of a run: the reason before the work, figures at the end
     refresh       a night's work: notices what moved, and has it built
     locked        the command lock
     locking       writes deps.lock.toml, and holds a session to it
     session       one run: builds what doit selects, and says what came of it
+    screen        the lines of a run on the terminal
     view          what a run knows: it reads, observes and decides, each once
     build         one image: build under a private tag, check, promote
     exchange      an image goes to a registry, or comes from one and takes its tags

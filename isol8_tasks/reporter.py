@@ -1,168 +1,19 @@
 """What the terminal shows while images build: one line an image, the reason before the work, figures at the end."""
 
 import os
-import shutil
 import sys
-import threading
 import time
 from collections.abc import Iterable
-from typing import Any, Final, TextIO
-
-from attrs import define, field
+from typing import Any, Final
 
 from isol8_tasks import report
-from isol8_tasks.build import Outcome
-from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import BuildFailedError, Isol8Error
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.staleness import Decision
-from isol8_tasks.pushed import Pushed
+from isol8_tasks.screen import Screen
 from isol8_tasks.session import Session
 from isol8_tasks.telling import Failure, not_pushed, remembered_flags
 from isol8_tasks.workspace import MANIFEST
-
-_SLOW_STEP: Final = 1.0
-"""Seconds from which on a log tells of a step."""
-_REDRAW: Final = 0.1
-"""Seconds between two drawings of the live lines."""
-
-
-@define(eq=False)
-class _Running:
-    """An image that is being made."""
-
-    began: float
-    step: BuildEvent | None = None
-    step_began: float = 0.0
-
-
-@define(eq=False, kw_only=True)
-class Screen:
-    """Where a run is told of. Lines that stay go out once; live lines are drawn below them, on a terminal only."""
-
-    stream: TextIO
-    live: bool
-    width: int
-    repository: str
-    quiet: bool = False
-    _running: dict[str, _Running] = field(factory=dict, init=False)
-    _drawn: int = field(default=0, init=False)
-    _last: float = field(default=0.0, init=False)
-    _mutex: threading.RLock = field(factory=threading.RLock, init=False)
-    _ticker: threading.Thread | None = field(default=None, init=False)
-    _over: threading.Event = field(factory=threading.Event, init=False)
-
-    def line(self, text: str) -> None:
-        """Print a line that stays."""
-        with self._mutex:
-            self._erase()
-            self.stream.write(text + "\n")
-            self._draw()
-            self.stream.flush()
-
-    def building(self, image: str) -> None:
-        """Begin the live line of an image."""
-        with self._mutex:
-            self._running[image] = _Running(began=time.monotonic())
-            if self.live and self._ticker is None:
-                self._ticker = threading.Thread(target=self._tick, daemon=True)
-                self._ticker.start()
-
-    def event(self, image: str, event: BuildEvent) -> None:
-        """Show the step that an image has come to."""
-        with self._mutex:
-            running = self._running.get(image)
-            if running is None or event.kind == "log":
-                return
-            self._end_step(image, running)
-            running.step, running.step_began = event, time.monotonic()
-            self._redraw()
-
-    def done(self, outcome: Outcome, seconds: float) -> None:
-        """Say that an image took its tag."""
-        with self._mutex:
-            running = self._running.pop(outcome.image, None)
-            if running:
-                self._end_step(outcome.image, running)
-            if not self.quiet:
-                self.line(f"{self._tag(outcome.image)}  {outcome.result:<10}  {seconds:.1f} s")
-            if outcome.left_out:
-                self.line(
-                    f"{self._tag(outcome.image)}  note        {', '.join(outcome.left_out)}: with a comma in it, "
-                    "so left out of the list that isol8 from v0.18 on looks packages up in"
-                )
-
-    def failed(self, image: str) -> None:
-        """End the live line of an image; what went wrong is told at the end."""
-        with self._mutex:
-            self._running.pop(image, None)
-            self._redraw()
-
-    def pushed(self, image: str, where: Pushed, seconds: float) -> None:
-        """Say where an image is in the registry."""
-        if not self.quiet:
-            self.line(report.pushed_line(self._tag(image), where, seconds))
-
-    def waiting(self, holder: str) -> None:
-        """Say whom this run waits for."""
-        self.line(f"waiting for another run on this engine: {holder}")
-
-    def close(self) -> None:
-        """Take the live lines away."""
-        self._over.set()
-        with self._mutex:
-            self._erase()
-            self._running.clear()
-            self.stream.flush()
-
-    def _end_step(self, image: str, running: _Running) -> None:
-        step, seconds = running.step, time.monotonic() - running.step_began
-        if step is not None and step.kind == "step" and seconds >= _SLOW_STEP and not self.quiet:
-            self.line(self._fitted(image, _step(step), seconds))
-        running.step = None
-
-    def _fitted(self, image: str, step: str, seconds: float) -> str:
-        """Return a line about a step; on a terminal one that does not wrap."""
-        text, end = f"{self._tag(image)}  {step}", f"  {seconds:.1f} s"
-        if self.live:
-            text = text[: shutil.get_terminal_size().columns - len(end) - 1]
-        return text + end
-
-    def _tag(self, image: str) -> str:
-        return f"{self.repository}:{image}".ljust(self.width)
-
-    def _tick(self) -> None:
-        while not self._over.wait(_REDRAW):
-            with self._mutex:
-                self._redraw()
-
-    def _redraw(self) -> None:
-        if self.live and time.monotonic() - self._last >= _REDRAW / 2:
-            self._erase()
-            self._draw()
-            self.stream.flush()
-
-    def _erase(self) -> None:
-        if self._drawn:
-            self.stream.write(f"\x1b[{self._drawn}F\x1b[J")
-            self._drawn = 0
-
-    def _draw(self) -> None:
-        if not self.live:
-            return
-        now = time.monotonic()
-        # What scrolls off the top can't be erased again.
-        shown = list(self._running.items())[: shutil.get_terminal_size().lines - 1]
-        for image, running in shown:
-            step = _step(running.step) if running.step else "…"
-            self.stream.write(self._fitted(image, step, now - running.began) + "\n")
-        self._drawn = len(shown)
-        self._last = now
-
-
-def _step(event: BuildEvent) -> str:
-    counter = f"{event.number}/{event.total}  " if event.total else ""
-    return counter + report.shortened(event.step)
 
 
 class Reporter:
