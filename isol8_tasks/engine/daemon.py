@@ -205,7 +205,7 @@ class DockerEngine:
         return registry.fetch(self._connection, repository, digest)
 
     def forget_builds(self, keep: int) -> None:
-        """Let the builder's cache be no larger than `keep` bytes; what was used last stays."""
+        """Let the builder's cache be no larger than `keep` bytes: what was used last stays, and what images have."""
         from isol8_tasks.engine import upkeep  # noqa: PLC0415 - as above
 
         upkeep.forget_builds(self._connection, keep)
