@@ -53,28 +53,33 @@ def request(  # noqa: PLR0913 - all but three are named by the caller
     *,
     mark: str,
     whole: bool,
+    patience: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> RunRequest:
-    """Return what to run; `whole` asks for the files of names, without which a container starts sooner."""
+    """Return what to run; `whole` asks for the files of names, without which a container starts sooner.
+
+    With `patience` everything in it may take so many times as long.
+    """
     program = _text(PROBES[runtime])
     return RunRequest(
         image=image,
         command=("sh", "-c", _text("image.sh"), "sh", mark, runtime, program, *items),
-        environment=environment or {},
-        seconds=SECONDS + SECONDS_PER_ITEM * len(items),
+        environment={**(environment or {}), _SECONDS: str(SECONDS_PER_PACKAGE * patience)},
+        # A little more than each package has, so that what hangs is told by its name.
+        seconds=SECONDS * patience + (SECONDS_PER_PACKAGE * patience + 2) * len(items),
         resolver=whole,
         folders=CLOSED,
     )
 
 
-def upstream_request(image: str, *, mark: str) -> RunRequest:
+def upstream_request(image: str, *, mark: str, patience: int = 1) -> RunRequest:
     """Return what to run in an upstream image, which has no user of ours: only the modes of its files count."""
     return RunRequest(
         image=image,
         command=("sh", "-c", _text("image.sh"), "sh", mark, "none", ""),
         user="100:101",
         entrypoint=(),
-        seconds=SECONDS,
+        seconds=SECONDS * patience,
         resolver=False,
         folders=CLOSED,
     )
@@ -119,6 +124,7 @@ CLOSED: Final = ("/root",)
 """What the upstream images close to others. It is listed in any case, since a container more costs more than that."""
 SECONDS: Final = 60
 """How long the look itself may take on a machine that is busy with builds."""
-SECONDS_PER_ITEM: Final = 32
-"""A little more than the probes give each package."""
+SECONDS_PER_PACKAGE: Final = 30
+"""How long a package may take until it is loaded."""
+_SECONDS: Final = "ISOL8_CHECK_SECONDS"
 _MODE: Final = r"([0-9a-f]{4,6}) (/.*)"

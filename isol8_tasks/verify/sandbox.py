@@ -3,9 +3,9 @@
 import re
 import secrets
 import threading
-from collections.abc import Iterator
+from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.engine.containers import (
@@ -24,7 +24,12 @@ from isol8_tasks.verify.findings import (
     CommandHung,
     CommandOutput,
     Finding,
+    LookBroken,
+    LookHung,
     NotStarted,
+    PackageUnusable,
+    RuntimeBroken,
+    SignalsLost,
     output,
     render,
 )
@@ -71,7 +76,19 @@ class Verifier:
     _mutex: threading.Lock = field(factory=threading.Lock, init=False)
 
     def verify(self, subject: Subject) -> Verdict:
-        """Run every check of an image; an EngineError means that the engine failed, not the image."""
+        """Run every check of an image; an EngineError means that the engine failed, not the image.
+
+        What a busy machine may be to blame for is looked at again, with more time, before it is held against an image.
+        """
+        verdict = self._looked(subject, patience=1)
+        if any(isinstance(each, _OF_A_BUSY_MACHINE) for each in verdict.findings):
+            verdict = self._looked(subject, patience=_PATIENCE)
+        if any(isinstance(each, NotStarted) for each in verdict.findings):
+            return verdict
+        tried = (self._run(subject.image, check) for check in subject.checks)
+        return evolve(verdict, findings=(*verdict.findings, *(found for found in tried if found is not None)))
+
+    def _looked(self, subject: Subject, *, patience: int) -> Verdict:
         mark = secrets.token_hex(8)
         ecosystem = ECOSYSTEMS[RUNTIMES[subject.runtime].ecosystem]
         items = tuple(map(ecosystem.item, subject.packages))
@@ -82,10 +99,11 @@ class Verifier:
             mark=mark,
             # Without packages nothing looks a name up.
             whole=bool(items),
+            patience=patience,
             environment=_environment(subject.registry),
         )
         try:
-            finished = self.engine.run(request)
+            finished = self._finished(request)
         except NotStartedError as error:
             return Verdict(findings=(NotStarted(reason=error.reason),))
         look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
@@ -94,11 +112,16 @@ class Verifier:
         )
         if loose := self._loose(subject.image, look, finished):
             findings += loose_files(loose, self._known(subject.upstream))
-        for check in subject.checks:
-            findings += self._run(subject.image, check)
         return Verdict(
             findings=tuple(findings), release=look.release, packages=inventory(subject.runtime, look)
         )
+
+    def _finished(self, request: RunRequest) -> Finished:
+        """Run a container; a start that is refused is tried once more, since an engine with much to do fails some."""
+        try:
+            return self.engine.run(request)
+        except NotStartedError:
+            return self.engine.run(request)
 
     def _loose(self, image: str, look: Look, finished: Finished) -> set[tuple[str, int]]:
         listed = finished.modes
@@ -120,28 +143,36 @@ class Verifier:
         return frozenset()
 
     def _look_upstream(self, reference: str) -> frozenset[tuple[str, int]] | None:
-        mark = secrets.token_hex(8)
-        try:
-            finished = self.engine.run(probe.upstream_request(reference, mark=mark))
-        except (NoSuchImageError, NotStartedError):
-            return None
-        look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
+        for patience in (1, _PATIENCE):
+            mark = secrets.token_hex(8)
+            try:
+                finished = self._finished(probe.upstream_request(reference, mark=mark, patience=patience))
+            except (NoSuchImageError, NotStartedError):
+                return None
+            look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
+            if look.status is not None:
+                break
         return frozenset(self._loose(reference, look, finished))
 
-    def _run(self, image: str, check: UserCheck) -> Iterator[Finding]:
+    def _run(self, image: str, check: UserCheck) -> Finding | None:
+        """Run a check of the user's own; what may be late, or cut short, on a busy machine has a second try."""
+        found = self._tried(image, check)
+        return self._tried(image, check) if isinstance(found, CommandHung | CommandOutput) else found
+
+    def _tried(self, image: str, check: UserCheck) -> Finding | None:
         command = check.command
         try:
-            finished = self.engine.run(RunRequest(image=image, command=command, seconds=check.timeout))
+            finished = self._finished(RunRequest(image=image, command=command, seconds=check.timeout))
         except NotStartedError as error:
-            yield NotStarted(reason=error.reason)
-            return
+            return NotStarted(reason=error.reason)
         text = finished.output.decode("utf-8", "replace")
         if finished.exit is None:
-            yield CommandHung(command=command, seconds=check.timeout, output=text)
-        elif finished.exit != check.exit:
-            yield CommandExit(command=command, expected=check.exit, exit=finished.exit, output=text)
-        elif not re.search(check.output, text):
-            yield CommandOutput(command=command, pattern=check.output, output=text)
+            return CommandHung(command=command, seconds=check.timeout, output=text)
+        if finished.exit != check.exit:
+            return CommandExit(command=command, expected=check.exit, exit=finished.exit, output=text)
+        if not re.search(check.output, text):
+            return CommandOutput(command=command, pattern=check.output, output=text)
+        return None
 
 
 def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
@@ -162,3 +193,7 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
 def _environment(registry: str) -> dict[str, str]:
     """Name the registry without a user's name and password, which don't count and are nobody's business in there."""
     return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
+
+
+_OF_A_BUSY_MACHINE: Final = (LookHung, LookBroken, RuntimeBroken, SignalsLost, PackageUnusable)
+_PATIENCE: Final = 2

@@ -47,6 +47,7 @@ REPOSITORY = "isol8testverify"
 MODULES = "/usr/local/lib/node_modules"
 # A shell has no handler for the signal, so that the kernel keeps it from the first process.
 DEAF_TINI = "RUN printf '#!/bin/sh\\nshift\\n\"$@\" &\\nwait $!\\n' > /opt/tini && chmod 755 /opt/tini"
+LOUD = "for (const fd of [1, 2]) for (let i = 0; i < 300; i++) require('fs').writeSync(fd, 'x'.repeat(9999))"
 NESTED = "RUN mkdir -p /srv/a/b && touch /srv/a/b/x"
 EXAMPLE = parse_config((CHECKOUT / "examples" / "deps.toml").read_text(), "deps.toml").dependencies
 UPSTREAM = ("alpine:3.21",)
@@ -163,6 +164,8 @@ class TestGood:
                 "esm@^1",
             ),
             ("node", _module("cjs", "exports.x = 1"), "cjs@1.2.x"),
+            ("node", _module("loud", LOUD), "loud"),
+            ("bun", _module("loud", LOUD, main="index.js"), "loud"),
             ("node", _module("@types/x", None, types="index.d.ts", main=""), "@types/x"),
             ("node", _module("cli", "console.log(1); process.exit(0)", bin="index.js"), "cli"),
             ("node", _module("t", None, exports={".": {"types": "./index.d.ts"}}), "t"),
@@ -186,6 +189,8 @@ class TestGood:
                 "python that prints",
                 "ESM with top-level await",
                 "CommonJS",
+                "much output",
+                "much output in bun",
                 "types only",
                 "program",
             ),
@@ -318,6 +323,26 @@ class TestBad:
         assert finding.use == use
         assert said in finding.output
 
+    @pytest.mark.parametrize(
+        ("runtime", "source"),
+        [
+            ("python", "import time; time.sleep({})"),
+            ("node", "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000 * {})"),
+            ("bun", "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000 * {})"),
+        ],
+        ids=["python", "node", "bun"],
+    )
+    def test_time_to_load(
+        self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch, runtime: str, source: str
+    ) -> None:
+        """Who is late is given twice the time, as a busy machine makes good packages late; who hangs is refused."""
+        monkeypatch.setattr("isol8_tasks.verify.probe.SECONDS_PER_PACKAGE", 4)
+        install = _dist if runtime == "python" else _module
+        assert verify(runtime, install("late", source.format(5)), "late").findings == ()
+        (found,) = verify(runtime, install("hangs", source.format(600)), "hangs").findings
+        assert isinstance(found, PackageUnusable)
+        assert found.use.endswith("did not end")
+
     def test_a_package_that_import_does_not_find(self, verify: Callable[..., Verdict]) -> None:
         """A package is no use to programs that `import` it if Node looks elsewhere."""
         steps = f"{_module('mine', 'exports.x = 1')} && rm /node_modules"
@@ -377,7 +402,7 @@ class TestBad:
         monkeypatch.setattr("isol8_tasks.verify.probe.SECONDS", 2)
         begin = time.monotonic()
         steps = "RUN rm /bin/cat && printf '#!/bin/sh\\nsleep 600\\n' > /bin/cat && chmod 755 /bin/cat"
-        assert verify("bash", steps).findings == (LookHung(seconds=2, output=""),)
+        assert verify("bash", steps).findings == (LookHung(seconds=4, output=""),)
         assert time.monotonic() - begin < 60
 
 

@@ -35,7 +35,7 @@ deno)
     grep -rhs '^// denoCacheMetadata=' "$DENO_DIR/remote"
     for item; do
         printf 'import %s;\n' "$item" >/sandbox/item.mjs
-        timeout -s KILL 30 deno run --allow-all --cached-only --no-prompt /sandbox/item.mjs >/sandbox/output 2>&1 </dev/null
+        timeout -s KILL "$ISOL8_CHECK_SECONDS" deno run --allow-all --cached-only --no-prompt /sandbox/item.mjs >/sandbox/output 2>&1 </dev/null
         section "item $?"
         tail -n 20 /sandbox/output
     done

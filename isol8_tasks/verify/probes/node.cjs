@@ -5,13 +5,15 @@ const path = require("node:path");
 const { spawnSync } = require("node:child_process");
 
 const ROOTS = ["/usr/local/lib/node_modules", "/usr/lib/node_modules"];
-const SECONDS = 30;
+const SECONDS = Number(process.env.ISOL8_CHECK_SECONDS);
 const INDEX = ["index.js", "index.json", "index.node", "index.mjs", "index.ts"];
 const CONDITIONS = ["node", "node-addons", "module-sync", "require", "import", "default", ...(process.versions.bun ? ["bun", "module"] : [])];
 const TYPES = /\.d\.[cm]?ts$/;
 // An ending that nothing of JavaScript's has, as of a style sheet.
 const DATA = /\.(?![cm]?[jt]sx?$|node$|wasm$)[A-Za-z0-9]+$/;
 const PROGRAMS = 3;
+// What says more than this is ended by the runtime.
+const LONGEST = 64 * 1024 * 1024;
 // Bun looks for a missing package on the network for minutes before it says that there is none.
 const OPTIONS = process.versions.bun ? ["--no-install"] : [];
 const LOADER = `
@@ -101,7 +103,7 @@ function commandOf(file) {
 function started(files) {
   const begun = files.slice(0, PROGRAMS).map((file) => {
     const [program, ...words] = commandOf(file);
-    const done = (word) => spawnSync(program, [...words, word], { cwd: "/sandbox", timeout: 5000, killSignal: "SIGKILL", stdio: "ignore" });
+    const done = (word) => spawnSync(program, [...words, word], { cwd: "/sandbox", timeout: (SECONDS * 1000) / 6, killSignal: "SIGKILL", stdio: "ignore" });
     const first = done("--version");
     const broken = (first.error && first.error.code !== "ETIMEDOUT") || [126, 127].includes(first.status);
     return { file, broken, speaks: !broken && (first.status === 0 || done("--help").status === 0) };
@@ -127,7 +129,7 @@ function looked(item, number) {
   const begin = Date.now();
   const part = item.name + result.entry.slice(1);
   const done = spawnSync(process.execPath, [...OPTIONS, "/sandbox/loader.mjs", part, answer], {
-    cwd: "/sandbox", timeout: SECONDS * 1000, killSignal: "SIGKILL", stdio: ["ignore", "pipe", "pipe"],
+    cwd: "/sandbox", timeout: SECONDS * 1000, killSignal: "SIGKILL", stdio: ["ignore", "ignore", "pipe"], maxBuffer: LONGEST,
   });
   result.loaded = fs.existsSync(answer) ? JSON.parse(fs.readFileSync(answer, "utf8")) : {};
   result.ended = Date.now() - begin >= SECONDS * 1000 ? "hung" : String(done.status ?? done.signal);

@@ -14,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SECONDS = 30
 NOT_MEANT = {
     "test",
     "tests",
@@ -146,7 +145,7 @@ def imported(names: list[str]) -> str:
         os._exit(0)
     os.close(writer)
     every = f"import {', '.join(names)}"
-    ready, _, _ = select.select([reader], [], [], SECONDS)
+    ready, _, _ = select.select([reader], [], [], float(os.environ["ISOL8_CHECK_SECONDS"]))
     text = os.read(reader, 65536) if ready else b""
     os.close(reader)
     if not ready:

@@ -84,6 +84,7 @@ class TestLooked:
     @pytest.fixture(name="place")
     def make_place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """Give a folder that modules are imported from."""
+        monkeypatch.setenv("ISOL8_CHECK_SECONDS", "30")
         monkeypatch.syspath_prepend(str(tmp_path))
         return tmp_path
 
@@ -126,7 +127,7 @@ class TestLooked:
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
     def test_it_hangs(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is ended when its time is over."""
-        monkeypatch.setattr("isol8_tasks.verify.probes.python.SECONDS", 0.3)
+        monkeypatch.setenv("ISOL8_CHECK_SECONDS", "0.3")
         found = self._looked(place, "a", "import time; time.sleep(60)")
         assert found == {"problem": "import a_module did not end", "gone": []}
 

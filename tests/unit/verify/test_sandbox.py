@@ -14,8 +14,10 @@ from isol8_tasks.verify.findings import (
     CommandHung,
     CommandOutput,
     NotStarted,
+    OtherFirstProcess,
     PackageMissing,
     PrivilegedFile,
+    SignalsLost,
     WritableByAll,
 )
 from isol8_tasks.verify.sandbox import Subject, Verdict, Verifier, failure
@@ -42,6 +44,13 @@ V:1
 
 {mark} end 0 yes
 """
+HUNG = ""
+BROKEN_OFF = ANSWER.partition("{mark} end")[0]
+DEAF = ANSWER.replace("end 0 yes", "end 0 no")
+SILENT = ANSWER.replace("42 5.2", "")
+UNUSABLE = ANSWER.replace("{item}", "command /usr/bin/jq")
+MISSING = ANSWER.replace("{item}", "missing")
+OTHER_FIRST = ANSWER.replace("tini", "sh")
 CLOSED = "closed /root"
 SU = "89ed /bin/su"
 
@@ -103,17 +112,92 @@ class TestVerify:
 
         class Environments(Engine):
             def run(self, request: RunRequest) -> Finished:
-                environments.append(dict(request.environment))
+                environments.append(request.environment["NPM_CONFIG_REGISTRY"])
                 return super().run(request)
 
         subject = evolve(_subject(), registry="https://me:secret@npm.example/a@b/")
         Verifier(Environments(modes_of={"new": ""})).verify(subject)
-        assert environments == [{"NPM_CONFIG_REGISTRY": "https://npm.example/a@b/"}]
+        assert environments == ["https://npm.example/a@b/"]
 
     def test_not_started(self) -> None:
         """An image that can't be started is a finding, not an error of the engine."""
         verdict = Verifier(Engine(modes_of={"new": "no user"})).verify(_subject())
         assert verdict == Verdict(findings=(NotStarted(reason="no user"),))
+
+    def test_not_started_once(self) -> None:
+        """An engine with much to do fails to start one or the other container, and no image is blamed for that."""
+
+        @define
+        class Busy(Engine):
+            refused: int = 0
+
+            def run(self, request: RunRequest) -> Finished:
+                self.refused += 1
+                if self.refused % 2:
+                    raise NotStartedError("the engine did not start it: too busy", "too busy")
+                return super().run(request)
+
+        check = UserCheck(command=("a",))
+        busy = Busy(modes_of={"new": SU, "old": SU})
+        verdict = Verifier(busy).verify(_subject(check, upstream=("old",)))
+        assert verdict.findings == ()
+        assert busy.asked == ["run new", "run old", "run new"]
+
+    @pytest.mark.parametrize(
+        ("answers", "kinds", "seconds"),
+        [
+            ([HUNG, ANSWER], [], [92, 182]),
+            ([DEAF, ANSWER], [], [92, 182]),
+            ([SILENT, ANSWER], [], [92, 182]),
+            ([BROKEN_OFF, ANSWER], [], [92, 182]),
+            ([UNUSABLE, ANSWER], [], [92, 182]),
+            ([DEAF, DEAF], [SignalsLost], [92, 182]),
+            ([HUNG, DEAF], [SignalsLost], [92, 182]),
+            ([MISSING], [PackageMissing], [92]),
+            ([OTHER_FIRST], [OtherFirstProcess], [92]),
+        ],
+        ids=[
+            "hung",
+            "deaf",
+            "silent",
+            "broken off",
+            "unusable",
+            "twice deaf",
+            "hung and deaf",
+            "missing",
+            "first",
+        ],
+    )
+    def test_a_second_look(self, answers: list[str], kinds: list[type], seconds: list[float]) -> None:
+        """What a busy machine may do to a good image is held against none before a second look, with more time."""
+        asked: list[float] = []
+
+        class Busy(Engine):
+            def run(self, request: RunRequest) -> Finished:
+                answer = answers[len(asked)]
+                asked.append(request.seconds)
+                text = answer.format(mark=request.command[4], modes="", item="ok usr/bin/jq").encode()
+                return Finished(exit=0 if text else None, stdout=text, stderr=b"", output=text)
+
+        verdict = Verifier(Busy()).verify(_subject())
+        assert [type(each) for each in verdict.findings] == kinds
+        assert asked == seconds
+        assert verdict.packages == (Package(ecosystem="apk", name="musl", version="1"),)
+
+    def test_a_second_look_into_the_upstream_image(self) -> None:
+        """What a look that was cut short did not see there is not held against ours."""
+        asked: list[str] = []
+
+        class Busy(Engine):
+            def run(self, request: RunRequest) -> Finished:
+                asked.append(request.image)
+                if asked == ["new", "old"]:
+                    return Finished(exit=None, stdout=b"", stderr=b"", output=b"")
+                return super().run(request)
+
+        subject = _subject(upstream=("old",))
+        assert Verifier(Busy(modes_of={"new": SU, "old": SU})).verify(subject).findings == ()
+        assert asked == ["new", "old", "old"]
 
     def test_no_such_image(self) -> None:
         """An image that is not there is an error."""
@@ -209,6 +293,26 @@ class TestUserChecks:
 
         verdict = Verifier(Engine(modes_of={"new": ""}, finished=finished)).verify(_subject(check))
         assert list(verdict.findings) == expected
+
+    @pytest.mark.parametrize(
+        ("code", "printed", "kinds", "tries"),
+        [
+            (None, b"", [], 2),
+            (0, b"", [], 2),
+            (1, b"fine", [CommandExit], 1),
+        ],
+        ids=["hung", "no output", "another exit code"],
+    )
+    def test_a_second_try(self, *, code: int | None, printed: bytes, kinds: list[type], tries: int) -> None:
+        """What was too late on a busy machine has another try."""
+        answers = [
+            Finished(exit=each, stdout=b"", stderr=b"", output=text)
+            for each, text in ((code, printed), (0, b"fine"))
+        ]
+        engine = Engine(modes_of={"new": ""}, finished=lambda _: answers.pop(0))
+        verdict = Verifier(engine).verify(_subject(UserCheck(command=("a",), output="fine")))
+        assert [type(each) for each in verdict.findings] == kinds
+        assert len(answers) == 2 - tries
 
     def test_each_runs(self) -> None:
         """One that fails does not keep the others from running."""
