@@ -14,7 +14,7 @@ from tests.integration.nights import SEED, simulate
 
 @pytest.mark.skipif("ISOL8_NIGHTS" not in os.environ, reason="takes minutes; ISOL8_NIGHTS=1 has it run")
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="private engines need root on Linux")
-def test_four_nights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_five_nights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each does what its drift asks for and no more: a broken update, an outage and a kill among them."""
     monkeypatch.setenv("DOCKER_HOST", os.environ.get("DOCKER_HOST", ""))
     monkeypatch.setenv("ISOL8_LAB_CACHE", os.environ.get("ISOL8_LAB_CACHE", ""))
@@ -22,6 +22,17 @@ def test_four_nights(monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory(prefix="isol8-nights-") as folder:
         found = simulate(Path(folder), nights=5, seed=SEED, every=0)
     assert found.problems == [], table(found.rows)
+
+
+def test_the_short_script() -> None:
+    """Five nights have a broken update, an outage and a kill, and leave nothing in the end."""
+    evenings = script(5, SEED)
+    assert [each.ending for each in evenings] == ["", "registry out", "killed while promoting", ""]
+    assert sum(drift.broken for each in evenings for drift in each.drifts) == 1
+    left: tuple[Drift, ...] = ()
+    for each in evenings:
+        left = due(each, left).later
+    assert left == ()
 
 
 def test_the_script_is_the_same_every_time() -> None:
