@@ -23,6 +23,8 @@ from isol8_tasks.redact import redact
 
 _ERROR_STATUS: Final = 400
 _PING_SECONDS: Final = 10
+_LISTINGS: Final = 5
+_NOT_FOUND: Final = 404
 _ANSWER_SECONDS: Final = 300
 _PIECE_BYTES: Final = 65536
 
@@ -100,6 +102,16 @@ class Connection:
         """Return what the engine said of itself, asking at most once."""
         with self._mutex:
             return self._hello or self.greet()
+
+    def list(self, path: str, what: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """Ask for a list, again where something goes away meanwhile: containerd's store then refuses all of it."""
+        for _ in range(_LISTINGS - 1):
+            try:
+                return self.call("GET", path, what, params)
+            except RefusedError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+        return self.call("GET", path, what, params)
 
     def call(  # noqa: PLR0913 - one for each part of a request
         self,

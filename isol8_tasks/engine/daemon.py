@@ -69,7 +69,7 @@ class DockerEngine:
 
     def images(self) -> tuple[ObservedImage, ...]:
         """List every image that has a tag, in one call to the engine."""
-        found = self._connection.call("GET", "/images/json", "list its images", QUERY)
+        found = self._connection.list("/images/json", "list its images", QUERY)
         return tagged(found, podman=self._connection.hello().podman)
 
     def inspect(self, reference: str) -> ImageDetail | None:

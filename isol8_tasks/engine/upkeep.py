@@ -44,7 +44,7 @@ class UpkeepEngine(ImageEngine, Protocol):
 def nameless(connection: Connection) -> tuple[ObservedImage, ...]:
     """Do what UpkeepEngine.nameless promises."""
     filters = json.dumps({"dangling": ["true"], "label": [_LABEL]})
-    found = connection.call("GET", "/images/json", "a list of images without a tag", {"filters": filters})
+    found = connection.list("/images/json", "list its images without a tag", {"filters": filters})
     return tuple(
         ObservedImage(
             id=entry["Id"],
@@ -58,13 +58,13 @@ def nameless(connection: Connection) -> tuple[ObservedImage, ...]:
 
 def used(connection: Connection) -> frozenset[str]:
     """Do what UpkeepEngine.used promises."""
-    found = connection.call("GET", "/containers/json", "a list of containers", {"all": "1"})
+    found = connection.list("/containers/json", "list its containers", {"all": "1"})
     return frozenset(str(entry["ImageID"]) for entry in found)
 
 
 def disk(connection: Connection) -> Disk:
     """Do what UpkeepEngine.disk promises."""
-    found = connection.call("GET", "/system/df", "how much room it takes")
+    found = connection.list("/system/df", "tell how much room it takes")
     return Disk(
         images=int(found.get("LayersSize") or 0),
         cache=sum(_size(entry) for entry in found.get("BuildCache") or () if not entry.get("Shared")),
@@ -73,7 +73,7 @@ def disk(connection: Connection) -> Disk:
 
 def forget_builds(connection: Connection, keep: int) -> None:
     """Do what UpkeepEngine.forget_builds promises."""
-    found = connection.call("GET", "/system/df", "what its builder keeps", {"type": "build-cache"})
+    found = connection.list("/system/df", "tell what its builder keeps", {"type": "build-cache"})
     ids = stranded(found.get("BuildCache") or ())
     for start in range(0, len(ids), _AT_ONCE):
         _prune(connection, {"id": [f"^({'|'.join(ids[start : start + _AT_ONCE])})$"]})

@@ -51,6 +51,21 @@ class TestPing:
         assert engine.paths() == ["GET /_ping", "GET /images/json", "GET /images/json"]
         assert client.version() == "20.10.24"
 
+    @pytest.mark.parametrize("refusals", [1, 4, 5])
+    def test_an_image_that_goes_away_meanwhile(self, engine: Engine, refusals: int) -> None:
+        """The engine refuses the whole list for it, and is asked again, though not for ever."""
+        refused = [(404, {"message": "content digest sha256:1: not found"})] * refusals
+
+        def answer(handler: Handler) -> None:
+            handler._send(*(refused.pop() if refused else (200, [{"Id": "1", "RepoTags": ["a:b"]}])))  # noqa: SLF001
+
+        engine.answers["GET /images/json"] = answer
+        if refusals < 5:
+            assert [image.id for image in engine.client().images()] == ["1"]
+            return
+        with pytest.raises(EngineError, match="did not list its images: content digest sha256:1: not found"):
+            engine.client().images()
+
     def test_no_engine_is_told_with_its_fix(self, tmp_path: Path) -> None:
         """The message is the diagnosis of the endpoint."""
         endpoint = Endpoint(url=f"unix://{tmp_path}/none", why="private engine")
