@@ -17,19 +17,18 @@ settings.load_profile("calm")
 
 UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 LONGEST = (
-    "test_refresh", "test_graph", "test_verify", "test_lock", "test_many", "test_nights", "test_poller",
-    "test_registry", "test_keeping", "test_lab", "test_refresh_command", "test_sources", "test_fuzz", "test_images",
-    "test_cli", "test_rejected", "test_named", "test_load", "test_proxy", "test_selection",
+    # It empties the builder's cache, which takes long once there is much in it.
+    "test_engine_contract",
+    "test_refresh", "test_verify", "test_load", "test_lock", "test_closure", "test_graph", "test_keeping",
+    "test_registry", "test_limits", "test_targets", "test_fuzz", "test_many", "test_poller", "test_lab", "test_cli",
+    "test_sources", "test_images", "test_refresh_command", "test_nights", "test_rejected", "test_named",
+    "test_clients", "test_proxy", "test_selection",
 )  # fmt: skip
 """The files that take most of the time, so that no worker begins one of them when the other is done with all."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let workers share out files, and those of the filter by runtime too, beginning with the longest."""
-    for item in items:
-        call = getattr(item, "callspec", None)
-        runtime = call.params.get("filters", "") if call else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {runtime}".strip()))
+    """Let workers, which share out whole files, begin with the longest."""
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 

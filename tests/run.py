@@ -15,7 +15,7 @@ from tests.integration.engines import ENGINES
 WHOLE = ["tests/unit", "tests/integration"]
 SIDE_BY_SIDE = "-n2"
 """As the first argument: two workers, each with an engine of its own, as one run at a time works on an engine."""
-WORKERS = [SIDE_BY_SIDE, "--dist=loadgroup", "--no-loadscope-reorder"]
+WORKERS = [SIDE_BY_SIDE, "--dist=loadfile", "--no-loadscope-reorder"]
 SECOND = Path(".isol8", "second-engine")
 
 

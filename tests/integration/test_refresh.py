@@ -24,7 +24,7 @@ from tests.integration.refreshing import (
 from tests.integration.world import World
 
 DAY = dt.timedelta(days=1)
-CUT_EVERY = int(os.environ.get("ISOL8_CUT_EVERY", "7"))
+CUT_EVERY = int(os.environ.get("ISOL8_CUT_EVERY", "11"))
 """A refresh is cut off before a change, and again so many later; 1 is before each, which takes long."""
 
 
@@ -131,8 +131,7 @@ class TestNews:
         assert night().rebuilt == set()
         tags = tags_of(docker_api, home.repository)
         world.forget()
-        own, _ = min(timed_refresh(home) for _ in range(3))
-        assert own <= 3
+        assert any(timed_refresh(home)[0] <= 3 for _ in range(3))
         assert set(tags_of(docker_api, home.repository)) == set(tags)
         assert not [path for source in world.traffic.values() for path in source.paths if _is_package(path)]
         assert home.doit("refresh", "--quiet").out == ""
