@@ -51,7 +51,13 @@ def world(base_images: Mapping[str, str], start_container: Callable[..., str], e
         dns=[NAMESERVER],
         dns_search=[SEARCH],
         extra_hosts=KNOWN,
-        sysctls={"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv4.ip_unprivileged_port_start": "0"},
+        sysctls={
+            "net.ipv6.conf.all.disable_ipv6": "0",
+            "net.ipv4.ip_unprivileged_port_start": "0",
+            # Each request to a server has a port of its own for a minute, and a fast machine makes 60,000 in two.
+            "net.ipv4.ip_local_port_range": "10000 65535",
+            "net.ipv4.tcp_tw_reuse": "1",
+        },
     )
     done = execute(
         container, "sh", "-c", "timeout 10 sh -c 'until nc -z 127.0.0.1 9900; do sleep 0.05; done'"

@@ -48,7 +48,10 @@ async def answered(reader: StreamReader, number: int, total: int) -> bool:
     """Tell whether the next answer is that of a request."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-    told = json.loads(await reader.readexactly(length))
+    body = (await reader.readexactly(length)).decode()
+    if not body.startswith("["):
+        raise ValueError(f"request {number}: {head}{body}")
+    told = json.loads(body)
     return bool(told[1] == f"/{number}" and told[4] == total)
 
 
