@@ -8,6 +8,7 @@ from attrs import define
 
 from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import ConfigError, Isol8Error, VerifyFailedError
+from isol8_tasks.freshness.notice import AT_ONCE
 from isol8_tasks.freshness.packages import differences, installed, installed_resolution
 from isol8_tasks.inventory import Package, decode
 from isol8_tasks.locks import Lock, LockedImage, parse_lock, render_lock
@@ -35,7 +36,7 @@ def write_lock(session: Session) -> tuple[str, ...]:
             f"{', '.join(f'{session.repository}:{name}' for name in waiting)}: not up to date, and a lock is of images "
             "as they are; build first: doit setup"
         )
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         images = dict(
             zip(
                 (spec.name for spec in specs),
@@ -225,5 +226,3 @@ def _read_if_there(session: Session) -> Lock | None:
 
 
 _SETTLED: Final = frozenset({"up-to-date", "held"})
-_AT_ONCE: Final = 8
-"""How many images are asked about at the same time: most of it is waiting for the network."""

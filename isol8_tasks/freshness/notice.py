@@ -52,7 +52,7 @@ def notice(question: Question, engine: "Engine", ask_packages: AskPackages) -> t
     there = [spec for spec in question.specs if question.observed.record(spec.name) is not None]
     names = {spec.name for spec in there}
     references = {reference for spec in there if spec.parent is None for reference, _ in spec.inputs.upstream}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         digests = {each: pool.submit(engine.remote_digest, each) for each in sorted(references)}
         # On a base that is not there nothing can be asked: it is built first, and what stands on it is resolved then.
         packages = {
@@ -142,5 +142,5 @@ def _first_line(error: Isol8Error) -> str:
     return str(error).partition("\n")[0]
 
 
-_AT_ONCE: Final = 8
+AT_ONCE: Final = 8
 """How many sources are asked at the same time: most of it is waiting for the network."""

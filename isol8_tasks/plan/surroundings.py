@@ -46,15 +46,15 @@ class Surroundings:
 
     def tell_all(self) -> None:
         """Take all that is set for told, as it is by a stage whose every step counts."""
-        self._all()
+        self._tell()
 
     def before(self, keyword: str) -> list[Step]:
         """Return the steps that lead from what was told last to what an instruction finds set."""
         if keyword == "RUN":
-            return self._all()
+            return self._tell()
         return self._other("USER") if keyword == "WORKDIR" else []
 
-    def _all(self) -> list[Step]:
+    def _tell(self) -> list[Step]:
         now = tuple(self._variables.values())
         same = 0
         while same < min(len(now), len(self._told)) and now[same][:3] == self._told[same][:3]:

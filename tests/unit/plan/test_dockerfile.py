@@ -1,6 +1,6 @@
 """What a target is built of: exactly that, as BuildKit shows by what it takes from its cache."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -88,6 +88,15 @@ def _copied(steps: str, run: str = "RUN b\n") -> str:
     return f"FROM a AS x\n{steps}{run}FROM c\nCOPY --from={'y' if 'AS y' in steps else 'x'} /d /d\n"
 
 
+def _in_copied(
+    where: str, cases: Iterable[tuple[str, str, str]], run: str = "RUN b\n"
+) -> dict[str, tuple[str, str, None]]:
+    """Return cases of the tables below: the name of each, and the steps of such a stage before and after an edit."""
+    return {
+        f"{name} {where}": (_copied(before, run), _copied(after, run), None) for name, before, after in cases
+    }
+
+
 SAME = {
     "trailing blanks": (ONE, ONE.replace("\nCMD", "  \t\nCMD"), None),
     "case": (ONE, ONE.replace("RUN", "  run").replace("AS", "as"), None),
@@ -110,9 +119,9 @@ SAME = {
         "FROM a AS x\nARG N\nRUN b\nFROM c\nCOPY --from=x /d /d\n",
         None,
     ),
-    **{
-        f"{name} in a stage copied from": (_copied(before), _copied(after), None)
-        for name, before, after in (
+    **_in_copied(
+        "in a stage copied from",
+        (
             ("ARG twice", "ARG A=1\n", "ARG A=1\nARG A=1\n"),
             ("ENV twice", "ENV A=1\n", "ENV A=1\nENV A=1\n"),
             ("USER twice", "USER root\n", "USER root\nUSER root\n"),
@@ -123,22 +132,19 @@ SAME = {
             ("ENV in one", "ENV A=1 B=2\n", "ENV A=1\nENV B=2\n"),
             ("ARG in one", "ARG A=1 B=2\n", "ARG A=1\nARG B=2\n"),
             ("USER before another", "USER 1\nWORKDIR /w\nUSER 2\n", "USER 1\nWORKDIR /w\nUSER 3\nUSER 2\n"),
-        )
-    },
-    **{
-        f"{name} before a COPY in a stage copied from": (
-            _copied(before, run=""),
-            _copied(after, run=""),
-            None,
-        )
-        for name, before, after in (
+        ),
+    ),
+    **_in_copied(
+        "before a COPY in a stage copied from",
+        (
             ("ENV", "COPY e f\n", "ENV A=1\nCOPY e f\n"),
             ("USER", "COPY e f\n", "USER 1\nCOPY e f\n"),
             ("SHELL", "WORKDIR /w\n", 'SHELL ["s"]\nWORKDIR /w\n'),
             ("order of ARG and ENV", "ARG A=1\nENV B=2\nCOPY e f\n", "ENV B=2\nARG A=1\nCOPY e f\n"),
             ("ARG of an ARG", "ARG A=1\nARG B=$A\nCOPY e f\n", "ARG A=2\nARG B=$A\nCOPY e f\n"),
-        )
-    },
+        ),
+        run="",
+    ),
     "ENV of the target's stage in one copied from": (BESIDE, BESIDE.replace("RUN s", "ENV A=1\nRUN s"), None),
     "a quoted here-document of a stage copied from": (
         _copied("ARG A=1\nCOPY <<'E' f\n$A\nE\n", run=""),
@@ -226,9 +232,9 @@ STALE = {
     "command": (ONE, ONE.replace('"sh"', '"ash"'), None),
     "command as text": (ONE, ONE.replace('["sh"]', "sh"), None),
     "one more step": (ONE, ONE + "LABEL a=b\n", None),
-    **{
-        f"{name} in a stage copied from": (_copied(before), _copied(after), None)
-        for name, before, after in (
+    **_in_copied(
+        "in a stage copied from",
+        (
             ("order of ARG", "ARG A=1\nARG B=2\n", "ARG A=1\nARG B=2\nARG A=1\n"),
             ("order of ENV", "ENV A=1\nENV B=2\n", "ENV A=1\nENV B=2\nENV A=1\n"),
             ("order of ARG and ENV", "ARG A=1\nENV B=2\n", "ENV B=2\nARG A=1\n"),
@@ -238,8 +244,8 @@ STALE = {
             ("ENV that changes later", "ENV A=1\nENV A=2\nRUN e\n", "ENV A=1\nRUN e\nENV A=2\n"),
             ("USER of a WORKDIR", "USER 1\nWORKDIR /w\nUSER 2\n", "USER 2\nWORKDIR /w\n"),
             ("ENV of a stage that it stands on", "ENV A=1\nFROM x AS y\n", "ENV A=2\nFROM x AS y\n"),
-        )
-    },
+        ),
+    ),
     "default in a here-document of a stage copied from": (
         _copied("ARG A=1\nCOPY <<E f\n$A\nE\n", run=""),
         _copied("ARG A=2\nCOPY <<E f\n$A\nE\n", run=""),
