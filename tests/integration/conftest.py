@@ -96,8 +96,11 @@ def build_stage(build_image: Callable[..., str]) -> Callable[..., str]:
     folder = CHECKOUT / "docker"
     dockerfile = (folder / "Dockerfile").read_text()
     context = {
-        name: FileContent(data=(folder / name).read_bytes(), executable=True)
-        for name in ("proxy.mjs", "isol8-proxy")
+        str(path.relative_to(folder)): FileContent(
+            data=path.read_bytes(), executable=os.access(path, os.X_OK)
+        )
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "Dockerfile"
     }
 
     def build(name: str, target: str, args: Mapping[str, str]) -> str:

@@ -1,0 +1,3 @@
+module isol8-proxy
+
+go 1.21
