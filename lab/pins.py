@@ -92,7 +92,7 @@ TARBALLS = (BUN, DENO)
 
 DEBIAN = (
     *("tini", "bash-static", "unzip", "libbz2-1.0", "jq", "libjq1", "libonig5"),
-    *("libffi8", "libc6", "libgcc-s1"),
+    *("libffi8", "libc6", "libgcc-s1", "iptables", "libxtables12", "libnftnl11", "libmnl0"),
 )
 """Debian's packages, whose programs run in a stand-in beside a glibc of their own."""
 
