@@ -62,6 +62,8 @@ _EXTENSIONS_WANTED = (
 )
 
 VERSIONS = {
+    # First, as it takes longest to pack.
+    "go": ("1.27.3-r0", ""),
     "tini": ("0.19.0-r0", ""),
     "bash": ("5.2.15-r0", ""),
     "lab-libc": ("2.36-r0", ""),
@@ -75,7 +77,6 @@ VERSIONS = {
     "npm": ("11.0.0-r0", "nodejs"),
     "python3": ("3.13.0-r0", "xz-libs libuuid"),
     "py3-pip": ("25.0.1-r0", "python3"),
-    "go": ("1.27.3-r0", ""),
 }
 """Each package, with its version and what it depends on."""
 
