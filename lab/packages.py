@@ -63,7 +63,7 @@ _EXTENSIONS_WANTED = (
 
 VERSIONS = {
     # First, as it takes longest to pack.
-    "go": ("1.27.3-r0", ""),
+    "go": ("1.23.9-r0", ""),
     "tini": ("0.19.0-r0", ""),
     "bash": ("5.2.15-r0", ""),
     "lab-libc": ("2.36-r0", ""),
