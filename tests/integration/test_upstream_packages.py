@@ -1,8 +1,9 @@
 """Packages that the Dockerfile takes from Alpine's repository do what it takes them for, in a stand-in too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import docker
+import pytest
 
 from isol8_tasks.engine import FileContent
 
@@ -53,6 +54,15 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /dial .
 FROM alpine:3.21
 COPY --from=build /dial /usr/local/bin/dial
 """
+RULES = (
+    "-A OUTPUT -o lo -j ACCEPT",
+    "-A OUTPUT -m state --state ESTABLISHED,RELATED -j ACCEPT",
+    "-A OUTPUT -p tcp -d 127.0.0.1 --dport 8118 -m owner --uid-owner 100 -j ACCEPT",
+    "-A OUTPUT -m owner --uid-owner 100 -j DROP",
+)
+"""What isol8's clients restrict user sandbox with."""
+
+IPTABLES = "FROM alpine:3.21\nRUN apk add --no-cache iptables\n"
 
 
 def output_of(api: docker.APIClient, image: str, *command: str) -> str:
@@ -72,3 +82,47 @@ def test_go_builds_a_static_program(build_image: Callable[..., str], docker_api:
     sources = {"go.mod": FileContent(data=b"module dial\n\ngo 1.23\n"), "main.go": FileContent(data=DIAL)}
     image = build_image("go", GO, sources)
     assert output_of(docker_api, image, "dial") == "<nil> true true true\n"
+
+
+@pytest.fixture
+def start(docker_api: docker.APIClient) -> Iterator[Callable[..., str]]:
+    """Give `start(image, command)`: the id of a container that may set rules, removed at the end."""
+    containers: list[str] = []
+
+    def run(image: str, command: str) -> str:
+        host = docker_api.create_host_config(
+            read_only=True, cap_add=["NET_ADMIN"], security_opt=["no-new-privileges"]
+        )
+        created = docker_api.create_container(image, ["sh", "-c", command], host_config=host)
+        containers.append(str(created["Id"]))
+        docker_api.start(created)
+        return containers[-1]
+
+    yield run
+    for container in containers:
+        docker_api.remove_container(container, force=True)
+
+
+def test_iptables_keeps_one_user_from_the_network(
+    build_image: Callable[..., str], docker_api: docker.APIClient, start: Callable[..., str]
+) -> None:
+    """The clients' rules are taken, and then user 100 reaches the filter's port alone, and root everything."""
+    image = build_image("iptables", IPTABLES)
+    server = start(image, "while :; do echo outside | nc -l -p 80; done")
+    sandbox = start(image, "while :; do echo filter | nc -l -p 8118; done")
+    address = docker_api.inspect_container(server)["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+
+    def run(user: str, command: str) -> tuple[int, str]:
+        made = docker_api.exec_create(sandbox, ["sh", "-c", command], user=user)
+        output: bytes = docker_api.exec_start(made["Id"])
+        return docker_api.exec_inspect(made["Id"])["ExitCode"], output.decode()
+
+    assert run("100", f"nc -w 3 {address} 80") == (0, "outside\n")
+    assert run("0", " && ".join(f"/usr/sbin/iptables {rule}" for rule in RULES)) == (0, "")
+    status, _ = run("100", f"nc -w 3 {address} 80")
+    assert status != 0
+    assert run("100", "nc -w 3 127.0.0.1 8118") == (0, "filter\n")
+    assert run("0", f"nc -w 3 {address} 80") == (0, "outside\n")
+    status, saved = run("0", "iptables-save && ip6tables -S")
+    assert status == 0
+    assert saved.count("--uid-owner 100") == 2

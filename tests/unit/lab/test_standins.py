@@ -15,7 +15,7 @@ from lab.apk import Package
 from lab.archives import from_tar, from_wheel, read_wheel
 from lab.golang import is_needed, stage_go
 from lab.image import Storage
-from lab.packages import Stage, debian_file
+from lab.packages import GLIBC, Stage, debian_file, stage_debian
 from lab.standins import labels
 
 INSTALLED = """\
@@ -202,6 +202,59 @@ def test_a_missing_debian_file_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "Debian's packages for the stand-ins have no libc.so.6: this release names it otherwise."
     )
+
+
+class TestDebian:
+    """Programs of Debian's start through a glibc of their own."""
+
+    @pytest.fixture
+    def stage(self, tmp_path: Path) -> Stage:
+        """Fill the packages from a Debian whose files hold their own names."""
+        extensions = [
+            f"libxt_{name}.so" for name in ("conntrack", "multiport", "owner", "standard", "tcp", "udp")
+        ]
+        extensions += ["libipt_REJECT.so", "libip6t_REJECT.so"]
+        names = {
+            "bin": ["bash-static"],
+            "usr/bin": ["tini-static", "unzip", "jq"],
+            "usr/sbin": ["xtables-nft-multi"],
+            "lib/x86_64-linux-gnu": [*GLIBC, "libxtables.so.12", "libmnl.so.0"],
+            "usr/lib/x86_64-linux-gnu": ["libjq.so.1", "libonig.so.5", "libnftnl.so.11"],
+            "usr/lib/x86_64-linux-gnu/xtables": extensions,
+        }
+        for folder, files in names.items():
+            (tmp_path / "debian" / folder).mkdir(parents=True, exist_ok=True)
+            for name in files:
+                (tmp_path / "debian" / folder / name).write_text(name, encoding="utf-8")
+        stage = Stage(folder=tmp_path / "stage", debian=tmp_path / "debian")
+        stage_debian(stage)
+        return stage
+
+    def test_a_program_is_started_by_the_name_it_was_called_by(self, stage: Stage) -> None:
+        """One program is iptables and iptables-save; a script hands on which was called."""
+        sbin = stage.folder / "iptables/usr/sbin"
+        links = {file.name for file in sbin.iterdir() if file.resolve() == sbin / "xtables-nft-multi"}
+        tables = {f"{name}{rest}" for name in ("iptables", "ip6tables") for rest in ("", "-save", "-restore")}
+        assert links == tables | {"xtables-nft-multi"}
+        assert (sbin / "iptables").read_text(encoding="utf-8") == (
+            "#!/bin/sh\n"
+            "XTABLES_LIBDIR=/usr/lib/xtables exec /usr/lib/lab-glibc/ld-linux-x86-64.so.2 "
+            '--argv0 "${0##*/}" --library-path /usr/lib/lab-glibc /usr/lib/lab-glibc/bin/xtables-nft-multi "$@"\n'
+        )
+        assert (stage.folder / "jq/usr/bin/jq").read_text(encoding="utf-8") == (
+            "#!/bin/sh\n"
+            "exec /usr/lib/lab-glibc/ld-linux-x86-64.so.2 "
+            '--argv0 "${0##*/}" --library-path /usr/lib/lab-glibc /usr/lib/lab-glibc/bin/jq "$@"\n'
+        )
+
+    def test_iptables_has_the_extensions_of_the_clients_rules(self, stage: Stage) -> None:
+        """`state` is another name of `conntrack`; nothing depends on the large half of glibc."""
+        extensions = stage.folder / "iptables/usr/lib/xtables"
+        for name in ("state", "owner", "standard", "tcp"):
+            assert (extensions / f"libxt_{name}.so").exists()
+        assert (extensions / "libxt_state.so").read_text(encoding="utf-8") == "libxt_conntrack.so"
+        libraries = {file.name for file in (stage.folder / "lab-libc/usr/lib/lab-glibc").iterdir()}
+        assert libraries == {"ld-linux-x86-64.so.2", "libc.so.6"}
 
 
 def test_a_stand_in_says_what_building_on_it_needs() -> None:
