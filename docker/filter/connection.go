@@ -310,7 +310,7 @@ type upload struct {
 
 func (c *connection) upload(r *request, server *net.TCPConn, now *entry) *upload {
 	sending := &upload{ended: make(chan struct{})}
-	if r.framing.kind == noBody {
+	if r.framing.kind == noBody || (r.framing.kind == byLength && r.framing.length == 0) {
 		sending.isRead.Store(true)
 		close(sending.ended)
 		return sending
@@ -318,7 +318,13 @@ func (c *connection) upload(r *request, server *net.TCPConn, now *entry) *upload
 	go func() {
 		defer close(sending.ended)
 		var unwritten error
+		left := r.framing.length
 		trailers, err := c.source.body(r.framing, func(piece []byte) error {
+			// Before the last piece is sent, since the server's answer may be here before this is called again.
+			left -= int64(len(piece))
+			if r.framing.kind == byLength && left == 0 {
+				sending.isRead.Store(true)
+			}
 			unwritten = c.pass(server, piece, r.framing.kind == chunked, &now.up)
 			return unwritten
 		})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 HERE = Path(__file__).parent
-PROGRAMS = ("world.py", "client.py", "fuzz.py", "load.py", "talks.py")
+PROGRAMS = ("world.py", "client.py", "fuzz.py", "load.py", "talks.py", "patterns.mjs", "patterns_check.go")
 RUNTIMES = ("python", "node", "bun", "deno", "bash")
 LABEL = {"org.isol8.tasks.test": "1"}
 
@@ -30,7 +30,8 @@ def start_container(docker_api: docker.APIClient) -> Iterator[Callable[..., str]
         config = docker_api.create_host_config(**cast("dict[str, Any]", host))
         created = docker_api.create_container(image, command, host_config=config, labels=LABEL, user=user)
         containers.append(str(created["Id"]))
-        docker_api.put_archive(containers[-1], "/", _programs())
+        programs = {name: (HERE / name).read_bytes() for name in PROGRAMS}
+        docker_api.put_archive(containers[-1], "/", archive(programs))
         docker_api.start(containers[-1])
         return containers[-1]
 
@@ -108,13 +109,12 @@ def in_world(execute: Execute, world: str) -> Callable[..., str]:
     return run
 
 
-def _programs() -> bytes:
-    """Return what the tests run inside containers, as an archive."""
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Return files as an archive that puts them where containers have the tests' programs."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in PROGRAMS:
-            data = (HERE / name).read_bytes()
+    with tarfile.open(fileobj=buffer, mode="w") as packed:
+        for name, data in files.items():
             member = tarfile.TarInfo(f"world/{name}")
             member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+            packed.addfile(member, io.BytesIO(data))
     return buffer.getvalue()

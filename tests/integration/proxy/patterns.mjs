@@ -1,5 +1,5 @@
-// Compares the filter's own matcher with the engine's on generated expressions and hosts. The tests put the matcher in
-// front of these lines. It prints how many it compared, and the first on which the two differ.
+// Prints generated expressions, hosts, and what the engine's own expressions make of them: anywhere in a host, and of the
+// whole host. A row is [expression, hosts, matches, whole matches].
 
 let seed = 20261123;
 
@@ -37,25 +37,10 @@ function host() {
   return Array.from({ length: random(12) }, () => pick(HOSTS)).join("");
 }
 
-let compared = 0;
-let different = null;
-for (let i = 0; i < 6000 && !different; i += 1) {
+for (let i = 0; i < 6000; i += 1) {
   const text = expression(3);
-  const pattern = new Pattern(text, false);
-  const whole = new Pattern(text, true);
-  for (const name of Array.from({ length: 8 }, host)) {
-    const theirs = [new RegExp(text).test(name), new RegExp(`^(?:${text})$`).test(name)];
-    const ours = [pattern.matches(name), whole.matches(name)];
-    compared += 2;
-    if (ours.join() !== theirs.join()) {
-      different ??= { text, name, ours, theirs };
-    }
-  }
+  const anywhere = new RegExp(text);
+  const whole = new RegExp(`^(?:${text})$`);
+  const hosts = Array.from({ length: 8 }, host);
+  console.log(JSON.stringify([text, hosts, hosts.map((name) => anywhere.test(name)), hosts.map((name) => whole.test(name))]));
 }
-
-const HARD = ["(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(.*)*x", "^(([a-z])+.)+[A-Z]([a-z])+$", "(a?){250}a{250}", "(.*a){20}", "a*a*a*a*a*a*b"];
-const began = performance.now();
-for (const text of HARD) {
-  new Pattern(text, false).matches(`${"a".repeat(252)}.`);
-}
-console.log(JSON.stringify({ compared, different, hardSeconds: (performance.now() - began) / 1000 }));

@@ -116,8 +116,7 @@ SYNTAX = (
             ("GET", URI, ("Host:",), "bad host or port"),
             ("GET", "http://8.8.8.8/", ("Host: 8.8.4.4",), "Host differs from the address"),
             ("CONNECT", "public.test:443", (), "no Host"),
-            ("CONNECT", "public.test:443", ("Host: other.test:443",), "Host differs from the address"),
-            ("CONNECT", "public.test:443", ("Host: public.test:80",), "Host differs from the address"),
+            ("CONNECT", "public.test:443", (HOST, HOST), "duplicate Host"),
         )
     ]
     + [
@@ -179,6 +178,16 @@ ACCEPTED = [
         lines("CONNECT public.test:443 HTTP/1.1", HOST),
         status=200,
         dial=(PUBLIC, 443),
+    ),
+    *(
+        allowed(
+            f"a tunnel whose Host is {host}",
+            lines("CONNECT public.test:443 HTTP/1.1", f"Host: {host}"),
+            status=200,
+            dial=(PUBLIC, 443),
+        )
+        # Node's documented form sends the proxy's own.
+        for host in ("127.0.0.1:8118", "other.test:443", "public.test:80", "private.test")
     ),
     allowed(
         "a tunnel by HTTP/1.0", lines("CONNECT public.test:443 HTTP/1.0"), status=200, dial=(PUBLIC, 443)
