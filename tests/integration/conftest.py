@@ -97,7 +97,7 @@ def build_stage(build_image: Callable[..., str]) -> Callable[..., str]:
     dockerfile = (folder / "Dockerfile").read_text()
     context = {
         name: FileContent(data=(folder / name).read_bytes(), executable=True)
-        for name in ("proxy.mjs", "isol8-proxy")
+        for name in ("proxy.mjs", "isol8-proxy", "deno")
     }
 
     def build(name: str, target: str, args: Mapping[str, str]) -> str:
