@@ -4,6 +4,7 @@ After buildHostConfig and buildEnv of isol8 v0.1.0 (src/engine/docker.ts) and HE
 """
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import CompletedProcess
@@ -14,6 +15,7 @@ from attrs import frozen
 
 from isol8_tasks.plan.graph import render_custom
 from isol8_tasks.runtimes import RUNTIMES
+from tests.integration.checkouts import Checkout
 
 MODULES = ("npm:is-number", "npm:is-odd")
 RUN = (
@@ -260,3 +262,14 @@ class TestWhoIsNotServed:
         done = client(*RUN, code=BOTH, deno_dir="/deno-dir")
         assert done.stdout == "true false\n"
         assert client.print("ls -A /sandbox") == "main.mts"
+
+
+def test_two_modules_of_different_versions_pass_verification(checkout: Checkout) -> None:
+    """They are built, up to date with their registry, and built again by a lock of theirs."""
+    checkout.deps(f"deno = {json.dumps(MODULES)}")
+    assert checkout.built() == {*RUNTIMES, "deno-custom"}
+    assert checkout.doit("freshness", "--only", "deno").code == 0
+    done = checkout.doit("lock")
+    assert done.code == 0, done.err
+    assert checkout.built("setup", "--locked", "--force", "--only", "deno") == {"deno", "deno-custom"}
+    assert checkout.doit("freshness", "--only", "deno").code == 0
