@@ -16,6 +16,8 @@ class Runtime:
     """Version of how this project builds images of this runtime; raising it makes them stale, and says so."""
     install: tuple[str, ...]
     """The command that the packages of a custom image are appended to, word for word the specification's."""
+    one_by_one: bool = False
+    """Each package has a command of its own, as packages of one command share versions."""
     ecosystem: str
     """Whose package grammar applies: pypi, npm, deno or apk."""
     least_age: dt.timedelta = dt.timedelta()
@@ -33,8 +35,9 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(
             name="deno",
             least_age=dt.timedelta(days=1),  # from 2.9 on
-            recipe=2,
+            recipe=3,
             install=("deno", "cache"),
+            one_by_one=True,
             ecosystem="deno",
             # It gives files the mode that they have in a package, and some let everybody write (express, mathjs).
             tidy='RUN find "$DENO_DIR" ! -type l -perm -0002 -exec chmod o-w {} +',

@@ -133,15 +133,19 @@ func openRecords(folder string) *records {
 	if err := os.Mkdir(folder, 0o755); err != nil && !isOwnFolder(folder) {
 		return nil
 	}
-	open := func(name string) *os.File {
+	open := func(name, first string) *os.File {
 		flags := os.O_APPEND | os.O_CREATE | os.O_WRONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 		file, err := os.OpenFile(folder+"/"+name, flags, 0o644)
 		if err != nil {
 			return nil
 		}
+		if found, err := file.Stat(); err == nil && found.Size() == 0 {
+			_, _ = file.WriteString(first)
+		}
 		return file
 	}
-	return &records{network: open("network.jsonl"), events: open("security-events.jsonl")}
+	// The clients read the second file with the engine's own header before it, and lose its first line.
+	return &records{network: open("network.jsonl", ""), events: open("security-events.jsonl", "\n")}
 }
 
 func isOwnFolder(folder string) bool {

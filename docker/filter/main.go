@@ -107,8 +107,7 @@ func check(read *settings, hosts []string) (status int) {
 
 func run(read settings) {
 	f := &filter{
-		settings: read, log: newLogger(read.log), records: openRecords(read.records),
-		started: time.Now(), open: map[*connection]bool{},
+		settings: read, log: newLogger(read.log), started: time.Now(), open: map[*connection]bool{},
 	}
 	where := target{host: read.host.String(), port: read.port}.authority(0)
 	var listening net.ListenConfig
@@ -116,6 +115,7 @@ func run(read settings) {
 	if err != nil {
 		die(1, "cannot listen on "+where+": "+errorCode(err))
 	}
+	f.records = openRecords(read.records) // not before: clients start a second filter in a container that has one
 	f.logStart(where)
 	say(os.Stdout, "isol8 proxy listening on "+where)
 	go f.drainOnSignal(listener)

@@ -102,8 +102,9 @@ def render_custom(runtime: Runtime, parent: str, packages: tuple[str, ...]) -> s
     """Return the Dockerfile of an image with packages, word for word the specification's; of none, its FROM alone."""
     if not packages:
         return f"FROM {parent}\n"
-    words = " ".join((*runtime.install, *(shell_word(package) for package in packages)))
-    return f"FROM {parent}\nRUN {words}\n"
+    words = [shell_word(package) for package in packages]
+    calls = words if runtime.one_by_one else [" ".join(words)]
+    return f"FROM {parent}\nRUN {' && '.join(' '.join((*runtime.install, each)) for each in calls)}\n"
 
 
 def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built

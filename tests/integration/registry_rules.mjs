@@ -1,6 +1,6 @@
 // Run beside sources/registry.mjs, in each runtime that it runs in.
 import assert from "node:assert/strict";
-import { bunPins, compare, denoPins, fits, gate, npmPins, readBunLock, tagged } from "/tmp/registry.mjs";
+import { bunPins, compare, denoLock, denoPins, fits, gate, npmPins, readBunLock, tagged } from "/tmp/registry.mjs";
 
 // https://semver.org, 11: each before the next.
 const order = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",
@@ -51,5 +51,19 @@ assert.deepEqual(
     jsr: { "@std/hex@1.0.0": { integrity: "ab" } }, remote: { "https://x/y.ts": "cd" },
   }, here),
   [["npm", "react-dom", "18.2.0", "sha512-x"], ["deno", "@std/hex", "1.0.0", "sha256:ab"], ["deno", "https://x/y.ts", "", "sha256:cd"]],
+);
+// Which version a package needs is no longer told by there being one.
+assert.deepEqual(
+  denoLock([
+    { version: "5", specifiers: { "npm:b@*": "2.0.0" }, npm: { "b@2.0.0": {} } },
+    { version: "5", specifiers: { "npm:@s/a@*": "1.0.0" }, workspace: {}, npm: {
+      "@s/a@1.0.0": { dependencies: ["b", "c", "d@1.0.0", "e@npm:b"], optionalPeers: ["none"] },
+      "b@1.0.0": {}, "c@1.0.0_b@1.0.0": {}, "d@1.0.0": {}, "d@2.0.0": {},
+    } },
+  ]),
+  { version: "5", specifiers: { "npm:b@*": "2.0.0", "npm:@s/a@*": "1.0.0" }, npm: {
+    "b@2.0.0": {}, "b@1.0.0": {}, "c@1.0.0_b@1.0.0": {}, "d@1.0.0": {}, "d@2.0.0": {},
+    "@s/a@1.0.0": { dependencies: ["b@1.0.0", "c@1.0.0_b@1.0.0", "d@1.0.0", "e@npm:b@1.0.0"], optionalPeers: ["none"] },
+  } },
 );
 console.log("held");

@@ -37,10 +37,9 @@ def test_each_spec_arrives_as_one_word(runtime: str, tmp_path: Path) -> None:
     first, run = render_custom(found, "isol8:x", packages).splitlines()
     assert first == "FROM isol8:x"
     # In the place of the installer is what prints the words that it gets.
-    command = run.removeprefix("RUN " + " ".join(found.install))
-    done = subprocess.run(
-        ["/bin/sh", "-c", f"printf '%s\\0'{command}"], cwd=tmp_path, capture_output=True, check=True
-    )
+    program, *words = found.install
+    printing = f"{program}() {{ shift {len(words)}; printf '%s\\0' \"$@\"; }}; {run.removeprefix('RUN ')}"
+    done = subprocess.run(["/bin/sh", "-c", printing], cwd=tmp_path, capture_output=True, check=True)
     assert done.stdout.decode().split("\0")[:-1] == list(packages)
     assert (done.stderr, list(tmp_path.iterdir()), Path(CANARY).exists()) == (b"", [], False)
 

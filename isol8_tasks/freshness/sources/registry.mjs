@@ -285,18 +285,21 @@ async function bun(registry, specs) {
   }
 }
 
+// Modules are cached one by one, so that each is resolved as if there were no other.
 async function deno(registry, specs) {
-  const folder = temporary();
-  const file = path.join(folder, "deno.lock");
-  // Modules are fetched to know what they import; packages tell without.
-  const modules = specs.some((spec) => spec.startsWith("https:"));
-  const imports = Object.fromEntries(specs.map((spec, number) => [`${number}`, spec]));
-  if (!modules) fs.writeFileSync(path.join(folder, "deno.json"), JSON.stringify({ imports }));
-  const command = modules ? ["deno", "cache", `--lock=${file}`, ...specs] : ["deno", "install", "--lockfile-only"];
-  const done = await run(registry, command, folder);
-  if (done.status !== 0) return done;
-  const lock = JSON.parse(fs.readFileSync(file, "utf8"));
-  delete lock.workspace;
+  const locks = [];
+  for (const spec of specs) {
+    const folder = temporary();
+    const file = path.join(folder, "deno.lock");
+    // A module is fetched to know what it imports; packages tell without.
+    const module = spec.startsWith("https:");
+    if (!module) fs.writeFileSync(path.join(folder, "deno.json"), JSON.stringify({ imports: { it: spec } }));
+    const command = module ? ["deno", "cache", `--lock=${file}`, spec] : ["deno", "install", "--lockfile-only"];
+    const done = await run(registry, command, folder);
+    if (done.status !== 0) return done;
+    locks.push(JSON.parse(fs.readFileSync(file, "utf8")));
+  }
+  const lock = denoLock(locks);
   for (const entry of Object.values(lock.npm ?? {})) if (entry.tarball?.startsWith(registry.url)) delete entry.tarball;
   return { lockfile: `${JSON.stringify(lock, null, 2)}\n`, pins: denoPins(lock, machine()), gone: [] };
 }

@@ -51,9 +51,16 @@ function home(name, found) {
   return names(`${folder}/npm`, "isDirectory").find((each) => [...found].some((version) => there(`${folder}/npm/${each}/${name}/${version}`)));
 }
 
-for (const name of some ? Object.keys(wanted) : []) {
+const looked = some ? Object.keys(wanted) : [];
+for (const name of looked) {
   const place = `${folder}/npm/${home(some, versions)}/${name}`;
   const known = there(`${place}/registry.json`) ? JSON.parse(Deno.readTextFileSync(`${place}/registry.json`)) : await asked(name);
+  // Peers that need not be there are asked for all the same.
+  for (const version of wanted[name]) {
+    for (const peer of Object.keys(known.versions[version]?.peerDependencies ?? {})) {
+      if (!wanted[peer]) looked.push(peer) && (wanted[peer] = new Set());
+    }
+  }
   const about = less(known, (version) => wanted[name].has(version) || there(`${place}/${version}`));
   const tags = Object.entries(about["dist-tags"] ?? {}).filter(([, version]) => version in about.versions);
   // What a lock has is there to be used, however young it is.

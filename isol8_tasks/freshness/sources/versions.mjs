@@ -85,6 +85,27 @@ export function denoPins(lock, here) {
   return [...npm, ...jsr, ...remote];
 }
 
+// One lock of several. They leave out a version where they have only one of a package, and together they may have more.
+export function denoLock(locks) {
+  const whole = { version: locks[0].version };
+  for (const lock of locks) {
+    const named = Object.groupBy(Object.keys(lock.npm ?? {}), (id) => id.match(/^(?:@[^/]+\/)?[^@]+/)[0]);
+    const exact = (text) => {
+      const [, alias, name] = text.match(/^(.*@npm:)?(.*)$/);
+      return `${alias ?? ""}${named[name]?.length === 1 ? named[name][0] : name}`;
+    };
+    for (const entry of Object.values(lock.npm ?? {})) {
+      for (const kind of ["dependencies", "optionalDependencies", "optionalPeers"]) {
+        if (entry[kind]) entry[kind] = entry[kind].map(exact);
+      }
+    }
+    for (const part of ["specifiers", "jsr", "npm", "redirects", "remote"]) {
+      if (lock[part]) whole[part] = { ...whole[part], ...lock[part] };
+    }
+  }
+  return whole;
+}
+
 // Bun writes commas where JSON has none.
 export function readBunLock(text) {
   return JSON.parse(text.replace(/,(\s*[\]}])/g, "$1"));

@@ -35,7 +35,8 @@ deno)
     grep -rhs '^// denoCacheMetadata=' "$DENO_DIR/remote"
     for item; do
         printf 'import %s;\n' "$item" >/sandbox/item.mjs
-        timeout -s KILL "$ISOL8_CHECK_SECONDS" deno run --allow-all --cached-only --no-prompt /sandbox/item.mjs >/sandbox/output 2>&1 </dev/null
+        # Clients have a DENO_DIR of their own.
+        DENO_DIR=/sandbox/.deno timeout -s KILL "$ISOL8_CHECK_SECONDS" deno run --allow-all --cached-only --no-prompt /sandbox/item.mjs >/sandbox/output 2>&1 </dev/null
         section "item $?"
         tail -n 20 /sandbox/output
     done

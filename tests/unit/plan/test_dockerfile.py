@@ -726,11 +726,12 @@ class TestOwnDockerfile:
 
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_runtime_is_a_stage(self, runtime: str) -> None:
-        """Each runtime has a stage that is read without a warning, and takes the network filter alone."""
+        """Each runtime has a stage that is read without a warning, and takes the filter, and Deno its launcher."""
         text = DOCKERFILE.read_text()
-        found = _closure(text, runtime, context=("Dockerfile", "isol8-proxy", "proxy.mjs", "other"))
+        found = _closure(text, runtime, context=("Dockerfile", "deno", "isol8-proxy", "proxy.mjs", "other"))
+        launcher = ("deno",) if runtime == "deno" else ()
         assert (found.files, found.warnings, found.stages[-1].name) == (
-            ("isol8-proxy", "proxy.mjs"),
+            (*launcher, "isol8-proxy", "proxy.mjs"),
             (),
             runtime,
         )

@@ -324,6 +324,14 @@ class TestRenderCustom:
         golden = Path(__file__).with_name("golden") / f"{runtime}.Dockerfile"
         assert render_custom(RUNTIMES[runtime], f"isol8:{runtime}", packages).encode() == golden.read_bytes()
 
+    def test_deno_caches_one_module_after_another(self) -> None:
+        """Modules of one call share versions, and what imports one of them alone does not find it."""
+        text = render_custom(RUNTIMES["deno"], "isol8:deno", ("npm:is-number", "npm:is-odd@^3", "npm:x"))
+        assert text == (
+            "FROM isol8:deno\n"
+            "RUN deno cache npm:is-number && deno cache 'npm:is-odd@^3' && deno cache npm:x\n"
+        )
+
     def test_what_a_shell_would_read_is_quoted(self) -> None:
         """Brackets and comparisons reach the installer as they stand."""
         text = render_custom(RUNTIMES["python"], "isol8:python", ("requests[socks]>=2,<3", "numpy"))
