@@ -91,8 +91,8 @@ class TestStaleness:
         assert built.stale() == {"python", "node", "bun", "bash", "bun-custom", "bash-custom"}
 
     def test_a_copied_file(self, built: Checkout) -> None:
-        """proxy.mjs is in every image, so its change makes every image stale."""
-        (built.folder / "docker/proxy.mjs").write_text("// changed\n")
+        """The filter is in every image, so a change of its source makes every image stale."""
+        (built.folder / "docker/filter/main.go").write_text("// changed\n")
         plan = built.plan()
         assert plan["deno"] == ("stale", ["proxy.mjs changed"])
         assert built.stale() == {*BASES, "bun-custom", "bash-custom"}

@@ -1,4 +1,4 @@
-"""proxy.mjs in containers of node, bun and deno, asked by real HTTP clients."""
+"""The filter, started in each of the ways there are, asked by real HTTP clients."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,10 +9,10 @@ import pytest
 
 START = {
     "node": ("node", "/usr/local/bin/proxy.mjs"),
-    "bun": ("bun", "/usr/local/bin/proxy.mjs"),
-    "deno": ("deno", "run", "--allow-net", "--allow-env", "/usr/local/bin/proxy.mjs"),
+    "bash": ("bash", "/usr/local/bin/proxy.sh"),
+    "deno": ("isol8-proxy",),
 }
-PORTS = {"node": 8118, "bun": 8119, "deno": 8120}
+PORTS = {"node": 8118, "bash": 8119, "deno": 8120}
 NETWORKS = {"ISOL8_ALLOW_NETS": "127.0.0.0/8, ::1/128", "ISOL8_ALLOW_PORTS": "8000,8001,9"}
 POLICY = {
     "ISOL8_WHITELIST": json.dumps([r"^allowed\.test$", r"^blocked\.test$", "^127[.]0[.]0[.]1$", "^::1$"]),
@@ -379,7 +379,7 @@ class TestPolicy:
         }
         script = f"""
 for setting; do
-    env ISOL8_PROXY_PORT=8199 "$setting" timeout 5 {" ".join(proxied.start)} > /tmp/out 2> /tmp/err
+    env ISOL8_PROXY_PORT=8199 "$setting" timeout 5 isol8-proxy > /tmp/out 2> /tmp/err
     echo "$? $(wc -c < /tmp/out) $(cat /tmp/err)"
 done
 """
@@ -388,6 +388,28 @@ done
         for line, (setting, message) in zip(told, cases.items(), strict=True):
             expected = f"2 0 isol8 proxy: {setting.partition('=')[0]}: {message}"
             assert line == expected if message else line.startswith(expected)
+
+    @pytest.mark.parametrize("runtime", ["node", "bash"])
+    def test_clients_get_the_reason(
+        self,
+        base_images: Mapping[str, str],
+        start_sandbox: Callable[..., str],
+        execute: Callable[..., CompletedProcess[str]],
+        server: str,
+        runtime: str,
+    ) -> None:
+        """Started as clients start it, it listens, answers each request with what is wrong, and dials nothing."""
+        container = start_sandbox(base_images[runtime], network=f"container:{server}")
+        port = 8122 + (runtime == "bash")
+        policy = {"ISOL8_WHITELIST": '["("]', "ISOL8_PROXY_PORT": str(port)}
+        execute(container, *START[runtime], environment=policy | NETWORKS, detach=True)
+        _wait(execute, container, port)
+        curl = ("curl", "-sS", "-m", "15", "-w", "%{http_code}", "-x", f"http://127.0.0.1:{port}")
+        told = execute(container, *curl, "http://allowed.test:8000/").stdout
+        why = 'ISOL8_WHITELIST: "(": unmatched ( at 2'
+        assert told == f"isol8: the policy of the network filter cannot be read: {why}\n503"
+        tunnel = execute(container, *curl, "-p", "-o", "/dev/null", "http://allowed.test:8000/")
+        assert "CONNECT tunnel failed, response 503" in tunnel.stderr
 
     def test_a_port_in_use_is_said(self, proxied: Proxied) -> None:
         """A second proxy on the same port gives up in one line."""

@@ -8,7 +8,6 @@ from tests.integration.proxy.filters import Filters
 
 SECONDS = os.environ.get("ISOL8_FUZZ_SECONDS", "60")
 SEED = os.environ.get("ISOL8_FUZZ_SEED", "1")
-RUNTIMES = os.environ.get("ISOL8_FUZZ_RUNTIMES", "node,bun,deno").split(",")
 SETTINGS = {
     "ISOL8_BLACKLIST": json.dumps([r"^blocked\.test$", r"^9\.9\.9\.9$"]),
     "ISOL8_PROXY_HEADER_SECONDS": "3",
@@ -17,19 +16,16 @@ SETTINGS = {
 GOOD = "GET http://public.test/ HTTP/1.1\r\nHost: public.test\r\n\r\n"
 
 
-def test_mutated_requests_do_no_harm(
-    filters_of: Callable[[str], Filters], in_world: Callable[..., str]
-) -> None:
-    """Three filters at once take what is sent for a minute, and then answer as before."""
-    running = [filters_of(runtime).start(SETTINGS) for runtime in RUNTIMES]
-    told = json.loads(in_world("fuzz.py", SECONDS, SEED, *[str(proxy.port) for proxy in running]))
+def test_mutated_requests_do_no_harm(filters: Filters, in_world: Callable[..., str]) -> None:
+    """A filter takes what is sent for a minute, and then answers as before."""
+    proxy = filters.start(SETTINGS)
+    told = json.loads(in_world("fuzz.py", SECONDS, SEED, str(proxy.port)))
     print(told)  # noqa: T201 - shown with -s, for the long runs
     assert told["failures"] == []
     assert told["unvetted"] == []
     assert sum(told["dials"].values()) > 0
-    for proxy in running:
-        assert set(told["counts"][str(proxy.port)]) > {"201", "400", "403", "broken off"}
-        assert proxy.failures() == []
-        assert proxy.is_running()
-        assert proxy.ask([GOOD])[0].status == 201
-        proxy.stop()
+    assert set(told["counts"][str(proxy.port)]) > {"201", "400", "403", "broken off"}
+    assert proxy.failures() == []
+    assert proxy.is_running()
+    assert proxy.ask([GOOD])[0].status == 201
+    proxy.stop()
