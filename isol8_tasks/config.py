@@ -15,6 +15,7 @@ from isol8_tasks.reading import (
     InvalidError,
     Problem,
     array,
+    flag,
     package,
     report,
     string,
@@ -25,11 +26,14 @@ from isol8_tasks.reading import (
 )
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.settings import (
+    FILTER_VARIABLES,
     Checks,
+    FilterSettings,
     HoldSettings,
     PruneSettings,
     PushSettings,
     RefreshSettings,
+    read_filter,
     read_hold,
     read_prune,
     read_refresh,
@@ -69,6 +73,7 @@ class Config:
     images: Mapping[str, NamedImage] = Factory(dict)
     """The images with names of their own, parents first."""
     build: BuildSettings = BuildSettings()
+    filter: FilterSettings = Factory(FilterSettings)
     hold: HoldSettings = Factory(HoldSettings)
     prune: PruneSettings = Factory(PruneSettings)
     refresh: RefreshSettings = Factory(RefreshSettings)
@@ -97,6 +102,11 @@ class Config:
         else:
             return None
         return f"{self.source}:{line_of(self.text, path)}"
+
+    def setting(self, key: str) -> str:
+        """Tell where a key is set (`filter.allow_ports`), as `deps.toml:7`; the file alone if it isn't."""
+        line = line_of(self.text, tuple(key.split(".")))
+        return f"{self.source}:{line}" if line else self.source
 
 
 def parse_config(text: str, source: str, arguments: Collection[str] | None = None) -> Config:
@@ -198,7 +208,7 @@ def _converter() -> "Converter":
         PushSettings,
         converter,
         repository=override(struct_hook=_read_push_repository),
-        standins=override(struct_hook=_read_flag),
+        standins=override(struct_hook=lambda value, _: flag(value)),
     )
     read_config = make_dict_structure_fn(
         Config,
@@ -206,6 +216,7 @@ def _converter() -> "Converter":
         dependencies=override(struct_hook=_read_dependencies),
         images=override(struct_hook=read_images),
         build=override(struct_hook=lambda value, kind: read_build(table(value), kind)),
+        filter=override(struct_hook=read_filter),
         hold=override(struct_hook=read_hold),
         prune=override(struct_hook=read_prune),
         refresh=override(struct_hook=read_refresh),
@@ -257,12 +268,6 @@ def _read_push_repository(value: object, _: object) -> str:
     return name
 
 
-def _read_flag(value: object, _: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidError(wrong_type(value, "a boolean"))
-    return value
-
-
 def _read_builder(value: object, _: object) -> str:
     builder = string(value)
     if builder not in get_args(Builder):
@@ -311,6 +316,7 @@ def _unknown_key(key: str, path: KeyPath) -> str:
         "dependencies": [*RUNTIMES],
         "images.NAME": SETTINGS,
         "build": build,
+        "filter": [*FILTER_VARIABLES],
         "hold": [each.name for each in fields(HoldSettings)],
         "prune": [each.name for each in fields(PruneSettings)],
         "refresh": [each.name for each in fields(RefreshSettings)],

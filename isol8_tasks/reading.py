@@ -51,11 +51,24 @@ def string(value: object) -> str:
     return value
 
 
-def array(key: str, value: object, read: Callable[[object], str]) -> tuple[str, ...]:
+def flag(value: object) -> bool:
+    """Return the value, which has to be a boolean."""
+    if not isinstance(value, bool):
+        raise InvalidError(wrong_type(value, "a boolean"))
+    return value
+
+
+def array(
+    key: str,
+    value: object,
+    read: Callable[[object], _Value],
+    *,
+    of: str = "strings",
+    example: str = '["…", "…"]',
+) -> tuple[_Value, ...]:
     """Return the elements of the value under this key, each as it is read."""
     if not isinstance(value, list):
-        hint = f'; write {key} = ["…", "…"]'
-        raise InvalidError(wrong_type(value, "an array of strings") + hint)
+        raise InvalidError(f"{wrong_type(value, f'an array of {of}')}; write {key} = {example}")
     problems: list[Problem] = []
     items = []
     for index, item in enumerate(value):

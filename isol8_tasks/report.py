@@ -38,7 +38,13 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     # What is held is not built for being forced either.
     told = [each for each in decision.reasons if decision.held is None or not isinstance(each, Forced)]
     found = [
-        render(reason, repository=config.build.repository, declaration=config.declaration) for reason in told
+        render(
+            reason,
+            repository=config.build.repository,
+            declaration=config.declaration,
+            setting=config.setting,
+        )
+        for reason in told
     ]
     if decision.held is None:
         return tuple(found)
