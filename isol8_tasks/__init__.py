@@ -30,6 +30,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     engine/       the Docker Engine: its address, builds with three builders, and their progress
     plan/         pure: Dockerfile, keys, graph, staleness, reasons, labels
     config        deps.toml as values; every problem in it at once
+    client_file   isol8.config.json, the file of isol8's clients, as values
     images        its table [images]: images with names of their own, and what stands on what
     locks         deps.lock.toml as values
     reading       values of a TOML file read strictly

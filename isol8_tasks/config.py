@@ -43,6 +43,11 @@ from isol8_tasks.settings import (
 if TYPE_CHECKING:
     from cattrs import Converter
 
+    from isol8_tasks.client_file import ClientFile
+else:
+    # cattrs looks the name up; who has no such file should not pay for its module.
+    ClientFile = object
+
 Builder = Literal["auto", "buildkit", "buildx", "classic"]
 """The engine's own BuildKit, docker's buildx or the engine's old builder; `auto` is the first that works."""
 
@@ -84,23 +89,29 @@ class Config:
     """The file's name, for messages."""
     text: str = field(default="", eq=False, repr=False)
     """The file's text, kept to find lines in it."""
+    added: ClientFile | None = field(default=None, eq=False, repr=False)
+    """What isol8's own file adds to this one; it is among the above. None where there is no such file."""
 
     def place(self, runtime: str, package: str) -> str | None:
-        """Tell where the package stands, as `deps.toml:4`; None if the file doesn't ask for it."""
+        """Tell where the package stands, as `deps.toml:4`; None if no file asks for it."""
         packages = self.dependencies[runtime]
         if package not in packages:
             return None
+        if self.added and (added := self.added.dependencies.get(runtime, {})) and package in added:
+            return self.added.place("dependencies", runtime, added[package])
         return f"{self.source}:{line_of(self.text, ('dependencies', runtime, packages.index(package)))}"
 
     def declaration(self, image: str) -> str | None:
         """Tell where an image is asked for by its name (`bun-custom`, `ml`), as `deps.toml:4`; None if it isn't."""
         runtime, custom, _ = image.partition("-custom")
-        if image in self.images:
-            path: KeyPath = ("images", image)
-        elif custom and self.dependencies.get(runtime):
-            path = ("dependencies", runtime)
-        else:
+        packages = self.dependencies.get(runtime, ()) if custom else ()
+        if self.added and image in self.added.images:
+            return self.added.place("prebuiltImages", self.added.numbers[image])
+        if self.added and packages and len(packages) == len(self.added.dependencies.get(runtime, ())):
+            return self.added.place("dependencies", runtime)
+        if image not in self.images and not packages:
             return None
+        path: KeyPath = ("images", image) if image in self.images else ("dependencies", runtime)
         return f"{self.source}:{line_of(self.text, path)}"
 
     def setting(self, key: str) -> str:
@@ -109,15 +120,27 @@ class Config:
         return f"{self.source}:{line}" if line else self.source
 
 
-def parse_config(text: str, source: str, arguments: Collection[str] | None = None) -> Config:
+def parse_config(
+    text: str,
+    source: str,
+    arguments: Collection[str] | None = None,
+    client_file: ClientFile | None = None,
+) -> Config:
     """Read the text of deps.toml; a ConfigError names every problem in it, one on a line.
 
     `arguments` are the build arguments that the Dockerfile declares, of which [build.args] may name any; None if
-    they are not known.
+    they are not known. What isol8's own file asks for is added, where deps.toml does not say otherwise.
     """
     # An editor's byte order mark is no statement of TOML's.
     text = text.removeprefix("\ufeff")
     found = _parse_toml(text, source)
+    own = _keys(found, "images")
+    if client_file and found.get("images", own) is own:
+        # Read with the others, so that these may extend them.
+        found["images"] = {
+            **own,
+            **{name: each for name, each in client_file.images.items() if name not in own},
+        }
     # Here, since only who reads a configuration should pay for the import.
     from cattrs import BaseValidationError  # noqa: PLC0415
 
@@ -130,7 +153,12 @@ def parse_config(text: str, source: str, arguments: Collection[str] | None = Non
     problems += _strangers(found, arguments)
     if problems:
         raise ConfigError(report(problems, source, functools.partial(line_of, text)))
-    return evolve(config, source=source, text=text)
+    added = client_file.without(config.dependencies, own) if client_file else None
+    dependencies = {
+        runtime: (*packages, *(added.dependencies.get(runtime, ()) if added else ()))
+        for runtime, packages in config.dependencies.items()
+    }
+    return evolve(config, source=source, text=text, dependencies=dependencies, added=added)
 
 
 def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> Iterator[Problem]:
@@ -224,6 +252,7 @@ def _converter() -> "Converter":
         verify=override(struct_hook=read_verify),
         source=override(omit=True),
         text=override(omit=True),
+        added=override(omit=True),
     )
     converter.register_structure_hook(Config, read_config)
     return converter

@@ -64,11 +64,12 @@ def array(
     read: Callable[[object], _Value],
     *,
     of: str = "strings",
-    example: str = '["…", "…"]',
+    example: str = "",
 ) -> tuple[_Value, ...]:
     """Return the elements of the value under this key, each as it is read."""
     if not isinstance(value, list):
-        raise InvalidError(f"{wrong_type(value, f'an array of {of}')}; write {key} = {example}")
+        hint = example or f'{key} = ["…", "…"]'
+        raise InvalidError(f"{wrong_type(value, f'an array of {of}')}; write {hint}")
     problems: list[Problem] = []
     items = []
     for index, item in enumerate(value):
@@ -103,6 +104,7 @@ def wrong_type(value: object, expected: str) -> str:
         float: "a float",
         list: "an array",
         dict: "a table",
+        type(None): "null",
     }
     return f"{names.get(type(value), 'a date or time')}, where {expected} is expected"
 

@@ -92,6 +92,24 @@ def plan_table(decisions: Iterable[Decision], config: Config) -> str:
     return "\n".join(lines)
 
 
+def added_lines(config: Config) -> tuple[str, ...]:
+    """Say what isol8's own file adds to deps.toml, where it says so, and what of it is not built here."""
+    added, repository = config.added, config.build.repository
+    if added is None:
+        return ()
+    lines = [
+        f"{added.place('dependencies', runtime)} adds {', '.join(packages)} to {repository}:{runtime}-custom"
+        for runtime, packages in added.dependencies.items()
+    ]
+    lines += [
+        f"{added.place('prebuiltImages', added.numbers[name])} asks for {repository}:{name}"
+        for name in added.images
+    ]
+    if lines and added.source.startswith("~"):
+        lines.append(f"ISOL8_CONFIG= leaves {added.source} out")
+    return (*lines, *added.others)
+
+
 def plan_json(decisions: Iterable[Decision], config: Config) -> str:
     """Return the decisions as data."""
     images = [
@@ -99,6 +117,7 @@ def plan_json(decisions: Iterable[Decision], config: Config) -> str:
             "image": f"{config.build.repository}:{row.image}",
             "task": row.task or None,
             "state": row.state,
+            "declared": config.declaration(row.image),
             "reasons": list(reasons_in_words(row, config)),
         }
         for row in decisions

@@ -101,9 +101,11 @@ Checks = Mapping[str, tuple[UserCheck, ...]]
 def read_filter(value: object, _: object) -> FilterSettings:
     """Read the table [filter]."""
     readers: Mapping[str, Callable[[Any], object]] = {
-        "allow_nets": lambda found: _sorted(array("allow_nets", found, _network, example='["10.0.0.0/8"]')),
+        "allow_nets": lambda found: _sorted(
+            array("allow_nets", found, _network, example='allow_nets = ["10.0.0.0/8"]')
+        ),
         "allow_ports": lambda found: _sorted(
-            array("allow_ports", found, _port, of="integers", example="[8080]")
+            array("allow_ports", found, _port, of="integers", example="allow_ports = [8080]")
         ),
         "strict": flag,
     }
