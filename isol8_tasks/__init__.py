@@ -6,6 +6,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     which         the command which: the image that a request gets, and why
     refreshing    the commands that look for news: freshness, refresh
     sharing       the commands that share images by a registry: push, pull
+    importing     the command import: deps.toml takes over what isol8.config.json asks for
     commands      the other commands of our own: plan, clean, up, down, env, …
     running       doit's own commands as we want them: run, list, info; exit codes
     tasks         the graph for doit: task creators and flags

@@ -92,8 +92,11 @@ def plan_table(decisions: Iterable[Decision], config: Config) -> str:
     return "\n".join(lines)
 
 
-def added_lines(config: Config) -> tuple[str, ...]:
-    """Say what isol8's own file adds to deps.toml, where it says so, and what of it is not built here."""
+def added_lines(config: Config, *, hint: bool = True) -> tuple[str, ...]:
+    """Say what isol8's own file adds to deps.toml, where it says so, and what of it is not built here.
+
+    With `hint` also how a file in the home folder is left out.
+    """
     added, repository = config.added, config.build.repository
     if added is None:
         return ()
@@ -105,8 +108,8 @@ def added_lines(config: Config) -> tuple[str, ...]:
         f"{added.place('prebuiltImages', added.numbers[name])} asks for {repository}:{name}"
         for name in added.images
     ]
-    if lines and added.source.startswith("~"):
-        lines.append(f"ISOL8_CONFIG= leaves {added.source} out")
+    if hint and lines and added.source.startswith("~"):
+        lines.append(f"ISOL8_CONFIG= leaves {added.source} out; doit import writes it into {config.source}")
     return (*lines, *added.others)
 
 

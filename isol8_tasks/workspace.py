@@ -111,6 +111,14 @@ class Workspace:
             raise ConfigError(f"{source}: can't be read ({error}); a UTF-8 text file is expected") from error
         return parse_config(text, source, arguments, client_file)
 
+    def read_deps(self) -> str:
+        """Return the text of deps.toml, its line ends as they are; empty where there is none yet."""
+        return self.deps.read_bytes().decode() if self.deps.exists() else ""
+
+    def write_deps(self, text: str) -> None:
+        """Write deps.toml, whole or not at all; a link to it stays one."""
+        _replace(self.deps.resolve(), text)
+
     def _read_client_file(self) -> "ClientFile | None":
         """Read isol8's own file; None if there is none."""
         for source, path in self.client_files.items():
@@ -242,7 +250,9 @@ def _replace(path: Path, text: str) -> None:
     # Beside its place, as a rename across file systems would not be atomic.
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        new.write_text(text, encoding="utf-8")
+        new.write_text(text, encoding="utf-8", newline="")
+        if path.exists():
+            new.chmod(path.stat().st_mode)
         new.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -174,7 +174,7 @@ class TestReport:
         assert report.added_lines(config)[:3] == (
             "~/.isol8/config.json:6 adds pandas>=2 to isol8:python-custom",
             "~/.isol8/config.json:16 asks for isol8:ready",
-            "ISOL8_CONFIG= leaves ~/.isol8/config.json out",
+            "ISOL8_CONFIG= leaves ~/.isol8/config.json out; doit import writes it into deps.toml",
         )
         assert report.added_lines(joined("")) == (
             "isol8.config.json:6 adds numpy, pandas>=2 to isol8:python-custom",
