@@ -6,6 +6,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     which         the command which: the image that a request gets, and why
     refreshing    the commands that look for news: freshness, refresh
     sharing       the commands that share images by a registry: push, pull
+    importing     the command import: deps.toml takes over what isol8.config.json asks for
     commands      the other commands of our own: plan, clean, up, down, env, …
     running       doit's own commands as we want them: run, list, info; exit codes
     tasks         the graph for doit: task creators and flags
@@ -30,6 +31,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     engine/       the Docker Engine: its address, builds with three builders, and their progress
     plan/         pure: Dockerfile, keys, graph, staleness, reasons, labels
     config        deps.toml as values; every problem in it at once
+    client_file   isol8.config.json, the file of isol8's clients, as values
     images        its table [images]: images with names of their own, and what stands on what
     locks         deps.lock.toml as values
     reading       values of a TOML file read strictly

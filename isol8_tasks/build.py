@@ -71,14 +71,16 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     candidate = f"{private_repository(observed.repository)}:{spec.name}-candidate"
     record = _record(spec, observed, origin)
     ours = {**labels.write(evolve(record, role="candidate")), **_annotations(spec, observed, origin, record)}
-    inherited = _parent_labels(spec, observed)
+    shown, left_out = _for_clients(spec, observed, record)
+    hidden = labels.hidden(_parent_labels(spec, observed))
     request = BuildRequest(
         tag=candidate,
         dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
         target=spec.target,
         context=context if spec.kind == "base" else {},
         args=dict(spec.args),
-        labels={**labels.hidden(inherited), **ours},
+        # Where a label is inherited, by which clients would pick it, it tells the truth about this image, too.
+        labels={**(shown if hidden else {}), **hidden, **ours},
         no_cache=force,
     )
     if resolution is None:
@@ -91,7 +93,11 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         reject(spec.name, observed, engine, candidate)
         raise
     record = evolve(record, inventory=inventory)
-    return _promote(spec, observed, engine, candidate, {**ours, **labels.write(record)})
+    promoted = {**ours, **labels.write(record), **shown}
+    image_id, tags = promote(spec.name, observed, engine, candidate, promoted)
+    return Outcome(
+        image=spec.name, result="built", image_id=image_id, labels=promoted, tags=tags, left_out=left_out
+    )
 
 
 def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> Outcome:
@@ -146,24 +152,21 @@ def _passed_on(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> str:
     return "".join(f"ONBUILD {each}\n" for each in triggers if each.upper().startswith("ARG "))
 
 
-def _promote(
-    spec: ImageSpec, observed: Observed, engine: ImageEngine, candidate: str, ours: Mapping[str, str]
-) -> Outcome:
+def _for_clients(
+    spec: ImageSpec, observed: Observed, record: Record
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return the labels of an image in use, and the packages that they can't hold."""
     dependencies, left_out = client_label(spec.packages)
-    promoted = {
-        **ours,
-        **labels.for_clients(
-            spec.runtime,
-            ours[labels.PREFIX + "key"],
-            packages=None if spec.kind == "base" else spec.packages,
-            dependencies=dependencies,
-            setup=spec.inputs.setup,
-        ),
-    }
-    image_id, tags = promote(spec.name, observed, engine, candidate, promoted)
-    return Outcome(
-        image=spec.name, result="built", image_id=image_id, labels=promoted, tags=tags, left_out=left_out
+    inherited = _parent_labels(spec, observed)
+    shown = labels.for_clients(
+        spec.runtime,
+        record.key,
+        packages=None if spec.kind == "base" else spec.packages,
+        dependencies=dependencies,
+        setup=spec.inputs.setup,
     )
+    # list-custom prints empty labels, and one that is inherited can't be taken away otherwise.
+    return {name: value for name, value in shown.items() if value or inherited.get(name)}, left_out
 
 
 def _record(spec: ImageSpec, observed: Observed, origin: Origin) -> Record:

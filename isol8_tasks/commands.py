@@ -144,6 +144,8 @@ class Plan(OwnCommand):
             print(report.plan_table(decisions, current.config))  # noqa: T201 - its purpose
             for warning in current.graph.warnings:
                 print(f"warning: {warning}")  # noqa: T201 - as above
+            for line in report.added_lines(current.config):
+                print(line)  # noqa: T201 - as above
         states = {decision.state for decision in decisions} if params["check"] else set()
         if states & {"missing", "stale"}:
             return PENDING

@@ -15,6 +15,7 @@ from isol8_tasks.reading import (
     InvalidError,
     Problem,
     array,
+    flag,
     package,
     report,
     string,
@@ -25,11 +26,14 @@ from isol8_tasks.reading import (
 )
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.settings import (
+    FILTER_VARIABLES,
     Checks,
+    FilterSettings,
     HoldSettings,
     PruneSettings,
     PushSettings,
     RefreshSettings,
+    read_filter,
     read_hold,
     read_prune,
     read_refresh,
@@ -38,6 +42,11 @@ from isol8_tasks.settings import (
 
 if TYPE_CHECKING:
     from cattrs import Converter
+
+    from isol8_tasks.client_file import ClientFile
+else:
+    # cattrs looks the name up; who has no such file should not pay for its module.
+    ClientFile = object
 
 Builder = Literal["auto", "buildkit", "buildx", "classic"]
 """The engine's own BuildKit, docker's buildx or the engine's old builder; `auto` is the first that works."""
@@ -69,6 +78,7 @@ class Config:
     images: Mapping[str, NamedImage] = Factory(dict)
     """The images with names of their own, parents first."""
     build: BuildSettings = BuildSettings()
+    filter: FilterSettings = Factory(FilterSettings)
     hold: HoldSettings = Factory(HoldSettings)
     prune: PruneSettings = Factory(PruneSettings)
     refresh: RefreshSettings = Factory(RefreshSettings)
@@ -79,35 +89,58 @@ class Config:
     """The file's name, for messages."""
     text: str = field(default="", eq=False, repr=False)
     """The file's text, kept to find lines in it."""
+    added: ClientFile | None = field(default=None, eq=False, repr=False)
+    """What isol8's own file adds to this one; it is among the above. None where there is no such file."""
 
     def place(self, runtime: str, package: str) -> str | None:
-        """Tell where the package stands, as `deps.toml:4`; None if the file doesn't ask for it."""
+        """Tell where the package stands, as `deps.toml:4`; None if no file asks for it."""
         packages = self.dependencies[runtime]
         if package not in packages:
             return None
+        if self.added and (added := self.added.dependencies.get(runtime, {})) and package in added:
+            return self.added.place("dependencies", runtime, added[package])
         return f"{self.source}:{line_of(self.text, ('dependencies', runtime, packages.index(package)))}"
 
     def declaration(self, image: str) -> str | None:
         """Tell where an image is asked for by its name (`bun-custom`, `ml`), as `deps.toml:4`; None if it isn't."""
         runtime, custom, _ = image.partition("-custom")
-        if image in self.images:
-            path: KeyPath = ("images", image)
-        elif custom and self.dependencies.get(runtime):
-            path = ("dependencies", runtime)
-        else:
+        packages = self.dependencies.get(runtime, ()) if custom else ()
+        if self.added and image in self.added.images:
+            return self.added.place("prebuiltImages", self.added.numbers[image])
+        if self.added and packages and len(packages) == len(self.added.dependencies.get(runtime, ())):
+            return self.added.place("dependencies", runtime)
+        if image not in self.images and not packages:
             return None
+        path: KeyPath = ("images", image) if image in self.images else ("dependencies", runtime)
         return f"{self.source}:{line_of(self.text, path)}"
 
+    def setting(self, key: str) -> str:
+        """Tell where a key is set (`filter.allow_ports`), as `deps.toml:7`; the file alone if it isn't."""
+        line = line_of(self.text, tuple(key.split(".")))
+        return f"{self.source}:{line}" if line else self.source
 
-def parse_config(text: str, source: str, arguments: Collection[str] | None = None) -> Config:
+
+def parse_config(
+    text: str,
+    source: str,
+    arguments: Collection[str] | None = None,
+    client_file: ClientFile | None = None,
+) -> Config:
     """Read the text of deps.toml; a ConfigError names every problem in it, one on a line.
 
     `arguments` are the build arguments that the Dockerfile declares, of which [build.args] may name any; None if
-    they are not known.
+    they are not known. What isol8's own file asks for is added, where deps.toml does not say otherwise.
     """
     # An editor's byte order mark is no statement of TOML's.
     text = text.removeprefix("\ufeff")
     found = _parse_toml(text, source)
+    own = _keys(found, "images")
+    if client_file and found.get("images", own) is own:
+        # Read with the others, so that these may extend them.
+        found["images"] = {
+            **own,
+            **{name: each for name, each in client_file.images.items() if name not in own},
+        }
     # Here, since only who reads a configuration should pay for the import.
     from cattrs import BaseValidationError  # noqa: PLC0415
 
@@ -120,7 +153,12 @@ def parse_config(text: str, source: str, arguments: Collection[str] | None = Non
     problems += _strangers(found, arguments)
     if problems:
         raise ConfigError(report(problems, source, functools.partial(line_of, text)))
-    return evolve(config, source=source, text=text)
+    added = client_file.without(config.dependencies, own) if client_file else None
+    dependencies = {
+        runtime: (*packages, *(added.dependencies.get(runtime, ()) if added else ()))
+        for runtime, packages in config.dependencies.items()
+    }
+    return evolve(config, source=source, text=text, dependencies=dependencies, added=added)
 
 
 def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> Iterator[Problem]:
@@ -198,7 +236,7 @@ def _converter() -> "Converter":
         PushSettings,
         converter,
         repository=override(struct_hook=_read_push_repository),
-        standins=override(struct_hook=_read_flag),
+        standins=override(struct_hook=lambda value, _: flag(value)),
     )
     read_config = make_dict_structure_fn(
         Config,
@@ -206,6 +244,7 @@ def _converter() -> "Converter":
         dependencies=override(struct_hook=_read_dependencies),
         images=override(struct_hook=read_images),
         build=override(struct_hook=lambda value, kind: read_build(table(value), kind)),
+        filter=override(struct_hook=read_filter),
         hold=override(struct_hook=read_hold),
         prune=override(struct_hook=read_prune),
         refresh=override(struct_hook=read_refresh),
@@ -213,6 +252,7 @@ def _converter() -> "Converter":
         verify=override(struct_hook=read_verify),
         source=override(omit=True),
         text=override(omit=True),
+        added=override(omit=True),
     )
     converter.register_structure_hook(Config, read_config)
     return converter
@@ -255,12 +295,6 @@ def _read_push_repository(value: object, _: object) -> str:
             f"{name!r} names no registry, where one is expected before the first slash: registry.example/{name}"
         )
     return name
-
-
-def _read_flag(value: object, _: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidError(wrong_type(value, "a boolean"))
-    return value
 
 
 def _read_builder(value: object, _: object) -> str:
@@ -311,6 +345,7 @@ def _unknown_key(key: str, path: KeyPath) -> str:
         "dependencies": [*RUNTIMES],
         "images.NAME": SETTINGS,
         "build": build,
+        "filter": [*FILTER_VARIABLES],
         "hold": [each.name for each in fields(HoldSettings)],
         "prune": [each.name for each in fields(PruneSettings)],
         "refresh": [each.name for each in fields(RefreshSettings)],

@@ -33,7 +33,7 @@ def read_images(value: object, _: object) -> Mapping[str, NamedImage]:
     problems: list[Problem] = []
     entries: dict[str, _Entry] = {}
     for name, found in table(value).items():
-        if what := _name_problem(name):
+        if what := name_problem(name):
             problems.append(((name,), what))
         try:
             entries[name] = _read_entry(table(found, _NO_TABLE))
@@ -83,7 +83,7 @@ def _read_entry(found: Mapping[str, Any]) -> _Entry:
     except InvalidError as error:
         problems.extend(error.problems)
     try:
-        setup = _setup(found["setup"]) if "setup" in found else None
+        setup = setup_script(found["setup"]) if "setup" in found else None
     except InvalidError as error:
         problems.extend(error.at("setup"))
     return _Entry(parent=parent, packages=found.get("packages", []), setup=setup, problems=tuple(problems))
@@ -110,7 +110,8 @@ def _parent(found: Mapping[str, Any], *, misspelled: bool) -> str | None:
     )
 
 
-def _setup(value: object) -> str:
+def setup_script(value: object) -> str:
+    """Return the script, which has to be fit for a label."""
     text = string(value)
     if len(text.encode()) > _LONGEST_SETUP:
         raise InvalidError(
@@ -189,7 +190,8 @@ def _image(runtime: str, entry: _Entry, made: Mapping[str, NamedImage]) -> Named
     return NamedImage(runtime=runtime, parent=parent, packages=packages, setup=setup)
 
 
-def _name_problem(name: str) -> str | None:
+def name_problem(name: str) -> str | None:
+    """Tell why an image can't have the name; None if it can."""
     if not re.fullmatch(_NAME, name):
         return (
             "not a name for an image, as it becomes a tag (letters, digits, _ . and -, "

@@ -1,8 +1,8 @@
-"""Finds the line of a TOML text on which a key or a value stands, as tomli doesn't tell."""
+"""Finds the line of a TOML or JSON text on which a key or a value stands, as their readers don't tell."""
 
 import functools
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Final
 
 import tomli
@@ -16,19 +16,36 @@ def line_of(text: str, path: KeyPath) -> int | None:
     return _lines(text).get(path)
 
 
+def line_in_json(text: str, path: KeyPath) -> int | None:
+    """Return the same of a valid JSON text; of a key that is there twice the last counts, as it does for JSON."""
+    return _lines_in_json(text).get(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _lines_in_json(text: str) -> Mapping[KeyPath, int]:
+    # A JSON text is read as a value of TOML's, whose inline tables and arrays it has but for the `:` of keys.
+    return dict(_counted(text, _values(text, 0, ())))
+
+
 @functools.lru_cache(maxsize=1)
 def _lines(text: str) -> Mapping[KeyPath, int]:
     """Tell the line of everything in the text, in one pass however much is asked for."""
     lines: dict[KeyPath, int] = {}
-    line, counted = 1, 0
-    for path, offset in _places(text):
-        line += text.count("\n", counted, offset)
-        counted = offset
+    for path, line in _counted(text, _places(text)):
         for length in range(len(path), 0, -1):
             if path[:length] in lines:
                 break
             lines[path[:length]] = line
     return lines
+
+
+def _counted(text: str, places: Iterable[tuple[KeyPath, int]]) -> Iterator[tuple[KeyPath, int]]:
+    """Tell lines for places that come in the order of the text."""
+    line, counted = 1, 0
+    for path, offset in places:
+        line += text.count("\n", counted, offset)
+        counted = offset
+        yield path, line
 
 
 def _places(text: str) -> Iterator[tuple[KeyPath, int]]:
@@ -86,11 +103,19 @@ def _keys(text: str, at: int) -> tuple[tuple[str, ...], int]:
     while True:
         match = re.compile(_KEY).match(text, at)
         raw = match[1]  # type: ignore[index]  # the text is valid TOML
-        keys.append(next(iter(tomli.loads(f"{raw}=0"))))
+        keys.append(_key(raw))
         at = match.end()  # type: ignore[union-attr]  # as above
         if text[at] != ".":
             return tuple(keys), at
         at += 1
+
+
+def _key(raw: str) -> str:
+    try:
+        return next(iter(tomli.loads(f"{raw}=0")))
+    except tomli.TOMLDecodeError:
+        # JSON has escapes that TOML has not; no key that is looked for needs one.
+        return raw
 
 
 def _resolve(keys: tuple[str, ...], tables_so_far: dict[KeyPath, int], *, array: bool) -> KeyPath:
@@ -115,7 +140,7 @@ def _end(pattern: str, text: str, at: int) -> int:
 
 
 _BLANK: Final = r"(?:[ \t\r\n]|#[^\n]*)*"
-_KEY: Final = r"""[ \t]*("(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)[ \t]*"""
+_KEY: Final = r"""[ \t]*("(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)[ \t\r\n]*"""
 _SCALAR: Final = (
     r'(?s)"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'
     r"|'''(?:[^']|'{1,2}(?!'))*'{3,5}"

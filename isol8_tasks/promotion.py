@@ -43,7 +43,7 @@ def adopt(name: str, observed: Observed, engine: ImageEngine, image: ObservedIma
 
 
 def reject(name: str, observed: Observed, engine: ImageEngine, candidate: str) -> None:
-    """Keep a candidate for a look, instead of the last that was; it has no label that a client would pick it by."""
+    """Keep a candidate for a look, instead of the last that was; no label of it is one that a client picks it by."""
     rejected = f"{observed.repository}:{name}-rejected"
     older = observed.tagged(rejected)
     engine.tag(candidate, rejected)
@@ -79,7 +79,7 @@ def keep_as_previous(name: str, image: ObservedImage, repository: str, engine: I
 def can_stay_as_it_is(image: ObservedImage) -> bool:
     """Tell whether no client picks an image by its labels, in use or out of it."""
     record = labels.read(image.labels)
-    return labels.hidden(image.labels).keys() <= {labels.BUILD_HASH} and not (record and record.clients)
+    return not labels.hidden(image.labels) and not (record and record.clients)
 
 
 def child(engine: ImageEngine, parent: str, tag: str, new_labels: Mapping[str, str]) -> str:

@@ -51,11 +51,25 @@ def string(value: object) -> str:
     return value
 
 
-def array(key: str, value: object, read: Callable[[object], str]) -> tuple[str, ...]:
+def flag(value: object) -> bool:
+    """Return the value, which has to be a boolean."""
+    if not isinstance(value, bool):
+        raise InvalidError(wrong_type(value, "a boolean"))
+    return value
+
+
+def array(
+    key: str,
+    value: object,
+    read: Callable[[object], _Value],
+    *,
+    of: str = "strings",
+    example: str = "",
+) -> tuple[_Value, ...]:
     """Return the elements of the value under this key, each as it is read."""
     if not isinstance(value, list):
-        hint = f'; write {key} = ["…", "…"]'
-        raise InvalidError(wrong_type(value, "an array of strings") + hint)
+        hint = example or f'{key} = ["…", "…"]'
+        raise InvalidError(f"{wrong_type(value, f'an array of {of}')}; write {hint}")
     problems: list[Problem] = []
     items = []
     for index, item in enumerate(value):
@@ -90,6 +104,7 @@ def wrong_type(value: object, expected: str) -> str:
         float: "a float",
         list: "an array",
         dict: "a table",
+        type(None): "null",
     }
     return f"{names.get(type(value), 'a date or time')}, where {expected} is expected"
 

@@ -38,7 +38,13 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     # What is held is not built for being forced either.
     told = [each for each in decision.reasons if decision.held is None or not isinstance(each, Forced)]
     found = [
-        render(reason, repository=config.build.repository, declaration=config.declaration) for reason in told
+        render(
+            reason,
+            repository=config.build.repository,
+            declaration=config.declaration,
+            setting=config.setting,
+        )
+        for reason in told
     ]
     if decision.held is None:
         return tuple(found)
@@ -86,6 +92,27 @@ def plan_table(decisions: Iterable[Decision], config: Config) -> str:
     return "\n".join(lines)
 
 
+def added_lines(config: Config, *, hint: bool = True) -> tuple[str, ...]:
+    """Say what isol8's own file adds to deps.toml, where it says so, and what of it is not built here.
+
+    With `hint` also how a file in the home folder is left out.
+    """
+    added, repository = config.added, config.build.repository
+    if added is None:
+        return ()
+    lines = [
+        f"{added.place('dependencies', runtime)} adds {', '.join(packages)} to {repository}:{runtime}-custom"
+        for runtime, packages in added.dependencies.items()
+    ]
+    lines += [
+        f"{added.place('prebuiltImages', added.numbers[name])} asks for {repository}:{name}"
+        for name in added.images
+    ]
+    if hint and lines and added.source.startswith("~"):
+        lines.append(f"ISOL8_CONFIG= leaves {added.source} out; doit import writes it into {config.source}")
+    return (*lines, *added.others)
+
+
 def plan_json(decisions: Iterable[Decision], config: Config) -> str:
     """Return the decisions as data."""
     images = [
@@ -93,6 +120,7 @@ def plan_json(decisions: Iterable[Decision], config: Config) -> str:
             "image": f"{config.build.repository}:{row.image}",
             "task": row.task or None,
             "state": row.state,
+            "declared": config.declaration(row.image),
             "reasons": list(reasons_in_words(row, config)),
         }
         for row in decisions

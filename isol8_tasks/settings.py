@@ -1,19 +1,55 @@
-"""Reads the tables [hold], [prune], [refresh], [push] and [verify] of deps.toml: how images are kept and checked."""
+"""Reads the tables [filter], [hold], [prune], [refresh], [push] and [verify] of deps.toml."""
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from attrs import Factory, frozen
 
 from isol8_tasks.checks import UserCheck
-from isol8_tasks.reading import InvalidError, Problem, array, string, table, unknown, unless, wrong_type
+from isol8_tasks.reading import InvalidError, Problem, array, flag, string, table, unknown, unless, wrong_type
 from isol8_tasks.units import parse_duration, parse_size
 
 _Value = TypeVar("_Value")
+_Ordered = TypeVar("_Ordered", int, str)
 
 _DAY: Final = dt.timedelta(days=1)
+
+
+@frozen(kw_only=True)
+class FilterSettings:
+    """The table [filter]: what the network filter of every image allows beyond its defaults."""
+
+    allow_nets: tuple[str, ...] = ()
+    """Networks that are not public and may be reached all the same; sorted and unique."""
+    allow_ports: tuple[int, ...] = ()
+    """Ports beside 80 and 443; sorted and unique."""
+    strict: bool = False
+    """A pattern has to match the whole host."""
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The keys that say something else than the defaults, each with its value as text."""
+        found = {
+            "allow_nets": ",".join(self.allow_nets),
+            "allow_ports": ",".join(map(str, self.allow_ports)),
+            "strict": "1" if self.strict else "",
+        }
+        return {key: text for key, text in found.items() if text}
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The same as variables for docker/proxy.mjs."""
+        return {FILTER_VARIABLES[key]: text for key, text in self.values.items()}
+
+
+FILTER_VARIABLES: Final = {
+    "allow_nets": "ISOL8_ALLOW_NETS",
+    "allow_ports": "ISOL8_ALLOW_PORTS",
+    "strict": "ISOL8_PROXY_STRICT",
+}
+"""By the keys of [filter]; docker/proxy.mjs reads them."""
 
 
 @frozen(kw_only=True)
@@ -60,6 +96,20 @@ class PushSettings:
 
 Checks = Mapping[str, tuple[UserCheck, ...]]
 """A user's own checks, by the name of the image."""
+
+
+def read_filter(value: object, _: object) -> FilterSettings:
+    """Read the table [filter]."""
+    readers: Mapping[str, Callable[[Any], object]] = {
+        "allow_nets": lambda found: _sorted(
+            array("allow_nets", found, _network, example='allow_nets = ["10.0.0.0/8"]')
+        ),
+        "allow_ports": lambda found: _sorted(
+            array("allow_ports", found, _port, of="integers", example="allow_ports = [8080]")
+        ),
+        "strict": flag,
+    }
+    return _read(value, FilterSettings, readers)
 
 
 def read_hold(value: object, _: object) -> HoldSettings:
@@ -175,6 +225,37 @@ def _words(value: object) -> tuple[str, ...]:
     return words
 
 
+def _network(value: object) -> str:
+    """Return a network as it is written, if the filter takes it."""
+    # Here, since few files have one.
+    import ipaddress  # noqa: PLC0415
+
+    text = string(value)
+    if not re.fullmatch(r"[0-9A-Fa-f:.]+/[0-9]{1,3}", text):
+        raise InvalidError(f"{text!r} {_NO_NETWORK}")
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        try:
+            whole = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise InvalidError(f"{text!r} {_NO_NETWORK}") from None
+        raise InvalidError(f"{text!r} has bits set behind its prefix; the network is {whole}") from None
+    return text
+
+
+def _port(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidError(wrong_type(value, "an integer"))
+    if not 1 <= value <= _HIGHEST_PORT:
+        raise InvalidError(f"{value}, where a port from 1 to {_HIGHEST_PORT} is expected")
+    return value
+
+
+def _sorted(values: Iterable[_Ordered]) -> tuple[_Ordered, ...]:
+    return tuple(sorted(set(values)))
+
+
 def _size(value: object) -> int:
     text = string(value)
     try:
@@ -201,5 +282,7 @@ def _pattern(value: object) -> str:
 
 
 _HIGHEST_EXIT: Final = 255
+_HIGHEST_PORT: Final = 65_535
+_NO_NETWORK: Final = "is not a network like 10.0.0.0/8 or fd00::/8"
 _LONGEST_CHECK: Final = dt.timedelta(hours=1)
 _NONE: Final = ("0", "0s", "0m", "0h", "0d", "0w")

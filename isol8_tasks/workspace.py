@@ -10,16 +10,21 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from isol8_tasks.config import Config, parse_config
 from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, LockedError, PlanError
 from isol8_tasks.plan.model import ContextFile
 
+if TYPE_CHECKING:
+    from isol8_tasks.client_file import ClientFile
+
 MANIFEST: Final = "resolved-images.json"
+HOME_FILE: Final = "~/.isol8/config.json"
+"""As messages name isol8's own file in the user's home."""
 _OF_ALL: Final = ("Dockerfile", "Dockerfile.dockerignore", ".dockerignore")
 """Files of the build context that every image depends on."""
 
@@ -32,11 +37,25 @@ class Workspace:
     """The folder with dodo.py and docker/."""
     deps: Path
     """deps.toml, or what ISOL8_DEPS names; the manifest stands beside it."""
+    client_files: Mapping[str, Path] = Factory(dict)
+    """Where isol8's own file may lie, by the names that messages use; the first that is there counts."""
+    is_client_file_named: bool = False
+    """ISOL8_CONFIG names it, so it has to be there."""
 
     @classmethod
     def here(cls, root: Path, environ: Mapping[str, str]) -> "Workspace":
         """Return the workspace of a checkout's folder."""
-        return cls(root=root, deps=root / environ.get("ISOL8_DEPS", "deps.toml"))
+        deps = root / environ.get("ISOL8_DEPS", "deps.toml")
+        given = environ.get("ISOL8_CONFIG")
+        if given is not None:
+            files = {given: root / given} if given else {}
+            return cls(root=root, deps=deps, client_files=files, is_client_file_named=True)
+        # As isol8 looks for it (packages/core/src/config.ts).
+        beside = deps.with_name("isol8.config.json")
+        files = {os.path.relpath(beside, root): beside}
+        if home := environ.get("HOME"):
+            files[HOME_FILE] = Path(home, ".isol8", "config.json")
+        return cls(root=root, deps=deps, client_files=files)
 
     @property
     def manifest(self) -> Path:
@@ -81,15 +100,46 @@ class Workspace:
     def read_config(self, arguments: Collection[str] | None = None) -> Config:
         """Read deps.toml, which may give the build arguments named here; a file that is not there asks for nothing."""
         source = os.path.relpath(self.deps, self.root)
+        client_file = self._read_client_file()
         try:
             text = self.deps.read_text(encoding="utf-8")
         except FileNotFoundError:
             if self.deps == self.root / "deps.toml":
-                return Config()
+                return parse_config("", source, client_file=client_file) if client_file else Config()
             raise ConfigError(f"{source}: not there, though ISOL8_DEPS names it; mend or unset it") from None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{source}: can't be read ({error}); a UTF-8 text file is expected") from error
-        return parse_config(text, source, arguments)
+        return parse_config(text, source, arguments, client_file)
+
+    def read_deps(self) -> str:
+        """Return the text of deps.toml, its line ends as they are; empty where there is none yet."""
+        return self.deps.read_bytes().decode() if self.deps.exists() else ""
+
+    def write_deps(self, text: str) -> None:
+        """Write deps.toml, whole or not at all; a link to it stays one."""
+        _replace(self.deps.resolve(), text)
+
+    def _read_client_file(self) -> "ClientFile | None":
+        """Read isol8's own file; None if there is none."""
+        for source, path in self.client_files.items():
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                # isol8 takes what it can't see for absent, in another user's home for one.
+                if os.access(path, os.F_OK):
+                    raise ConfigError(
+                        f"{source}: can't be read ({error}); a UTF-8 text file is expected"
+                    ) from error
+                if self.is_client_file_named:
+                    raise ConfigError(
+                        f"{source}: not there, though ISOL8_CONFIG names it; mend or unset it"
+                    ) from None
+                continue
+            # Here, since few have one.
+            from isol8_tasks.client_file import parse_client_file  # noqa: PLC0415
+
+            return parse_client_file(text, source)
+        return None
 
     def read_context(self) -> dict[str, FileContent]:
         """Read every file below docker/, by its path there; what can't be read has a problem, and no content."""
@@ -200,7 +250,9 @@ def _replace(path: Path, text: str) -> None:
     # Beside its place, as a rename across file systems would not be atomic.
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        new.write_text(text, encoding="utf-8")
+        new.write_text(text, encoding="utf-8", newline="")
+        if path.exists():
+            new.chmod(path.stat().st_mode)
         new.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

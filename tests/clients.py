@@ -54,5 +54,14 @@ def by_label(images: Sequence[Listed], repository: str, runtime: str, packages: 
     return superset or tags.get(f"{repository}:{runtime}")
 
 
+def list_custom(images: Sequence[Listed]) -> dict[str, tuple[str | None, str | None]]:
+    """Return what `isol8 list-custom` prints since v0.18: by the first tag, runtime and dependencies."""
+    return {
+        image.tags[0]: (image.labels["org.isol8.runtime"], image.labels.get("org.isol8.dependencies"))
+        for image in images
+        if "org.isol8.runtime" in image.labels and image.tags and image.tags[0].startswith("isol8")
+    }
+
+
 Client = Callable[[Sequence[Listed], str, str, Sequence[str]], str | None]
 CLIENTS: Final[Mapping[str, Client]] = {"v0.1": by_tag, "v0.12.2": by_hash, "v0.18": by_label}

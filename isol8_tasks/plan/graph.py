@@ -140,7 +140,8 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         runtime=runtime.name,
         stages=needs.stages,
         files=tuple((path, context[path]) for path in needs.files),
-        args=needs.args,
+        # No build argument has a dot in its name.
+        args=(*needs.args, *((f"filter.{key}", text) for key, text in config.filter.values.items())),
         upstream=tuple((reference, upstream_id(observed, reference)) for reference in needs.upstream),
     )
     spec = ImageSpec(
@@ -150,13 +151,22 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         runtime=runtime.name,
         parent=None,
         inputs=inputs,
-        dockerfile=dockerfile.text,
+        dockerfile=_with_filter(dockerfile, runtime.name, config),
         target=runtime.name,
         args=tuple(sorted(args.items())),
         triggers=triggers,
         problem=_problem(inputs.files),
     )
     return spec, needs.warnings
+
+
+def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:
+    """Return the text that is built: with the filter's settings, which images on it inherit."""
+    if not config.filter.environment:
+        return dockerfile.text
+    from isol8_tasks.plan.slicing import with_environment  # noqa: PLC0415 - few ask for it
+
+    return with_environment(dockerfile, target, config.filter.environment)
 
 
 def _problem(files: Iterable[tuple[str, ContextFile]]) -> str:

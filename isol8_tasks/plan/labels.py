@@ -1,7 +1,8 @@
 """The labels that carry the truth about an image: what it was built of, and what isol8's clients look for.
 
 Labels are inherited by every child of an image and can't be removed, only overridden. So each build writes all keys
-of ours, empty where unused, and empties those of the clients that it inherits and must not show.
+of ours, empty where unused. Clients pick an image by the runtime that it says it is for, so one that they must not pick
+says that it is not in use.
 """
 
 import hashlib
@@ -27,14 +28,10 @@ BUILD_HASH: Final = "org.isol8.build.hash"
 """What isol8's own setup compares before it builds a base; no client picks an image by it."""
 DEPENDENCY_HASH: Final = "org.isol8.deps.hash"
 """What isol8 v0.12.2 to v0.17 name a custom image after: `-custom-<its first 12 digits>`."""
-CLIENT_KEYS: Final = (
-    "org.isol8.runtime",
-    "org.isol8.dependencies",
-    "org.isol8.setup",
-    BUILD_HASH,
-    DEPENDENCY_HASH,
-)
-"""What isol8's own clients read; `.runtime` with `.dependencies` makes an image a candidate for their choice."""
+RUNTIME: Final = "org.isol8.runtime"
+"""Clients since v0.18 pick images that have a runtime's name here; their list-custom prints all that have the key."""
+NOT_IN_USE: Final = " (not in use)"
+"""Behind the runtime of an image that no client may pick: it is no runtime's name, and list-custom prints it."""
 
 Role = Literal["candidate", "current", "previous"]
 _ROLES: Final = get_args(Role)
@@ -91,7 +88,7 @@ class Record:
     layers: str = ""
     """Of which layers and steps it consists (layers_fingerprint), to tell it from what others make of it."""
     clients: tuple[tuple[str, str], ...] = ()
-    """On an image that gave its tag away: the clients' labels that it had, for the way back."""
+    """On an image that gave its tag away: those of the clients' labels that were overridden, for the way back."""
     recipe: int = 0
     schema: int = SCHEMA
 
@@ -136,21 +133,19 @@ def write(record: Record) -> dict[str, str]:
     }
 
 
-def hidden(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the clients' keys that an image inherits, emptied, so that no client picks it."""
-    return {key: "" for key in CLIENT_KEYS if inherited.get(key)}
+def hidden(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return what to override on an image with these labels, its own or inherited, so that no client picks it."""
+    runtime = labels.get(RUNTIME, "")
+    return {} if not runtime or runtime.endswith(NOT_IN_USE) else {RUNTIME: runtime + NOT_IN_USE}
 
 
 def previous(labels: Mapping[str, str]) -> dict[str, str]:
     """Return what to override on the copy of an image that loses its public tag."""
-    record = read(labels)
+    record, override = read(labels), hidden(labels)
     if record is None:
-        return hidden(labels)
-    clients = tuple((key, labels[key]) for key in sorted(CLIENT_KEYS) if labels.get(key))
-    return {
-        **write(evolve(record, role="previous", clients=clients or record.clients)),
-        **hidden(labels),
-    }
+        return override
+    clients = tuple((key, labels[key]) for key in override)
+    return {**write(evolve(record, role="previous", clients=clients or record.clients)), **override}
 
 
 def restored(labels: Mapping[str, str]) -> dict[str, str]:
@@ -177,7 +172,12 @@ def layers_fingerprint(layers: Sequence[str], steps: Sequence[str], triggers: Co
 
 
 def for_clients(
-    runtime: str, key: str, *, packages: Collection[str] | None, dependencies: str, setup: str = ""
+    runtime: str,
+    key: str,
+    *,
+    packages: Collection[str] | None,
+    dependencies: str,
+    setup: str = "",
 ) -> dict[str, str]:
     """Return the labels by which isol8's clients of every generation know an image.
 
@@ -186,7 +186,7 @@ def for_clients(
     if packages is None:
         return {BUILD_HASH: key}
     return {
-        "org.isol8.runtime": runtime,
+        RUNTIME: runtime,
         "org.isol8.dependencies": dependencies,
         "org.isol8.setup": setup,
         DEPENDENCY_HASH: _dependency_hash(runtime, packages, setup),

@@ -1,4 +1,4 @@
-"""The part of a Dockerfile that one target needs, for a builder that builds every stage before it."""
+"""A Dockerfile for one target: the part that it needs alone, or with variables of its own."""
 
 import re
 from collections.abc import Mapping
@@ -21,6 +21,20 @@ def slice_dockerfile(
     return _cut(resolver, stage)
 
 
+def with_environment(dockerfile: Dockerfile, target: str, variables: Mapping[str, str]) -> str:
+    """Return the text with variables set at the end of a stage, where they cost no step its cache.
+
+    The values hold nothing that a Dockerfile would read as more than text.
+    """
+    stages = Resolver(dockerfile, {})
+    later = stages.stages[stages.target(target).index + 1 :]
+    lines = _lines(dockerfile.text)
+    end = later[0].start.line - 1 if later else len(lines)
+    # What is behind the last line's end may lack one.
+    lines[end:end] = ["\n" * (not later), *(f"ENV {name}={value}\n" for name, value in variables.items())]
+    return "".join(lines)
+
+
 def _cut(resolver: Resolver, target: Stage) -> str:
     dockerfile = resolver.dockerfile
     if dockerfile.unreadable:
@@ -30,7 +44,7 @@ def _cut(resolver: Resolver, target: Stage) -> str:
     except UnreadableError:
         return dockerfile.text
     numbers = {each.index: place for place, each in enumerate(needed)}
-    lines = re.findall(r"[^\n]*\n|[^\n]+", dockerfile.text)
+    lines = _lines(dockerfile.text)
     starts = [*(each.start.line - 1 for each in resolver.stages), len(lines)]
     for each in needed:
         if not _renumber(each, numbers, lines):
@@ -39,6 +53,10 @@ def _cut(resolver: Resolver, target: Stage) -> str:
     for each in needed:
         kept += lines[starts[each.index] : starts[each.index + 1]]
     return "".join(kept)
+
+
+def _lines(text: str) -> list[str]:
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _renumber(stage: Stage, numbers: Mapping[int, int], lines: list[str]) -> bool:

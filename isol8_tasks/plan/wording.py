@@ -17,11 +17,13 @@ def render(  # noqa: PLR0911 - one for each family
     *,
     repository: str,
     declaration: Callable[[str], str | None],
+    setting: Callable[[str], str],
     dockerfile: str = "docker/Dockerfile",
 ) -> str:
     """Return a reason in words.
 
-    `repository` is that of the public tags; `declaration` tells where in deps.toml an image is asked for, if there.
+    `repository` is that of the public tags; `declaration` tells where in deps.toml an image is asked for, if there,
+    and `setting` where a key of it is set.
     """
     match reason:
         case reasons.FileChanged() | reasons.FileModeChanged() | reasons.FileAdded() | reasons.FileRemoved():
@@ -49,6 +51,8 @@ def render(  # noqa: PLR0911 - one for each family
             | reasons.Unexplained()
         ):
             return _run(reason)
+        case reasons.ArgChanged(name=key, old=old, new=new) if "." in key:
+            return f"{setting(key)} {key}: {_setting(key, old or '', new or '')}"
         case _:
             return _input(reason)
 
@@ -152,6 +156,16 @@ def _run(reason: reasons.RunReason) -> str:
             return "no input differs, yet the key does"
         case _:
             assert_never(reason)
+
+
+def _setting(key: str, old: str, new: str) -> str:
+    """Say what became of a list with commas, or of the one switch."""
+    if key == "filter.strict":
+        return "true" if new else "false"
+    before, now = old.split(","), new.split(",")
+    came, went = [each for each in now if each not in before], [each for each in before if each not in now]
+    changes = {"added": ", ".join(filter(None, came)), "removed": ", ".join(filter(None, went))}
+    return "; ".join(f"{words} {what}" for what, words in changes.items() if words)
 
 
 def _value(value: str | None) -> str:

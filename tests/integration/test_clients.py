@@ -13,7 +13,7 @@ import pytest
 
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.runtimes import RUNTIMES
-from tests.clients import CLIENTS
+from tests.clients import CLIENTS, list_custom
 from tests.hostile import CANARY, SCRIPTS, refused, taken
 from tests.integration.checkouts import (
     Checkout,
@@ -112,6 +112,26 @@ class TestChoice:
         assert own.doit(*SETUP).code == 1
         assert chosen(own, "tree") == {**OTHERS, "v0.18": "bash"}
         assert chosen(own, "jq", "unzip") == {**OTHERS, "v0.18": "bash-custom"}
+
+    def test_list_custom(self, own: Checkout, engine: DockerEngine) -> None:
+        """It prints of every image what is in it, and of those that nobody gets that they are not in use."""
+        more = '[images.more]\nextends = "tools"\npackages = ["libgcc"]\n[verify.more]\ncommand = ["false"]\n'
+        own.deps('bash = ["jq", "unzip"]', TOOLS + more)
+        assert "more-rejected" in own.doit(*SETUP).out
+        assert own.doit("rollback", "bash-custom").code == 0
+        images = images_of(engine.images(), own.repository)
+        assert {tag.partition(":")[2]: found for tag, found in list_custom(images).items()} == {
+            "bash-custom": ("bash", "jq"),
+            "bash-custom-previous": ("bash (not in use)", "jq,unzip"),
+            "tools": ("bash", "curl,jq,unzip"),
+            "more-rejected": ("bash (not in use)", "curl,jq,libgcc,unzip"),
+        }
+        assert not [
+            key
+            for image in images
+            for key, text in image.labels.items()
+            if key.startswith("org.isol8.") and "isol8.tasks" not in key and not text
+        ]
 
     def test_held(
         self, own: Checkout, chosen: Callable[..., dict[str, str]], docker_api: docker.APIClient

@@ -364,7 +364,10 @@ class TestPromotion:
         assert built.built("custom:bash", "--force") == {"bash-custom"}
         previous = docker_api.inspect_image(f"{built.repository}:bash-custom-previous")
         assert previous["RootFS"] == old["RootFS"]
-        assert previous["Config"]["Labels"]["org.isol8.dependencies"] == ""
+        shown = {key: text for key, text in previous["Config"]["Labels"].items() if "isol8.tasks" not in key}
+        assert shown["org.isol8.runtime"] == "bash (not in use)"
+        assert shown["org.isol8.dependencies"] == "jq"
+        assert "" not in {text for key, text in shown.items() if key.startswith("org.isol8.")}
         current = docker_api.inspect_image(f"{built.repository}:bash-custom")
         found = docker_api.images(filters={"label": "org.isol8.runtime=bash"})
         ours = [i for i in found if any(t.startswith(built.repository) for t in i["RepoTags"] or [])]

@@ -27,6 +27,9 @@ BASE = ImageSpec(
     target="bash",
 )
 
+SHOWN = ("org.isol8.runtime", "org.isol8.dependencies", "org.isol8.setup")
+"""What isol8's list-custom prints."""
+
 
 def custom(*packages: str, flags: tuple[tuple[str, str], ...] = ()) -> ImageSpec:
     return ImageSpec(
@@ -168,8 +171,33 @@ class TestPromotion:
         make(engine, BASE)
         make(engine, custom("jq"))
         candidate = next(each for each in engine.requests if each.tag == "isol8_build:bash-custom-candidate")
-        assert not {key for key in labels.CLIENT_KEYS if candidate.labels.get(key)}
+        assert not [key for key in candidate.labels if key in SHOWN]
         assert candidate.labels["org.isol8.tasks.role"] == "candidate"
+
+    def test_the_candidate_on_a_named_image_says_what_it_is(self, engine: FakeEngine) -> None:
+        """What it inherits would be its parent's, and clients would pick it; an empty script ends the parent's."""
+        make(engine, BASE)
+        make(engine, named("tools", "bash"))
+        child = evolve(named("more", "tools", "curl"), inherited=("jq",))
+        child = evolve(child, inputs=evolve(child.inputs, setup=""))
+        make(engine, child)
+        candidate = next(each for each in engine.requests if each.tag == "isol8_build:more-candidate")
+        assert {key: value for key, value in candidate.labels.items() if key in SHOWN} == {
+            "org.isol8.runtime": "bash (not in use)",
+            "org.isol8.dependencies": "curl,jq",
+            "org.isol8.setup": "",
+        }
+
+    def test_no_label_for_clients_is_empty(self, engine: FakeEngine) -> None:
+        """isol8's list-custom prints every image with a runtime, whatever the value."""
+        make(engine, BASE)
+        make(engine, named("ready", "bash"))
+        for package in ("jq", "curl"):
+            make(engine, custom(package))
+        listed = [image for image in engine.images() if "org.isol8.runtime" in image.labels]
+        assert len(listed) == 3
+        ours = (*SHOWN, labels.BUILD_HASH, labels.DEPENDENCY_HASH)
+        assert not [key for image in listed for key in ours if image.labels.get(key) == ""]
 
     def test_a_custom_image_is_tagged_for_every_generation(self, engine: FakeEngine) -> None:
         """The plain tag, the tag with the hash of the packages, and the labels are all there."""
@@ -207,7 +235,8 @@ class TestPromotion:
         assert old is not None
         assert previous.labels["org.isol8.tasks.build"] == old.build
         assert previous.labels["org.isol8.tasks.role"] == "previous"
-        assert previous.labels["org.isol8.dependencies"] == ""
+        assert previous.labels["org.isol8.runtime"] == "bash (not in use)"
+        assert previous.labels["org.isol8.dependencies"] == "jq"
         assert f"isol8:bash-custom-{labels.client_tag_suffix('bash', ('jq',))}" not in tags(engine)
 
     def test_nothing_without_a_tag_is_left(self, engine: FakeEngine) -> None:
@@ -287,7 +316,7 @@ class TestFailure:
         rejected = observe(engine).tagged("isol8:bash-custom-rejected")
         assert rejected is not None
         assert json.loads(rejected.labels["org.isol8.tasks.packages"]) == ["htop"]
-        assert not {key for key in labels.CLIENT_KEYS if rejected.labels.get(key)}
+        assert not [key for key in rejected.labels if key in SHOWN]
         assert observe(engine).candidates == ()
         assert [image.tags for image in engine.nameless()] == []
 

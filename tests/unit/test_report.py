@@ -110,6 +110,7 @@ class TestPlan:
             "image": "isol8:bun",
             "task": "base:bun",
             "state": "stale",
+            "declared": None,
             "reasons": ["docker/Dockerfile:31 changed in stage bun", "forced"],
         }
         assert images[2]["task"] is None

@@ -126,7 +126,7 @@ class TestRollback:
         if name == "bash-custom":
             assert public.labels["org.isol8.dependencies"] == "curl"
             assert public.labels["org.isol8.setup"] == "echo ready"
-            assert not previous.labels["org.isol8.dependencies"]
+            assert previous.labels["org.isol8.runtime"] == "bash (not in use)"
 
     def test_twice_is_the_newer_one_again(self, prepared: Callable[[], BrokenEngine], name: str) -> None:
         """A second rollback swaps back, and one hold is left."""

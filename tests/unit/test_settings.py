@@ -1,4 +1,4 @@
-"""The tables [hold], [prune], [refresh], [push] and [verify]: what they mean, and what is said of mistakes in them."""
+"""The tables [filter], [hold], [prune], [refresh], [push] and [verify]: what they mean, and mistakes in them."""
 
 import datetime as dt
 
@@ -7,7 +7,7 @@ import pytest
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.config import parse_config
 from isol8_tasks.errors import ConfigError
-from isol8_tasks.settings import HoldSettings, PruneSettings, RefreshSettings
+from isol8_tasks.settings import FilterSettings, HoldSettings, PruneSettings, RefreshSettings
 
 
 def test_nothing_given() -> None:
@@ -145,3 +145,58 @@ def test_two_at_once() -> None:
         "verify.bash.exit",
         "verify.bash.timout",
     ]
+
+
+def test_what_the_filter_allows() -> None:
+    """The same networks and ports in another order are the same; what says nothing sets no variable."""
+    config = parse_config(
+        '[filter]\nallow_nets = ["fd00::/8", "10.0.0.0/8", "10.0.0.0/8"]\nallow_ports = [8443, 8080]\nstrict = true\n',
+        "deps.toml",
+    )
+    assert config.filter == FilterSettings(
+        allow_nets=("10.0.0.0/8", "fd00::/8"), allow_ports=(8080, 8443), strict=True
+    )
+    assert config.filter.environment == {
+        "ISOL8_ALLOW_NETS": "10.0.0.0/8,fd00::/8",
+        "ISOL8_ALLOW_PORTS": "8080,8443",
+        "ISOL8_PROXY_STRICT": "1",
+    }
+    assert config.setting("filter.allow_ports") == "deps.toml:3"
+    nothing = parse_config("[filter]\nallow_nets = []\nallow_ports = []\nstrict = false\n", "deps.toml")
+    assert nothing.filter == FilterSettings()
+    assert nothing.filter.environment == {}
+
+
+def test_what_the_filter_would_refuse() -> None:
+    """Every problem is told at once, as the filter itself would see it."""
+    with pytest.raises(ConfigError) as error:
+        parse_config(
+            '[filter]\nallow_nets = ["10.0.0.0", "10.0.0.0/33", "10.1/16", "10.0.0.1/8", "::1/129",\n'
+            ' "fe80::%eth0/10", "10.0.0.0/255.0.0.0", "fd00::1/64", 10]\nallow_ports = [0, 65536, "80", true]\n'
+            'strict = "yes"\nallow_hosts = []\n',
+            "deps.toml",
+        )
+    network = "is not a network like 10.0.0.0/8 or fd00::/8"
+    port = "where a port from 1 to 65535 is expected"
+    assert str(error.value).splitlines() == [
+        f"deps.toml:2: filter.allow_nets[0]: '10.0.0.0' {network}",
+        f"deps.toml:2: filter.allow_nets[1]: '10.0.0.0/33' {network}",
+        f"deps.toml:2: filter.allow_nets[2]: '10.1/16' {network}",
+        "deps.toml:2: filter.allow_nets[3]: '10.0.0.1/8' has bits set behind its prefix; the network is 10.0.0.0/8",
+        f"deps.toml:2: filter.allow_nets[4]: '::1/129' {network}",
+        f"deps.toml:3: filter.allow_nets[5]: 'fe80::%eth0/10' {network}",
+        f"deps.toml:3: filter.allow_nets[6]: '10.0.0.0/255.0.0.0' {network}",
+        "deps.toml:3: filter.allow_nets[7]: 'fd00::1/64' has bits set behind its prefix; the network is fd00::/64",
+        "deps.toml:3: filter.allow_nets[8]: an integer, where a string is expected",
+        f"deps.toml:4: filter.allow_ports[0]: 0, {port}",
+        f"deps.toml:4: filter.allow_ports[1]: 65536, {port}",
+        "deps.toml:4: filter.allow_ports[2]: a string, where an integer is expected",
+        "deps.toml:4: filter.allow_ports[3]: a boolean, where an integer is expected",
+        "deps.toml:5: filter.strict: a string, where a boolean is expected",
+        (
+            "deps.toml:6: filter.allow_hosts: not a setting of this table "
+            "(did you mean allow_ports? allowed: allow_nets, allow_ports, strict)"
+        ),
+    ]
+    with pytest.raises(ConfigError, match=r"an array of integers is expected; write allow_ports = \[8080\]"):
+        parse_config("[filter]\nallow_ports = 8080\n", "deps.toml")

@@ -52,6 +52,55 @@ class TestConfig:
             workspace.read_config()
 
 
+class TestClientFile:
+    """isol8's own file, where isol8 looks for it."""
+
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> Path:
+        """Give a home folder whose file asks for lodash."""
+        (tmp_path / "home" / ".isol8").mkdir(parents=True)
+        (tmp_path / "home" / ".isol8" / "config.json").write_text('{"dependencies": {"node": ["lodash"]}}')
+        return tmp_path / "home"
+
+    def node(self, root: Path, **environ: str) -> tuple[str, ...]:
+        return Workspace.here(root, environ).read_config().dependencies["node"]
+
+    def test_the_projects_file_hides_that_of_the_home_folder(self, tmp_path: Path, home: Path) -> None:
+        """The first that is there counts, whatever it asks for."""
+        assert self.node(tmp_path, HOME=str(home)) == ("lodash",)
+        assert self.node(tmp_path) == ()
+        (tmp_path / "isol8.config.json").write_text("{}")
+        assert self.node(tmp_path, HOME=str(home)) == ()
+
+    def test_it_lies_beside_deps_toml(self, tmp_path: Path) -> None:
+        """ISOL8_DEPS moves both."""
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "deps.toml").write_text("")
+        (tmp_path / "other" / "isol8.config.json").write_text('{"dependencies": {"node": ["zod"]}}')
+        assert self.node(tmp_path, ISOL8_DEPS="other/deps.toml") == ("zod",)
+        config = Workspace.here(tmp_path, {"ISOL8_DEPS": "other/deps.toml"}).read_config()
+        assert config.declaration("node-custom") == "other/isol8.config.json:1"
+
+    def test_the_environment_names_another_or_none(self, tmp_path: Path, home: Path) -> None:
+        """ISOL8_CONFIG is the file to read; empty, none is read."""
+        (tmp_path / "other.json").write_text('{"dependencies": {"node": ["zod"]}}')
+        assert self.node(tmp_path, HOME=str(home), ISOL8_CONFIG="other.json") == ("zod",)
+        assert self.node(tmp_path, HOME=str(home), ISOL8_CONFIG="") == ()
+        with pytest.raises(
+            ConfigError, match=r"^no\.json: not there, though ISOL8_CONFIG names it; mend or unset it$"
+        ):
+            self.node(tmp_path, ISOL8_CONFIG="no.json")
+
+    def test_what_cannot_be_read(self, tmp_path: Path, home: Path) -> None:
+        """A file that is there and no text is told of; a home that is none is not."""
+        (home / ".isol8" / "config.json").write_bytes(b"\xff")
+        with pytest.raises(
+            ConfigError, match=r"^~/\.isol8/config\.json: can't be read \(.*\); a UTF-8 text file is exp"
+        ):
+            self.node(tmp_path, HOME=str(home))
+        assert self.node(tmp_path, HOME="/dev/null") == ()
+
+
 class TestContext:
     """The files below docker/."""
 

@@ -1,6 +1,7 @@
 """Labels: what is written can be read, and no client picks what it must not."""
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.labels import Record
@@ -86,22 +87,23 @@ class TestClients:
         assert labels.client_tag_suffix("bash", ("jq",)) != labels.client_tag_suffix("bash", ("jq",), "true")
 
     def test_the_previous_image_is_hidden(self) -> None:
-        """What lost its public tag keeps its record, and loses every label that a client picks it by."""
+        """What lost its public tag keeps its record, and says that it is not in use; no label of it is empty."""
         image = {
             **labels.write(RECORD),
             **labels.for_clients("python", "k", packages=("numpy",), dependencies="numpy"),
             "other": "stays",
         }
         overridden = {**image, **labels.previous(image)}
-        assert overridden["org.isol8.runtime"] == ""
-        assert overridden["org.isol8.dependencies"] == ""
-        assert overridden["org.isol8.deps.hash"] == ""
+        assert overridden["org.isol8.runtime"] == "python (not in use)"
+        assert overridden["org.isol8.dependencies"] == "numpy"
         assert overridden["org.isol8.tasks.role"] == "previous"
         assert overridden["org.isol8.tasks.build"] == RECORD.build
 
     def test_hiding_a_foreign_image_writes_no_record(self) -> None:
         """An image that we did not make gets no record of ours when it is kept."""
-        assert labels.previous({"org.isol8.runtime": "python"}) == {"org.isol8.runtime": ""}
+        assert labels.previous({"org.isol8.runtime": "python"}) == {
+            "org.isol8.runtime": "python (not in use)"
+        }
 
 
 class TestLayersFingerprint:
@@ -153,11 +155,18 @@ class TestOutOfUse:
         shown = labels.for_clients("python", "k", packages=("numpy",), dependencies="numpy", setup="echo 1")
         before = {**labels.write(RECORD), **shown}
         away = {**before, **labels.previous(before)}
-        assert not {key for key in shown if away[key]}
+        assert {key for key in shown if away[key] != shown[key]} == {"org.isol8.runtime"}
         record = labels.read(away)
         assert record is not None
         assert record.role == "previous"
         assert {**away, **labels.restored(away)} == before
+
+    def test_what_older_versions_took_away_comes_back(self) -> None:
+        """They emptied every label of the clients, and put all of them aside."""
+        shown = labels.for_clients("python", "k", packages=("numpy",), dependencies="numpy", setup="echo 1")
+        record = evolve(RECORD, role="previous", clients=tuple(sorted(shown.items())))
+        away = {**labels.write(record), **dict.fromkeys(shown, "")}
+        assert {**away, **labels.restored(away)} == {**labels.write(RECORD), **shown}
 
     def test_twice_away_is_the_same(self) -> None:
         """A copy of a copy still knows what clients looked for."""
@@ -167,5 +176,7 @@ class TestOutOfUse:
 
     def test_an_image_of_somebody_else(self) -> None:
         """Without a record only the clients' labels are taken, and nothing can be given back."""
-        assert labels.previous({"org.isol8.runtime": "bun", "other": "1"}) == {"org.isol8.runtime": ""}
+        assert labels.previous({"org.isol8.runtime": "bun", "other": "1"}) == {
+            "org.isol8.runtime": "bun (not in use)"
+        }
         assert labels.restored({"org.isol8.runtime": "bun"}) == {}

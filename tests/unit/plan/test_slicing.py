@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from isol8_tasks.plan.dockerfile import closure, parse
-from isol8_tasks.plan.slicing import slice_dockerfile
+from isol8_tasks.plan.slicing import slice_dockerfile, with_environment
 
 TEXT = """\
 # escape=\\
@@ -75,3 +75,13 @@ def test_arguments_choose_the_stage() -> None:
     text = "ARG K=x\nFROM a AS x\nFROM b AS y\nFROM $K AS t\n"
     assert slice_dockerfile(parse(text), "t") == text.replace("FROM b AS y\n", "")
     assert slice_dockerfile(parse(text), "t", {"K": "y"}) == text.replace("FROM a AS x\n", "")
+
+
+@pytest.mark.parametrize(
+    ("target", "before"), [("base", "\nFROM base AS other"), ("bun", "FROM a AS last"), ("last", "")]
+)
+def test_variables_at_the_end_of_a_stage(target: str, before: str) -> None:
+    """They are the last that its stage sets, and the rest is the same to the byte; a last line gets its end."""
+    found = with_environment(parse(TEXT), target, {"A": "1,2", "B": "3"})
+    assert found.replace("ENV A=1,2\nENV B=3\n", "", 1) == TEXT + "\n" * (not before)
+    assert found.partition("ENV B=3\n")[2].startswith(before.lstrip())

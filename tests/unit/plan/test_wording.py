@@ -73,22 +73,30 @@ def declaration(image: str) -> str | None:
     return "deps.toml:5" if image == "ml" else None
 
 
+def setting(key: str) -> str:
+    return "deps.toml" if key == "filter.allow_nets" else "deps.toml:7"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"), WORDS.items(), ids=[type(each).__name__ for each in WORDS.values()]
 )
 def test_words(words: str, reason: Reason) -> None:
     """Each kind of reason has its words."""
-    assert render(reason, repository="isol8", declaration=declaration) == words
+    assert render(reason, repository="isol8", declaration=declaration, setting=setting) == words
 
 
 def test_one_thing_that_is_not_as_locked() -> None:
     """What is as locked is not told of."""
     moved = reasons.NotAsLocked(upstream=("alpine:3.21",))
     assert (
-        render(moved, repository="isol8", declaration=declaration) == "as locked: alpine:3.21 by its digest"
+        render(moved, repository="isol8", declaration=declaration, setting=setting)
+        == "as locked: alpine:3.21 by its digest"
     )
     other = reasons.NotAsLocked(updates=UPDATES[:1])
-    assert render(other, repository="isol8", declaration=declaration) == "as locked: numpy 2.3.1 → 2.3.2"
+    assert (
+        render(other, repository="isol8", declaration=declaration, setting=setting)
+        == "as locked: numpy 2.3.1 → 2.3.2"
+    )
 
 
 def test_no_kind_without_words() -> None:
@@ -99,11 +107,27 @@ def test_no_kind_without_words() -> None:
 def test_other_names() -> None:
     """Repository and Dockerfile are called what they are called here."""
     assert (
-        render(reasons.Missing(image="bun"), repository="test", declaration=declaration)
+        render(reasons.Missing(image="bun"), repository="test", declaration=declaration, setting=setting)
         == "test:bun is missing"
     )
     step = reasons.StepChanged(stage="bun", line=2)
     assert (
-        render(step, repository="isol8", declaration=declaration, dockerfile="D")
+        render(step, repository="isol8", declaration=declaration, setting=setting, dockerfile="D")
         == "D:2 changed in stage bun"
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new", "words"),
+    [
+        ("allow_ports", None, "8080", "deps.toml:7 filter.allow_ports: 8080 added"),
+        ("allow_ports", "1,80", "80,443,9", "deps.toml:7 filter.allow_ports: 443, 9 added; 1 removed"),
+        ("allow_nets", "10.0.0.0/8", None, "deps.toml filter.allow_nets: 10.0.0.0/8 removed"),
+        ("strict", None, "1", "deps.toml:7 filter.strict: true"),
+        ("strict", "1", None, "deps.toml:7 filter.strict: false"),
+    ],
+)
+def test_a_setting_of_the_filter(key: str, old: str | None, new: str | None, words: str) -> None:
+    """It is told by file, line and key, and of a list only what came and went."""
+    reason = reasons.ArgChanged(name=f"filter.{key}", old=old, new=new)
+    assert render(reason, repository="isol8", declaration=declaration, setting=setting) == words

@@ -1,0 +1,224 @@
+"""isol8.config.json: what it asks for, where, how it joins deps.toml, and what is said of mistakes in it."""
+
+import json
+import random
+
+import pytest
+
+from isol8_tasks import report
+from isol8_tasks.client_file import parse_client_file
+from isol8_tasks.config import Config, parse_config
+from isol8_tasks.errors import ConfigError
+from isol8_tasks.positions import KeyPath, line_in_json
+
+TEXT = """\
+\ufeff{
+  "$schema": "./schema/isol8.config.schema.json",
+  "defaults": { "a\\/b": [[], {}, "\\ud83d\\ude00"], "network": "none" },
+  "dependencies"
+    : {
+    "python": ["numpy",
+      "pandas>=2"],
+    "ruby": 3, "node": null
+  },
+  "prebuiltImages": [
+    { "tag": "isol8:ml", "runtime": "python",
+      "installPackages": ["scipy"], "note": {} },
+    { "tag": "my-ml:latest", "runtime": "python", "installPackages": ["--not-ours"] },
+    { "tag": "isol8:devbox", "runtime": "agent", "installPackages": ["git"] },
+    { "tag": "isol8:ml", "runtime": "node", "setupScript": "true" },
+    { "tag": "isol8:ready", "runtime": "bash", "setupScript": "true", "installPackages": null }
+  ]
+}
+"""
+
+MISTAKES = {
+    "no object": ("[]", "f.json: an array, where an object is expected"),
+    "no JSON": (
+        '{\n  "a": 1, // no\n}',
+        "f.json:2:11: not JSON: Expecting property name enclosed in double quotes; isol8 takes no comments either",
+    ),
+    "dependencies": (
+        '{"dependencies": 3}',
+        "f.json:1: dependencies: an integer, where an object is expected",
+    ),
+    "images": (
+        '{"prebuiltImages": {"a": 1}}',
+        "f.json:1: prebuiltImages: a table, where an array of objects is expected",
+    ),
+    "packages": (
+        '{"dependencies": {"python": "numpy",\n"bun": [null, "--pre"]}}',
+        """\
+f.json:1: dependencies.python: a string, where an array of strings is expected; write "python": ["…", "…"]
+f.json:2: dependencies.bun[0]: null, where a string is expected
+f.json:2: dependencies.bun[1]: '--pre': an option, not a package; npm and bun take name, name@range, name@tag and \
+name@npm:other, for example @scope/pkg@^1.2""",
+    ),
+    "entries": (
+        """{"prebuiltImages": [3, {},
+{"tag": "isol8:ml", "runtime": "rubi"},
+{"tag": "isol8:bash", "runtime": "bash", "installPackages": ["--root=/"], "setupScript": 4},
+{"tag": "isol8:b", "runtime": "python"}]}""",
+        """\
+f.json:1: prebuiltImages[0]: an integer, where an object is expected
+f.json:1: prebuiltImages[1]: runtime is missing
+f.json:1: prebuiltImages[1]: tag is missing
+f.json:2: prebuiltImages[2].runtime: 'rubi' is not a runtime (allowed: python, node, bun, deno, bash)
+f.json:3: prebuiltImages[3].installPackages[0]: '--root=/': an option, not a package; apk takes name, name=version, \
+name>=version, name~version and name@tag, for example jq=1.7.1-r0
+f.json:3: prebuiltImages[3].setupScript: an integer, where a string is expected
+f.json:3: prebuiltImages[3].tag: 'isol8:bash': the name of a base image; give it one of its own, or write its packages \
+under [dependencies] bash
+f.json:4: prebuiltImages[4]: neither installPackages nor setupScript, so it would be isol8:python again""",
+    ),
+}
+
+
+def joined(deps: str, text: str = TEXT, source: str = "isol8.config.json") -> Config:
+    return parse_config(deps, "deps.toml", client_file=parse_client_file(text, source))
+
+
+class TestReading:
+    """What is taken of the file."""
+
+    def test_both_generations_of_keys(self) -> None:
+        """Packages and images are read, the first of two with one tag; other keys and nulls are passed over."""
+        found = parse_client_file(TEXT, "isol8.config.json")
+        assert found.dependencies["python"] == {"numpy": 0, "pandas>=2": 1}
+        assert not any(found.dependencies[name] for name in ("node", "bun", "deno", "bash"))
+        assert found.images == {
+            "ml": {"runtime": "python", "packages": ["scipy"]},
+            "ready": {"runtime": "bash", "setup": "true"},
+        }
+        assert found.others == (
+            "isol8.config.json:13: 'my-ml:latest' is not built here, as it does not begin with isol8:",
+            "isol8.config.json:14: 'isol8:devbox' is not built here, as there is no runtime agent here",
+        )
+
+    def test_what_asks_for_nothing(self) -> None:
+        """A file about other things changes nothing."""
+        for text in (
+            "{}",
+            '{"dependencies": null, "prebuiltImages": []}',
+            '{"network": {"whitelist": ["a"]}}',
+        ):
+            assert joined("", text) == Config()
+
+    @pytest.mark.parametrize(("text", "problems"), MISTAKES.values(), ids=MISTAKES)
+    def test_mistakes(self, text: str, problems: str) -> None:
+        """Every problem has a line of its own, with file, line and key."""
+        with pytest.raises(ConfigError) as caught:
+            parse_client_file(text, "f.json")
+        assert str(caught.value) == problems
+        assert caught.value.exit_code == 3
+
+
+class TestJoining:
+    """deps.toml and the file together."""
+
+    def test_both_contribute(self) -> None:
+        """Packages are added behind those of deps.toml, images beside them; deps.toml may extend these."""
+        config = joined(
+            '[dependencies]\npython = ["requests"]\n[images.top]\nextends = "ml"\npackages = ["six"]\n'
+        )
+        assert config.dependencies["python"] == ("requests", "numpy", "pandas>=2")
+        assert {name: (each.parent, each.packages, each.setup) for name, each in config.images.items()} == {
+            "ml": ("python", ("scipy",), ""),
+            "top": ("ml", ("six",), ""),
+            "ready": ("bash", (), "true"),
+        }
+        assert config.place("python", "requests") == "deps.toml:2"
+        assert config.place("python", "pandas>=2") == "isol8.config.json:7"
+        assert config.declaration("python-custom") == "deps.toml:2"
+        assert config.declaration("top") == "deps.toml:3"
+        assert config.declaration("ready") == "isol8.config.json:16"
+
+    def test_deps_toml_goes_first(self) -> None:
+        """A package that it has, in whichever version, and a name that it has given are its own."""
+        config = joined(
+            '[dependencies]\npython = ["Pandas<2"]\n[images.ml]\nruntime = "node"\npackages = ["lodash"]\n'
+        )
+        assert config.dependencies["python"] == ("Pandas<2", "numpy")
+        assert config.images["ml"].packages == ("lodash",)
+        assert config.declaration("ml") == "deps.toml:3"
+
+    def test_the_file_alone(self) -> None:
+        """An empty list in deps.toml asks for nothing, so the other file is named."""
+        config = joined("[dependencies]\npython = []\n")
+        assert config.declaration("python-custom") == "isol8.config.json:6"
+        assert config.declaration("node-custom") is None
+        assert config.declaration("ml") == "isol8.config.json:11"
+
+    def test_checks_may_be_about_its_images(self) -> None:
+        """A name that only the file gives is no stranger in [verify]."""
+        assert "ready" in joined('[verify.ready]\ncommand = ["true"]\n').verify
+
+    def test_mistakes_in_deps_toml_keep_their_lines(self) -> None:
+        """What the other file adds moves no line and adds no problem."""
+        with pytest.raises(ConfigError) as caught:
+            joined('[dependencies]\npython = ["numpy", 3]\n[images.top]\nextends = "mll"\n')
+        first, second = str(caught.value).splitlines()
+        assert first == "deps.toml:2: dependencies.python[1]: an integer, where a string is expected"
+        assert second.startswith("deps.toml:4: images.top.extends: 'mll' is neither a runtime nor an image")
+
+
+class TestReport:
+    """What plan says of it."""
+
+    def test_what_is_added_and_where(self) -> None:
+        """Only what deps.toml lacks is told, and of a file in the home folder how to leave it out."""
+        config = joined(
+            '[dependencies]\npython = ["numpy"]\n[images.ml]\nruntime = "bash"\npackages = ["jq"]\n',
+            source="~/.isol8/config.json",
+        )
+        assert report.added_lines(config)[:3] == (
+            "~/.isol8/config.json:6 adds pandas>=2 to isol8:python-custom",
+            "~/.isol8/config.json:16 asks for isol8:ready",
+            "ISOL8_CONFIG= leaves ~/.isol8/config.json out; doit import writes it into deps.toml",
+        )
+        assert report.added_lines(joined("")) == (
+            "isol8.config.json:6 adds numpy, pandas>=2 to isol8:python-custom",
+            "isol8.config.json:11 asks for isol8:ml",
+            "isol8.config.json:16 asks for isol8:ready",
+            "isol8.config.json:13: 'my-ml:latest' is not built here, as it does not begin with isol8:",
+            "isol8.config.json:14: 'isol8:devbox' is not built here, as there is no runtime agent here",
+        )
+        assert report.added_lines(Config()) == ()
+
+
+class TestLines:
+    """Where something stands in a JSON text."""
+
+    def test_the_last_of_two_keys(self) -> None:
+        """It is the one that JSON takes."""
+        text = '{"a": [1],\n"a": [2,\n3]}'
+        assert [line_in_json(text, path) for path in (("a",), ("a", 0), ("a", 1), ("b",))] == [2, 2, 3, None]
+
+    def test_any_json(self) -> None:
+        """Written with one thing a line, everything is on its line."""
+        chance = random.Random(7)  # noqa: S311 - no secret
+
+        def some(depth: int) -> object:
+            kind = chance.randrange(6 if depth else 4)
+            if kind == 4:
+                return [some(depth - 1) for _ in range(chance.randrange(4))]
+            if kind == 5:
+                return {f'k"{n}\\/': some(depth - 1) for n in range(chance.randrange(4))}
+            return ['a,]}:"#\n\U0001f600', -1.5e3, None, True][kind]
+
+        def paths(value: object, path: KeyPath) -> list[KeyPath]:
+            inner = (
+                value.items()
+                if isinstance(value, dict)
+                else enumerate(value)
+                if isinstance(value, list)
+                else ()
+            )
+            return [each for key, below in inner for each in ((*path, key), *paths(below, (*path, key)))]
+
+        for _ in range(200):
+            value = [some(5)]
+            text = json.dumps(value, indent=1)
+            found = [line_in_json(text, path) for path in paths(value, ())]
+            lines = [number for number, line in enumerate(text.splitlines(), 1) if line.strip(" ],}")]
+            assert found == lines[1:]
