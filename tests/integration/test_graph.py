@@ -94,7 +94,7 @@ class TestStaleness:
         """The filter is in every image, so a change of its source makes every image stale."""
         (built.folder / "docker/filter/main.go").write_text("// changed\n")
         plan = built.plan()
-        assert plan["deno"] == ("stale", ["proxy.mjs changed"])
+        assert plan["deno"] == ("stale", ["filter/main.go changed"])
         assert built.stale() == {*BASES, "bun-custom", "bash-custom"}
 
     def test_a_comment_and_a_stray_file_change_nothing(self, built: Checkout) -> None:

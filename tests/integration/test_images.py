@@ -237,7 +237,8 @@ class TestBaseImages:
     ) -> None:
         """The filter, curl and certificates are there for the user; what a build leaves behind is not."""
         there = (
-            "cd /usr/local/bin && test -r proxy.mjs -a -x proxy.mjs -a -s /etc/ssl/certs/ca-certificates.crt"
+            "cd /usr/local/bin && test -x isol8-proxy -a -r proxy.sh -a -x /usr/sbin/iptables"
+            " -a -s /etc/ssl/certs/ca-certificates.crt"
         )
         gone = "! ls /var/log/apk.log /etc/passwd- /etc/group- /etc/shadow- /var/cache/apk/* 2>/dev/null"
         done = execute(base_sandboxes[runtime], "sh", "-c", f"{there} && {gone} && curl --version")
