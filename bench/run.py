@@ -14,7 +14,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import edit, many, peers, proxy, scale
+from bench import edit, many, peers, proxy, scale, start
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 
 REPOSITORY: Final = "isol8-bench"
@@ -25,7 +25,7 @@ WRAPPED: Final = "./doitw, nothing to do"
 COLD: Final = "doit setup --force"
 UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
-_ON_REQUEST: Final = frozenset({"many", "thousand", "tunnel"})
+_ON_REQUEST: Final = frozenset({"many", "start-up", "thousand", "tunnel"})
 """Left out unless they are named, as they take minutes to prepare."""
 
 
@@ -257,6 +257,20 @@ def tunnel(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     return figures, tuple(_ratio(figures[way], figures[proxy.SOCAT], limit=1.25) for way in images)
 
 
+def start_up(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare the start of the base images with that of images with what isol8's own Dockerfile installs."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    built = start.build(bench.scratch, PEERS, arguments)
+    if built is None:
+        print(_NO_BUILDX)
+        return {}, ()
+    bench.stopwatch.run(built)
+    found = (*start.candidates(REPOSITORY), *start.candidates(PEERS))
+    figures = bench.stopwatch.compare(found, runs=bench.runs)
+    pairs = [(figures[f"{REPOSITORY}:{runtime}"], figures[f"{PEERS}:{runtime}"]) for runtime in start.HELLO]
+    return figures, tuple(_ratio(ours, theirs, limit=1.03) for ours, theirs in pairs)
+
+
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "no-op": no_op,
     "scale": scaled,
@@ -264,6 +278,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "edit": edited,
     "cold": cold,
     "thousand": thousand,
+    "start-up": start_up,
     "tunnel": tunnel,
     "many": two_hundred,
 }

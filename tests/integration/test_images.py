@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -38,26 +39,7 @@ INSTALL = {
     "deno": "deno cache npm:is-number",
     "bash": "apk add --no-cache jq",
 }
-UPSTREAMS_OWN = """
-FROM alpine:3.21 AS base
-RUN apk add --no-cache tini curl ca-certificates iptables bash \\
-    && addgroup -S sandbox && adduser -S sandbox -G sandbox -h /sandbox
-WORKDIR /sandbox
-FROM base AS python
-RUN apk add --no-cache python3 py3-pip
-FROM base AS node
-RUN apk add --no-cache nodejs npm
-FROM base AS bun
-ARG BUN_INSTALL_URL=https://bun.sh/install
-RUN apk add --no-cache unzip libstdc++ libgcc && curl -fsSL "$BUN_INSTALL_URL" | bash \\
-    && mv /root/.bun/bin/bun /usr/local/bin/bun && ln -s /usr/local/bin/bun /usr/local/bin/bunx
-FROM denoland/deno:alpine AS deno
-RUN apk add --no-cache tini curl ca-certificates iptables bash \\
-    && addgroup -S sandbox && adduser -S sandbox -G sandbox -h /sandbox
-WORKDIR /sandbox
-FROM base AS bash
-"""
-"""What isol8's own Dockerfile installs, less git and github-cli, which stand-ins lack, and its scripts."""
+UPSTREAMS_OWN = (Path(__file__).parents[2] / "bench/upstream.Dockerfile").read_text()
 FILTER_BYTES = 2_500_000
 USES = [
     ("python", "main.py", "import numpy; print(numpy.arange(4).sum())", "python3 main.py", "6"),

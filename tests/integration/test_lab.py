@@ -160,9 +160,7 @@ def test_images_outlive_the_engine(make_checkout: Callable[[str], Path]) -> None
     client.close()
 
 
-def test_stand_ins_of_an_older_recipe_are_replaced(
-    make_checkout: Callable[[str], Path], cache: Path
-) -> None:
+def test_stand_ins_of_an_older_recipe_are_replaced(make_checkout: Callable[[str], Path], cache: Path) -> None:
     """An engine that was started before an update serves what the update needs, and keeps its images."""
     checkout = make_checkout("updated")
     host = lab.up(checkout, quiet)
@@ -175,7 +173,6 @@ def test_stand_ins_of_an_older_recipe_are_replaced(
     assert after["registry_port"] != before["registry_port"]
     lab.up(checkout, quiet)
     assert json.loads(record.read_text()) == after
-
 
 
 @pytest.mark.parametrize(
