@@ -173,7 +173,7 @@ def layers_fingerprint(layers: Sequence[str], steps: Sequence[str], triggers: Co
 
 def for_clients(
     runtime: str,
-    key: str,
+    build_hash: str,
     *,
     packages: Collection[str] | None,
     dependencies: str,
@@ -181,10 +181,11 @@ def for_clients(
 ) -> dict[str, str]:
     """Return the labels by which isol8's clients of every generation know an image.
 
-    `packages` is None for a base, which must not look like a custom image; `dependencies` is the comma-joined list.
+    `packages` is None for a base, which must not look like a custom image, and which alone `build_hash` is for;
+    `dependencies` is the comma-joined list.
     """
     if packages is None:
-        return {BUILD_HASH: key}
+        return {BUILD_HASH: build_hash}
     return {
         RUNTIME: runtime,
         "org.isol8.dependencies": dependencies,
