@@ -27,7 +27,7 @@ from tests.toml import toml_string
 
 SETUP = ("setup", "--only=bash")
 TOOLS = '[images.tools]\nruntime = "bash"\npackages = ["curl", "jq", "unzip"]\nsetup = "true"\n'
-OTHERS = {"v0.1": "bash-custom", "v0.12.2": "bash-custom"}
+OTHERS = {"v0.1": "bash-custom", "v0.11.1": "bash-custom"}
 """What clients without labels take wherever there is a custom image."""
 
 
