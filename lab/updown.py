@@ -126,7 +126,9 @@ class Lab:
         """Start the engine unless it runs, first taking down what is left of one that does not."""
         places = self.places
         on_standins = places.standins.exists()
-        if engine.runs(places, with_registry=on_standins):
+        # A registry that was started before the recipe changed serves stand-ins that may lack packages.
+        is_current = not on_standins or self.recorded().get("recipe") == self.recipe
+        if is_current and engine.runs(places, with_registry=on_standins):
             # They may have been unpacked elsewhere, when the shared folder was another one.
             self.provide_programs()
             self.ensure_rules(IPv4Network(self.recorded()["subnet"]))
@@ -197,7 +199,7 @@ class Lab:
                 standins.make(self.storage, self.recipe, self.kitchen)
         port = engine.free_port()
         engine.start_registry(self.places, self.tools, self.storage, port)
-        self.note(registry_port=port)
+        self.note(registry_port=port, recipe=self.recipe)
         return f"http://127.0.0.1:{port}"
 
     def provide_images(self, say: Callable[[str], None], ahead: Future[None]) -> None:

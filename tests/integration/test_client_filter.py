@@ -120,7 +120,9 @@ class Sandbox:
 @pytest.fixture(scope="module")
 def server(docker_api: docker.APIClient, base_images: Mapping[str, str]) -> Iterator[str]:
     """Give the address of a web server beside the sandboxes."""
-    made = docker_api.create_container(base_images["python"], ["python3", "-c", SERVER], user="root", labels=LABEL)
+    made = docker_api.create_container(
+        base_images["python"], ["python3", "-c", SERVER], user="root", labels=LABEL
+    )
     docker_api.start(made["Id"])
     found = docker_api.inspect_container(made["Id"])["NetworkSettings"]
     yield str(found["IPAddress"] or found["Networks"]["bridge"]["IPAddress"])
@@ -131,7 +133,7 @@ def server(docker_api: docker.APIClient, base_images: Mapping[str, str]) -> Iter
 def open_sandbox(
     docker_api: docker.APIClient, base_images: Mapping[str, str], server: str
 ) -> Iterator[Callable[..., Sandbox]]:
-    """Give `open_sandbox(generation, runtime)`: a container whose filter may reach the server; it is removed at the end."""
+    """Give `open_sandbox(generation, runtime)`: a container whose filter may reach the server."""
     opened: list[Sandbox] = []
 
     def start(generation: Generation, runtime: str) -> Sandbox:
@@ -171,10 +173,15 @@ def test_the_files_that_clients_read(open_sandbox: Callable[..., Sandbox], serve
         ("CONNECT", server, None, "ALLOW"),
         ("GET", "192.168.9.9", "/secret", "BLOCK"),
     ]
-    assert all(set(line) == {"timestamp", "method", "host", "path", "action", "durationMs"} for line in network)
+    assert all(
+        set(line) == {"timestamp", "method", "host", "path", "action", "durationMs"} for line in network
+    )
     assert all(isinstance(line["durationMs"], int) for line in network)
     assert [(line["type"], line["details"]) for line in events] == [
-        ("network_blocked", {"method": "GET", "host": "192.168.9.9", "reason": "blacklist: ^192[.]168[.]9[.]"})
+        (
+            "network_blocked",
+            {"method": "GET", "host": "192.168.9.9", "reason": "blacklist: ^192[.]168[.]9[.]"},
+        )
     ]
 
 
@@ -202,7 +209,7 @@ def test_what_code_puts_there_is_not_followed(open_sandbox: Callable[..., Sandbo
 
 
 def _framed(text: str) -> str:
-    """Return what a client that reads the engine's stream as it comes has: its header of 8 bytes before the first line."""
+    """Return text as a client has it that reads the engine's stream as it comes: behind a header of 8 bytes."""
     return (b"\x01\0\0\0" + len(text).to_bytes(4, "big")).decode("latin-1") + text
 
 

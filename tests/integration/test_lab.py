@@ -160,6 +160,24 @@ def test_images_outlive_the_engine(make_checkout: Callable[[str], Path]) -> None
     client.close()
 
 
+def test_stand_ins_of_an_older_recipe_are_replaced(
+    make_checkout: Callable[[str], Path], cache: Path
+) -> None:
+    """An engine that was started before an update serves what the update needs, and keeps its images."""
+    checkout = make_checkout("updated")
+    host = lab.up(checkout, quiet)
+    record = Places.of(checkout, str(cache)).record
+    before = json.loads(record.read_text())
+    record.write_text(json.dumps(before | {"recipe": "older"}))
+    assert lab.up(checkout, quiet) == host
+    after = json.loads(record.read_text())
+    assert after["recipe"] == recipe(certificates())
+    assert after["registry_port"] != before["registry_port"]
+    lab.up(checkout, quiet)
+    assert json.loads(record.read_text()) == after
+
+
+
 @pytest.mark.parametrize(
     "programs",
     [

@@ -377,7 +377,7 @@ class TestPolicy:
             "ISOL8_ALLOW_NETS=10.0.0.0/33": '"10.0.0.0/33" is not a network like 10.0.0.0/8',
             "ISOL8_ALLOW_NETS=10.0.0.0": '"10.0.0.0" is not a network like 10.0.0.0/8',
         }
-        script = f"""
+        script = """
 for setting; do
     env ISOL8_PROXY_PORT=8199 "$setting" timeout 5 isol8-proxy > /tmp/out 2> /tmp/err
     echo "$? $(wc -c < /tmp/out) $(cat /tmp/err)"

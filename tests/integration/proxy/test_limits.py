@@ -3,15 +3,11 @@
 import json
 from collections.abc import Callable
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.proxy.decisions import get
 from tests.integration.proxy.filters import Execute, Filters
-
-if TYPE_CHECKING:
-    from subprocess import CompletedProcess
 
 EXPECTED: dict[str, tuple[dict[str, str], list[object]]] = {
     "turned_away": ({"ISOL8_PROXY_CONNECTIONS": "3"}, [[200, 200, 200], 503, 201]),

@@ -14,7 +14,7 @@ from isol8_tasks.plan.model import ContextFile, Inputs
 from isol8_tasks.runtimes import RUNTIMES
 
 DOCKERFILE = Path(__file__).parents[3] / "docker" / "Dockerfile"
-FILTER = {"proxy.mjs": "1", "isol8-proxy": "2"}
+FILTER = {"proxy.mjs": "1", "proxy.sh": "2", "filter/main.go": "3"}
 
 Files = Mapping[str, str]
 
@@ -726,15 +726,13 @@ class TestOwnDockerfile:
 
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_runtime_is_a_stage(self, runtime: str) -> None:
-        """Each runtime has a stage that is read without a warning, and takes the filter, and Deno its launcher."""
+        """Each runtime has a stage that is read without a warning, and takes the filter and a launcher of its own."""
         text = DOCKERFILE.read_text()
-        found = _closure(text, runtime, context=("Dockerfile", "deno", "isol8-proxy", "proxy.mjs", "other"))
-        launcher = ("deno",) if runtime == "deno" else ()
-        assert (found.files, found.warnings, found.stages[-1].name) == (
-            (*launcher, "isol8-proxy", "proxy.mjs"),
-            (),
-            runtime,
-        )
+        context = ("Dockerfile", "deno", "filter/main.go", "proxy.mjs", "proxy.sh", "other")
+        found = _closure(text, runtime, context=context)
+        launcher = {"deno": ["deno"], "node": ["proxy.mjs"]}.get(runtime, [])
+        expected = tuple(sorted([*launcher, "filter/main.go", "proxy.sh"]))
+        assert (found.files, found.warnings, found.stages[-1].name) == (expected, (), runtime)
 
     def test_edit_in_one_stage(self) -> None:
         """An edit in stage bun counts for bun and nobody else."""
