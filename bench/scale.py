@@ -108,7 +108,7 @@ def _entry(
         packages=spec.packages,
     )
     shown = labels.for_clients(
-        spec.runtime, record.key, packages=spec.packages, dependencies="", setup=spec.inputs.setup
+        spec.runtime, spec.build_hash, packages=spec.packages, dependencies="", setup=spec.inputs.setup
     )
     return {
         **base,

@@ -36,6 +36,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     locks         deps.lock.toml as values
     reading       values of a TOML file read strictly
     checks        checks of a user's own, as values
+    releases      isol8's releases, by the label that their setup writes on a base
     updates       which newer packages an image would get, as values
     inventory     what is in an image, by its package databases
     packages      package specs, by the grammar of each ecosystem

@@ -71,7 +71,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     candidate = f"{private_repository(observed.repository)}:{spec.name}-candidate"
     record = _record(spec, observed, origin)
     ours = {**labels.write(evolve(record, role="candidate")), **_annotations(spec, observed, origin, record)}
-    shown, left_out = _for_clients(spec, observed, record)
+    shown, left_out = _for_clients(spec, observed)
     hidden = labels.hidden(_parent_labels(spec, observed))
     request = BuildRequest(
         tag=candidate,
@@ -101,12 +101,13 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
 
 
 def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> Outcome:
-    """Let the image under the public tag remember the flags of `spec`, and leave the rest of it as it is."""
+    """Let the image under the public tag have the flags and the build hash of `spec`, and leave the rest as it is."""
     record = observed.record(spec.name)
     public = observed.public(spec.name)
     if record is None or public is None:
         raise EngineError(f"{observed.repository}:{spec.name} went away while it was worked on; run again")
-    ours = {**dict(public.labels), **labels.write(evolve(record, flags=spec.flags))}
+    shown = {labels.BUILD_HASH: spec.build_hash} if spec.build_hash else {}
+    ours = {**dict(public.labels), **labels.write(evolve(record, flags=spec.flags)), **shown}
     marker = marker_tag(spec.name, observed.repository)
     image_id = child(engine, f"{observed.repository}:{spec.name}", marker, ours)
     tags = client_tags(observed.repository, spec.name, ours)
@@ -152,15 +153,13 @@ def _passed_on(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> str:
     return "".join(f"ONBUILD {each}\n" for each in triggers if each.upper().startswith("ARG "))
 
 
-def _for_clients(
-    spec: ImageSpec, observed: Observed, record: Record
-) -> tuple[Mapping[str, str], tuple[str, ...]]:
+def _for_clients(spec: ImageSpec, observed: Observed) -> tuple[Mapping[str, str], tuple[str, ...]]:
     """Return the labels of an image in use, and the packages that they can't hold."""
     dependencies, left_out = client_label(spec.packages)
     inherited = _parent_labels(spec, observed)
     shown = labels.for_clients(
         spec.runtime,
-        record.key,
+        spec.build_hash,
         packages=None if spec.kind == "base" else spec.packages,
         dependencies=dependencies,
         setup=spec.inputs.setup,

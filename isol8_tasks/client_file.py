@@ -164,17 +164,8 @@ def _element(number: int, entry: Mapping[str, Any]) -> _Element:
         tag = string(entry.get("tag", ""))
     with _noting(problems, "runtime"):
         runtime = string(entry.get("runtime", ""))
-    name = tag.removeprefix(_REPOSITORY)
-    if name == tag and tag:
-        return _Element(
-            number=number, left_out=f"{tag!r} is not built here, as it does not begin with isol8:"
-        )
-    if runtime == _AGENT:
-        return _Element(
-            number=number, left_out=f"{tag!r} is not built here, as there is no runtime agent here"
-        )
-    if tag and (what := name_problem(name)):
-        problems.append((("tag",), f"{tag!r}: {what}"))
+    if tag and (reason := _not_ours(tag, runtime)):
+        return _Element(number=number, left_out=f"{tag!r} is not built here: {reason}")
     if runtime in RUNTIMES:
         with _noting(problems, "installPackages"):
             packages = _packages("installPackages", runtime, entry.get("installPackages", []))
@@ -183,13 +174,22 @@ def _element(number: int, entry: Mapping[str, Any]) -> _Element:
     with _noting(problems, "setupScript"):
         setup = setup_script(entry.get("setupScript", ""))
     if not packages and not setup and not problems:
-        problems.append(
-            ((), f"neither installPackages nor setupScript, so it would be isol8:{runtime} again")
-        )
+        reason = f"it has neither installPackages nor setupScript, so use isol8:{runtime}"
+        return _Element(number=number, left_out=f"{tag!r} is not built here: {reason}")
     table = {"runtime": runtime, "packages": list(packages), "setup": setup}
+    name = tag.removeprefix(_REPOSITORY)
     return unless(
         problems, _Element(number=number, name=name, table={key: each for key, each in table.items() if each})
     )
+
+
+def _not_ours(tag: str, runtime: str) -> str:
+    """Say why an image that isol8 would build is none of ours, and what to do; empty where it is one."""
+    if not tag.startswith(_REPOSITORY):
+        return "it does not begin with isol8:"
+    if runtime == _AGENT:
+        return "there is no runtime agent here"
+    return name_problem(tag.removeprefix(_REPOSITORY)) or ""
 
 
 _REPOSITORY: Final = "isol8:"

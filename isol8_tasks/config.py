@@ -28,11 +28,13 @@ from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.settings import (
     FILTER_VARIABLES,
     Checks,
+    ClientSettings,
     FilterSettings,
     HoldSettings,
     PruneSettings,
     PushSettings,
     RefreshSettings,
+    read_clients,
     read_filter,
     read_hold,
     read_prune,
@@ -78,6 +80,7 @@ class Config:
     images: Mapping[str, NamedImage] = Factory(dict)
     """The images with names of their own, parents first."""
     build: BuildSettings = BuildSettings()
+    clients: ClientSettings = Factory(ClientSettings)
     filter: FilterSettings = Factory(FilterSettings)
     hold: HoldSettings = Factory(HoldSettings)
     prune: PruneSettings = Factory(PruneSettings)
@@ -244,6 +247,7 @@ def _converter() -> "Converter":
         dependencies=override(struct_hook=_read_dependencies),
         images=override(struct_hook=read_images),
         build=override(struct_hook=lambda value, kind: read_build(table(value), kind)),
+        clients=override(struct_hook=read_clients),
         filter=override(struct_hook=read_filter),
         hold=override(struct_hook=read_hold),
         prune=override(struct_hook=read_prune),
@@ -345,6 +349,7 @@ def _unknown_key(key: str, path: KeyPath) -> str:
         "dependencies": [*RUNTIMES],
         "images.NAME": SETTINGS,
         "build": build,
+        "clients": [each.name for each in fields(ClientSettings)],
         "filter": [*FILTER_VARIABLES],
         "hold": [each.name for each in fields(HoldSettings)],
         "prune": [each.name for each in fields(PruneSettings)],

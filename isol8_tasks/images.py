@@ -199,6 +199,9 @@ def name_problem(name: str) -> str | None:
         )
     if name in RUNTIMES:
         return f"the name of a base image; give it one of its own, or write its packages under [dependencies] {name}"
+    if name.removesuffix(_CUSTOM) in RUNTIMES:
+        runtime = name.removesuffix(_CUSTOM)
+        return f"the name of a custom image; write its packages under [dependencies] {runtime} in deps.toml"
     if re.search(_RESERVED, name):
         return (
             "a name that is kept for other images (those with -custom or -held in them, "
@@ -211,6 +214,7 @@ _NO_TABLE: Final = "; each image has a table of its own, as [images.ml]"
 # Docker's 128, less what is appended for private tags.
 _LONGEST_NAME: Final = 118
 _NAME: Final = rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{_LONGEST_NAME - 1}}}"
+_CUSTOM: Final = "-custom"
 _RESERVED: Final = r"-custom|-held|-(?:previous|rejected|candidate|pushing)\Z"
 _CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f]"
 _LONGEST_SETUP: Final = 16_384

@@ -15,8 +15,8 @@ from isol8_tasks.runtimes import RUNTIMES
 Why = Literal["custom", "base", "exact", "superset", "none"]
 """The specification's custom image or base for a request without packages; else what fits, or that nothing does."""
 
-_OLDEST: Final = "v0.1 to v0.12.1"
-_TAGGED: Final = "v0.12.2 to v0.17"
+_OLDEST: Final = "v0.1 to v0.11.0"
+_TAGGED: Final = "v0.11.1 to v0.17"
 _LABELLED: Final = "v0.18 and later"
 
 

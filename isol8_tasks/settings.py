@@ -1,4 +1,4 @@
-"""Reads the tables [filter], [hold], [prune], [refresh], [push] and [verify] of deps.toml."""
+"""Reads the tables [clients], [filter], [hold], [prune], [refresh], [push] and [verify] of deps.toml."""
 
 import datetime as dt
 import re
@@ -9,12 +9,26 @@ from attrs import Factory, frozen
 
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.reading import InvalidError, Problem, array, flag, string, table, unknown, unless, wrong_type
+from isol8_tasks.releases import BUILD_HASH_BY_RELEASE, NEWEST, OLDEST
 from isol8_tasks.units import parse_duration, parse_size
 
 _Value = TypeVar("_Value")
 _Ordered = TypeVar("_Ordered", int, str)
 
 _DAY: Final = dt.timedelta(days=1)
+
+
+@frozen(kw_only=True)
+class ClientSettings:
+    """The table [clients]: which of isol8's clients the images are for."""
+
+    release: str = NEWEST
+    """The release whose `setup` leaves the bases alone, or the 64 hex digits that it writes on its own."""
+
+    @property
+    def build_hash(self) -> str:
+        """What that release's `setup` looks for in the label of a base."""
+        return BUILD_HASH_BY_RELEASE.get(self.release, self.release)
 
 
 @frozen(kw_only=True)
@@ -96,6 +110,11 @@ class PushSettings:
 
 Checks = Mapping[str, tuple[UserCheck, ...]]
 """A user's own checks, by the name of the image."""
+
+
+def read_clients(value: object, _: object) -> ClientSettings:
+    """Read the table [clients]."""
+    return _read(value, ClientSettings, {"release": _release})
 
 
 def read_filter(value: object, _: object) -> FilterSettings:
@@ -223,6 +242,17 @@ def _words(value: object) -> tuple[str, ...]:
             'no words; write notify = ["mail", "-s", "isol8", "me@example.org"], or leave it out'
         )
     return words
+
+
+def _release(value: object) -> str:
+    text = string(value)
+    release = text.removeprefix("v")
+    if release in BUILD_HASH_BY_RELEASE or re.fullmatch(r"[0-9a-f]{64}", text):
+        return release
+    raise InvalidError(
+        f"{text!r} is no release of isol8 that is known here; known are those from {OLDEST} to {NEWEST}, and of a "
+        "later one its org.isol8.build.hash is taken, 64 digits, as its own setup writes it on a base"
+    )
 
 
 def _network(value: object) -> str:

@@ -25,13 +25,13 @@ class Listed(Protocol):
 
 
 def by_tag(images: Sequence[Listed], repository: str, runtime: str, _packages: Sequence[str]) -> str | None:
-    """Choose as v0.1 to v0.12.1 do: the custom image if its tag exists, else the base."""
+    """Choose as v0.1 to v0.11.0 do: the custom image if its tag exists, else the base."""
     tags = {tag: image.id for image in images for tag in image.tags}
     return tags.get(f"{repository}:{runtime}-custom", tags.get(f"{repository}:{runtime}"))
 
 
 def by_hash(images: Sequence[Listed], repository: str, runtime: str, packages: Sequence[str]) -> str | None:
-    """Choose as v0.12.2 to v0.17 do: the custom image of exactly these packages, else as before."""
+    """Choose as v0.11.1 to v0.17 do: the custom image of exactly these packages, else as before."""
     tags = {tag: image.id for image in images for tag in image.tags}
     digest = hashlib.sha256((runtime + "".join(sorted(packages))).encode()).hexdigest()[:12]
     found = tags.get(f"{repository}:{runtime}-custom-{digest}") if packages else None
@@ -64,4 +64,4 @@ def list_custom(images: Sequence[Listed]) -> dict[str, tuple[str | None, str | N
 
 
 Client = Callable[[Sequence[Listed], str, str, Sequence[str]], str | None]
-CLIENTS: Final[Mapping[str, Client]] = {"v0.1": by_tag, "v0.12.2": by_hash, "v0.18": by_label}
+CLIENTS: Final[Mapping[str, Client]] = {"v0.1": by_tag, "v0.11.1": by_hash, "v0.18": by_label}

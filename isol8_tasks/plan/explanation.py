@@ -6,7 +6,7 @@ from isol8_tasks.plan.labels import BASE_NAME, SCHEMA, Record, read
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.reasons import Reason
-from isol8_tasks.plan.staleness import Decision, effective_inputs, parent_is_current
+from isol8_tasks.plan.staleness import Decision, build_hash, effective_inputs, parent_is_current
 
 
 def explain(  # noqa: PLR0913 - all but three are named by the caller
@@ -65,18 +65,18 @@ def _own_reasons(spec: ImageSpec, record: Record, observed: Observed, checkout: 
 
 
 def _memory_reasons(spec: ImageSpec, observed: Observed) -> tuple[Reason, ...]:
-    """Tell where the image remembers other flags than it should."""
+    """Tell where the image has other flags, or another build hash, than it should."""
     record = observed.record(spec.name)
     if record is None:
         return ()
+    found: list[Reason] = []
     wanted, remembered = {name for name, _ in spec.flags}, {name for name, _ in record.flags}
-    if wanted == remembered:
-        return ()
-    return (
-        reasons.FlagsChanged(
-            added=tuple(sorted(wanted - remembered)), removed=tuple(sorted(remembered - wanted))
-        ),
-    )
+    if wanted != remembered:
+        added, removed = sorted(wanted - remembered), sorted(remembered - wanted)
+        found.append(reasons.FlagsChanged(added=tuple(added), removed=tuple(removed)))
+    if (labelled := build_hash(spec, observed)) != spec.build_hash:
+        found.append(reasons.BuildHashChanged(old=labelled, new=spec.build_hash))
+    return tuple(found)
 
 
 def _parent_reasons(
@@ -87,7 +87,7 @@ def _parent_reasons(
     built_on = _built_on(spec.name, observed)
     if built_on not in {"", spec.parent}:
         return (reasons.ParentReplaced(old=built_on, new=spec.parent),)
-    if parent is not None and parent.pending:
+    if parent is not None and parent.pending and not parent.relabel:
         return (reasons.ParentStale(parent=spec.parent),)
     return (reasons.ParentRebuilt(parent=spec.parent),)
 

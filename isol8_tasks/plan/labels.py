@@ -27,7 +27,7 @@ BASE_NAME: Final = "org.opencontainers.image.base.name"
 BUILD_HASH: Final = "org.isol8.build.hash"
 """What isol8's own setup compares before it builds a base; no client picks an image by it."""
 DEPENDENCY_HASH: Final = "org.isol8.deps.hash"
-"""What isol8 v0.12.2 to v0.17 name a custom image after: `-custom-<its first 12 digits>`."""
+"""What isol8 v0.11.1 to v0.17 name a custom image after: `-custom-<its first 12 digits>`."""
 RUNTIME: Final = "org.isol8.runtime"
 """Clients since v0.18 pick images that have a runtime's name here; their list-custom prints all that have the key."""
 NOT_IN_USE: Final = " (not in use)"
@@ -173,7 +173,7 @@ def layers_fingerprint(layers: Sequence[str], steps: Sequence[str], triggers: Co
 
 def for_clients(
     runtime: str,
-    key: str,
+    build_hash: str,
     *,
     packages: Collection[str] | None,
     dependencies: str,
@@ -181,10 +181,11 @@ def for_clients(
 ) -> dict[str, str]:
     """Return the labels by which isol8's clients of every generation know an image.
 
-    `packages` is None for a base, which must not look like a custom image; `dependencies` is the comma-joined list.
+    `packages` is None for a base, which must not look like a custom image, and which alone `build_hash` is for;
+    `dependencies` is the comma-joined list.
     """
     if packages is None:
-        return {BUILD_HASH: key}
+        return {BUILD_HASH: build_hash}
     return {
         RUNTIME: runtime,
         "org.isol8.dependencies": dependencies,
@@ -194,7 +195,7 @@ def for_clients(
 
 
 def client_tag_suffix(runtime: str, packages: Collection[str], setup: str = "") -> str:
-    """Return the 12 hex digits by which isol8 v0.12.2 to v0.17 look for a custom image: `-custom-<12 hex>`."""
+    """Return the 12 hex digits by which isol8 v0.11.1 to v0.17 look for a custom image: `-custom-<12 hex>`."""
     return _dependency_hash(runtime, packages, setup)[:12]
 
 

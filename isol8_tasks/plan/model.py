@@ -76,6 +76,8 @@ class ImageSpec:
     """The stage to build; None for the last."""
     args: tuple[tuple[str, str], ...] = ()
     """Every build argument that is passed on, those that say where to fetch among them; sorted."""
+    build_hash: str = ""
+    """What isol8's own setup looks for in the label of a base; empty on others. No input: it decides no content."""
     triggers: tuple[Triggers, ...] = ()
     """What its upstream images hold back, as far as that is known; the inputs have what comes of it."""
     inherited: tuple[str, ...] = ()

@@ -226,6 +226,14 @@ class FlagsChanged:
 
 
 @frozen(kw_only=True)
+class BuildHashChanged:
+    """The label that isol8's own setup looks at is of another release."""
+
+    old: str
+    new: str
+
+
+@frozen(kw_only=True)
 class Unexplained:
     """No input differs, and yet the key does."""
 
@@ -255,5 +263,5 @@ InputReason = (
 )
 ImageReason = Missing | NotOurs | PromotionCutShort | ParentRebuilt | ParentStale | ParentReplaced
 NewsReason = PackagesBehind | GrownOld | NotAsLocked
-RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | Unexplained
+RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | BuildHashChanged | Unexplained
 Reason = FileReason | StepReason | InputReason | ImageReason | NewsReason | RunReason

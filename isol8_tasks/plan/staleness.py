@@ -9,7 +9,7 @@ from attrs import Factory, evolve, frozen
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.plan.fingerprint import decode_inputs, key
 from isol8_tasks.plan.graph import Graph
-from isol8_tasks.plan.labels import SCHEMA, Record
+from isol8_tasks.plan.labels import BUILD_HASH, SCHEMA, Record
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
 
@@ -138,7 +138,8 @@ def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, paren
     if parent.state == "held":
         # What was built on the newer one works, and stays as long as that is away.
         return True
-    if parent.pending:
+    # A new label leaves its content and its build as they are.
+    if parent.pending and not parent.relabel:
         return False
     current = observed.record(spec.parent)
     return current is not None and current.build == record.parent
@@ -183,6 +184,15 @@ def _content_is_current(spec: ImageSpec, observed: Observed, parent: Decision | 
 
 
 def _memory_is_current(spec: ImageSpec, observed: Observed) -> bool:
-    """Tell whether the image remembers the flags that it should."""
+    """Tell whether the image has the flags and the build hash that it should."""
     record = observed.record(spec.name)
-    return record is None or {name for name, _ in spec.flags} == {name for name, _ in record.flags}
+    return record is None or (
+        {name for name, _ in spec.flags} == {name for name, _ in record.flags}
+        and build_hash(spec, observed) == spec.build_hash
+    )
+
+
+def build_hash(spec: ImageSpec, observed: Observed) -> str:
+    """Return what isol8's own setup finds on a base; empty for other images, which it doesn't look at."""
+    image = observed.public(spec.name)
+    return image.labels.get(BUILD_HASH, "") if image and spec.build_hash else ""

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from isol8_tasks.plan import reasons
 from isol8_tasks.redact import redact
+from isol8_tasks.releases import releases_of
 from isol8_tasks.units import duration
 from isol8_tasks.updates import updates_in_words
 
@@ -48,6 +49,7 @@ def render(  # noqa: PLR0911 - one for each family
             | reasons.Forced()
             | reasons.OtherCheckout()
             | reasons.FlagsChanged()
+            | reasons.BuildHashChanged()
             | reasons.Unexplained()
         ):
             return _run(reason)
@@ -152,6 +154,8 @@ def _run(reason: reasons.RunReason) -> str:
             return f"last built from another checkout, {redact(name)}"
         case reasons.FlagsChanged(added=added, removed=removed):
             return f"asked for by flags: {_added_and_removed(added, removed)}"
+        case reasons.BuildHashChanged(old=old, new=new):
+            return f"label for isol8's own setup: {releases_of(old)} → {releases_of(new)}"
         case reasons.Unexplained():
             return "no input differs, yet the key does"
         case _:

@@ -32,6 +32,17 @@ def test_what_it_asks_for_is_built(built: Checkout, tmp_path: Path) -> None:
     assert left.splitlines()[-1].split() == [f"{built.repository}:ready", "undeclared"]
 
 
+def test_what_is_not_built_stops_nothing(built: Checkout) -> None:
+    """isol8 builds images under names that are kept here; the plan tells of each, and the others are built."""
+    custom = {"tag": "isol8:python-custom", "runtime": "python", "installPackages": ["six"]}
+    (built.folder / "isol8.config.json").write_text(json.dumps({"prebuiltImages": [custom, IMAGE]}, indent=1))
+    assert built.doit("plan").out.splitlines()[-1] == (
+        "isol8.config.json:3: 'isol8:python-custom' is not built here: the name of a custom image; "
+        "write its packages under [dependencies] python in deps.toml"
+    )
+    assert built.built() == {"ready"}
+
+
 def test_import(built: Checkout, tmp_path: Path) -> None:
     """deps.toml takes it over; the plan then shows the same images, and a second import writes nothing."""
     (built.folder / "isol8.config.json").unlink()

@@ -27,7 +27,7 @@ from tests.toml import toml_string
 
 SETUP = ("setup", "--only=bash")
 TOOLS = '[images.tools]\nruntime = "bash"\npackages = ["curl", "jq", "unzip"]\nsetup = "true"\n'
-OTHERS = {"v0.1": "bash-custom", "v0.12.2": "bash-custom"}
+OTHERS = {"v0.1": "bash-custom", "v0.11.1": "bash-custom"}
 """What clients without labels take wherever there is a custom image."""
 
 
@@ -106,11 +106,15 @@ class TestChoice:
         assert found["v0.18"] in {"bash-custom", "tools"}
         assert {**found, "v0.18": ""} == {**OTHERS, "v0.18": ""}
 
-    def test_rejected(self, own: Checkout, chosen: Callable[..., dict[str, str]]) -> None:
+    def test_rejected(
+        self, own: Checkout, chosen: Callable[..., dict[str, str]], docker_api: docker.APIClient
+    ) -> None:
         """An image that failed its check is found by nobody, though its packages are the very ones."""
-        own.deps('bash = ["tree"]', TOOLS + '[verify.bash-custom]\ncommand = ["false"]')
+        own.deps('bash = ["libgcc"]', TOOLS + '[verify.bash-custom]\ncommand = ["false"]')
         assert own.doit(*SETUP).code == 1
-        assert chosen(own, "tree") == {**OTHERS, "v0.18": "bash"}
+        rejected = docker_api.inspect_image(f"{own.repository}:bash-custom-rejected")["Config"]["Labels"]
+        assert json.loads(rejected["org.isol8.tasks.packages"]) == ["libgcc"]
+        assert chosen(own, "libgcc") == {**OTHERS, "v0.18": "bash"}
         assert chosen(own, "jq", "unzip") == {**OTHERS, "v0.18": "bash-custom"}
 
     def test_list_custom(self, own: Checkout, engine: DockerEngine) -> None:

@@ -85,6 +85,23 @@ class TestStaleness:
         assert built.built() == {"bun", "bun-custom"}
         assert built.stale() == set()
 
+    def test_another_release_of_clients(self, built: Checkout, docker_api: docker.APIClient) -> None:
+        """The bases get another label, and nothing is built: neither they nor what stands on them."""
+        with (built.folder / "deps.toml").open("a") as file:
+            file.write('[clients]\nrelease = "0.17.0"\n')
+        reason = "label for isol8's own setup: isol8 0.20.0 → isol8 0.11.0 to 0.17.0"
+        assert {
+            name: found for name, found in built.plan().items() if found[0] != "up-to-date"
+        } == dict.fromkeys(BASES, ("stale", [reason]))
+        done = built.doit()
+        assert done.code == 0
+        assert re.search(rf"^{len(BASES)} relabelled · ", done.out, re.MULTILINE), done.out
+        assert " built " not in done.out
+        for name in BASES:
+            labels = docker_api.inspect_image(f"{built.repository}:{name}")["Config"]["Labels"]
+            assert labels["org.isol8.build.hash"].startswith("35162b6d959a")
+        assert built.stale() == set()
+
     def test_an_edit_in_the_shared_stage(self, built: Checkout) -> None:
         """An edit in stage base makes all that stands on it stale, and not deno."""
         built.edit("docker/Dockerfile", "WORKDIR /sandbox", "ENV ISOL8=1\nWORKDIR /sandbox")

@@ -168,7 +168,7 @@ class TestRollback:
         base = label(f"{repository}:bash", BUILD)
         assert own.doit("rollback", "custom:bash").code == 0
         assert chosen(observe(own), FIRST) == dict.fromkeys(CLIENTS, old)
-        assert chosen(observe(own), SECOND) == {"v0.1": old, "v0.12.2": old, "v0.18": base}
+        assert chosen(observe(own), SECOND) == {"v0.1": old, "v0.11.1": old, "v0.18": base}
         state, (_, *updates) = own.plan()["bash-custom"]
         assert state == "held"
         assert updates == [

@@ -169,7 +169,7 @@ class TestWhich:
         assert done.out.splitlines() == [
             "no image for bash has curl, jq: build one with doit setup --bash=curl,jq, or write them into deps.toml",
             (
-                f"  isol8 v0.1 to v0.12.1, v0.12.2 to v0.17, v0.18 and later would take {built.repository}:bash, "
+                f"  isol8 v0.1 to v0.11.0, v0.11.1 to v0.17, v0.18 and later would take {built.repository}:bash, "
                 "and install what it lacks at each start"
             ),
         ]

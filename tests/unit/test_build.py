@@ -362,6 +362,19 @@ class TestRelabel:
         assert image is not None
         assert len(image.tags) == 3
 
+    def test_a_base_for_another_client(self, engine: FakeEngine) -> None:
+        """Its label is that of another release, and what was built on it still is built on it."""
+        make(engine, evolve(BASE, build_hash="old"))
+        old = observe(engine).public("bash")
+        relabel_image(evolve(BASE, build_hash="new"), observe(engine), engine)
+        new = observe(engine).public("bash")
+        assert old is not None
+        assert new is not None
+        changed = {key for key, text in new.labels.items() if old.labels.get(key) != text}
+        assert changed - {labels.LAYERS} == {labels.BUILD_HASH}
+        assert (old.labels[labels.BUILD_HASH], new.labels[labels.BUILD_HASH]) == ("old", "new")
+        assert old.tags == new.tags
+
 
 class TestUpstream:
     """Upstream images are pulled by the engine before a build."""

@@ -57,8 +57,7 @@ name@npm:other, for example @scope/pkg@^1.2""",
     "entries": (
         """{"prebuiltImages": [3, {},
 {"tag": "isol8:ml", "runtime": "rubi"},
-{"tag": "isol8:bash", "runtime": "bash", "installPackages": ["--root=/"], "setupScript": 4},
-{"tag": "isol8:b", "runtime": "python"}]}""",
+{"tag": "isol8:a", "runtime": "bash", "installPackages": ["--root=/"], "setupScript": 4}]}""",
         """\
 f.json:1: prebuiltImages[0]: an integer, where an object is expected
 f.json:1: prebuiltImages[1]: runtime is missing
@@ -66,10 +65,7 @@ f.json:1: prebuiltImages[1]: tag is missing
 f.json:2: prebuiltImages[2].runtime: 'rubi' is not a runtime (allowed: python, node, bun, deno, bash)
 f.json:3: prebuiltImages[3].installPackages[0]: '--root=/': an option, not a package; apk takes name, name=version, \
 name>=version, name~version and name@tag, for example jq=1.7.1-r0
-f.json:3: prebuiltImages[3].setupScript: an integer, where a string is expected
-f.json:3: prebuiltImages[3].tag: 'isol8:bash': the name of a base image; give it one of its own, or write its packages \
-under [dependencies] bash
-f.json:4: prebuiltImages[4]: neither installPackages nor setupScript, so it would be isol8:python again""",
+f.json:3: prebuiltImages[3].setupScript: an integer, where a string is expected""",
     ),
 }
 
@@ -91,9 +87,52 @@ class TestReading:
             "ready": {"runtime": "bash", "setup": "true"},
         }
         assert found.others == (
-            "isol8.config.json:13: 'my-ml:latest' is not built here, as it does not begin with isol8:",
-            "isol8.config.json:14: 'isol8:devbox' is not built here, as there is no runtime agent here",
+            "isol8.config.json:13: 'my-ml:latest' is not built here: it does not begin with isol8:",
+            "isol8.config.json:14: 'isol8:devbox' is not built here: there is no runtime agent here",
         )
+
+    @pytest.mark.parametrize(
+        ("tag", "reason"),
+        [
+            (
+                "isol8:bash",
+                "the name of a base image; give it one of its own, or write its packages under [dependencies] bash",
+            ),
+            (
+                "isol8:python-custom",
+                "the name of a custom image; write its packages under [dependencies] python in deps.toml",
+            ),
+            (
+                "isol8:ml-previous",
+                "a name that is kept for other images (those with -custom or -held in them, …",
+            ),
+            (
+                "isol8:a-custom-b",
+                "a name that is kept for other images (those with -custom or -held in them, …",
+            ),
+            (
+                "isol8:" + "a" * 119,
+                "not a name for an image, as it becomes a tag (letters, digits, _ . and -, …",
+            ),
+            ("isol8:fine", "it has neither installPackages nor setupScript, so use isol8:bash"),
+        ],
+    )
+    def test_what_only_isol8_builds(self, tag: str, reason: str) -> None:
+        """It stops nothing, whatever its packages are: it is told where it stands, why, and what to do."""
+        entry = {
+            "tag": tag,
+            "runtime": "bash",
+            "installPackages": [] if tag == "isol8:fine" else ["--root=/"],
+        }
+        ml = {"tag": "isol8:ml", "runtime": "bash", "installPackages": ["jq"]}
+        text = json.dumps({"prebuiltImages": [entry, ml]}, indent=1)
+        config = joined("", text)
+        assert [*config.images] == ["ml"]
+        asked, told = report.added_lines(config)
+        assert asked == "isol8.config.json:10 asks for isol8:ml" or tag == "isol8:fine"
+        begin = f"isol8.config.json:3: '{tag}' is not built here: {reason.removesuffix('…')}"
+        assert told.startswith(begin)
+        assert told == begin or reason.endswith("…")
 
     def test_what_asks_for_nothing(self) -> None:
         """A file about other things changes nothing."""
@@ -180,8 +219,8 @@ class TestReport:
             "isol8.config.json:6 adds numpy, pandas>=2 to isol8:python-custom",
             "isol8.config.json:11 asks for isol8:ml",
             "isol8.config.json:16 asks for isol8:ready",
-            "isol8.config.json:13: 'my-ml:latest' is not built here, as it does not begin with isol8:",
-            "isol8.config.json:14: 'isol8:devbox' is not built here, as there is no runtime agent here",
+            "isol8.config.json:13: 'my-ml:latest' is not built here: it does not begin with isol8:",
+            "isol8.config.json:14: 'isol8:devbox' is not built here: there is no runtime agent here",
         )
         assert report.added_lines(Config()) == ()
 

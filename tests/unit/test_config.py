@@ -14,7 +14,7 @@ from isol8_tasks.errors import ConfigError
 from isol8_tasks.grammar import ECOSYSTEMS
 from isol8_tasks.images import SETTINGS
 from isol8_tasks.runtimes import RUNTIMES
-from isol8_tasks.settings import FilterSettings, PushSettings
+from isol8_tasks.settings import ClientSettings, FilterSettings, PushSettings
 
 ROOT = Path(__file__).parents[2]
 PIP, NPM = ECOSYSTEMS["pypi"].forms, ECOSYSTEMS["npm"].forms
@@ -136,26 +136,26 @@ class TestMistakes:
                 "[dependencys]",
                 "1: dependencys: not a table of this file "
                 "(did you mean dependencies? "
-                "allowed: dependencies, images, build, filter, hold, prune, refresh, push, verify)",
+                "allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
                 id="table",
             ),
             pytest.param(
                 "[image.base]\nx = 1",
                 "1: image: not a table of this file (did you mean images? "
-                "allowed: dependencies, images, build, filter, hold, "
+                "allowed: dependencies, images, build, clients, filter, hold, "
                 "prune, refresh, push, verify)",
                 id="table-of-tables",
             ),
             pytest.param(
                 '"a b" = 1',
                 "1: 'a b': not a table of this file "
-                "(allowed: dependencies, images, build, filter, hold, prune, refresh, push, verify)",
+                "(allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
                 id="quoted-key",
             ),
             pytest.param(
                 "source = 'x'",
                 "1: source: not a table of this file "
-                "(allowed: dependencies, images, build, filter, hold, prune, refresh, push, verify)",
+                "(allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
                 id="field-that-is-no-key",
             ),
             pytest.param(
@@ -360,7 +360,7 @@ python = ["numpy",
             "deps.toml:8: dependencies.python[2]: an integer, where a string is expected",
             (
                 "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, images, "
-                "build, filter, hold, prune, refresh, push, verify)"
+                "build, clients, filter, hold, prune, refresh, push, verify)"
             ),
         ]
 
@@ -431,6 +431,7 @@ class TestDocumentation:
             *(f"dependencies.{name}" for name in RUNTIMES),
             *(f"images.NAME.{key}" for key in SETTINGS),
             *(f"build.{each.name}" for each in fields(BuildSettings)),
+            *(f"clients.{each.name}" for each in fields(ClientSettings)),
             *(f"filter.{each.name}" for each in fields(FilterSettings)),
             *(f"push.{each.name}" for each in fields(PushSettings)),
         }

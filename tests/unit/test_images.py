@@ -213,6 +213,12 @@ class TestMistakes:
                 "or write its packages under [dependencies] bun",
                 id="name-of-a-runtime",
             ),
+            pytest.param(
+                "[images.bun-custom]\nruntime = 'bun'\npackages = ['zod']",
+                "1: images.bun-custom: the name of a custom image; "
+                "write its packages under [dependencies] bun in deps.toml",
+                id="name-of-a-custom-image",
+            ),
             *(
                 pytest.param(
                     f"[images.{name}]\nruntime = 'bash'\nsetup = 'true'",
@@ -221,7 +227,6 @@ class TestMistakes:
                     id=name,
                 )
                 for name in (
-                    "bun-custom",
                     "ml-custom-x",
                     "a-previous",
                     "a-rejected",

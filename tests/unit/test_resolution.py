@@ -141,8 +141,8 @@ class TestClients:
     def choices(self, observed: Observed, *packages: str) -> list[tuple[str, bool, bool, bool]]:
         found = client_choices(observed, resolve(observed, "python", packages))
         assert [each.client for each in found] == [
-            "v0.1 to v0.12.1",
-            "v0.12.2 to v0.17",
+            "v0.1 to v0.11.0",
+            "v0.11.1 to v0.17",
             "v0.18 and later",
         ]
         return [(each.image, each.same, each.lacks, each.by_order) for each in found]
@@ -179,7 +179,7 @@ class TestClients:
         )
 
     def test_a_tag_by_hash(self) -> None:
-        """v0.12.2 finds a custom image under the tag that it makes of the packages, which is the same image."""
+        """v0.11.1 finds a custom image under the tag that it makes of the packages, which is the same image."""
         digits = labels.client_tag_suffix("python", ("numpy",))
         custom = image("python-custom", "numpy", tags=f"isol8:python-custom-{digits}")
         assert self.choices(held(custom, BASE), "numpy")[1] == (

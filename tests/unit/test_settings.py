@@ -1,4 +1,4 @@
-"""The tables [filter], [hold], [prune], [refresh], [push] and [verify]: what they mean, and mistakes in them."""
+"""The tables of settings in deps.toml: what they mean, and mistakes in them."""
 
 import datetime as dt
 
@@ -145,6 +145,34 @@ def test_two_at_once() -> None:
         "verify.bash.exit",
         "verify.bash.timout",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "build_hash"),
+    [
+        ("", "e5278e60414dd434559e9f97a140d5f1d92b81d424925989acfb0dda10774a5c"),
+        (
+            '[clients]\nrelease = "v0.14.7"',
+            "35162b6d959a7f71bc4d7d1d776913b1f2e0791f132910bd87fd0a2c25431a78",
+        ),
+        (f'[clients]\nrelease = "{"a1" * 32}"', "a1" * 32),
+    ],
+)
+def test_the_release_of_clients(text: str, build_hash: str) -> None:
+    """It is the newest, one that is known, or one that somebody knows the hash of."""
+    assert parse_config(text, "deps.toml").clients.build_hash == build_hash
+
+
+@pytest.mark.parametrize("release", ["0.10.3", "0.14.8", "latest", "", "A1" * 32])
+def test_a_release_that_is_not_known(release: str) -> None:
+    """It is told which are, and what to write for another."""
+    with pytest.raises(ConfigError) as error:
+        parse_config(f'[clients]\nrelease = "{release}"', "deps.toml")
+    assert str(error.value) == (
+        f"deps.toml:2: clients.release: '{release}' is no release of isol8 that is known here; known are those from "
+        "0.11.0 to 0.20.0, and of a later one its org.isol8.build.hash is taken, 64 digits, as its own setup writes it "
+        "on a base"
+    )
 
 
 def test_what_the_filter_allows() -> None:

@@ -60,8 +60,8 @@ class TestClients:
 
     def test_a_base_does_not_look_like_a_custom_image(self) -> None:
         """A base carries neither runtime nor dependencies, by which a custom image is found."""
-        found = labels.for_clients("python", "k", packages=None, dependencies="")
-        assert found == {"org.isol8.build.hash": "k"}
+        found = labels.for_clients("python", "h", packages=None, dependencies="")
+        assert found == {"org.isol8.build.hash": "h"}
 
     def test_a_custom_image_is_found_by_its_packages(self) -> None:
         """A custom image carries what isol8 since v0.18 looks for, and its hash over the packages."""

@@ -246,6 +246,19 @@ class TestCustom:
         assert found.relabel
         assert found.reasons == (reasons.FlagsChanged(added=(), removed=("jq",)),)
 
+    def test_a_base_for_another_client_is_not_rebuilt(self) -> None:
+        """Its label alone is another, so what stands on it stays, and there is nothing to do afterwards."""
+        base = evolve(BASE, build_hash="new")
+        before, after = (
+            evolve(image(base), labels={**image(base).labels, labels.BUILD_HASH: value})
+            for value in ("old", "new")
+        )
+        found = why(base, held(before))
+        assert (found.state, found.relabel) == ("stale", True)
+        assert found.reasons == (reasons.BuildHashChanged(old="old", new="new"),)
+        assert why(CUSTOM, held(before, image(CUSTOM)), found).state == "up-to-date"
+        assert why(base, held(after)).state == "up-to-date"
+
 
 NAMED = ImageSpec(
     name="tools",

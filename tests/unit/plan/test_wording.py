@@ -9,6 +9,7 @@ import pytest
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.reasons import Reason
 from isol8_tasks.plan.wording import render
+from isol8_tasks.releases import BUILD_HASH_BY_RELEASE
 from isol8_tasks.updates import Update
 
 UPDATES = tuple(
@@ -65,6 +66,12 @@ WORDS: Mapping[str, Reason] = {
     "forced": reasons.Forced(),
     "last built from another checkout, host:clone": reasons.OtherCheckout(name="host:clone"),
     "asked for by flags: + numpy, \N{MINUS SIGN} scipy": reasons.FlagsChanged(added=("numpy",), removed=("scipy",)),
+    "label for isol8's own setup: 0123456789ab → isol8 0.11.0 to 0.17.0": (
+        reasons.BuildHashChanged(old="0123456789ab" + "c" * 52, new=BUILD_HASH_BY_RELEASE["0.14.7"])
+    ),
+    "label for isol8's own setup: none → isol8 0.20.0": (
+        reasons.BuildHashChanged(old="", new=BUILD_HASH_BY_RELEASE["0.20.0"])
+    ),
     "no input differs, yet the key does": reasons.Unexplained(),
 }  # fmt: skip
 
