@@ -54,7 +54,7 @@ class FilterSettings:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The same as variables for docker/proxy.mjs."""
+        """The same as variables of the network filter."""
         return {FILTER_VARIABLES[key]: text for key, text in self.values.items()}
 
 
@@ -63,7 +63,7 @@ FILTER_VARIABLES: Final = {
     "allow_ports": "ISOL8_ALLOW_PORTS",
     "strict": "ISOL8_PROXY_STRICT",
 }
-"""By the keys of [filter]; docker/proxy.mjs reads them."""
+"""By the keys of [filter]; docker/filter/settings.go reads them."""
 
 
 @frozen(kw_only=True)

@@ -72,6 +72,18 @@ class TestBases:
         assert [spec.task for spec in found.images] == [f"base:{name}" for name in BASES]
         assert found.undeclared == ()
 
+    def test_filter_settings_are_set_last_in_each_base(self) -> None:
+        """[filter] is part of every base's inputs, and an ENV at the end of its stage."""
+        config = parse_config("[filter]\nallow_ports = [8080]\n", Path("deps.toml"))
+        plain, found = graph().images, graph(config).images
+        assert {spec.dockerfile for spec in plain} == {DOCKERFILE.text}
+        assert all(("filter.allow_ports", "8080") in spec.inputs.args for spec in found)
+        line = "ENV ISOL8_ALLOW_PORTS=8080\n"
+        python, bash = (
+            DOCKERFILE.text.replace(before, before + line) for before in ("AS python\n", "AS bash\n")
+        )
+        assert [found[0].dockerfile, found[-1].dockerfile] == [python, bash.removesuffix(line) + "\n" + line]
+
     def test_a_base_knows_what_it_is_built_of(self) -> None:
         """Stages, files, arguments and the upstream image of a target are its inputs."""
         inputs = graph().image("bun").inputs
