@@ -62,6 +62,15 @@ Checks = Mapping[str, tuple[UserCheck, ...]]
 """A user's own checks, by the name of the image."""
 
 
+@frozen(kw_only=True)
+class VerifySettings:
+    """The table [verify]: what an image has to pass before it is promoted."""
+
+    checks: Checks = Factory(dict)
+    oldest_client: str = ""
+    """The oldest release of isol8 that images have to work in, as `0.7.0`; empty for all."""
+
+
 def read_hold(value: object, _: object) -> HoldSettings:
     """Read the table [hold]."""
     return _read(value, HoldSettings, {"max_age": _duration})
@@ -83,11 +92,18 @@ def read_refresh(value: object, _: object) -> RefreshSettings:
     return _read(value, RefreshSettings, readers)
 
 
-def read_verify(value: object, _: object) -> Checks:
-    """Read the table [verify]: under each image's name one check, or an array of them."""
+def read_verify(value: object, _: object) -> VerifySettings:
+    """Read the table [verify]: under each image's name one check, or an array of them, and the oldest client."""
     problems: list[Problem] = []
     checks: dict[str, tuple[UserCheck, ...]] = {}
+    oldest = ""
     for name, found in table(value, "; write [verify.python], and command = … below it").items():
+        if name == OLDEST_CLIENT and isinstance(found, str):
+            oldest = found.removeprefix("v")
+            if not re.fullmatch(_RELEASE, oldest):
+                what = f'{found!r} is no release of isol8; write {OLDEST_CLIENT} = "0.7.0", or leave it out for all'
+                problems.append(((name,), what))
+            continue
         entries = found if isinstance(found, list) else [found]
         read = []
         for index, entry in enumerate(entries):
@@ -97,7 +113,7 @@ def read_verify(value: object, _: object) -> Checks:
                 path = (name, index) if isinstance(found, list) else (name,)
                 problems.extend(((*path, *below), what) for below, what in error.problems)
         checks[name] = tuple(read)
-    return unless(problems, checks)
+    return unless(problems, VerifySettings(checks=checks, oldest_client=oldest))
 
 
 def _check(value: object) -> UserCheck:
@@ -200,6 +216,8 @@ def _pattern(value: object) -> str:
     return text
 
 
+OLDEST_CLIENT: Final = "oldest_client"
+_RELEASE: Final = r"[0-9]+(?:\.[0-9]+){0,2}"
 _HIGHEST_EXIT: Final = 255
 _LONGEST_CHECK: Final = dt.timedelta(hours=1)
 _NONE: Final = ("0", "0s", "0m", "0h", "0d", "0w")

@@ -55,7 +55,8 @@ class Conditions:
 def conditions(runtime: str, oldest: str = "") -> tuple[Conditions, ...]:
     """Return what images of a runtime meet in clients from a release on, newest clients first."""
     kinds: dict[object, list[Generation]] = {}
-    for generation in _since(oldest):
+    generations = _since(oldest)
+    for generation in generations:
         kind = (
             generation.user,
             tuple(generation.environment.items()),
@@ -63,7 +64,12 @@ def conditions(runtime: str, oldest: str = "") -> tuple[Conditions, ...]:
             generation.denied_system_calls,
         )
         kinds.setdefault(kind, []).append(generation)
-    return tuple(_conditions(runtime, alike) for alike in reversed(kinds.values()))
+    found = [_conditions(runtime, alike, generations) for alike in reversed(kinds.values())]
+    # What two kinds start alike is started in the newer one.
+    return tuple(
+        evolve(kind, filter=None) if kind.filter in [each.filter for each in found[:place]] else kind
+        for place, kind in enumerate(found)
+    )
 
 
 def released(releases: Iterable[str]) -> str:
@@ -74,6 +80,12 @@ def released(releases: Iterable[str]) -> str:
         [place for _, place in run] for _, run in groupby(enumerate(places), lambda pair: pair[1] - pair[0])
     ]
     return ", ".join(_span(run[0], run[-1]) for run in runs)
+
+
+def next_after(releases: Iterable[str]) -> str:
+    """Return the release that follows the last of these, without its letter; none where they are the newest."""
+    later = RELEASES[max(map(RELEASES.index, releases)) + 1 :]
+    return later[0].removeprefix("v") if later else ""
 
 
 def profile(denied: Iterable[str]) -> str:
@@ -107,7 +119,7 @@ def _since(oldest: str) -> tuple[Generation, ...]:
     return tuple(found) or GENERATIONS[-1:]
 
 
-def _conditions(runtime: str, alike: list[Generation]) -> Conditions:
+def _conditions(runtime: str, alike: list[Generation], all_kinds: Iterable[Generation]) -> Conditions:
     newest = alike[-1]
     starts: dict[tuple[str, tuple[str, ...]], Start] = {}
     # Code that needs no file first, since that is what probes are made for.
@@ -130,7 +142,7 @@ def _conditions(runtime: str, alike: list[Generation]) -> Conditions:
         denied_system_calls=newest.denied_system_calls,
         starts=tuple(starts.values()),
         filter=newest.filter if starts_here else None,
-        filter_releases=_releases(each for each in alike if each.filter.command == newest.filter.command),
+        filter_releases=_releases(each for each in all_kinds if each.filter.command == newest.filter.command),
     )
 
 
@@ -160,7 +172,11 @@ def _span(first: int, last: int) -> str:
 
 
 def _number(release: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"[0-9]+", release.partition("-")[0]))) if release not in _UNNUMBERED else ()
+    return (
+        tuple(map(int, re.findall(r"[0-9]+", release.partition("-")[0])))
+        if release not in _UNNUMBERED
+        else ()
+    )
 
 
 _UNNUMBERED: Final = frozenset(GENERATIONS[0].releases)

@@ -155,6 +155,7 @@ class InSome:
     finding: "AnyFinding"
     releases: frozenset[str]
     others: frozenset[str]
+    """Those that don't; empty where no other one tries."""
 
 
 ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost
@@ -181,7 +182,9 @@ def render(finding: Finding) -> str:
         case FilterBroken(command=command, fault=fault):
             words = f"the network filter is broken: `{command}` {fault}"
         case InSome(finding=inner, releases=releases, others=others):
-            words = f"{render(inner)}, as isol8 {released(releases)} run it (not as {released(others)} do)"
+            fault, colon, reason = render(inner).partition(": ")
+            but = f" (not as {released(others)} do)" if others else ""
+            words = f"{fault} as isol8 {released(releases)} run it{but}{colon}{reason}"
         case _:
             words = _command(finding)
     return clean(words)
@@ -197,13 +200,18 @@ def merged(found: Iterable[tuple[AnyFinding, Releases]], all_releases: Releases)
     met: dict[AnyFinding, tuple[AnyFinding, Releases]] = {}
     for finding, releases in found:
         # What was printed is of one run, and tells no finding from another.
-        key = evolve(finding, output="") if hasattr(finding, "output") else finding
+        printed = {"output": ""} if output(finding) else {}
+        key: AnyFinding = evolve(finding, **printed)
         first, before = met.get(key, (finding, frozenset()))
         met[key] = (first, before | releases)
     return tuple(
         finding
         if releases == all_releases
-        else InSome(finding=finding, releases=releases, others=all_releases - releases)
+        else InSome(
+            finding=finding,
+            releases=releases,
+            others=frozenset() if isinstance(finding, FilterBroken) else all_releases - releases,
+        )
         for finding, releases in met.values()
     )
 
@@ -256,7 +264,11 @@ def _package(finding: PackageFinding) -> str:
         case ExtraMissing(package=package, needed=needed):
             return f"{package} needs {needed}, which is not there"
         case PackageUnusable(package=package, use=use):
-            return f"{package} is there, but can't be used: {use}"
+            if use.startswith("its "):
+                return f"{package} is installed, but {use} can't be used"
+            # What did not come to its end says so itself.
+            ended = " did not end" in use or " ended the process" in use
+            return f"{package} is installed, but " + (use if ended else f"`{use}` fails")
         case _:
             assert_never(finding)
 

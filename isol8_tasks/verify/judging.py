@@ -40,9 +40,9 @@ def judge(  # noqa: PLR0913 - all that was asked and answered
     packages: tuple[str, ...],
     look: Look,
     finished: Finished,
+    *,
     seconds: float,
     kind: Conditions,
-    *,
     whole: bool,
 ) -> Iterator[tuple[AnyFinding, Releases]]:
     """Tell what is wrong with the runtime and with the packages that were asked for, and in which releases."""
@@ -76,14 +76,18 @@ def _starts(
 ) -> Iterator[tuple[RuntimeBroken, Releases]]:
     """Tell which ways to start code don't; where none does, it is the runtime that is broken."""
     broken = [(kind.starts[0], printed)] if _answer(runtime, look) is None else []
-    for start, (status, text) in zip(kind.starts[1:], look.starts, strict=False):
+    for place, start in enumerate(kind.starts[1:]):
+        status, text = look.starts[place] if place < len(look.starts) else ("", "")
         if status != "0" or not re.search(rf"^{_ANSWER}$", text, re.MULTILINE):
             broken.append((start, text))
     if len(broken) == len(kind.starts):
         yield RuntimeBroken(runtime=runtime, output=printed), kind.releases
         return
     for start, text in broken:
-        yield RuntimeBroken(runtime=f"`{' '.join(start.command)}`", output=text), start.releases
+        yield (
+            RuntimeBroken(runtime=f"`{' '.join(start.command).format(code='…')}`", output=text),
+            start.releases,
+        )
 
 
 def _filter(started: Filter, states: str, text: str) -> Iterator[FilterBroken]:
@@ -91,12 +95,12 @@ def _filter(started: Filter, states: str, text: str) -> Iterator[FilterBroken]:
     left, _, status = states.partition(" ")
     answer, _, said = text.partition("\n")
     if left == "0":
-        yield FilterBroken(command=started.command, fault="does not listen", output="")
+        yield FilterBroken(command=started.command, fault="does not listen", output=said)
     elif not re.match(r"HTTP/1\.[01] 403\b", answer):
         yield FilterBroken(
             command=started.command, fault="does not refuse a private address with 403", output=answer
         )
-    if status in _UNUSABLE:
+    if left != "0" and status in _UNUSABLE:
         yield FilterBroken(command=started.rules[0].partition(" ")[0], fault="does not run", output=said)
 
 

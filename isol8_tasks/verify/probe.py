@@ -151,7 +151,10 @@ def _head(runtime: str, kind: Conditions, *, whole: bool) -> str:
         for start in kind.starts
         if start.file
     ]
-    runs = [f'output=$({shlex.join(each.command)} 2>&1 </dev/null); section "start $?"; printf \'%s\\n\' "$output"' for each in others]
+    runs = [
+        f'output=$({shlex.join(each.command)} 2>&1 </dev/null); section "start $?"; printf \'%s\\n\' "$output"'
+        for each in others
+    ]
     words = ['"$program"' if word == "{code}" else shlex.quote(word) for word in first.command]
     if not first.file:
         words += _BEFORE_ITEMS[runtime]
@@ -215,6 +218,8 @@ _SHORT: Final = {
     "sh": "echo $((40 + 2))",
 }
 """By the ending of its file, a program that shows that code runs; each is written as only such files can be."""
-_AS_MODULE: Final = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);\n'
+_AS_MODULE: Final = (
+    'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);\n'
+)
 _SECONDS: Final = "ISOL8_CHECK_SECONDS"
 _MODE: Final = r"([0-9a-f]{4,6}) (/.*)"

@@ -3,12 +3,11 @@
 import re
 import secrets
 import threading
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Final
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.engine.containers import (
@@ -22,13 +21,22 @@ from isol8_tasks.errors import VerifyFailedError
 from isol8_tasks.inventory import Package
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.verify import probe
-from isol8_tasks.verify.conditions import Conditions, Releases, conditions, profile
+from isol8_tasks.verify.conditions import (
+    RELEASES,
+    Conditions,
+    Releases,
+    conditions,
+    next_after,
+    profile,
+)
 from isol8_tasks.verify.findings import (
     AnyFinding,
     CommandExit,
     CommandHung,
     CommandOutput,
+    FilterBroken,
     Finding,
+    InSome,
     LookBroken,
     LookHung,
     NotStarted,
@@ -81,7 +89,7 @@ class _Seen:
     """What was seen of an image in one kind of container."""
 
     found: tuple[tuple[AnyFinding, Releases], ...]
-    look: Look = Look()
+    look: Look = Factory(Look)
     loose: frozenset[tuple[str, int]] = frozenset()
 
 
@@ -102,9 +110,9 @@ class Verifier:
         releases = frozenset(chain.from_iterable(kind.releases for kind in kinds))
         findings = merged(chain.from_iterable(each.found for each in seen), releases)
         loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
-        tried: Iterable[Finding | None] = ()
-        if not any(isinstance(finding, NotStarted) for finding, _ in seen[0].found):
-            tried = (self._run(subject.image, check, kinds[0]) for check in subject.checks)
+        starts = not any(isinstance(finding, NotStarted) for finding, _ in seen[0].found)
+        # As the newest clients run it alone: what a user asks for may well name user sandbox.
+        tried = [self._run(subject.image, check, kinds[0]) for check in subject.checks if starts]
         return Verdict(
             findings=(*findings, *loose, *(found for found in tried if found is not None)),
             release=seen[0].look.release,
@@ -141,7 +149,7 @@ class Verifier:
             return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
         look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
         found = judge(
-            subject.runtime, subject.packages, look, finished, request.seconds, kind, whole=whole
+            subject.runtime, subject.packages, look, finished, seconds=request.seconds, kind=kind, whole=whole
         )
         loose = frozenset(self._loose(subject.image, look, finished)) if whole else frozenset()
         return _Seen(found=tuple(found), look=look, loose=loose)
@@ -225,6 +233,8 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
     for finding in verdict.findings:
         lines.append(f"  {render(finding)}")
         lines += [f"      {line}" for line in output(finding)]
+    if way_out := _way_out(verdict.findings):
+        lines.append(way_out)
     return VerifyFailedError(
         "\n".join([f"{image} does not hold what it promises", *lines]),
         findings=tuple(map(render, verdict.findings)),
@@ -232,10 +242,17 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
     )
 
 
+def _way_out(findings: tuple[Finding, ...]) -> str:
+    """Say how to leave clients out that nobody may have, where the newest ones meet no fault."""
+    met = [finding.releases if isinstance(finding, InSome) else RELEASES for finding in findings]
+    oldest = next_after(chain.from_iterable(met))
+    return f'If nobody has such a client, write oldest_client = "{oldest}" below [verify].' if oldest else ""
+
+
 def _environment(registry: str) -> dict[str, str]:
     """Name the registry without a user's name and password, which don't count and are nobody's business in there."""
     return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
 
 
-_OF_A_BUSY_MACHINE: Final = (LookHung, LookBroken, RuntimeBroken, SignalsLost, PackageUnusable)
+_OF_A_BUSY_MACHINE: Final = (LookHung, LookBroken, RuntimeBroken, SignalsLost, FilterBroken, PackageUnusable)
 _PATIENCE: Final = 2

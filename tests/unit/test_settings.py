@@ -16,7 +16,7 @@ def test_nothing_given() -> None:
     week = dt.timedelta(days=7)
     assert config.hold == HoldSettings(max_age=week)
     assert config.prune == PruneSettings(previous_age=week, keep=None)
-    assert config.verify == {}
+    assert config.verify.checks == {}
     assert config.refresh == RefreshSettings(
         max_age=None, min_age=dt.timedelta(days=1), min_ages={}, notify=()
     )
@@ -34,7 +34,7 @@ def test_everything_given() -> None:
     )
     assert config.hold.max_age == dt.timedelta(hours=12)
     assert config.prune == PruneSettings(previous_age=dt.timedelta(days=2), keep=1_500_000_000)
-    assert config.verify == {
+    assert config.verify.checks == {
         "bash": (UserCheck(command=("jq", "--version"), exit=3, output="^jq-1", timeout=120),),
         "python-custom": (UserCheck(command=("one",)), UserCheck(command=("two",))),
     }

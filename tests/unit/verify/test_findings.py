@@ -44,7 +44,7 @@ WORDS: list[tuple[Finding, str]] = [
     ),
     (
         PackageUnusable(package="numpy", use="import numpy", output=""),
-        "numpy is there, but can't be used: import numpy",
+        "numpy is installed, but `import numpy` fails",
     ),
     (
         PrivilegedFile(path="/usr/bin/su", mode=0o4755),

@@ -39,6 +39,9 @@ V:1
 {mark} runtime
 42 5.2
 
+{mark} start 0
+42
+
 {mark} item jq
 {item}
 
@@ -92,7 +95,14 @@ class Engine:
 
 
 def _subject(*checks: UserCheck, upstream: tuple[str, ...] = ("up",)) -> Subject:
-    return Subject(image="new", runtime="bash", packages=("jq",), upstream=upstream, checks=checks)
+    return Subject(
+        image="new",
+        runtime="bash",
+        packages=("jq",),
+        upstream=upstream,
+        checks=checks,
+        oldest_client="0.7.0",
+    )
 
 
 class TestVerify:
@@ -284,10 +294,10 @@ class TestUserChecks:
         data = printed.encode()
 
         def finished(request: RunRequest) -> Finished:
-            assert (request.command, request.seconds, request.resolver) == (
+            assert (request.command, request.seconds, request.user) == (
                 check.command,
                 check.timeout,
-                True,
+                "sandbox",
             )
             return Finished(exit=code, stdout=b"", stderr=data, output=data)
 
