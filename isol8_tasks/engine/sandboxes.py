@@ -76,6 +76,21 @@ def frames(chunks: Iterable[bytes]) -> Iterator[tuple[Literal["stdout", "stderr"
             rest = rest[_HEADER + size :]
 
 
+def host_config(request: RunRequest, *, podman: bool) -> Mapping[str, Any]:
+    """Return what an engine is told of the container's surroundings; Podman can't do all of it."""
+    config = {**_LOCKED_DOWN, **(_ONLINE if request.online else {})}
+    if request.tmpfs is not None:
+        config["Tmpfs"] = request.tmpfs
+    if request.capabilities is not None:
+        config |= {"CapDrop": [], "CapAdd": list(request.capabilities)}
+    if podman:
+        # It knows no owner of a tmpfs, and takes a profile for the name of a file.
+        config["Tmpfs"] = {folder: _OWNER.sub(",mode=1777", each) for folder, each in config["Tmpfs"].items()}
+    elif request.seccomp:
+        config["SecurityOpt"] = [*config["SecurityOpt"], f"seccomp={request.seccomp}"]
+    return config
+
+
 @frozen
 class _Streams:
     """What is read of a container that runs."""
@@ -191,25 +206,11 @@ def _description(request: RunRequest, connection: Connection) -> Mapping[str, An
         "NetworkDisabled": not request.online,
         "AttachStdout": True,
         "AttachStderr": True,
-        "HostConfig": _host_config(request, podman=connection.hello().podman),
+        "HostConfig": host_config(request, podman=connection.hello().podman),
     }
     if request.entrypoint is not None:
         described["Entrypoint"] = list(request.entrypoint)
     return described
-
-
-def _host_config(request: RunRequest, *, podman: bool) -> Mapping[str, Any]:
-    config = {**_LOCKED_DOWN, **(_ONLINE if request.online else {})}
-    if request.tmpfs is not None:
-        config["Tmpfs"] = request.tmpfs
-    if request.capabilities is not None:
-        config |= {"CapDrop": [], "CapAdd": list(request.capabilities)}
-    if podman:
-        # It knows no owner of a tmpfs, and takes a profile for the name of a file.
-        config["Tmpfs"] = {folder: _OWNER.sub(",mode=1777", each) for folder, each in config["Tmpfs"].items()}
-    elif request.seccomp:
-        config["SecurityOpt"] = [*config["SecurityOpt"], f"seccomp={request.seccomp}"]
-    return config
 
 
 def _mode(member: tarfile.TarInfo) -> int:

@@ -200,8 +200,7 @@ def merged(found: Iterable[tuple[AnyFinding, Releases]], all_releases: Releases)
     met: dict[AnyFinding, tuple[AnyFinding, Releases]] = {}
     for finding, releases in found:
         # What was printed is of one run, and tells no finding from another.
-        printed = {"output": ""} if output(finding) else {}
-        key: AnyFinding = evolve(finding, **printed)
+        key = _without_output(finding)
         first, before = met.get(key, (finding, frozenset()))
         met[key] = (first, before | releases)
     return tuple(
@@ -233,6 +232,14 @@ def output(finding: Finding) -> tuple[str, ...]:
             return tuple([line for line in lines if line.strip()][-_LINES:])
         case _:
             return ()
+
+
+def _without_output(finding: AnyFinding) -> AnyFinding:
+    match finding:
+        case RuntimeBroken() | LookHung() | LookBroken() | FilterBroken() | PackageUnusable():
+            return evolve(finding, output="")
+        case _:
+            return finding
 
 
 def _image(finding: ImageFinding) -> str:

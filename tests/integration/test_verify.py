@@ -436,6 +436,8 @@ NO_COMMONJS = "require('module')._extensions['.js'] = () => { throw new Error('n
 ESM = _module("esm", "export const x = 1", type="module", exports={"import": "./index.js"})
 MINE = "mine is installed, but `import mine` fails as isol8 "
 NEWER = "v0.7.0 and later run it (not as v0.6.2 and before do)"
+NO_USER = "unable to find user sandbox: no matching entries in passwd file"
+BROKEN = "the network filter is broken as isol8 "
 FIRST = "7eeb3af and v0.1.0-alpha.2 run it (not as v0.1.0 and later do)"
 
 
@@ -459,8 +461,7 @@ class TestSomeClients:
                 "bash",
                 "RUN deluser sandbox",
                 (),
-                f"it can't be started as isol8 {NEWER}: "
-                "unable to find user sandbox: no matching entries in passwd file",
+                f"it can't be started as isol8 {NEWER}: {NO_USER}",
             ),
         ],
         ids=["traces", "root's file", "program in /sandbox", "100 MB in /sandbox", "no CommonJS", "no user"],
@@ -504,25 +505,23 @@ class TestFilter:
             (
                 "bash",
                 "RUN rm /usr/local/bin/isol8-proxy",
-                "the network filter is broken as isol8 v0.8.1 and later run it: "
-                "`bash /usr/local/bin/proxy.sh` does not listen",
+                BROKEN + "v0.8.1 and later run it: `bash /usr/local/bin/proxy.sh` does not listen",
             ),
             (
                 "python",
                 "RUN rm /usr/sbin/iptables",
-                "the network filter is broken as isol8 v0.8.1 and later run it: `/usr/sbin/iptables` does not run",
+                BROKEN + "v0.8.1 and later run it: `/usr/sbin/iptables` does not run",
             ),
             (
                 "node",
                 "RUN rm /usr/local/bin/proxy.mjs",
-                "the network filter is broken as isol8 v0.8.0 and before run it: "
-                "`node /usr/local/bin/proxy.mjs` does not listen",
+                BROKEN + "v0.8.0 and before run it: `node /usr/local/bin/proxy.mjs` does not listen",
             ),
             (
                 "bash",
                 "RUN printf '#!/bin/sh\\nexec nc -lk -p 8118 -e echo HTTP/1.1 200 OK\\n' > /usr/local/bin/isol8-proxy",
-                "the network filter is broken as isol8 v0.8.1 and later run it: "
-                "`bash /usr/local/bin/proxy.sh` does not refuse a private address with 403",
+                BROKEN
+                + "v0.8.1 and later run it: `bash /usr/local/bin/proxy.sh` does not refuse a private address with 403",
             ),
         ],
         ids=["no filter", "no iptables", "no proxy.mjs", "lets all pass"],

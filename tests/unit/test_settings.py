@@ -57,6 +57,9 @@ def test_a_refresh_as_somebody_wants_it() -> None:
     assert config.push.standins
 
 
+OLDEST_HINT = 'write oldest_client = "0.7.0", or leave it out for all'
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -97,6 +100,10 @@ def test_a_refresh_as_somebody_wants_it() -> None:
         (
             "verify = []",
             "1: verify: an array, where a table is expected; write [verify.python], and command = … below it",
+        ),
+        (
+            '[verify]\noldest_client = "newest"',
+            "2: verify.oldest_client: 'newest' is no release of isol8; " + OLDEST_HINT,
         ),
         ("[verify.bash]\nexit = 1", "1: verify.bash: command is missing"),
         (
@@ -145,3 +152,11 @@ def test_two_at_once() -> None:
         "verify.bash.exit",
         "verify.bash.timout",
     ]
+
+
+@pytest.mark.parametrize(("written", "read"), [("0.7.0", "0.7.0"), ("v0.12", "0.12"), ("1", "1")])
+def test_the_oldest_client(written: str, read: str) -> None:
+    """It is a release, with or without its letter, beside checks of images."""
+    text = f'[verify]\noldest_client = "{written}"\n[verify.bash]\ncommand = ["true"]\n'
+    found = parse_config(text, "deps.toml").verify
+    assert (found.oldest_client, set(found.checks)) == (read, {"bash"})

@@ -28,17 +28,8 @@ APK = "P:musl\nV:1.2.5-r9\n"
 
 
 def _look(runtime: str = "42 5.2", **fields: object) -> Look:
-    return Look(
-        **{
-            "first": "tini",
-            "forwarded": True,
-            "status": 0,
-            "apk": APK,
-            "runtime": runtime,
-            "starts": STARTED,
-            **fields,
-        }
-    )  # type: ignore[arg-type]  # fields of several types
+    given = {"first": "tini", "forwarded": True, "status": 0, "apk": APK, "starts": STARTED, **fields}
+    return Look(runtime=runtime, **given)  # type: ignore[arg-type]  # fields of several types
 
 
 def _judge(look: Look, *packages: str, runtime: str = "bash", finished: Finished = ENDED) -> list[Finding]:
