@@ -74,20 +74,13 @@ def judge(  # noqa: PLR0913 - all that was asked and answered
 def _starts(
     runtime: str, look: Look, kind: Conditions, printed: str
 ) -> Iterator[tuple[RuntimeBroken, Releases]]:
-    """Tell which ways to start code don't; where none does, it is the runtime that is broken."""
-    broken = [(kind.starts[0], printed)] if _answer(runtime, look) is None else []
+    """Tell which ways to start code don't, each with the releases that go that way."""
+    if _answer(runtime, look) is None:
+        yield RuntimeBroken(runtime=runtime, output=printed), kind.starts[0].releases
     for place, start in enumerate(kind.starts[1:]):
         status, text = look.starts[place] if place < len(look.starts) else ("", "")
         if status != "0" or not re.search(rf"^{_ANSWER}$", text, re.MULTILINE):
-            broken.append((start, text))
-    if len(broken) == len(kind.starts):
-        yield RuntimeBroken(runtime=runtime, output=printed), kind.releases
-        return
-    for start, text in broken:
-        yield (
-            RuntimeBroken(runtime=f"`{' '.join(start.command).format(code='…')}`", output=text),
-            start.releases,
-        )
+            yield RuntimeBroken(runtime=runtime, output=text), start.releases
 
 
 def _filter(started: Filter, states: str, text: str) -> Iterator[FilterBroken]:

@@ -97,7 +97,7 @@ def upstream_request(image: str, *, mark: str, patience: int = 1) -> RunRequest:
     """Return what to run in an upstream image, which has no user of ours: only the modes of its files count."""
     return RunRequest(
         image=image,
-        command=("sh", "-c", _text("image.sh"), "sh", mark, "none", ""),
+        command=("sh", "-c", _ALONE + _text("image.sh"), "sh", mark, "none", ""),
         user="100:101",
         entrypoint=(),
         seconds=SECONDS * patience,
@@ -206,6 +206,8 @@ SECONDS: Final = 60
 """How long the look itself may take on a machine that is busy with builds."""
 SECONDS_PER_PACKAGE: Final = 30
 """How long a package may take until it is loaded."""
+_ALONE: Final = "whole=yes\nprepare() { :; }\nothers() { :; }\n"
+"""The head for an image that no client runs."""
 _AFTER: Final = '"forwarded=$forwarded\n$0"'
 _BEFORE_ITEMS: Final = {"python": (), "node": ("--",), "bun": ("--",), "bash": ("bash",)}
 """What stands between code on the command line and its words."""

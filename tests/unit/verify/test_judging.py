@@ -59,7 +59,7 @@ class TestJudge:
     def test_a_runtime_that_runs_no_code(self, runtime: str, answer: str) -> None:
         """Anything but the right answer is a finding, with what the runtime said."""
         found = _judge(_look(answer, status=127, starts=()), runtime=runtime)
-        assert found == [RuntimeBroken(runtime=runtime, output="boom\n")]
+        assert found == [RuntimeBroken(runtime=runtime, output=said) for said in ("boom\n", "")]
 
     def test_the_first_process(self) -> None:
         """Tini has to be it, and to pass signals on."""
