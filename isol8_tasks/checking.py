@@ -1,4 +1,4 @@
-"""Between build and promotion: the image is run as the sandbox will run it, and what it holds is written down."""
+"""Between build and promotion: the image is run as isol8's clients run it, and what it holds is written down."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ class Checker:
 
     def _once(self, spec: ImageSpec, reference: str) -> "Verdict":
         """Check an image, unless one of this run that adds nothing to the same parent either has passed."""
-        if spec.parent is None or spec.inputs.packages or self.config.verify.get(spec.name):
+        if spec.parent is None or spec.inputs.packages or self.config.verify.checks.get(spec.name):
             return self.verdict(spec, reference)
         with self._turns.setdefault(spec.parent, threading.Lock()):
             verdict = self._alike.get(spec.parent) or self.verdict(spec, reference)
@@ -64,7 +64,9 @@ class Checker:
             runtime=spec.runtime,
             packages=spec.packages,
             upstream=self._upstream(spec),
-            checks=self.config.verify.get(spec.name, ()),
+            checks=self.config.verify.checks.get(spec.name, ()),
+            oldest_client=self.config.verify.oldest_client,
+            filtered=spec.parent is None,
             registry=arguments.get("NPM_CONFIG_REGISTRY", ""),
         )
         return self._verifier.verify(subject)

@@ -27,13 +27,14 @@ from isol8_tasks.reading import (
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.settings import (
     FILTER_VARIABLES,
-    Checks,
+    OLDEST_CLIENT,
     ClientSettings,
     FilterSettings,
     HoldSettings,
     PruneSettings,
     PushSettings,
     RefreshSettings,
+    VerifySettings,
     read_clients,
     read_filter,
     read_hold,
@@ -86,8 +87,8 @@ class Config:
     prune: PruneSettings = Factory(PruneSettings)
     refresh: RefreshSettings = Factory(RefreshSettings)
     push: PushSettings = Factory(PushSettings)
-    verify: Checks = Factory(dict)
-    """A user's own checks, by the name of the image: `python-custom`."""
+    verify: VerifySettings = Factory(VerifySettings)
+    """A user's own checks, by the name of the image: `python-custom`; and the oldest client."""
     source: str = field(default="deps.toml", eq=False)
     """The file's name, for messages."""
     text: str = field(default="", eq=False, repr=False)
@@ -173,8 +174,8 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
             what = unknown("docker/Dockerfile declares no such argument", name, sorted(arguments or ()))
             yield ("build", "args", name), what
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
-    for name in _keys(found, "verify"):
-        if name not in images:
+    for name, value in _keys(found, "verify").items():
+        if name not in images and not (name == OLDEST_CLIENT and isinstance(value, str)):
             yield ("verify", name), unknown("there is no such image", name, images)
 
 
@@ -355,12 +356,15 @@ def _unknown_key(key: str, path: KeyPath) -> str:
         "prune": [each.name for each in fields(PruneSettings)],
         "refresh": [each.name for each in fields(RefreshSettings)],
         "push": [each.name for each in fields(PushSettings)],
+        "verify": [OLDEST_CLIENT],
         "verify.NAME": [each.name for each in fields(UserCheck)],
     }
     for name, keys in tables.items():
         if key in keys:
             return f"not at the top of the file; it belongs under [{name}]"
-    return unknown("not a table of this file", key, [name.partition(".")[0] for name in tables])
+    return unknown(
+        "not a table of this file", key, [*dict.fromkeys(name.partition(".")[0] for name in tables)]
+    )
 
 
 _ARGUMENT_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"

@@ -131,6 +131,15 @@ def read_filter(value: object, _: object) -> FilterSettings:
     return _read(value, FilterSettings, readers)
 
 
+@frozen(kw_only=True)
+class VerifySettings:
+    """The table [verify]: what an image has to pass before it is promoted."""
+
+    checks: Checks = Factory(dict)
+    oldest_client: str = ""
+    """The oldest release of isol8 that images have to work in, as `0.7.0`; empty for all."""
+
+
 def read_hold(value: object, _: object) -> HoldSettings:
     """Read the table [hold]."""
     return _read(value, HoldSettings, {"max_age": _duration})
@@ -152,11 +161,18 @@ def read_refresh(value: object, _: object) -> RefreshSettings:
     return _read(value, RefreshSettings, readers)
 
 
-def read_verify(value: object, _: object) -> Checks:
-    """Read the table [verify]: under each image's name one check, or an array of them."""
+def read_verify(value: object, _: object) -> VerifySettings:
+    """Read the table [verify]: under each image's name one check, or an array of them, and the oldest client."""
     problems: list[Problem] = []
     checks: dict[str, tuple[UserCheck, ...]] = {}
+    oldest = ""
     for name, found in table(value, "; write [verify.python], and command = … below it").items():
+        if name == OLDEST_CLIENT and isinstance(found, str):
+            oldest = found.removeprefix("v")
+            if not re.fullmatch(_RELEASE, oldest):
+                what = f'{found!r} is no release of isol8; write {OLDEST_CLIENT} = "0.7.0", or leave it out for all'
+                problems.append(((name,), what))
+            continue
         entries = found if isinstance(found, list) else [found]
         read = []
         for index, entry in enumerate(entries):
@@ -166,7 +182,7 @@ def read_verify(value: object, _: object) -> Checks:
                 path = (name, index) if isinstance(found, list) else (name,)
                 problems.extend(((*path, *below), what) for below, what in error.problems)
         checks[name] = tuple(read)
-    return unless(problems, checks)
+    return unless(problems, VerifySettings(checks=checks, oldest_client=oldest))
 
 
 def _check(value: object) -> UserCheck:
@@ -311,6 +327,8 @@ def _pattern(value: object) -> str:
     return text
 
 
+OLDEST_CLIENT: Final = "oldest_client"
+_RELEASE: Final = r"[0-9]+(?:\.[0-9]+){0,2}"
 _HIGHEST_EXIT: Final = 255
 _HIGHEST_PORT: Final = 65_535
 _NO_NETWORK: Final = "is not a network like 10.0.0.0/8 or fd00::/8"

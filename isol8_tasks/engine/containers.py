@@ -20,11 +20,14 @@ class RunRequest:
     """None for the image's own."""
     environment: Mapping[str, str] = Factory(dict)
     """Besides the image's own."""
+    tmpfs: Mapping[str, str] | None = None
+    """Mount options by folder; None for a locked-down container's own."""
+    seccomp: str = ""
+    """A profile as JSON, in the place of the engine's."""
+    capabilities: tuple[str, ...] | None = None
+    """Added to the engine's usual ones; None takes those away, too."""
     seconds: float
     """How long it may take, counted from its start."""
-    resolver: bool = True
-    """Give it the engine's files for names, `localhost` among them. There is no network either way, and without them
-    the engine needs half the time to start it."""
     online: bool = False
     """Give it a network and a root file system that can be written to, gone with it: for package tools that ask
     their sources, with `user` root. Whatever it runs may do what a build may do, and no more."""

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import math
+import re
 import tarfile
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -73,6 +74,21 @@ def frames(chunks: Iterable[bytes]) -> Iterator[tuple[Literal["stdout", "stderr"
                 break
             yield ("stderr" if rest[0] == _STDERR else "stdout"), rest[_HEADER : _HEADER + size]
             rest = rest[_HEADER + size :]
+
+
+def host_config(request: RunRequest, *, podman: bool) -> Mapping[str, Any]:
+    """Return what an engine is told of the container's surroundings; Podman can't do all of it."""
+    config = {**_LOCKED_DOWN, **(_ONLINE if request.online else {})}
+    if request.tmpfs is not None:
+        config["Tmpfs"] = request.tmpfs
+    if request.capabilities is not None:
+        config |= {"CapDrop": [], "CapAdd": list(request.capabilities)}
+    if podman:
+        # It knows no owner of a tmpfs, and takes a profile for the name of a file.
+        config["Tmpfs"] = {folder: _OWNER.sub(",mode=1777", each) for folder, each in config["Tmpfs"].items()}
+    elif request.seccomp:
+        config["SecurityOpt"] = [*config["SecurityOpt"], f"seccomp={request.seccomp}"]
+    return config
 
 
 @frozen
@@ -175,7 +191,7 @@ def _followed(connection: Connection, container: str, seconds: float, streams: _
 
 
 def _description(request: RunRequest, connection: Connection) -> Mapping[str, Any]:
-    """Say to the engine what isol8's clients say (packages/core/src/engine/docker.ts), and less where it is safe to."""
+    """Say to the engine what isol8's clients say (verify/clients.py), but for the limit of one processor."""
     # It ends by itself, should nobody be there any more to end it.
     limit = ("timeout", "-s", "KILL", str(math.ceil(request.seconds) + _GRACE_SECONDS))
     # What goes to the network goes the way that builds go.
@@ -187,10 +203,10 @@ def _description(request: RunRequest, connection: Connection) -> Mapping[str, An
         "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
         "Labels": {LABEL: request.image},
         "WorkingDir": "/sandbox",
-        "NetworkDisabled": not (request.resolver or request.online),
+        "NetworkDisabled": not request.online,
         "AttachStdout": True,
         "AttachStderr": True,
-        "HostConfig": {**_LOCKED_DOWN, **(_ONLINE if request.online else {})},
+        "HostConfig": host_config(request, podman=connection.hello().podman),
     }
     if request.entrypoint is not None:
         described["Entrypoint"] = list(request.entrypoint)
@@ -223,6 +239,7 @@ _ONLINE: Final[Mapping[str, Any]] = {
     "Memory": 2 * 1024 * 1024 * 1024,
     "PidsLimit": 256,
 }
+_OWNER: Final = re.compile(r",uid=\d+,gid=\d+")
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _GRACE_SECONDS: Final = 5

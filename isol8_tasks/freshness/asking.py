@@ -70,9 +70,7 @@ def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> froze
     found: set[Package] = set()
     for reference in references:
         command = ("sh", "-c", "cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null")
-        request = RunRequest(
-            image=reference, command=command, user="0:0", entrypoint=(), seconds=_SECONDS, resolver=False
-        )
+        request = RunRequest(image=reference, command=command, user="0:0", entrypoint=(), seconds=_SECONDS)
         try:
             finished = engine.run(request)
         except NoSuchImageError:

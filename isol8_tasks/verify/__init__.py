@@ -1,1 +1,1 @@
-"""Runs an image as isol8's clients do, and tells what it does not hold of what it promises."""
+"""Runs an image as each kind of isol8's clients does, and tells what it does not hold of what it promises."""

@@ -1,10 +1,12 @@
 """What an image does not hold of what it promises: a closed set of kinds with data, and their words."""
 
+from collections.abc import Iterable
 from typing import assert_never
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from isol8_tasks.engine.progress import clean
+from isol8_tasks.verify.conditions import Releases, released
 
 
 @frozen(kw_only=True)
@@ -135,11 +137,33 @@ class CommandHung:
     output: str
 
 
+@frozen(kw_only=True)
+class FilterBroken:
+    """The network filter does not do its work."""
+
+    command: str
+    """What starts it, or a rule of the firewall."""
+    fault: str
+    """Behind the command, as `does not start`."""
+    output: str
+
+
+@frozen(kw_only=True)
+class InSome:
+    """A finding that some releases of isol8's clients meet, and others don't."""
+
+    finding: "AnyFinding"
+    releases: frozenset[str]
+    others: frozenset[str]
+    """Those that don't; empty where no other one tries."""
+
+
 ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost
 PackageFinding = PackageMissing | PackageHidden | WrongVersion | ExtraMissing | PackageUnusable
 FileFinding = PrivilegedFile | WritableByAll
 CommandFinding = CommandExit | CommandOutput | CommandHung
-Finding = ImageFinding | PackageFinding | FileFinding | CommandFinding
+AnyFinding = ImageFinding | FilterBroken | PackageFinding | FileFinding | CommandFinding
+Finding = AnyFinding | InSome
 
 
 def render(finding: Finding) -> str:
@@ -155,18 +179,50 @@ def render(finding: Finding) -> str:
             words = (
                 f"{path} can be written to by everybody (mode {mode:04o}), and in the upstream image it can't"
             )
+        case FilterBroken(command=command, fault=fault):
+            words = f"the network filter is broken: `{command}` {fault}"
+        case InSome(finding=inner, releases=releases, others=others):
+            fault, colon, reason = render(inner).partition(": ")
+            but = f" (not as {released(others)} do)" if others else ""
+            words = f"{fault} as isol8 {released(releases)} run it{but}{colon}{reason}"
         case _:
             words = _command(finding)
     return clean(words)
 
 
+def plain(finding: Finding) -> AnyFinding:
+    """Return a finding without the releases that meet it."""
+    return finding.finding if isinstance(finding, InSome) else finding
+
+
+def merged(found: Iterable[tuple[AnyFinding, Releases]], all_releases: Releases) -> tuple[Finding, ...]:
+    """Return each finding once, with the releases that meet it where others don't."""
+    met: dict[AnyFinding, tuple[AnyFinding, Releases]] = {}
+    for finding, releases in found:
+        # What was printed is of one run, and tells no finding from another.
+        key = _without_output(finding)
+        first, before = met.get(key, (finding, frozenset()))
+        met[key] = (first, before | releases)
+    return tuple(
+        finding
+        if releases == all_releases
+        else InSome(
+            finding=finding,
+            releases=releases,
+            others=frozenset() if isinstance(finding, FilterBroken) else all_releases - releases,
+        )
+        for finding, releases in met.values()
+    )
+
+
 def output(finding: Finding) -> tuple[str, ...]:
     """Return the last lines of what was printed, oldest first; nothing where there was no command."""
-    match finding:
+    match plain(finding):
         case (
             RuntimeBroken(output=text)
             | LookHung(output=text)
             | LookBroken(output=text)
+            | FilterBroken(output=text)
             | PackageUnusable(output=text)
             | CommandExit(output=text)
             | CommandOutput(output=text)
@@ -176,6 +232,14 @@ def output(finding: Finding) -> tuple[str, ...]:
             return tuple([line for line in lines if line.strip()][-_LINES:])
         case _:
             return ()
+
+
+def _without_output(finding: AnyFinding) -> AnyFinding:
+    match finding:
+        case RuntimeBroken() | LookHung() | LookBroken() | FilterBroken() | PackageUnusable():
+            return evolve(finding, output="")
+        case _:
+            return finding
 
 
 def _image(finding: ImageFinding) -> str:
@@ -207,7 +271,11 @@ def _package(finding: PackageFinding) -> str:
         case ExtraMissing(package=package, needed=needed):
             return f"{package} needs {needed}, which is not there"
         case PackageUnusable(package=package, use=use):
-            return f"{package} is there, but can't be used: {use}"
+            if use.startswith("its "):
+                return f"{package} is installed, but {use} can't be used"
+            # What did not come to its end says so itself.
+            ended = " did not end" in use or " ended the process" in use
+            return f"{package} is installed, but " + (use if ended else f"`{use}` fails")
         case _:
             assert_never(finding)
 

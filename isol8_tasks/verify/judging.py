@@ -1,6 +1,7 @@
 """Decides by what was seen in an image what it does not hold, and what is in it."""
 
 import json
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -16,9 +17,12 @@ from isol8_tasks.inventory import (
     sorted_once,
 )
 from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.verify.clients import Filter
+from isol8_tasks.verify.conditions import Conditions, Releases
 from isol8_tasks.verify.findings import (
+    AnyFinding,
     FileFinding,
-    Finding,
+    FilterBroken,
     LookBroken,
     LookHung,
     OtherFirstProcess,
@@ -31,30 +35,66 @@ from isol8_tasks.verify.probe import Look
 from isol8_tasks.verify.wanted import ECOSYSTEMS, ITEMS_IN_ANSWER
 
 
-def judge(
-    runtime: str, packages: tuple[str, ...], look: Look, finished: Finished, seconds: float
-) -> Iterator[Finding]:
-    """Tell what is wrong with the runtime and with the packages that were asked for."""
+def judge(  # noqa: PLR0913 - all that was asked and answered
+    runtime: str,
+    packages: tuple[str, ...],
+    look: Look,
+    finished: Finished,
+    *,
+    seconds: float,
+    kind: Conditions,
+    whole: bool,
+) -> Iterator[tuple[AnyFinding, Releases]]:
+    """Tell what is wrong with the runtime and with the packages that were asked for, and in which releases."""
     printed = finished.stderr.decode("utf-8", "replace")
     if finished.exit is None:
-        yield LookHung(seconds=seconds, output=printed)
+        yield LookHung(seconds=seconds, output=printed), kind.releases
         return
     if look.status is None:
-        yield LookBroken(exit=finished.exit, output=printed)
+        yield LookBroken(exit=finished.exit, output=printed), kind.releases
         return
-    if look.first != "tini":
-        yield OtherFirstProcess(name=look.first)
-    if not look.forwarded:
-        yield SignalsLost()
+    if whole and look.first != "tini":
+        yield OtherFirstProcess(name=look.first), kind.releases
+    if whole and not look.forwarded:
+        yield SignalsLost(), kind.releases
+    if kind.filter and look.filter:
+        yield from ((each, kind.filter_releases) for each in _filter(kind.filter, *look.filter))
     answer = _answer(runtime, look)
+    yield from _starts(runtime, look, kind, printed)
     if answer is None:
-        yield RuntimeBroken(runtime=runtime, output=printed)
         return
     items = answer["items"] if runtime in ITEMS_IN_ANSWER else look.items
     if len(items) != len(packages):
-        yield LookBroken(exit=look.status, output=printed)
+        yield LookBroken(exit=look.status, output=printed), kind.releases
         return
-    yield from ECOSYSTEMS[RUNTIMES[runtime].ecosystem].judge(packages, look, answer)
+    found = ECOSYSTEMS[RUNTIMES[runtime].ecosystem].judge(packages, look, answer)
+    yield from ((each, kind.releases) for each in found)
+
+
+def _starts(
+    runtime: str, look: Look, kind: Conditions, printed: str
+) -> Iterator[tuple[RuntimeBroken, Releases]]:
+    """Tell which ways to start code don't, each with the releases that go that way."""
+    if _answer(runtime, look) is None:
+        yield RuntimeBroken(runtime=runtime, output=printed), kind.starts[0].releases
+    for place, start in enumerate(kind.starts[1:]):
+        status, text = look.starts[place] if place < len(look.starts) else ("", "")
+        if status != "0" or not re.search(rf"^{_ANSWER}$", text, re.MULTILINE):
+            yield RuntimeBroken(runtime=runtime, output=text), start.releases
+
+
+def _filter(started: Filter, states: str, text: str) -> Iterator[FilterBroken]:
+    """Tell what the network filter does not do. A kernel that lacks what its rules need is no fault of the image."""
+    left, _, status = states.partition(" ")
+    answer, _, said = text.partition("\n")
+    if left == "0":
+        yield FilterBroken(command=started.command, fault="does not listen", output=said)
+    elif not re.match(r"HTTP/1\.[01] 403\b", answer):
+        yield FilterBroken(
+            command=started.command, fault="does not refuse a private address with 403", output=answer
+        )
+    if left != "0" and status in _UNUSABLE:
+        yield FilterBroken(command=started.rules[0].partition(" ")[0], fault="does not run", output=said)
 
 
 def inventory(runtime: str, look: Look) -> tuple[Package, ...]:
@@ -104,3 +144,5 @@ def _answer(runtime: str, look: Look) -> Mapping[str, Any] | None:
 
 
 _ANSWER: Final = 42
+_UNUSABLE: Final = {"2", "126", "127"}
+"""How a shell ends where there is no such program, and iptables where it lacks a part of its own."""

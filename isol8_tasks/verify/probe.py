@@ -1,6 +1,7 @@
 """The look into an image: the command that looks, with what it looks for as data, and what it says in the end."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -9,6 +10,8 @@ from typing import Final
 from attrs import frozen
 
 from isol8_tasks.engine.containers import RunRequest
+from isol8_tasks.verify.clients import FOLDER, Filter
+from isol8_tasks.verify.conditions import Conditions, Start, profile, writes
 
 PROBES: Final[Mapping[str, str]] = {
     "python": "python.py",
@@ -40,6 +43,11 @@ class Look:
     """What is in Deno's cache."""
     items: tuple[tuple[str, str], ...] = ()
     """For each package, in their order: the rest of the line that begins its part of the answer, and the part."""
+    starts: tuple[tuple[str, str], ...] = ()
+    """For each way to start code but the first: exit code, and what was printed."""
+    filter: tuple[str, str] | None = None
+    """Of the network filter: the turns that were left and the exit code of its rules, and what was answered; below it
+    what the rules said."""
     status: int | None = None
     """The exit code of the runtime; None if the look did not come to its end."""
     forwarded: bool = False
@@ -52,23 +60,36 @@ def request(  # noqa: PLR0913 - all but three are named by the caller
     items: tuple[str, ...],
     *,
     mark: str,
+    kind: Conditions,
     whole: bool,
+    filtered: bool = False,
     patience: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> RunRequest:
-    """Return what to run; `whole` asks for the files of names, without which a container starts sooner.
+    """Return what to run; `whole` asks for all that no client changes as well, and `filtered` for the network filter.
 
     With `patience` everything in it may take so many times as long.
     """
-    program = _text(PROBES[runtime])
+    look = _head(runtime, kind, whole=whole) + _text("image.sh")
+    by = kind.filter if filtered else None
     return RunRequest(
         image=image,
-        command=("sh", "-c", _text("image.sh"), "sh", mark, runtime, program, *items),
-        environment={**(environment or {}), _SECONDS: str(SECONDS_PER_PACKAGE * patience)},
+        command=(
+            *("sh", "-c", *((_before(kind, by), look) if by else (look, "sh"))),
+            *(mark, runtime, _program(runtime, kind.starts[0]), *items),
+        ),
+        user="" if by else kind.user,
+        environment={
+            **kind.environment,
+            **(environment or {}),
+            _SECONDS: str(SECONDS_PER_PACKAGE * patience),
+        },
+        tmpfs=kind.tmpfs,
+        seccomp=profile(kind.denied_system_calls),
+        capabilities=by.capabilities if by else (),
         # A little more than each package has, so that what hangs is told by its name.
         seconds=SECONDS * patience + (SECONDS_PER_PACKAGE * patience + 2) * len(items),
-        resolver=whole,
-        folders=CLOSED,
+        folders=CLOSED if whole else (),
     )
 
 
@@ -76,11 +97,10 @@ def upstream_request(image: str, *, mark: str, patience: int = 1) -> RunRequest:
     """Return what to run in an upstream image, which has no user of ours: only the modes of its files count."""
     return RunRequest(
         image=image,
-        command=("sh", "-c", _text("image.sh"), "sh", mark, "none", ""),
+        command=("sh", "-c", _ALONE + _text("image.sh"), "sh", mark, "none", ""),
         user="100:101",
         entrypoint=(),
         seconds=SECONDS * patience,
-        resolver=False,
         folders=CLOSED,
     )
 
@@ -89,12 +109,18 @@ def read(answer: str, mark: str) -> Look:
     """Read what was printed; what is missing is left at its default."""
     sections: dict[str, str] = {}
     items: list[tuple[str, str]] = []
+    starts: list[tuple[str, str]] = []
+    filtered: tuple[str, str] | None = None
     end = ""
     for part in re.split(rf"^{mark} ", answer, flags=re.MULTILINE)[1:]:
         head, _, text = part.partition("\n")
         name, _, rest = head.partition(" ")
         if name == "item":
             items.append((rest, text.strip()))
+        elif name == "start":
+            starts.append((rest, text.strip()))
+        elif name == "filter":
+            filtered = (rest, text.strip())
         elif name == "end":
             end = rest
         else:
@@ -110,9 +136,63 @@ def read(answer: str, mark: str) -> Look:
         runtime=sections.get("runtime", ""),
         cached=sections.get("cached", ""),
         items=tuple(items),
+        starts=tuple(starts),
+        filter=filtered,
         status=int(status) if status.isdigit() else None,
         forwarded=forwarded == "yes",
     )
+
+
+def _head(runtime: str, kind: Conditions, *, whole: bool) -> str:
+    """Return the part of the shell's script that is made for a kind of client."""
+    first, *others = kind.starts
+    files = [
+        writes(start, _program(runtime, start) if start is first else _SHORT[start.file.rpartition(".")[2]])
+        for start in kind.starts
+        if start.file
+    ]
+    runs = [
+        f'output=$({shlex.join(each.command)} 2>&1 </dev/null); section "start $?"; printf \'%s\\n\' "$output"'
+        for each in others
+    ]
+    words = ['"$program"' if word == "{code}" else shlex.quote(word) for word in first.command]
+    if not first.file:
+        words += _BEFORE_ITEMS[runtime]
+    load = (*first.command[:-1], "--cached-only", "--no-prompt", f"{FOLDER}/item.mts")
+    return "\n".join(
+        (
+            f"whole={'yes' if whole else ''}",
+            f"load={shlex.quote(' '.join(load))}",
+            _function("prepare", files),
+            _function("main", [" ".join((*words, '"$@"'))]),
+            _function("others", runs),
+            "",
+        )
+    )
+
+
+def _function(name: str, lines: list[str]) -> str:
+    return "\n".join((f"{name}() {{", *(lines or [":"]), "}"))
+
+
+def _before(kind: Conditions, started: Filter) -> str:
+    """Return what root runs before the look, which is its word 0: the filter's part, and what asks process 1."""
+    shell = f"su -s /bin/sh -c {_AFTER} {kind.user}" if kind.user else f"sh -c {_AFTER}"
+    return "\n".join(
+        (
+            "mark=$1",
+            f"filter={shlex.quote(started.command)}",
+            f"rules={shlex.quote(' && '.join(started.rules))}",
+            "forwarded=no\ntrap 'forwarded=yes' TERM\nkill -TERM 1 2>/dev/null",
+            _text("filter.sh"),
+            f'exec {shell} sh "$@"',
+        )
+    )
+
+
+def _program(runtime: str, start: Start) -> str:
+    text = _text(PROBES[runtime])
+    return _AS_MODULE + text if start.file.endswith(".mjs") else text
 
 
 @cache
@@ -126,5 +206,22 @@ SECONDS: Final = 60
 """How long the look itself may take on a machine that is busy with builds."""
 SECONDS_PER_PACKAGE: Final = 30
 """How long a package may take until it is loaded."""
+_ALONE: Final = "whole=yes\nprepare() { :; }\nothers() { :; }\n"
+"""The head for an image that no client runs."""
+_AFTER: Final = '"forwarded=$forwarded\n$0"'
+_BEFORE_ITEMS: Final = {"python": (), "node": ("--",), "bun": ("--",), "bash": ("bash",)}
+"""What stands between code on the command line and its words."""
+_SHORT: Final = {
+    "py": "print(40 + 2)",
+    "js": 'require("node:fs"); console.log(40 + 2)',
+    "mjs": 'import "node:fs"; console.log(40 + 2)',
+    "ts": 'import "node:fs"; console.log((40 as number) + 2)',
+    "mts": 'import "node:fs"; console.log((40 as number) + 2)',
+    "sh": "echo $((40 + 2))",
+}
+"""By the ending of its file, a program that shows that code runs; each is written as only such files can be."""
+_AS_MODULE: Final = (
+    'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);\n'
+)
 _SECONDS: Final = "ISOL8_CHECK_SECONDS"
 _MODE: Final = r"([0-9a-f]{4,6}) (/.*)"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import docker
 import pytest
+from attrs import evolve
 
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.config import parse_config
@@ -21,12 +22,15 @@ from isol8_tasks.engine.sandboxes import LABEL
 from isol8_tasks.errors import EngineError
 from isol8_tasks.packages import shell_word
 from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.verify.conditions import RELEASES, Conditions, conditions, profile, released
 from isol8_tasks.verify.findings import (
     CommandExit,
     CommandHung,
     CommandOutput,
     ExtraMissing,
+    FilterBroken,
     Finding,
+    InSome,
     LookBroken,
     LookHung,
     NotStarted,
@@ -39,8 +43,10 @@ from isol8_tasks.verify.findings import (
     SignalsLost,
     WritableByAll,
     WrongVersion,
+    plain,
+    render,
 )
-from isol8_tasks.verify.sandbox import Subject, Verdict, Verifier
+from isol8_tasks.verify.sandbox import Subject, Verdict, Verifier, failure
 
 CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "isol8testverify"
@@ -51,6 +57,9 @@ LOUD = "for (const fd of [1, 2]) for (let i = 0; i < 300; i++) require('fs').wri
 NESTED = "RUN mkdir -p /srv/a/b && touch /srv/a/b/x"
 EXAMPLE = parse_config((CHECKOUT / "examples" / "deps.toml").read_text(), "deps.toml").dependencies
 UPSTREAM = ("alpine:3.21",)
+KINDS = conditions("bash")
+AS_SANDBOX = KINDS[0].releases
+AS_ROOT = frozenset(RELEASES) - AS_SANDBOX
 
 Build = Callable[..., str]
 
@@ -81,7 +90,10 @@ def make_verify(verifier: Verifier, bases: Mapping[str, str], build_image: Build
         if steps:
             image = build_image(f"verify-{runtime}", f"FROM {image}\n{steps}\n")
         upstream = ("denoland/deno:alpine",) if runtime == "deno" else UPSTREAM
-        return verifier.verify(Subject(image=image, runtime=runtime, packages=packages, upstream=upstream))
+        subject = Subject(
+            image=image, runtime=runtime, packages=packages, upstream=upstream, filtered=not steps
+        )
+        return verifier.verify(subject)
 
     return verify
 
@@ -214,7 +226,7 @@ class TestGood:
 
 
 def _kinds(findings: tuple[Finding, ...]) -> list[type]:
-    return [type(each) for each in findings]
+    return [type(plain(each)) for each in findings]
 
 
 class TestBad:
@@ -251,7 +263,11 @@ class TestBad:
                 "bun",
                 f"{_module('mine', 'exports.x = 1')} && chmod 700 {MODULES}/mine",
                 "mine",
-                PackageHidden(package="mine", path=f"{MODULES}/mine/package.json"),
+                InSome(
+                    finding=PackageHidden(package="mine", path=f"{MODULES}/mine/package.json"),
+                    releases=AS_SANDBOX,
+                    others=AS_ROOT,
+                ),
             ),
             (
                 "node",
@@ -263,7 +279,11 @@ class TestBad:
                 "bash",
                 "RUN chmod 700 /usr/bin/curl /usr/bin/wcurl",
                 "curl",
-                PackageUnusable(package="curl", use="its command /usr/bin/wcurl", output=""),
+                InSome(
+                    finding=PackageUnusable(package="curl", use="its command /usr/bin/wcurl", output=""),
+                    releases=AS_SANDBOX,
+                    others=AS_ROOT,
+                ),
             ),
         ],
         ids=[
@@ -406,6 +426,124 @@ class TestBad:
         assert time.monotonic() - begin < 60
 
 
+PTRACE = "import ctypes; assert ctypes.CDLL(None).ptrace(0, 0, 0, 0) == 0"
+RUNS = (
+    "import shutil, subprocess; shutil.copy('/bin/busybox', '/sandbox/busybox'); "
+    "subprocess.run(['/sandbox/busybox', 'true'], check=True)"
+)
+FILLS = "with open('/sandbox/big', 'wb') as file: file.write(bytes(100 << 20))"
+NO_COMMONJS = "require('module')._extensions['.js'] = () => { throw new Error('no CommonJS') }"
+ESM = _module("esm", "export const x = 1", type="module", exports={"import": "./index.js"})
+MINE = "mine is installed, but `import mine` fails as isol8 "
+NEWER = "v0.7.0 and later run it (not as v0.6.2 and before do)"
+NO_USER = "unable to find user sandbox: no matching entries in passwd file"
+BROKEN = "the network filter is broken as isol8 "
+FIRST = "7eeb3af and v0.1.0-alpha.2 run it (not as v0.1.0 and later do)"
+
+
+class TestSomeClients:
+    """Images that work in some releases of isol8 and not in others."""
+
+    @pytest.mark.parametrize(
+        ("runtime", "steps", "packages", "words"),
+        [
+            ("python", _dist("mine", PTRACE), ("mine",), MINE + NEWER),
+            ("python", _dist("mine", "x = 1") + " && chmod 600 mine.py", ("mine",), MINE + NEWER),
+            ("python", _dist("mine", RUNS), ("mine",), MINE + FIRST),
+            ("python", _dist("mine", FILLS), ("mine",), MINE + FIRST),
+            (
+                "node",
+                f'RUN echo {shell_word(NO_COMMONJS)} > /opt/hook.cjs\nENV NODE_OPTIONS="--require /opt/hook.cjs"',
+                (),
+                "node runs no code as isol8 v0.4.2 and before run it (not as v0.4.3 and later do)",
+            ),
+            (
+                "bash",
+                "RUN deluser sandbox",
+                (),
+                f"it can't be started as isol8 {NEWER}: {NO_USER}",
+            ),
+        ],
+        ids=["traces", "root's file", "program in /sandbox", "100 MB in /sandbox", "no CommonJS", "no user"],
+    )
+    def test_are_told_apart(
+        self,
+        verify: Callable[..., Verdict],
+        *,
+        runtime: str,
+        steps: str,
+        packages: tuple[str, ...],
+        words: str,
+    ) -> None:
+        """One line says what fails, in which releases, and that it works in the others."""
+        assert list(map(render, verify(runtime, steps, *packages).findings)) == [words]
+
+    def test_what_works_in_all(self, verify: Callable[..., Verdict]) -> None:
+        """A package of ECMAScript modules alone is of use to files of either kind, by `import`."""
+        assert verify("node", ESM, "esm").findings == ()
+
+    def test_the_oldest_client(
+        self, verifier: Verifier, bases: Mapping[str, str], build_image: Build
+    ) -> None:
+        """Whoever leaves old clients out is not kept by their limits."""
+        image = build_image("verify-python", f"FROM {bases['python']}\n{_dist('mine', RUNS)}\n")
+        subject = Subject(image=image, runtime="python", packages=("mine",), upstream=UPSTREAM)
+        assert verifier.verify(evolve(subject, oldest_client="0.1.0")).findings == ()
+        error = failure("isol8:web", verifier.verify(subject))
+        assert error is not None
+        assert str(error).splitlines()[-1] == (
+            'If nobody has such a client, write oldest_client = "0.1.0" below [verify].'
+        )
+
+
+class TestFilter:
+    """The network filter in bases."""
+
+    @pytest.mark.parametrize(
+        ("runtime", "steps", "words"),
+        [
+            (
+                "bash",
+                "RUN rm /usr/local/bin/isol8-proxy",
+                BROKEN + "v0.8.1 and later run it: `bash /usr/local/bin/proxy.sh` does not listen",
+            ),
+            (
+                "python",
+                "RUN rm /usr/sbin/iptables",
+                BROKEN + "v0.8.1 and later run it: `/usr/sbin/iptables` does not run",
+            ),
+            (
+                "node",
+                "RUN rm /usr/local/bin/proxy.mjs",
+                BROKEN + "v0.8.0 and before run it: `node /usr/local/bin/proxy.mjs` does not listen",
+            ),
+            (
+                "bash",
+                "RUN printf '#!/bin/sh\\nexec nc -lk -p 8118 -e echo HTTP/1.1 200 OK\\n' > /usr/local/bin/isol8-proxy",
+                BROKEN
+                + "v0.8.1 and later run it: `bash /usr/local/bin/proxy.sh` does not refuse a private address with 403",
+            ),
+        ],
+        ids=["no filter", "no iptables", "no proxy.mjs", "lets all pass"],
+    )
+    def test_broken(  # noqa: PLR0913  # one parameter for each column of the table
+        self,
+        verifier: Verifier,
+        bases: Mapping[str, str],
+        build_image: Build,
+        *,
+        runtime: str,
+        steps: str,
+        words: str,
+    ) -> None:
+        """A base whose filter does not start, or refuses nothing, fails; without a network to try it."""
+        image = build_image(f"verify-{runtime}", f"FROM {bases[runtime]}\n{steps}\n")
+        subject = Subject(image=image, runtime=runtime, upstream=UPSTREAM, filtered=True)
+        verdict = verifier.verify(subject)
+        assert list(map(render, verdict.findings)) == [words]
+        assert isinstance(plain(verdict.findings[0]), FilterBroken)
+
+
 class TestUserChecks:
     """Checks of a user's own, in the same sandbox."""
 
@@ -415,7 +553,6 @@ class TestUserChecks:
             (UserCheck(command=("bash", "-c", "id -un; pwd"), output=r"^sandbox\n/sandbox$"), []),
             (UserCheck(command=("bash", "-c", "echo oops >&2; exit 3"), exit=3, output="oops"), []),
             (UserCheck(command=("bash", "-c", "touch /etc/x")), [CommandExit]),
-            (UserCheck(command=("getent", "hosts", "localhost")), []),
             (UserCheck(command=("curl", "-sS", "-m", "3", "http://192.0.2.1/"), exit=7), []),
             (UserCheck(command=("echo", "$(id)", "; id"), output=r"^\$\(id\) ; id\n$"), []),
             (UserCheck(command=("nothing-such",)), [CommandExit]),
@@ -426,7 +563,6 @@ class TestUserChecks:
             "user",
             "exit",
             "read-only",
-            "localhost",
             "no network",
             "no shell",
             "not found",
@@ -445,39 +581,43 @@ class TestUserChecks:
 class TestContainers:
     """What a container is, and that none stays."""
 
-    def test_locked_down(self, engine: DockerEngine, bases: Mapping[str, str]) -> None:
-        """No capability, no new privileges, few processes, little memory, two places to write to, and no network."""
+    @pytest.mark.parametrize("kind", KINDS, ids=[released(kind.releases) for kind in KINDS])
+    def test_as_clients_describe_it(
+        self, engine: DockerEngine, bases: Mapping[str, str], kind: Conditions
+    ) -> None:
+        """User, places to write to, forbidden calls, limits and environment are those of the clients; no network."""
         script = (
-            "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status; cat /proc/1/comm; "
+            "id -u; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status | cut -f2; cat /proc/1/comm; "
             "cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; "
             "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; "
-            "stat -c '%u %g' /sandbox; cp /bin/busybox /tmp/x && /tmp/x true 2>/dev/null || echo noexec; "
-            "cp /bin/busybox /sandbox/busybox && /sandbox/busybox echo exec; touch /x 2>/dev/null || echo read-only; "
-            "ls /sys/class/net"
+            "grep -E ' /(sandbox|tmp) ' /proc/mounts | cut -d' ' -f2,4 | sort; "
+            "touch /x 2>/dev/null || echo read-only; ls /sys/class/net; "
+            'touch /sandbox/t; chmod 755 /sandbox/t; /sandbox/t && echo exec; echo "$NODE_PATH"; echo "$DENO_DIR"'
         )
-        for resolver in (True, False):
-            request = RunRequest(
-                image=bases["bash"], command=("sh", "-c", script), seconds=30, resolver=resolver
-            )
-            finished = engine.run(request)
-            assert finished.stdout.decode().split("\n") == [
-                *(
-                    "CapBnd:\t0000000000000000" if line == "B" else line
-                    for line in ("CapEff:\t0000000000000000", "B")
-                ),
-                *(
-                    "NoNewPrivs:\t1",
-                    "tini",
-                    "64",
-                    "536870912",
-                    "100 101",
-                    "noexec",
-                    "exec",
-                    "read-only",
-                    "lo",
-                    "",
-                ),
-            ]
+        request = RunRequest(
+            image=bases["bash"],
+            command=("sh", "-c", script),
+            seconds=30,
+            user=kind.user,
+            environment=kind.environment,
+            tmpfs=kind.tmpfs,
+            seccomp=profile(kind.denied_system_calls),
+            capabilities=(),
+        )
+        lines = engine.run(request).stdout.decode().splitlines()
+        is_sandbox, is_first = bool(kind.user), kind is KINDS[-1]
+        size, program = ("65536k", ",noexec") if is_first else ("524288k", "")
+        owner = ",uid=100,gid=101" if is_sandbox else ""
+        assert lines == [
+            *(("100", "0000000000000000") if is_sandbox else ("0", "00000000a80425fb")),
+            *("1", "tini", "64", "536870912"),
+            f"/sandbox rw,nosuid,nodev{program},relatime,size={size}{owner}",
+            f"/tmp rw,nosuid,nodev,noexec,relatime,size={'65536k' if is_first else '262144k'}",
+            *("read-only", "lo"),
+            *(() if is_first else ("exec",)),
+            kind.environment["NODE_PATH"],
+            kind.environment.get("DENO_DIR", ""),
+        ]
 
     def test_no_such_image(self, engine: DockerEngine) -> None:
         """An image that is not there is told from one that is broken."""

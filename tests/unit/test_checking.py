@@ -30,6 +30,9 @@ V:1
 42 5.2
 
 {items}
+{mark} start 0
+42
+
 {mark} end 0 yes
 """
 IMAGES = """
@@ -46,6 +49,7 @@ setup = "echo 3"
 runtime = "bash"
 packages = ["jq"]
 """
+ONE_KIND = '[verify]\noldest_client = "0.7.0"\n'
 BASES = parse("".join(f"FROM scratch AS {name}\n" for name in ("python", "node", "bun", "deno", "bash")))
 NOTHING = Observed(repository="isol8")
 
@@ -92,7 +96,7 @@ class Run:
 
 
 def begin(engine: Engine, more: str = "") -> Run:
-    config = parse_config(IMAGES + more, "deps.toml")
+    config = parse_config(IMAGES + more + ONE_KIND, "deps.toml")
     images = build_graph(config, BASES, {}, NOTHING, FlagRequest()).images
     return Run(Checker(engine, config, lambda: NOTHING), {spec.name: spec for spec in images})
 

@@ -190,7 +190,7 @@ class TestJoining:
 
     def test_checks_may_be_about_its_images(self) -> None:
         """A name that only the file gives is no stranger in [verify]."""
-        assert "ready" in joined('[verify.ready]\ncommand = ["true"]\n').verify
+        assert "ready" in joined('[verify.ready]\ncommand = ["true"]\n').verify.checks
 
     def test_mistakes_in_deps_toml_keep_their_lines(self) -> None:
         """What the other file adds moves no line and adds no problem."""

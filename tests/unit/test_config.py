@@ -467,7 +467,7 @@ class TestStrangers:
             '[build.args]\nHTTP_PROXY = "http://p"\nBUN_VERSION = "1"\n[images.ml]\nruntime = "python"\n'
             'packages = ["numpy"]\n[verify.ml]\ncommand = ["true"]\n[verify.bash-custom]\ncommand = ["true"]\n'
         )
-        assert set(parse_config(text, "deps.toml", self.ARGUMENTS).verify) == {"ml", "bash-custom"}
+        assert set(parse_config(text, "deps.toml", self.ARGUMENTS).verify.checks) == {"ml", "bash-custom"}
 
     def test_where_nobody_knows_what_is_declared(self) -> None:
         """Without a Dockerfile that can be read no argument is refused."""

@@ -16,7 +16,7 @@ def test_nothing_given() -> None:
     week = dt.timedelta(days=7)
     assert config.hold == HoldSettings(max_age=week)
     assert config.prune == PruneSettings(previous_age=week, keep=None)
-    assert config.verify == {}
+    assert config.verify.checks == {}
     assert config.refresh == RefreshSettings(
         max_age=None, min_age=dt.timedelta(days=1), min_ages={}, notify=()
     )
@@ -34,7 +34,7 @@ def test_everything_given() -> None:
     )
     assert config.hold.max_age == dt.timedelta(hours=12)
     assert config.prune == PruneSettings(previous_age=dt.timedelta(days=2), keep=1_500_000_000)
-    assert config.verify == {
+    assert config.verify.checks == {
         "bash": (UserCheck(command=("jq", "--version"), exit=3, output="^jq-1", timeout=120),),
         "python-custom": (UserCheck(command=("one",)), UserCheck(command=("two",))),
     }
@@ -55,6 +55,9 @@ def test_a_refresh_as_somebody_wants_it() -> None:
     )
     assert config.push.repository == "registry.example:5000/isol8"
     assert config.push.standins
+
+
+OLDEST_HINT = 'write oldest_client = "0.7.0", or leave it out for all'
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,10 @@ def test_a_refresh_as_somebody_wants_it() -> None:
         (
             "verify = []",
             "1: verify: an array, where a table is expected; write [verify.python], and command = … below it",
+        ),
+        (
+            '[verify]\noldest_client = "newest"',
+            "2: verify.oldest_client: 'newest' is no release of isol8; " + OLDEST_HINT,
         ),
         ("[verify.bash]\nexit = 1", "1: verify.bash: command is missing"),
         (
@@ -228,3 +235,11 @@ def test_what_the_filter_would_refuse() -> None:
     ]
     with pytest.raises(ConfigError, match=r"an array of integers is expected; write allow_ports = \[8080\]"):
         parse_config("[filter]\nallow_ports = 8080\n", "deps.toml")
+
+
+@pytest.mark.parametrize(("written", "read"), [("0.7.0", "0.7.0"), ("v0.12", "0.12"), ("1", "1")])
+def test_the_oldest_client(written: str, read: str) -> None:
+    """It is a release, with or without its letter, beside checks of images."""
+    text = f'[verify]\noldest_client = "{written}"\n[verify.bash]\ncommand = ["true"]\n'
+    found = parse_config(text, "deps.toml").verify
+    assert (found.oldest_client, set(found.checks)) == (read, {"bash"})

@@ -1,52 +1,57 @@
 # Looks at the image that it runs in, as the user that it runs as. $1 begins each section of the answer, $2 is the
-# runtime, $3 the runtime's own probe; what follows are the packages to look for.
+# runtime, $3 the runtime's own probe; what follows are the packages to look for. A head that is made for each kind of
+# client comes before: `whole` is empty where all has been asked elsewhere but what clients may change, `prepare` writes
+# files, `main` runs the probe, `others` runs what else starts code, and `load` is the command for a module of Deno's.
 mark=$1 runtime=$2 program=$3
 shift 3
 
 section() { printf '\n%s %s\n' "$mark" "$1"; }
 
-# An init process that forwards signals sends this one back to us.
-forwarded=no
-trap 'forwarded=yes' TERM
-kill -TERM 1 2>/dev/null
+if [ "$whole" ]; then
+    # An init process that forwards signals sends this one back to us; where it is root's, root asked it before.
+    : "${forwarded:=no}"
+    trap 'forwarded=yes' TERM
+    kill -TERM 1 2>/dev/null
 
-section first
-cat /proc/1/comm
-section release
-cat /etc/alpine-release
+    section first
+    cat /proc/1/comm
+    section release
+    cat /etc/alpine-release
+    # Folders that not everybody may look into are named only. BusyBox's find forgets `-exec … +` inside of brackets.
+    section modes
+    find / -xdev -type d ! -perm -0005 -prune -exec stat -c 'closed %n' {} + \
+        -o -type f -perm /6000 -exec stat -c '%f %n' {} + \
+        -o ! -type l ! -type c ! -type b -perm -0002 ! \( -type d -perm -1000 \) -exec stat -c '%f %n' {} + 2>/dev/null
+fi
 section apk
-cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null
-# Folders that not everybody may look into are named only. BusyBox's find forgets `-exec … +` inside of brackets.
-section modes
-find / -xdev -type d ! -perm -0005 -prune -exec stat -c 'closed %n' {} + \
-    -o -type f -perm /6000 -exec stat -c '%f %n' {} + \
-    -o ! -type l ! -type c ! -type b -perm -0002 ! \( -type d -perm -1000 \) -exec stat -c '%f %n' {} + 2>/dev/null
+[ -z "$whole" ] && [ "$runtime" != bash ] || cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null
+prepare
 section runtime
 case $runtime in
-python) python3 -c "$program" "$@" 3>&1 >&2 ;;
-node) node -e "$program" -- "$@" 3>&1 >&2 ;;
-bun) bun -e "$program" -- "$@" 3>&1 >&2 ;;
+python | node | bun) main "$@" 3>&1 >&2 ;;
 deno)
     # DENO_DIR holds packages in folders by registry, name and version, and modules as files that end with their address.
-    deno eval "$program"
+    main
     status=$?
     section cached
-    find "$DENO_DIR/npm" -name package.json -path '*/[0-9]*.*/package.json' ! -path '*/node_modules/*' 2>/dev/null
-    grep -rhs '^// denoCacheMetadata=' "$DENO_DIR/remote"
+    if [ "$whole" ]; then
+        find /deno-dir/npm -name package.json -path '*/[0-9]*.*/package.json' ! -path '*/node_modules/*' 2>/dev/null
+        grep -rhs '^// denoCacheMetadata=' /deno-dir/remote
+    fi
     for item; do
-        printf 'import %s;\n' "$item" >/sandbox/item.mjs
-        # Clients have a DENO_DIR of their own.
-        DENO_DIR=/sandbox/.deno timeout -s KILL "$ISOL8_CHECK_SECONDS" deno run --allow-all --cached-only --no-prompt /sandbox/item.mjs >/sandbox/output 2>&1 </dev/null
+        printf 'import %s;\n' "$item" >/sandbox/item.mts
+        timeout -s KILL "$ISOL8_CHECK_SECONDS" $load >/sandbox/output 2>&1 </dev/null
         section "item $?"
         tail -n 20 /sandbox/output
     done
     section status
     (exit $status)
     ;;
-bash) bash -c "$program" "$mark" "$@" ;;
+bash) main "$mark" "$@" ;;
 *) : ;;
 esac
 status=$?
+others
 # On a busy machine the init process may be late. It is asked again, as one that never forwards is told from that so.
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ "$forwarded" = no ] || break

@@ -2,7 +2,8 @@
 
 import pytest
 
-from isol8_tasks.engine.sandboxes import frames
+from isol8_tasks.engine.containers import RunRequest
+from isol8_tasks.engine.sandboxes import frames, host_config
 
 
 def _frame(stream: int, data: bytes) -> bytes:
@@ -22,3 +23,27 @@ def test_frames(size: int) -> None:
 def test_a_frame_that_is_cut_short() -> None:
     """What did not come whole is left out."""
     assert list(frames([WHOLE[:10]])) == []
+
+
+def test_podman() -> None:
+    """It knows no owner of a tmpfs, so that everybody may write there, and takes no profile that is sent to it."""
+    options = "rw,exec,size=512m,uid=100,gid=101"
+    request = RunRequest(
+        image="a", command=("true",), seconds=1, tmpfs={"/sandbox": options}, seccomp="{}", capabilities=()
+    )
+    docker, podman = host_config(request, podman=False), host_config(request, podman=True)
+    assert docker["Tmpfs"] == {"/sandbox": options}
+    assert podman["Tmpfs"] == {"/sandbox": "rw,exec,size=512m,mode=1777"}
+    assert (docker["SecurityOpt"], podman["SecurityOpt"]) == (
+        ["no-new-privileges", "seccomp={}"],
+        ["no-new-privileges"],
+    )
+
+
+def test_capabilities() -> None:
+    """All are taken away, unless an image is to have a client's."""
+    request = RunRequest(image="a", command=("true",), seconds=1)
+    assert host_config(request, podman=False)["CapDrop"] == ["ALL"]
+    ours = RunRequest(image="a", command=("true",), seconds=1, capabilities=("NET_ADMIN",))
+    found = host_config(ours, podman=False)
+    assert (found["CapDrop"], found["CapAdd"]) == ([], ["NET_ADMIN"])

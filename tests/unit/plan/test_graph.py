@@ -74,7 +74,7 @@ class TestBases:
 
     def test_filter_settings_are_set_last_in_each_base(self) -> None:
         """[filter] is part of every base's inputs, and an ENV at the end of its stage."""
-        config = parse_config("[filter]\nallow_ports = [8080]\n", Path("deps.toml"))
+        config = parse_config("[filter]\nallow_ports = [8080]\n", "deps.toml")
         plain, found = graph().images, graph(config).images
         assert {spec.dockerfile for spec in plain} == {DOCKERFILE.text}
         assert all(("filter.allow_ports", "8080") in spec.inputs.args for spec in found)

@@ -2,12 +2,16 @@
 
 import pytest
 
+from isol8_tasks.verify.conditions import RELEASES, Releases
 from isol8_tasks.verify.findings import (
+    AnyFinding,
     CommandExit,
     CommandHung,
     CommandOutput,
     ExtraMissing,
+    FilterBroken,
     Finding,
+    InSome,
     LookBroken,
     LookHung,
     NotStarted,
@@ -20,7 +24,9 @@ from isol8_tasks.verify.findings import (
     SignalsLost,
     WritableByAll,
     WrongVersion,
+    merged,
     output,
+    plain,
     render,
 )
 
@@ -31,6 +37,10 @@ WORDS: list[tuple[Finding, str]] = [
     (LookHung(seconds=60, output=""), "the look into it did not end within 60 s"),
     (LookBroken(exit=127, output=""), "the look into it broke off (exit code 127)"),
     (OtherFirstProcess(name="sh"), "process 1 is sh, not tini"),
+    (
+        FilterBroken(command="bash proxy.sh", fault="does not listen", output=""),
+        "the network filter is broken: `bash proxy.sh` does not listen",
+    ),
     (SignalsLost(), "a signal to process 1 does not reach the program"),
     (PackageMissing(package="numpy"), "numpy is not there"),
     (
@@ -44,7 +54,7 @@ WORDS: list[tuple[Finding, str]] = [
     ),
     (
         PackageUnusable(package="numpy", use="import numpy", output=""),
-        "numpy is there, but can't be used: import numpy",
+        "numpy is installed, but `import numpy` fails",
     ),
     (
         PrivilegedFile(path="/usr/bin/su", mode=0o4755),
@@ -99,3 +109,63 @@ class TestOutput:
     def test_none(self) -> None:
         """Where nothing was run there is nothing."""
         assert output(PackageMissing(package="numpy")) == ()
+
+
+class TestSomeReleases:
+    """What holds for some releases only."""
+
+    MISSING = PackageMissing(package="numpy")
+    ALL = frozenset(RELEASES)
+    NEW = frozenset(RELEASES[RELEASES.index("v0.7.0") :])
+
+    def test_all_that_meet_a_finding_are_one(self) -> None:
+        """What was printed is the first one's, and where all meet it nothing is said of releases."""
+        found: list[tuple[AnyFinding, Releases]] = [
+            (RuntimeBroken(runtime="node", output="one"), self.NEW),
+            (RuntimeBroken(runtime="node", output="two"), self.ALL - self.NEW),
+            (self.MISSING, self.NEW),
+        ]
+        assert merged(found, self.ALL) == (
+            RuntimeBroken(runtime="node", output="one"),
+            InSome(finding=self.MISSING, releases=self.NEW, others=self.ALL - self.NEW),
+        )
+
+    def test_words(self) -> None:
+        """One line, and what was printed is still told."""
+        finding = PackageUnusable(package="requests", use="import requests", output="a\nb\n")
+        (found,) = merged([(finding, self.NEW)], self.ALL)
+        assert render(found) == (
+            "requests is installed, but `import requests` fails as isol8 v0.7.0 and later run it "
+            "(not as v0.6.2 and before do)"
+        )
+        assert output(found) == ("a", "b")
+        assert plain(found) == finding
+
+    def test_words_with_a_reason(self) -> None:
+        """The engine's own words come last."""
+        (found,) = merged([(NotStarted(reason="no user: sandbox"), self.NEW)], self.ALL)
+        assert render(found) == (
+            "it can't be started as isol8 v0.7.0 and later run it (not as v0.6.2 and before do): no user: sandbox"
+        )
+
+    def test_a_filter_is_started_by_some_alone(self) -> None:
+        """Others don't start it, so nothing is said of them."""
+        broken = FilterBroken(command="bash proxy.sh", fault="does not listen", output="")
+        (found,) = merged([(broken, self.NEW)], self.ALL)
+        assert render(found) == (
+            "the network filter is broken as isol8 v0.7.0 and later run it: `bash proxy.sh` does not listen"
+        )
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        ("import x ended the process (7)", "x is installed, but import x ended the process (7)"),
+        ("import x did not end", "x is installed, but import x did not end"),
+        ("its command /usr/bin/x", "x is installed, but its command /usr/bin/x can't be used"),
+        ('require("x")', 'x is installed, but `require("x")` fails'),
+    ],
+)
+def test_words_of_uses(use: str, words: str) -> None:
+    """Each kind of use has a sentence."""
+    assert render(PackageUnusable(package="x", use=use, output="")) == words

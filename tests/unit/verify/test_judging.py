@@ -6,6 +6,7 @@ import pytest
 
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.inventory import Package
+from isol8_tasks.verify.conditions import conditions
 from isol8_tasks.verify.findings import (
     Finding,
     LookBroken,
@@ -22,15 +23,19 @@ from isol8_tasks.verify.probe import Look
 
 ENDED = Finished(exit=0, stdout=b"", stderr=b"boom\n", output=b"boom\n")
 HUNG = Finished(exit=None, stdout=b"", stderr=b"boom\n", output=b"boom\n")
+STARTED = (("0", "42"),)
 APK = "P:musl\nV:1.2.5-r9\n"
 
 
 def _look(runtime: str = "42 5.2", **fields: object) -> Look:
-    return Look(**{"first": "tini", "forwarded": True, "status": 0, "apk": APK, "runtime": runtime, **fields})  # type: ignore[arg-type]  # fields of several types
+    given = {"first": "tini", "forwarded": True, "status": 0, "apk": APK, "starts": STARTED, **fields}
+    return Look(runtime=runtime, **given)  # type: ignore[arg-type]  # fields of several types
 
 
 def _judge(look: Look, *packages: str, runtime: str = "bash", finished: Finished = ENDED) -> list[Finding]:
-    return list(judge(runtime, packages, look, finished, 60))
+    kind = conditions(runtime)[0]
+    found = judge(runtime, packages, look, finished, seconds=60, kind=kind, whole=True)
+    return [finding for finding, _ in found]
 
 
 class TestJudge:
@@ -53,8 +58,8 @@ class TestJudge:
     @pytest.mark.parametrize("runtime", ["bash", "bun"])
     def test_a_runtime_that_runs_no_code(self, runtime: str, answer: str) -> None:
         """Anything but the right answer is a finding, with what the runtime said."""
-        found = _judge(_look(answer, status=127), runtime=runtime)
-        assert found == [RuntimeBroken(runtime=runtime, output="boom\n")]
+        found = _judge(_look(answer, status=127, starts=()), runtime=runtime)
+        assert found == [RuntimeBroken(runtime=runtime, output=said) for said in ("boom\n", "")]
 
     def test_the_first_process(self) -> None:
         """Tini has to be it, and to pass signals on."""

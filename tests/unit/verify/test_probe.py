@@ -1,5 +1,6 @@
 """What is run in an image, and what is read of its answer."""
 
+from isol8_tasks.verify.conditions import conditions
 from isol8_tasks.verify.probe import Look, read, request, upstream_request
 
 ANSWER = """
@@ -72,14 +73,16 @@ class TestRequest:
     def test_packages_are_data(self) -> None:
         """Whatever a package is called, it is a word of the command line and never part of a script."""
         item = "$(reboot)'; reboot #"
-        asked = request("isol8:bash", "bash", (item,), mark="m4rk", whole=True)
+        asked = request("isol8:bash", "bash", (item,), mark="m4rk", kind=conditions("bash")[0], whole=True)
         assert asked.command[-1] == item
         assert not any("reboot" in word for word in asked.command[:-1])
-        assert (asked.user, asked.entrypoint, asked.resolver) == ("sandbox", None, True)
+        assert (asked.user, asked.entrypoint) == ("sandbox", None)
 
     def test_each_package_has_its_time(self) -> None:
         """The more packages there are, the longer a look may take."""
-        assert request("a", "node", ("x",) * 10, mark="m", whole=True).seconds > 300
+        assert (
+            request("a", "node", ("x",) * 10, mark="m", kind=conditions("node")[0], whole=True).seconds > 300
+        )
 
     def test_upstream(self) -> None:
         """An upstream image has neither our user nor, maybe, our entrypoint."""

@@ -9,16 +9,19 @@ from attrs import define, evolve, field
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.inventory import Package
+from isol8_tasks.verify.conditions import RELEASES
 from isol8_tasks.verify.findings import (
     CommandExit,
     CommandHung,
     CommandOutput,
+    InSome,
     NotStarted,
     OtherFirstProcess,
     PackageMissing,
     PrivilegedFile,
     SignalsLost,
     WritableByAll,
+    render,
 )
 from isol8_tasks.verify.sandbox import Subject, Verdict, Verifier, failure
 
@@ -38,6 +41,9 @@ V:1
 
 {mark} runtime
 42 5.2
+
+{mark} start 0
+42
 
 {mark} item jq
 {item}
@@ -92,7 +98,14 @@ class Engine:
 
 
 def _subject(*checks: UserCheck, upstream: tuple[str, ...] = ("up",)) -> Subject:
-    return Subject(image="new", runtime="bash", packages=("jq",), upstream=upstream, checks=checks)
+    return Subject(
+        image="new",
+        runtime="bash",
+        packages=("jq",),
+        upstream=upstream,
+        checks=checks,
+        oldest_client="0.7.0",
+    )
 
 
 class TestVerify:
@@ -199,6 +212,41 @@ class TestVerify:
         assert Verifier(Busy(modes_of={"new": SU, "old": SU})).verify(subject).findings == ()
         assert asked == ["new", "old", "old"]
 
+    def test_an_engine_without_seccomp(self) -> None:
+        """Its clients can't forbid anything there, so that images are run without a profile."""
+        profiles: list[bool] = []
+
+        class Without(Engine):
+            def run(self, request: RunRequest) -> Finished:
+                profiles.append(bool(request.seccomp))
+                if request.seccomp:
+                    raise NotStartedError(
+                        "the engine did not start it", "seccomp is not enabled in your kernel"
+                    )
+                return super().run(request)
+
+        assert Verifier(Without(modes_of={"new": ""})).verify(_subject()).findings == ()
+        assert profiles == [True, False]
+
+    def test_as_every_client(self) -> None:
+        """Each kind of container is run once; what one alone meets is told with its releases."""
+        users = []
+
+        class Kinds(Engine):
+            def run(self, request: RunRequest) -> Finished:
+                users.append(request.user)
+                found = super().run(request)
+                return (
+                    evolve(found, stdout=found.stdout.replace(b"ok ", b"missing ")) if request.user else found
+                )
+
+        subject = evolve(_subject(), oldest_client="")
+        (found,) = Verifier(Kinds(modes_of={"new": ""})).verify(subject).findings
+        assert (
+            render(found) == "jq is not there as isol8 v0.7.0 and later run it (not as v0.6.2 and before do)"
+        )
+        assert sorted(users) == ["", "", "sandbox"]
+
     def test_no_such_image(self) -> None:
         """An image that is not there is an error."""
         with pytest.raises(NoSuchImageError):
@@ -284,10 +332,10 @@ class TestUserChecks:
         data = printed.encode()
 
         def finished(request: RunRequest) -> Finished:
-            assert (request.command, request.seconds, request.resolver) == (
+            assert (request.command, request.seconds, request.user) == (
                 check.command,
                 check.timeout,
-                True,
+                "sandbox",
             )
             return Finished(exit=code, stdout=b"", stderr=data, output=data)
 
@@ -332,6 +380,24 @@ class TestFailure:
     def test_none(self) -> None:
         """A good image gives none."""
         assert failure("isol8:bash", Verdict(findings=())) is None
+
+    @pytest.mark.parametrize(
+        ("releases", "hint"),
+        [
+            (RELEASES[:2], ['If nobody has such a client, write oldest_client = "0.1.0" below [verify].']),
+            (RELEASES[20:], []),
+        ],
+        ids=["the first", "the newest"],
+    )
+    def test_the_way_out(self, releases: tuple[str, ...], hint: list[str]) -> None:
+        """Where old clients alone are at fault, it is said how to leave them out."""
+        finding = InSome(
+            finding=PackageMissing(package="jq"),
+            releases=frozenset(releases),
+            others=frozenset(RELEASES) - frozenset(releases),
+        )
+        error = failure("isol8:bash-custom", Verdict(findings=(finding,)))
+        assert str(error).splitlines()[2:] == hint
 
     def test_words(self) -> None:
         """It names everything that was found, each with what was printed."""
