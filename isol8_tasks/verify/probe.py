@@ -177,7 +177,8 @@ def _function(name: str, lines: list[str]) -> str:
 
 def _before(kind: Conditions, started: Filter) -> str:
     """Return what root runs before the look, which is its word 0: the filter's part, and what asks process 1."""
-    shell = f"su -s /bin/sh -c {_AFTER} {kind.user}" if kind.user else f"sh -c {_AFTER}"
+    # An image whose own user is another one has nobody who could change it.
+    become = f'[ "$(id -u)" != 0 ] || exec su -s /bin/sh -c {_AFTER} {kind.user} sh "$@"'
     return "\n".join(
         (
             "mark=$1",
@@ -185,7 +186,8 @@ def _before(kind: Conditions, started: Filter) -> str:
             f"rules={shlex.quote(' && '.join(started.rules))}",
             "forwarded=no\ntrap 'forwarded=yes' TERM\nkill -TERM 1 2>/dev/null",
             _text("filter.sh"),
-            f'exec {shell} sh "$@"',
+            become if kind.user else "",
+            f'exec sh -c {_AFTER} sh "$@"',
         )
     )
 

@@ -499,6 +499,17 @@ class TestSomeClients:
 class TestFilter:
     """The network filter in bases."""
 
+    @pytest.mark.parametrize("runtime", ["node", "bash"])
+    def test_a_base_of_user_sandbox(
+        self, verifier: Verifier, bases: Mapping[str, str], build_image: Build, runtime: str
+    ) -> None:
+        """It does without the firewall's rules, which are root's; older clients leave it no folder to write to."""
+        image = build_image(f"verify-{runtime}", f"FROM {bases[runtime]}\nUSER sandbox\n")
+        subject = Subject(image=image, runtime=runtime, upstream=UPSTREAM, filtered=True)
+        assert verifier.verify(evolve(subject, oldest_client="0.7.0")).findings == ()
+        words = f"{runtime} runs no code as isol8 v0.6.2 and before run it (not as v0.7.0 and later do)"
+        assert words in map(render, verifier.verify(subject).findings)
+
     @pytest.mark.parametrize(
         ("runtime", "steps", "words"),
         [
