@@ -53,7 +53,8 @@ type connection struct {
 	stopped    *refusal // why it was stopped from outside
 	isAnswered bool
 
-	isGone atomic.Bool // whether the client is
+	isGone  atomic.Bool // whether the client is
+	isEnded atomic.Bool // whether it sends no more, be it that it waits for an answer or that it is gone
 }
 
 func newConnection(filter *filter, client *net.TCPConn) *connection {
@@ -301,7 +302,8 @@ func (c *connection) send(to *net.TCPConn, data []byte) error {
 	return gone{errorCode(err)}
 }
 
-// upload is a request's body on its way to the server.
+// upload is a request's body on its way to the server. When all of it is sent, the client is watched: one that breaks off
+// needs no answer.
 type upload struct {
 	isRead atomic.Bool   // whether the client has sent all of it
 	ended  chan struct{} // closed when nobody reads from the client any more
@@ -312,8 +314,6 @@ func (c *connection) upload(r *request, server *net.TCPConn, now *entry) *upload
 	sending := &upload{ended: make(chan struct{})}
 	if r.framing.kind == noBody || (r.framing.kind == byLength && r.framing.length == 0) {
 		sending.isRead.Store(true)
-		close(sending.ended)
-		return sending
 	}
 	go func() {
 		defer close(sending.ended)
@@ -335,7 +335,16 @@ func (c *connection) upload(r *request, server *net.TCPConn, now *entry) *upload
 			}
 		}
 		// A server may answer without reading all; a client that breaks off, or its framing, ends the request.
-		if err != nil && unwritten == nil {
+		if err != nil {
+			if unwritten == nil && err != woken {
+				sending.err = err
+				server.Close()
+			}
+			return
+		}
+		found, err := c.source.more()
+		c.isEnded.Store(err == nil && !found)
+		if c.isGone.Load() {
 			sending.err = err
 			server.Close()
 		}
@@ -373,14 +382,26 @@ func (c *connection) forward(r *request, now *entry) (again bool, err error) {
 	again, err = c.answers(r, answers, sending, now)
 	if !again || err != nil {
 		server.Close()
-		// Nobody else may read from the client from here on; what it still sends is dropped.
-		_ = c.client.SetReadDeadline(time.Now().Add(linger))
 	}
-	<-sending.ended
+	if stopped := c.takeBack(sending); stopped != nil && err == nil {
+		return false, stopped
+	}
 	if err != nil && sending.err != nil {
 		err = sending.err
 	}
 	return again, err
+}
+
+// takeBack ends the reading from the client that an upload does.
+func (c *connection) takeBack(sending *upload) *refusal {
+	_ = c.client.SetReadDeadline(time.Unix(1, 0))
+	<-sending.ended
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.stopped == nil {
+		_ = c.client.SetReadDeadline(time.Time{})
+	}
+	return c.stopped
 }
 
 // answers passes on what the server answers; it returns whether the client may send another request.
@@ -390,6 +411,7 @@ func (c *connection) answers(r *request, answers *source, sending *upload, now *
 		return false, err
 	}
 	if got.status == 101 {
+		c.takeBack(sending)
 		if stopped := c.answer(); stopped != nil {
 			return false, stopped
 		}
@@ -500,6 +522,7 @@ func (c *connection) pump(to, from *net.TCPConn, first *source, count *atomic.In
 			continue
 		}
 		if err == io.EOF {
+			c.isEnded.Store(c.isEnded.Load() || from == c.client)
 			_ = to.CloseWrite()
 		} else {
 			breakOff(to)

@@ -14,7 +14,7 @@ import (
 
 const (
 	mostUnwritten = 1 << 18
-	mostRecorded  = 1 << 22 // bytes in each file of records: /tmp of a sandbox is small, and its memory
+	mostRecorded  = 1 << 25 // bytes in each file of records, which clients read into memory
 	writeAgain    = 100 * time.Millisecond
 )
 

@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/signal"
@@ -25,8 +26,9 @@ import (
 )
 
 const (
-	sweep   = 200 * time.Millisecond
-	threads = 2 // that run code at once: a sandbox may have 64 tasks in all, whatever the machine has
+	sweep      = 200 * time.Millisecond
+	processors = 2  // that run code at once: a sandbox may have 64 tasks in all, whatever the machine has
+	threads    = 10 // that are made at the start: Go ends the program when it can make none later
 )
 
 // filter is the running program.
@@ -43,7 +45,8 @@ type filter struct {
 }
 
 func main() {
-	runtime.GOMAXPROCS(threads)
+	runtime.GOMAXPROCS(processors)
+	reserveThreads()
 	// A reader of the log that went away must not end the filter.
 	signal.Ignore(syscall.SIGPIPE)
 	words := os.Args[1:]
@@ -78,6 +81,24 @@ func refuseAll(why string) settings {
 	return read
 }
 
+// reserveThreads makes threads that Go keeps for when it needs them. Code in the sandbox can use up the tasks that it may
+// have, after which none could be made. Files are read and written by few goroutines at a time, so that these are enough.
+func reserveThreads() {
+	release := make(chan struct{})
+	var ready sync.WaitGroup
+	for i := 0; i < threads; i++ {
+		ready.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			ready.Done()
+			<-release
+			runtime.UnlockOSThread()
+		}()
+	}
+	ready.Wait()
+	close(release)
+}
+
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // say writes a line that nobody may be there to read.
@@ -95,6 +116,10 @@ func check(read *settings, hosts []string) (status int) {
 		var rule string
 		if bad == nil {
 			rule, bad = read.judge(to, "CONNECT")
+		}
+		if bad == nil && to.address.IsValid() {
+			_, err := read.vetted(context.Background(), to, "CONNECT", &entry{})
+			errors.As(err, &bad)
 		}
 		decision := "allow"
 		if bad != nil {
@@ -156,6 +181,9 @@ func (f *filter) each(do func(*connection)) {
 func (f *filter) accept(client *net.TCPConn) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
+	if len(f.open) >= f.connections {
+		f.makeRoom()
+	}
 	if len(f.open) < f.connections {
 		c := newConnection(f, client)
 		f.open[c] = true
@@ -178,6 +206,24 @@ func (f *filter) accept(client *net.TCPConn) {
 		f.turnedAway--
 		f.mutex.Unlock()
 	}()
+}
+
+// makeRoom ends a connection that waits for another request, or whose client sends no more, if there is one: the client
+// may be gone without another sign.
+func (f *filter) makeRoom() {
+	for c := range f.open {
+		isIdle := stage(c.stage.Load()) == waiting
+		if !isIdle && !c.isEnded.Load() {
+			continue
+		}
+		delete(f.open, c)
+		if isIdle {
+			c.dismiss()
+		} else {
+			go c.stop(&refusal{503, "limit: connections", "too many connections"})
+		}
+		return
+	}
 }
 
 // turnAway says that there are too many connections, without reading what is asked.

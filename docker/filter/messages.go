@@ -5,8 +5,10 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -36,6 +38,9 @@ type gone struct{ reason string }
 
 func (g gone) Error() string { return g.reason }
 
+// woken ends a read that nobody waits for any more.
+var woken = gone{"woken"}
+
 // source reads what a connection sends.
 type source struct {
 	*bufio.Reader
@@ -55,7 +60,10 @@ type touchingReader struct {
 func (t touchingReader) Read(into []byte) (int, error) {
 	count, err := t.Conn.Read(into)
 	t.touched(err)
-	if err != nil && err != io.EOF {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = woken
+	case err != nil && err != io.EOF:
 		err = gone{errorCode(err)}
 	}
 	return count, err

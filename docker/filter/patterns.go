@@ -47,6 +47,17 @@ var (
 		'w': setOf(isWord), 'W': setOf(not(isWord)),
 		's': setOf(isSpace), 'S': setOf(not(isSpace)),
 	}
+	// As in grep -E, by which clients from v0.8.1 on matched; JavaScript takes them for something that no host has.
+	posixClasses = map[string]*charSet{
+		"[:alnum:]":  setOf(func(code int) bool { return isWord(code) && code != '_' }),
+		"[:alpha:]":  setOf(func(code int) bool { return isWord(code) && code != '_' && !isDigit(code) }),
+		"[:digit:]":  setOf(isDigit),
+		"[:lower:]":  setOf(func(code int) bool { return code >= 'a' && code <= 'z' }),
+		"[:punct:]":  setOf(func(code int) bool { return code > ' ' && code < 0x7f && (!isWord(code) || code == '_') }),
+		"[:space:]":  setOf(isSpace),
+		"[:upper:]":  setOf(func(code int) bool { return code >= 'A' && code <= 'Z' }),
+		"[:xdigit:]": setOf(func(code int) bool { return strings.ContainsRune("0123456789abcdefABCDEF", rune(code)) }),
+	}
 	anyCharacter = setOf(func(code int) bool { return code != '\n' && code != '\r' })
 	controls     = map[byte]int{'t': 9, 'n': 10, 'v': 11, 'f': 12, 'r': 13}
 )
@@ -355,7 +366,8 @@ func (p *patternParser) escapedCode() int {
 	if (character >= '1' && character <= '9') || character == 'k' {
 		p.fail("back-references are not taken")
 	}
-	if isWord(int(character)) || character == ' ' {
+	// Others give `\<` and the like a meaning, which a blacklist may rely on; no host has these characters.
+	if isWord(int(character)) || strings.IndexByte(" <>`'\"#%&,;@~", character) >= 0 {
 		p.fail(`unknown escape \` + string(character))
 	}
 	p.at++
@@ -398,6 +410,11 @@ func (p *patternParser) characterClass() *charSet {
 func (p *patternParser) classMember() (int, *charSet) {
 	if p.at == len(p.text) {
 		p.fail("unmatched [")
+	}
+	for name, set := range posixClasses {
+		if p.eat(name) {
+			return 0, set
+		}
 	}
 	character := p.text[p.at]
 	p.at++

@@ -80,6 +80,9 @@ func (s *settings) vetted(ctx context.Context, to target, what string, entry *en
 
 var resolver = net.Resolver{PreferGo: true}
 
+// files keeps many requests from reading files at once, each of them on a thread of its own.
+var files sync.Mutex
+
 // resolve looks a name up as it was judged: a final dot keeps the resolver from completing it with the container's
 // search domains.
 func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -100,7 +103,9 @@ func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 // inHosts returns what /etc/hosts says of a name. The resolver would read it too, but does not tell an IPv4 address there
 // from an IPv4-mapped address in the DNS.
 func inHosts(host string) []netip.Addr {
+	files.Lock()
 	text, err := os.ReadFile("/etc/hosts")
+	files.Unlock()
 	if err != nil {
 		return nil
 	}

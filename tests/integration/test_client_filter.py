@@ -29,9 +29,11 @@ from tests.integration.conftest import LABEL
 LISTS = {"ISOL8_WHITELIST": json.dumps(["^[0-9.]+$"]), "ISOL8_BLACKLIST": json.dumps(["^192[.]168[.]9[.]"])}
 REQUESTS = 10
 SERVER = """
-import http.server
+import http.server, time
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/hang":
+            time.sleep(60)
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"hello")
@@ -45,6 +47,32 @@ for i in $(seq {count}); do
 done
 curl -s -m 10 -p -x $http_proxy -o /dev/null -w '%{{http_connect}} ' http://{server}:80/
 curl -s -m 10 -o /dev/null -w '%{{http_code}}' http://192.168.9.9/secret
+"""
+CROWD = """
+import os, socket, time
+children = []
+try:
+    while True:
+        child = os.fork()
+        if child == 0:
+            time.sleep(8)
+            os._exit(0)
+        children.append(child)
+except OSError:
+    pass
+links = [socket.create_connection(("127.0.0.1", 8118)) for _ in range(200)]
+for link in links:
+    link.sendall(b"GET http://{server}/ HTTP/1.1\\r\\nHost: {server}\\r\\n\\r\\n")
+for link in links:
+    link.settimeout(8)
+    link.recv(100)
+"""
+HUNG = """
+import socket, time
+links = [socket.create_connection(("127.0.0.1", 8118)) for _ in range(512)]
+for link in links:
+    link.sendall(b"GET http://{server}/hang HTTP/1.1\\r\\nHost: {server}\\r\\n\\r\\n")
+time.sleep(1)
 """
 NEWEST = GENERATIONS[-1]
 IMAGES = [
@@ -197,6 +225,44 @@ def test_a_second_start_leaves_the_first_alone(open_sandbox: Callable[..., Sandb
     assert len(_network(sandbox)) == 2 * len(told)
     processes = sandbox.run("ps -o comm", user="root").split()
     assert processes.count("isol8-proxy") == 1
+
+
+def test_nothing_leaves_between_two_runs(open_sandbox: Callable[..., Sandbox], server: str) -> None:
+    """What survives the clients' cleaning, which removes their rules, still reaches nothing, by IPv6 neither."""
+    sandbox = open_sandbox(NEWEST, "bash")
+    sandbox.start_filter()
+    sandbox.detached("sh", "-c", NEWEST.pool_clean)
+    assert "DROP" not in sandbox.run("/usr/sbin/iptables -S OUTPUT", user="root")
+    direct = f"curl -s -m 2 --noproxy '*' -o /dev/null -w '%{{http_code}}' http://{server}/"
+    assert sandbox.run(direct) == "000"
+    for tables in ("iptables", "ip6tables"):
+        rules = sandbox.run(f"/usr/sbin/{tables} -t mangle -S OUTPUT", user="root")
+        assert rules.count("--uid-owner 100 -j DROP") == 1, rules
+
+
+def test_code_that_uses_up_all_tasks_does_not_end_it(
+    open_sandbox: Callable[..., Sandbox], server: str
+) -> None:
+    """With no task left and many connections at once, it goes on, and answers as soon as it can."""
+    sandbox = open_sandbox(NEWEST, "python")
+    sandbox.start_filter()
+    sandbox.run(
+        f"echo {shlex.quote(CROWD.format(server=server))} > /sandbox/crowd.py; python3 /sandbox/crowd.py"
+    )
+    told = sandbox.run(ASK.format(count=1, server=server)).split()
+    assert told == ["200", "200", "403"]
+    assert sandbox.run("ps -o comm", user="root").split().count("isol8-proxy") == 1
+
+
+def test_clients_that_went_away_make_room(open_sandbox: Callable[..., Sandbox], server: str) -> None:
+    """As many requests as it takes at once, to a server that does not answer, keep nobody out when their client is gone."""
+    sandbox = open_sandbox(NEWEST, "python")
+    sandbox.start_filter()
+    sandbox.run(
+        f"echo {shlex.quote(HUNG.format(server=server))} > /sandbox/hung.py; timeout 20 python3 /sandbox/hung.py"
+    )
+    told = sandbox.run(ASK.format(count=1, server=server)).split()
+    assert told == ["200", "200", "403"]
 
 
 def test_what_code_puts_there_is_not_followed(open_sandbox: Callable[..., Sandbox]) -> None:
