@@ -70,7 +70,7 @@ def parse_client_file(text: str, source: str) -> ClientFile:
     """Read the file's text; a ConfigError names every problem in what is built here, one on a line."""
     text = text.removeprefix("\ufeff")
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}; isol8 takes no comments either"
@@ -102,6 +102,10 @@ def parse_client_file(text: str, source: str) -> ClientFile:
             if each.left_out
         ),
     )
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
 
 
 @frozen(kw_only=True)

@@ -38,6 +38,8 @@ MISTAKES = {
         '{\n  "a": 1, // no\n}',
         "f.json:2:11: not JSON: Expecting property name enclosed in double quotes; isol8 takes no comments either",
     ),
+    "no number": ('{"x": NaN}', "f.json: not a JSON file that can be read: JSON has no NaN"),
+    "no end": ('{"x": [-Infinity]}', "f.json: not a JSON file that can be read: JSON has no -Infinity"),
     "dependencies": (
         '{"dependencies": 3}',
         "f.json:1: dependencies: an integer, where an object is expected",
