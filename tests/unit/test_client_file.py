@@ -145,6 +145,16 @@ class TestReading:
         ):
             assert joined("", text) == Config()
 
+    def test_line_ends_of_windows(self) -> None:
+        """A script has those that bash takes; a return by itself is told of, with its place."""
+        entry = {"tag": "isol8:a", "runtime": "bash", "setupScript": "one\r\ntwo\r\n"}
+        assert joined("", json.dumps({"prebuiltImages": [entry]})).images["a"].setup == "one\ntwo\n"
+        entry["setupScript"] += "three\r"
+        with pytest.raises(
+            ConfigError, match=r"setupScript: a control character \('\\r' at character 16\), which"
+        ):
+            joined("", json.dumps({"prebuiltImages": [entry]}))
+
     @pytest.mark.parametrize(("text", "problems"), MISTAKES.values(), ids=MISTAKES)
     def test_mistakes(self, text: str, problems: str) -> None:
         """Every problem has a line of its own, with file, line and key."""
