@@ -185,7 +185,8 @@ def test_a_release_that_is_not_known(release: str) -> None:
 def test_what_the_filter_allows() -> None:
     """The same networks and ports in another order are the same; what says nothing sets no variable."""
     config = parse_config(
-        '[filter]\nallow_nets = ["fd00::/8", "10.0.0.0/8", "10.0.0.0/8"]\nallow_ports = [8443, 8080]\nstrict = true\n',
+        '[filter]\nallow_nets = ["fd00::/8", "10.0.0.0/8", "10.0.0.0/8"]\n'
+        "allow_ports = [8443, 443, 8080]\nstrict = true\n",
         "deps.toml",
     )
     assert config.filter == FilterSettings(
@@ -197,7 +198,9 @@ def test_what_the_filter_allows() -> None:
         "ISOL8_PROXY_STRICT": "1",
     }
     assert config.setting("filter.allow_ports") == "deps.toml:3"
-    nothing = parse_config("[filter]\nallow_nets = []\nallow_ports = []\nstrict = false\n", "deps.toml")
+    nothing = parse_config(
+        "[filter]\nallow_nets = []\nallow_ports = [443, 80]\nstrict = false\n", "deps.toml"
+    )
     assert nothing.filter == FilterSettings()
     assert nothing.filter.environment == {}
 
