@@ -15,6 +15,10 @@ Problem = tuple[KeyPath, str | Callable[[LineOf], str]]
 """Where it is, and what is wrong there; a function where the words name other lines of the file."""
 
 
+class JsonObject(dict[str, Any]):
+    """A table, as it is called in JSON."""
+
+
 class InvalidError(ValueError):
     """A value is wrong, in one place or several; becomes a line each of a ConfigError."""
 
@@ -104,6 +108,7 @@ def wrong_type(value: object, expected: str) -> str:
         float: "a float",
         list: "an array",
         dict: "a table",
+        JsonObject: "an object",
         type(None): "null",
     }
     return f"{names.get(type(value), 'a date or time')}, where {expected} is expected"

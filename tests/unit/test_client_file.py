@@ -46,7 +46,7 @@ MISTAKES = {
     ),
     "images": (
         '{"prebuiltImages": {"a": 1}}',
-        "f.json:1: prebuiltImages: a table, where an array of objects is expected",
+        "f.json:1: prebuiltImages: an object, where an array of objects is expected",
     ),
     "packages": (
         '{"dependencies": {"python": "numpy",\n"bun": [null, "--pre"]}}',
