@@ -33,12 +33,19 @@ class InvalidError(ValueError):
 
 
 def report(problems: Iterable[Problem], source: str, line_of: LineOf) -> str:
-    """Return the problems in the order of their lines, each with line and key."""
+    """Return the problems in the order of their lines and elements, each with line and key."""
     located = sorted(
-        (line_of(path) or 0, _key_path(path), what if isinstance(what, str) else what(line_of))
+        (
+            line_of(path) or 0,
+            [(key, "") if isinstance(key, int) else (-1, key) for key in path],
+            what if isinstance(what, str) else what(line_of),
+            _key_path(path),
+        )
         for path, what in problems
     )
-    return "\n".join(f"{source}{f':{line}' if line else ''}: {path}: {what}" for line, path, what in located)
+    return "\n".join(
+        f"{source}{f':{line}' if line else ''}: {path}: {what}" for line, _, what, path in located
+    )
 
 
 def table(value: object, hint: str = "") -> dict[str, Any]:

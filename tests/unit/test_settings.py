@@ -240,6 +240,14 @@ def test_what_the_filter_would_refuse() -> None:
         parse_config("[filter]\nallow_ports = 8080\n", "deps.toml")
 
 
+def test_the_order_of_problems_on_one_line() -> None:
+    """It is that of the elements, as numbers."""
+    with pytest.raises(ConfigError) as error:
+        parse_config(f"[filter]\nallow_ports = {[0] * 12}\n", "deps.toml")
+    found = [line.partition("[")[2].partition("]")[0] for line in str(error.value).splitlines()]
+    assert found == [str(number) for number in range(12)]
+
+
 @pytest.mark.parametrize(("written", "read"), [("0.7.0", "0.7.0"), ("v0.12", "0.12"), ("1", "1")])
 def test_the_oldest_client(written: str, read: str) -> None:
     """It is a release, with or without its letter, beside checks of images."""
