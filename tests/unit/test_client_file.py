@@ -193,6 +193,17 @@ class TestJoining:
         assert config.images["ml"].packages == ("lodash",)
         assert config.declaration("ml") == "deps.toml:3"
 
+    def test_an_image_of_the_same_name_is_told_of(self) -> None:
+        """Unless it is the same image."""
+        other = '\n[images.ml]\nextends = "python"\npackages = ["six"]\n'
+        line = "isol8.config.json:11: isol8:ml is left out: deps.toml:2 has an image of that name, and goes first"
+        assert report.added_lines(joined(other))[-1] == line
+        assert report.added_lines(joined(other.replace("six", "scipy"))) == (
+            "isol8.config.json:6 adds numpy, pandas>=2 to isol8:python-custom",
+            "isol8.config.json:16 asks for isol8:ready",
+            *parse_client_file(TEXT, "isol8.config.json").others,
+        )
+
     def test_the_file_alone(self) -> None:
         """An empty list in deps.toml asks for nothing, so the other file is named."""
         config = joined("[dependencies]\npython = []\n")
