@@ -146,10 +146,15 @@ class TestReading:
             assert joined("", text) == Config()
 
     def test_line_ends_of_windows(self) -> None:
-        """A script has those that bash takes; a return by itself is told of, with its place."""
+        """A script has those that bash takes; a return by itself and half a character are told of, with their place."""
         entry = {"tag": "isol8:a", "runtime": "bash", "setupScript": "one\r\ntwo\r\n"}
         assert joined("", json.dumps({"prebuiltImages": [entry]})).images["a"].setup == "one\ntwo\n"
-        entry["setupScript"] += "three\r"
+        entry["setupScript"] = "\ud83d"
+        with pytest.raises(
+            ConfigError, match=r"setupScript: a control character \('\\ud83d' at character 1\), which"
+        ):
+            joined("", json.dumps({"prebuiltImages": [entry]}))
+        entry["setupScript"] = "one\r\ntwo\r\nthree\r"
         with pytest.raises(
             ConfigError, match=r"setupScript: a control character \('\\r' at character 16\), which"
         ):
