@@ -7,17 +7,18 @@ clients, other keys don't matter, and null is as if it were not there.
 import contextlib
 import functools
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from attrs import Factory, evolve, frozen
 
 from isol8_tasks.errors import ConfigError
-from isol8_tasks.images import name_problem, setup_script
+from isol8_tasks.images import NamedImage, name_problem, setup_script
 from isol8_tasks.packages import parse_spec
 from isol8_tasks.positions import line_in_json
 from isol8_tasks.reading import (
     InvalidError,
+    JsonObject,
     Problem,
     array,
     package,
@@ -44,14 +45,22 @@ class ClientFile:
     numbers: Mapping[str, int]
     """Which element of prebuiltImages each of them is."""
     others: tuple[str, ...]
-    """What of prebuiltImages is not built here, and why, each with its place."""
+    """What of it is left out, and why, each with its place."""
 
     def place(self, *path: str | int) -> str:
         """Tell where something stands, as `isol8.config.json:4`."""
         return f"{self.source}:{line_in_json(self.text, path)}"
 
-    def without(self, dependencies: Mapping[str, Iterable[str]], images: Container[str]) -> "ClientFile":
-        """Return what it adds to packages and names of images that are asked for already, in whichever version."""
+    def without(
+        self,
+        dependencies: Mapping[str, Iterable[str]],
+        images: Mapping[str, NamedImage],
+        place: Callable[[str], str | None],
+    ) -> "ClientFile":
+        """Return what it adds to packages and images that are asked for already, in whichever version.
+
+        Another image of a name is told of; `place` tells where one is asked for.
+        """
         added: dict[str, dict[str, int]] = {}
         for runtime, packages in self.dependencies.items():
             ecosystem = RUNTIMES[runtime].ecosystem
@@ -63,14 +72,20 @@ class ClientFile:
             }
             added |= {runtime: kept} if kept else {}
         kept_images = {name: table for name, table in self.images.items() if name not in images}
-        return evolve(self, dependencies=added, images=kept_images)
+        hidden = (
+            f"{self.place('prebuiltImages', self.numbers[name])}: {_REPOSITORY}{name} is left out: "
+            f"{place(name)} has an image of that name, and goes first"
+            for name, table in self.images.items()
+            if name in images and not _is_same(table, images[name])
+        )
+        return evolve(self, dependencies=added, images=kept_images, others=(*self.others, *hidden))
 
 
 def parse_client_file(text: str, source: str) -> ClientFile:
     """Read the file's text; a ConfigError names every problem in what is built here, one on a line."""
     text = text.removeprefix("\ufeff")
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_hook=JsonObject, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}; isol8 takes no comments either"
@@ -102,6 +117,18 @@ def parse_client_file(text: str, source: str) -> ClientFile:
             if each.left_out
         ),
     )
+
+
+def _is_same(table: Mapping[str, Any], image: NamedImage) -> bool:
+    return (table["runtime"], {*table.get("packages", ())}, table.get("setup", "")) == (
+        image.parent,
+        {*image.packages},
+        image.setup,
+    )
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
 
 
 @frozen(kw_only=True)

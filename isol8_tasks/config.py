@@ -157,12 +157,16 @@ def parse_config(
     problems += _strangers(found, arguments)
     if problems:
         raise ConfigError(report(problems, source, functools.partial(line_of, text)))
-    added = client_file.without(config.dependencies, own) if client_file else None
+    config = evolve(config, source=source, text=text)
+    added = None
+    if client_file:
+        own_images = {name: config.images[name] for name in own}
+        added = client_file.without(config.dependencies, own_images, config.declaration)
     dependencies = {
         runtime: (*packages, *(added.dependencies.get(runtime, ()) if added else ()))
         for runtime, packages in config.dependencies.items()
     }
-    return evolve(config, source=source, text=text, dependencies=dependencies, added=added)
+    return evolve(config, dependencies=dependencies, added=added)
 
 
 def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> Iterator[Problem]:

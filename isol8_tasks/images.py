@@ -113,6 +113,10 @@ def _parent(found: Mapping[str, Any], *, misspelled: bool) -> str | None:
 def setup_script(value: object) -> str:
     """Return the script, which has to be fit for a label."""
     text = string(value)
+    if found := re.search(_CONTROL, text):
+        raise InvalidError(
+            f"a control character ({found[0]!r} at character {found.start() + 1}), which no script has use for"
+        )
     if len(text.encode()) > _LONGEST_SETUP:
         raise InvalidError(
             f"{len(text.encode())} bytes, where at most {_LONGEST_SETUP} fit, since it is kept in a label; "
@@ -122,9 +126,8 @@ def setup_script(value: object) -> str:
         raise InvalidError(
             "a user name, password or token stands in it, and it is written into a label; give it without"
         )
-    if re.search(_CONTROL, text):
-        raise InvalidError("a control character, which no script has use for")
-    return text
+    # As TOML reads a line end inside of a string.
+    return text.replace("\r\n", "\n")
 
 
 def _runtimes(entries: Mapping[str, _Entry]) -> tuple[dict[str, str], list[Problem]]:
@@ -216,7 +219,8 @@ _LONGEST_NAME: Final = 118
 _NAME: Final = rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{_LONGEST_NAME - 1}}}"
 _CUSTOM: Final = "-custom"
 _RESERVED: Final = r"-custom|-held|-(?:previous|rejected|candidate|pushing)\Z"
-_CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f]"
+_CONTROL: Final = r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]"
+"""Also halves of a character, which only JSON can hold."""
 _LONGEST_SETUP: Final = 16_384
 """Bytes; every listing of the engine's images carries all labels."""
 _LONGEST_CHAIN: Final = 12

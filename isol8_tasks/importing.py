@@ -34,7 +34,8 @@ class Import(OwnCommand):
             workspace.write_deps(with_added(workspace.read_deps(), config))
             last = f"written to {config.source}"
         else:
-            last = f"{config.source} has all that {config.added.source} asks for; nothing to write"
+            what = f"all {'else ' if config.added.others else ''}that {config.added.source} asks for"
+            last = f"{config.source} has {what}; nothing to write"
         for line in (*report.added_lines(config, hint=False), last):
             say(line)
         return 0

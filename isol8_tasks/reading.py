@@ -15,6 +15,10 @@ Problem = tuple[KeyPath, str | Callable[[LineOf], str]]
 """Where it is, and what is wrong there; a function where the words name other lines of the file."""
 
 
+class JsonObject(dict[str, Any]):
+    """A table, as it is called in JSON."""
+
+
 class InvalidError(ValueError):
     """A value is wrong, in one place or several; becomes a line each of a ConfigError."""
 
@@ -29,12 +33,19 @@ class InvalidError(ValueError):
 
 
 def report(problems: Iterable[Problem], source: str, line_of: LineOf) -> str:
-    """Return the problems in the order of their lines, each with line and key."""
+    """Return the problems in the order of their lines and elements, each with line and key."""
     located = sorted(
-        (line_of(path) or 0, _key_path(path), what if isinstance(what, str) else what(line_of))
+        (
+            line_of(path) or 0,
+            [(key, "") if isinstance(key, int) else (-1, key) for key in path],
+            what if isinstance(what, str) else what(line_of),
+            _key_path(path),
+        )
         for path, what in problems
     )
-    return "\n".join(f"{source}{f':{line}' if line else ''}: {path}: {what}" for line, path, what in located)
+    return "\n".join(
+        f"{source}{f':{line}' if line else ''}: {path}: {what}" for line, _, what, path in located
+    )
 
 
 def table(value: object, hint: str = "") -> dict[str, Any]:
@@ -104,6 +115,7 @@ def wrong_type(value: object, expected: str) -> str:
         float: "a float",
         list: "an array",
         dict: "a table",
+        JsonObject: "an object",
         type(None): "null",
     }
     return f"{names.get(type(value), 'a date or time')}, where {expected} is expected"

@@ -93,7 +93,7 @@ def plan_table(decisions: Iterable[Decision], config: Config) -> str:
 
 
 def added_lines(config: Config, *, hint: bool = True) -> tuple[str, ...]:
-    """Say what isol8's own file adds to deps.toml, where it says so, and what of it is not built here.
+    """Say what isol8's own file adds to deps.toml, where it says so, and what of it is left out.
 
     With `hint` also how a file in the home folder is left out.
     """

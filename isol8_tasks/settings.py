@@ -38,7 +38,7 @@ class FilterSettings:
     allow_nets: tuple[str, ...] = ()
     """Networks that are not public and may be reached all the same; sorted and unique."""
     allow_ports: tuple[int, ...] = ()
-    """Ports beside 80 and 443; sorted and unique."""
+    """Ports beside 80 and 443, which are none of these; sorted and unique."""
     strict: bool = False
     """A pattern has to match the whole host."""
 
@@ -124,7 +124,9 @@ def read_filter(value: object, _: object) -> FilterSettings:
             array("allow_nets", found, _network, example='allow_nets = ["10.0.0.0/8"]')
         ),
         "allow_ports": lambda found: _sorted(
-            array("allow_ports", found, _port, of="integers", example="allow_ports = [8080]")
+            port
+            for port in array("allow_ports", found, _port, of="integers", example="allow_ports = [8080]")
+            if port not in _ALLOWED_PORTS
         ),
         "strict": flag,
     }
@@ -331,6 +333,8 @@ OLDEST_CLIENT: Final = "oldest_client"
 _RELEASE: Final = r"[0-9]+(?:\.[0-9]+){0,2}"
 _HIGHEST_EXIT: Final = 255
 _HIGHEST_PORT: Final = 65_535
+_ALLOWED_PORTS: Final = (80, 443)
+"""Those that the filter lets through whatever it is told."""
 _NO_NETWORK: Final = "is not a network like 10.0.0.0/8 or fd00::/8"
 _LONGEST_CHECK: Final = dt.timedelta(hours=1)
 _NONE: Final = ("0", "0s", "0m", "0h", "0d", "0w")

@@ -74,7 +74,7 @@ class Workspace:
     def read_lock(self) -> str | None:
         """Return the text of the lock; None if there is none."""
         try:
-            return self._lock.read_text(encoding="utf-8")
+            return _read_text(self._lock)
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
@@ -102,7 +102,7 @@ class Workspace:
         source = os.path.relpath(self.deps, self.root)
         client_file = self._read_client_file()
         try:
-            text = self.deps.read_text(encoding="utf-8")
+            text = _read_text(self.deps)
         except FileNotFoundError:
             if self.deps == self.root / "deps.toml":
                 return parse_config("", source, client_file=client_file) if client_file else Config()
@@ -123,7 +123,7 @@ class Workspace:
         """Read isol8's own file; None if there is none."""
         for source, path in self.client_files.items():
             try:
-                text = path.read_text(encoding="utf-8")
+                text = _read_text(path)
             except (OSError, UnicodeDecodeError) as error:
                 # isol8 takes what it can't see for absent, in another user's home for one.
                 if os.access(path, os.F_OK):
@@ -258,6 +258,13 @@ def _replace(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
         raise Isol8Error(f"{path.name}: can't be written ({error.strerror})") from error
+
+
+def _read_text(path: Path) -> str:
+    """Return a file's text; what is no regular file is not opened, as a pipe would be waited for without end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("not a regular file")
+    return path.read_text(encoding="utf-8")
 
 
 def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:

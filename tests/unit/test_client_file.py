@@ -38,13 +38,15 @@ MISTAKES = {
         '{\n  "a": 1, // no\n}',
         "f.json:2:11: not JSON: Expecting property name enclosed in double quotes; isol8 takes no comments either",
     ),
+    "no number": ('{"x": NaN}', "f.json: not a JSON file that can be read: JSON has no NaN"),
+    "no end": ('{"x": [-Infinity]}', "f.json: not a JSON file that can be read: JSON has no -Infinity"),
     "dependencies": (
         '{"dependencies": 3}',
         "f.json:1: dependencies: an integer, where an object is expected",
     ),
     "images": (
         '{"prebuiltImages": {"a": 1}}',
-        "f.json:1: prebuiltImages: a table, where an array of objects is expected",
+        "f.json:1: prebuiltImages: an object, where an array of objects is expected",
     ),
     "packages": (
         '{"dependencies": {"python": "numpy",\n"bun": [null, "--pre"]}}',
@@ -143,6 +145,21 @@ class TestReading:
         ):
             assert joined("", text) == Config()
 
+    def test_line_ends_of_windows(self) -> None:
+        """A script has those that bash takes; a return by itself and half a character are told of, with their place."""
+        entry = {"tag": "isol8:a", "runtime": "bash", "setupScript": "one\r\ntwo\r\n"}
+        assert joined("", json.dumps({"prebuiltImages": [entry]})).images["a"].setup == "one\ntwo\n"
+        entry["setupScript"] = "\ud83d"
+        with pytest.raises(
+            ConfigError, match=r"setupScript: a control character \('\\ud83d' at character 1\), which"
+        ):
+            joined("", json.dumps({"prebuiltImages": [entry]}))
+        entry["setupScript"] = "one\r\ntwo\r\nthree\r"
+        with pytest.raises(
+            ConfigError, match=r"setupScript: a control character \('\\r' at character 16\), which"
+        ):
+            joined("", json.dumps({"prebuiltImages": [entry]}))
+
     @pytest.mark.parametrize(("text", "problems"), MISTAKES.values(), ids=MISTAKES)
     def test_mistakes(self, text: str, problems: str) -> None:
         """Every problem has a line of its own, with file, line and key."""
@@ -180,6 +197,17 @@ class TestJoining:
         assert config.dependencies["python"] == ("Pandas<2", "numpy")
         assert config.images["ml"].packages == ("lodash",)
         assert config.declaration("ml") == "deps.toml:3"
+
+    def test_an_image_of_the_same_name_is_told_of(self) -> None:
+        """Unless it is the same image."""
+        other = '\n[images.ml]\nextends = "python"\npackages = ["six"]\n'
+        line = "isol8.config.json:11: isol8:ml is left out: deps.toml:2 has an image of that name, and goes first"
+        assert report.added_lines(joined(other))[-1] == line
+        assert report.added_lines(joined(other.replace("six", "scipy"))) == (
+            "isol8.config.json:6 adds numpy, pandas>=2 to isol8:python-custom",
+            "isol8.config.json:16 asks for isol8:ready",
+            *parse_client_file(TEXT, "isol8.config.json").others,
+        )
 
     def test_the_file_alone(self) -> None:
         """An empty list in deps.toml asks for nothing, so the other file is named."""

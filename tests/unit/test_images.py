@@ -188,8 +188,8 @@ class TestMistakes:
                 id="setup-secret",
             ),
             pytest.param(
-                '[images.ml]\nruntime = "bash"\nsetup = "a\\u0000"',
-                "3: images.ml.setup: a control character, which no script has use for",
+                '[images.ml]\nruntime = "bash"\nsetup = "a\\r\\nb\\u0007"',
+                "3: images.ml.setup: a control character ('\\x07' at character 5), which no script has use for",
                 id="setup-control",
             ),
             pytest.param(

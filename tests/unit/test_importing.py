@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from isol8_tasks import importing
 from isol8_tasks.client_file import parse_client_file
 from isol8_tasks.config import Config, parse_config
 from isol8_tasks.errors import Isol8Error
@@ -109,6 +111,24 @@ def test_what_would_come_to_mean_something_else() -> None:
     other = parse_config("[build]\njobs = 2\n", "deps.toml", client_file=THEIRS)
     with pytest.raises(Isol8Error, match=r"^deps\.toml: can't be written without changing what else it says"):
         with_added("[build]\njobs = 1\n", other)
+
+
+def test_what_is_left_out_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An image that deps.toml has under the same name is none that it has."""
+    (tmp_path / "deps.toml").write_text('[images.x]\nruntime = "python"\npackages = ["six"]\n')
+    entry = {"tag": "isol8:x", "runtime": "bash", "installPackages": ["jq"]}
+    (tmp_path / "isol8.config.json").write_text(json.dumps({"prebuiltImages": [entry]}))
+    config = Workspace.here(tmp_path, {}).read_config()
+    monkeypatch.setattr(
+        importing, "session", lambda: SimpleNamespace(config=config, workspace=Workspace.here(tmp_path, {}))
+    )
+    assert importing.Import().act({}, []) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "isol8.config.json:1: isol8:x is left out: deps.toml:1 has an image of that name, and goes first",
+        "deps.toml has all else that isol8.config.json asks for; nothing to write",
+    ]
 
 
 def test_the_file_is_written_whole(tmp_path: Path) -> None:

@@ -185,7 +185,8 @@ def test_a_release_that_is_not_known(release: str) -> None:
 def test_what_the_filter_allows() -> None:
     """The same networks and ports in another order are the same; what says nothing sets no variable."""
     config = parse_config(
-        '[filter]\nallow_nets = ["fd00::/8", "10.0.0.0/8", "10.0.0.0/8"]\nallow_ports = [8443, 8080]\nstrict = true\n',
+        '[filter]\nallow_nets = ["fd00::/8", "10.0.0.0/8", "10.0.0.0/8"]\n'
+        "allow_ports = [8443, 443, 8080]\nstrict = true\n",
         "deps.toml",
     )
     assert config.filter == FilterSettings(
@@ -197,7 +198,9 @@ def test_what_the_filter_allows() -> None:
         "ISOL8_PROXY_STRICT": "1",
     }
     assert config.setting("filter.allow_ports") == "deps.toml:3"
-    nothing = parse_config("[filter]\nallow_nets = []\nallow_ports = []\nstrict = false\n", "deps.toml")
+    nothing = parse_config(
+        "[filter]\nallow_nets = []\nallow_ports = [443, 80]\nstrict = false\n", "deps.toml"
+    )
     assert nothing.filter == FilterSettings()
     assert nothing.filter.environment == {}
 
@@ -235,6 +238,14 @@ def test_what_the_filter_would_refuse() -> None:
     ]
     with pytest.raises(ConfigError, match=r"an array of integers is expected; write allow_ports = \[8080\]"):
         parse_config("[filter]\nallow_ports = 8080\n", "deps.toml")
+
+
+def test_the_order_of_problems_on_one_line() -> None:
+    """It is that of the elements, as numbers."""
+    with pytest.raises(ConfigError) as error:
+        parse_config(f"[filter]\nallow_ports = {[0] * 12}\n", "deps.toml")
+    found = [line.partition("[")[2].partition("]")[0] for line in str(error.value).splitlines()]
+    assert found == [str(number) for number in range(12)]
 
 
 @pytest.mark.parametrize(("written", "read"), [("0.7.0", "0.7.0"), ("v0.12", "0.12"), ("1", "1")])

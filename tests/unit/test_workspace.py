@@ -51,6 +51,25 @@ class TestConfig:
         ):
             workspace.read_config()
 
+    @pytest.mark.parametrize("name", ["deps.toml", "isol8.config.json"])
+    @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+    def test_what_is_no_regular_file_is_not_opened(self, workspace: Workspace, name: str, kind: str) -> None:
+        """A pipe that nobody writes to would be waited for without end."""
+        path = workspace.root / name
+        match kind:
+            case "pipe":
+                os.mkfifo(path)
+            case "folder":
+                path.mkdir()
+            case _:
+                path.symlink_to("/dev/zero")
+        with pytest.raises(ConfigError) as caught:
+            workspace.read_config()
+        assert (
+            str(caught.value) == f"{name}: can't be read (not a regular file); a UTF-8 text file is expected"
+        )
+        assert caught.value.exit_code == 3
+
 
 class TestClientFile:
     """isol8's own file, where isol8 looks for it."""
