@@ -255,7 +255,7 @@ def test_code_that_uses_up_all_tasks_does_not_end_it(
 
 
 def test_clients_that_went_away_make_room(open_sandbox: Callable[..., Sandbox], server: str) -> None:
-    """As many requests as it takes at once, to a server that does not answer, keep nobody out when their client is gone."""
+    """As many requests as it takes, to a server that does not answer, keep nobody out when their client is gone."""
     sandbox = open_sandbox(NEWEST, "python")
     sandbox.start_filter()
     sandbox.run(
