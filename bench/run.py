@@ -265,6 +265,8 @@ def start_up(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
         print(_NO_BUILDX)
         return {}, ()
     bench.stopwatch.run(built)
+    for image in bench.engine.listing(REPOSITORY, PEERS):
+        print(f"{image['Size'] / 1e6:7.1f} MB  {image['RepoTags'][0]}")
     found = (*start.candidates(REPOSITORY), *start.candidates(PEERS))
     figures = bench.stopwatch.compare(found, runs=bench.runs)
     pairs = [(figures[f"{REPOSITORY}:{runtime}"], figures[f"{PEERS}:{runtime}"]) for runtime in start.HELLO]
