@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from attrs import Factory, evolve, frozen
 
-from tests.integration.refreshing import ON_ALPINE
+from tests.integration.refreshing import EVERY
 from tests.integration.world import World
 from tests.integration.world.wheels import Fault
 
@@ -145,7 +145,7 @@ def _alpine(night: int) -> Drift:
     return Drift(
         words="alpine moves",
         move=lambda world: world.move("alpine", release=f"3.23.{night + 6}", size=4 * MIB),
-        images=ON_ALPINE,
+        images=EVERY,
         asked_of_registry=True,
     )
 

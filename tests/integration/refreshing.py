@@ -26,11 +26,10 @@ packages = ["other"]
 extends = "web"
 packages = ["leaf"]
 """
-ON_ALPINE = frozenset(
-    {"python", "node", "bun", "bash"}
-    | {"python-custom", "node-custom", "bun-custom", "bash-custom", "web", "web-tests"}
+EVERY = frozenset(
+    {"python", "node", "bun", "deno", "bash", "web", "web-tests"}
+    | {"python-custom", "node-custom", "bun-custom", "deno-custom", "bash-custom"}
 )
-EVERY = ON_ALPINE | {"deno", "deno-custom"}
 
 
 def first_releases(world: World) -> None:
