@@ -4,6 +4,7 @@ FROM alpine:3.21 AS base
 RUN apk add --no-cache tini curl ca-certificates iptables bash \
     && addgroup -S sandbox && adduser -S sandbox -G sandbox -h /sandbox
 WORKDIR /sandbox
+ENTRYPOINT ["/sbin/tini", "--"]
 FROM base AS python
 RUN apk add --no-cache python3 py3-pip
 FROM base AS node
@@ -16,4 +17,5 @@ FROM denoland/deno:alpine AS deno
 RUN apk add --no-cache tini curl ca-certificates iptables bash \
     && addgroup -S sandbox && adduser -S sandbox -G sandbox -h /sandbox
 WORKDIR /sandbox
+ENTRYPOINT ["/sbin/tini", "--"]
 FROM base AS bash
