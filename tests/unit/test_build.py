@@ -8,12 +8,12 @@ from attrs import evolve
 from isol8_tasks.build import Origin, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check
 from isol8_tasks.engine import BuildRequest, FileContent, OnEvent
-from isol8_tasks.errors import BuildFailedError, UpstreamUnavailableError, VerifyFailedError
+from isol8_tasks.errors import BuildFailedError, EngineError, UpstreamUnavailableError, VerifyFailedError
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
-from tests.fake_engine import FakeEngine, accept
+from tests.fake_engine import FakeEngine, accept, plain
 
 ORIGIN = Origin(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
 BASE = ImageSpec(
@@ -170,7 +170,7 @@ class TestPromotion:
         """Until it is promoted an image carries no label that clients pick it by."""
         make(engine, BASE)
         make(engine, custom("jq"))
-        candidate = next(each for each in engine.requests if each.tag == "isol8_build:bash-custom-candidate")
+        candidate = engine.candidates()[-1]
         assert not [key for key in candidate.labels if key in SHOWN]
         assert candidate.labels["org.isol8.tasks.role"] == "candidate"
 
@@ -181,7 +181,7 @@ class TestPromotion:
         child = evolve(named("more", "tools", "curl"), inherited=("jq",))
         child = evolve(child, inputs=evolve(child.inputs, setup=""))
         make(engine, child)
-        candidate = next(each for each in engine.requests if each.tag == "isol8_build:more-candidate")
+        candidate = engine.candidates()[-1]
         assert {key: value for key, value in candidate.labels.items() if key in SHOWN} == {
             "org.isol8.runtime": "bash (not in use)",
             "org.isol8.dependencies": "curl,jq",
@@ -295,7 +295,7 @@ class TestFailure:
         make(engine, custom("curl"))
         before = observe(engine).public("bash-custom-previous")
         engine.fail.add("isol8_build:bash-custom")
-        with pytest.raises(BuildFailedError):
+        with pytest.raises(EngineError):
             make(engine, custom("unzip"))
         assert observe(engine).public("bash-custom-previous") == before
 
@@ -305,8 +305,9 @@ class TestFailure:
         make(engine, custom("jq"))
         before = observe(engine).public("bash-custom")
 
-        def refuse(spec: ImageSpec, candidate: str) -> str:
-            assert candidate == "isol8_build:bash-custom-candidate"
+        def refuse(spec: ImageSpec, image_id: str) -> str:
+            image = next(each for each in engine.images() if each.id == image_id)
+            assert [plain(tag) for tag in image.tags] == ["isol8_build:bash-custom-candidate"]
             raise VerifyFailedError(f"{spec.name} is not good")
 
         for package in ("curl", "htop"):
@@ -317,7 +318,7 @@ class TestFailure:
         assert rejected is not None
         assert json.loads(rejected.labels["org.isol8.tasks.packages"]) == ["htop"]
         assert not [key for key in rejected.labels if key in SHOWN]
-        assert observe(engine).candidates == ()
+        assert not [tag for tag in tags(engine) if tag.endswith("-candidate")]
         assert [image.tags for image in engine.nameless()] == []
 
     def test_a_check_writes_down_what_it_found(self, engine: FakeEngine) -> None:
@@ -336,7 +337,7 @@ class TestFailure:
         make(engine, custom("jq"))
         before = observe(engine).public("bash-custom")
         engine.fail.add(failing)
-        with pytest.raises(BuildFailedError):
+        with pytest.raises(EngineError):
             make(engine, custom("curl"))
         after = observe(engine).public("bash-custom")
         assert before is not None
