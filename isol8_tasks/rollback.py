@@ -44,13 +44,13 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
             f"{repository}:{name}: there is no {repository}:{name}-previous to roll back to; "
             "an image has one from its second build on"
         )
+    ensure_in_place(engine, tagged_as_seen(name, observed))
     if record.layers != layers_of(engine, previous.id):
         raise ConfigError(
             f"{repository}:{name}-previous: its layers are not those that its labels record, so it was not made here; "
             "remove it with docker rmi"
         )
     tag = hold_tag(repository, name, now)
-    ensure_in_place(engine, tagged_as_seen(name, observed))
     if can_stay_as_it_is(previous):
         engine.tag(previous.id, tag)
         restored = ObservedImage(id=previous.id, labels=previous.labels)

@@ -268,5 +268,6 @@ def test_no_client_gets_what_it_must_not(
     )
     assert problems == {}
     assert last.code == 0, last.out
-    assert not [tag for tag in tags_of(docker_api, checkout.repository) if tag.endswith("-candidate")]
+    left = [tag for tag in tags_of(docker_api, checkout.repository) if tag.endswith("-candidate")]
+    assert len(left) <= operator.done["killed"]
     assert len(poller.found) >= OPERATIONS * len(CLIENTS)

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.candidates import abandoned, candidate_tag
-from isol8_tasks.plan.labels import Record
+from isol8_tasks.plan.labels import Record, Role
 from isol8_tasks.plan.observed import Observed, ObservedImage
 
 NOW = dt.datetime(2026, 11, 29, 5, 0, tzinfo=dt.UTC)
@@ -15,8 +15,8 @@ HOUR = dt.timedelta(hours=1)
 RECORD = Record(image="bun", role="candidate", key="k", inputs="", build="b1", checkout="c")
 
 
-def image(tag: str, **changes: str) -> ObservedImage:
-    return ObservedImage(id=tag, tags=(tag,), labels=labels.write(evolve(RECORD, **changes)))
+def image(tag: str, role: Role = "candidate") -> ObservedImage:
+    return ObservedImage(id=tag, tags=(tag,), labels=labels.write(evolve(RECORD, role=role)))
 
 
 def test_each_build_has_its_own() -> None:
@@ -39,7 +39,7 @@ def test_each_build_has_its_own() -> None:
         ("previous", HOUR / 6, True),
     ],
 )
-def test_a_young_one_may_be_in_use(role: str, age: dt.timedelta, *, over: bool) -> None:
+def test_a_young_one_may_be_in_use(role: Role, age: dt.timedelta, *, over: bool) -> None:
     """A build may take a day, and what it has of the labels of an image in use minutes."""
     tag = candidate_tag("isol8", "bun", "0123456789abcdef", NOW)
     observed = Observed(repository="isol8", images=(image(tag, role=role),))
