@@ -158,14 +158,18 @@ def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, .
 
 
 def _ensure_origin(spec: ImageSpec, observed: Observed, engine: ImageEngine, image_id: str = "") -> None:
-    """Raise ReplacedError where the tags that an image is built on name other images than its labels."""
+    """Raise ReplacedError where a tag that an image is built on names another image than its labels do."""
     parent = f"{observed.repository}:{spec.parent}"
     for reference in [parent] if spec.parent else [name for name, _ in spec.inputs.upstream]:
-        found, known = engine.inspect(reference), observed.tagged(reference)
-        same = found.id == known.id if found and known else found is None and known is None
-        if same and found and image_id and spec.parent:
+        known = observed.tagged(reference)
+        if known is None:
+            # A reference by digest, which can't move.
+            continue
+        found = engine.inspect(reference)
+        same = found is not None and found.id == known.id
+        if found and image_id and spec.parent:
             made = engine.inspect(image_id)
-            same = made is not None and made.layers[: len(found.layers)] == found.layers
+            same = same and made is not None and made.layers[: len(found.layers)] == found.layers
         if not same:
             raise ReplacedError(
                 f"{reference} was replaced while {observed.repository}:{spec.name} was being built on it; run again"

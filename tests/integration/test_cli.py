@@ -291,7 +291,7 @@ class TestKills:
         return {f"{checkout.repository}:{name}" for name in (*BASES, "bash-custom")}
 
     def check_candidates(self, checkout: Checkout, api: docker.APIClient, when: str) -> None:
-        """Assert that what a killed run left is gone after a day; until then it may be that of a run beside this one."""
+        """Assert that what a killed run left goes after a day; till then a run beside this one may have it."""
         for tag in [each for each in tags_of(api, checkout.repository) if each.endswith("-candidate")]:
             repository, _, name = tag.partition(":")
             api.tag(tag, repository, re.sub(r"-\d{8}T", "-20261001T", name))

@@ -474,6 +474,14 @@ class TestAnotherRun:
             )
         assert tags(engine) == []
 
+    def test_an_upstream_image_by_digest(self, engine: FakeEngine) -> None:
+        """It has no tag that could move, so the list of images does not have it, and nothing is wrong with that."""
+        reference = "alpine@sha256:" + "a" * 64
+        engine.registry[reference] = FakeImage(id="sha256:a")
+        inputs = evolve(BASE.inputs, upstream=((reference, None),))
+        make(engine, evolve(BASE, inputs=inputs, dockerfile=f"FROM {reference} AS bash\nRUN echo x\n"))
+        assert observe(engine).record("bash") is not None
+
     def test_it_replaced_what_is_to_be_relabelled(self, engine: FakeEngine) -> None:
         """Labels of one image never go to another."""
         make(engine, BASE)
