@@ -54,6 +54,7 @@ def promote(  # noqa: PLR0913 - all of them say what is promoted
     drop(engine, [verified])
     ensure_in_place(engine, tagged_as_seen(name, observed))
     engine.tag(image_id, marker)
+    engine.untag(candidate)
     outdated = _keep_previous(name, observed, engine)
     tags = client_tags(observed.repository, name, promoted)
     switch(name, observed, engine, image_id, tags)
