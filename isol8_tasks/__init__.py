@@ -41,6 +41,8 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     inventory     what is in an image, by its package databases
     packages      package specs, by the grammar of each ecosystem
     runtimes      the five runtimes as data
+    printing      what is printed, without escape sequences of others
+    credentials   the credentials in build arguments and the environment, as values
     redact        takes credentials out of foreign text
     errors        what can go wrong, and with which exit code
     start         what a doit run sets before the rest is imported

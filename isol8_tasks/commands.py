@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,6 +14,7 @@ from doit.exceptions import InvalidCommand
 from isol8_tasks import report
 from isol8_tasks.errors import ConfigError, Isol8Error, UndecidedError
 from isol8_tasks.plan.graph import task_of
+from isol8_tasks.printing import exactly
 from isol8_tasks.running import QUIET, WAIT, one_line, parsed
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, flag_request, session
@@ -216,7 +218,8 @@ class Env(OwnCommand):
         current = session()
         current.engine.ping()
         current.close()
-        print(f"export DOCKER_HOST={shlex.quote(current.endpoint.url)}")  # noqa: T201 - its purpose
+        # A shell reads it, so an address with a user name in it stays as it is.
+        print(f"export DOCKER_HOST={shlex.quote(current.endpoint.url)}", file=exactly(sys.stdout))
         return 0
 
 

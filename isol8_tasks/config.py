@@ -245,6 +245,7 @@ def _converter() -> "Converter":
         converter,
         repository=override(struct_hook=_read_push_repository),
         standins=override(struct_hook=lambda value, _: flag(value)),
+        credentials=override(struct_hook=lambda value, _: flag(value)),
     )
     read_config = make_dict_structure_fn(
         Config,

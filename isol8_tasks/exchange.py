@@ -1,11 +1,12 @@
 """Images go to a registry, and come from it: nothing moves there or here before all of it is in place."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, TypeVar
 
 from attrs import frozen
 
+from isol8_tasks.credentials import Redactor, exposed
 from isol8_tasks.engine import ObservedImage
 from isol8_tasks.engine.registry import RegistryEngine, is_refusal
 from isol8_tasks.errors import NotInRegistryError, RegistryError, ReplacedError, SourceUnavailableError
@@ -47,6 +48,25 @@ class Push:
             mark=mark(observed.repository, name),
             repository=repository,
         )
+
+
+def refuse_credentials(
+    work: Push, engine: RegistryEngine, arguments: Mapping[str, str], redactor: Redactor
+) -> None:
+    """Raise a RegistryError where everyone who may pull the image could read a credential in it."""
+    detail = engine.inspect(work.image.id)
+    texts = [*engine.steps(work.image.id), *work.image.labels.values()]
+    found = exposed([*texts, *detail.onbuild, *detail.environment] if detail else texts, arguments, redactor)
+    if found is None:
+        return
+    what = f"the credentials of the build argument{'s' * (len(found) > 1)} {', '.join(found)}"
+    raise RegistryError(
+        f"{work.public} is not pushed: whoever pulls it can read {what if found else 'a credential'} in its history, "
+        "labels or environment\n"
+        "Build it with an index or a mirror that needs no credentials, or push it all the same: "
+        "[push] credentials = true",
+        lasting=True,
+    )
 
 
 def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tuple[Pushed, bool]:

@@ -14,6 +14,7 @@ from isol8_tasks.errors import ConfigError, Isol8Error, SourceUnavailableError
 from isol8_tasks.freshness import account as accounts
 from isol8_tasks.freshness import words
 from isol8_tasks.freshness.account import Account, Failed
+from isol8_tasks.printing import Redact, exactly, printable
 from isol8_tasks.refresh import Refresh, look
 from isol8_tasks.reporter import failure_lines, open_screen
 from isol8_tasks.running import INTERRUPTED, QUIET, WAIT, one_line
@@ -120,8 +121,8 @@ class RefreshCommand(OwnCommand):
             account = refresh.account(tuple(_failed(current)))
         finally:
             current.close()
-        _publish(account, params)
-        problem = _notify(account, current.config.refresh.notify)
+        _publish(account, params, current.redactor)
+        problem = _notify(account, current.config.refresh.notify, current.redactor)
         if account.failed or problem or code not in {0, 1, _UNKNOWN}:
             return 1
         return _UNKNOWN if account.unknown else 0
@@ -166,7 +167,7 @@ def _failed(current: Session) -> Iterator[Failed]:
         yield Failed(subject=failure.subject, lines=(said, *more))
 
 
-def _publish(account: Account, params: Mapping[str, Any]) -> None:
+def _publish(account: Account, params: Mapping[str, Any], redact: Redact) -> None:
     """Print the report, and write it where it was asked for."""
     if params["json"]:
         say(accounts.as_data(account).rstrip())
@@ -177,7 +178,7 @@ def _publish(account: Account, params: Mapping[str, Any]) -> None:
         form = {".md": accounts.markdown, ".json": accounts.as_data}.get(file.suffix, _text)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(form(account), encoding="utf-8")
+            file.write_text(printable(redact(form(account))), encoding="utf-8")
         except OSError as error:
             raise Isol8Error(
                 f"{file}: the report can't be written there ({error.strerror}); the images are as it says above"
@@ -188,14 +189,14 @@ def _text(account: Account) -> str:
     return accounts.text(account) + "\n"
 
 
-def _notify(account: Account, command: tuple[str, ...]) -> bool:
+def _notify(account: Account, command: tuple[str, ...], redact: Redact) -> bool:
     """Give the report to a user's own command, unless the night was quiet; tell whether that went wrong."""
     if not command or not account.has_news:
         return False
     try:
         done = subprocess.run(
             command,
-            input=_text(account),
+            input=printable(redact(_text(account))),
             text=True,
             capture_output=True,
             timeout=_NOTIFY_SECONDS,
@@ -227,7 +228,7 @@ def _notice(current: Session) -> Iterator[None]:
         yield
     finally:
         if live:
-            sys.stderr.write("\r\x1b[K")
+            exactly(sys.stderr).write("\r\x1b[K")
             sys.stderr.flush()
 
 

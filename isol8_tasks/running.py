@@ -18,6 +18,7 @@ from doit.exceptions import InvalidCommand
 
 import isol8_tasks.start  # noqa: F401 - for what importing it does, before the rest is imported
 from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.printing import clean_output
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, session
 from isol8_tasks.telling import Failure
@@ -196,6 +197,7 @@ def _exit_code(result: int, errors: Sequence[str]) -> int:
 @one_line
 def parsed(parse_execute: Callable[[list[str]], int], words: list[str]) -> int:
     """Let doit read the words of a command, and say in one line what it does not understand."""
+    clean_output(lambda text: session().redactor(text))
     _refuse_assignments()
     try:
         return parse_execute(words) or 0

@@ -10,6 +10,7 @@ from attrs import define, field
 from isol8_tasks import report
 from isol8_tasks.build import Outcome
 from isol8_tasks.engine import BuildEvent
+from isol8_tasks.printing import exactly
 from isol8_tasks.pushed import Pushed
 
 _SLOW_STEP: Final = 1.0
@@ -141,7 +142,7 @@ class Screen:
 
     def _erase(self) -> None:
         if self._drawn:
-            self.stream.write(f"\x1b[{self._drawn}F\x1b[J")
+            exactly(self.stream).write(f"\x1b[{self._drawn}F\x1b[J")
             self._drawn = 0
 
     def _draw(self) -> None:

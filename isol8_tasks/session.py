@@ -256,10 +256,12 @@ class Session(View):
 
     def push(self, name: str, *, known: Pushed | None = None) -> bool:
         """Bring an image into the registry, and remember where it is; tell whether it was not there."""
-        from isol8_tasks.exchange import Push, push  # noqa: PLC0415 - for who has a registry
+        from isol8_tasks.exchange import Push, push, refuse_credentials  # noqa: PLC0415 - for who has a registry
 
         began = time.monotonic()
         work = Push.of(name, self.observed, self.config.push.repository)
+        if not self.config.push.credentials:
+            refuse_credentials(work, self.engine, self.config.build.args, self.redactor)
         where, new = push(work, self.engine, known)
         self.pushed[name] = (work.image.id, where)
         if self.listener and new:
@@ -346,7 +348,7 @@ class Session(View):
             error=error,
             kept=kept,
             hint=self._hint(spec, error),
-            log=self.workspace.write_log(spec.name, log) if log else "",
+            log=self.workspace.write_log(spec.name, [*map(self.redactor, log)]) if log else "",
         )
 
     def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:

@@ -106,6 +106,8 @@ class PushSettings:
     """With its registry, as `registry.example/isol8`; empty for nowhere."""
     standins: bool = False
     """Push images on a stand-in as well."""
+    credentials: bool = False
+    """Push images with credentials in them as well, for everyone who may pull them to read."""
 
 
 Checks = Mapping[str, tuple[UserCheck, ...]]

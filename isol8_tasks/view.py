@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 
 from isol8_tasks.build import upstream_triggers
 from isol8_tasks.config import Config
+from isol8_tasks.credentials import Redactor
 from isol8_tasks.engine import FileContent
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly
@@ -65,6 +66,19 @@ class View:
             # That is told when somebody needs the Dockerfile; what else is wrong with deps.toml is told first.
             arguments = None
         return self.workspace.read_config(arguments)
+
+    @property
+    def redactor(self) -> Redactor:
+        """Hides the credentials of the environment, and those of deps.toml once it is read."""
+        return self._redactor if "config" in self.__dict__ else self._redactor_of_environment
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor.of(self.config.build.args.items(), self.environ)
+
+    @cached_property
+    def _redactor_of_environment(self) -> Redactor:
+        return Redactor.of((), self.environ)
 
     @cached_property
     def context(self) -> Mapping[str, FileContent]:

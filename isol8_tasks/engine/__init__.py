@@ -49,6 +49,8 @@ class ImageDetail:
     """What its children's builds begin with: `ARG PIP_INDEX_URL`; Podman does not tell."""
     layers: tuple[str, ...] = ()
     """Digests, lowest first."""
+    environment: tuple[str, ...] = ()
+    """What containers of it find in their environment: `NAME=value`."""
 
 
 @frozen(kw_only=True)

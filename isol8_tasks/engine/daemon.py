@@ -87,6 +87,7 @@ class DockerEngine:
             tags=short_names(found.get("RepoTags"), podman=self._connection.hello().podman),
             onbuild=tuple((found.get("Config") or {}).get("OnBuild") or ()),
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
+            environment=tuple((found.get("Config") or {}).get("Env") or ()),
         )
 
     def steps(self, reference: str) -> tuple[str, ...]:

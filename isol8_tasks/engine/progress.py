@@ -36,6 +36,7 @@ class StepLog:
         self._rest = b""
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._told: set[str] = set()
+        self._in_key = False
 
     @property
     def output(self) -> tuple[str, ...]:
@@ -70,11 +71,18 @@ class StepLog:
     def _line(self, raw: bytes) -> None:
         # A progress bar overwrites its line; what it showed last is what counts.
         text = clean(raw.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")).rstrip()
+        text = self._without_key(text)
         if text:
             self._last.append(text)
             self._on_event(
                 BuildEvent(kind="log", step=self._step, number=self._number, total=self._total, line=text)
             )
+
+    def _without_key(self, text: str) -> str:
+        """Leave out what stands in a private key, which comes line by line."""
+        begins, ends = "PRIVATE KEY-----" in text and "-----BEGIN " in text, "-----END " in text
+        inside, self._in_key = self._in_key and not ends, (self._in_key or begins) and not ends
+        return "" if inside else text
 
 
 @frozen(kw_only=True)

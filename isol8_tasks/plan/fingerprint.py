@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from attrs import frozen
 
+from isol8_tasks.credentials import hidden_argument
 from isol8_tasks.plan.model import Inputs, StageInputs
 from isol8_tasks.redact import redact
 
@@ -111,7 +112,7 @@ def file_marks(inputs: Inputs) -> Pairs:
 
 def arg_marks(inputs: Inputs) -> Pairs:
     """Return what is remembered of the build arguments: their values, without secrets."""
-    return tuple((name, redact(value)) for name, value in inputs.args)
+    return tuple((name, hidden_argument(name.partition(" (")[0], value)) for name, value in inputs.args)
 
 
 def image_marks(inputs: Inputs) -> Pairs:

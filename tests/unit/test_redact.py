@@ -25,6 +25,20 @@ HIDDEN = {
         "https://h/a?x=1&access_token=***&y=2 https://h/?X-Amz-Signature=***",
     ),
     "npm token": ("//host/:_authToken=npm_abc", "//host/:_authToken=***"),
+    "quoted npm token": ('//host/:_authToken="npm abc"', '//host/:_authToken="*** abc"'),
+    "npm token in JSON": ('"x=_authToken=\\"tok\\""', '"x=_authToken=\\"***\\""'),
+    "key header": ("> X-Api-Key: abc, -H 'PRIVATE-TOKEN: def'", "> X-Api-Key: *** -H 'PRIVATE-TOKEN: ***'"),
+    "encoded URL": ("?u=https%3A%2F%2Fme%3Apw%40host%2Fa", "?u=https%3A%2F%2F***%40host%2Fa"),
+    "bearer alone": ("sent Bearer abcdefghijkl.1234", "sent Bearer ***"),
+    "keys of AWS": (
+        "AKIAABCDEFGHIJKLMNOP aws_secret_access_key = wJalr/K7",
+        "*** aws_secret_access_key = ***",
+    ),
+    "docker's own file": ('{"auths": {"h": {"auth": "bWU6cHc="}}}', '{"auths": {"h": {"auth": "***"}}}'),
+    "private key": (
+        "a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----\nb",
+        "a\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\nb",
+    ),
     "header": ("< Authorization: Bearer abc.def", "< Authorization: Bearer ***"),
 }
 
@@ -40,6 +54,8 @@ KEPT = (
     "file:///opt/lab/bun-install.sh",
     "isol8@sha256:00ff",
     "https://h/?author=me&key=1",
+    "npm_config_fetch_retries=0 the bearer of news",
+    '"author": "me", "authors": 2',
 )
 
 

@@ -373,6 +373,29 @@ class TestConfiguration:
         assert line.startswith("curl: from --bash on 2")
         assert line.endswith(", not in deps.toml")
 
+    def test_logs_and_labels_are_without_credentials(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """The values of the build arguments are hidden in what is kept, a token in a path as well."""
+        token = "Ab3dEf6hIj9kLm2nOp"
+        (checkout / "docker" / "Dockerfile").write_text(
+            DOCKERFILE.replace("FROM base AS bash", f"FROM base AS bash\nARG MIRROR\nRUN echo {token}")
+        )
+        (checkout / "deps.toml").write_text(f'[build.args]\nMIRROR = "https://dl.example/{token}/main"\n')
+        session.make("bash")
+        image = session.observed.public("bash")
+        assert image is not None
+        assert "https://dl.example/***/main" in image.labels["org.isol8.tasks.inputs"]
+        assert token not in "".join(image.labels.values())
+        fake_engine.fail.add("isol8_build:bash-candidate")
+        later = again(session)
+        later.force("bash")
+        with pytest.raises(BuildFailedError):
+            later.make("bash")
+        log = (checkout / later.failures[0].log).read_text()
+        assert "RUN echo ***" in log
+        assert token not in log
+
     def test_jobs_are_those_of_the_file(self, session: Session, checkout: Path) -> None:
         """The file's number wins over the number of processors."""
         (checkout / "deps.toml").write_text("[build]\njobs = 7\n")
@@ -442,6 +465,22 @@ class TestPushing:
             later.resolve()
             tags = {tag for image in fake_engine.images() for tag in image.tags}
             assert not tags & {"isol8_build:bash-pushing", f"{REGISTRY}:bash"}
+
+    def test_a_credential_stays_here(self, pushing: Session, fake_engine: FakeEngine, checkout: Path) -> None:
+        """An image in which whoever pulls it could read one is not pushed, unless deps.toml says so."""
+        deps = (checkout / "deps.toml").read_text()
+        step = "ONBUILD RUN curl https://me:s3cret-word@index.example/"
+        (checkout / "docker" / "Dockerfile").write_text(f"{DOCKERFILE}{step}\n")
+        later = again(pushing)
+        later.make("bash")
+        with pytest.raises(RegistryError, match=r"^isol8:bash is not pushed: whoever pulls it") as caught:
+            later.resolve()
+        assert "s3cret-word" not in str(caught.value)
+        assert not any(each.startswith("push ") for each in fake_engine.asked)
+        (checkout / "deps.toml").write_text(f"{deps}credentials = true\n")
+        last = again(later)
+        last.resolve()
+        assert "bash" in last.pushed
 
     def test_a_stand_in_stays_here(self, session: Session, fake_engine: FakeEngine, checkout: Path) -> None:
         """What was built on one is pushed only where deps.toml says so."""
