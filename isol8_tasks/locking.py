@@ -44,7 +44,13 @@ def write_lock(session: Session) -> tuple[str, ...]:
                 strict=True,
             )
         )
-    session.workspace.write_lock(render_lock(images))
+    text = render_lock(images)
+    if session.redactor(text) != text:
+        raise Isol8Error(
+            f"{session.workspace.lock_name}: not written, as it would have a credential in it, from an address that a "
+            "package source gave; name a source in [build] args that needs none in its addresses"
+        )
+    session.workspace.write_lock(text)
     return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
 
 

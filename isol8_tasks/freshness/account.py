@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
@@ -88,17 +89,20 @@ def markdown(account: Account) -> str:
     lines += [f"- **held** {_line(account, each)}" for each in account.held]
     for failed in account.failed:
         first, *more = failed.lines
-        lines.append(f"- **failed** `{failed.subject}`: {first}")
+        lines.append(f"- **failed** `{failed.subject}`: {_plain(first)}")
         if more:
-            lines += ["", "  ```", *(f"  {line}" for line in more), "  ```", ""]
+            fence = "`" * (3 + max(map(_backticks, more)))
+            lines += ["", f"  {fence}", *(f"  {line}" for line in more), f"  {fence}", ""]
     for each in account.unknown:
-        lines.append(f"- **not known** `{account.repository}:{each.image}`: {'; '.join(each.problems)}")
+        lines.append(
+            f"- **not known** `{account.repository}:{each.image}`: {_plain('; '.join(each.problems))}"
+        )
     if account.changed:
         lines += ["", "| image | why | what changed | size | seconds |", "| --- | --- | --- | --- | --- |"]
         lines += [_row(account, change) for change in account.changed]
     comes = list(_to_come(account, 0))
     if comes:
-        lines += ["", "To come:", "", *(f"- {line.strip()}" for line in comes)]
+        lines += ["", "To come:", "", *(f"- {_plain(line.strip())}" for line in comes)]
     ends = words.ended(account.found, account.repository)
     if ends:
         lines += ["", *(f"- {words.support_line(end, names)}" for end, names in ends)]
@@ -207,12 +211,12 @@ def _by_ecosystem(updates: Sequence[Update]) -> Iterator[tuple[str, tuple[Update
 
 
 def _row(account: Account, change: Change) -> str:
-    packages = "<br>".join(each.words for each in change.packages)
+    packages = "<br>".join(_plain(each.words) for each in change.packages)
     facts = [f"alpine {' → '.join(change.release)}"] if change.release else []
     facts += ["as its base did"] if change.like_parent else [packages] if packages else []
     cells = (
         f"`{account.repository}:{change.image}`",
-        "; ".join(change.why),
+        _plain("; ".join(change.why)),
         "<br>".join(facts) or ("new" if change.built is None else "the same packages"),
         _size(change),
         f"{change.seconds:.1f}",
@@ -221,7 +225,16 @@ def _row(account: Account, change: Change) -> str:
 
 
 def _line(account: Account, fresh: Freshness) -> str:
-    return f"`{account.repository}:{fresh.image}`: {_line_words(account, fresh)}"
+    return f"`{account.repository}:{fresh.image}`: {_plain(_line_words(account, fresh))}"
+
+
+def _plain(text: str) -> str:
+    """Return what others wrote so that Markdown shows it, and makes no HTML, link or code of it."""
+    return re.sub(r"[<`]|(?<=])(?=\()", lambda found: "&lt;" if found[0] == "<" else f"\\{found[0]}", text)
+
+
+def _backticks(line: str) -> int:
+    return max((len(run) - 2 for run in re.findall("`{3,}", line)), default=0)
 
 
 def _line_words(account: Account, fresh: Freshness) -> str:

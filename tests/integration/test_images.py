@@ -1,5 +1,6 @@
 """The base images, and custom images made by the documented commands, as isol8's clients use them."""
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -364,6 +365,32 @@ class TestBuildArguments:
         program = 'import value from "npm:mirrored"; console.log(value)'
         command = ["sh", "-c", f"echo '{program}' > main.mts && deno run --cached-only main.mts"]
         assert _output(docker_api, image, command, environment=args) == "6\n"
+
+    def test_deno_sends_the_password_of_the_registry(
+        self, docker_api: docker.APIClient, base_images: Mapping[str, str]
+    ) -> None:
+        """It comes to the registry, with and without a user, and no file with it stays."""
+        server = (
+            "Deno.serve({ port: 8000, onListen() {} }, (asked) => {"
+            'console.log(new URL(asked.url).pathname, asked.headers.get("authorization"));'
+            'return new Response("no", { status: 401 }); });'
+        )
+        asked = "".join(
+            f"NPM_CONFIG_REGISTRY=http://{place} deno cache npm:mirrored >/dev/null 2>&1; "
+            for place in (
+                "me:p%40ss%2F%5Cx@127.0.0.1:8000/",
+                "tok@127.0.0.1:8000",
+                "127.0.0.1:8000/@scope/",
+            )
+        )
+        serve = f"echo '{server}' > /tmp/serve.mjs; deno run -A /tmp/serve.mjs & sleep 1; "
+        command = f"{serve}{asked}find / -xdev -name .npmrc"
+        found = _output(docker_api, base_images["deno"], ["sh", "-c", command], environment={"NO_COLOR": "1"})
+        assert set(found.splitlines()) == {
+            f"/mirrored Basic {base64.b64encode(b'me:p@ss/' + bytes([92]) + b'x').decode()}",
+            f"/mirrored Basic {base64.b64encode(b'tok:').decode()}",
+            "/@scope/mirrored null",
+        }
 
 
 def _run(

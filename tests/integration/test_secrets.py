@@ -30,13 +30,14 @@ SECRETS = {
 }
 """Build arguments: what is around the secret, and the secret."""
 LOGIN = "canary-Docker12"
+PROXY = "canary-Proxy13"
 HOSTILE = "x\x1b]0;owned\x07\x1b[2Jy\n::error::owned\n\u202ez\x9b31m##[group]"
 
 
 def _values() -> set[str]:
     """Return the secrets as they are written, and as they are meant."""
     login = base64.b64encode(f"me:{LOGIN}".encode()).decode()
-    return {secret for _, secret in SECRETS.values()} | {"canary@Encoded/2", LOGIN, login}
+    return {secret for _, secret in SECRETS.values()} | {"canary@Encoded/2", LOGIN, login, PROXY}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def checkout(
         f"{name} = {json.dumps(text.replace('{}', secret))}\n" for name, (text, secret) in SECRETS.items()
     )
     checkout.deps(
-        'bash = ["jq"]', f'[push]\nrepository = "127.0.0.1:1/isol8"\nstandins = true\n[build.args]\n{arguments}'
+        'bash = ["jq"]',
+        f'[push]\nrepository = "127.0.0.1:1/isol8"\nstandins = true\n[build.args]\n{arguments}ftp_proxy = "http://me:{PROXY}@127.0.0.1:1"\n',
     )
     declared = "".join(f"ARG {name}\n" for name in SECRETS)
     used = " ".join(f'"${name}"' for name in SECRETS)
@@ -109,6 +111,7 @@ class TestSecrets:
         assert not found
         history = json.dumps(docker_api.history(tag))
         assert all(json.dumps(secret)[1:-1] in history for _, secret in SECRETS.values())
+        assert PROXY not in history
 
     def test_push_refuses(self, checkout: tuple[Checkout, str]) -> None:
         """It says what could be read, and what to do."""
@@ -148,11 +151,19 @@ class TestForeignText:
             )
         docker_api.remove_container(hostile)
         outputs = {"the run": built}
-        for words in (("plan",), ("plan", "--json"), ("list",), ("info", "custom:bash"), ("verify",)):
-            outputs[" ".join(words)] = _said(here.doit(*words))
-        for words in (("which", "bash"), ("which", "bash", "--json"), ("inventory",), ("setup", "--only", "bash")):
-            outputs[" ".join(words)] = _said(here.doit(*words))
+        commands = (
+            "plan",
+            "plan --json",
+            "list",
+            "info custom:bash",
+            "verify",
+            "which bash",
+            "which bash --json",
+            "inventory",
+            "setup --only bash",
+        )
+        outputs |= {command: _said(here.doit(*command.split())) for command in commands}
         assert any("\\u202e" in text for text in outputs.values())
         assert json.loads(outputs["plan --json"])["images"]
-        for words_said, text in outputs.items():
-            assert printable(text) == text, words_said
+        for command, text in outputs.items():
+            assert printable(text) == text, command

@@ -82,7 +82,10 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or leave it out for all'
             ),
         ),
         ('[push]\nstandins = "yes"', "2: push.standins: a string, where a boolean is expected"),
-        ('[push]\nto = "x"', "2: push.to: not a setting of [push] (allowed: repository, standins)"),
+        (
+            '[push]\nto = "x"',
+            "2: push.to: not a setting of [push] (allowed: repository, standins, credentials)",
+        ),
         ("hold = 3", "1: hold: an integer, where a table is expected"),
         ("[hold]\nmax_age = 3", "2: hold.max_age: an integer, where a string is expected"),
         (

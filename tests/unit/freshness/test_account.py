@@ -177,3 +177,28 @@ def test_data() -> None:
         "behind",
         "behind",
     ]
+
+
+def test_markdown_takes_nothing_of_others_for_markup() -> None:
+    """A hostile version, reason or line of output makes no HTML, link, row or end of a block."""
+    hostile = "<img src=x> [a](javascript:b) `c` | d"
+    found = markdown(
+        evolve(
+            QUIET,
+            failed=(Failed(subject="isol8:bash", lines=(hostile, "```", "<script>")),),
+            changed=(
+                Change(
+                    image="python",
+                    why=(hostile,),
+                    packages=(evolve(NUMPY, new=hostile),),
+                    size=(1, 1),
+                    seconds=1,
+                    built=AT,
+                ),
+            ),
+        )
+    )
+    shown = "&lt;img src=x> [a]\\(javascript:b) \\`c\\` | d"
+    assert f"- **failed** `isol8:bash`: {shown}\n\n  ````\n  ```\n  <script>\n  ````\n" in found
+    row = shown.replace("|", "\\|")
+    assert f"| {row} | numpy 2.3.1 → {row} |" in found
