@@ -159,7 +159,9 @@ def test_refuses_the_rest(filters: Filters) -> None:
 def test_what_no_host_can_match_stops_it(filters: Filters, name: str) -> None:
     """On a blacklist it would allow everything."""
     told = filters.refusals([f"{name}={json.dumps([text])}" for text in IMPOSSIBLE])
-    expected = [f"2 0 isol8 proxy: {name}: {json.dumps(text)}: no host can match it: hosts are" for text in IMPOSSIBLE]
+    expected = [
+        f"2 0 isol8 proxy: {name}: {json.dumps(text)}: no host can match it: hosts are" for text in IMPOSSIBLE
+    ]
     assert [line[: len(start)] for line, start in zip(told, expected, strict=True)] == expected
 
 
@@ -172,7 +174,16 @@ def test_a_variable_that_is_nearly_known_stops_it(filters: Filters) -> None:
     ]
     (line,) = filters.refusals(["ISOL8_DENYLIST=[]"])
     assert line.startswith("2 0 isol8 proxy: ISOL8_DENYLIST: unknown variable; the filter knows ")
-    clients = ["API_KEY", "AUDIT_DIR", "BLACKLIST_FILE", "MASTER_KEY", "PORT", "TEST_VERSION", "VERSION", "WHITELIST_FILE"]
+    clients = [
+        "API_KEY",
+        "AUDIT_DIR",
+        "BLACKLIST_FILE",
+        "MASTER_KEY",
+        "PORT",
+        "TEST_VERSION",
+        "VERSION",
+        "WHITELIST_FILE",
+    ]
     environment = {f"ISOL8_{name}": "x" for name in clients}
     done = filters.execute(filters.container, "isol8-proxy", "--check", "a.test", environment=environment)
     assert done.stdout == "a.test allow whitelist: empty\n"
