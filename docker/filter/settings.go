@@ -98,7 +98,11 @@ func parsePatterns(text string, strict bool) ([]*pattern, error) {
 			return nil, errors.New(jsonQuoted(item) + ": " + err.Error() + hint(item))
 		}
 		if !compiled.isPossible() {
-			return nil, errors.New(jsonQuoted(item) + ": no host can match it: " + hostsAre)
+			why := hostsAre
+			if strict {
+				why += ", and ISOL8_PROXY_STRICT has it match all of one"
+			}
+			return nil, errors.New(jsonQuoted(item) + ": no host can match it: " + why)
 		}
 		patterns = append(patterns, compiled)
 		states += len(compiled.states)

@@ -145,7 +145,7 @@ def _answer(link: socket.socket) -> None:
     }
     with contextlib.suppress(OSError):
         data = link.recv(65536)
-        first, more = endless.get((data.split(b" ") + [b"", b""])[1], (b"", b""))
+        first, more = endless.get([*data.split(b" "), b"", b""][1], (b"", b""))
         link.sendall(first)
         while more:
             link.sendall(more)

@@ -165,6 +165,17 @@ def test_what_no_host_can_match_stops_it(filters: Filters, name: str) -> None:
     assert [line[: len(start)] for line, start in zip(told, expected, strict=True)] == expected
 
 
+def test_what_strictness_keeps_from_matching_stops_it(filters: Filters) -> None:
+    """An expression for the beginning of a host matches none if it has to match the whole; one for all of it does."""
+    policy = {"ISOL8_BLACKLIST": json.dumps([r"^169\.254\."]), "ISOL8_PROXY_STRICT": "1"}
+    done = filters.execute(filters.container, "isol8-proxy", "--check", "a.test", environment=policy)
+    assert done.returncode == 2
+    assert done.stderr.endswith(", and ISOL8_PROXY_STRICT has it match all of one\n")
+    policy["ISOL8_PROXY_STRICT"] = "0"
+    done = filters.execute(filters.container, "isol8-proxy", "--check", "169.254.1.1", environment=policy)
+    assert (done.returncode, done.stdout) == (1, "169.254.1.1 refuse blacklist: ^169\\.254\\.\n")
+
+
 def test_a_variable_that_is_nearly_known_stops_it(filters: Filters) -> None:
     """A list under another name would allow everything; variables that are not the filter's are nothing to it."""
     assert filters.refusals(["ISOL8_WHITLIST=[]", "isol8_blacklist=[]", "ISLO8_WHITELIST=[]"]) == [
