@@ -14,7 +14,10 @@ for start in node bun 'deno run'; do
     command -v ${start%% *} > /dev/null && exec $start /world/patterns.mjs
 done
 """
-CHECK = "cp /world/patterns_check.go . && CGO_ENABLED=0 go run patterns.go patterns_check.go < /world/rows"
+CHECK = """
+sed -i 's/^func main()/func filterMain()/' main.go
+cp /world/patterns_check.go . && CGO_ENABLED=0 go run . < /world/rows
+"""
 
 TAKEN = [
     ("", "example.com", True),
@@ -129,11 +132,14 @@ def compare(
 def test_agrees_with_the_engines(
     filters_of: Callable[[str], Filters], compare: Callable[[str], str], runtime: str
 ) -> None:
-    """Thousands of generated expressions match the same hosts as a runtime's own; the hard ones take no time."""
+    """Thousands of generated expressions match the same hosts as a runtime's own; the hard ones take no time.
+
+    None that matches a host is said to match none, and some are.
+    """
     filters = filters_of(runtime)
     generated = filters.execute(filters.container, "sh", "-c", GENERATE)
     assert generated.returncode == 0, generated.stderr
-    assert compare(generated.stdout) == f"{6000 * 8 * 2} true\n"
+    assert compare(generated.stdout) == f"{6000 * 8 * 2} true true\n"
 
 
 @pytest.mark.parametrize(("text", "host", "matches"), TAKEN)
