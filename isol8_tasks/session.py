@@ -26,7 +26,7 @@ from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
 from isol8_tasks.updates import Resolution
 from isol8_tasks.view import View
-from isol8_tasks.workspace import Workspace, engine_lock, now, processors
+from isol8_tasks.workspace import Workspace, now, processors
 
 if TYPE_CHECKING:
     from isol8_tasks.view import Engine
@@ -290,9 +290,13 @@ class Session(View):
         with self._mutex:
             if self._locked:
                 return
+            # Here, since a run with nothing to do takes no lock.
+            from isol8_tasks.engine_lock import engine_lock  # noqa: PLC0415
+
             lock = engine_lock(
                 self.engine.info().id,
                 holder=str(self.workspace.root),
+                since=now().isoformat("T", "seconds"),
                 wait=self.wait if wait is None else wait,
                 on_wait=self.listener.waiting if self.listener else None,
             )

@@ -1,14 +1,13 @@
-"""The folder worked in: reads deps.toml and docker/, writes the manifest; owns paths, the lock and the clock."""
+"""The folder worked in: reads deps.toml and docker/, writes the manifest; owns paths and the clock."""
 
 import contextlib
 import datetime as dt
 import hashlib
-import json
 import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from attrs import Factory, frozen
 
 from isol8_tasks.config import Config, parse_config
 from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import ConfigError, Isol8Error, LockedError, PlanError
+from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.plan.model import ContextFile
 
 if TYPE_CHECKING:
@@ -297,62 +296,3 @@ def processors() -> int:
 def now() -> dt.datetime:
     """Return the time, in UTC."""
     return dt.datetime.now(tz=dt.UTC)
-
-
-@contextlib.contextmanager
-def engine_lock(
-    engine_id: str, *, holder: str, wait: float, on_wait: Callable[[str], None] | None = None
-) -> Iterator[None]:
-    """Keep a second run off the same engine, whichever checkout it runs in; LockedError says who holds it.
-
-    A `wait` of 0 seconds gives up at once, one below 0 never; before it waits, `on_wait` hears for whom.
-
-    The lock is a file of this machine: two machines that share an engine over TCP don't see one another's.
-    """
-    # Here, since a run with nothing to do needs no lock.
-    import tempfile  # noqa: PLC0415
-
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
-    # Not the temporary folder itself: in a sticky one the kernel refuses another user's file (fs.protected_regular).
-    folder = Path(tempfile.gettempdir()) / "isol8-tasks-locks"
-    try:
-        folder.mkdir(mode=0o777, exist_ok=True)
-    except OSError as error:
-        raise Isol8Error(
-            f"{folder}: can't be made ({error.strerror}); the engine's lock belongs there"
-        ) from error
-    with contextlib.suppress(PermissionError):
-        folder.chmod(0o777)
-    name = hashlib.sha256(engine_id.encode()).hexdigest()[:16]
-    card = folder / f"{name}.json"
-    lock = FileLock(folder / f"{name}.lock", mode=0o666)
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if on_wait and wait != 0:
-                on_wait(_holder(card))
-            lock.acquire(timeout=wait)
-    except Timeout:
-        raise LockedError(
-            f"another run is at work on this engine: {_holder(card)}; nothing was built; "
-            "run again when it is done, or wait longer: doit --wait=SECONDS (-1: as long as it takes)"
-        ) from None
-    try:
-        with contextlib.suppress(OSError):
-            told = {"pid": os.getpid(), "holder": holder, "since": now().isoformat("T", "seconds")}
-            card.write_text(json.dumps(told))
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            card.unlink(missing_ok=True)
-        lock.release()
-
-
-def _holder(card: Path) -> str:
-    try:
-        told = json.loads(card.read_text())
-        return f"process {told['pid']} in {told['holder']}, since {told['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "it does not say which"
