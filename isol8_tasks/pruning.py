@@ -78,17 +78,17 @@ def made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
     return layers_fingerprint(detail.layers, engine.steps(image.id), detail.onbuild) == record.layers
 
 
-def remove(engine: UpkeepEngine, removal: Removal) -> bool:
-    """Remove an image with the tags that are named; tell whether it is gone. One that is in use stays."""
+def remove(engine: UpkeepEngine, removal: Removal) -> str:
+    """Remove an image with the tags that are named; return why that failed, nothing where it is gone."""
     try:
         # The marker last: what is cut off here is seen as ours until the end.
         for tag in removal.tags:
             engine.untag(tag)
         if not removal.tags:
             engine.untag(removal.image.id)
-    except EngineError:
-        return False
-    return True
+    except EngineError as error:
+        return str(error)
+    return ""
 
 
 def _nameless(images: Sequence[ObservedImage]) -> Iterator[Removal]:

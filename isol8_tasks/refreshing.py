@@ -116,6 +116,9 @@ class RefreshCommand(OwnCommand):
                 code = _build(current.wait, params) if pending else _resolved(current)
             if code == INTERRUPTED:
                 return code
+            if current.graph.missing:
+                error = ConfigError(current.graph.missing)
+                current.failures.append(Failure(subject=current.config.source, error=error))
             _bring_lock(current)
             account = refresh.account(tuple(_failed(current)))
         finally:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from isol8_tasks.config import Config, parse_config
 from isol8_tasks.engine import FileContent
@@ -97,14 +97,15 @@ class Workspace:
         return f"{self.root.resolve().name}-{digest}"
 
     def read_config(self, arguments: Collection[str] | None = None) -> Config:
-        """Read deps.toml, which may give the build arguments named here; a file that is not there asks for nothing."""
+        """Read deps.toml, which may give the build arguments named here; one that is missing asks for nothing."""
         source = os.path.relpath(self.deps, self.root)
         client_file = self._read_client_file()
         try:
             text = _read_text(self.deps)
         except FileNotFoundError:
             if self.deps == self.root / "deps.toml":
-                return parse_config("", source, client_file=client_file) if client_file else Config()
+                found = parse_config("", source, client_file=client_file) if client_file else Config()
+                return evolve(found, missing=True)
             raise ConfigError(f"{source}: not there, though ISOL8_DEPS names it; mend or unset it") from None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{source}: can't be read ({error}); a UTF-8 text file is expected") from error

@@ -44,6 +44,7 @@ def bring_up(lab: "Lab", say: Callable[[str], None]) -> str:
     with FileLock(lab.places.lab / "lock"), marked(lab.places.name), ThreadPoolExecutor() as threads:
         ahead = threads.submit(lab.fetch_ahead)
         lab.start(say)
+        lab.places.note.touch()
         lab.provide_images(say, ahead)
     return lab.places.host
 
@@ -55,14 +56,16 @@ def down(checkout: Path, say: Callable[[str], None]) -> bool:
 
 def take_down(lab: "Lab", say: Callable[[str], None]) -> bool:
     """Stop the engine of a lab and all that it started; return whether there was any."""
-    if not lab.is_up():
+    if not lab.is_expected():
         return False
     require_root("down")
     lab.places.lab.mkdir(parents=True, exist_ok=True)
     with FileLock(lab.places.lab / "lock"):
-        if not lab.is_up():
+        if not lab.is_expected():
             return False
-        lab.take_down()
+        if lab.is_up():
+            lab.take_down()
+        lab.places.note.unlink(missing_ok=True)
     say("The private engine is stopped; its images stay in .isol8/lab.")
     return True
 
@@ -121,6 +124,10 @@ class Lab:
     def is_up(self) -> bool:
         """Say whether there is anything of this engine, be it half an engine or what a killed `up` began."""
         return self.places.run.exists() or bool(of_engine(self.places.name))
+
+    def is_expected(self) -> bool:
+        """Say whether there is anything to take down: an engine, what is left of one, or the note of one that died."""
+        return self.is_up() or self.places.note.exists()
 
     def start(self, say: Callable[[str], None]) -> None:
         """Start the engine unless it runs, first taking down what is left of one that does not."""
