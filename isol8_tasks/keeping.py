@@ -179,13 +179,13 @@ def _removals(current: Session) -> "tuple[Removal, ...]":
 
 
 def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
-    """Remove of what was shown all that is still to go; return how many are gone, and how many are left against that."""
+    """Remove of what was shown all that is still to go; return how many are gone, and how many failed."""
     from isol8_tasks.pruning import remove  # noqa: PLC0415 - as above
 
-    still = _removals(current)
+    still = {(each.image.id, each.tags) for each in _removals(current) if not each.in_use}
     gone = left = 0
     for each in shown:
-        if each not in still:
+        if (each.image.id, each.tags) not in still:
             say(f"{_what(each, current.repository)}  changed meanwhile, so it stays")
         elif problem := remove(current.engine, each):
             left += 1
