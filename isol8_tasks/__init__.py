@@ -43,6 +43,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     packages      package specs, by the grammar of each ecosystem
     runtimes      the five runtimes as data
     redact        takes credentials out of foreign text
+    files         files written whole, and through no link of another user's
     errors        what can go wrong, and with which exit code
     start         what a doit run sets before the rest is imported
 

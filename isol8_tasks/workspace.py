@@ -4,7 +4,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Collection, Mapping
@@ -16,6 +15,7 @@ from attrs import Factory, evolve, frozen
 from isol8_tasks.config import Config, parse_config
 from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
+from isol8_tasks.files import PRIVATE, make_folder, refuse_planted, replace
 from isol8_tasks.plan.model import ContextFile
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Workspace:
 
     def write_lock(self, text: str) -> None:
         """Write the lock, whole or not at all."""
-        _replace(self._lock, text)
+        replace(self._lock, text)
 
     @property
     def state(self) -> Path:
@@ -117,7 +117,8 @@ class Workspace:
 
     def write_deps(self, text: str) -> None:
         """Write deps.toml, whole or not at all; a link to it stays one."""
-        _replace(self.deps.resolve(), text)
+        refuse_planted(self.deps)
+        replace(self.deps.resolve(), text)
 
     def _read_client_file(self) -> "ClientFile | None":
         """Read isol8's own file; None if there is none."""
@@ -206,11 +207,11 @@ class Workspace:
         """Write the manifest unless it stands there already; return what stood there before."""
         old = self.read_manifest()
         if old != text:
-            _replace(self.manifest, text)
+            replace(self.manifest, text)
         # A note that can't be kept only means that the manifest is made once more.
-        with contextlib.suppress(OSError):
-            self.state.mkdir(parents=True, exist_ok=True)
-            self._written.write_text(_note(state, text.encode()), encoding="utf-8")
+        with contextlib.suppress(OSError, Isol8Error):
+            make_folder(self.state)
+            replace(self._written, _note(state, text.encode()))
         return old
 
     @property
@@ -224,9 +225,10 @@ class Workspace:
         folder = self.state / "logs"
         path = folder / f"{name}.log"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        except OSError:
+            make_folder(folder)
+            # A build may print what it was given, tokens included.
+            replace(path, "".join(f"{line}\n" for line in lines), mode=PRIVATE)
+        except (OSError, Isol8Error):
             return ""
         return path.relative_to(self.root).as_posix()
 
@@ -243,21 +245,6 @@ def digests(files: Mapping[str, FileContent]) -> dict[str, ContextFile]:
         )
         for name, file in files.items()
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a file in the place of another, so that there is one of the two at every moment."""
-    # Beside its place, as a rename across file systems would not be atomic.
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        new.write_text(text, encoding="utf-8", newline="")
-        if path.exists():
-            new.chmod(path.stat().st_mode)
-        new.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
-        raise Isol8Error(f"{path.name}: can't be written ({error.strerror})") from error
 
 
 def _read_text(path: Path) -> str:

@@ -14,11 +14,18 @@ from attrs import frozen
 from filelock import FileLock
 
 from isol8_tasks.errors import LabError
+from isol8_tasks.files import make_folder
 from lab import engine, images, standins
 from lab.debian import Apt, provide
 from lab.downloads import fetch_wheels
 from lab.firewall import TABLES, Firewall
-from lab.machine import certificates, require_root, require_standins, require_supported
+from lab.machine import (
+    certificates,
+    require_own_folder,
+    require_root,
+    require_standins,
+    require_supported,
+)
 from lab.network import make_bridge, remove_bridges
 from lab.pins import WHEELS, recipe
 from lab.places import Places
@@ -40,7 +47,9 @@ def up(checkout: Path, say: Callable[[str], None]) -> str:
 def bring_up(lab: "Lab", say: Callable[[str], None]) -> str:
     """Make sure that the engine of a lab runs and has upstream images; return its DOCKER_HOST."""
     require_supported()
-    lab.places.lab.mkdir(parents=True, exist_ok=True)
+    make_folder(lab.places.lab)
+    if lab.places.lab not in lab.places.fetched.parents:
+        require_own_folder(lab.places.fetched, trusting=lab.places.lab.parents[1])
     with FileLock(lab.places.lab / "lock"), marked(lab.places.name), ThreadPoolExecutor() as threads:
         ahead = threads.submit(lab.fetch_ahead)
         lab.start(say)
@@ -59,7 +68,7 @@ def take_down(lab: "Lab", say: Callable[[str], None]) -> bool:
     if not lab.is_expected():
         return False
     require_root("down")
-    lab.places.lab.mkdir(parents=True, exist_ok=True)
+    make_folder(lab.places.lab)
     with FileLock(lab.places.lab / "lock"):
         if not lab.is_expected():
             return False
