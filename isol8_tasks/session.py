@@ -14,7 +14,16 @@ from isol8_tasks import manifest
 from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check, Checker
 from isol8_tasks.engine import BuildEvent, ImageEngine
-from isol8_tasks.errors import BuildFailedError, Isol8Error, LockedError, UndecidedError, VerifyFailedError
+from isol8_tasks.engine_lock import engine_lock
+from isol8_tasks.errors import (
+    BuildFailedError,
+    Isol8Error,
+    LockedError,
+    ReplacedError,
+    UndecidedError,
+    VerifyFailedError,
+)
+from isol8_tasks.plan.candidates import abandoned
 from isol8_tasks.plan.holds import are_settled
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed, private_repository
@@ -103,7 +112,11 @@ class Session(View):
                 return
             with self._slot(spec):
                 self._in_time()
-                self._make(name, decision, log)
+                try:
+                    self._make(name, decision, log)
+                except ReplacedError:
+                    if not self._is_settled(name):
+                        raise
         except Isol8Error as error:
             if self.listener:
                 self.listener.failed(name)
@@ -205,8 +218,17 @@ class Session(View):
         if self.listener:
             self.listener.done(outcome, self.seconds[name])
 
-    def _accept(self, spec: ImageSpec, reference: str) -> str:
-        inventory = (self._check or self.checker)(spec, reference)
+    def _is_settled(self, name: str) -> bool:
+        """Look at what another run made of an image in the meantime; tell whether that is what this one wanted."""
+        with self._mutex:
+            self.look_again()
+            settled = self.is_current(name)
+        if settled and self.listener:
+            self.listener.settled(name)
+        return settled
+
+    def _accept(self, spec: ImageSpec, image_id: str) -> str:
+        inventory = (self._check or self.checker)(spec, image_id)
         if self.demand:
             self.demand(spec, inventory)
         return inventory
@@ -271,16 +293,17 @@ class Session(View):
             return self.graph.image(name)
 
     def _sweep(self) -> None:
-        """Take away or finish what a run that was cut off left behind; a run under way holds the lock."""
+        """Take away or finish what a run that was cut off left behind."""
         longest = self.config.hold.max_age
         strayed = strays(self.observed, self.config.push.repository)
-        if not strayed and not self.observed.candidates and are_settled(self.observed, now(), longest):
+        cut_off = abandoned(self.observed, now())
+        if not strayed and not cut_off and are_settled(self.observed, now(), longest):
             return
         from isol8_tasks.rollback import mend  # noqa: PLC0415 - few runs find anything of the kind
 
         with contextlib.suppress(LockedError):
             self.lock(wait=0)
-            for tag in self.observed.candidates:
+            for tag in abandoned(self.observed, now()):
                 self.engine.untag(tag)
             if mend(self.observed, self.engine, now=now(), longest=longest):
                 self._observed = self._observe()
@@ -290,9 +313,6 @@ class Session(View):
         with self._mutex:
             if self._locked:
                 return
-            # Here, since a run with nothing to do takes no lock.
-            from isol8_tasks.engine_lock import engine_lock  # noqa: PLC0415
-
             lock = engine_lock(
                 self.engine.info().id,
                 holder=str(self.workspace.root),
