@@ -75,10 +75,10 @@ def made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
     return bool(record.layers) and layers_of(engine, image.id) == record.layers
 
 
-def remove(engine: UpkeepEngine, removal: Removal) -> bool:
-    """Remove an image with the tags that are named; tell whether it is gone. One that is in use stays.
+def remove(engine: UpkeepEngine, removal: Removal) -> str:
+    """Remove an image with the tags that are named; return why that failed, nothing where it is gone.
 
-    So does what another run has given such a tag in the meantime.
+    What another run has given such a tag in the meantime stays.
     """
     try:
         # The marker last: what is cut off here is seen as ours until the end.
@@ -88,9 +88,9 @@ def remove(engine: UpkeepEngine, removal: Removal) -> bool:
                 engine.untag(tag)
         if not removal.tags:
             engine.untag(removal.image.id)
-    except EngineError:
-        return False
-    return True
+    except EngineError as error:
+        return str(error)
+    return ""
 
 
 def _nameless(images: Sequence[ObservedImage]) -> Iterator[Removal]:

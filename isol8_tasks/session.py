@@ -14,6 +14,7 @@ from isol8_tasks import manifest
 from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check, Checker
 from isol8_tasks.engine import BuildEvent, ImageEngine
+from isol8_tasks.engine_lock import engine_lock
 from isol8_tasks.errors import (
     BuildFailedError,
     Isol8Error,
@@ -34,7 +35,7 @@ from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
 from isol8_tasks.updates import Resolution
 from isol8_tasks.view import View
-from isol8_tasks.workspace import Workspace, engine_lock, now, processors
+from isol8_tasks.workspace import Workspace, now, processors
 
 if TYPE_CHECKING:
     from isol8_tasks.view import Engine
@@ -317,6 +318,7 @@ class Session(View):
             lock = engine_lock(
                 self.engine.info().id,
                 holder=str(self.workspace.root),
+                since=now().isoformat("T", "seconds"),
                 wait=self.wait if wait is None else wait,
                 on_wait=self.listener.waiting if self.listener else None,
             )

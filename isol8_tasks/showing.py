@@ -11,6 +11,7 @@ from attrs import evolve
 from isol8_tasks import __version__, report
 from isol8_tasks.commands import OwnCommand, say
 from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.files import make_folder, replace
 from isol8_tasks.inventory import Package
 from isol8_tasks.manifest import created
 from isol8_tasks.plan.model import ImageSpec
@@ -153,7 +154,7 @@ class Sbom(_OfImages):
         from isol8_tasks.sbom import Bill, render  # noqa: PLC0415 - no other command writes them
 
         folder = Path(params["output"])
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for spec, image in images:
             release, packages = _inventory(current, spec.name)
             bill = Bill(
@@ -164,7 +165,7 @@ class Sbom(_OfImages):
                 packages=packages,
             )
             file = folder / f"{spec.name}.cdx.json"
-            file.write_text(render(bill, tool_version=__version__), encoding="utf-8")
+            replace(file, render(bill, tool_version=__version__))
             say(str(file))
         return 0
 

@@ -1,6 +1,7 @@
 """An ImageEngine in memory, held to the real one by the tests of `engine_contract`."""
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -77,7 +78,12 @@ class FakeEngine:
         """Tell that this is a fake."""
         self._ask("info")
         return EngineInfo(
-            endpoint="fake://", id="fake", version="0.0", api="1.41", store="memory", builder=self.builder
+            endpoint="fake://",
+            id=f"fake {os.getpid()} {id(self)}",
+            version="0.0",
+            api="1.41",
+            store="memory",
+            builder=self.builder,
         )
 
     def version(self) -> str:

@@ -43,10 +43,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def session(checkout: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(checkout: Path, fake_engine: FakeEngine) -> Session:
     """Give a session on the engine in memory."""
-    monkeypatch.setenv("TMPDIR", str(checkout))
-    monkeypatch.setattr("tempfile.tempdir", None)
     return open_session(checkout, {}, engine=fake_engine, check=accept)
 
 
