@@ -41,6 +41,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     inventory     what is in an image, by its package databases
     packages      package specs, by the grammar of each ecosystem
     runtimes      the five runtimes as data
+    crash         an exception that nobody foresaw: one line, and the traceback in a file
     redact        takes credentials out of foreign text
     errors        what can go wrong, and with which exit code
     start         what a doit run sets before the rest is imported

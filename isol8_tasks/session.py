@@ -13,6 +13,7 @@ from attrs import define, field
 from isol8_tasks import manifest
 from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check, Checker
+from isol8_tasks.crash import as_error
 from isol8_tasks.engine import BuildEvent, ImageEngine
 from isol8_tasks.errors import BuildFailedError, Isol8Error, LockedError, UndecidedError, VerifyFailedError
 from isol8_tasks.plan.holds import are_settled
@@ -98,17 +99,18 @@ class Session(View):
             self.lock()
             decision = self.decisions[name]
             if decision.state == "unknown":
-                raise UndecidedError(decision.problem)
+                raise UndecidedError(decision.problem)  # noqa: TRY301 - it is told as whatever else goes wrong
             if not decision.pending:
                 return
             with self._slot(spec):
                 self._in_time()
                 self._make(name, decision, log)
-        except Isol8Error as error:
+        except Exception as caught:
+            error = as_error(spec.task, caught)
             if self.listener:
                 self.listener.failed(name)
             self.failures.append(self._failure(spec, error, log))
-            raise
+            raise error from caught
 
     def remove(self, name: str) -> bool:
         """Take an image away, with all the tags that we gave it; tell whether there was one."""
