@@ -1,6 +1,6 @@
 """Runs doit with a fault in one function, which tells whether a bug anywhere ends a command as it should.
 
-    python -m tests.integration.crashing MODULE:NAME EXCEPTION doit's words…
+python -m tests.integration.crashing MODULE:NAME EXCEPTION doit's words…
 """
 
 import builtins

@@ -7,11 +7,11 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+import docker
 import pytest
 
-from tests.integration.checkouts import ROOT, Checkout, new_checkout
+from tests.integration.checkouts import ROOT, Checkout, new_checkout, remove_tags
 
 WHOLE = bool(os.environ.get("ISOL8_CRASHES"))
 KINDS = ("KeyError", "MemoryError", "RecursionError", "AssertionError", "ValueError", "AttributeError")
@@ -72,9 +72,8 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "env": (("env",), (CONNECT, CONFIG)),
     "down": (("down",), ("lab:down",)),
     "up --lab": (("up", "--lab"), ("lab:up",)),
-    "forget": (("forget", "base:bash"), ("isol8_tasks.inapplicable:Forget.act.__wrapped__",)),
 }
-CASES = [(name, seam) for name, (_, seams) in TABLE.items() for seam in seams if "__wrapped__" not in seam]
+CASES = [(name, seam) for name, (_, seams) in TABLE.items() for seam in seams]
 SHORT = (
     ("setup", BUILD),
     ("setup", REPORT),
@@ -89,26 +88,22 @@ SHORT = (
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Checkout]:  # noqa: ARG001 - it answers
-    """Give a checkout with one image, which asks for a push to a registry that is nowhere."""
-    made = new_checkout(tmp_path_factory.mktemp("crashes"))
+def checkout(tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient) -> Iterator[Checkout]:
+    """Give a checkout with an image that is stale."""
+    made = new_checkout(tmp_path_factory.mktemp("crashes") / "checkout")
     assert made.doit("setup", "--only=bash").code == 0
     made.edit("docker/Dockerfile", 'CMD ["bash"]', 'RUN true\nCMD ["bash"]')
     yield made
-    made.clean_up()
+    remove_tags(docker_api, made.repository)
 
 
 @pytest.mark.parametrize(("name", "seam"), CASES if WHOLE else SHORT)
 def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: str) -> None:
     """Exit code 1, one line that names a file with the traceback, no traceback on the screen, and JSON where asked."""
     words = TABLE[name][0]
-    if name == "push":
-        words = ("push",)
-        (checkout.folder / "deps.toml").write_text(
-            (checkout.folder / "deps.toml").read_text()
-            + ("" if "[push]" in (checkout.folder / "deps.toml").read_text() else '\n[push]\nrepository = "127.0.0.1:9/x"\nstandins = true\n')
-        )
-    kind = KINDS[hash((name, seam)) % len(KINDS)] if WHOLE else "KeyError"
+    text = '[push]\nrepository = "127.0.0.1:9/x"\nstandins = true\n' if name == "push" else ""
+    (checkout.folder / "deps.toml").write_text(f'[build]\nrepository = "{checkout.repository}"\n{text}')
+    kind = KINDS[CASES.index((name, seam)) % len(KINDS)] if WHOLE else "KeyError"
     done = subprocess.run(
         (sys.executable, "-m", "tests.integration.crashing", seam, kind, *words),
         cwd=checkout.folder,
@@ -123,7 +118,10 @@ def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: s
     assert "Traceback" not in said
     assert "canary" not in said
     assert "\x1b" not in said
-    files = re.findall(r"internal error in \S.*?: " + kind + r".*? \(this is a bug; please report it with the file (\S+)\)", said)
+    files = re.findall(
+        r"internal error in \S.*?: " + kind + r".*? \(this is a bug; please report it with the file (\S+)\)",
+        said,
+    )
     assert files, said
     for file in files:
         path = checkout.folder / file
