@@ -30,7 +30,7 @@ def internal_error(where: str, error: BaseException) -> InternalError:
     if len(said) > _LONGEST:
         said = said[: _LONGEST - 1] + "…"
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    advice = f"this is a bug; please report it {_kept(error)}"
+    advice = f"this is a bug; please report it{_kept(error)}"
     return InternalError(f"internal error in {where}: {what} ({advice})")
 
 
@@ -62,7 +62,7 @@ def _words(error: BaseException) -> str:
 def _kept(error: BaseException) -> str:
     """Keep a traceback, and say where it is."""
     try:
-        return f"with the file {_written(_trace(error))}"
+        return f" with the file {_written(_trace(error))}"
     except OSError as problem:
         return f"; the traceback can't be kept in {FOLDER}: {problem.strerror}"
     except Exception as problem:  # noqa: BLE001 - as where there is no memory left

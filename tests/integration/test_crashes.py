@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import stat
 import subprocess
 import sys
@@ -46,8 +47,8 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "which": (("which", "bash", "--json"), (LIST, CONFIG, CLOSE, "isol8_tasks.report:resolution_json")),
     "list": (("list",), (GRAPH, CONFIG)),
     "info": (("info", "base:bash"), (GRAPH, CONFIG)),
-    "verify": (("verify", "bash", "--json"), (LIST, GRAPH, CHECK, CLOSE)),
-    "inventory": (("inventory", "bash", "--json"), (LIST, GRAPH, "isol8_tasks.showing:_inventory")),
+    "verify": (("verify", "--json", "bash"), (LIST, GRAPH, CHECK, CLOSE)),
+    "inventory": (("inventory", "--json", "bash"), (LIST, GRAPH, "isol8_tasks.showing:_inventory")),
     "sbom": (("sbom", "bash"), (LIST, GRAPH, "isol8_tasks.sbom:render")),
     "freshness": (
         ("freshness", "--json", "--only=bash"),
@@ -61,7 +62,7 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("refresh", "--only=bash"),
         (LIST, LOOK, BUILD, CHECK, MANIFEST, ACCOUNT, "isol8_tasks.freshness.account:text"),
     ),
-    "lock": (("lock",), (LIST, GRAPH, "isol8_tasks.locking:_locked", "isol8_tasks.locked:write_lock")),
+    "lock": (("lock",), (LIST, GRAPH, "isol8_tasks.locked:write_lock")),
     "push": (("push",), (CONFIG, LIST, LOCK, MANIFEST, "isol8_tasks.exchange:push")),
     "pull": (("pull",), (CONFIG, LOCK, LIST, "isol8_tasks.exchange:pull")),
     "rollback": (("rollback", "bash"), (CONNECT, LOCK, MANIFEST, "isol8_tasks.rollback:roll_back")),
@@ -82,17 +83,16 @@ SHORT = (
     ("refresh --json", BUILD),
     ("refresh --json", ACCOUNT),
     ("verify", CHECK),
-    ("lock", "isol8_tasks.locking:_locked"),
+    ("lock", "isol8_tasks.locked:write_lock"),
     ("list", GRAPH),
 )
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APIClient) -> Iterator[Checkout]:
-    """Give a checkout with an image that is stale."""
+    """Give a checkout with an image."""
     made = new_checkout(tmp_path_factory.mktemp("crashes") / "checkout")
     assert made.doit("setup", "--only=bash").code == 0
-    made.edit("docker/Dockerfile", 'CMD ["bash"]', 'RUN true\nCMD ["bash"]')
     yield made
     remove_tags(docker_api, made.repository)
 
@@ -103,6 +103,9 @@ def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: s
     words = TABLE[name][0]
     text = '[push]\nrepository = "127.0.0.1:9/x"\nstandins = true\n' if name == "push" else ""
     (checkout.folder / "deps.toml").write_text(f'[build]\nrepository = "{checkout.repository}"\n{text}')
+    if name.startswith("refresh"):
+        # One that is stale, and that cases before may have built.
+        checkout.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN : {secrets.token_hex(4)}\nCMD ["bash"]')
     kind = KINDS[CASES.index((name, seam)) % len(KINDS)] if WHOLE else "KeyError"
     done = subprocess.run(
         (sys.executable, "-m", "tests.integration.crashing", seam, kind, *words),
