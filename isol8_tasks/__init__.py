@@ -42,6 +42,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     inventory     what is in an image, by its package databases
     packages      package specs, by the grammar of each ecosystem
     runtimes      the five runtimes as data
+    crash         an exception that nobody foresaw: one line, and the traceback in a file
     redact        takes credentials out of foreign text
     files         files written whole, and through no link of another user's
     errors        what can go wrong, and with which exit code

@@ -177,3 +177,15 @@ def test_data() -> None:
         "behind",
         "behind",
     ]
+
+
+def test_what_an_engine_that_went_away_can_not_tell_is_no_number() -> None:
+    """Nor is it said that nothing changed."""
+    lost = Change(image="python", size=(237_000_000, None), seconds=1, built=AT, compared=False)
+    account = evolve(FULL, changed=(lost,))
+    for form in (text, markdown):
+        assert "size undetermined" in form(account)
+        assert "0 B" not in form(account)
+        assert "the same packages" not in form(account)
+        assert "what changed in it is undetermined" in form(account)
+    assert json.loads(as_data(account))["changed"][0]["size"] == [237_000_000, None]
