@@ -42,6 +42,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     inventory     what is in an image, by its package databases
     packages      package specs, by the grammar of each ecosystem
     runtimes      the five runtimes as data
+    crash         an exception that nobody foresaw: one line, and the traceback in a file
     printing      what is printed, without escape sequences of others
     credentials   the credentials in build arguments and the environment, as values
     redact        takes credentials out of foreign text

@@ -87,6 +87,10 @@ class VerifyFailedError(Isol8Error):
         """The last lines that the checks printed, oldest first."""
 
 
+class InternalError(Isol8Error):
+    """Something that nobody foresaw, and that is a bug of this project; `isol8_tasks.crash` keeps its traceback."""
+
+
 class LabError(Isol8Error):
     """The private engine or the stand-ins of the lab could not be made or taken down."""
 

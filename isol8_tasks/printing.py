@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
+from isol8_tasks.redact import redact
+
 Redact = Callable[[str], str]
 
 _SEQUENCE: Final = re.compile(
@@ -43,15 +45,15 @@ def _disarmed(found: re.Match[str]) -> str:
 class CleanStream(io.TextIOBase):
     """A stream whose text is made printable and free of credentials as it is written."""
 
-    def __init__(self, stream: TextIO, redact: Redact) -> None:
+    def __init__(self, stream: TextIO, hide: Redact) -> None:
         self.raw = stream
         """For what is ours alone, and for what has to be exact."""
-        self._redact = redact
+        self.redact = hide
         self._begins_line = True
 
     def write(self, text: str, /) -> int:
         """Write the text cleaned; tell how much was taken of it."""
-        clean = printable(self._redact(text))
+        clean = printable(self.redact(text))
         if not self._begins_line and clean.startswith("\\u003a:"):
             # It goes on with a line, so it is no order.
             clean = clean.replace("\\u003a", ":", 1)
@@ -91,12 +93,17 @@ class CleanStream(io.TextIOBase):
         return self.raw.buffer
 
 
-def clean_output(redact: Redact) -> None:
-    """Let all that this process prints from now on go through `redact` and be printable."""
+def clean_output(hide: Redact) -> None:
+    """Let all that this process prints from now on go through `hide` and be printable."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, CleanStream):
-            setattr(sys, name, CleanStream(stream, redact))
+            setattr(sys, name, CleanStream(stream, hide))
+
+
+def without_credentials(text: str) -> str:
+    """Return the text as it would be printed, as to credentials; for what is kept of a run that came to a bad end."""
+    return sys.stderr.redact(text) if isinstance(sys.stderr, CleanStream) else redact(text)
 
 
 def exactly(stream: TextIO) -> TextIO:

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from isol8_tasks import report
 from isol8_tasks.commands import PENDING, OwnCommand, run_doit, say, setup_words
-from isol8_tasks.errors import ConfigError, Isol8Error, SourceUnavailableError
+from isol8_tasks.crash import as_error
+from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error, SourceUnavailableError
 from isol8_tasks.files import write_named
 from isol8_tasks.freshness import account as accounts
 from isol8_tasks.freshness import words
@@ -122,13 +123,18 @@ class RefreshCommand(OwnCommand):
                 error = ConfigError(current.graph.missing)
                 current.failures.append(Failure(subject=current.config.source, error=error))
             _bring_lock(current)
-            account = refresh.account(tuple(_failed(current)))
+            failures = [*_failed(current)]
+            if code not in {0, _UNKNOWN} and not failures:
+                failures.append(Failed(subject="setup", lines=(f"ended with exit code {code}",)))
+            account = refresh.account(tuple(failures))
         finally:
             current.close()
         _publish(account, params, current.redactor)
         problem = _notify(account, current.config.refresh.notify, current.redactor)
-        if account.failed or problem or code not in {0, 1, _UNKNOWN}:
-            return 1
+        if account.failed or problem:
+            # An engine that went away, and nothing else, is no failure of an image.
+            gone = all(isinstance(each.error, EngineUnreachableError) for each in current.failures)
+            return _UNKNOWN if current.failures and gone and not problem else 1
         return _UNKNOWN if account.unknown else 0
 
 
@@ -141,8 +147,8 @@ def _resolved(current: Session) -> int:
     """Write the manifest where there was nothing to build: leftovers of a run that was cut off go with it."""
     try:
         current.resolve()
-    except Isol8Error as error:
-        current.failures.append(Failure(subject="resolve", error=error))
+    except Exception as error:  # noqa: BLE001 - what was found is told in any case
+        current.failures.append(Failure(subject="resolve", error=as_error("resolve", error)))
     return 0
 
 
@@ -156,8 +162,8 @@ def _bring_lock(current: Session) -> None:
     if not current.failures:
         try:
             update_lock(current)
-        except Isol8Error as error:
-            problem = error
+        except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
+            problem = as_error("lock", error)
         else:
             return
     current.failures.append(Failure(subject=current.workspace.lock_name, error=problem))

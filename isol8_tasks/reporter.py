@@ -3,11 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from isol8_tasks import report
-from isol8_tasks.errors import BuildFailedError, Isol8Error
+from isol8_tasks.crash import as_error
+from isol8_tasks.errors import BuildFailedError, InternalError, Isol8Error
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.screen import Screen
@@ -28,10 +29,6 @@ class Reporter:
         """Names of the images that this run is about."""
         self.unmet: list[str] = []
         """Tasks that were not begun, since one that they need failed."""
-        self.broken: list[str] = []
-        """Tasks that ended with an error which nobody foresaw."""
-        self.errors: list[str] = []
-        """What doit itself found wrong."""
         self.began = time.monotonic()
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: Iterable[str]) -> None:
@@ -68,16 +65,19 @@ class Reporter:
         if type(fail).__name__ == "UnmetDependency":
             self.unmet.append(task.name)
         elif fail.report:
-            self.broken.append(task.name)
-            self.errors.append(f"{task.name}: {fail.get_msg()}")
+            self._failed(task.name, fail.message)
 
     def runtime_error(self, message: str) -> None:
         """Remember what doit found wrong with the graph."""
-        self.errors.append(message)
+        self._failed("doit", message)
 
     def cleanup_error(self, error: Any) -> None:  # noqa: ANN401 - doit's own value
         """Remember what went wrong in a teardown."""
-        self.errors.append(error.get_msg())
+        self._failed("doit", error.message)
+
+    def _failed(self, subject: str, message: str) -> None:
+        # What a traceback would say is not here: tasks of ours tell of themselves.
+        self.session.failures.append(Failure(subject=subject, error=InternalError(message)))
 
     def get_status(self, task: Any) -> None: ...  # noqa: ANN401, D102 - doit's interface; nothing to show
     def execute_task(self, task: Any) -> None: ...  # noqa: ANN401, D102 - as above
@@ -90,8 +90,6 @@ class Reporter:
     def finish(self) -> None:
         """Print failures, what is remembered of flags, and the figures."""
         self.screen.close()
-        for error in self.errors:
-            self.screen.line(error)
         if self.session.own_report:
             return
         for failure in self.session.failures:
@@ -133,7 +131,6 @@ class Reporter:
     def _summary(self) -> str:
         session = self.session
         failed = {failure.subject.rpartition(":")[2] for failure in session.failures}
-        failed |= {spec.name for spec in session.graph.images if spec.task in self.broken}
         built = [outcome.image for outcome in session.outcomes]
         unmet = {spec.name for spec in session.graph.images if spec.task in self.unmet}
         done = {*failed, *built, *unmet}
@@ -155,6 +152,25 @@ class Reporter:
             manifest=report.manifest_phrase(session.changed, name=MANIFEST),
             seconds=time.monotonic() - self.began if work else None,
         )
+
+
+class Guarded:
+    """A reporter whose own faults are failures of the run, and end nothing: doit would let go of its threads."""
+
+    def __init__(self, reporter: Reporter, failures: list[Failure]) -> None:
+        self._reporter = reporter
+        self._failures = failures
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        method = getattr(self._reporter, name)
+
+        def guarded(*arguments: Any) -> None:  # noqa: ANN401 - doit's own values
+            try:
+                method(*arguments)
+            except Exception as error:  # noqa: BLE001 - as the class says
+                self._failures.append(Failure(subject="report", error=as_error("report", error)))
+
+        return guarded
 
 
 def _engine_words(session: Session) -> str:

@@ -1,11 +1,13 @@
 """doit's own commands as this project wants them: run, list, info, help; and how a command ends, whatever happens."""
 
+import contextlib
 import functools
 import io
+import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from doit.cmd_help import Help as DoitHelp
@@ -14,10 +16,11 @@ from doit.cmd_list import List as DoitList
 from doit.cmd_run import Run as DoitRun
 from doit.cmdparse import CmdParseError
 from doit.dependency import JsonDB
-from doit.exceptions import InvalidCommand
+from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 import isol8_tasks.start  # noqa: F401 - for what importing it does, before the rest is imported
-from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.crash import as_error, in_threads, internal_error, watch_threads
+from isol8_tasks.errors import ConfigError, InternalError, Isol8Error
 from isol8_tasks.printing import clean_output
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, session
@@ -44,29 +47,77 @@ WAIT: Final = {
 
 
 def one_line(execute: Callable[..., int]) -> Callable[..., int]:
-    """Let a command end with one line and the documented exit code, whatever goes wrong."""
+    """Let a command end with one line and the documented exit code, whatever goes wrong.
+
+    Where JSON was asked for, all of standard output is one JSON document, with the line as its `error`.
+    """
 
     @functools.wraps(execute)
     def wrapped(*args: Any, **kwargs: Any) -> int:  # noqa: ANN401 - whatever doit passes
         if isinstance(sys.stdout, io.TextIOWrapper):
             # A terminal that lacks one of our signs gets a question mark instead of a run that ends there.
             sys.stdout.reconfigure(errors="replace")
+        watch_threads()
+        work = functools.partial(execute, *args, **kwargs)
+        as_json = any(isinstance(each, Mapping) and each.get("json") for each in args)
         try:
-            return execute(*args, **kwargs)
-        except Isol8Error as error:
-            sys.stderr.write(f"ERROR: {error}\n")
-            return error.exit_code
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted\n")
-            return INTERRUPTED
+            code, problem = _as_one_document(work) if as_json else _ended(work)
+            if problem:
+                sys.stderr.write(f"{problem}\n")
+            sys.stdout.flush()
         except OSError as error:
             if not isinstance(error, BrokenPipeError):
                 sys.stderr.write(f"ERROR: {error}\n")
             # Whoever read the output has gone, or has no room; the rest of it can't be written, at exit neither.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
             return 1
+        return code
 
     return wrapped
+
+
+def _ended(work: Callable[[], int]) -> tuple[int, str]:
+    """Do a command's work; return its exit code, and the line that is to be said of what went wrong."""
+    try:
+        code = work()
+    except Isol8Error as error:
+        return error.exit_code, f"ERROR: {error}"
+    except KeyboardInterrupt:
+        return INTERRUPTED, "interrupted"
+    except (OSError, CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask):
+        # The first is for the caller, and doit says the others in a line.
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug, wherever it is, ends a command with a line
+        return InternalError.exit_code, f"ERROR: {internal_error(_command(), error)}"
+    problem = "\n".join(f"ERROR: {each}" for each in in_threads)
+    in_threads.clear()
+    return (code or InternalError.exit_code, problem) if problem else (code, "")
+
+
+def _as_one_document(work: Callable[[], int]) -> tuple[int, str]:
+    """Do what `_ended` does, and print what the work printed as one JSON document, whatever became of it."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            code, problem = _ended(work)
+        except OSError as error:
+            code, problem = 1, f"ERROR: {error}"
+    text = printed.getvalue()
+    if problem or code == INTERRUPTED:
+        try:
+            document = json.loads(text)
+        except ValueError:
+            # Nothing, or what was cut off.
+            document = {}
+        said = problem.removeprefix("ERROR: ")
+        text = json.dumps({"error": said, **document}, indent=2, ensure_ascii=False) + "\n"
+    sys.stdout.write(text)
+    return code, problem
+
+
+def _command() -> str:
+    """Return the name of the command that runs, as it was typed."""
+    return next((word for word in sys.argv[1:] if not word.startswith("-")), "setup")
 
 
 class MemoryDatabase(JsonDB):  # type: ignore[misc]  # doit has no types
@@ -143,11 +194,12 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         single: bool = False,  # noqa: FBT001, FBT002 - as above
     ) -> int:
         # Here, as no other command shows a run.
-        from isol8_tasks.reporter import Reporter, open_screen  # noqa: PLC0415
+        from isol8_tasks.reporter import Guarded, Reporter, open_screen  # noqa: PLC0415
 
         current = session()
         screen = open_screen(current, quiet=self.quiet, lasting=not current.own_report)
         reporter = Reporter(current, screen)
+        guarded = Guarded(reporter, current.failures)
         current.listener = screen
         interrupted = False
         result = 0
@@ -157,7 +209,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
                 verbosity=verbosity,
                 always=always,
                 continue_=continue_,
-                reporter=reporter,
+                reporter=guarded,
                 num_process=self.workers,
                 par_type="thread",
                 single=single,
@@ -173,7 +225,9 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
             reporter.finish()
         if not current.own_report:
             current.close()
-        return INTERRUPTED if interrupted else _exit_code(result, reporter.errors)
+        if screen.lost is not None:
+            raise screen.lost
+        return INTERRUPTED if interrupted else _exit_code(result)
 
 
 def _resolve_in_the_end(current: Session) -> None:
@@ -182,13 +236,13 @@ def _resolve_in_the_end(current: Session) -> None:
         return
     try:
         current.resolve()
-    except Isol8Error as error:
-        current.failures.append(Failure(subject="resolve", error=error))
+    except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
+        current.failures.append(Failure(subject="resolve", error=as_error("resolve", error)))
 
 
-def _exit_code(result: int, errors: Sequence[str]) -> int:
+def _exit_code(result: int) -> int:
     codes = {failure.error.exit_code for failure in session().failures}
-    if errors or (result and not codes):
+    if result and not codes:
         return 1
     # Something failed outweighs something that could not be found out.
     return min(codes, default=0)

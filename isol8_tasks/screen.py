@@ -37,6 +37,8 @@ class Screen:
     width: int
     repository: str
     quiet: bool = False
+    lost: OSError | None = field(default=None, init=False)
+    """Why nothing can be shown any more, as nobody reads it: work goes on, and the command ends with it."""
     _running: dict[str, _Running] = field(factory=dict, init=False)
     _drawn: int = field(default=0, init=False)
     _last: float = field(default=0.0, init=False)
@@ -48,9 +50,9 @@ class Screen:
         """Print a line that stays."""
         with self._mutex:
             self._erase()
-            self.stream.write(text + "\n")
+            self._write(text + "\n")
             self._draw()
-            self.stream.flush()
+            self._write("", flush=True)
 
     def building(self, image: str) -> None:
         """Begin the live line of an image."""
@@ -111,7 +113,7 @@ class Screen:
         with self._mutex:
             self._erase()
             self._running.clear()
-            self.stream.flush()
+            self._write("", flush=True)
 
     def _end_step(self, image: str, running: _Running) -> None:
         step, seconds = running.step, time.monotonic() - running.step_began
@@ -129,6 +131,15 @@ class Screen:
     def _tag(self, image: str) -> str:
         return f"{self.repository}:{image}".ljust(self.width)
 
+    def _write(self, text: str, *, flush: bool = False, to: TextIO | None = None) -> None:
+        if self.lost is None:
+            try:
+                (to or self.stream).write(text)
+                if flush:
+                    self.stream.flush()
+            except OSError as error:
+                self.lost = error
+
     def _tick(self) -> None:
         while not self._over.wait(_REDRAW):
             with self._mutex:
@@ -138,11 +149,11 @@ class Screen:
         if self.live and time.monotonic() - self._last >= _REDRAW / 2:
             self._erase()
             self._draw()
-            self.stream.flush()
+            self._write("", flush=True)
 
     def _erase(self) -> None:
         if self._drawn:
-            exactly(self.stream).write(f"\x1b[{self._drawn}F\x1b[J")
+            self._write(f"\x1b[{self._drawn}F\x1b[J", to=exactly(self.stream))
             self._drawn = 0
 
     def _draw(self) -> None:
@@ -153,7 +164,7 @@ class Screen:
         shown = list(self._running.items())[: shutil.get_terminal_size().lines - 1]
         for image, running in shown:
             step = _step(running.step) if running.step else "…"
-            self.stream.write(self._fitted(image, step, now - running.began) + "\n")
+            self._write(self._fitted(image, step, now - running.began) + "\n")
         self._drawn = len(shown)
         self._last = now
 

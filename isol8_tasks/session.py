@@ -13,6 +13,7 @@ from attrs import define, field
 from isol8_tasks import manifest
 from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check, Checker
+from isol8_tasks.crash import as_error
 from isol8_tasks.engine import BuildEvent, ImageEngine
 from isol8_tasks.engine_lock import engine_lock
 from isol8_tasks.errors import (
@@ -107,7 +108,7 @@ class Session(View):
             self.lock()
             decision = self.decisions[name]
             if decision.state == "unknown":
-                raise UndecidedError(decision.problem)
+                raise UndecidedError(decision.problem)  # noqa: TRY301 - it is told as whatever else goes wrong
             if not decision.pending:
                 return
             with self._slot(spec):
@@ -117,11 +118,12 @@ class Session(View):
                 except ReplacedError:
                     if not self._is_settled(name):
                         raise
-        except Isol8Error as error:
+        except Exception as caught:
+            error = as_error(spec.task, caught)
             if self.listener:
                 self.listener.failed(name)
             self.failures.append(self._failure(spec, error, log))
-            raise
+            raise error from caught
 
     def remove(self, name: str) -> bool:
         """Take an image away, with all the tags that we gave it; tell whether there was one."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from doit import task_params
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
+from isol8_tasks.crash import as_error
 from isol8_tasks.errors import ConfigError, Isol8Error
 from isol8_tasks.packages import parse_spec, split_flag
 from isol8_tasks.plan.graph import task_of
@@ -169,7 +170,7 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
         yield {
             "name": spec.task.partition(":")[2],
             "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
-            "actions": [_action(spec.task, _maker(spec))],
+            "actions": [_action(spec.task, _maker(spec), f"{session().repository}:{spec.name}")],
             "task_dep": ["ping", *([task_of(spec.parent)] if spec.parent else [])],
             "uptodate": [_Freshness(spec.name)],
             "params": [FORCE],
@@ -197,9 +198,15 @@ class _Freshness:
 
     def __call__(self, task: Any, values: Any) -> bool:  # noqa: ANN401, ARG002 - doit's own values, by name
         """Tell whether nothing is to be done."""
-        if (task.options or {}).get("force"):
-            session().force(self.name)
-        return session().is_current(self.name)
+        try:
+            if (task.options or {}).get("force"):
+                session().force(self.name)
+            return session().is_current(self.name)
+        except Exception as error:  # noqa: BLE001 - one that gets out of here ends the whole run, other images' work too
+            session().failures.append(
+                Failure(subject=f"{session().repository}:{self.name}", error=as_error(task.name, error))
+            )
+            return False
 
     def __repr__(self) -> str:
         try:
@@ -209,17 +216,20 @@ class _Freshness:
         return "; ".join(reasons_in_words(decision, session().config)) or decision.state
 
 
-def _action(subject: str, work: Callable[[], object]) -> tuple[Callable[[], TaskFailed | None], list[object]]:
-    """Return a doit action that reports an error of ours in a line instead of a traceback."""
+def _action(
+    task: str, work: Callable[[], object], subject: str = ""
+) -> tuple[Callable[[], TaskFailed | None], list[object]]:
+    """Return a doit action that reports whatever goes wrong in a line; it is a failure of the task, or its image."""
 
     def act() -> TaskFailed | None:
         try:
             work()
-        except Isol8Error as error:
+        except Exception as error:  # noqa: BLE001 - doit would take a bug for a task without an image
             failures = session().failures
-            if not any(failure.error is error for failure in failures):
-                failures.append(Failure(subject=subject, error=error))
-            return TaskFailed(str(error), report=False)
+            problem = as_error(task, error)
+            if not any(failure.error is problem for failure in failures):
+                failures.append(Failure(subject=subject or task, error=problem))
+            return TaskFailed(str(problem), report=False)
         return None
 
     return act, []

@@ -15,6 +15,7 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
+    ReplacedError,
     NotInRegistryError,
     RegistryError,
     SourceUnavailableError,
@@ -174,7 +175,9 @@ class FakeEngine:
             if target in self.fail:
                 raise EngineError(f"the engine did not tag {source} as {target}: it was told to fail")
             if image is None:
-                raise EngineError(f"the engine did not tag {source} as {target}: no such image")
+                raise ReplacedError(
+                    f"{target} was not moved, as {source} was removed by another run; run again"
+                )
             self._tags[target] = image.id
 
     def untag(self, reference: str) -> None:

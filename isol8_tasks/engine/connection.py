@@ -208,7 +208,8 @@ class Connection:
                     raise SilenceError(
                         f"{what} was broken off: nothing was heard of it for {silence} s"
                     ) from error
-                raise EngineError(
+                kind = EngineError if self._answers() else EngineUnreachableError
+                raise kind(
                     f"{what} was broken off: the connection to the engine was lost\n"
                     "Look whether the engine still runs, and run again: what was there before is untouched."
                 ) from error
@@ -237,6 +238,13 @@ class Connection:
             client, self._open, self._hello = self._open, None, None
         if client is not None:
             client.close()
+
+    def _answers(self) -> bool:
+        try:
+            self.greet()
+        except EngineUnreachableError:
+            return False
+        return True
 
     def _url(self, path: str) -> str:
         return f"{self._client().base_url}/v{self.hello().api}{path}"

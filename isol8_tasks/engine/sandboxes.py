@@ -7,6 +7,7 @@ import math
 import re
 import tarfile
 import threading
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -14,14 +15,19 @@ from attrs import evolve, frozen
 
 from isol8_tasks.engine.connection import Connection, RefusedError
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
+from isol8_tasks.engine.owner import is_alive, this_process
 from isol8_tasks.errors import EngineError
 
 LABEL: Final = "org.isol8.tasks.check"
 """On every container made here, with the image's reference, so that one that is left over can be told and removed."""
+OWNER: Final = "org.isol8.tasks.check.by"
+"""Beside it: the process that made it."""
 
 
 def run(connection: Connection, request: RunRequest) -> Finished:
     """Do what SandboxEngine.run promises."""
+    if request.online:
+        return _executed(connection, request)
     with _created(connection, request) as container, contextlib.ExitStack() as stack:
         listed = {
             folder: found
@@ -36,10 +42,7 @@ def run(connection: Connection, request: RunRequest) -> Finished:
         end = connection.read(f"/containers/{container}/wait", what, {"condition": "removed"})
         stack.enter_context(contextlib.closing(end))
         next(chunks), next(end)
-        try:
-            connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
-        except RefusedError as error:
-            raise NotStartedError(str(error), error.reason) from error
+        _start(connection, container, request)
         return evolve(_followed(connection, container, request.seconds, _Streams(chunks, end)), modes=listed)
 
 
@@ -52,15 +55,13 @@ def modes(connection: Connection, image: str, folder: str) -> tuple[tuple[str, i
 
 def sweep(connection: Connection) -> None:
     """Do what SandboxEngine.sweep promises."""
-    # Those of a run at this moment are younger; those that run end by themselves.
-    filters = {"label": [LABEL], "until": [_LEFT_OVER]}
-    try:
-        connection.call(
-            "POST", "/containers/prune", "remove leftovers of checks", {"filters": json.dumps(filters)}
-        )
-    except RefusedError as error:
-        if error.status != _CONFLICT:
-            raise
+    params = {"all": "1", "filters": json.dumps({"label": [LABEL]})}
+    for each in connection.list("/containers/json", "list its containers", params):
+        alive = is_alive((each.get("Labels") or {}).get(OWNER, ""))
+        # Of a run on another machine nobody knows: its containers start within seconds, and end by themselves.
+        old = time.time() - each["Created"] > _LEFT_OVER and each["State"] != "running"
+        if alive is False or (alive is None and old):
+            _remove(connection, each["Id"])
 
 
 def frames(chunks: Iterable[bytes]) -> Iterator[tuple[Literal["stdout", "stderr"], bytes]]:
@@ -127,12 +128,16 @@ def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[
         try:
             next(chunks)
         except RefusedError as error:
-            if error.status == _NOT_FOUND:
+            # The same status tells of a folder that is not there, and of a container that somebody removed.
+            if error.status == _NOT_FOUND and "no such container" not in error.reason.lower():
                 return None
             raise
-        with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
-            parent = folder.rpartition("/")[0]
-            return tuple((f"{parent}/{member.name}", _mode(member)) for member in archive)
+        try:
+            with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
+                parent = folder.rpartition("/")[0]
+                return tuple((f"{parent}/{member.name}", _mode(member)) for member in archive)
+        except tarfile.TarError as error:
+            raise EngineError(f"the engine's list of {folder} can't be read: {error}") from error
 
 
 @contextlib.contextmanager
@@ -150,17 +155,82 @@ def _created(connection: Connection, request: RunRequest) -> Iterator[str]:
     try:
         yield container
     finally:
-        try:
-            params = {"force": "1", "v": "1"}
-            connection.call("DELETE", f"/containers/{container}", f"remove {container}", params)
-        except RefusedError as error:
-            # It removes itself when it ends: gone already, or on its way.
-            if error.status not in {_NOT_FOUND, _CONFLICT}:
-                raise
+        _remove(connection, container)
+
+
+def _remove(connection: Connection, container: str) -> None:
+    try:
+        params = {"force": "1", "v": "1"}
+        connection.call("DELETE", f"/containers/{container}", f"remove {container}", params)
+    except RefusedError as error:
+        # It removes itself when it ends: gone already, or on its way.
+        if error.status not in {_NOT_FOUND, _CONFLICT}:
+            raise
+
+
+def _start(connection: Connection, container: str, request: RunRequest) -> None:
+    try:
+        connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
+    except RefusedError as error:
+        raise NotStartedError(str(error), error.reason) from error
+
+
+def _executed(connection: Connection, request: RunRequest) -> Finished:
+    """Run a command in a container that waits for it.
+
+    Its variables may hold the passwords of package indexes: an engine shows those of a container to whoever asks, as
+    long as there is the container, and those of a command that is executed in it to nobody.
+    """
+    what = f"the check of {request.image}"
+    described = {
+        "Cmd": list(request.command),
+        "User": request.user,
+        # What goes to the network goes the way that builds go.
+        "Env": _pairs({**connection.proxies(), **request.environment}),
+        "AttachStdout": True,
+        "AttachStderr": True,
+    }
+    waiting = evolve(
+        request, command=("sleep", str(math.ceil(request.seconds) + _GRACE_SECONDS)), environment={}
+    )
+    with _created(connection, waiting) as container:
+        _start(connection, container, request)
+        path = f"/containers/{container}/exec"
+        execution = f"/exec/{connection.call('POST', path, f'run {request.image}', body=described)['Id']}"
+        body, headers = b'{"Detach": false, "Tty": false}', {"Content-Type": "application/json"}
+        output = connection.read(f"{execution}/start", what, {}, body=body, headers=headers)
+        with contextlib.closing(output):
+            next(output)
+            kept, over = _printed(connection, container, request.seconds, output)
+        return Finished(exit=None if over else _exit(connection, execution), **kept)
+
+
+def _exit(connection: Connection, execution: str) -> int:
+    """Return the exit code of a command that printed its last; the engine may need a moment more to know it."""
+    for _ in range(_LOOKS):
+        found = connection.call("GET", f"{execution}/json", "tell how a command ended")
+        if not found["Running"] and found["ExitCode"] is not None:
+            return int(found["ExitCode"])
+        time.sleep(_LOOK_SECONDS)
+    raise EngineError("the engine did not tell how a command ended")
 
 
 def _followed(connection: Connection, container: str, seconds: float, streams: _Streams) -> Finished:
-    """Read what a container prints until it ends, and end it when its time is over."""
+    """Read what a container prints until it ends, and how that was."""
+    kept, over = _printed(connection, container, seconds, streams.output)
+    try:
+        answer = json.loads(b"".join(streams.end))
+        if answer.get("Error"):
+            raise EngineError(f"the engine did not tell how {container} ended: {answer['Error']}")
+        return Finished(exit=None if over else int(answer["StatusCode"]), **kept)
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"the engine did not tell how {container} ended") from error
+
+
+def _printed(
+    connection: Connection, container: str, seconds: float, output: Iterable[bytes]
+) -> tuple[dict[str, Any], bool]:
+    """Return what is printed until the end, which comes when the time is over, and whether that was so."""
     over = threading.Event()
 
     def end() -> None:
@@ -174,34 +244,24 @@ def _followed(connection: Connection, container: str, seconds: float, streams: _
     timer.start()
     kept = {"stdout": bytearray(), "stderr": bytearray(), "output": bytearray()}
     try:
-        for stream, data in frames(streams.output):
+        for stream, data in frames(output):
             for each in (stream, "output"):
                 kept[each] += data[: _LONGEST - len(kept[each])]
-        answer = json.loads(b"".join(streams.end))
-    except ValueError as error:
-        raise EngineError(f"the engine did not tell how {container} ended") from error
     finally:
         timer.cancel()
-    return Finished(
-        exit=None if over.is_set() else int(answer["StatusCode"]),
-        stdout=bytes(kept["stdout"]),
-        stderr=bytes(kept["stderr"]),
-        output=bytes(kept["output"]),
-    )
+    return {name: bytes(each) for name, each in kept.items()}, over.is_set()
 
 
 def _description(request: RunRequest, connection: Connection) -> Mapping[str, Any]:
     """Say to the engine what isol8's clients say (verify/clients.py), but for the limit of one processor."""
     # It ends by itself, should nobody be there any more to end it.
     limit = ("timeout", "-s", "KILL", str(math.ceil(request.seconds) + _GRACE_SECONDS))
-    # What goes to the network goes the way that builds go.
-    environment = {**(connection.proxies() if request.online else {}), **request.environment}
     described: dict[str, Any] = {
         "Image": request.image,
         "Cmd": [*limit, *request.command],
         "User": request.user,
-        "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
-        "Labels": {LABEL: request.image},
+        "Env": _pairs(request.environment),
+        "Labels": {LABEL: request.image, OWNER: this_process()},
         "WorkingDir": "/sandbox",
         "NetworkDisabled": not request.online,
         "AttachStdout": True,
@@ -211,6 +271,10 @@ def _description(request: RunRequest, connection: Connection) -> Mapping[str, An
     if request.entrypoint is not None:
         described["Entrypoint"] = list(request.entrypoint)
     return described
+
+
+def _pairs(environment: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in sorted(environment.items())]
 
 
 def _mode(member: tarfile.TarInfo) -> int:
@@ -243,7 +307,9 @@ _OWNER: Final = re.compile(r",uid=\d+,gid=\d+")
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _GRACE_SECONDS: Final = 5
-_LEFT_OVER: Final = "20s"
+_LEFT_OVER: Final = 20
+_LOOKS: Final = 100
+_LOOK_SECONDS: Final = 0.05
 _LONGEST: Final = 16 * 1024 * 1024
 _HEADER: Final = 8
 _STDERR: Final = 2

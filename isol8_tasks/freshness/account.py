@@ -190,13 +190,19 @@ def _facts(change: Change) -> Iterator[str]:
     if change.like_parent:
         yield "changed as its base did"
     elif not change.packages and change.built is not None and change.release is None:
-        yield "the same packages"
+        yield _nothing_else(change)
     yield _size(change)
     yield f"{change.seconds:.1f} s"
 
 
+def _nothing_else(change: Change) -> str:
+    return "the same packages" if change.compared else "what changed in it is undetermined"
+
+
 def _size(change: Change) -> str:
     old, new = change.size
+    if new is None:
+        return "size undetermined"
     if not old or old == new:
         return units.size(new)
     shown = units.size(old), units.size(new)
@@ -217,7 +223,7 @@ def _row(account: Account, change: Change) -> str:
     cells = (
         f"`{account.repository}:{change.image}`",
         _plain("; ".join(change.why)),
-        "<br>".join(facts) or ("new" if change.built is None else "the same packages"),
+        "<br>".join(facts) or ("new" if change.built is None else _nothing_else(change)),
         _size(change),
         f"{change.seconds:.1f}",
     )

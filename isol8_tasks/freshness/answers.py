@@ -94,7 +94,11 @@ def read_apk(finished: Finished, mark: str, image: str) -> ApkAnswer:
             raise SourceUnavailableError(f"apk: {_last_line(sections[head])}")
     built = _build_times(sections["index"])
     changes = []
-    for verb, name, inner in re.findall(_APK_STEP, sections["upgraded 0"], re.MULTILINE):
+    steps = re.findall(_APK_STEP, sections["upgraded 0"], re.MULTILINE)
+    if len(steps) != len(re.findall(r"^\( *[0-9]+/", sections["upgraded 0"], re.MULTILINE)):
+        # One that is passed over would be an update that nobody hears of.
+        raise SourceUnavailableError(f"{image}: what apk would do can't be read")
+    for verb, name, inner in steps:
         old, arrow, new = inner.partition(" -> ")
         if verb == "Installing":
             old, new = "", inner

@@ -11,6 +11,7 @@ from typing import Final
 from attrs import Factory, frozen
 
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
+from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk
 from isol8_tasks.inventory import Package, apk_packages
 from isol8_tasks.packages import parse_spec
@@ -75,6 +76,8 @@ def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> froze
             finished = engine.run(request)
         except NoSuchImageError:
             continue
+        if finished.exit is None:
+            raise SourceUnavailableError(f"{reference}: what is in it could not be read in {_SECONDS} s")
         found.update(apk_packages(finished.stdout.decode("utf-8", "replace")))
     return frozenset(found)
 

@@ -23,8 +23,10 @@ class Change:
     """By ecosystem and name; none that the image which it stands on got as well."""
     like_parent: bool = False
     """What changed in it is what changed in the image that it stands on, and nothing else."""
-    size: tuple[int, int] = (0, 0)
-    """Bytes before and after; 0 before for one that was not there."""
+    size: tuple[int, int | None] = (0, 0)
+    """Bytes before and after; 0 before for one that was not there, None after where the engine could not be asked."""
+    compared: bool = True
+    """What is in it now is known, and what was before."""
     seconds: float = 0
     built: dt.datetime | None = None
     """When the build before it was made; None for one that was not there."""
@@ -57,7 +59,9 @@ def changes(before: Observed, after: Observed, built: tuple[Built, ...]) -> tupl
                 release=release if each.parent not in updates or release != releases[each.parent] else None,
                 packages=own,
                 like_parent=bool(theirs) and not own,
-                size=(old.size if old else 0, new.size if new else 0),
+                # No image is empty: one that was just built has no size before the engine is asked again.
+                size=(old.size if old else 0, (new.size if new else 0) or None),
+                compared=None not in (before.inventory(each.image), after.inventory(each.image)),
                 seconds=each.seconds,
                 built=old.built if old else None,
             )

@@ -44,6 +44,7 @@ def judge(  # noqa: PLR0913 - all that was asked and answered
     seconds: float,
     kind: Conditions,
     whole: bool,
+    filtered: bool = False,
 ) -> Iterator[tuple[AnyFinding, Releases]]:
     """Tell what is wrong with the runtime and with the packages that were asked for, and in which releases."""
     printed = finished.stderr.decode("utf-8", "replace")
@@ -52,6 +53,10 @@ def judge(  # noqa: PLR0913 - all that was asked and answered
         return
     if look.status is None:
         yield LookBroken(exit=finished.exit, output=printed), kind.releases
+        return
+    if (whole and not look.searched) or (filtered and kind.filter and not look.filter):
+        # A part of the look that said nothing found nothing, and that is no good sign.
+        yield LookBroken(exit=look.status, output=printed), kind.releases
         return
     if whole and look.first != "tini":
         yield OtherFirstProcess(name=look.first), kind.releases
@@ -93,7 +98,7 @@ def _filter(started: Filter, states: str, text: str) -> Iterator[FilterBroken]:
         yield FilterBroken(
             command=started.command, fault="does not refuse a private address with 403", output=answer
         )
-    if left != "0" and status in _UNUSABLE:
+    if left != "0" and (status in _UNUSABLE or not status.isdigit()):
         yield FilterBroken(command=started.rules[0].partition(" ")[0], fault="does not run", output=said)
 
 

@@ -35,6 +35,8 @@ class Look:
     """The database of apk, as it is."""
     modes: tuple[tuple[str, int], ...] = ()
     """Path and st_mode of what is setuid, setgid or writable by everybody, and nothing else."""
+    searched: bool = False
+    """Files were searched for these: without that nothing found means nothing."""
     closed: tuple[str, ...] = ()
     """Folders that the user of the sandbox may not look into."""
     runtime: str = ""
@@ -132,6 +134,7 @@ def read(answer: str, mark: str) -> Look:
         release=sections.get("release", ""),
         apk=sections.get("apk", ""),
         modes=tuple((found[2], int(found[1], 16)) for line in lines if (found := re.match(_MODE, line))),
+        searched=any(line == "seen /etc" or line.endswith(" /etc") for line in lines),
         closed=tuple(line.removeprefix("closed ") for line in lines if line.startswith("closed ")),
         runtime=sections.get("runtime", ""),
         cached=sections.get("cached", ""),

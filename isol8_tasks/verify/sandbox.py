@@ -149,7 +149,14 @@ class Verifier:
             return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
         look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
         found = judge(
-            subject.runtime, subject.packages, look, finished, seconds=request.seconds, kind=kind, whole=whole
+            subject.runtime,
+            subject.packages,
+            look,
+            finished,
+            seconds=request.seconds,
+            kind=kind,
+            whole=whole,
+            filtered=subject.filtered,
         )
         loose = frozenset(self._loose(subject.image, look, finished)) if whole else frozenset()
         return _Seen(found=tuple(found), look=look, loose=loose)

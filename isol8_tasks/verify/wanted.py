@@ -110,6 +110,10 @@ def _judge_node(specs: tuple[str, ...], _: Look, answer: Mapping[str, Any]) -> I
             continue
         if item.get("satisfies") is False:
             yield WrongVersion(package=spec, version=item["version"])
+        elif "satisfies" in item and item["satisfies"] is None:
+            yield PackageUnusable(
+                package=spec, use="its version", output="nothing in the image can compare versions"
+            )
         yield from _judge_loading(spec, parse_spec("npm", spec).name + item["entry"][1:], item)
 
 
@@ -178,6 +182,8 @@ def _judge_apk(specs: tuple[str, ...], look: Look, _: Mapping[str, Any]) -> Iter
             yield WrongVersion(package=spec, version=versions.get(name, "another"))
         elif state == "command":
             yield PackageUnusable(package=spec, use=f"its command {file}", output="")
+        elif state != "ok":
+            yield PackageUnusable(package=spec, use="apk info", output=text)
 
 
 ITEMS_IN_ANSWER: Final = frozenset({"python", "node", "bun"})

@@ -674,6 +674,64 @@ class TestContainers:
         _wait_for(lambda: leftovers(image) == [])
         engine.sweep()
 
+    @pytest.mark.parametrize("moment", ["created", "running"])
+    def test_a_killed_resolver(
+        self,
+        bases: Mapping[str, str],
+        leftovers: Callable[[str], list[str]],
+        engine: DockerEngine,
+        docker_api: docker.APIClient,
+        moment: str,
+    ) -> None:
+        """What it leaves shows no password of an index to anybody, and the next run removes it at once."""
+        image = bases["bash"]
+        program = (
+            (
+                "import os, signal\nfrom pathlib import Path\n"
+                "from isol8_tasks.engine import sandboxes\n"
+                "from isol8_tasks.engine.containers import RunRequest\n"
+                "from isol8_tasks.engine.daemon import DockerEngine\n"
+                "from isol8_tasks.engine.endpoint import find\n"
+                f"if {moment!r} == 'created': sandboxes._start = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+                "engine = DockerEngine(find(Path.cwd(), os.environ), environ=os.environ)\n"
+                "engine.run(RunRequest(image={image!r}, command=('sh', '-c', 'echo $URL; sleep 600'), user='root',\n"
+                "    environment={{'URL': 'https://me:canary@index.test'}}, seconds=100, online=True))\n"
+            )
+            .replace("{image!r}", repr(image))
+            .replace("{{", "{")
+            .replace("}}", "}")
+        )
+        client = subprocess.Popen(
+            [sys.executable, "-c", program], cwd=CHECKOUT, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        )
+        _wait_for(lambda: moment in leftovers(image))
+        (made,) = docker_api.containers(all=True, filters={"label": f"{LABEL}={image}"})
+        if moment == "running":
+            _wait_for(lambda: "sleep 600" in str(docker_api.top(made["Id"])))
+            engine.sweep()
+            assert leftovers(image) == ["running"], "its run is alive"
+        assert "canary" not in json.dumps(docker_api.inspect_container(made["Id"]))
+        client.kill()
+        client.wait()
+        engine.sweep()
+        assert leftovers(image) == []
+
+    def test_variables_of_a_resolver(self, bases: Mapping[str, str], engine: DockerEngine) -> None:
+        """It gets its variables besides the image's own, ends as its command does, and is ended in time."""
+        request = RunRequest(
+            image=bases["bash"],
+            command=("sh", "-c", 'echo "$A"; echo "$PATH" >&2; exit 7'),
+            user="root",
+            environment={"A": "https://me:pw@x/ 'b'"},
+            seconds=30,
+            online=True,
+        )
+        done = engine.run(request)
+        assert (done.exit, done.stdout) == (7, b"https://me:pw@x/ 'b'\n")
+        assert b"/usr/bin" in done.stderr
+        late = engine.run(evolve(request, command=("sh", "-c", "echo 1; sleep 60"), seconds=1))
+        assert (late.exit, late.stdout) == (None, b"1\n")
+
     def test_sweep(
         self,
         engine: DockerEngine,
@@ -687,8 +745,8 @@ class TestContainers:
         try:
             engine.sweep()
             assert len(docker_api.containers(all=True, filters={"id": made[0]})) == 1, "it is too young"
-            monkeypatch.setattr("isol8_tasks.engine.sandboxes._LEFT_OVER", "0s")
-            time.sleep(1.1)  # the engine compares whole seconds
+            monkeypatch.setattr("isol8_tasks.engine.sandboxes._LEFT_OVER", 0)
+            time.sleep(1.1)  # the engine tells whole seconds
             engine.sweep()
             assert [len(docker_api.containers(all=True, filters={"id": each})) for each in made] == [0, 1]
         finally:

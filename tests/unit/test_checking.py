@@ -25,6 +25,7 @@ P:musl
 V:1
 
 {mark} modes
+seen /etc
 
 {mark} runtime
 42 5.2

@@ -5,7 +5,8 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,17 @@ ANOTHER = 65534
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="planting links as another user needs root")
 
 
+@pytest.fixture(name="tmp_path")
+def make_folder_that_others_reach() -> Iterator[Path]:
+    """Give a folder of the test's own; those of pytest are in one that only their owner may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.fixture(name="shared")
 def make_shared(tmp_path: Path) -> Path:
     """Give a folder that everybody may write to, as /tmp is, in which fs.protected_symlinks plays no part."""
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
     folder = tmp_path / "shared"
     folder.mkdir()
     # Not sticky, since the kernel may protect links in such folders by itself, and the test could not fail.

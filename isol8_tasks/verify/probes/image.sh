@@ -17,11 +17,12 @@ if [ "$whole" ]; then
     cat /proc/1/comm
     section release
     cat /etc/alpine-release
-    # Folders that not everybody may look into are named only. BusyBox's find forgets `-exec … +` inside of brackets.
+    # Folders that not everybody may look into are named only. /etc says that the search came there. BusyBox's find forgets `-exec … +` inside of brackets.
     section modes
     find / -xdev -type d ! -perm -0005 -prune -exec stat -c 'closed %n' {} + \
         -o -type f -perm /6000 -exec stat -c '%f %n' {} + \
-        -o ! -type l ! -type c ! -type b -perm -0002 ! \( -type d -perm -1000 \) -exec stat -c '%f %n' {} + 2>/dev/null
+        -o ! -type l ! -type c ! -type b -perm -0002 ! \( -type d -perm -1000 \) -exec stat -c '%f %n' {} + \
+        -o -path /etc -exec stat -c 'seen %n' {} + 2>/dev/null
 fi
 section apk
 [ -z "$whole" ] && [ "$runtime" != bash ] || cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null

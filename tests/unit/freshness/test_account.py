@@ -202,3 +202,15 @@ def test_markdown_takes_nothing_of_others_for_markup() -> None:
     assert f"- **failed** `isol8:bash`: {shown}\n\n  ````\n  ```\n  <script>\n  ````\n" in found
     row = shown.replace("|", "\\|")
     assert f"| {row} | numpy 2.3.1 → {row} |" in found
+
+
+def test_what_an_engine_that_went_away_can_not_tell_is_no_number() -> None:
+    """Nor is it said that nothing changed."""
+    lost = Change(image="python", size=(237_000_000, None), seconds=1, built=AT, compared=False)
+    account = evolve(FULL, changed=(lost,))
+    for form in (text, markdown):
+        assert "size undetermined" in form(account)
+        assert "0 B" not in form(account)
+        assert "the same packages" not in form(account)
+        assert "what changed in it is undetermined" in form(account)
+    assert json.loads(as_data(account))["changed"][0]["size"] == [237_000_000, None]

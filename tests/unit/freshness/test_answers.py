@@ -131,6 +131,12 @@ class TestApk:
             ApkChange(name="jq", old="1.8-r0", new="1.7-r0"),
         )
 
+    def test_a_step_that_can_not_be_read(self) -> None:
+        """It is an answer that could not be had, and not one step less."""
+        text = APK.replace("{index}", DATA).replace("Upgrading musl (1", "Upgrading musl [1")
+        with pytest.raises(SourceUnavailableError, match="what apk would do can't be read"):
+            read_apk(finished(text), "m", "isol8:bash")
+
     def test_nothing_to_do(self) -> None:
         """There is no index then."""
         text = "\nm update\n\nm updated 0\n\nm upgrade\n\nm upgraded 0\nOK: 16 MiB\n\nm index\n\nm end\n"

@@ -29,12 +29,14 @@ APK = "P:musl\nV:1.2.5-r9\n"
 
 def _look(runtime: str = "42 5.2", **fields: object) -> Look:
     given = {"first": "tini", "forwarded": True, "status": 0, "apk": APK, "starts": STARTED, **fields}
-    return Look(runtime=runtime, **given)  # type: ignore[arg-type]  # fields of several types
+    return Look(runtime=runtime, **{"searched": True, **given})  # type: ignore[arg-type]  # fields of several types
 
 
-def _judge(look: Look, *packages: str, runtime: str = "bash", finished: Finished = ENDED) -> list[Finding]:
+def _judge(
+    look: Look, *packages: str, runtime: str = "bash", finished: Finished = ENDED, filtered: bool = False
+) -> list[Finding]:
     kind = conditions(runtime)[0]
-    found = judge(runtime, packages, look, finished, seconds=60, kind=kind, whole=True)
+    found = judge(runtime, packages, look, finished, seconds=60, kind=kind, whole=True, filtered=filtered)
     return [finding for finding, _ in found]
 
 
@@ -72,6 +74,12 @@ class TestJudge:
     def test_a_look_that_breaks_off(self) -> None:
         """An image without a shell, say."""
         assert _judge(Look(), finished=ENDED) == [LookBroken(exit=0, output="boom\n")]
+
+    def test_a_part_that_said_nothing(self) -> None:
+        """Files that were not searched for, and a filter that was not tried, are no good sign."""
+        broken = [LookBroken(exit=0, output="boom\n")]
+        assert _judge(_look(searched=False)) == broken
+        assert _judge(_look(), filtered=True) == broken
 
     def test_packages(self) -> None:
         """They are judged as their ecosystem does it."""

@@ -19,6 +19,7 @@ V:2
 
 m4rk modes
 89ed /usr/bin/su
+seen /etc
 closed /root
 41ff /a b
 c
@@ -46,6 +47,7 @@ class TestRead:
             release="3.21.0",
             apk="P:musl\nV:1\n\nP:curl\nV:2",
             modes=(("/usr/bin/su", 0o104755), ("/a b", 0o040777)),
+            searched=True,
             closed=("/root",),
             runtime='{"answer": 42}',
             items=(("0", ""), ("1", "error: not there")),

@@ -37,6 +37,7 @@ P:musl
 V:1
 
 {mark} modes
+seen /etc
 {modes}
 
 {mark} runtime

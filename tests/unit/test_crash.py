@@ -1,0 +1,69 @@
+"""What is said of a bug, and what is kept of it."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from isol8_tasks.crash import as_error, in_threads, internal_error, watch_threads
+from isol8_tasks.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _broken() -> None:
+    raise ValueError("a\x1b[31m\nhttps://me:canary@x/")
+
+
+def test_one_line_and_a_file_for_its_owner() -> None:
+    """No escape sequence, no second line, and no password: neither on the screen nor in the file."""
+    with pytest.raises(ValueError, match="canary") as caught:
+        _broken()
+    said = str(internal_error("base:bun", caught.value))
+    (file,) = Path(".isol8/crashes").iterdir()
+    assert said == (
+        "internal error in base:bun: ValueError: a [31m https://***@x/ "
+        f"(this is a bug; please report it with the file {file})"
+    )
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "test_crash.py" in file.read_text()
+    assert "canary" not in file.read_text()
+
+
+def test_twenty_tracebacks_are_kept() -> None:
+    """A job that crashes every night fills no disk."""
+    for _ in range(23):
+        internal_error("x", ValueError())
+    assert len(list(Path(".isol8/crashes").iterdir())) == 20
+
+
+def test_no_room_for_a_traceback() -> None:
+    """The line says so, and comes in any case."""
+    Path(".isol8").write_text("")
+    assert str(internal_error("x", KeyError("a"))) == (
+        "internal error in x: KeyError: 'a' "
+        "(this is a bug; please report it; the traceback can't be kept in .isol8/crashes: Not a directory)"
+    )
+
+
+def test_what_is_no_bug() -> None:
+    """An error of ours stays what it is, and a full disk is told as such."""
+    ours = ConfigError("x")
+    assert as_error("a", ours) is ours
+    assert str(as_error("a", OSError(28, "No space left on device"))) == "[Errno 28] No space left on device"
+    assert not Path(".isol8").exists()
+
+
+def test_a_thread_that_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noted, as nobody waits for it."""
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    watch_threads()
+    thread = threading.Thread(target={"b": 1}.__getitem__, args=("a",), name="timer")
+    thread.start()
+    thread.join()
+    assert [str(each).partition(" (")[0] for each in in_threads] == ["internal error in timer: KeyError: 'a'"]
+    in_threads.clear()
