@@ -3,9 +3,11 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
+from isol8_tasks.crash import internal_error
 from isol8_tasks.printing import CleanStream, clean_output, exactly, printable
 
 HOSTILE = {
@@ -56,9 +58,10 @@ def test_json_means_the_same(text: str) -> None:
 class TestStream:
     """All that a command prints goes through one place."""
 
-    def test_both_streams_are_cleaned_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_both_streams_are_cleaned_once(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Whoever prints, and however often commands call one another."""
         out, err = io.StringIO(), io.StringIO()
+        monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setattr(sys, "stderr", err)
         for _ in range(2):
@@ -67,6 +70,11 @@ class TestStream:
         sys.stderr.write("ERROR: \x1b]0;t\x07s3cret\n")
         assert out.getvalue() == "a ***\n"
         assert err.getvalue() == "ERROR: ***\n"
+        kept = Path(
+            str(internal_error("here", ValueError("s3cret"))).rpartition(" ")[2].rstrip(")")
+        ).read_text()
+        assert "ValueError: ***" in kept
+        assert "s3cret" not in kept
         exactly(sys.stdout).write("\x1b[1F")
         assert out.getvalue().endswith("\x1b[1F")
         assert not sys.stdout.isatty()
