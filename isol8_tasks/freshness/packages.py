@@ -15,7 +15,7 @@ from isol8_tasks.engine.containers import SandboxEngine
 from isol8_tasks.errors import Isol8Error, SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
 from isol8_tasks.freshness.asking import Question, ask, ask_apk, ask_release, upstream_packages
-from isol8_tasks.inventory import Ecosystem, Package
+from isol8_tasks.inventory import ECOSYSTEMS, Ecosystem, Package
 from isol8_tasks.packages import parse_spec
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
@@ -65,13 +65,36 @@ def package_news(
             return PackageNews()
         answer = ask_apk(f"{observed.repository}:{spec.name}", engine, dict(spec.args))
         return apk_custom_news(answer, holdings, settings, now)
-    question = evolve(
-        _question(spec, observed, holdings),
-        cutoff=_cutoff(settings.min_age, now),
-        cutoffs=_cutoffs(spec, settings, now),
-    )
+    question = _limited(_question(spec, observed, holdings), spec, settings, now)
     news = registry_news(ask(question, engine), holdings, question)
     return evolve(news, least_age=RUNTIMES[spec.runtime].least_age)
+
+
+def aged_resolution(
+    spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
+) -> Resolution | None:
+    """Return what a build installs of what has been out long enough, whatever the image has by now.
+
+    None where nobody can say so: of an image without packages, and of apk's, of which a repository has one version.
+
+    Raises:
+        SourceUnavailableError: a source can't be asked, or does not tell what has to be known.
+
+    """
+    if spec.parent is None or not spec.inputs.packages or RUNTIMES[spec.runtime].ecosystem == "apk":
+        return None
+    holdings = _holdings(spec, observed)
+    settings = _raised(settings, RUNTIMES[spec.runtime].least_age)
+    # What it is to have may be other packages than it has: all of them are looked at.
+    question = evolve(_limited(_question(spec, observed, holdings), spec, settings, now), own=())
+    answer = ask(question, engine)
+    registry_news(answer, holdings, question)
+    if answer.found is None:
+        raise SourceUnavailableError(
+            f"{question.image}: {' '.join(question.specs)} can only be had with what has not been out for "
+            f"[refresh] min_age yet: {answer.failure}"
+        )
+    return _resolution(answer.found, holdings.parent)
 
 
 def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEngine) -> Resolution:
@@ -82,7 +105,7 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
 
     """
     holdings = _holdings(spec, observed)
-    ecosystems = _ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
+    ecosystems = ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
     own = [package for package in holdings.own if package.ecosystem in ecosystems]
     if not spec.inputs.packages or ecosystems == ("apk",):
         return Resolution(pins=tuple(_pin(each) for each in own))
@@ -108,7 +131,7 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
         raise SourceUnavailableError(
             f"{question.image}: {' '.join(question.specs)} can't be resolved: {answer.failure}"
         )
-    ecosystems = _ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
+    ecosystems = ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
     there = _relevant(holdings.there, ecosystems)
     # Where only what is too young fits together, nothing can be let in yet.
     expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
@@ -199,7 +222,8 @@ def _base_news(
     if answer.changes:
         upstream = upstream_packages((reference for reference, _ in spec.inputs.upstream), engine)
     news = apk_base_news(answer, there, upstream, settings, now)
-    if spec.runtime != "bun" or arguments.get("BUN_VERSION"):
+    # As deps.toml or the Dockerfile itself has it.
+    if spec.runtime != "bun" or {**dict(spec.inputs.args), **arguments}.get("BUN_VERSION"):
         return news
     found = ask_release("bun", image, arguments, engine).found
     bun = {package for package in there if (package.ecosystem, package.name) == ("generic", "bun")}
@@ -238,6 +262,10 @@ def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Questi
         installed=tuple(sorted(holdings.there)),
         own=holdings.own,
     )
+
+
+def _limited(question: Question, spec: ImageSpec, settings: RefreshSettings, now: dt.datetime) -> Question:
+    return evolve(question, cutoff=_cutoff(settings.min_age, now), cutoffs=_cutoffs(spec, settings, now))
 
 
 def _raised(settings: RefreshSettings, least: dt.timedelta) -> RefreshSettings:
@@ -308,12 +336,5 @@ def _pin(package: Package) -> Pin:
     return Pin(ecosystem=package.ecosystem, name=package.name, version=package.version)
 
 
-_ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
-    "pypi": ("pypi",),
-    "npm": ("npm",),
-    "deno": ("npm", "deno"),
-    "apk": ("apk",),
-}
-"""What the packages of an ecosystem are in an inventory."""
 _ONE_VERSION: Final = frozenset({"apk", "pypi"})
 """Of what there is one version at a time."""
