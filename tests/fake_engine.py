@@ -15,9 +15,9 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
-    ReplacedError,
     NotInRegistryError,
     RegistryError,
+    ReplacedError,
     SourceUnavailableError,
     UpstreamUnavailableError,
 )

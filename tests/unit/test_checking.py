@@ -14,6 +14,9 @@ from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.observed import Observed, ObservedImage
 
 ANSWER = """
+{mark} filter 99 0
+HTTP/1.1 403 Forbidden
+
 {mark} first
 tini
 

@@ -171,6 +171,15 @@ class TestOnly:
             graph(observed=custom("bun-custom", "zod"), request=FlagRequest(only=("bash",))).undeclared == ()
         )
 
+    def test_a_missing_file_is_told_with_what_then_counts_as_undeclared(self) -> None:
+        """Nothing is said of it where isol8's own file declares all that there is, nor where deps.toml is there."""
+        observed = custom("bash-custom", "curl")
+        assert graph(Config(), observed).missing == ""
+        found = graph(Config(missing=True), observed).missing
+        assert found.startswith("deps.toml is missing, so isol8:bash-custom count as undeclared; restore it")
+        (found,) = graph(Config(missing=True)).warnings
+        assert found.startswith("deps.toml is missing, so only the base images are declared; restore it")
+
 
 class TestCustom:
     """The images with packages."""
