@@ -35,6 +35,8 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     client_file   isol8.config.json, the file of isol8's clients, as values
     images        its table [images]: images with names of their own, and what stands on what
     locks         deps.lock.toml as values
+    agreement     whether what a lock says of an image is one thing
+    lockfiles     the lock files that packages are installed from, by strict grammars
     reading       values of a TOML file read strictly
     checks        checks of a user's own, as values
     releases      isol8's releases, by the label that their setup writes on a base

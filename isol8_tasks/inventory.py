@@ -7,9 +7,16 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 Ecosystem = Literal["apk", "deno", "generic", "npm", "pypi"]
+ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
+    "pypi": ("pypi",),
+    "npm": ("npm",),
+    "deno": ("npm", "deno"),
+    "apk": ("apk",),
+}
+"""What the packages of a runtime's ecosystem are in an inventory."""
 
 
 @frozen(kw_only=True, order=True)
@@ -21,13 +28,17 @@ class Package:
     package manager brought."""
     name: str
     version: str
+    checksum: str = field(default="", eq=False, order=False)
+    """What apk's database has of its content; empty for others, and in images that an earlier release built."""
 
 
 def encode(release: str, packages: Iterable[Package]) -> str:
     """Return Alpine's release and the packages in short, for a label: JSON, compressed, in base 64."""
     grouped: dict[str, list[list[str]]] = {}
     for package in packages:
-        grouped.setdefault(package.ecosystem, []).append([package.name, package.version])
+        grouped.setdefault(package.ecosystem, []).append(
+            [package.name, package.version, *([package.checksum] if package.checksum else [])]
+        )
     text = json.dumps([release, grouped], separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
@@ -37,9 +48,9 @@ def decode(text: str) -> tuple[str, tuple[Package, ...]] | None:
     try:
         release, grouped = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
         packages = (
-            Package(ecosystem=ecosystem, name=name, version=version)
+            Package(ecosystem=ecosystem, name=name, version=version, checksum="".join(checksum))
             for ecosystem, found in grouped.items()
-            for name, version in found
+            for name, version, *checksum in found
         )
         return str(release), sorted_once(packages)
     except (ValueError, zlib.error, TypeError, AttributeError):
@@ -51,10 +62,11 @@ def apk_packages(installed: str) -> tuple[Package, ...]:
     found = []
     for entry in re.split(r"\n{2,}", installed):
         fields = dict(
-            line.split(":", 1) for line in entry.splitlines() if line[1:2] == ":" and line[0] in "PV"
+            line.split(":", 1) for line in entry.splitlines() if line[1:2] == ":" and line[0] in "CPV"
         )
         if "P" in fields and "V" in fields:
-            found.append(Package(ecosystem="apk", name=fields["P"], version=fields["V"]))
+            checksum = fields.get("C", "")
+            found.append(Package(ecosystem="apk", name=fields["P"], version=fields["V"], checksum=checksum))
     return sorted_once(found)
 
 

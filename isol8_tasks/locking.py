@@ -1,5 +1,6 @@
 """Writes deps.lock.toml from the images in use, and holds a session to it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -47,7 +48,12 @@ def write_lock(session: Session) -> tuple[str, ...]:
                 strict=True,
             )
         )
-    session.workspace.write_lock(render_lock(images))
+    text = render_lock(images)
+    try:
+        parse_lock(text, session.workspace.lock_name)
+    except ConfigError as error:
+        raise Isol8Error(f"{_unlockable(error)}\n{session.workspace.lock_name} stays as it was") from error
+    session.workspace.write_lock(text)
     return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
 
 
@@ -126,14 +132,26 @@ class Keeper:
     def demand(self, spec: ImageSpec, inventory: str) -> None:
         """Raise VerifyFailedError for a build that has something else than the lock."""
         found = decode(inventory)
-        other = differences(self.lock.there(spec.name), found[1] if found else ())
-        if other:
-            lines = [f"{each.ecosystem} {each.words}" for each in other]
+        there = found[1] if found else ()
+        other = differences(self.lock.there(spec.name), there)
+        lines = [f"{each.ecosystem} {each.words}" for each in other]
+        lines += [
+            f"apk {each.name} {each.version} has the checksum {each.checksum}, where {wanted} is locked"
+            for each, wanted in self._otherwise(spec, there)
+        ]
+        if lines:
             image = f"{self.session.repository}:{spec.name}"
             first = f"{image} did not come out as {self.lock.place(spec.name)} has it"
             raise VerifyFailedError(
-                "\n".join([first, *(f"  {line}" for line in lines), _advice(other)]), findings=tuple(lines)
+                "\n".join([first, *(f"  {line}" for line in lines), _advice(lines)]), findings=tuple(lines)
             )
+
+    def _otherwise(self, spec: ImageSpec, there: Iterable[Package]) -> Iterator[tuple[Package, str]]:
+        """Give the packages of apk that are there in the version of the lock and with another content."""
+        wanted = self.lock.checksums(spec.name)
+        for each in there:
+            if each in wanted and each.checksum != wanted[each]:
+                yield each, wanted[each]
 
     def behind(self) -> Iterator[tuple[str, tuple[NotAsLocked, ...]]]:
         """Tell which images there are of something else than the lock has."""
@@ -144,6 +162,10 @@ class Keeper:
             if record is None or found is None:
                 continue
             other = frozenset(differences(found[1], self.lock.there(spec.name)))
+            other |= {
+                Update(ecosystem="apk", name=each.name, old=each.checksum or "no checksum", new=wanted)
+                for each, wanted in self._otherwise(spec, found[1])
+            }
             seen[spec.name] = other
             own = tuple(sorted(other - seen.get(spec.parent or "", frozenset())))
             wanted = self.lock.images[spec.name].upstream.get(_short(record.upstream))
@@ -159,7 +181,14 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
         below = installed(spec.parent, observed)
     known = old.images.get(spec.name) if old else None
     own, gone = there - below, below - there
-    if known and known.asked == spec.inputs.packages and {pin.package for pin in known.packages} == own:
+    checksums = {(each, each.checksum) for each in own}
+    if (
+        known
+        and known.asked == spec.inputs.packages
+        and {pin.package for pin in known.packages} == own
+        and {(pin.package, pin.integrity) for pin in known.packages if pin.ecosystem == "apk"}
+        == {each for each in checksums if each[0].ecosystem == "apk"}
+    ):
         pins, lockfile = known.packages, known.lockfile
     else:
         resolution = installed_resolution(spec, observed, session.engine)
@@ -170,7 +199,7 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
                     ecosystem=each.ecosystem,
                     name=each.name,
                     version=each.version,
-                    integrity=hashes.get(each, ""),
+                    integrity=each.checksum or hashes.get(each, ""),
                 )
                 for each in own
             )
@@ -184,6 +213,17 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
         gone=tuple(sorted(gone)),
         lockfile=lockfile,
     )
+
+
+def _unlockable(error: ConfigError) -> str:
+    """Say what can't be locked in the words of the image, as the file of which the problem tells was never written."""
+    lines = str(error).splitlines()[:-1]
+    if any("where apk's Q1… is expected" in line for line in lines):
+        return (
+            "the images were built before checksums of apk's packages were written down; build them anew: "
+            "doit setup --force"
+        )
+    return "\n".join(re.sub(r"^.*?: (images\.)?", "", line) for line in lines)
 
 
 def _digest(spec: ImageSpec, reference: str, observed: Observed) -> str:
@@ -209,9 +249,9 @@ def _short(reference: str) -> str:
     return reference.rpartition("/")[2]
 
 
-def _advice(other: Iterable[Update]) -> str:
+def _advice(lines: Iterable[str]) -> str:
     """Say what can be done about packages of which a repository has only one version."""
-    if any(each.ecosystem == "apk" for each in other):
+    if any(each.startswith("apk ") for each in lines):
         return (
             "A repository of Alpine's has one version of a package: name one that keeps those of the lock by "
             "APK_REPOSITORY, or write the lock anew: doit lock"
@@ -225,7 +265,11 @@ def _listed(words: Iterable[str]) -> str:
 
 def _read_if_there(session: Session) -> Lock | None:
     text = session.workspace.read_lock()
-    return parse_lock(text, session.workspace.lock_name) if text is not None else None
+    try:
+        return parse_lock(text, session.workspace.lock_name) if text is not None else None
+    except ConfigError:
+        # It is written anew, which is what everybody else is told to do about it.
+        return None
 
 
 _SETTLED: Final = frozenset({"up-to-date", "held"})

@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 
 from attrs import Factory, field, frozen
 
+from isol8_tasks.agreement import Parts, disagreements
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.inventory import Ecosystem, Package
 from isol8_tasks.positions import line_of
@@ -22,9 +23,10 @@ from isol8_tasks.reading import (
     unless,
     wrong_type,
 )
+from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.updates import Pin, Resolution
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the file's form; another one is not read."""
 
 
@@ -65,6 +67,12 @@ class Lock:
         image = self.images[name]
         below = self.there(image.parent) if image.parent else frozenset[Package]()
         return (below - set(image.gone)) | {pin.package for pin in image.packages}
+
+    def checksums(self, name: str) -> Mapping[Package, str]:
+        """Return what apk's database has to have of each of its packages in an image, those below included."""
+        image = self.images[name]
+        own = {pin.package: pin.integrity for pin in image.packages if pin.ecosystem == "apk"}
+        return {**(self.checksums(image.parent) if image.parent else {}), **own}
 
     def place(self, name: str) -> str:
         """Tell where an image stands, as `deps.lock.toml:4`."""
@@ -123,9 +131,13 @@ def parse_lock(text: str, source: str) -> Lock:
     except InvalidError as error:
         problems += error.at("images")
     problems += _stray_parents(images) if not problems else ()
+    lock = Lock(images=images, source=source, text=text)
+    problems += _disagreements(lock, found["images"]) if images and not problems else ()
     if problems:
-        raise ConfigError(report(problems, source, functools.partial(line_of, text)))
-    return Lock(images=images, source=source, text=text)
+        lines = report(problems, source, functools.partial(line_of, text)).splitlines()
+        more = [f"{source}: {len(lines) - _SHOWN} problems more"] if len(lines) > _SHOWN else []
+        raise ConfigError("\n".join([*lines[:_SHOWN], *more, "Write the lock anew: doit lock"]))
+    return lock
 
 
 def _read_image(value: object) -> LockedImage:
@@ -133,8 +145,8 @@ def _read_image(value: object) -> LockedImage:
         "parent": string,
         "upstream": _read_upstream,
         "asked": lambda found: array("asked", found, string),
-        "packages": lambda found: _read_packages("packages", found),
-        "gone": lambda found: tuple(pin.package for pin in _read_packages("gone", found)),
+        "packages": lambda found: tuple(sorted(_read_packages("packages", found))),
+        "gone": lambda found: tuple(sorted(pin.package for pin in _read_packages("gone", found))),
         "lock": string,
     }
     problems: list[Problem] = []
@@ -165,7 +177,7 @@ def _read_packages(key: str, value: object) -> tuple[Pin, ...]:
     for words in array(key, value, _package_words):
         ecosystem, name, version, integrity = (*words.split(" "), "", "")[:4]
         pins.append(Pin(ecosystem=ecosystem, name=name, version=version, integrity=integrity))  # type: ignore[arg-type]  # it was looked at
-    return tuple(sorted(pins))
+    return tuple(pins)
 
 
 def _package_words(value: object) -> str:
@@ -191,6 +203,31 @@ def _stray_parents(images: Mapping[str, LockedImage]) -> Iterable[Problem]:
                 break
             seen.add(image.parent)
             image = images[image.parent]  # noqa: PLW2901 - the next one down
+
+
+def _disagreements(lock: Lock, written: Mapping[str, Any]) -> Iterable[Problem]:
+    """Tell of images that nothing could be built from, or something that nothing in the lock has a hash of."""
+    for name, image in lock.images.items():
+        base = name
+        while lock.images[base].parent:
+            base = lock.images[base].parent
+        if base not in RUNTIMES:
+            yield (
+                ("images", base),
+                unknown("without a parent, and not the image of a runtime", base, RUNTIMES),
+            )
+            continue
+        parts = Parts(
+            runtime=base,
+            is_base=base == name,
+            asked=image.asked,
+            # In the order of the file, by which their lines are told.
+            packages=_read_packages("packages", written[name].get("packages", [])),
+            gone=_read_packages("gone", written[name].get("gone", [])),
+            lockfile=image.lockfile,
+            below=lock.there(image.parent) if image.parent else frozenset(),
+        )
+        yield from ((("images", name, *path), what) for path, what in disagreements(parts))
 
 
 def _array(key: str, words: Iterable[str]) -> list[str]:
@@ -227,6 +264,8 @@ _HEAD: Final = f"""\
 version = {VERSION}
 """
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"
+_SHOWN: Final = 20
+"""How many problems are named before they are counted."""
 _PARTS: Final = (2, 3, 4)
 """Ecosystem and name; version; hash."""
 _CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f]"

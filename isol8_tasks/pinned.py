@@ -18,6 +18,7 @@ from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest, ImageEngine, OnEvent
 from isol8_tasks.errors import BuildFailedError
+from isol8_tasks.lockfiles import load_bun
 from isol8_tasks.packages import shell_word
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.updates import Resolution
@@ -30,7 +31,7 @@ def build_pinned(
 
     Its steps go by the names of those that they stand for, whatever is in their words.
     """
-    if not resolution.lockfile:
+    if not resolution.lockfile and (spec.runtime != "python" or not spec.inputs.packages):
         # A step that is the same as before may still bring something newer.
         args = {**request.args, **_releases(resolution)}
         return engine.build(evolve(request, no_cache=True, args=args), on_event)
@@ -68,9 +69,7 @@ def step_name(spec: ImageSpec, step: str) -> str:
 
 def bun_dependencies(lockfile: str) -> dict[str, str]:
     """Return the dependencies that a bun.lock was made for."""
-    # It is JSON, but for commas before brackets.
-    lock: Any = json.loads(re.sub(r",(\s*[\]}])", r"\1", lockfile))
-    return dict(lock["workspaces"][""].get("dependencies", {}))
+    return dict(load_bun(lockfile)["workspaces"][""].get("dependencies", {}))
 
 
 def _releases(resolution: Resolution) -> Mapping[str, str]:
@@ -160,7 +159,10 @@ printf %s "$@" | base64 -d | tar xz
 {install}
 cd /; rm -rf "$folder"
 """
-_PYTHON: Final = "pip install --no-cache-dir --no-deps{hashes} -r requirements.txt"
+# All that was asked for may be in the image below.
+_PYTHON: Final = (
+    "[ ! -s requirements.txt ] || pip install --no-cache-dir --no-deps{hashes} -r requirements.txt"
+)
 _TOP: Final = r"node_modules/((?:@[^/]+/)?[^/]+)"
 # As `npm install -g` has it, which takes no lock file: the packages that were asked for beside one another, and below
 # each what it needs, its peers too.

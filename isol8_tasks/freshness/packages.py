@@ -15,7 +15,7 @@ from isol8_tasks.engine.containers import SandboxEngine
 from isol8_tasks.errors import Isol8Error, SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
 from isol8_tasks.freshness.asking import Question, ask, ask_apk, ask_release, upstream_packages
-from isol8_tasks.inventory import Ecosystem, Package
+from isol8_tasks.inventory import ECOSYSTEMS, Ecosystem, Package
 from isol8_tasks.packages import parse_spec
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
@@ -82,7 +82,7 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
 
     """
     holdings = _holdings(spec, observed)
-    ecosystems = _ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
+    ecosystems = ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
     own = [package for package in holdings.own if package.ecosystem in ecosystems]
     if not spec.inputs.packages or ecosystems == ("apk",):
         return Resolution(pins=tuple(_pin(each) for each in own))
@@ -108,7 +108,7 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
         raise SourceUnavailableError(
             f"{question.image}: {' '.join(question.specs)} can't be resolved: {answer.failure}"
         )
-    ecosystems = _ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
+    ecosystems = ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
     there = _relevant(holdings.there, ecosystems)
     # Where only what is too young fits together, nothing can be let in yet.
     expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
@@ -308,12 +308,5 @@ def _pin(package: Package) -> Pin:
     return Pin(ecosystem=package.ecosystem, name=package.name, version=package.version)
 
 
-_ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
-    "pypi": ("pypi",),
-    "npm": ("npm",),
-    "deno": ("npm", "deno"),
-    "apk": ("apk",),
-}
-"""What the packages of an ecosystem are in an inventory."""
 _ONE_VERSION: Final = frozenset({"apk", "pypi"})
 """Of what there is one version at a time."""

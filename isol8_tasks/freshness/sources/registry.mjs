@@ -124,11 +124,13 @@ class Registry {
     return { status, data: { ...data, time: undefined, versions: kept, "dist-tags": tagged(data["dist-tags"] ?? {}, versions) } };
   }
 
-  // Where a package lies in its registry is not written into a lock, as long as it lies where everybody expects it.
+  // Where a package lies in its registry is not written into a lock, as long as it lies where everybody expects it. A
+  // mirror may name the place in the registry that it mirrors, and for a lock this is the same one.
   here(name, manifest) {
     const usual = `${name}/-/${name.split("/").at(-1)}-${manifest.version}.tgz`;
     const plain = this.npm.replace(/\/\/[^/@]*@/, "//");
-    if (manifest.dist?.tarball !== plain + usual) return manifest;
+    const tarball = (manifest.dist?.tarball ?? "").replace(/%2f/i, "/");
+    if (tarball !== plain + usual && !(this.question.only && tarball.endsWith(`/${usual}`))) return manifest;
     return { ...manifest, dist: { ...manifest.dist, tarball: this.url + usual } };
   }
 
@@ -244,7 +246,7 @@ async function npm(registry, specs) {
   const asked = Object.keys(lock.packages[""].dependencies);
   lock.packages[""].dependencies = Object.fromEntries(asked.map((name) => [name, exact(name, lock.packages[`node_modules/${name}`])]));
   // Nothing is installed by these, and a lock is there to be read.
-  for (const entry of Object.values(lock.packages)) for (const key of ["license", "funding", "deprecated"]) delete entry[key];
+  for (const entry of Object.values(lock.packages)) for (const key of ["license", "funding", "deprecated", "workspaces"]) delete entry[key];
   return { lockfile: `${JSON.stringify(lock, null, 2)}\n`, pins: npmPins(lock, machine()), gone: replaced(lock) };
 }
 
