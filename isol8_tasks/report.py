@@ -113,6 +113,14 @@ def added_lines(config: Config, *, hint: bool = True) -> tuple[str, ...]:
     return (*lines, *added.others)
 
 
+def any_age_line(tags: Iterable[str]) -> str:
+    """Say of which images min_age does not hold."""
+    return (
+        f"min_age can't be enforced for apk and Bun's release; these may have younger packages: "
+        f"{', '.join(tags)}"
+    )
+
+
 def plan_json(decisions: Iterable[Decision], config: Config) -> str:
     """Return the decisions as data."""
     images = [

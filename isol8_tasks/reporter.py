@@ -119,6 +119,8 @@ class Reporter:
             self.screen.line(line)
         for line in not_pushed(self.session.left_out):
             self.screen.line(line)
+        if names := self.session.any_age:
+            self.screen.line(report.any_age_line(f"{self.session.repository}:{name}" for name in names))
         self._lines(("undeclared", self._undeclared(name)) for name in self.session.graph.undeclared)
 
     def _undeclared(self, name: str) -> str:

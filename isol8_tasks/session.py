@@ -207,7 +207,7 @@ class Session(View):
                 context=self.context,
                 on_event=on_event,
                 force=self.fetch_anew or name in self.forced,
-                resolution=self.pin(spec) if self.pin else None,
+                resolution=self._resolution(spec),
                 check=self._accept,
             )
         with self._mutex:
@@ -219,6 +219,31 @@ class Session(View):
             self._decide_again(name)
         if self.listener:
             self.listener.done(outcome, self.seconds[name])
+
+    def _resolution(self, spec: ImageSpec) -> Resolution | None:
+        if self.pin:
+            return self.pin(spec)
+        settings = self.config.refresh
+        if not settings.limits_every_build:
+            return None
+        from isol8_tasks.freshness.packages import aged_resolution  # noqa: PLC0415 - for who has a limit
+
+        return aged_resolution(spec, self.observed, self.engine, settings=settings, now=now())
+
+    @property
+    def any_age(self) -> tuple[str, ...]:
+        """Names of the images built in this run of which nobody can say that all in them has been out for min_age."""
+        if self.pin or not self.config.refresh.limits_every_build:
+            return ()
+        built = {outcome.image for outcome in self.outcomes if outcome.result == "built"}
+        return tuple(
+            spec.name
+            for spec in self.graph.images
+            if spec.name in built
+            and (
+                spec.parent is None or spec.inputs.setup or (spec.inputs.packages and spec.runtime == "bash")
+            )
+        )
 
     def _is_settled(self, name: str) -> bool:
         """Look at what another run made of an image in the meantime; tell whether that is what this one wanted."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from isol8_tasks.checks import UserCheck
 from isol8_tasks.reading import InvalidError, Problem, array, flag, string, table, unknown, unless, wrong_type
@@ -94,8 +94,15 @@ class RefreshSettings:
     """How long a version has to be out before it is let in."""
     min_ages: Mapping[str, dt.timedelta] = Factory(dict)
     """The same for single packages, by their names."""
+    is_written: bool = False
+    """deps.toml says one of both itself."""
     notify: tuple[str, ...] = ()
     """A command that gets the report on its standard input; none unless there are words."""
+
+    @property
+    def limits_every_build(self) -> bool:
+        """Tell whether builds keep to the ages as well, which costs each of them a look at its package source."""
+        return self.is_written and any((self.min_age, *self.min_ages.values()))
 
 
 @frozen(kw_only=True)
@@ -160,7 +167,8 @@ def read_refresh(value: object, _: object) -> RefreshSettings:
         "min_ages": _ages,
         "notify": _words,
     }
-    return _read(value, RefreshSettings, readers)
+    found = _read(value, RefreshSettings, readers)
+    return evolve(found, is_written=not {"min_age", "min_ages"}.isdisjoint(table(value)))
 
 
 def read_verify(value: object, _: object) -> VerifySettings:

@@ -65,13 +65,36 @@ def package_news(
             return PackageNews()
         answer = ask_apk(f"{observed.repository}:{spec.name}", engine, dict(spec.args))
         return apk_custom_news(answer, holdings, settings, now)
-    question = evolve(
-        _question(spec, observed, holdings),
-        cutoff=_cutoff(settings.min_age, now),
-        cutoffs=_cutoffs(spec, settings, now),
-    )
+    question = _limited(_question(spec, observed, holdings), spec, settings, now)
     news = registry_news(ask(question, engine), holdings, question)
     return evolve(news, least_age=RUNTIMES[spec.runtime].least_age)
+
+
+def aged_resolution(
+    spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
+) -> Resolution | None:
+    """Return what a build installs of what has been out long enough, whatever the image has by now.
+
+    None where nobody can say so: of an image without packages, and of apk's, of which a repository has one version.
+
+    Raises:
+        SourceUnavailableError: a source can't be asked, or does not tell what has to be known.
+
+    """
+    if spec.parent is None or not spec.inputs.packages or RUNTIMES[spec.runtime].ecosystem == "apk":
+        return None
+    holdings = _holdings(spec, observed)
+    settings = _raised(settings, RUNTIMES[spec.runtime].least_age)
+    # What it is to have may be other packages than it has: all of them are looked at.
+    question = evolve(_limited(_question(spec, observed, holdings), spec, settings, now), own=())
+    answer = ask(question, engine)
+    registry_news(answer, holdings, question)
+    if answer.found is None:
+        raise SourceUnavailableError(
+            f"{question.image}: {' '.join(question.specs)} can only be had with what has not been out for "
+            f"[refresh] min_age yet: {answer.failure}"
+        )
+    return _resolution(answer.found, holdings.parent)
 
 
 def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEngine) -> Resolution:
@@ -238,6 +261,10 @@ def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Questi
         installed=tuple(sorted(holdings.there)),
         own=holdings.own,
     )
+
+
+def _limited(question: Question, spec: ImageSpec, settings: RefreshSettings, now: dt.datetime) -> Question:
+    return evolve(question, cutoff=_cutoff(settings.min_age, now), cutoffs=_cutoffs(spec, settings, now))
 
 
 def _raised(settings: RefreshSettings, least: dt.timedelta) -> RefreshSettings:
