@@ -3,7 +3,9 @@
 from isol8_tasks.inventory import (
     Package,
     apk_packages,
+    decode,
     deno_packages,
+    encode,
     node_packages,
     python_packages,
     runtime_package,
@@ -53,6 +55,15 @@ def test_apk() -> None:
         Package(ecosystem="apk", name="curl", version="8.22.0-r0"),
         Package(ecosystem="apk", name="musl", version="1.2.5-r23"),
     )
+
+
+def test_checksum_of_apk() -> None:
+    """It goes along, also into a label and out of it, and makes no other package of one."""
+    found = apk_packages(APK)
+    assert [each.checksum for each in found] == ["Q1x", "Q1VFqm8pEgmviZMrdh2eQiwneFlsw="]
+    decoded = decode(encode("3.21", found))
+    assert decoded == ("3.21", found)
+    assert [each.checksum for each in decoded[1]] == ["Q1x", "Q1VFqm8pEgmviZMrdh2eQiwneFlsw="]
 
 
 def test_python() -> None:

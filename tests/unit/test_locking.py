@@ -23,7 +23,9 @@ FROM denoland/deno:alpine AS deno
 FROM base AS bash
 """
 DIGEST = "sha256:" + "1" * 64
-MUSL = Package(ecosystem="apk", name="musl", version="1")
+CHECKSUM = "Q1" + "a" * 27 + "="
+OTHER = "Q1" + "b" * 27 + "="
+MUSL = Package(ecosystem="apk", name="musl", version="1", checksum=CHECKSUM)
 
 
 @pytest.fixture
@@ -36,8 +38,8 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def jq() -> list[str]:
-    """Give the version of jq that builds bring, to be changed."""
-    return ["1.7"]
+    """Give the version of jq that builds bring, and its checksum, to be changed."""
+    return ["1.7", CHECKSUM]
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def begin(tmp_path: Path, engine: FakeEngine, jq: list[str]) -> Callable[[], Ses
     def check(spec: ImageSpec, _: str) -> str:
         found = [MUSL]
         if spec.name == "bash-custom":
-            found.append(Package(ecosystem="apk", name="jq", version=jq[0]))
+            found.append(Package(ecosystem="apk", name="jq", version=jq[0], checksum=jq[1]))
         return encode("3.21", found)
 
     def make() -> Session:
@@ -86,7 +88,7 @@ class TestWrite:
         assert write_lock(begin()) == names
         text = (tmp_path / "deps.lock.toml").read_text()
         assert (
-            '[images.bash-custom]\nparent = "bash"\nasked = [\n    "jq",\n]\npackages = [\n    "apk jq 1.7",\n]\n'
+            '[images.bash-custom]\nparent = "bash"\nasked = [\n    "jq",\n]\npackages = [\n    "apk jq 1.7 Q1aaa'
             in text
         )
         assert f'[images.deno]\nupstream = {{ "deno:alpine" = "{DIGEST}" }}\n' in text
@@ -105,7 +107,7 @@ class TestWrite:
         session.force("bash-custom")
         assert build(session) == ["bash-custom"]
         assert update_lock(begin()) == ("bash-custom",)
-        assert '"apk jq 1.8"' in (tmp_path / "deps.lock.toml").read_text()
+        assert '"apk jq 1.8 Q1' in (tmp_path / "deps.lock.toml").read_text()
 
     def test_stale_image_is_not_locked(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """It is not what will be there."""
@@ -115,6 +117,31 @@ class TestWrite:
         assert str(caught.value) == (
             "isol8:bash-custom: not up to date, and a lock is of images as they are; build first: doit setup"
         )
+
+    def test_lock_that_is_refused_is_written_anew(self, begin: Callable[[], Session], tmp_path: Path) -> None:
+        """As everybody is told to do about it; so is one of an earlier form."""
+        write_lock(begin())
+        file = tmp_path / "deps.lock.toml"
+        text = file.read_text()
+        file.write_text(text.replace("version = 2", "version = 1").replace(f" {CHECKSUM}", ""))
+        assert "bash-custom" in write_lock(begin())
+        assert file.read_text() == text
+
+    def test_images_of_an_earlier_release_are_not_locked(
+        self, begin: Callable[[], Session], jq: list[str], tmp_path: Path
+    ) -> None:
+        """Nobody wrote down the checksums of what is in them."""
+        jq[1] = ""
+        session = begin()
+        session.force("bash-custom")
+        build(session)
+        with pytest.raises(Isol8Error) as caught:
+            write_lock(begin())
+        assert str(caught.value) == (
+            "the images were built before checksums of apk's packages were written down; build them anew: "
+            "doit setup --force\ndeps.lock.toml stays as it was"
+        )
+        assert not (tmp_path / "deps.lock.toml").exists()
 
     def test_upstream_image_of_no_registry_is_not_locked(
         self, engine: FakeEngine, begin: Callable[[], Session]
@@ -156,13 +183,44 @@ class TestHold:
         assert build(locked(begin)) == ["bash-custom"]
         assert build(locked(begin)) == []
 
+    def test_another_content_is_behind(self, begin: Callable[[], Session], jq: list[str]) -> None:
+        """The same version with another checksum is no build of the lock, and takes no tag."""
+        write_lock(begin())
+        jq[1] = OTHER
+        session = begin()
+        session.force("bash-custom")
+        build(session)
+        session = locked(begin)
+        (reason,) = session.decisions["bash-custom"].reasons
+        assert reason == NotAsLocked(updates=(Update(ecosystem="apk", name="jq", old=OTHER, new=CHECKSUM),))
+        with pytest.raises(VerifyFailedError) as caught:
+            build(session)
+        assert str(caught.value).splitlines()[1] == (
+            f"  apk jq 1.7 has the checksum {OTHER}, where {CHECKSUM} is locked"
+        )
+        session.close()
+        jq[1] = CHECKSUM
+        assert build(locked(begin)) == ["bash-custom"]
+
+    def test_changed_lock_builds_nothing(
+        self, begin: Callable[[], Session], tmp_path: Path, engine: FakeEngine
+    ) -> None:
+        """It is read before the engine is asked for anything."""
+        write_lock(begin())
+        file = tmp_path / "deps.lock.toml"
+        file.write_text(file.read_text().replace(f" {CHECKSUM}", ""))
+        before = len(engine.requests)
+        with pytest.raises(ConfigError, match="apk musl: no hash, where apk's Q1… is expected"):
+            locked(begin)
+        assert len(engine.requests) == before
+
     def test_build_gets_what_is_in_the_lock(self, begin: Callable[[], Session]) -> None:
         """Its pins."""
         write_lock(begin())
         session = locked(begin)
         assert session.pin is not None
         assert session.pin(session.graph.image("bash-custom")) == Resolution(
-            pins=(Pin(ecosystem="apk", name="jq", version="1.7"),)
+            pins=(Pin(ecosystem="apk", name="jq", version="1.7", integrity=CHECKSUM),)
         )
         session.close()
 
@@ -216,16 +274,17 @@ class TestHold:
         """Another upstream image, or another parent."""
         write_lock(begin())
         file = tmp_path / "deps.lock.toml"
-        file.write_text(
-            file.read_text()
-            .replace('parent = "bash"', 'parent = "deno"')
-            .replace('"alpine:3.21"', '"alpine:3.20"')
-        )
+        text = file.read_text()
+        file.write_text(text.replace('"alpine:3.21"', '"alpine:3.20"'))
         with pytest.raises(ConfigError) as caught:
             locked(begin)
         lines = str(caught.value).splitlines()
         assert "deps.lock.toml:4: images.bash: on alpine:3.20, where alpine:3.21 is asked for" in lines
-        assert "deps.lock.toml:10: images.bash-custom: on deno, where it is to stand on bash" in lines
+        text = text.replace('parent = "bash"', 'parent = "more"') + '\n[images.more]\nparent = "bash"\n'
+        file.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            locked(begin)
+        assert "images.bash-custom: on more, where it is to stand on bash" in str(caught.value)
 
     def test_no_lock(self, begin: Callable[[], Session]) -> None:
         """It says how to have one."""

@@ -1,6 +1,7 @@
 """deps.lock.toml: the same images give the same bytes, these are read as what they were, and mistakes are named."""
 
 import pytest
+import tomli
 
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.inventory import Package
@@ -8,32 +9,45 @@ from isol8_tasks.locks import LockedImage, parse_lock, render_lock
 from isol8_tasks.updates import Pin, Resolution
 
 DIGEST = "sha256:" + "0" * 64
-PIN = Pin(ecosystem="pypi", name="numpy", version="2.3.1", integrity="sha256:ab")
-MUSL = Pin(ecosystem="apk", name="musl", version="1.2.5-r0")
+CHECKSUM = "Q1" + "a" * 27 + "="
+PIN = Pin(ecosystem="pypi", name="numpy", version="2.3.1", integrity=DIGEST)
+MUSL = Pin(ecosystem="apk", name="musl", version="1.2.5-r0", integrity=CHECKSUM)
+DENO = f"""\
+{{
+  "version": "5",
+  "redirects": {{
+    "https://deno.land/x/a.ts": "https://deno.land/x/b.ts"
+  }},
+  "remote": {{
+    "https://deno.land/x/b.ts": "{"0" * 64}"
+  }}
+}}
+"""
 IMAGES = {
     "web": LockedImage(
-        parent="python-custom",
+        parent="deno",
         packages=(
             Pin(ecosystem="deno", name="https://deno.land/x/a.ts", version=""),
-            Pin(ecosystem="deno", name="https://deno.land/x/b.ts", version="", integrity="sha256:cd"),
+            Pin(ecosystem="deno", name="https://deno.land/x/b.ts", version="", integrity=DIGEST),
         ),
         gone=(Package(ecosystem="apk", name="musl", version="1.2.5-r0"),),
-        asked=("a", "b"),
-        lockfile='it\'s """two"""\nlines\n',
+        asked=("https://deno.land/x/a.ts",),
+        lockfile=DENO,
     ),
+    "deno": LockedImage(upstream={"deno:alpine": DIGEST}, packages=(MUSL,)),
     "python-custom": LockedImage(
-        parent="python", asked=("numpy",), packages=(PIN,), lockfile="numpy==2.3.1\n"
+        parent="python", asked=("numpy",), packages=(PIN,), lockfile=f"numpy==2.3.1 --hash={DIGEST}\n"
     ),
     "python": LockedImage(upstream={"alpine:3.21": DIGEST}, packages=(MUSL,)),
 }
 TEXT = f"""\
 # What is in every image, exactly. Written by doit lock; doit setup --locked builds just this again.
-version = 1
+version = 2
 
 [images.python]
 upstream = {{ "alpine:3.21" = "{DIGEST}" }}
 packages = [
-    "apk musl 1.2.5-r0",
+    "apk musl 1.2.5-r0 {CHECKSUM}",
 ]
 
 [images.python-custom]
@@ -42,10 +56,10 @@ asked = [
     "numpy",
 ]
 packages = [
-    "pypi numpy 2.3.1 sha256:ab",
+    "pypi numpy 2.3.1 {DIGEST}",
 ]
 lock = '''
-numpy==2.3.1
+numpy==2.3.1 --hash={DIGEST}
 '''
 """
 
@@ -66,8 +80,8 @@ class TestRender:
     @pytest.mark.parametrize("text", ["no end", "'''\n", "a\rb\n", "\x7f\n", "é\n", "\\n\n", ""])
     def test_any_text_is_a_lockfile(self, text: str) -> None:
         """Whatever an ecosystem's tool writes comes back byte for byte."""
-        images = {"a": LockedImage(lockfile=text)}
-        assert parse_lock(render_lock(images), "x").images == images
+        found = tomli.loads(render_lock({"a": LockedImage(lockfile=text)}))
+        assert found["images"]["a"].get("lock", "") == text
 
 
 class TestLock:
@@ -77,12 +91,18 @@ class TestLock:
         """All of them, less what is gone."""
         lock = parse_lock(render_lock(IMAGES), "deps.lock.toml")
         names = {package.name for package in lock.there("web")}
-        assert names == {"numpy", "https://deno.land/x/a.ts", "https://deno.land/x/b.ts"}
+        assert names == {"https://deno.land/x/a.ts", "https://deno.land/x/b.ts"}
+
+    def test_checksums_are_those_of_apk(self) -> None:
+        """Of what the image has of its own, and of what it stands on."""
+        lock = parse_lock(render_lock(IMAGES), "deps.lock.toml")
+        assert lock.checksums("python-custom") == {MUSL.package: CHECKSUM}
 
     def test_resolution_is_what_is_its_own(self) -> None:
         """A build gets the pins and the tool's own lock."""
         lock = parse_lock(TEXT, "deps.lock.toml")
-        assert lock.images["python-custom"].resolution == Resolution(pins=(PIN,), lockfile="numpy==2.3.1\n")
+        lockfile = f"numpy==2.3.1 --hash={DIGEST}\n"
+        assert lock.images["python-custom"].resolution == Resolution(pins=(PIN,), lockfile=lockfile)
 
     def test_place_is_the_line(self) -> None:
         """Messages say where an image stands."""
@@ -90,39 +110,39 @@ class TestLock:
 
 
 WRONG = [
-    pytest.param("", "x: version: None, where 1 is expected; write the lock anew: doit lock", id="empty"),
+    pytest.param("", "x: version: None, where 2 is expected; write the lock anew: doit lock", id="empty"),
     pytest.param(
-        "version = 1\nimages = 3", "x:2: images: an integer, where a table is expected", id="no table"
+        "version = 2\nimages = 3", "x:2: images: an integer, where a table is expected", id="no table"
     ),
     pytest.param(
-        "version = 1\n[image]",
+        "version = 2\n[image]",
         "x:2: image: not a key of a lock (did you mean images? allowed: version, images)",
         id="key",
     ),
     pytest.param(
-        "version = 1\n[images.a]\nparents = 'b'",
+        "version = 2\n[images.a]\nparents = 'b'",
         "x:3: images.a.parents: not a key of an image (did you mean parent? allowed: parent, upstream, asked, "
         "packages, gone, lock)",
         id="key of an image",
     ),
     pytest.param(
-        "version = 1\n[images.a]\nparent = 'b'",
+        "version = 2\n[images.a]\nparent = 'b'",
         "x:3: images.a.parent: there is no such image (allowed: a)",
         id="no such parent",
     ),
     pytest.param(
-        "version = 1\n[images.a]\nparent = 'b'\n[images.b]\nparent = 'a'",
+        "version = 2\n[images.a]\nparent = 'b'\n[images.b]\nparent = 'a'",
         "x:3: images.a.parent: a stands on itself\nx:5: images.b.parent: b stands on itself",
         id="a circle",
     ),
     pytest.param(
-        "version = 1\n[images.a]\nupstream = { b = 'sha256:1', c = 2 }",
+        "version = 2\n[images.a]\nupstream = { b = 'sha256:1', c = 2 }",
         "x:3: images.a.upstream.b: 'sha256:1' is not a digest, as sha256:… with 64 hex digits\n"
         "x:3: images.a.upstream.c: an integer, where a string is expected",
         id="no digest",
     ),
     pytest.param(
-        "version = 1\n[images.a]\npackages = [\n'pypi',\n'npm  1',\n'rpm a 1',\n'apk a 1 b c']",
+        "version = 2\n[images.a]\npackages = [\n'pypi',\n'npm  1',\n'rpm a 1',\n'apk a 1 b c']",
         "x:4: images.a.packages[0]: 'pypi' is not a package, as pypi numpy 2.3.1 sha256:…\n"
         "x:5: images.a.packages[1]: 'npm  1' is not a package, as pypi numpy 2.3.1 sha256:…\n"
         "x:6: images.a.packages[2]: 'rpm' is not an ecosystem (did you mean npm? allowed: apk, deno, generic, "
@@ -131,7 +151,7 @@ WRONG = [
         id="packages",
     ),
     pytest.param(
-        "version = 1\n[images",
+        "version = 2\n[images",
         "x:2:8: not TOML: Expected ']' at the end of a table declaration; write the lock anew: doit lock",
         id="not TOML",
     ),
@@ -146,4 +166,13 @@ class TestWrong:
         """With file, line and key."""
         with pytest.raises(ConfigError) as caught:
             parse_lock(text, "x")
-        assert str(caught.value) == words
+        advice = "" if "write the lock anew" in words else "\nWrite the lock anew: doit lock"
+        assert str(caught.value) == words + advice
+
+    def test_many_problems_are_counted(self) -> None:
+        """The first of them are enough to see what is wrong."""
+        with pytest.raises(ConfigError) as caught:
+            parse_lock("version = 2\n[images.a]\n" + "".join(f"k{each} = 1\n" for each in range(30)), "x")
+        lines = str(caught.value).splitlines()
+        assert len(lines) == 22
+        assert lines[20:] == ["x: 10 problems more", "Write the lock anew: doit lock"]

@@ -51,6 +51,7 @@ def test_a_refresh_as_somebody_wants_it() -> None:
         max_age=dt.timedelta(days=14),
         min_age=dt.timedelta(),
         min_ages={"numpy": dt.timedelta(days=3), "@types/node": dt.timedelta()},
+        is_written=True,
         notify=("mail", "me"),
     )
     assert config.push.repository == "registry.example:5000/isol8"
@@ -254,3 +255,19 @@ def test_the_oldest_client(written: str, read: str) -> None:
     text = f'[verify]\noldest_client = "{written}"\n[verify.bash]\ncommand = ["true"]\n'
     found = parse_config(text, "deps.toml").verify
     assert (found.oldest_client, set(found.checks)) == (read, {"bash"})
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("", False),
+        ('[refresh]\nmax_age = "30d"', False),
+        ('[refresh]\nmin_age = "0"', False),
+        ('[refresh]\nmin_age = "1d"', True),
+        ('[refresh]\nmin_ages = { numpy = "3d" }', True),
+        ('[refresh]\nmin_age = "0"\nmin_ages = { numpy = "0s" }', False),
+    ],
+)
+def test_every_build_keeps_to_ages_that_are_written(text: str, limits: object) -> None:
+    """Where nobody asks for it, no build asks package sources first."""
+    assert parse_config(text, "deps.toml").refresh.limits_every_build is limits
