@@ -39,7 +39,7 @@ def disagreements(parts: Parts) -> Iterator[Problem]:
     if parts.asked and (problem := _not_asked(parts)):
         yield ("asked",), problem
         return
-    yield from _apk(parts)
+    yield from _checksums(parts)
     if not parts.asked or parts.is_base or parts.runtime == "bash":
         if parts.lockfile:
             yield ("lock",), "nothing is installed from it in this image"
@@ -57,6 +57,11 @@ def disagreements(parts: Parts) -> Iterator[Problem]:
         yield ("lock",), str(error)
         return
     yield from _held_together(parts, own, contents)
+
+
+def is_bun(package: Package) -> bool:
+    """Tell whether a package is the runtime Bun, which a base fetches by itself."""
+    return (package.ecosystem, package.name) == ("generic", "bun")
 
 
 def _not_asked(parts: Parts) -> str:
@@ -86,19 +91,22 @@ def _twice(parts: Parts) -> Iterator[Problem]:
         names.add((pin.ecosystem, pin.name))
 
 
-def _apk(parts: Parts) -> Iterator[Problem]:
+def _checksums(parts: Parts) -> Iterator[Problem]:
+    """Give what is held against the image that came out, and has nothing to be held against."""
     for number, pin in enumerate(parts.packages):
         if pin.ecosystem == "apk" and not re.fullmatch(APK_CHECKSUM, pin.integrity):
             yield (
                 ("packages", number),
                 f"apk {pin.name}: {pin.integrity or 'no hash'}, where apk's Q1… is expected",
             )
+        if is_bun(pin.package) and not re.fullmatch(r"sha256:[0-9a-f]{64}", pin.integrity):
+            yield ("packages", number), f"bun: {pin.integrity or 'no hash'}, where sha256:… is expected"
 
 
 def _without_hashes(parts: Parts, own: tuple[Ecosystem, ...]) -> Iterator[Problem]:
     """Give hashes of what nobody holds against them: it came with another package, or with the upstream image."""
     for number, pin in enumerate(parts.packages):
-        if pin.ecosystem not in {*own, "apk"} and pin.integrity:
+        if pin.ecosystem not in {*own, "apk"} and pin.integrity and not is_bun(pin.package):
             yield ("packages", number), f"{pin.ecosystem} {pin.name}: its hash is held against nothing"
 
 

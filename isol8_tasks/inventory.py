@@ -29,7 +29,7 @@ class Package:
     name: str
     version: str
     checksum: str = field(default="", eq=False, order=False)
-    """What apk's database has of its content; empty for others, and in images that an earlier release built."""
+    """Of its content: as apk's database has it, and of Bun's program; empty for others, and in images of before."""
 
 
 def encode(release: str, packages: Iterable[Package]) -> str:
@@ -88,9 +88,9 @@ def deno_packages(cached: str) -> tuple[Package, ...]:
     return sorted_once(_deno(cached))
 
 
-def runtime_package(name: str, version: str) -> Package:
+def runtime_package(name: str, version: str, checksum: str = "") -> Package:
     """Return a runtime that was not installed as a package."""
-    return Package(ecosystem="generic", name=name, version=version)
+    return Package(ecosystem="generic", name=name, version=version, checksum=checksum)
 
 
 def versions(packages: Iterable[Package]) -> Mapping[tuple[Ecosystem, str], str]:

@@ -136,7 +136,7 @@ class Keeper:
         other = differences(self.lock.there(spec.name), there)
         lines = [f"{each.ecosystem} {each.words}" for each in other]
         lines += [
-            f"apk {each.name} {each.version} has the checksum {each.checksum}, where {wanted} is locked"
+            f"{each.ecosystem} {each.name} {each.version} has the checksum {each.checksum}, where {wanted} is locked"
             for each, wanted in self._otherwise(spec, there)
         ]
         if lines:
@@ -163,7 +163,9 @@ class Keeper:
                 continue
             other = frozenset(differences(found[1], self.lock.there(spec.name)))
             other |= {
-                Update(ecosystem="apk", name=each.name, old=each.checksum or "no checksum", new=wanted)
+                Update(
+                    ecosystem=each.ecosystem, name=each.name, old=each.checksum or "no checksum", new=wanted
+                )
                 for each, wanted in self._otherwise(spec, found[1])
             }
             seen[spec.name] = other
@@ -181,14 +183,7 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
         below = installed(spec.parent, observed)
     known = old.images.get(spec.name) if old else None
     own, gone = there - below, below - there
-    checksums = {(each, each.checksum) for each in own}
-    if (
-        known
-        and known.asked == spec.inputs.packages
-        and {pin.package for pin in known.packages} == own
-        and {(pin.package, pin.integrity) for pin in known.packages if pin.ecosystem == "apk"}
-        == {each for each in checksums if each[0].ecosystem == "apk"}
-    ):
+    if known and _is_same(known, spec, own):
         pins, lockfile = known.packages, known.lockfile
     else:
         resolution = installed_resolution(spec, observed, session.engine)
@@ -215,12 +210,22 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
     )
 
 
+def _is_same(known: LockedImage, spec: ImageSpec, own: frozenset[Package]) -> bool:
+    """Tell whether what a lock has of an image is still what is in it, so that nobody has to be asked for hashes."""
+    checksums = {(each, each.checksum) for each in own if each.checksum}
+    return (
+        known.asked == spec.inputs.packages
+        and {pin.package for pin in known.packages} == own
+        and {(pin.package, pin.integrity) for pin in known.packages} >= checksums
+    )
+
+
 def _unlockable(error: ConfigError) -> str:
     """Say what can't be locked in the words of the image, as the file of which the problem tells was never written."""
     lines = str(error).splitlines()[:-1]
-    if any("where apk's Q1… is expected" in line for line in lines):
+    if any(": no hash, where apk's Q1… is expected" in line or "bun: no hash" in line for line in lines):
         return (
-            "the images were built before checksums of apk's packages were written down; build them anew: "
+            "the images were built before checksums of apk's packages and of Bun were written down; build them anew: "
             "doit setup --force"
         )
     return "\n".join(re.sub(r"^.*?: (images\.)?", "", line) for line in lines)

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 from attrs import Factory, field, frozen
 
-from isol8_tasks.agreement import Parts, disagreements
+from isol8_tasks.agreement import Parts, disagreements, is_bun
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.inventory import Ecosystem, Package
 from isol8_tasks.positions import line_of
@@ -69,9 +69,9 @@ class Lock:
         return (below - set(image.gone)) | {pin.package for pin in image.packages}
 
     def checksums(self, name: str) -> Mapping[Package, str]:
-        """Return what apk's database has to have of each of its packages in an image, those below included."""
+        """Return what an image has to have in it for a checksum of apk's packages and of Bun, those below included."""
         image = self.images[name]
-        own = {pin.package: pin.integrity for pin in image.packages if pin.ecosystem == "apk"}
+        own = {pin.package: pin.integrity for pin in image.packages if _is_checked(pin.package)}
         return {**(self.checksums(image.parent) if image.parent else {}), **own}
 
     def place(self, name: str) -> str:
@@ -228,6 +228,11 @@ def _disagreements(lock: Lock, written: Mapping[str, Any]) -> Iterable[Problem]:
             below=lock.there(image.parent) if image.parent else frozenset(),
         )
         yield from ((("images", name, *path), what) for path, what in disagreements(parts))
+
+
+def _is_checked(package: Package) -> bool:
+    """Tell whether a package has a checksum that is looked up in the image, rather than held against a download."""
+    return package.ecosystem == "apk" or is_bun(package)
 
 
 def _array(key: str, words: Iterable[str]) -> list[str]:

@@ -74,8 +74,15 @@ def bun_dependencies(lockfile: str) -> dict[str, str]:
 
 def _releases(resolution: Resolution) -> Mapping[str, str]:
     """Return the build arguments that ask for runtimes in exactly their versions."""
-    runtimes = (pin for pin in resolution.pins if pin.ecosystem == "generic" and pin.name in _RELEASES)
-    return {_RELEASES[pin.name]: pin.version for pin in runtimes}
+    return {
+        name: value
+        for pin in resolution.pins
+        if (pin.ecosystem, pin.name) == ("generic", "bun")
+        for name, value in (
+            ("BUN_VERSION", pin.version),
+            ("BUN_SHA256", pin.integrity.removeprefix("sha256:")),
+        )
+    }
 
 
 def _files(runtime: str, lockfile: str) -> dict[str, str]:
@@ -147,8 +154,6 @@ def _install(spec: ImageSpec, lockfile: str) -> str:
     return {"node": _NODE, "bun": _BUN}[spec.runtime]
 
 
-_RELEASES: Final = {"bun": "BUN_VERSION"}
-"""Build arguments of docker/Dockerfile that say which release of a runtime is wanted."""
 _STEP: Final = r"^(\[[^\]]*\] )?RUN \[? *\"?/bin/sh\"?,? +\"?-euc\b.*"
 _LONGEST: Final = 50_000
 """Of a word: builders read lines of no more than 65,535 bytes, and Linux takes no longer words than twice that."""

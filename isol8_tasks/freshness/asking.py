@@ -183,5 +183,7 @@ _COMMANDS: Final = {
 }
 # Node's own fetch takes neither proxies nor Alpine's certificates unless it is told to.
 _NODE: Final = {"NODE_USE_ENV_PROXY": "1", "NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt"}
-_ELSEWHERE: Final = frozenset({"ALPINE_IMAGE", "DENO_IMAGE", "APK_REPOSITORY", "BUN_INSTALL_URL"})
+_ELSEWHERE: Final = frozenset(
+    {"ALPINE_IMAGE", "DENO_IMAGE", "APK_REPOSITORY", "BUN_ARCHIVE_URL", "BUN_INSTALL_URL"}
+)
 """Build arguments that no custom image's build gets."""

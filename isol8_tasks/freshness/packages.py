@@ -222,7 +222,8 @@ def _base_news(
     if answer.changes:
         upstream = upstream_packages((reference for reference, _ in spec.inputs.upstream), engine)
     news = apk_base_news(answer, there, upstream, settings, now)
-    if spec.runtime != "bun" or arguments.get("BUN_VERSION"):
+    # As deps.toml or the Dockerfile itself has it.
+    if spec.runtime != "bun" or {**dict(spec.inputs.args), **arguments}.get("BUN_VERSION"):
         return news
     found = ask_release("bun", image, arguments, engine).found
     bun = {package for package in there if (package.ecosystem, package.name) == ("generic", "bun")}

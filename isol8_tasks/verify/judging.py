@@ -114,7 +114,7 @@ def inventory(runtime: str, look: Look) -> tuple[Package, ...]:
         found += deno_packages(look.cached)
     # Alpine's package manager did not bring these two, and knows nothing of them.
     if runtime in {"bun", "deno"} and "version" in answer:
-        found.append(runtime_package(runtime, str(answer["version"])))
+        found.append(runtime_package(runtime, str(answer["version"]), str(answer.get("checksum", ""))))
     return sorted_once(found)
 
 

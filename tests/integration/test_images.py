@@ -1,5 +1,6 @@
 """The base images, and custom images made by the documented commands, as isol8's clients use them."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -97,6 +98,13 @@ chmod +x ~/.bun/bin/bun
 '''
 
 
+def archive():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("bun-linux-x64-musl-baseline/bun", "#!/bin/sh\necho of the archive\n")
+    return buffer.getvalue()
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         here = f"http://{self.headers['Host']}"
@@ -105,6 +113,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         versions = {"1.0.0": {"name": "mirrored", "version": "1.0.0", "main": "index.js", "dist": dist}}
         document = {"name": "mirrored", "dist-tags": {"latest": "1.0.0"}, "versions": versions}
         found = {
+            "/bun.zip": archive(),
             "/install": INSTALLER.encode(),
             "/simple/mirrored/": f'<a href="/{WHEEL}">{WHEEL}</a>'.encode(),
             f"/{WHEEL}": wheel(),
@@ -266,13 +275,30 @@ class TestBuildArguments:
         passed: str,
     ) -> None:
         """The install script comes from the URL given, and gets the version as the vendor's takes it."""
-        args = {"BUN_INSTALL_URL": f"http://{mirror}:8000/install", "BUN_VERSION": version}
+        args = {"BUN_INSTALL_URL": f"http://{mirror}:8000/install", "BUN_VERSION": version, "BUN_SHA256": ""}
         image = build_stage(f"bun-{version or 'newest'}", "bun", args)
         assert _output(docker_api, image, ["bun"]) == f"{passed}\n"
 
+    def test_bun_of_an_archive(
+        self, docker_api: docker.APIClient, build_stage: Callable[..., str], mirror: str
+    ) -> None:
+        """A version comes as an archive, and is Bun only if its program has the SHA-256 that is given."""
+        args = {
+            "BUN_ARCHIVE_URL": f"http://{mirror}:8000/bun.zip",
+            "BUN_VERSION": "1.2.3",
+            "BUN_INSTALL_URL": "",
+        }
+        with pytest.raises(BuildFailedError) as caught:
+            build_stage("bun-other", "bun", args)
+        said = "\n".join(caught.value.output)
+        found = re.search(r"bun 1\.2\.3 has the SHA-256 ([0-9a-f]{64}), where BUN_SHA256 is", said)
+        assert found is not None, said
+        image = build_stage("bun-archive", "bun", {**args, "BUN_SHA256": found[1]})
+        assert _output(docker_api, image, ["bun"]) == "of the archive\n"
+
     def test_a_failing_download_fails_the_build(self, build_stage: Callable[..., str], mirror: str) -> None:
         """A script that is not there ends the build with curl's status, not with what comes of nothing."""
-        args = {"BUN_INSTALL_URL": f"http://{mirror}:8000/nothing"}
+        args = {"BUN_INSTALL_URL": f"http://{mirror}:8000/nothing", "BUN_SHA256": ""}
         with pytest.raises(BuildFailedError, match="22"):
             build_stage("bun-missing", "bun", args)
 

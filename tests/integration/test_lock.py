@@ -1,6 +1,7 @@
 """Locks on real engines: what is written down is built again, here and on another engine, or refused in clear words."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,6 +162,20 @@ class TestLocked:
         )
         assert one == other
 
+    def test_package_of_apk_with_another_content_is_said(
+        self, docker_api: docker.APIClient, another: Checkout, world: World
+    ) -> None:
+        """The same version, built again: it is not what was locked, and takes no tag."""
+        world.apk("part", "1.0-r0", depends=["tool=1.0-r0"])
+        try:
+            done = another.doit("setup", "--locked", "--only", "bash")
+        finally:
+            world.apk("part", "1.0-r0")
+        assert done.code == 1
+        assert "apk part 1.0-r0 has the checksum Q1" in done.out
+        tags = {tag for image in docker_api.images() for tag in image["RepoTags"] or ()}
+        assert f"{another.repository}:bash-custom" not in tags
+
     def test_package_that_is_not_to_be_had_any_more_is_said(
         self, docker_api: docker.APIClient, another: Checkout, world: World
     ) -> None:
@@ -197,7 +212,32 @@ WRONG: list[object] = [
         id="no ecosystem",
     ),
     pytest.param(
-        lambda text: text.replace("version = 1", "version = 7"), "version: 7, where 1", id="version"
+        lambda text: text.replace("version = 2", "version = 7"), "version: 7, where 2", id="version"
+    ),
+    pytest.param(
+        lambda text: text.replace("other==2.0", "--find-links https://evil.example\nother==2.0"),
+        "'--find-links https://evil.example' is not a package with its hash",
+        id="an option of pip's",
+    ),
+    pytest.param(
+        lambda text: re.sub(r" --hash=\S+", "", text), "is not a package with its hash", id="no hashes"
+    ),
+    pytest.param(
+        lambda text: re.sub(
+            r"(\[images\.python-custom\].*?)lock = '''.*?'''\n", r"\1", text, flags=re.DOTALL
+        ),
+        "images.python-custom: lock is missing",
+        id="no lock of pip's",
+    ),
+    pytest.param(
+        lambda text: re.sub(r'\n *"integrity": "[^"]*",?', "", text),
+        "integrity is missing",
+        id="no integrity",
+    ),
+    pytest.param(
+        lambda text: re.sub(r"(apk tool \S+) Q1\S{28}", r"\1", text),
+        "apk tool: no hash, where apk's Q1… is expected",
+        id="no checksum of apk's",
     ),
     pytest.param(lambda text: text[:-40], "not TOML", id="half of it"),
     pytest.param(lambda _: None, "deps.lock.toml: not there, and --locked", id="no lock"),
@@ -209,7 +249,11 @@ class TestRefused:
 
     @pytest.mark.parametrize(("change", "words"), WRONG)
     def test_wrong_lock_builds_nothing(
-        self, another: Checkout, change: Callable[[str], str | None], words: str
+        self,
+        docker_api: docker.APIClient,
+        another: Checkout,
+        change: Callable[[str], str | None],
+        words: str,
     ) -> None:
         """One line says where and what, before anything is done."""
         text = change(lock(another).read_text())
@@ -217,8 +261,10 @@ class TestRefused:
             lock(another).unlink()
         else:
             lock(another).write_text(text)
+        before = {image["Id"] for image in docker_api.images(all=True)}
         for command in (("setup", "--locked"), ("plan", "--locked")):
             done = another.doit(*command)
             assert done.code == 3
             assert words in done.out + done.err
             assert "Traceback" not in done.out + done.err
+        assert {image["Id"] for image in docker_api.images(all=True)} <= before

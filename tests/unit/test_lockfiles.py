@@ -27,7 +27,7 @@ packages = [
     for name, upstream, extra in (
         ("python", "alpine:3.21", ""),
         ("node", "alpine:3.21", '\n    "npm npm 11.0.0",'),
-        ("bun", "alpine:3.21", '\n    "generic bun 1.4.5",'),
+        ("bun", "alpine:3.21", '\n    "generic bun 1.4.5 sha256:' + SHA256 + '",'),
         ("deno", "deno:alpine", '\n    "generic deno 2.9.6",'),
         ("bash", "alpine:3.21", ""),
     )
@@ -429,6 +429,8 @@ def test_changed_lock_is_refused(runtime: str, old: str, new: str) -> None:
 BASE_CASES = [
     pytest.param(f' "{DIGEST}"', ' "alpine:latest"', id="tag for a digest"),
     pytest.param(f" {Q1}", "", id="apk without checksum"),
+    pytest.param(f"bun 1.4.5 sha256:{SHA256}", "bun 1.4.5", id="Bun without checksum"),
+    pytest.param(f"bun 1.4.5 sha256:{SHA256}", f"bun 1.4.5 {SHA512}", id="Bun with another kind of checksum"),
     pytest.param('"npm npm 11.0.0"', f'"npm npm 11.0.0 {SHA512}"', id="hash held against nothing"),
     pytest.param("[images.python]", '[images.python]\nlock = "evil"', id="lock of a base"),
     pytest.param("[images.python]", '[images.python]\ngone = ["apk a 1"]', id="gone from nothing"),

@@ -138,7 +138,7 @@ class TestWrite:
         with pytest.raises(Isol8Error) as caught:
             write_lock(begin())
         assert str(caught.value) == (
-            "the images were built before checksums of apk's packages were written down; build them anew: "
+            "the images were built before checksums of apk's packages and of Bun were written down; build them anew: "
             "doit setup --force\ndeps.lock.toml stays as it was"
         )
         assert not (tmp_path / "deps.lock.toml").exists()

@@ -134,13 +134,13 @@ class TestBuild:
         pins = (
             Pin(ecosystem="apk", name="jq", version="1"),
             Pin(ecosystem="npm", name="bun", version="7"),
-            Pin(ecosystem="generic", name="bun", version="1.4.5"),
+            Pin(ecosystem="generic", name="bun", version="1.4.5", integrity="sha256:ab"),
         )
         image = spec("bash", "jq")
         build_pinned(image, Resolution(pins=pins), self.request(image), Engine(), lambda _: None)
         assert seen[0].no_cache
         assert seen[0].dockerfile == "FROM isol8:bash\nRUN apk add --no-cache jq\nONBUILD ARG A\n"
-        assert seen[0].args == {"BUN_VERSION": "1.4.5"}
+        assert seen[0].args == {"BUN_VERSION": "1.4.5", "BUN_SHA256": "ab"}
 
     def test_people_hear_of_the_step_that_it_stands_for(self) -> None:
         """While it runs, and where it fails; what comes behind it is built as well."""

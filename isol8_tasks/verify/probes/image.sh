@@ -4,6 +4,7 @@
 # files, `main` runs the probe, `others` runs what else starts code, and `load` is the command for a module of Deno's.
 mark=$1 runtime=$2 program=$3
 shift 3
+export whole
 
 section() { printf '\n%s %s\n' "$mark" "$1"; }
 
