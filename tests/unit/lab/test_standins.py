@@ -16,6 +16,7 @@ from lab.archives import from_tar, from_wheel, read_wheel
 from lab.golang import is_needed, stage_go
 from lab.image import Storage
 from lab.packages import GLIBC, Stage, debian_file, stage_debian
+from lab.pins import BUN
 from lab.standins import labels
 
 INSTALLED = """\
@@ -264,3 +265,9 @@ def test_a_stand_in_says_what_building_on_it_needs() -> None:
         "org.isol8.lab.arg.BUN_INSTALL_URL": "file:///opt/lab/bun-install.sh",
         "org.isol8.lab.arg.BUN_VERSION": "1.4.5",
     }
+
+
+def test_standins_have_the_bun_of_the_dockerfile() -> None:
+    """Whose program has the SHA-256 there; a build of a stand-in's says no to another."""
+    text = (Path(__file__).parents[3] / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    assert f"\nARG BUN_VERSION={BUN.version}\n" in text
