@@ -20,7 +20,8 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     build         one image: build under a private tag, check, promote
     exchange      an image goes to a registry, or comes from one and takes its tags
     pinned        the Dockerfile of an image in exactly the versions that were resolved
-    workspace     the folder worked in: deps.toml, docker/, the manifest, the lock, the clock
+    workspace     the folder worked in: deps.toml, docker/, the manifest, the clock
+    engine_lock   one run at a time on an engine
     verify/       runs an image as the clients do, and tells what it does not hold of what it promises
     freshness/    whether images are as new as their sources, and the account of a refresh
     manifest      resolved-images.json: which image each runtime runs
@@ -43,6 +44,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     runtimes      the five runtimes as data
     crash         an exception that nobody foresaw: one line, and the traceback in a file
     redact        takes credentials out of foreign text
+    files         files written whole, and through no link of another user's
     errors        what can go wrong, and with which exit code
     start         what a doit run sets before the rest is imported
 

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from isol8_tasks.checking import Check
 from isol8_tasks.engine import BuildRequest, FileContent, ImageEngine, OnEvent
-from isol8_tasks.errors import EngineError, VerifyFailedError
+from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.packages import client_label
 from isol8_tasks.pinned import build_pinned
 from isol8_tasks.plan import labels
@@ -16,9 +16,19 @@ from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.graph import short_id, standin_args, upstream_id
 from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.plan.observed import Observed, private_repository
+from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.triggers import Triggers, encode_triggers, rememberable
-from isol8_tasks.promotion import child, client_tags, drop, marker_tag, promote, reject
+from isol8_tasks.promotion import (
+    client_tags,
+    drop,
+    ensure_in_place,
+    marker_tag,
+    private_tag,
+    promote,
+    reject,
+    relabelled,
+    tagged_as_seen,
+)
 from isol8_tasks.redact import redact
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.updates import Resolution
@@ -66,15 +76,15 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     With a resolution its packages are installed in exactly these versions.
 
     Until the last step the public tag is as it was, so a failure or a kill anywhere loses nothing. An image that
-    does not pass its check is kept as `-rejected`, for a look.
+    does not pass its check is kept as `-rejected`, for a look. What was built is checked and promoted by its id, and
+    ReplacedError says that another run moved the tag, or that of the parent, in the meantime.
     """
-    candidate = f"{private_repository(observed.repository)}:{spec.name}-candidate"
     record = _record(spec, observed, origin)
     ours = {**labels.write(evolve(record, role="candidate")), **_annotations(spec, observed, origin, record)}
     shown, left_out = _for_clients(spec, observed)
     hidden = labels.hidden(_parent_labels(spec, observed))
     request = BuildRequest(
-        tag=candidate,
+        tag="",
         dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
         target=spec.target,
         context=context if spec.kind == "base" else {},
@@ -83,20 +93,27 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         labels={**(shown if hidden else {}), **hidden, **ours},
         no_cache=force,
     )
-    if resolution is None:
-        engine.build(request, on_event)
-    else:
-        build_pinned(spec, resolution, request, engine, on_event)
-    try:
-        inventory = check(spec, candidate)
-    except VerifyFailedError:
-        reject(spec.name, observed, engine, candidate)
-        raise
-    record = evolve(record, inventory=inventory)
-    promoted = {**ours, **labels.write(record), **shown}
-    image_id, tags = promote(spec.name, observed, engine, candidate, promoted)
+    with private_tag(engine, observed.repository, spec.name, record.build) as candidate:
+        _ensure_origin(spec, observed, engine)
+        request = evolve(request, tag=candidate)
+        if resolution is None:
+            image_id = engine.build(request, on_event)
+        else:
+            image_id = build_pinned(spec, resolution, request, engine, on_event)
+        # A builder finds what an image is built on by its tag, and says nothing of what that was.
+        _ensure_origin(spec, observed, engine, image_id)
+        try:
+            inventory = check(spec, image_id)
+        except VerifyFailedError:
+            reject(spec.name, observed, engine, image_id)
+            raise
+        record = evolve(record, inventory=inventory)
+        promoted = {**ours, **labels.write(record), **shown}
+        promoted_id, tags = promote(
+            spec.name, observed, engine, candidate=candidate, verified=image_id, promoted=promoted
+        )
     return Outcome(
-        image=spec.name, result="built", image_id=image_id, labels=promoted, tags=tags, left_out=left_out
+        image=spec.name, result="built", image_id=promoted_id, labels=promoted, tags=tags, left_out=left_out
     )
 
 
@@ -109,10 +126,13 @@ def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> O
     shown = {labels.BUILD_HASH: spec.build_hash} if spec.build_hash else {}
     ours = {**dict(public.labels), **labels.write(evolve(record, flags=spec.flags)), **shown}
     marker = marker_tag(spec.name, observed.repository)
-    image_id = child(engine, f"{observed.repository}:{spec.name}", marker, ours)
     tags = client_tags(observed.repository, spec.name, ours)
-    for tag in reversed(tags):
-        engine.tag(marker, tag)
+    with private_tag(engine, observed.repository, spec.name) as work:
+        source = f"{observed.repository}:{spec.name}"
+        image_id = relabelled(engine, public.id, work, ours, source=source)
+        ensure_in_place(engine, tagged_as_seen(spec.name, observed))
+        for tag in (marker, *reversed(tags)):
+            engine.tag(image_id, tag)
     drop(engine, [public.id])
     return Outcome(image=spec.name, result="relabelled", image_id=image_id, labels=ours, tags=(marker, *tags))
 
@@ -135,6 +155,25 @@ def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, .
             if detail is not None and detail.onbuild
         )
     )
+
+
+def _ensure_origin(spec: ImageSpec, observed: Observed, engine: ImageEngine, image_id: str = "") -> None:
+    """Raise ReplacedError where a tag that an image is built on names another image than its labels do."""
+    parent = f"{observed.repository}:{spec.parent}"
+    for reference in [parent] if spec.parent else [name for name, _ in spec.inputs.upstream]:
+        known = observed.tagged(reference)
+        if known is None:
+            # A reference by digest, which can't move.
+            continue
+        found = engine.inspect(reference)
+        same = found is not None and found.id == known.id
+        if found and image_id and spec.parent:
+            made = engine.inspect(image_id)
+            same = same and made is not None and made.layers[: len(found.layers)] == found.layers
+        if not same:
+            raise ReplacedError(
+                f"{reference} was replaced while {observed.repository}:{spec.name} was being built on it; run again"
+            )
 
 
 def _tidy(spec: ImageSpec) -> str:

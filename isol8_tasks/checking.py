@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isol8_tasks.verify.sandbox import Verdict, Verifier
 
 Check = Callable[[ImageSpec, str], str]
-"""Gets an image and the tag to run; returns its inventory in short. VerifyFailedError keeps the old image."""
+"""Gets an image and the id to run; returns its inventory in short. VerifyFailedError keeps the old image."""
 
 
 @define(eq=False)
@@ -29,30 +29,31 @@ class Checker:
     """What the engine holds by then."""
     _verifier: "Verifier | None" = field(default=None, init=False)
     _alike: "dict[str, Verdict]" = field(factory=dict, init=False)
-    """By the image stood on: what came of an image of this run that adds nothing but labels to it."""
+    """By the id of the image stood on: what came of an image of this run that adds nothing but labels to it."""
     _turns: dict[str, threading.Lock] = field(factory=dict, init=False)
 
-    def __call__(self, spec: ImageSpec, reference: str) -> str:
+    def __call__(self, spec: ImageSpec, image_id: str) -> str:
         """Do what Check promises."""
         from isol8_tasks.verify.sandbox import failure  # noqa: PLC0415 - a run with nothing to do checks nothing
 
-        verdict = self._once(spec, reference)
+        verdict = self._once(spec, image_id)
         error = failure(f"{self.config.build.repository}:{spec.name}", verdict)
         if error is not None:
             raise error
         return encode(verdict.release, verdict.packages)
 
-    def _once(self, spec: ImageSpec, reference: str) -> "Verdict":
+    def _once(self, spec: ImageSpec, image_id: str) -> "Verdict":
         """Check an image, unless one of this run that adds nothing to the same parent either has passed."""
-        if spec.parent is None or spec.inputs.packages or self.config.verify.checks.get(spec.name):
-            return self.verdict(spec, reference)
-        with self._turns.setdefault(spec.parent, threading.Lock()):
-            verdict = self._alike.get(spec.parent) or self.verdict(spec, reference)
+        parent = self.observed().public(spec.parent) if spec.parent else None
+        if parent is None or spec.inputs.packages or self.config.verify.checks.get(spec.name):
+            return self.verdict(spec, image_id)
+        with self._turns.setdefault(parent.id, threading.Lock()):
+            verdict = self._alike.get(parent.id) or self.verdict(spec, image_id)
             if not verdict.findings:
-                self._alike[spec.parent] = verdict
+                self._alike[parent.id] = verdict
         return verdict
 
-    def verdict(self, spec: ImageSpec, reference: str) -> "Verdict":
+    def verdict(self, spec: ImageSpec, image_id: str) -> "Verdict":
         """Run all checks of an image: those for every image, and the user's own."""
         from isol8_tasks.verify.sandbox import Subject, Verifier  # noqa: PLC0415 - as above
 
@@ -60,7 +61,7 @@ class Checker:
             self._verifier = Verifier(self.engine)
         arguments: Mapping[str, str] = dict(spec.args)
         subject = Subject(
-            image=reference,
+            image=image_id,
             runtime=spec.runtime,
             packages=spec.packages,
             upstream=self._upstream(spec),
@@ -75,7 +76,7 @@ class Checker:
         if spec.parent is None:
             return tuple(reference for reference, _ in spec.inputs.upstream)
         observed = self.observed()
-        parent = observed.record(spec.parent)
-        recorded = (parent.upstream,) if parent and parent.upstream else ()
+        record, parent = observed.record(spec.parent), observed.public(spec.parent)
+        recorded = (record.upstream,) if record and record.upstream else ()
         # Where the upstream image was removed, what the parent has is not this image's doing.
-        return (*recorded, f"{observed.repository}:{spec.parent}")
+        return (*recorded, parent.id) if parent else recorded

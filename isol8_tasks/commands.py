@@ -180,8 +180,9 @@ class Up(OwnCommand):
 
             tell = _silent if params["quiet"] else say
             host = lab.up(Path.cwd(), tell)
-            if os.environ.get("DOCKER_HOST", host) != host:
-                tell("DOCKER_HOST names another engine; later commands go there until you unset it")
+            named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST", host) != host else "DOCKER_CONTEXT"
+            if named == "DOCKER_HOST" or (named in os.environ and "DOCKER_HOST" not in os.environ):
+                tell(f"{named} names another engine; later commands go there until you unset it")
             os.environ["DOCKER_HOST"] = host
         return run_doit(["run", *_run_options(params), "setup", *setup_words(params)])
 

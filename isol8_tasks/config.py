@@ -95,6 +95,8 @@ class Config:
     """The file's text, kept to find lines in it."""
     added: ClientFile | None = field(default=None, eq=False, repr=False)
     """What isol8's own file adds to this one; it is among the above. None where there is no such file."""
+    missing: bool = field(default=False, eq=False)
+    """There is no such file, so it declares nothing."""
 
     def place(self, runtime: str, package: str) -> str | None:
         """Tell where the package stands, as `deps.toml:4`; None if no file asks for it."""
@@ -262,6 +264,7 @@ def _converter() -> "Converter":
         source=override(omit=True),
         text=override(omit=True),
         added=override(omit=True),
+        missing=override(omit=True),
     )
     converter.register_structure_hook(Config, read_config)
     return converter

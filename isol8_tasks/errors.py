@@ -61,6 +61,10 @@ class UndecidedError(Isol8Error):
     exit_code = 4
 
 
+class ReplacedError(EngineError):
+    """Another run gave a tag to another image in the meantime, so this run left it alone."""
+
+
 class BuildFailedError(EngineError):
     """A build ended without an image; its step and its last lines of output are carried along."""
 

@@ -8,10 +8,10 @@ from attrs import frozen
 
 from isol8_tasks.engine import ObservedImage
 from isol8_tasks.engine.registry import RegistryEngine, is_refusal
-from isol8_tasks.errors import NotInRegistryError, RegistryError, SourceUnavailableError
-from isol8_tasks.plan.labels import Record
+from isol8_tasks.errors import NotInRegistryError, RegistryError, ReplacedError, SourceUnavailableError
+from isol8_tasks.plan.labels import LAYERS, Record
 from isol8_tasks.plan.observed import Observed
-from isol8_tasks.promotion import adopt
+from isol8_tasks.promotion import adopt, ensure_in_place, layers_of
 from isol8_tasks.pushed import Listed, Pushed, immutable_tags, mark, mismatches
 
 _T = TypeVar("_T")
@@ -92,6 +92,10 @@ def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> Observed
     try:
         if found := mismatches(listed, image):
             raise RegistryError(f"{by_digest} is not {public}: {'; '.join(found)}")
+        if image.labels.get(LAYERS) != layers_of(engine, image.id):
+            raise RegistryError(
+                f"{by_digest} is not {public}: its layers are not those that its labels record"
+            )
         if current is not None and record is not None and current.id == image.id:
             return None
         adopt(listed.name, observed, engine, image)
@@ -152,18 +156,30 @@ def _is(work: Push, digest: str, engine: RegistryEngine) -> bool:
 
 def _push_as(work: Push, engine: RegistryEngine, reference: str) -> str:
     if reference == work.public:
-        return engine.push(reference)
+        return _push_exactly(work, engine, reference)
     before = engine.inspect(reference)
     # An engine pushes what has a tag of the registry, by which clients would find the image when it is out of use.
     engine.tag(work.image.id, work.mark)
     engine.tag(work.image.id, reference)
     try:
-        return engine.push(reference)
+        return _push_exactly(work, engine, reference)
     finally:
         if before is None:
             engine.untag(reference)
         else:
             engine.tag(before.id, reference)
+
+
+def _push_exactly(work: Push, engine: RegistryEngine, reference: str) -> str:
+    """Push a tag and return its digest; RegistryError where it was not the image's all the time."""
+    expected = {reference: work.image.id}
+    try:
+        ensure_in_place(engine, expected)
+        digest = engine.push(reference)
+        ensure_in_place(engine, expected)
+    except ReplacedError as error:
+        raise RegistryError(str(error), lasting=True) from error
+    return digest
 
 
 def _digest_there(engine: RegistryEngine, reference: str) -> str:

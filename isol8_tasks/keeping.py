@@ -1,7 +1,7 @@
 """The commands that look after images: rollback, release and prune."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from isol8_tasks import units
@@ -111,12 +111,12 @@ class Prune(OwnCommand):
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Show them, ask, and remove them."""
         self.no_arguments(args)
-        from isol8_tasks.pruning import remove  # noqa: PLC0415 - most runs remove nothing
-
         current = session()
         current.wait = params["wait"]
         try:
-            current.lock()
+            if current.graph.missing:
+                say(f"warning: {current.graph.missing}; until then no image is removed as undeclared")
+            # Without the lock, for which others would wait as long as the answer takes.
             found = _removals(current)
             for each in found:
                 say(_line(each, current.repository))
@@ -128,8 +128,9 @@ class Prune(OwnCommand):
             if not params["yes"] and not _agreed(len(free), cache):
                 say("nothing was removed")
                 return 0
+            current.lock()
             before = current.engine.disk()
-            gone = [each for each in free if remove(current.engine, each)]
+            gone, left = _remove(current, free)
             # What an image leaves behind counts as the builder's from now on.
             if current.config.prune.keep is not None:
                 current.engine.forget_builds(current.config.prune.keep)
@@ -138,8 +139,8 @@ class Prune(OwnCommand):
             current.resolve()
         finally:
             current.close()
-        say(f"{len(gone)} image{'' if len(gone) == 1 else 's'} removed · {_freed(before, after)}")
-        return 0 if len(gone) == len(free) else 1
+        say(f"{gone} image{'' if gone == 1 else 's'} removed · {_freed(before, after)}")
+        return 1 if left else 0
 
     @staticmethod
     def _cache_to_forget(current: Session) -> int:
@@ -168,7 +169,8 @@ def _removals(current: Session) -> "tuple[Removal, ...]":
         current.observed,
         ours_without_a_name(current.engine),
         used=current.engine.used(),
-        undeclared=current.graph.undeclared,
+        # Of a file that is missing nobody knows what it declared.
+        undeclared=() if current.graph.missing else current.graph.undeclared,
         held=current.holds,
         now=now(),
         previous_age=current.config.prune.previous_age,
@@ -176,11 +178,31 @@ def _removals(current: Session) -> "tuple[Removal, ...]":
     return tuple(each for each in found if not each.tags or made_here(current.engine, each.image))
 
 
+def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
+    """Remove of what was shown all that is still to go; return how many are gone, and how many failed."""
+    from isol8_tasks.pruning import remove  # noqa: PLC0415 - as above
+
+    still = {(each.image.id, each.tags) for each in _removals(current) if not each.in_use}
+    gone = left = 0
+    for each in shown:
+        if (each.image.id, each.tags) not in still:
+            say(f"{_what(each, current.repository)}  changed meanwhile, so it stays")
+        elif problem := remove(current.engine, each):
+            left += 1
+            sys.stderr.write(f"ERROR: {_what(each, current.repository)}: {problem}\n")
+        else:
+            gone += 1
+    return gone, left
+
+
 def _line(removal: "Removal", repository: str) -> str:
-    short = removal.image.id.removeprefix("sha256:")[:12]
-    what = ", ".join(removal.tags) or f"{short} (once {repository}:{removal.name})"
     stays = "; in use by a container, so it stays" if removal.in_use else ""
-    return f"{what}  {removal.why}{stays}"
+    return f"{_what(removal, repository)}  {removal.why}{stays}"
+
+
+def _what(removal: "Removal", repository: str) -> str:
+    short = removal.image.id.removeprefix("sha256:")[:12]
+    return ", ".join(removal.tags) or f"{short} (once {repository}:{removal.name})"
 
 
 def _agreed(count: int, cache: int) -> bool:

@@ -26,8 +26,11 @@ def write_lock(session: Session) -> tuple[str, ...]:
 
     Raises:
         Isol8Error: an image is not there or not up to date, or what is in it can't be had again.
+        ConfigError: deps.toml is missing, and the lock would lose what it declared.
 
     """
+    if session.graph.missing:
+        raise ConfigError(session.graph.missing)
     old = _read_if_there(session)
     specs = session.graph.images
     waiting = [spec.name for spec in specs if session.decisions[spec.name].state not in _SETTLED]

@@ -25,18 +25,18 @@ from isol8_tasks.updates import Resolution
 
 def build_pinned(
     spec: ImageSpec, resolution: Resolution, request: BuildRequest, engine: ImageEngine, on_event: OnEvent
-) -> None:
-    """Build an image as a request says, but with its packages in the versions of a resolution.
+) -> str:
+    """Build an image as a request says, but with its packages in the versions of a resolution; return its id.
 
     Its steps go by the names of those that they stand for, whatever is in their words.
     """
     if not resolution.lockfile:
         # A step that is the same as before may still bring something newer.
-        engine.build(evolve(request, no_cache=True, args={**request.args, **_releases(resolution)}), on_event)
-        return
+        args = {**request.args, **_releases(resolution)}
+        return engine.build(evolve(request, no_cache=True, args=args), on_event)
     dockerfile = render_pinned(spec, resolution) + request.dockerfile.removeprefix(spec.dockerfile)
     try:
-        engine.build(
+        return engine.build(
             evolve(request, dockerfile=dockerfile),
             lambda event: on_event(evolve(event, step=step_name(spec, event.step))),
         )

@@ -1,12 +1,20 @@
-"""Which tags an image has, and how it gets or loses them: every step leaves what clients find whole."""
+"""Which tags an image has, and how it gets or loses them: every step leaves what clients find whole.
 
-from collections.abc import Collection, Iterable, Mapping
+An image is named by its id throughout, since another run may move any tag that two runs know.
+"""
+
+import contextlib
+import datetime as dt
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from isol8_tasks.engine import BuildRequest, ImageEngine
-from isol8_tasks.errors import EngineError
+from isol8_tasks.errors import EngineError, ReplacedError
 from isol8_tasks.plan import labels
+from isol8_tasks.plan.candidates import candidate_tag
 from isol8_tasks.plan.holds import hold_tags
+from isol8_tasks.plan.labels import layers_fingerprint
 from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
 
 _CUSTOM: Final = "-custom"
@@ -14,65 +22,123 @@ _SUFFIX_DIGITS: Final = 12
 """As isol8's clients have it."""
 
 
-def promote(
-    name: str, observed: Observed, engine: ImageEngine, candidate: str, promoted: Mapping[str, str]
-) -> tuple[str, tuple[str, ...]]:
-    """Let the image under the tag `candidate` be the one of that name; return its id and the tags that it got.
+@contextlib.contextmanager
+def private_tag(engine: ImageEngine, repository: str, name: str, build: str = "") -> Iterator[str]:
+    """Give a tag that no other run uses, and remove it at the end."""
+    tag = candidate_tag(repository, name, build or secrets.token_hex(8), dt.datetime.now(dt.UTC))
+    try:
+        yield tag
+    finally:
+        # What went wrong before is what is told.
+        with contextlib.suppress(EngineError):
+            engine.untag(tag)
 
-    `promoted` are all of its labels, those for isol8's clients among them. What had the public tag stays as
-    `-previous`.
+
+def promote(  # noqa: PLR0913 - all of them say what is promoted
+    name: str,
+    observed: Observed,
+    engine: ImageEngine,
+    *,
+    candidate: str,
+    verified: str,
+    promoted: Mapping[str, str],
+) -> tuple[str, tuple[str, ...]]:
+    """Let the image of the id `verified` be the one of that name; return its new id and the tags that it got.
+
+    `promoted` are all of its labels, those for isol8's clients among them; `candidate` is a tag of this build alone.
+    What had the public tag stays as `-previous`. ReplacedError: another run gave the tag to another image.
     """
     marker = marker_tag(name, observed.repository)
-    image_id = child(engine, candidate, marker, promoted)
+    record = {**promoted, labels.LAYERS: layers_of(engine, verified)}
+    image_id = relabelled(engine, verified, candidate, record, source=candidate)
+    drop(engine, [verified])
+    ensure_in_place(engine, tagged_as_seen(name, observed))
+    engine.tag(image_id, marker)
+    engine.untag(candidate)
     outdated = _keep_previous(name, observed, engine)
     tags = client_tags(observed.repository, name, promoted)
-    switch(name, observed, engine, marker, tags)
-    engine.untag(candidate)
+    switch(name, observed, engine, image_id, tags)
+    ensure_in_place(engine, {marker: image_id, tags[0]: image_id})
     drop(engine, outdated - {image_id})
     return image_id, (marker, *tags)
 
 
 def adopt(name: str, observed: Observed, engine: ImageEngine, image: ObservedImage) -> None:
     """Let an image that was promoted on another engine be the one of that name here, just as it is."""
-    marker = marker_tag(name, observed.repository)
-    engine.tag(image.id, marker)
+    ensure_in_place(engine, tagged_as_seen(name, observed))
+    engine.tag(image.id, marker_tag(name, observed.repository))
     current = observed.public(name)
     outdated = set() if current and current.id == image.id else _keep_previous(name, observed, engine)
-    switch(name, observed, engine, marker, client_tags(observed.repository, name, image.labels))
+    switch(name, observed, engine, image.id, client_tags(observed.repository, name, image.labels))
     drop(engine, outdated - {image.id})
 
 
-def reject(name: str, observed: Observed, engine: ImageEngine, candidate: str) -> None:
-    """Keep a candidate for a look, instead of the last that was; no label of it is one that a client picks it by."""
+def tagged_as_seen(name: str, observed: Observed) -> dict[str, str]:
+    """Return which ids the marker and the public tag of an image had when it was decided what becomes of it."""
+    seen = {
+        f"{observed.repository}:{name}": observed.public(name),
+        marker_tag(name, observed.repository): observed.marker(name),
+    }
+    return {tag: image.id if image else "" for tag, image in seen.items()}
+
+
+def ensure_in_place(engine: ImageEngine, expected: Mapping[str, str]) -> None:
+    """Raise ReplacedError where a tag does not name the id that is expected of it; empty for a tag that is not here.
+
+    An engine moves no tag on a condition, so two runs may both pass: each looks again when it is done.
+    """
+    for tag, image_id in expected.items():
+        found = engine.inspect(tag)
+        if (found.id if found else "") != image_id:
+            raise ReplacedError(
+                f"{tag} was {'replaced' if found else 'removed'} by another run, or by hand, while this one was "
+                "at work, and stays as it is; run again"
+            )
+
+
+def reject(name: str, observed: Observed, engine: ImageEngine, image_id: str) -> None:
+    """Keep an image for a look, instead of the last that was; no label of it is one that a client picks it by."""
     rejected = f"{observed.repository}:{name}-rejected"
     older = observed.tagged(rejected)
-    engine.tag(candidate, rejected)
-    engine.untag(candidate)
+    engine.tag(image_id, rejected)
     drop(engine, [older.id] if older else [])
 
 
-def switch(name: str, observed: Observed, engine: ImageEngine, source: str, tags: tuple[str, ...]) -> None:
-    """Give the image under the tag `source` all tags that clients find it by, and take what is outdated away."""
+def switch(  # noqa: PLR0913 - as promote
+    name: str,
+    observed: Observed,
+    engine: ImageEngine,
+    image_id: str,
+    tags: tuple[str, ...],
+    *,
+    hold: str = "",
+) -> None:
+    """Give the image of that id all tags that clients find it by, and take what is outdated away.
+
+    `hold` is the tag that holds it there.
+    """
     # The plain tag last: with it the promotion is seen as done, and nothing of it may be missing then.
     plain, *aliases = tags
     for tag in aliases:
-        engine.tag(source, tag)
+        engine.tag(image_id, tag)
     for tag in _outdated_tags(name, observed, tags):
         engine.untag(tag)
-    engine.tag(source, plain)
+    engine.tag(image_id, plain)
     # A hold that was in effect would have kept the image from being built; clients would still find it by this tag.
-    for hold in hold_tags(observed).get(name, ()):
-        if hold.tag != source:
-            engine.untag(hold.tag)
+    for each in hold_tags(observed).get(name, ()):
+        if each.tag != hold:
+            engine.untag(each.tag)
 
 
 def keep_as_previous(name: str, image: ObservedImage, repository: str, engine: ImageEngine) -> bool:
-    """Let the image under the public tag be `-previous` too; tell whether that is a copy, which no client picks."""
-    public, previous = f"{repository}:{name}", f"{repository}:{name}-previous"
+    """Let the image that has the public tag be `-previous` too; tell whether that is a copy, which no client picks."""
+    previous = f"{repository}:{name}-previous"
     if can_stay_as_it_is(image):
-        engine.tag(public, previous)
+        engine.tag(image.id, previous)
         return False
-    child(engine, public, previous, labels.previous(image.labels))
+    with private_tag(engine, repository, name) as work:
+        hidden = labels.previous(image.labels)
+        engine.tag(relabelled(engine, image.id, work, hidden, source=f"{repository}:{name}"), previous)
     return True
 
 
@@ -82,23 +148,38 @@ def can_stay_as_it_is(image: ObservedImage) -> bool:
     return not labels.hidden(image.labels) and not (record and record.clients)
 
 
-def child(engine: ImageEngine, parent: str, tag: str, new_labels: Mapping[str, str]) -> str:
-    """Make an image that differs from its parent by labels alone, and return its id.
+def relabelled(
+    engine: ImageEngine, image_id: str, tag: str, new_labels: Mapping[str, str], *, source: str
+) -> str:
+    """Make an image under `tag` that differs from the one of that id by labels alone, and return its id.
+
+    `source` is a tag of the image, since builders take none by its id; ReplacedError says that it moved.
 
     Its ONBUILD triggers are said again: a build takes them off, and the index variables of a company reach the
     children of a base by them.
     """
-    detail = engine.inspect(parent)
+    ensure_in_place(engine, {source: image_id})
+    detail = engine.inspect(image_id)
     if detail is None:
-        raise EngineError(f"{parent} went away while it was worked on; run again")
-    fingerprint = labels.layers_fingerprint(detail.layers, engine.steps(parent), detail.onbuild)
+        raise EngineError(f"{source} was removed during the run; run again")
     triggers = "".join(f"ONBUILD {trigger}\n" for trigger in detail.onbuild)
-    request = BuildRequest(
-        tag=tag,
-        dockerfile=f"FROM {parent}\n{triggers}",
-        labels={**new_labels, labels.LAYERS: fingerprint},
-    )
-    return engine.build(request, lambda _event: None)
+    request = BuildRequest(tag=tag, dockerfile=f"FROM {source}\n{triggers}", labels=new_labels)
+    new_id = engine.build(request, lambda _event: None)
+    if source != tag:
+        ensure_in_place(engine, {source: image_id})
+    made = engine.inspect(new_id)
+    if made is None or made.layers != detail.layers:
+        raise EngineError(
+            f"{tag} has other layers than the image that was to be labelled, so it takes no tag; "
+            "an ONBUILD step of docker/Dockerfile other than ONBUILD ARG would add some"
+        )
+    return new_id
+
+
+def layers_of(engine: ImageEngine, image_id: str) -> str:
+    """Return the label `layers` that is true of an image; empty where its layers are unknown."""
+    detail = engine.inspect(image_id)
+    return layers_fingerprint(detail.layers, engine.steps(image_id), detail.onbuild) if detail else ""
 
 
 def drop(engine: ImageEngine, image_ids: Iterable[str]) -> None:
@@ -126,10 +207,13 @@ def client_tags(repository: str, name: str, image_labels: Mapping[str, str]) -> 
 
 
 def is_tag_of(tag: str, name: str, repository: str) -> bool:
-    """Tell whether a tag is one that the image of that name gets here, in use or out of it."""
+    """Tell whether a tag is one that the image of that name gets here, in use or out of it.
+
+    Not that of a candidate, which belongs to the run that builds it.
+    """
     private = f"{private_repository(repository)}:"
     if tag.startswith(private):
-        return tag.removeprefix(private) in {name, f"{name}-candidate"}
+        return tag.removeprefix(private) == name
     plain = f"{repository}:{name}"
     if not tag.startswith(plain):
         return False

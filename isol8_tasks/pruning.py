@@ -8,9 +8,9 @@ from attrs import frozen
 
 from isol8_tasks.engine.upkeep import UpkeepEngine
 from isol8_tasks.errors import EngineError
-from isol8_tasks.plan.labels import layers_fingerprint, read
+from isol8_tasks.plan.labels import read
 from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
-from isol8_tasks.promotion import is_tag_of
+from isol8_tasks.promotion import is_tag_of, layers_of
 
 Why = Literal["superseded", "rejected", "undeclared", "previous"]
 
@@ -72,23 +72,25 @@ def made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
     if record.role == "candidate":
         # It never had a name that anybody could have built on.
         return True
-    detail = engine.inspect(image.id)
-    if detail is None or not record.layers:
-        return False
-    return layers_fingerprint(detail.layers, engine.steps(image.id), detail.onbuild) == record.layers
+    return bool(record.layers) and layers_of(engine, image.id) == record.layers
 
 
-def remove(engine: UpkeepEngine, removal: Removal) -> bool:
-    """Remove an image with the tags that are named; tell whether it is gone. One that is in use stays."""
+def remove(engine: UpkeepEngine, removal: Removal) -> str:
+    """Remove an image with the tags that are named; return why that failed, nothing where it is gone.
+
+    What another run has given such a tag in the meantime stays.
+    """
     try:
         # The marker last: what is cut off here is seen as ours until the end.
         for tag in removal.tags:
-            engine.untag(tag)
+            found = engine.inspect(tag)
+            if found is not None and found.id == removal.image.id:
+                engine.untag(tag)
         if not removal.tags:
             engine.untag(removal.image.id)
-    except EngineError:
-        return False
-    return True
+    except EngineError as error:
+        return str(error)
+    return ""
 
 
 def _nameless(images: Sequence[ObservedImage]) -> Iterator[Removal]:

@@ -12,6 +12,7 @@ from isol8_tasks import report
 from isol8_tasks.commands import PENDING, OwnCommand, run_doit, say, setup_words
 from isol8_tasks.crash import as_error
 from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error, SourceUnavailableError
+from isol8_tasks.files import write_named
 from isol8_tasks.freshness import account as accounts
 from isol8_tasks.freshness import words
 from isol8_tasks.freshness.account import Account, Failed
@@ -117,6 +118,9 @@ class RefreshCommand(OwnCommand):
                 code = _build(current.wait, params) if pending else _resolved(current)
             if code == INTERRUPTED:
                 return code
+            if current.graph.missing:
+                error = ConfigError(current.graph.missing)
+                current.failures.append(Failure(subject=current.config.source, error=error))
             _bring_lock(current)
             failures = [*_failed(current)]
             if code not in {0, _UNKNOWN} and not failures:
@@ -182,8 +186,7 @@ def _publish(account: Account, params: Mapping[str, Any]) -> None:
         file = Path(params["report"])
         form = {".md": accounts.markdown, ".json": accounts.as_data}.get(file.suffix, _text)
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(form(account), encoding="utf-8")
+            write_named(file, form(account))
         except OSError as error:
             raise Isol8Error(
                 f"{file}: the report can't be written there ({error.strerror}); the images are as it says above"

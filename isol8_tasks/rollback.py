@@ -12,12 +12,15 @@ from isol8_tasks.plan.holds import Hold, has_public_tag, hold_tag, hold_tags, ta
 from isol8_tasks.plan.observed import Observed, ObservedImage
 from isol8_tasks.promotion import (
     can_stay_as_it_is,
-    child,
     client_tags,
     drop,
+    ensure_in_place,
     keep_as_previous,
+    layers_of,
     marker_tag,
+    relabelled,
     switch,
+    tagged_as_seen,
 )
 
 
@@ -25,7 +28,8 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
     """Let `-previous` have the public tag, what has it become `-previous`, and hold that; return the hold's tag.
 
     Raises:
-        ConfigError: there is no such image, or none before it.
+        ConfigError: there is no such image, or none before it that was made here.
+        ReplacedError: another run moved the tag in the meantime.
 
     """
     public, previous = observed.public(name), observed.public(f"{name}-previous")
@@ -34,18 +38,26 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
         raise ConfigError(
             f"{repository}:{name}: there is no such image of ours to roll back; doit plan shows them"
         )
-    if previous is None or observed.read(previous) is None:
+    record = observed.read(previous) if previous else None
+    if previous is None or record is None:
         raise ConfigError(
             f"{repository}:{name}: there is no {repository}:{name}-previous to roll back to; "
             "an image has one from its second build on"
         )
+    ensure_in_place(engine, tagged_as_seen(name, observed))
+    if record.layers != layers_of(engine, previous.id):
+        raise ConfigError(
+            f"{repository}:{name}-previous: its layers are not those that its labels record, so it was not made here; "
+            "remove it with docker rmi"
+        )
     tag = hold_tag(repository, name, now)
     if can_stay_as_it_is(previous):
-        engine.tag(f"{repository}:{name}-previous", tag)
+        engine.tag(previous.id, tag)
         restored = ObservedImage(id=previous.id, labels=previous.labels)
     else:
         restored_labels = {**previous.labels, **labels.restored(previous.labels)}
-        restored_id = child(engine, f"{repository}:{name}-previous", tag, restored_labels)
+        source = f"{repository}:{name}-previous"
+        restored_id = relabelled(engine, previous.id, tag, restored_labels, source=source)
         restored = ObservedImage(id=restored_id, labels=restored_labels)
     keep_as_previous(name, public, repository, engine)
     _switch(name, observed, engine, Hold(tag=tag, since=now, image=restored))
@@ -79,5 +91,6 @@ def mend(observed: Observed, engine: ImageEngine, *, now: dt.datetime, longest: 
 
 
 def _switch(name: str, observed: Observed, engine: ImageEngine, hold: Hold) -> None:
-    engine.tag(hold.tag, marker_tag(name, observed.repository))
-    switch(name, observed, engine, hold.tag, client_tags(observed.repository, name, hold.image.labels))
+    engine.tag(hold.image.id, marker_tag(name, observed.repository))
+    tags = client_tags(observed.repository, name, hold.image.labels)
+    switch(name, observed, engine, hold.image.id, tags, hold=hold.tag)

@@ -85,6 +85,12 @@ class Screen:
                     "so left out of the list that isol8 from v0.18 on looks packages up in"
                 )
 
+    def settled(self, image: str) -> None:
+        """Say that another run made the image."""
+        self.failed(image)
+        if not self.quiet:
+            self.line(f"{self._tag(image)}  up to date  another run built it in the meantime")
+
     def failed(self, image: str) -> None:
         """End the live line of an image; what went wrong is told at the end."""
         with self._mutex:

@@ -15,7 +15,16 @@ from isol8_tasks.build import Origin, Outcome, build_image, ensure_upstream, rel
 from isol8_tasks.checking import Check, Checker
 from isol8_tasks.crash import as_error
 from isol8_tasks.engine import BuildEvent, ImageEngine
-from isol8_tasks.errors import BuildFailedError, Isol8Error, LockedError, UndecidedError, VerifyFailedError
+from isol8_tasks.engine_lock import engine_lock
+from isol8_tasks.errors import (
+    BuildFailedError,
+    Isol8Error,
+    LockedError,
+    ReplacedError,
+    UndecidedError,
+    VerifyFailedError,
+)
+from isol8_tasks.plan.candidates import abandoned
 from isol8_tasks.plan.holds import are_settled
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed, private_repository
@@ -27,7 +36,7 @@ from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.telling import Failure, Listener
 from isol8_tasks.updates import Resolution
 from isol8_tasks.view import View
-from isol8_tasks.workspace import Workspace, engine_lock, now, processors
+from isol8_tasks.workspace import Workspace, now, processors
 
 if TYPE_CHECKING:
     from isol8_tasks.view import Engine
@@ -104,7 +113,11 @@ class Session(View):
                 return
             with self._slot(spec):
                 self._in_time()
-                self._make(name, decision, log)
+                try:
+                    self._make(name, decision, log)
+                except ReplacedError:
+                    if not self._is_settled(name):
+                        raise
         except Exception as caught:
             error = as_error(spec.task, caught)
             if self.listener:
@@ -207,8 +220,17 @@ class Session(View):
         if self.listener:
             self.listener.done(outcome, self.seconds[name])
 
-    def _accept(self, spec: ImageSpec, reference: str) -> str:
-        inventory = (self._check or self.checker)(spec, reference)
+    def _is_settled(self, name: str) -> bool:
+        """Look at what another run made of an image in the meantime; tell whether that is what this one wanted."""
+        with self._mutex:
+            self.look_again()
+            settled = self.is_current(name)
+        if settled and self.listener:
+            self.listener.settled(name)
+        return settled
+
+    def _accept(self, spec: ImageSpec, image_id: str) -> str:
+        inventory = (self._check or self.checker)(spec, image_id)
         if self.demand:
             self.demand(spec, inventory)
         return inventory
@@ -273,16 +295,17 @@ class Session(View):
             return self.graph.image(name)
 
     def _sweep(self) -> None:
-        """Take away or finish what a run that was cut off left behind; a run under way holds the lock."""
+        """Take away or finish what a run that was cut off left behind."""
         longest = self.config.hold.max_age
         strayed = strays(self.observed, self.config.push.repository)
-        if not strayed and not self.observed.candidates and are_settled(self.observed, now(), longest):
+        cut_off = abandoned(self.observed, now())
+        if not strayed and not cut_off and are_settled(self.observed, now(), longest):
             return
         from isol8_tasks.rollback import mend  # noqa: PLC0415 - few runs find anything of the kind
 
         with contextlib.suppress(LockedError):
             self.lock(wait=0)
-            for tag in self.observed.candidates:
+            for tag in abandoned(self.observed, now()):
                 self.engine.untag(tag)
             if mend(self.observed, self.engine, now=now(), longest=longest):
                 self._observed = self._observe()
@@ -295,6 +318,7 @@ class Session(View):
             lock = engine_lock(
                 self.engine.info().id,
                 holder=str(self.workspace.root),
+                since=now().isoformat("T", "seconds"),
                 wait=self.wait if wait is None else wait,
                 on_wait=self.listener.waiting if self.listener else None,
             )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from isol8_tasks import report
 from isol8_tasks.commands import OwnCommand, say
-from isol8_tasks.errors import ConfigError, RegistryError
+from isol8_tasks.errors import ConfigError, Isol8Error, RegistryError, ReplacedError
 from isol8_tasks.pushed import Listed, Pushed, in_use, read_manifest
 from isol8_tasks.running import WAIT, one_line
 from isol8_tasks.session import Session
@@ -118,7 +118,7 @@ class Pull(OwnCommand):
                 continue
             try:
                 image = pull(listed, observed, current.engine)
-            except RegistryError as error:
+            except (RegistryError, ReplacedError) as error:
                 teller.failed(listed.name, error)
                 counts["failed"] += 1
                 continue
@@ -157,7 +157,7 @@ class _Teller:
             f"{where.repository}:{where.tag}  {seconds:.1f} s{standin}" if where else "",
         )
 
-    def failed(self, name: str, error: RegistryError) -> None:
+    def failed(self, name: str, error: Isol8Error) -> None:
         """Say why an image could not be had."""
         first, *more = str(error).splitlines()
         say(f"{f'{self._repository}:{name}'.ljust(self._width)}  {'failed':<10}  {first}")

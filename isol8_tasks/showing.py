@@ -6,13 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve
+
 from isol8_tasks import __version__, report
 from isol8_tasks.commands import OwnCommand, say
 from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.files import make_folder, replace
 from isol8_tasks.inventory import Package
 from isol8_tasks.manifest import created
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import ObservedImage
+from isol8_tasks.promotion import layers_of
 from isol8_tasks.running import one_line
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import session
@@ -61,13 +65,18 @@ class Verify(_OfImages):
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
     ) -> int:
         """Run the checks side by side, and print what they found."""
-        from isol8_tasks.verify.findings import output, render  # noqa: PLC0415 - no other command shows them
+        from isol8_tasks.verify.findings import OtherLayers, output, render  # noqa: PLC0415 - no other command shows them
 
         current.engine.sweep()
 
         def look(pair: tuple[ImageSpec, ObservedImage]) -> "Verdict":
             # By its id, so that a run beside this one may give the tag to another image.
-            return current.checker.verdict(pair[0], pair[1].id)
+            spec, image = pair
+            verdict = current.checker.verdict(spec, image.id)
+            record = current.observed.read(image)
+            if record is None or record.layers == layers_of(current.engine, image.id):
+                return verdict
+            return evolve(verdict, findings=(OtherLayers(), *verdict.findings))
 
         with ThreadPoolExecutor(current.jobs) as pool:
             verdicts = dict(zip((spec.name for spec, _ in images), pool.map(look, images), strict=True))
@@ -145,7 +154,7 @@ class Sbom(_OfImages):
         from isol8_tasks.sbom import Bill, render  # noqa: PLC0415 - no other command writes them
 
         folder = Path(params["output"])
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for spec, image in images:
             release, packages = _inventory(current, spec.name)
             bill = Bill(
@@ -156,7 +165,7 @@ class Sbom(_OfImages):
                 packages=packages,
             )
             file = folder / f"{spec.name}.cdx.json"
-            file.write_text(render(bill, tool_version=__version__), encoding="utf-8")
+            replace(file, render(bill, tool_version=__version__))
             say(str(file))
         return 0
 

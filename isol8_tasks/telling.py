@@ -29,6 +29,9 @@ class Listener(Protocol):
     def failed(self, image: str) -> None:
         """Hear that an image could not be made."""
 
+    def settled(self, image: str) -> None:
+        """Hear that another run brought an image up to date in the meantime."""
+
     def pushed(self, image: str, where: Pushed, seconds: float) -> None:
         """Hear that an image is in the registry."""
 

@@ -1,22 +1,21 @@
-"""The folder worked in: reads deps.toml and docker/, writes the manifest; owns paths, the lock and the clock."""
+"""The folder worked in: reads deps.toml and docker/, writes the manifest; owns paths and the clock."""
 
 import contextlib
 import datetime as dt
 import hashlib
-import json
 import os
-import secrets
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from isol8_tasks.config import Config, parse_config
 from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import ConfigError, Isol8Error, LockedError, PlanError
+from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
+from isol8_tasks.files import PRIVATE, make_folder, refuse_planted, replace
 from isol8_tasks.plan.model import ContextFile
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class Workspace:
 
     def write_lock(self, text: str) -> None:
         """Write the lock, whole or not at all."""
-        _replace(self._lock, text)
+        replace(self._lock, text)
 
     @property
     def state(self) -> Path:
@@ -98,14 +97,15 @@ class Workspace:
         return f"{self.root.resolve().name}-{digest}"
 
     def read_config(self, arguments: Collection[str] | None = None) -> Config:
-        """Read deps.toml, which may give the build arguments named here; a file that is not there asks for nothing."""
+        """Read deps.toml, which may give the build arguments named here; one that is missing asks for nothing."""
         source = os.path.relpath(self.deps, self.root)
         client_file = self._read_client_file()
         try:
             text = _read_text(self.deps)
         except FileNotFoundError:
             if self.deps == self.root / "deps.toml":
-                return parse_config("", source, client_file=client_file) if client_file else Config()
+                found = parse_config("", source, client_file=client_file) if client_file else Config()
+                return evolve(found, missing=True)
             raise ConfigError(f"{source}: not there, though ISOL8_DEPS names it; mend or unset it") from None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{source}: can't be read ({error}); a UTF-8 text file is expected") from error
@@ -117,7 +117,8 @@ class Workspace:
 
     def write_deps(self, text: str) -> None:
         """Write deps.toml, whole or not at all; a link to it stays one."""
-        _replace(self.deps.resolve(), text)
+        refuse_planted(self.deps)
+        replace(self.deps.resolve(), text)
 
     def _read_client_file(self) -> "ClientFile | None":
         """Read isol8's own file; None if there is none."""
@@ -206,11 +207,11 @@ class Workspace:
         """Write the manifest unless it stands there already; return what stood there before."""
         old = self.read_manifest()
         if old != text:
-            _replace(self.manifest, text)
+            replace(self.manifest, text)
         # A note that can't be kept only means that the manifest is made once more.
-        with contextlib.suppress(OSError):
-            self.state.mkdir(parents=True, exist_ok=True)
-            self._written.write_text(_note(state, text.encode()), encoding="utf-8")
+        with contextlib.suppress(OSError, Isol8Error):
+            make_folder(self.state)
+            replace(self._written, _note(state, text.encode()))
         return old
 
     @property
@@ -224,9 +225,10 @@ class Workspace:
         folder = self.state / "logs"
         path = folder / f"{name}.log"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        except OSError:
+            make_folder(folder)
+            # A build may print what it was given, tokens included.
+            replace(path, "".join(f"{line}\n" for line in lines), mode=PRIVATE)
+        except (OSError, Isol8Error):
             return ""
         return path.relative_to(self.root).as_posix()
 
@@ -243,21 +245,6 @@ def digests(files: Mapping[str, FileContent]) -> dict[str, ContextFile]:
         )
         for name, file in files.items()
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a file in the place of another, so that there is one of the two at every moment."""
-    # Beside its place, as a rename across file systems would not be atomic.
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        new.write_text(text, encoding="utf-8", newline="")
-        if path.exists():
-            new.chmod(path.stat().st_mode)
-        new.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
-        raise Isol8Error(f"{path.name}: can't be written ({error.strerror})") from error
 
 
 def _read_text(path: Path) -> str:
@@ -297,62 +284,3 @@ def processors() -> int:
 def now() -> dt.datetime:
     """Return the time, in UTC."""
     return dt.datetime.now(tz=dt.UTC)
-
-
-@contextlib.contextmanager
-def engine_lock(
-    engine_id: str, *, holder: str, wait: float, on_wait: Callable[[str], None] | None = None
-) -> Iterator[None]:
-    """Keep a second run off the same engine, whichever checkout it runs in; LockedError says who holds it.
-
-    A `wait` of 0 seconds gives up at once, one below 0 never; before it waits, `on_wait` hears for whom.
-
-    The lock is a file of this machine: two machines that share an engine over TCP don't see one another's.
-    """
-    # Here, since a run with nothing to do needs no lock.
-    import tempfile  # noqa: PLC0415
-
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
-    # Not the temporary folder itself: in a sticky one the kernel refuses another user's file (fs.protected_regular).
-    folder = Path(tempfile.gettempdir()) / "isol8-tasks-locks"
-    try:
-        folder.mkdir(mode=0o777, exist_ok=True)
-    except OSError as error:
-        raise Isol8Error(
-            f"{folder}: can't be made ({error.strerror}); the engine's lock belongs there"
-        ) from error
-    with contextlib.suppress(PermissionError):
-        folder.chmod(0o777)
-    name = hashlib.sha256(engine_id.encode()).hexdigest()[:16]
-    card = folder / f"{name}.json"
-    lock = FileLock(folder / f"{name}.lock", mode=0o666)
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if on_wait and wait != 0:
-                on_wait(_holder(card))
-            lock.acquire(timeout=wait)
-    except Timeout:
-        raise LockedError(
-            f"another run is at work on this engine: {_holder(card)}; nothing was built; "
-            "run again when it is done, or wait longer: doit --wait=SECONDS (-1: as long as it takes)"
-        ) from None
-    try:
-        with contextlib.suppress(OSError):
-            told = {"pid": os.getpid(), "holder": holder, "since": now().isoformat("T", "seconds")}
-            card.write_text(json.dumps(told))
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            card.unlink(missing_ok=True)
-        lock.release()
-
-
-def _holder(card: Path) -> str:
-    try:
-        told = json.loads(card.read_text())
-        return f"process {told['pid']} in {told['holder']}, since {told['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "it does not say which"

@@ -3,9 +3,11 @@
 import os
 import platform
 import shutil
+import stat
 from pathlib import Path
 
 from isol8_tasks.errors import LabError
+from isol8_tasks.files import make_folder
 
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 """Debian's place for the certificate authorities that a machine trusts besides the public ones."""
@@ -49,6 +51,23 @@ def require_standins() -> None:
             "alpine:3.21 and denoland/deno:alpine can't be pulled here, and stand-ins exist for x86-64 only, "
             f"not for {platform.machine()}: check the network, or name a registry that can be reached."
         )
+
+
+def require_own_folder(folder: Path, *, trusting: Path) -> None:
+    """Make a folder that programs are run from; LabError if somebody else could put his own there.
+
+    Whom the checkout belongs to is trusted, since code in it runs anyway.
+    """
+    make_folder(folder)
+    trusted = {0, os.geteuid(), trusting.stat().st_uid}
+    for each in (folder.resolve(), *folder.resolve().parents):
+        found = each.stat()
+        loose = 0o022 if each == folder.resolve() else 0o002
+        if found.st_uid not in trusted or (found.st_mode & loose and not found.st_mode & stat.S_ISVTX):
+            raise LabError(
+                f"{each}: others can write there, and root would run their programs: give ISOL8_LAB_CACHE a folder "
+                "that belongs to root, with no permission to write for others (chmod go-w)."
+            )
 
 
 def certificates() -> tuple[Path, ...]:

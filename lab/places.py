@@ -4,7 +4,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from isol8_tasks.engine.endpoint import private_run_dir
+from isol8_tasks.engine.endpoint import private_note, private_run_dir
 
 
 @frozen(kw_only=True)
@@ -17,6 +17,8 @@ class Places:
     """What lives as long as the engine: sockets, pid files, the record. Short, as socket paths must be."""
     fetched: Path
     """Downloads, unpacked programs and finished stand-ins; several checkouts may share it."""
+    note: Path
+    """There from the first start until `down`: this checkout's runs are meant for this engine, even if it has died."""
     containerd_store: bool = False
     """The engine is told to keep images in containerd's store; else it keeps them as it likes."""
 
@@ -27,6 +29,7 @@ class Places:
         return cls(
             lab=lab,
             run=private_run_dir(checkout),
+            note=private_note(checkout),
             fetched=Path(cache).absolute() if cache else lab / "fetched",
         )
 

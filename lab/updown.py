@@ -14,11 +14,18 @@ from attrs import frozen
 from filelock import FileLock
 
 from isol8_tasks.errors import LabError
+from isol8_tasks.files import make_folder
 from lab import engine, images, standins
 from lab.debian import Apt, provide
 from lab.downloads import fetch_wheels
 from lab.firewall import TABLES, Firewall
-from lab.machine import certificates, require_root, require_standins, require_supported
+from lab.machine import (
+    certificates,
+    require_own_folder,
+    require_root,
+    require_standins,
+    require_supported,
+)
 from lab.network import make_bridge, remove_bridges
 from lab.pins import WHEELS, recipe
 from lab.places import Places
@@ -40,10 +47,13 @@ def up(checkout: Path, say: Callable[[str], None]) -> str:
 def bring_up(lab: "Lab", say: Callable[[str], None]) -> str:
     """Make sure that the engine of a lab runs and has upstream images; return its DOCKER_HOST."""
     require_supported()
-    lab.places.lab.mkdir(parents=True, exist_ok=True)
+    make_folder(lab.places.lab)
+    if lab.places.lab not in lab.places.fetched.parents:
+        require_own_folder(lab.places.fetched, trusting=lab.places.lab.parents[1])
     with FileLock(lab.places.lab / "lock"), marked(lab.places.name), ThreadPoolExecutor() as threads:
         ahead = threads.submit(lab.fetch_ahead)
         lab.start(say)
+        lab.places.note.touch()
         lab.provide_images(say, ahead)
     return lab.places.host
 
@@ -55,14 +65,16 @@ def down(checkout: Path, say: Callable[[str], None]) -> bool:
 
 def take_down(lab: "Lab", say: Callable[[str], None]) -> bool:
     """Stop the engine of a lab and all that it started; return whether there was any."""
-    if not lab.is_up():
+    if not lab.is_expected():
         return False
     require_root("down")
-    lab.places.lab.mkdir(parents=True, exist_ok=True)
+    make_folder(lab.places.lab)
     with FileLock(lab.places.lab / "lock"):
-        if not lab.is_up():
+        if not lab.is_expected():
             return False
-        lab.take_down()
+        if lab.is_up():
+            lab.take_down()
+        lab.places.note.unlink(missing_ok=True)
     say("The private engine is stopped; its images stay in .isol8/lab.")
     return True
 
@@ -121,6 +133,10 @@ class Lab:
     def is_up(self) -> bool:
         """Say whether there is anything of this engine, be it half an engine or what a killed `up` began."""
         return self.places.run.exists() or bool(of_engine(self.places.name))
+
+    def is_expected(self) -> bool:
+        """Say whether there is anything to take down: an engine, what is left of one, or the note of one that died."""
+        return self.is_up() or self.places.note.exists()
 
     def start(self, say: Callable[[str], None]) -> None:
         """Start the engine unless it runs, first taking down what is left of one that does not."""

@@ -1,6 +1,7 @@
 """An ImageEngine in memory, held to the real one by the tests of `engine_contract`."""
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
+    ReplacedError,
     NotInRegistryError,
     RegistryError,
     SourceUnavailableError,
@@ -57,7 +59,7 @@ class FakeEngine:
     """The questions and orders, in their order: `images`, `build isol8:bun`, …"""
     requests: list[BuildRequest] = field(factory=list)
     fail: set[str] = field(factory=set)
-    """Tags whose build fails."""
+    """Tags that no build and nothing else gives; a candidate's without its build (`plain`)."""
     containers: set[str] = field(factory=set)
     """Ids of the images that containers were made of."""
     cache_bytes: int = 5000
@@ -77,7 +79,12 @@ class FakeEngine:
         """Tell that this is a fake."""
         self._ask("info")
         return EngineInfo(
-            endpoint="fake://", id="fake", version="0.0", api="1.41", store="memory", builder=self.builder
+            endpoint="fake://",
+            id=f"fake {os.getpid()} {id(self)}",
+            version="0.0",
+            api="1.41",
+            store="memory",
+            builder=self.builder,
         )
 
     def version(self) -> str:
@@ -140,7 +147,7 @@ class FakeEngine:
 
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Go through the Dockerfile's steps, and tag what they make."""
-        self._ask(f"build {request.tag}")
+        self._ask(f"build {plain(request.tag)}")
         self._cancelled.clear()
         with self._mutex:
             self.requests.append(request)
@@ -156,7 +163,7 @@ class FakeEngine:
                 image, name = self._begin(request, step, stages)
             number = steps.index(step) + 1 if step in steps else 0
             image = self._step(request, image, step, (number, len(steps)), on_event)
-        if request.tag in self.fail:
+        if plain(request.tag) in self.fail:
             raise _failed(request, "RUN", "", ("it was told to fail",))
         return self._finish(request, image)
 
@@ -165,8 +172,10 @@ class FakeEngine:
         self._ask(f"tag {source} {target}")
         with self._mutex:
             image = self._find(source)
+            if target in self.fail:
+                raise EngineError(f"the engine did not tag {source} as {target}: it was told to fail")
             if image is None:
-                raise EngineError(f"the engine did not tag {source} as {target}: no such image")
+                raise ReplacedError(f"{target} was not moved, as {source} was removed by another run; run again")
             self._tags[target] = image.id
 
     def untag(self, reference: str) -> None:
@@ -283,6 +292,11 @@ class FakeEngine:
             self._images[image.id] = image
             self._tags[tag] = image.id
 
+    def candidates(self) -> list[BuildRequest]:
+        """Return the builds of candidates, in their order, as under a tag that all builds of an image share."""
+        found = (each for each in self.requests if each.labels.get(f"{PREFIX}role") == "candidate")
+        return [evolve(each, tag=plain(each.tag)) for each in found]
+
     def builds(self) -> list[str]:
         """Return the tags that were built, in their order."""
         return [request.tag for request in self.requests]
@@ -367,6 +381,11 @@ class FakeEngine:
             self._images.setdefault(made.id, made)
             self._tags[request.tag] = made.id
             return made.id
+
+
+def plain(tag: str) -> str:
+    """Return a tag without what tells the candidates of an image apart."""
+    return re.sub(r"-\d{8}T\d{6}Z-[0-9a-f]{16}-candidate$", "-candidate", tag)
 
 
 def accept(_spec: ImageSpec, _candidate: str) -> str:

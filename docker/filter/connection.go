@@ -229,7 +229,7 @@ func (c *connection) leave() {
 	c.isAnswered = false
 }
 
-// answer says that the answer to the client begins, after which no other can be given; false if it was stopped before.
+// answer says that the answer to the client begins, after which no other can be given. It returns why, if it was stopped before.
 func (c *connection) answer() *refusal {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -317,16 +317,15 @@ func (c *connection) upload(r *request, server *net.TCPConn, now *entry) *upload
 	}
 	go func() {
 		defer close(sending.ended)
-		var unwritten error
+		out := &sink{c: c, to: server, isChunked: r.framing.kind == chunked, count: &now.up}
 		left := r.framing.length
-		trailers, err := c.source.body(r.framing, func(piece []byte) error {
+		trailers, err := out.take(c.source, r.framing, func(piece []byte) error {
 			// Before the last piece is sent, since the server's answer may be here before this is called again.
 			left -= int64(len(piece))
 			if r.framing.kind == byLength && left == 0 {
 				sending.isRead.Store(true)
 			}
-			unwritten = c.pass(server, piece, r.framing.kind == chunked, &now.up)
-			return unwritten
+			return out.add(piece)
 		})
 		if err == nil {
 			sending.isRead.Store(true)
@@ -336,7 +335,7 @@ func (c *connection) upload(r *request, server *net.TCPConn, now *entry) *upload
 		}
 		// A server may answer without reading all; a client that breaks off, or its framing, ends the request.
 		if err != nil {
-			if unwritten == nil && err != woken {
+			if out.err == nil && err != woken {
 				sending.err = err
 				server.Close()
 			}
@@ -352,18 +351,63 @@ func (c *connection) upload(r *request, server *net.TCPConn, now *entry) *upload
 	return sending
 }
 
-// pass writes a piece of a body.
-func (c *connection) pass(to *net.TCPConn, piece []byte, isChunked bool, count *atomic.Int64) error {
+// sink writes a body. Pieces that are small and here already are sent as one: each by itself would cost as much as a large
+// one, and a client could keep the filter busy with few bytes.
+type sink struct {
+	c         *connection
+	to        *net.TCPConn
+	isChunked bool
+	count     *atomic.Int64
+	unsent    []byte
+	err       error // what went wrong in writing
+}
+
+const smallPiece = 4096
+
+// take writes the body that a source sends, whose pieces go to `pass` first, and returns its trailers.
+func (s *sink) take(from *source, how framing, pass func([]byte) error) (fields, error) {
+	from.empty = s.flush
+	trailers, err := from.body(how, pass)
+	from.empty = nil
+	if unwritten := s.flush(); err == nil {
+		err = unwritten
+	}
+	return trailers, err
+}
+
+func (s *sink) add(piece []byte) error {
+	if len(s.unsent) == 0 && len(piece) >= smallPiece {
+		return s.write(piece)
+	}
+	s.unsent = append(s.unsent, piece...)
+	if len(s.unsent) >= smallPiece {
+		return s.flush()
+	}
+	return nil
+}
+
+func (s *sink) flush() error {
+	if len(s.unsent) == 0 {
+		return s.err
+	}
+	piece := s.unsent
+	s.unsent = s.unsent[:0]
+	return s.write(piece)
+}
+
+func (s *sink) write(piece []byte) error {
 	data := piece
-	if isChunked {
+	if s.isChunked {
 		data = append(strconv.AppendInt(nil, int64(len(piece)), 16), "\r\n"...)
 		data = append(append(data, piece...), "\r\n"...)
 	}
-	err := c.send(to, data)
-	if err == nil {
-		count.Add(int64(len(piece)))
+	if s.err == nil {
+		s.err = s.c.send(s.to, data)
 	}
-	return err
+	if s.err == nil {
+		s.count.Add(int64(len(piece)))
+	}
+	return s.err
 }
 
 // forward passes on a request and its answer; it returns whether the client may send another.
@@ -440,9 +484,8 @@ func (c *connection) answers(r *request, answers *source, sending *upload, now *
 	if err := c.send(c.client, got.head(append(extra, headerField{"Connection", connection})...)); err != nil {
 		return false, err
 	}
-	trailers, err := answers.body(got.framing, func(piece []byte) error {
-		return c.pass(c.client, piece, isChunked, &now.down)
-	})
+	out := &sink{c: c, to: c.client, isChunked: isChunked, count: &now.down}
+	trailers, err := out.take(answers, got.framing, out.add)
 	if err == nil && isChunked {
 		err = c.send(c.client, head("0", trailers))
 	}
@@ -451,10 +494,13 @@ func (c *connection) answers(r *request, answers *source, sending *upload, now *
 
 // finalResponse reads the response that ends the exchange; those before it (100, 103) are passed on.
 func (c *connection) finalResponse(r *request, answers *source) (*response, error) {
-	for {
+	for interim := 0; ; interim++ {
 		got, err := answers.response(r)
 		if err != nil || got.status >= 200 || got.status == 101 {
 			return got, err
+		}
+		if interim == mostInterim {
+			return nil, answers.fault("too many interim responses")
 		}
 		if r.isModern {
 			first := "HTTP/1.1 " + strconv.Itoa(got.status) + " " + got.reason

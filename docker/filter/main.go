@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime"
@@ -42,6 +43,7 @@ type filter struct {
 	mutex      sync.Mutex
 	open       map[*connection]bool
 	turnedAway int
+	leaving    int // connections that gave way, and have not ended yet
 }
 
 func main() {
@@ -56,6 +58,9 @@ func main() {
 		die(2, "usage: isol8-proxy [--explain | --check HOST[:PORT] …]")
 	}
 	read, err := readSettings(os.LookupEnv)
+	if err == nil {
+		err = misspelt(os.Environ())
+	}
 	if err != nil && (!explains || read.port == 0) {
 		die(2, err.Error())
 	}
@@ -181,15 +186,28 @@ func (f *filter) each(do func(*connection)) {
 func (f *filter) accept(client *net.TCPConn) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	if len(f.open) >= f.connections {
-		f.makeRoom()
+	isFull := func() bool { return len(f.open) >= f.connections }
+	gives := func(*connection) bool { return true }
+	// One client's connections leave a quarter for others; whoever comes by loopback is the same client.
+	if address := clientOf(client); !address.IsLoopback() {
+		all := isFull
+		isFull = func() bool { return all() || f.held(address) >= f.connections-f.connections/4 }
+		if f.held(address) >= f.connections-f.connections/4 {
+			gives = func(c *connection) bool { return clientOf(c.client) == address }
+		}
 	}
-	if len(f.open) < f.connections {
+	if isFull() {
+		f.makeRoom(gives)
+	}
+	if !isFull() {
 		c := newConnection(f, client)
 		f.open[c] = true
 		go func() {
 			c.serve()
 			f.mutex.Lock()
+			if !f.open[c] {
+				f.leaving--
+			}
 			delete(f.open, c)
 			f.mutex.Unlock()
 		}()
@@ -208,21 +226,50 @@ func (f *filter) accept(client *net.TCPConn) {
 	}()
 }
 
-// makeRoom ends a connection that waits for another request, or whose client sends no more, if there is one: the client
-// may be gone without another sign.
-func (f *filter) makeRoom() {
+func clientOf(connection *net.TCPConn) netip.Addr {
+	from, _ := connection.RemoteAddr().(*net.TCPAddr)
+	return from.AddrPort().Addr().Unmap()
+}
+
+// held returns how many connections a client has.
+func (f *filter) held(by netip.Addr) (count int) {
 	for c := range f.open {
-		isIdle := stage(c.stage.Load()) == waiting
-		if !isIdle && !c.isEnded.Load() {
+		if clientOf(c.client) == by {
+			count++
+		}
+	}
+	return count
+}
+
+// makeRoom ends a connection that may give way, if there is one: it waits for another request, its client sends no more
+// (it may be gone without another sign), or else it is the one that has been sending the head of a request for longest.
+func (f *filter) makeRoom(gives func(*connection) bool) {
+	if f.leaving >= f.connections {
+		return
+	}
+	var chosen *connection
+	for c := range f.open {
+		if !gives(c) {
 			continue
 		}
-		delete(f.open, c)
-		if isIdle {
-			c.dismiss()
-		} else {
-			go c.stop(&refusal{503, "limit: connections", "too many connections"})
+		now := stage(c.stage.Load())
+		if now == waiting || c.isEnded.Load() {
+			chosen = c
+			break
 		}
+		if now == reading && (chosen == nil || c.deadline.Load() < chosen.deadline.Load()) {
+			chosen = c
+		}
+	}
+	if chosen == nil {
 		return
+	}
+	delete(f.open, chosen)
+	f.leaving++
+	if stage(chosen.stage.Load()) == waiting {
+		chosen.dismiss()
+	} else {
+		go chosen.stop(&refusal{503, "limit: connections", "too many connections"})
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 )
 
 const (
 	longestLine = 16_384
+	mostInterim = 100 // responses before the final one
 	longestHead = 65_536
 	mostFields  = 128
 )
@@ -45,11 +47,12 @@ var woken = gone{"woken"}
 type source struct {
 	*bufio.Reader
 	fault func(what string) *refusal // makes the refusal for what this side got wrong
+	empty func() error               // called before it waits for more; nil if nobody wants to know
 }
 
 func newSource(connection net.Conn, touched func(error), fault func(string) *refusal) *source {
 	reader := touchingReader{connection, touched}
-	return &source{bufio.NewReaderSize(reader, longestLine+2), fault}
+	return &source{Reader: bufio.NewReaderSize(reader, longestLine+2), fault: fault}
 }
 
 type touchingReader struct {
@@ -58,6 +61,7 @@ type touchingReader struct {
 }
 
 func (t touchingReader) Read(into []byte) (int, error) {
+	runtime.Gosched() // what was read may have taken long, and there may always be more: others go first
 	count, err := t.Conn.Read(into)
 	t.touched(err)
 	switch {
@@ -71,6 +75,11 @@ func (t touchingReader) Read(into []byte) (int, error) {
 
 // more waits for more than there is; false if nothing more comes.
 func (s *source) more() (bool, error) {
+	if s.empty != nil {
+		if err := s.empty(); err != nil {
+			return false, err
+		}
+	}
 	_, err := s.Peek(s.Buffered() + 1)
 	if err == io.EOF {
 		return false, nil

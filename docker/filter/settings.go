@@ -95,7 +95,14 @@ func parsePatterns(text string, strict bool) ([]*pattern, error) {
 	for _, item := range list {
 		compiled, err := compile(item, strict)
 		if err != nil {
-			return nil, errors.New(jsonQuoted(item) + ": " + err.Error())
+			return nil, errors.New(jsonQuoted(item) + ": " + err.Error() + hint(item))
+		}
+		if !compiled.isPossible() {
+			why := hostsAre
+			if strict {
+				why += ", and ISOL8_PROXY_STRICT has it match all of one"
+			}
+			return nil, errors.New(jsonQuoted(item) + ": no host can match it: " + why)
 		}
 		patterns = append(patterns, compiled)
 		states += len(compiled.states)
@@ -104,6 +111,17 @@ func parsePatterns(text string, strict bool) ([]*pattern, error) {
 		return nil, errors.New("the expressions need more than " + strconv.Itoa(mostPatternStates) + " states")
 	}
 	return patterns, nil
+}
+
+const hostsAre = "hosts are names and addresses alone, without scheme, port, path, brackets and blanks"
+
+// hint says what to write instead of `*.example.org`.
+func hint(text string) string {
+	domain, isGlob := strings.CutPrefix(text, "*.")
+	if !isGlob || !isHostName(domain) {
+		return ""
+	}
+	return "; for all hosts of a domain write ^([a-z0-9-]+\\\\.)*" + strings.ReplaceAll(domain, ".", "\\\\.") + "$ (in JSON)"
 }
 
 // listed splits a comma-separated text; an empty one has no members.

@@ -11,7 +11,7 @@ from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedIm
 from isol8_tasks.engine.connection import Connection, RefusedError, quoted, split
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, short_names, tagged
-from isol8_tasks.errors import EngineError, UpstreamUnavailableError
+from isol8_tasks.errors import EngineError, ReplacedError, UpstreamUnavailableError
 from isol8_tasks.redact import redact
 
 if TYPE_CHECKING:
@@ -133,10 +133,17 @@ class DockerEngine:
         return self._build_by_classic(request, on_event)
 
     def tag(self, source: str, target: str) -> None:
-        """Let the tag `target` point to the image `source` (a tag or an id)."""
+        """Let the tag `target` point to the image `source` (a tag or an id); ReplacedError if there is none."""
         repository, tag = split(target)
         path = f"/images/{quoted(source)}/tag"
-        self._connection.call("POST", path, f"tag {source} as {target}", {"repo": repository, "tag": tag})
+        try:
+            self._connection.call("POST", path, f"tag {source} as {target}", {"repo": repository, "tag": tag})
+        except RefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            raise ReplacedError(
+                f"{target} was not moved, as {source} was removed by another run, or by hand; run again"
+            ) from error
 
     def untag(self, reference: str) -> None:
         """Take a tag (or an id) away, and the image with its last one; nothing there is no error."""

@@ -46,13 +46,23 @@ def private_run_dir(checkout: Path) -> Path:
     return RUN_ROOT / f"isol8-{digest[:12]}"
 
 
+def private_note(checkout: Path) -> Path:
+    """Return the file that is there from the start of a checkout's private engine until `down`, whatever ends it."""
+    return checkout.resolve() / ".isol8" / "lab" / "in-use"
+
+
 def find(checkout: Path, environ: Mapping[str, str]) -> Endpoint:
-    """Return the engine to use: that of DOCKER_HOST, the checkout's own, docker's context or the default."""
+    """Return the engine to use: the one that is named, the checkout's own, docker's active context or the default.
+
+    DOCKER_HOST and DOCKER_CONTEXT name one. A private engine that was started is used even if it has died, so that
+    nobody works on another one without knowing.
+    """
     if host := environ.get("DOCKER_HOST"):
         return Endpoint(url=host, why="DOCKER_HOST")
-    private = private_run_dir(checkout) / "docker.sock"
-    if _connect_unix(private) is None:
-        return Endpoint(url=f"unix://{private}", why="private engine")
+    if not environ.get("DOCKER_CONTEXT"):
+        private = private_run_dir(checkout) / "docker.sock"
+        if _connect_unix(private) is None or private_note(checkout).exists():
+            return Endpoint(url=f"unix://{private}", why="private engine")
     folder = _config_folder(environ)
     if name := _active_context(folder, environ):
         return Endpoint(url=_context_host(folder, name), why=f"docker context {name}", context=name)
@@ -110,6 +120,8 @@ def _no_socket(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
 
 
 def _fix(endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str]) -> str:
+    if endpoint.why == "private engine":
+        return f"Start it again: {_LAB}; or give it up: ./doitw down; or name another one: DOCKER_CONTEXT=default"
     if failure is not None and failure.errno in {errno.EACCES, errno.EPERM}:
         return _permission_fix(_socket_path(endpoint.url), environ)
     if elsewhere := _elsewhere(endpoint, environ):
@@ -118,7 +130,6 @@ def _fix(endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str]
     if endpoint.why != "default socket":
         return {
             "DOCKER_HOST": "Correct DOCKER_HOST, or unset it" + (f" and run {_LAB}" if lab else ""),
-            "private engine": f"Start it again: {_LAB}",
         }.get(
             endpoint.why,
             "Start the engine that the context names, or choose another one: docker context use NAME",

@@ -24,6 +24,8 @@ class Graph:
     undeclared: tuple[str, ...] = ()
     """Names of images of ours that nothing asks for any more; clients still prefer them."""
     warnings: tuple[str, ...] = ()
+    missing: str = ""
+    """Says that deps.toml is missing, where images are undeclared for that reason; it is among the warnings."""
     _by_name: Mapping[str, ImageSpec] = field(init=False, repr=False, eq=False)
     _children: Mapping[str, list[str]] = field(init=False, repr=False, eq=False)
 
@@ -82,10 +84,13 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
             undeclared.append(f"{runtime.name}-custom")
     images = (*bases.values(), *customs, *_named(config, bases))
     check_depth(images, config)
+    undeclared += _undeclared_names(config, observed, bases)
+    missing = _missing(config, undeclared)
     return Graph(
         images=images,
-        undeclared=(*undeclared, *_undeclared_names(config, observed, bases)),
-        warnings=tuple(warnings),
+        undeclared=tuple(undeclared),
+        warnings=(*([missing] if missing else ()), *warnings),
+        missing=missing if undeclared else "",
     )
 
 
@@ -265,6 +270,15 @@ def _named(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[ImageSpec
             inherited=parent.packages,
         )
         yield made[name]
+
+
+def _missing(config: Config, undeclared: Collection[str]) -> str:
+    """Return what there is to say of a deps.toml that is missing; nothing where isol8's own file declares it all."""
+    if not config.missing or (config.added and not undeclared):
+        return ""
+    names = ", ".join(f"{config.build.repository}:{name}" for name in undeclared)
+    what = f"{names} count as undeclared" if undeclared else "only the base images are declared"
+    return f"{config.source} is missing, so {what}; restore it, or make an empty one if that is meant"
 
 
 def _undeclared_names(config: Config, observed: Observed, runtimes: Collection[str]) -> Iterator[str]:

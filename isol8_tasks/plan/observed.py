@@ -91,14 +91,6 @@ class Observed:
         record = self.record(name)
         return decode(record.inventory) if record else None
 
-    @property
-    def candidates(self) -> tuple[str, ...]:
-        """Tags of images that were built and not promoted: of a build under way, or of one that was cut off."""
-        private = private_repository(self.repository)
-        return tuple(
-            tag for tag in self._by_tag if tag.startswith(f"{private}:") and tag.endswith("-candidate")
-        )
-
     def last_record(self, name: str) -> Record | None:
         """Return what we wrote on the image that was promoted last as `name`, whatever has the public tag now."""
         marker = self.marker(name)

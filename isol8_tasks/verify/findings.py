@@ -17,6 +17,11 @@ class NotStarted:
 
 
 @frozen(kw_only=True)
+class OtherLayers:
+    """It carries our labels, and something else made it."""
+
+
+@frozen(kw_only=True)
 class RuntimeBroken:
     """The runtime runs no code."""
 
@@ -160,7 +165,7 @@ class InSome:
 
 ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost
 PackageFinding = PackageMissing | PackageHidden | WrongVersion | ExtraMissing | PackageUnusable
-FileFinding = PrivilegedFile | WritableByAll
+FileFinding = OtherLayers | PrivilegedFile | WritableByAll
 CommandFinding = CommandExit | CommandOutput | CommandHung
 AnyFinding = ImageFinding | FilterBroken | PackageFinding | FileFinding | CommandFinding
 Finding = AnyFinding | InSome
@@ -173,6 +178,8 @@ def render(finding: Finding) -> str:
             words = _image(finding)
         case PackageMissing() | PackageHidden() | WrongVersion() | ExtraMissing() | PackageUnusable():
             words = _package(finding)
+        case OtherLayers():
+            words = "its layers are not those that its labels record: something else made it; rebuild it with --force"
         case PrivilegedFile(path=path, mode=mode):
             words = f"{path} is setuid or setgid (mode {mode:04o}), and in the upstream image it is not"
         case WritableByAll(path=path, mode=mode):

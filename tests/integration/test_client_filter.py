@@ -244,25 +244,13 @@ def test_code_that_uses_up_all_tasks_does_not_end_it(
     open_sandbox: Callable[..., Sandbox], server: str
 ) -> None:
     """With no task left and many connections at once, it goes on, and answers as soon as it can."""
-    sandbox = open_sandbox(NEWEST, "python")
-    sandbox.start_filter()
-    sandbox.run(
-        f"echo {shlex.quote(CROWD.format(server=server))} > /sandbox/crowd.py; python3 /sandbox/crowd.py"
-    )
-    told = sandbox.run(ASK.format(count=1, server=server)).split()
-    assert told == ["200", "200", "403"]
+    sandbox = _after(open_sandbox, CROWD, server)
     assert sandbox.run("ps -o comm", user="root").split().count("isol8-proxy") == 1
 
 
 def test_clients_that_went_away_make_room(open_sandbox: Callable[..., Sandbox], server: str) -> None:
     """As many requests as it takes, to a server that does not answer, keep nobody out when their client is gone."""
-    sandbox = open_sandbox(NEWEST, "python")
-    sandbox.start_filter()
-    sandbox.run(
-        f"echo {shlex.quote(HUNG.format(server=server))} > /sandbox/hung.py; timeout 20 python3 /sandbox/hung.py"
-    )
-    told = sandbox.run(ASK.format(count=1, server=server)).split()
-    assert told == ["200", "200", "403"]
+    _after(open_sandbox, HUNG, server)
 
 
 def test_what_code_puts_there_is_not_followed(open_sandbox: Callable[..., Sandbox]) -> None:
@@ -272,6 +260,17 @@ def test_what_code_puts_there_is_not_followed(open_sandbox: Callable[..., Sandbo
     sandbox.start_filter()
     assert sandbox.run("curl -s -o /dev/null -w '%{http_code}' http://192.168.9.9/") == "403"
     assert sandbox.run("ls /sandbox") == ""
+
+
+def _after(open_sandbox: Callable[..., Sandbox], program: str, server: str) -> Sandbox:
+    """Run a program in a sandbox; its filter answers and refuses as before when that has ended."""
+    sandbox = open_sandbox(NEWEST, "python")
+    sandbox.start_filter()
+    text = shlex.quote(program.format(server=server))
+    sandbox.run(f"echo {text} > /sandbox/program.py; timeout 20 python3 /sandbox/program.py")
+    told = sandbox.run(ASK.format(count=1, server=server)).split()
+    assert told == ["200", "200", "403"]
+    return sandbox
 
 
 def _framed(text: str) -> str:

@@ -60,6 +60,12 @@ def test_an_engine_that_is_killed_in_the_middle_of_a_build(checkout: Checkout) -
     assert run.returncode == 4, out
     assert "Traceback" not in out
     assert "the connection to the engine was lost" in out
+    for words in (("setup",), ("prune", "--yes"), ("refresh",)):
+        done = checkout.doit(*words)
+        assert done.code == 4, words
+        assert "(from private engine): the socket is there, but the daemon behind it is stopped" in (
+            done.out + done.err
+        )
     lab.up(checkout.folder, lambda _text: None)
     client = docker.APIClient(base_url=host)
     assert client.inspect_image(f"{checkout.repository}:bash")["Id"] == old

@@ -9,7 +9,7 @@ import pytest
 
 from isol8_tasks.engine import BuildRequest
 from isol8_tasks.engine.daemon import DockerEngine
-from isol8_tasks.workspace import engine_lock
+from isol8_tasks.engine_lock import engine_lock
 from tests.integration.checkouts import Checkout
 
 AGED = '[refresh]\nmax_age = "1ms"\n'
@@ -113,11 +113,12 @@ def test_a_notification_that_fails(built: Checkout, command: str, said: str) -> 
 
 def test_a_second_run_says_who_is_at_work(built: Checkout, engine: DockerEngine) -> None:
     """It gives up or waits, as it was told."""
-    with engine_lock(engine.info().id, holder="/somewhere/else", wait=0):
+    with engine_lock(engine.info().id, holder="/somewhere/else", since="today", wait=0):
         done = built.doit("refresh", "--wait=0", "--only=bash")
         assert done.code == 1
         assert re.match(
-            r"ERROR: another run is at work on this engine: process \d+ in /somewhere/else, since ", done.err
+            r"ERROR: another run is using this engine: process \d+ in /somewhere/else, since today; ",
+            done.err,
         )
         done = built.doit("refresh", "--wait=0.2", "--only=bash")
         assert re.match(r"waiting for another run on this engine: process \d+ in /somewhere/else", done.out)

@@ -11,6 +11,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from isol8_tasks.engine import BuildRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.plan.observed import Observed
 from tests.clients import CLIENTS
@@ -303,14 +304,35 @@ class TestLooking:
         done = own.doit("verify", "bash")
         assert done.code == 1
         assert done.out.splitlines()[1:] == [
-            "  /etc/profile can be written to by everybody (mode 0666), and in the upstream image it can't"
+            "  its layers are not those that its labels record: something else made it; rebuild it with --force",
+            "  /etc/profile can be written to by everybody (mode 0666), and in the upstream image it can't",
         ]
         found = json.loads(own.doit("verify", "--json").out)["images"]
         assert [(each["image"], len(each["findings"])) for each in found] == [
-            (f"{own.repository}:bash", 1),
+            (f"{own.repository}:bash", 2),
             (f"{own.repository}:{CUSTOM}", 0),
         ]
         assert {tag: image_id(docker_api, tag) for tag in before} == before
+
+    def test_a_forged_image(self, own: Checkout, engine: DockerEngine) -> None:
+        """One with our labels and both of our tags is up to date for plan, and verify tells it apart."""
+        public, marker = f"{own.repository}:{CUSTOM}", f"{own.repository}_build:{CUSTOM}"
+        engine.build(
+            BuildRequest(tag=marker, dockerfile=f"FROM {public}\nRUN touch /usr/local/more\n"), lambda _: None
+        )
+        engine.tag(marker, public)
+        assert own.stale("--only=bash") == set()
+        done = own.doit("verify", CUSTOM)
+        assert done.code == 1
+        assert done.out.splitlines()[1:] == [
+            "  its layers are not those that its labels record: something else made it; rebuild it with --force"
+        ]
+        assert own.built(f"custom:{CUSTOM.removesuffix('-custom')}", "--force") == {CUSTOM}
+        assert own.doit("verify", CUSTOM).code == 0
+        # What was forged is -previous by now.
+        done = own.doit("rollback", CUSTOM)
+        assert done.code == 3
+        assert "its layers are not those that its labels record" in done.err
 
     def test_inventory(self, own: Checkout) -> None:
         """Every package of the image stands there with its version, and for programs too."""

@@ -1,19 +1,26 @@
 """One image: build under a private tag, check, promote; and nothing lost on the way."""
 
 import json
+from typing import Any
 
 import pytest
 from attrs import evolve
 
 from isol8_tasks.build import Origin, build_image, ensure_upstream, relabel_image
 from isol8_tasks.checking import Check
-from isol8_tasks.engine import BuildRequest, FileContent, OnEvent
-from isol8_tasks.errors import BuildFailedError, UpstreamUnavailableError, VerifyFailedError
+from isol8_tasks.engine import BuildEvent, BuildRequest, FileContent, OnEvent
+from isol8_tasks.errors import (
+    BuildFailedError,
+    EngineError,
+    ReplacedError,
+    UpstreamUnavailableError,
+    VerifyFailedError,
+)
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
-from tests.fake_engine import FakeEngine, accept
+from tests.fake_engine import FakeEngine, FakeImage, accept, plain
 
 ORIGIN = Origin(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
 BASE = ImageSpec(
@@ -142,7 +149,7 @@ class TestPromotion:
         """Every image of a chain is built with the variables that its base hands to the first, and one layer each."""
         make(
             engine,
-            evolve(BASE, dockerfile="FROM alpine:3.21 AS bash\nONBUILD ARG INDEX\nONBUILD RUN echo x\n"),
+            evolve(BASE, dockerfile="FROM alpine:3.21 AS bash\nONBUILD ARG INDEX\nONBUILD LABEL x=y\n"),
         )
         for spec in (named("tools", "bash"), named("more", "tools"), named("most", "more")):
             make(engine, spec)
@@ -170,7 +177,7 @@ class TestPromotion:
         """Until it is promoted an image carries no label that clients pick it by."""
         make(engine, BASE)
         make(engine, custom("jq"))
-        candidate = next(each for each in engine.requests if each.tag == "isol8_build:bash-custom-candidate")
+        candidate = engine.candidates()[-1]
         assert not [key for key in candidate.labels if key in SHOWN]
         assert candidate.labels["org.isol8.tasks.role"] == "candidate"
 
@@ -181,7 +188,7 @@ class TestPromotion:
         child = evolve(named("more", "tools", "curl"), inherited=("jq",))
         child = evolve(child, inputs=evolve(child.inputs, setup=""))
         make(engine, child)
-        candidate = next(each for each in engine.requests if each.tag == "isol8_build:more-candidate")
+        candidate = engine.candidates()[-1]
         assert {key: value for key, value in candidate.labels.items() if key in SHOWN} == {
             "org.isol8.runtime": "bash (not in use)",
             "org.isol8.dependencies": "curl,jq",
@@ -295,7 +302,7 @@ class TestFailure:
         make(engine, custom("curl"))
         before = observe(engine).public("bash-custom-previous")
         engine.fail.add("isol8_build:bash-custom")
-        with pytest.raises(BuildFailedError):
+        with pytest.raises(EngineError):
             make(engine, custom("unzip"))
         assert observe(engine).public("bash-custom-previous") == before
 
@@ -305,8 +312,9 @@ class TestFailure:
         make(engine, custom("jq"))
         before = observe(engine).public("bash-custom")
 
-        def refuse(spec: ImageSpec, candidate: str) -> str:
-            assert candidate == "isol8_build:bash-custom-candidate"
+        def refuse(spec: ImageSpec, image_id: str) -> str:
+            image = next(each for each in engine.images() if each.id == image_id)
+            assert [plain(tag) for tag in image.tags] == ["isol8_build:bash-custom-candidate"]
             raise VerifyFailedError(f"{spec.name} is not good")
 
         for package in ("curl", "htop"):
@@ -317,7 +325,7 @@ class TestFailure:
         assert rejected is not None
         assert json.loads(rejected.labels["org.isol8.tasks.packages"]) == ["htop"]
         assert not [key for key in rejected.labels if key in SHOWN]
-        assert observe(engine).candidates == ()
+        assert not [tag for tag in tags(engine) if tag.endswith("-candidate")]
         assert [image.tags for image in engine.nameless()] == []
 
     def test_a_check_writes_down_what_it_found(self, engine: FakeEngine) -> None:
@@ -336,12 +344,155 @@ class TestFailure:
         make(engine, custom("jq"))
         before = observe(engine).public("bash-custom")
         engine.fail.add(failing)
-        with pytest.raises(BuildFailedError):
+        with pytest.raises(EngineError):
             make(engine, custom("curl"))
         after = observe(engine).public("bash-custom")
         assert before is not None
         assert after is not None
         assert after.id == before.id
+
+
+class TestAnotherRun:
+    """A run beside this one that sees no lock of it, and moves tags while this one builds."""
+
+    def test_what_it_promoted_stays(self, engine: FakeEngine) -> None:
+        """The slower of two builds takes no tag, leaves none, and says so."""
+        make(engine, BASE)
+        make(engine, custom("jq"))
+
+        def overtaken(_spec: ImageSpec, _image_id: str) -> str:
+            make(engine, custom("curl"))
+            return ""
+
+        with pytest.raises(ReplacedError) as caught:
+            make(engine, custom("unzip"), check=overtaken)
+        assert str(caught.value) == (
+            "isol8:bash-custom was replaced by another run, or by hand, while this one was at work, "
+            "and stays as it is; run again"
+        )
+        record = observe(engine).record("bash-custom")
+        assert record is not None
+        assert record.packages == ("curl",)
+        assert engine.ids() == {image.id for image in engine.images()}
+        assert not [tag for tag in tags(engine) if tag.endswith("-candidate")]
+
+    def test_it_took_the_tag_away(self, engine: FakeEngine) -> None:
+        """An image that is gone is not brought back by a build that began before."""
+        make(engine, BASE)
+
+        def overtaken(_spec: ImageSpec, _image_id: str) -> str:
+            engine.untag("isol8:bash")
+            return ""
+
+        with pytest.raises(ReplacedError, match=r"^isol8:bash was removed by another run"):
+            make(engine, BASE, check=overtaken)
+
+    @pytest.mark.parametrize("moved", ["isol8:bash-custom", "isol8_build:bash-custom"])
+    def test_it_passed_at_the_same_moment(
+        self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, moved: str
+    ) -> None:
+        """Where both looked before either moved the tags, the one whose tags were taken says that it failed."""
+        make(engine, BASE)
+        tag = FakeEngine.tag
+
+        def overtaken(engine: FakeEngine, source: str, target: str) -> None:
+            tag(engine, source, target)
+            if target == "isol8:bash-custom":
+                tag(engine, "isol8:bash", moved)
+
+        monkeypatch.setattr(FakeEngine, "tag", overtaken)
+        with pytest.raises(ReplacedError, match=f"^{moved} was replaced"):
+            make(engine, custom("jq"))
+
+    @pytest.mark.parametrize("promoting", ["isol8:bash-custom", "isol8_build:bash-custom"])
+    def test_tags_are_given_by_id(
+        self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, promoting: str
+    ) -> None:
+        """Whatever has the marker by then, the public tag goes to what this run verified."""
+        make(engine, BASE)
+        given: list[str] = []
+        tag = FakeEngine.tag
+
+        def record(engine: FakeEngine, source: str, target: str) -> None:
+            if target == promoting:
+                given.append(source)
+            tag(engine, source, target)
+
+        monkeypatch.setattr(FakeEngine, "tag", record)
+        make(engine, custom("jq"))
+        public = observe(engine).public("bash-custom")
+        assert public is not None
+        assert given == [public.id]
+
+    @pytest.mark.parametrize("back", [False, True])
+    def test_it_replaced_the_parent(
+        self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, *, back: bool
+    ) -> None:
+        """What was built on another image than its label names takes no tag, even if the tag is back by then."""
+        make(engine, BASE)
+        make(engine, evolve(BASE, dockerfile=BASE.dockerfile + "RUN echo other\n"))
+        make(engine, custom("jq"))
+        before = observe(engine).record("bash-custom")
+        public, other = observe(engine).public("bash"), observe(engine).public("bash-previous")
+        assert public is not None
+        assert other is not None
+        begin = FakeEngine._begin  # noqa: SLF001 - where a builder looks for what an image is built on
+
+        def overtaken(engine: FakeEngine, *arguments: Any) -> tuple[FakeImage, str]:  # noqa: ANN401 - handed on
+            engine.tag(other.id, "isol8:bash")
+            found = begin(engine, *arguments)
+            if back:
+                engine.tag(public.id, "isol8:bash")
+            return found
+
+        monkeypatch.setattr(FakeEngine, "_begin", overtaken)
+        with pytest.raises(ReplacedError) as caught:
+            make(engine, custom("curl"))
+        assert str(caught.value) == (
+            "isol8:bash was replaced while isol8:bash-custom was being built on it; run again"
+        )
+        assert observe(engine).last_record("bash-custom") == before
+
+    def test_an_upstream_image_moved(self, engine: FakeEngine) -> None:
+        """A base records the upstream image that it stands on, so that may not be another one by the end."""
+        other = FakeImage(id="sha256:other", layers=("sha256:o",))
+
+        def pulled(_event: BuildEvent) -> None:
+            engine.put("alpine:3.21", other)
+
+        with pytest.raises(
+            ReplacedError, match=r"^alpine:3\.21 was replaced while isol8:bash was being built"
+        ):
+            build_image(
+                evolve(BASE, dockerfile=BASE.dockerfile + "RUN echo x\n"),
+                observe(engine),
+                engine,
+                origin=ORIGIN,
+                context={},
+                on_event=pulled,
+                check=accept,
+            )
+        assert tags(engine) == []
+
+    def test_an_upstream_image_by_digest(self, engine: FakeEngine) -> None:
+        """It has no tag that could move, so the list of images does not have it, and nothing is wrong with that."""
+        reference = "alpine@sha256:" + "a" * 64
+        engine.registry[reference] = FakeImage(id="sha256:a")
+        inputs = evolve(BASE.inputs, upstream=((reference, None),))
+        make(engine, evolve(BASE, inputs=inputs, dockerfile=f"FROM {reference} AS bash\nRUN echo x\n"))
+        assert observe(engine).record("bash") is not None
+
+    def test_it_replaced_what_is_to_be_relabelled(self, engine: FakeEngine) -> None:
+        """Labels of one image never go to another."""
+        make(engine, BASE)
+        make(engine, custom("jq", flags=(("jq", "2026-01-01"),)))
+        seen = observe(engine)
+        make(engine, custom("curl"))
+        with pytest.raises(ReplacedError, match=r"^isol8:bash-custom was replaced"):
+            relabel_image(custom("jq"), seen, engine)
+        record = observe(engine).record("bash-custom")
+        assert record is not None
+        assert record.packages == ("curl",)
 
 
 class TestRelabel:

@@ -11,7 +11,7 @@ from isol8_tasks.inventory import Package, decode
 from isol8_tasks.plan.dockerfile import parse
 from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
-from isol8_tasks.plan.observed import Observed
+from isol8_tasks.plan.observed import Observed, ObservedImage
 
 ANSWER = """
 {mark} filter 99 0
@@ -56,6 +56,10 @@ packages = ["jq"]
 ONE_KIND = '[verify]\noldest_client = "0.7.0"\n'
 BASES = parse("".join(f"FROM scratch AS {name}\n" for name in ("python", "node", "bun", "deno", "bash")))
 NOTHING = Observed(repository="isol8")
+BUILT = Observed(
+    repository="isol8",
+    images=tuple(ObservedImage(id=f"sha256:{name}", tags=(f"isol8:{name}",)) for name in ("bash", "two")),
+)
 
 
 @define
@@ -102,7 +106,7 @@ class Run:
 def begin(engine: Engine, more: str = "") -> Run:
     config = parse_config(IMAGES + more + ONE_KIND, "deps.toml")
     images = build_graph(config, BASES, {}, NOTHING, FlagRequest()).images
-    return Run(Checker(engine, config, lambda: NOTHING), {spec.name: spec for spec in images})
+    return Run(Checker(engine, config, lambda: BUILT), {spec.name: spec for spec in images})
 
 
 class TestSameContent:

@@ -205,6 +205,19 @@ class TestPush:
             Push.of("gone", observe(builder), REPOSITORY)
         assert str(caught.value) == "isol8:gone went away while it was worked on; run again"
 
+    def test_another_image_by_then(self, builder: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What another run gives the tag is not taken for what was to be pushed, and its digest is not written down."""
+        whole = FakeEngine.push
+
+        def overtaken(engine: FakeEngine, reference: str) -> str:
+            engine.tag("alpine:3.21", reference)
+            return whole(engine, reference)
+
+        monkeypatch.setattr(FakeEngine, "push", overtaken)
+        with pytest.raises(RegistryError, match="was replaced by another run"):
+            send(builder, "bash")
+        assert f"{REPOSITORY}:bash" not in builder.registry
+
     def test_again_after_a_while(self, builder: FakeEngine, pauses: list[float]) -> None:
         """What may be better later is tried three times, and then told with what to do; all tags are taken away."""
         builder.registry_fails = "connection refused"
@@ -283,6 +296,18 @@ class TestPull:
             assert was is not None
             assert dict(kept.labels) == dict(was.labels)
         assert len(engine.ids()) == len(engine.images())
+
+    def test_what_something_else_made(self, builder: BrokenEngine, other: Callable[[], BrokenEngine]) -> None:
+        """An image whose labels are those of another one is not taken into use."""
+        (base, _) = listed(builder)
+        assert base.pushed is not None
+        by_digest = f"{REPOSITORY}@{base.pushed.digest}"
+        forged = evolve(builder.registry[by_digest], layers=("sha256:more",))
+        engine = other()
+        engine.registry = {**builder.registry, by_digest: forged}
+        with pytest.raises(RegistryError, match="its layers are not those that its labels record"):
+            pull(base, observe(engine), engine)
+        assert tags(engine) == tags(other())
 
     def test_cut_off_anywhere(self, builder: BrokenEngine, other: Callable[[], BrokenEngine]) -> None:
         """Wherever it ends clients get the one or the other, and the next pull brings it to the same end."""

@@ -14,7 +14,7 @@ from isol8_tasks.plan.graph import build_graph, render_custom
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.runtimes import RUNTIMES
-from tests.fake_engine import FakeEngine, accept
+from tests.fake_engine import FakeEngine, accept, plain
 from tests.hostile import CANARY, SCRIPTS, SPECS, refused, taken
 from tests.toml import toml_string
 
@@ -87,8 +87,8 @@ def test_a_script_is_a_label_and_nothing_else(scripted: tuple[FakeEngine, tuple[
             check=accept,
         )
         assert outcome.labels["org.isol8.setup"] == script
-    assert {request.dockerfile for request in engine.requests} == {
-        "FROM isol8:bash\n",
-        *(f"FROM isol8_build:{spec.name}-candidate\n" for spec in specs),
+    assert {plain(request.dockerfile.rstrip()) for request in engine.requests} == {
+        "FROM isol8:bash",
+        *(f"FROM isol8_build:{spec.name}-candidate" for spec in specs),
     }
     assert all(not request.args and not request.context for request in engine.requests)

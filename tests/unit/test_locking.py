@@ -41,12 +41,8 @@ def jq() -> list[str]:
 
 
 @pytest.fixture
-def begin(
-    tmp_path: Path, engine: FakeEngine, jq: list[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], Session]:
+def begin(tmp_path: Path, engine: FakeEngine, jq: list[str]) -> Callable[[], Session]:
     """Give what begins a run of a checkout with packages for bash, all of it built."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "docker").mkdir()
     (tmp_path / "docker" / "Dockerfile").write_text(DOCKERFILE)
     (tmp_path / "deps.toml").write_text('[dependencies]\nbash = ["jq"]\n')

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from isol8_tasks.build import Origin, build_image
-from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import ConfigError, EngineError
+from isol8_tasks.engine import BuildRequest, FileContent
+from isol8_tasks.errors import ConfigError, EngineError, ReplacedError
 from isol8_tasks.plan.holds import hold_tags, holds
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
@@ -127,6 +127,28 @@ class TestRollback:
             assert public.labels["org.isol8.dependencies"] == "curl"
             assert public.labels["org.isol8.setup"] == "echo ready"
             assert previous.labels["org.isol8.runtime"] == "bash (not in use)"
+
+    def test_what_something_else_made(self, prepared: Callable[[], BrokenEngine], name: str) -> None:
+        """An image that carries our labels with other layers never gets the public tag."""
+        engine = prepared()
+        forged = BuildRequest(
+            tag=f"isol8:{name}-previous", dockerfile=f"FROM isol8:{name}-previous\nRUN echo more\n"
+        )
+        engine.build(forged, lambda _event: None)
+        before = engine.images()
+        with pytest.raises(ConfigError, match="-previous: its layers are not those that its labels record"):
+            roll_back(name, observe(engine), engine, now=NOW)
+        assert engine.images() == before
+
+    def test_another_run_was_faster(self, prepared: Callable[[], BrokenEngine], name: str) -> None:
+        """What was promoted in the meantime is not rolled back."""
+        engine = prepared()
+        seen = observe(engine)
+        make(engine, spec(name, "third"))
+        before = engine.images()
+        with pytest.raises(ReplacedError, match=f"^isol8:{name} was replaced by another run"):
+            roll_back(name, seen, engine, now=NOW)
+        assert engine.images() == before
 
     def test_twice_is_the_newer_one_again(self, prepared: Callable[[], BrokenEngine], name: str) -> None:
         """A second rollback swaps back, and one hold is left."""

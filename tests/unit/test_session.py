@@ -1,5 +1,6 @@
 """A session: one look at the engine, decisions that keep in step, failures that say what to do."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from isol8_tasks.errors import (
     ConfigError,
     EngineUnreachableError,
     RegistryError,
+    ReplacedError,
     UndecidedError,
     UpstreamUnavailableError,
 )
 from isol8_tasks.plan.labels import STANDIN
-from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.session import Session, open_session
 from isol8_tasks.telling import remembered_flags
@@ -41,10 +43,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def session(checkout: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(checkout: Path, fake_engine: FakeEngine) -> Session:
     """Give a session on the engine in memory."""
-    monkeypatch.setenv("TMPDIR", str(checkout))
-    monkeypatch.setattr("tempfile.tempdir", None)
     return open_session(checkout, {}, engine=fake_engine, check=accept)
 
 
@@ -105,8 +105,41 @@ class TestMaking:
         assert later.is_current("bash")
         later.force("bash")
         assert later.is_current("bash")
-        candidates = [each for each in fake_engine.requests if each.tag.endswith("-candidate")]
-        assert [each.no_cache for each in candidates] == [False, True]
+        assert [each.no_cache for each in fake_engine.candidates()] == [False, True]
+
+    @pytest.mark.parametrize("wanted", [True, False], ids=["the same", "another"])
+    def test_what_another_run_builds_at_the_same_time(
+        self, session: Session, checkout: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool
+    ) -> None:
+        """Without a lock that both see: what is just as wanted counts as done, and anything else as a failure."""
+        monkeypatch.setattr(
+            "isol8_tasks.session.engine_lock", lambda *_arguments, **_options: contextlib.nullcontext()
+        )
+        other = open_session(checkout, {}, engine=session.engine, check=accept)
+
+        def overtaken(spec: ImageSpec, _image_id: str) -> str:
+            if spec.name == "bash-custom" and not other.outcomes:
+                other.make("bash-custom")
+            return ""
+
+        session.make("bash")
+        if not wanted:
+            deps = (checkout / "deps.toml").read_text()
+            (checkout / "deps.toml").write_text(deps.replace('"jq"', '"jq", "unzip"'))
+            assert other.config.dependencies["bash"] == ("jq", "unzip")
+            (checkout / "deps.toml").write_text(deps)
+        slow = open_session(checkout, {}, engine=session.engine, check=overtaken)
+        if wanted:
+            slow.make("bash-custom")
+            assert not slow.failures
+            assert not slow.outcomes
+            assert slow.is_current("bash-custom")
+        else:
+            with pytest.raises(ReplacedError):
+                slow.make("bash-custom")
+            (failure,) = slow.failures
+            assert failure.subject == "isol8:bash-custom"
+            assert failure.kept.endswith("jq unzip")
 
     def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
         """After the lock is taken the engine is asked again, and what is current by then is left alone."""
@@ -200,10 +233,7 @@ class TestMaking:
             "bash": problem,
             "bash-custom": "base isol8:bash can't be decided",
         }
-        assert [request.tag for request in fake_engine.requests] == [
-            "isol8_build:bun-candidate",
-            "isol8_build:bun",
-        ]
+        assert [request.tag for request in fake_engine.candidates()] == ["isol8_build:bun-candidate"]
 
     def test_what_a_pulled_standin_asks_for_is_passed_on(
         self, session: Session, fake_engine: FakeEngine, checkout: Path
@@ -218,7 +248,7 @@ class TestMaking:
             fake_engine.registry["alpine:3.21"], labels={"org.isol8.lab.arg.BUN_VERSION": "1.4.5"}
         )
         session.make("bun")
-        request = next(each for each in fake_engine.requests if each.tag == "isol8_build:bun-candidate")
+        (request,) = fake_engine.candidates()
         assert request.args == {"BUN_VERSION": "1.4.5"}
         assert again(session).is_current("bun")
 

@@ -1,17 +1,15 @@
-"""The workspace: what is read from disk, what is written there, and the lock."""
+"""The workspace: what is read from disk, what is written there."""
 
 import os
 import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from isol8_tasks.config import Config
 from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import ConfigError, Isol8Error, LockedError, PlanError
-from isol8_tasks.workspace import Workspace, digests, engine_lock
+from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
+from isol8_tasks.workspace import Workspace, digests
 
 
 @pytest.fixture
@@ -280,52 +278,3 @@ class TestCheckoutId:
         one, two = (Workspace.here(tmp_path / side / "isol8", {}).checkout_id for side in "ab")
         assert one != two
         assert one.startswith("isol8-")
-
-
-class TestLock:
-    """One run at a time per engine."""
-
-    def test_a_second_run_is_told_who_holds_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Another process that holds the lock is named, and nothing is waited for with 0 seconds."""
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
-        monkeypatch.setattr("tempfile.tempdir", None)
-        program = textwrap.dedent("""
-            import sys
-            from isol8_tasks.workspace import engine_lock
-            with engine_lock("E", holder="/some/checkout", wait=0):
-                print("held", flush=True)
-                sys.stdin.read()
-        """)
-        other = subprocess.Popen(
-            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        with other:
-            assert other.stdout is not None
-            assert other.stdout.readline() == "held\n"
-            heard: list[str] = []
-            with (
-                pytest.raises(LockedError) as caught,
-                engine_lock("E", holder="me", wait=0.2, on_wait=heard.append),
-            ):
-                pass
-            assert f"process {other.pid} in /some/checkout, since 2" in str(caught.value)
-            assert heard[0].startswith(f"process {other.pid} in /some/checkout")
-            with engine_lock("another engine", holder="me", wait=0):
-                pass
-            other.communicate("")
-        with engine_lock("E", holder="me", wait=0):
-            pass
-
-    def test_a_killed_holder_lets_go(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """After kill -9 the next run goes ahead."""
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
-        monkeypatch.setattr("tempfile.tempdir", None)
-        program = textwrap.dedent("""
-            import os, signal
-            from isol8_tasks.workspace import engine_lock
-            with engine_lock("E", holder="x", wait=0):
-                os.kill(os.getpid(), signal.SIGKILL)
-        """)
-        subprocess.run([sys.executable, "-c", program], check=False)
-        with engine_lock("E", holder="me", wait=0):
-            pass

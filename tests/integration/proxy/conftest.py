@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 HERE = Path(__file__).parent
-PROGRAMS = ("world.py", "client.py", "fuzz.py", "load.py", "talks.py", "patterns.mjs", "patterns_check.go")
+PROGRAMS = (
+    "world.py",
+    "client.py",
+    "crowd.py",
+    "fuzz.py",
+    "load.py",
+    "talks.py",
+    "patterns.mjs",
+    "patterns_check.go",
+)
 RUNTIMES = ("python", "node", "bun", "deno", "bash")
 LABEL = {"org.isol8.tasks.test": "1"}
 

@@ -237,53 +237,69 @@ def raw(answer: str, *fields: str, method: str = "GET", version: str = "1.1") ->
 
 
 OK = "HTTP/1.1 200 OK\r\n"
-ANSWERS = [
-    Case(
-        name=f"answer {answer!r}",
-        request=raw(answer),
-        status=502,
-        rule=f"response: {what}",
-        dials=((PUBLIC, 80),),
-    )
-    for answer, what in (
-        ("", "it ends early"),
-        ("HTTP/1.1 200 OK\r\n", "it ends early"),
-        ("hello\r\n\r\n", "bad status line"),
-        ("HTTP/1.1 20 OK\r\n\r\n", "bad status line"),
-        ("HTTP/1.1 999 OK\r\n\r\n", "bad status line"),
-        ("HTTP/2 200 OK\r\n\r\n", "bad status line"),
-        ("HTTP/1.1  200 OK\r\n\r\n", "bad status line"),
-        ("HTTP/1.1 200 OK\n\n", "bare LF"),
-        ("HTTP/1.1 200 O\0K\r\n\r\n", "NUL"),
-        (f"{OK}X-A: 1\r\n folded\r\n\r\n", "obs-fold"),
-        (f"{OK}X-A : 1\r\n\r\n", "bad header name"),
-        (f"{OK}X-A: 1\rX-B: 2\r\n\r\n", "bare CR"),
-        (
-            f"{OK}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "Content-Length with Transfer-Encoding",
-        ),
-        (f"{OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\na", "bad Content-Length"),
-        (f"{OK}Content-Length: a\r\n\r\n", "bad Content-Length"),
-        (f"{OK}Transfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding other than chunked"),
-        (f"HTTP/1.0 200 OK\r\n{CHUNKED}\r\n\r\n0\r\n\r\n", "Transfer-Encoding other than chunked"),
-        (
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-            "unasked 101",
-        ),
-    )
-] + [
-    Case(name=name, request=request, status=status, rule="whitelist: empty", dials=((PUBLIC, 80),))
-    for name, request, status in (
-        ("an answer without reason", raw("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"), 200),
-        ("an answer of HTTP/1.0", raw("HTTP/1.0 404 No\r\n\r\nnothing"), 404),
-        ("a hint and an answer", raw(f"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{OK}\r\n"), 103),
-        (
-            "a hint for HTTP/1.0",
-            raw(f"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{OK}\r\n", version="1.0"),
-            200,
-        ),
-    )
-]
+ANSWERS = (
+    [
+        Case(
+            name=f"answer {answer!r}",
+            request=raw(answer),
+            status=502,
+            rule=f"response: {what}",
+            dials=((PUBLIC, 80),),
+        )
+        for answer, what in (
+            ("", "it ends early"),
+            ("HTTP/1.1 200 OK\r\n", "it ends early"),
+            ("hello\r\n\r\n", "bad status line"),
+            ("HTTP/1.1 20 OK\r\n\r\n", "bad status line"),
+            ("HTTP/1.1 999 OK\r\n\r\n", "bad status line"),
+            ("HTTP/2 200 OK\r\n\r\n", "bad status line"),
+            ("HTTP/1.1  200 OK\r\n\r\n", "bad status line"),
+            ("HTTP/1.1 200 OK\n\n", "bare LF"),
+            ("HTTP/1.1 200 O\0K\r\n\r\n", "NUL"),
+            (f"{OK}X-A: 1\r\n folded\r\n\r\n", "obs-fold"),
+            (f"{OK}X-A : 1\r\n\r\n", "bad header name"),
+            (f"{OK}X-A: 1\rX-B: 2\r\n\r\n", "bare CR"),
+            (
+                f"{OK}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "Content-Length with Transfer-Encoding",
+            ),
+            (f"{OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\na", "bad Content-Length"),
+            (f"{OK}Content-Length: a\r\n\r\n", "bad Content-Length"),
+            (f"{OK}Transfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding other than chunked"),
+            (f"HTTP/1.0 200 OK\r\n{CHUNKED}\r\n\r\n0\r\n\r\n", "Transfer-Encoding other than chunked"),
+            (
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+                "unasked 101",
+            ),
+        )
+    ]
+    + [
+        Case(
+            name=f"{count} interim responses",
+            request=raw("HTTP/1.1 103 Early Hints\r\n\r\n" * count + f"{OK}\r\n", version="1.0"),
+            status=status,
+            rule=rule,
+            dials=((PUBLIC, 80),),
+        )
+        for count, status, rule in (
+            (100, 200, "whitelist: empty"),
+            (101, 502, "response: too many interim responses"),
+        )
+    ]
+    + [
+        Case(name=name, request=request, status=status, rule="whitelist: empty", dials=((PUBLIC, 80),))
+        for name, request, status in (
+            ("an answer without reason", raw("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"), 200),
+            ("an answer of HTTP/1.0", raw("HTTP/1.0 404 No\r\n\r\nnothing"), 404),
+            ("a hint and an answer", raw(f"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{OK}\r\n"), 103),
+            (
+                "a hint for HTTP/1.0",
+                raw(f"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{OK}\r\n", version="1.0"),
+                200,
+            ),
+        )
+    ]
+)
 CASES = [*SYNTAX, *ACCEPTED, *BROKEN_BODIES, *ANSWERS]
 
 

@@ -14,7 +14,10 @@ for start in node bun 'deno run'; do
     command -v ${start%% *} > /dev/null && exec $start /world/patterns.mjs
 done
 """
-CHECK = "cp /world/patterns_check.go . && CGO_ENABLED=0 go run patterns.go patterns_check.go < /world/rows"
+CHECK = """
+sed -i 's/^func main()/func filterMain()/' main.go
+cp /world/patterns_check.go . && CGO_ENABLED=0 go run . < /world/rows
+"""
 
 TAKEN = [
     ("", "example.com", True),
@@ -27,7 +30,16 @@ TAKEN = [
     (r"^a{2,3}$", "aaaa", False),
     (r"^[[:alnum:]]+$", "ab1", True),
     (r"^[[:alpha:]_-]+$", "ab1", False),
-    (r"^a{0}$", "a", False),
+    (r"^a{0}b$", "a", False),
+    (r"^::1$", "example.com", False),
+    (r"^2606:", "example.com", False),
+    (r"^10\.", "example.com", False),
+    (r"^[0-9]+\.example", "1.example", True),
+    (r"e\Bx\Ba", "example.com", True),
+    (r"\bcom\b$", "example.com", True),
+    (r"^_dmarc\.", "example.com", False),
+    (r"0xf$", "example.com", False),
+    (r"(https://|^)example", "example.com", True),
     (r"^(a{2}){2}$", "aaaa", True),
     (r"a{63}", "a" * 63, True),
     (r"a{1000}", "a" * 63, False),
@@ -42,6 +54,7 @@ REFUSED = {
     "a{,2}": "unmatched { at 2",
     "}": "unmatched } at 1",
     "*a": "nothing to repeat at 1",
+    "*.a.test": r"nothing to repeat at 1; for all hosts of a domain write ^([a-z0-9-]+\\.)*a\\.test$ (in JSON)",
     "a**": "nothing to repeat at 4",
     "^*": "nothing to repeat at 3",
     r"\b+": "nothing to repeat at 4",
@@ -71,6 +84,29 @@ REFUSED = {
     "((?:(?:){1000}){1000}){1000}": "it needs more than 2000 states",
     "(" * 51 + ")" * 51: "more than 50 nested groups at 52",
 }
+IMPOSSIBLE = [
+    r"^evil\.test:443$",
+    "https://evil.test",
+    "/evil/i",
+    " evil.test",
+    "evil.test ",
+    "evil@test",
+    "^$",
+    r"^\.evil\.test$",
+    r"evil\.$",
+    r"^evil\.\.test$",
+    r"^\[::1\]$",
+    "^dead:beef$",
+    r"^127\.1$",
+    "^2130706433$",
+    r"^1\.2\.3\.4\.5$",
+    r"a\bb",
+    r"a\B$",
+    "a^b",
+    "a$b",
+    "[^\\w.:-]",
+]
+"""What no host can match: it is a name whose labels have letters, digits, - and _, or an address in its normal form."""
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +132,14 @@ def compare(
 def test_agrees_with_the_engines(
     filters_of: Callable[[str], Filters], compare: Callable[[str], str], runtime: str
 ) -> None:
-    """Thousands of generated expressions match the same hosts as a runtime's own; the hard ones take no time."""
+    """Thousands of generated expressions match the same hosts as a runtime's own; the hard ones take no time.
+
+    None that matches a host is said to match none, and some are.
+    """
     filters = filters_of(runtime)
     generated = filters.execute(filters.container, "sh", "-c", GENERATE)
     assert generated.returncode == 0, generated.stderr
-    assert compare(generated.stdout) == f"{6000 * 8 * 2} true\n"
+    assert compare(generated.stdout) == f"{6000 * 8 * 2} true true\n"
 
 
 @pytest.mark.parametrize(("text", "host", "matches"), TAKEN)
@@ -120,6 +159,51 @@ def test_refuses_the_rest(filters: Filters) -> None:
         for text, message in REFUSED.items()
     ]
     assert filters.refusals(settings) == expected
+
+
+@pytest.mark.parametrize("name", ["ISOL8_BLACKLIST", "ISOL8_WHITELIST"])
+def test_what_no_host_can_match_stops_it(filters: Filters, name: str) -> None:
+    """On a blacklist it would allow everything."""
+    told = filters.refusals([f"{name}={json.dumps([text])}" for text in IMPOSSIBLE])
+    expected = [
+        f"2 0 isol8 proxy: {name}: {json.dumps(text)}: no host can match it: hosts are" for text in IMPOSSIBLE
+    ]
+    assert [line[: len(start)] for line, start in zip(told, expected, strict=True)] == expected
+
+
+def test_what_strictness_keeps_from_matching_stops_it(filters: Filters) -> None:
+    """An expression for the beginning of a host matches none if it has to match the whole; one for all of it does."""
+    policy = {"ISOL8_BLACKLIST": json.dumps([r"^169\.254\."]), "ISOL8_PROXY_STRICT": "1"}
+    done = filters.execute(filters.container, "isol8-proxy", "--check", "a.test", environment=policy)
+    assert done.returncode == 2
+    assert done.stderr.endswith(", and ISOL8_PROXY_STRICT has it match all of one\n")
+    policy["ISOL8_PROXY_STRICT"] = "0"
+    done = filters.execute(filters.container, "isol8-proxy", "--check", "169.254.1.1", environment=policy)
+    assert (done.returncode, done.stdout) == (1, "169.254.1.1 refuse blacklist: ^169\\.254\\.\n")
+
+
+def test_a_variable_that_is_nearly_known_stops_it(filters: Filters) -> None:
+    """A list under another name would allow everything; variables that are not the filter's are nothing to it."""
+    assert filters.refusals(["ISOL8_WHITLIST=[]", "isol8_blacklist=[]", "ISLO8_WHITELIST=[]"]) == [
+        "2 0 isol8 proxy: ISOL8_WHITLIST: unknown variable; did you mean ISOL8_WHITELIST?",
+        "2 0 isol8 proxy: isol8_blacklist: unknown variable; did you mean ISOL8_BLACKLIST?",
+        "2 0 isol8 proxy: ISLO8_WHITELIST: unknown variable; did you mean ISOL8_WHITELIST?",
+    ]
+    (line,) = filters.refusals(["ISOL8_DENYLIST=[]"])
+    assert line.startswith("2 0 isol8 proxy: ISOL8_DENYLIST: unknown variable; the filter knows ")
+    clients = [
+        "API_KEY",
+        "AUDIT_DIR",
+        "BLACKLIST_FILE",
+        "MASTER_KEY",
+        "PORT",
+        "TEST_VERSION",
+        "VERSION",
+        "WHITELIST_FILE",
+    ]
+    environment = {f"ISOL8_{name}": "x" for name in clients}
+    done = filters.execute(filters.container, "isol8-proxy", "--check", "a.test", environment=environment)
+    assert done.stdout == "a.test allow whitelist: empty\n"
 
 
 @pytest.mark.parametrize(

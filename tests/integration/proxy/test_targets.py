@@ -312,7 +312,11 @@ WHITELIST = [
     r"^XN--",
 ]
 LISTS = {"ISOL8_BLACKLIST": json.dumps(BLACKLIST), "ISOL8_WHITELIST": json.dumps(WHITELIST)}
-STRICT = {**LISTS, "ISOL8_PROXY_STRICT": "1"}
+STRICT = {
+    "ISOL8_BLACKLIST": json.dumps([*BLACKLIST[:1], "Tracker"]),
+    "ISOL8_WHITELIST": json.dumps(WHITELIST[:4]),
+    "ISOL8_PROXY_STRICT": "1",
+}
 LISTED = [
     Case(
         name=f"{what} {host} {'strict' if settings is STRICT else 'listed'}",

@@ -53,7 +53,8 @@ ZONE = {
     "link-local.test": ("fe80::1",),
     "empty.test": (),
 }
-SILENT = ("silent.test",)
+SILENT = "silent.test"
+"""A name that is not answered for, and neither is any below it."""
 FAILING = ("failing.test",)
 SEARCH = "test"
 """The domain that a resolver completes names with, unless it is told that they are complete."""
@@ -127,7 +128,7 @@ class _Names(BaseRequestHandler):
         name, end = _question(query)
         (kind,) = struct.unpack("!H", query[end : end + 2])
         _queries.append(name)
-        if name in SILENT:
+        if name.endswith(SILENT):
             return
         status = 2 if name in FAILING else 0 if name in ZONE or name == REBINDING else 3
         addresses = ZONE.get(name, ())

@@ -16,7 +16,7 @@ from typing import Self
 import pytest
 
 from isol8_tasks.engine import endpoint as module
-from isol8_tasks.engine.endpoint import Endpoint, diagnose, find, private_run_dir
+from isol8_tasks.engine.endpoint import Endpoint, diagnose, find, private_note, private_run_dir
 
 LAB = "Run ./doitw up --lab: it sets up a private engine without changing anything of the machine's."
 
@@ -134,11 +134,37 @@ class TestFind:
         write_context(place, "office", "tcp://office")
         assert find(place, environ) == Endpoint(url=url, why="private engine")
 
-    def test_a_private_engine_that_is_down_does_not_count(self, place: Path, environ: dict[str, str]) -> None:
-        """A socket that was left behind is no engine."""
+    def test_a_socket_that_was_left_behind_is_no_engine(self, place: Path, environ: dict[str, str]) -> None:
+        """Without the note of one that was started, there is none."""
         (private_run_dir(place)).mkdir()
         stopped(private_run_dir(place) / "docker.sock")
         assert find(place, environ).why == "default socket"
+
+    @pytest.mark.parametrize("left", ["a socket", "nothing, as after a reboot"])
+    def test_a_private_engine_that_died_stays_the_engine_of_its_checkout(
+        self, place: Path, environ: dict[str, str], listen: Listen, left: str
+    ) -> None:
+        """No run goes to another engine without being told: it stops, unless the environment names one."""
+        private_note(place).parent.mkdir(parents=True)
+        private_note(place).touch()
+        write_context(place, "office", "tcp://office")
+        listen(place / "default.sock")
+        if left == "a socket":
+            (private_run_dir(place)).mkdir()
+            stopped(private_run_dir(place) / "docker.sock")
+        found = find(place, environ)
+        assert found == Endpoint(url=f"unix://{private_run_dir(place)}/docker.sock", why="private engine")
+        assert "Start it again: ./doitw up --lab" in diagnose(found, environ)
+        named = (
+            {"DOCKER_CONTEXT": "default"},
+            {"DOCKER_CONTEXT": "office"},
+            {"DOCKER_HOST": "tcp://nowhere:1"},
+        )
+        assert [find(place, {**environ, **each}).why for each in named] == [
+            "default socket",
+            "docker context office",
+            "DOCKER_HOST",
+        ]
 
     def test_the_active_context_comes_before_the_default(self, place: Path, environ: dict[str, str]) -> None:
         """The configuration of docker names the context."""
@@ -314,7 +340,10 @@ class TestDiagnose:
     def test_a_private_engine_that_went_down(self, place: Path, environ: dict[str, str]) -> None:
         """The engine of the checkout is started as it was set up."""
         gone = Endpoint(url=f"unix://{place}/private.sock", why="private engine")
-        assert diagnose(gone, environ).splitlines()[1] == "Start it again: ./doitw up --lab"
+        assert diagnose(gone, environ).splitlines()[1] == (
+            "Start it again: ./doitw up --lab; or give it up: ./doitw down; or name another one: "
+            "DOCKER_CONTEXT=default"
+        )
 
     def test_something_else_listens(self, place: Path, environ: dict[str, str], listen: Listen) -> None:
         """A socket that takes connections and stays silent is no engine."""

@@ -105,15 +105,6 @@ class TestMoved:
         assert new.images[0].tags == ("isol8:bun", "isol8:other", "isol8_build:bun")
 
 
-def test_candidates_are_what_was_built_and_not_promoted() -> None:
-    """Only the private tags of builds under way count, not a public image of such a name."""
-    images = (
-        ObservedImage(id="1", tags=("isol8_build:bun-candidate", "isol8:bun-candidate")),
-        ObservedImage(id="2", tags=("isol8:bun", "isol8_build:bun")),
-    )
-    assert held(*images).candidates == ("isol8_build:bun-candidate",)
-
-
 @pytest.mark.parametrize(
     ("written", "built"),
     [
