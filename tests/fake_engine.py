@@ -15,9 +15,9 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
-    ReplacedError,
     NotInRegistryError,
     RegistryError,
+    ReplacedError,
     SourceUnavailableError,
     UpstreamUnavailableError,
 )
@@ -175,7 +175,9 @@ class FakeEngine:
             if target in self.fail:
                 raise EngineError(f"the engine did not tag {source} as {target}: it was told to fail")
             if image is None:
-                raise ReplacedError(f"{target} was not moved, as {source} was removed by another run; run again")
+                raise ReplacedError(
+                    f"{target} was not moved, as {source} was removed by another run; run again"
+                )
             self._tags[target] = image.id
 
     def untag(self, reference: str) -> None:
