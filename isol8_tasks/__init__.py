@@ -37,6 +37,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     locks         deps.lock.toml as values
     agreement     whether what a lock says of an image is one thing
     lockfiles     the lock files that packages are installed from, by strict grammars
+    shapes        the shapes of the JSON in them
     reading       values of a TOML file read strictly
     checks        checks of a user's own, as values
     releases      isol8's releases, by the label that their setup writes on a base

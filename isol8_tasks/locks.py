@@ -183,7 +183,7 @@ def _read_packages(key: str, value: object) -> tuple[Pin, ...]:
 def _package_words(value: object) -> str:
     words = string(value)
     parts = words.split(" ")
-    if len(parts) not in _PARTS or not re.fullmatch(_NAME, parts[1]):
+    if len(parts) not in _PARTS or not re.fullmatch(_NAME, parts[1]) or not re.fullmatch(_PLAIN, words):
         raise InvalidError(f"{words!r} is not a package, as pypi numpy 2.3.1 sha256:…")
     if parts[0] not in get_args(Ecosystem):
         raise InvalidError(unknown(f"{parts[0]!r} is not an ecosystem", parts[0], get_args(Ecosystem)))
@@ -273,5 +273,6 @@ _SHOWN: Final = 20
 """How many problems are named before they are counted."""
 _PARTS: Final = (2, 3, 4)
 """Ecosystem and name; version; hash."""
+_PLAIN: Final = r"[ -~]*"
 _NAME: Final = r"[!-,.-~][!-~]*"
 _CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f]"

@@ -450,6 +450,37 @@ def test_changed_ground_is_refused(old: str, new: str) -> None:
         parse_lock(WHOLE.replace(old, new, 1), "x")
 
 
+HOSTILE = [
+    pytest.param("deno", '"https://modules.example/v1/a.ts"\n  }', "[]\n  }", id="list for an address"),
+    pytest.param(
+        "deno", '"npm:thing@*": "1.0.0_other@2.0.0"', '"npm:thing@*": {}', id="object for a version"
+    ),
+    pytest.param("deno", '"npm": {', '"npm": { "\\u001b[2J\\n": {},', id="escape sequence"),
+    pytest.param("deno", '"npm": {', '"npm": { "\\ud800": {},', id="half a character"),
+    pytest.param("bun", '"lockfileVersion": 1', f'"lockfileVersion": {"1" * 5000}', id="long number"),
+    pytest.param("bun", '"lockfileVersion": 1', f'"lockfileVersion": {"[" * 100000}', id="deep"),
+    pytest.param("bun", '"other": [', '"other": [null,', id="null"),
+    pytest.param("bun", '"workspaces": {', '"workspaces": [], "x": {', id="array for an object"),
+    pytest.param(
+        "node", '"node_modules/thing": {', '"node_modules/thing": 1, "x": {', id="number for an object"
+    ),
+    pytest.param("node", '"": {', '"": [], "x": {', id="array for what was asked for"),
+    pytest.param("python", "other==2.0 ", "other\u202e==2.0 ", id="text that runs backwards"),
+    pytest.param("bash", "apk tool 1.0-r0", "apk tool 1.0\\u001b[2J", id="escape sequence for a version"),
+]
+
+
+@pytest.mark.parametrize(("runtime", "old", "new"), HOSTILE)
+def test_nothing_in_a_lock_is_a_traceback_or_reaches_the_terminal(runtime: str, old: str, new: str) -> None:
+    """Values of other kinds than expected are named as what they are."""
+    assert old in IMAGES[runtime]
+    text = WHOLE.replace(IMAGES[runtime], IMAGES[runtime].replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        parse_lock(text, "x")
+    assert not set(str(caught.value)) & {"\x1b", "\u202e"}
+    str(caught.value).encode()
+
+
 def test_address_that_was_asked_for_is_taken() -> None:
     """With its hash, and for no other package."""
     url = "https://files.example/thing-1.0-py3-none-any.whl"
