@@ -297,7 +297,7 @@ _BUN_ENTRY: Final[Mapping[str, Fits]] = {
     "optionalPeers": _names,
     "bin": either(_commands, _is_path),
     "binDir": _is_path,
-    "bundled": _true,
+    **dict.fromkeys(("bundled", "hasInstallScript"), _true),
     **_limits,
 }
 _DENO_NPM_ENTRY: Final[Mapping[str, Fits]] = {

@@ -118,7 +118,7 @@ lock = '''
   }},
   "packages": {{
     "other": ["other@2.0.0", "", {{}}, "{SHA512}"],
-    "thing": ["thing@1.0.0", "", {{ "dependencies": {{ "other": "^2" }} }}, "{SHA512}"],
+    "thing": ["thing@1.0.0", "", {{ "dependencies": {{ "other": "^2" }}, "hasInstallScript": true }}, "{SHA512}"],
   }}
 }}
 '''
