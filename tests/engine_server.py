@@ -31,6 +31,8 @@ class Engine:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.sent: list[dict[str, str]] = []
         """The headers of each request."""
+        self.connections = 0
+        """How many were opened to it."""
         self.url = ""
         self.clients: list[DockerEngine] = []
 
@@ -51,6 +53,11 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     engine: Engine
+
+    def setup(self) -> None:
+        """Count the connection."""
+        self.engine.connections += 1
+        super().setup()
 
     def address_string(self) -> str:
         """Return nothing, as a Unix socket has no address."""

@@ -13,6 +13,7 @@ import docker
 from attrs import frozen
 from docker import auth, constants, errors
 from docker.context import Context
+from docker.transport import UnixHTTPAdapter
 from docker.utils import config, kwargs_from_env, parse_repository_tag
 from docker.utils.proxy import ProxyConfig
 
@@ -280,6 +281,8 @@ class Connection:
                 "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
             ) from error
         client.headers.update(config.load_general_config().get("HttpHeaders") or {})
+        if url.startswith("unix:"):
+            client.mount("http+docker://", _OnePool(url.replace("unix:", "http+unix:", 1), client.timeout))
         return client
 
     def _tls(self) -> Any:  # noqa: ANN401 - docker's own type is a union with bool
@@ -348,3 +351,14 @@ def _raise_refused(status: int, content: bytes, what: str) -> None:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+class _OnePool(UnixHTTPAdapter):
+    """Connections of one pool for all questions.
+
+    Docker's client has a pool for each address, with its path and query, and from the 26th on closes one that another
+    thread may be reading from.
+    """
+
+    def get_connection(self, url: str | bytes, proxies: Any = None) -> Any:  # noqa: ANN401, ARG002 - as the parent has it
+        return super().get_connection("http+docker://localhost")

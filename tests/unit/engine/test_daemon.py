@@ -51,6 +51,12 @@ class TestPing:
         assert engine.paths() == ["GET /_ping", "GET /images/json", "GET /images/json"]
         assert client.version() == "20.10.24"
 
+    def test_many_questions_need_no_more_connections(self, engine: Engine) -> None:
+        """Docker's own client opens one for each address, and closes some of them while they are read from."""
+        client = engine.client()
+        assert [client.inspect(f"a:{number}") for number in range(60)] == [None] * 60
+        assert engine.connections == 2, "one of them to see whether anybody listens"
+
     @pytest.mark.parametrize("refusals", [1, 4, 5])
     def test_an_image_that_goes_away_meanwhile(self, engine: Engine, refusals: int) -> None:
         """The engine refuses the whole list for it, and is asked again, though not for ever."""
