@@ -16,6 +16,7 @@ from isol8_tasks.locks import Lock, LockedImage, parse_lock, render_lock
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.reasons import NotAsLocked
+from isol8_tasks.promotion import layers_of
 from isol8_tasks.session import Session
 from isol8_tasks.updates import Pin, Resolution, Update
 
@@ -183,6 +184,12 @@ class Keeper:
 
 def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
     observed = session.observed
+    image, record = observed.public(spec.name), observed.record(spec.name)
+    if image is None or record is None or record.layers != layers_of(session.engine, image.id):
+        raise Isol8Error(
+            f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
+            f"is unknown; build it again: doit {spec.task} --force"
+        )
     there, below = installed(spec.name, observed), frozenset[Package]()
     if spec.parent is not None:
         below = installed(spec.parent, observed)

@@ -79,12 +79,14 @@ class Observed:
     def record(self, name: str) -> Record | None:
         """Return what we wrote on the image under the public tag of `name`; None if it isn't the one we promoted.
 
-        A `docker commit` and a `FROM isol8:bun` inherit every label, but never the marker tag.
+        A `docker commit` and a `FROM isol8:bun` inherit every label, but never the marker tag. Who tags
+        an image of another name, or one that was never promoted, with both does not promote it.
         """
         image, marker = self.public(name), self.marker(name)
         if image is None or marker is None or image.id != marker.id:
             return None
-        return self.read(image)
+        record = self.read(image)
+        return record if record is not None and (record.image, record.role) == (name, "current") else None
 
     def inventory(self, name: str) -> tuple[str, tuple[Package, ...]] | None:
         """Return Alpine's release and the packages of an image that was looked into; None for any other."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from isol8_tasks.engine import BuildRequest
 from isol8_tasks.errors import ConfigError, Isol8Error, VerifyFailedError
 from isol8_tasks.inventory import Package, encode
 from isol8_tasks.locking import hold_to_lock, update_lock, write_lock
@@ -117,6 +118,16 @@ class TestWrite:
         assert str(caught.value) == (
             "isol8:bash-custom: not up to date, and a lock is of images as they are; build first: doit setup"
         )
+
+    def test_what_was_not_verified_is_not_locked(
+        self, begin: Callable[[], Session], engine: FakeEngine, tmp_path: Path
+    ) -> None:
+        """An image with both tags and other layers than its labels record says nothing of what is in it."""
+        forged = BuildRequest(tag="isol8:bash-custom", dockerfile="FROM isol8:bash-custom\nRUN echo more\n")
+        engine.tag(engine.build(forged, lambda _event: None), "isol8_build:bash-custom")
+        with pytest.raises(Isol8Error, match=r"^isol8:bash-custom: its layers are not those"):
+            write_lock(begin())
+        assert not (tmp_path / "deps.lock.toml").exists()
 
     def test_lock_that_is_refused_is_written_anew(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """As everybody is told to do about it; so is one of an earlier form."""

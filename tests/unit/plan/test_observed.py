@@ -37,6 +37,11 @@ class TestRecord:
             held(ObservedImage(id="sha256:2", tags=("isol8:bun",), labels=OURS.labels)).record("bun") is None
         )
 
+    @pytest.mark.parametrize("other", [evolve(RECORD, role="candidate"), evolve(RECORD, image="deno")])
+    def test_tagged_by_somebody(self, other: Record) -> None:
+        """Both tags on what was never promoted, or was for another name, make it none of ours."""
+        assert held(evolve(OURS, labels=labels.write(other))).record("bun") is None
+
     def test_an_image_that_is_not_there_has_no_record(self) -> None:
         """A marker alone is no image of the public."""
         ours = ObservedImage(id="sha256:1", tags=("isol8_build:bun",), labels=OURS.labels)
