@@ -5,13 +5,13 @@ for this list and nothing else.
 """
 
 import http.client
-import json
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from attrs import frozen
 
+from isol8_tasks.jsontext import loads
 from isol8_tasks.plan.observed import ObservedImage
 
 QUERY: Final = {"filters": '{"dangling":["false"]}'}
@@ -49,7 +49,7 @@ def list_directly(url: str) -> Listing | None:
         # Podman lists more and spells it otherwise, which its own headers on a ping tell.
         if response.status != _OK or program != "Docker":
             return None
-        return Listing(version=version, images=tagged(json.loads(response.read()), podman=False))
+        return Listing(version=version, images=tagged(loads(response.read()), podman=False))
     except (OSError, ValueError, http.client.HTTPException):
         return None
     finally:

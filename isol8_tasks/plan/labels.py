@@ -13,6 +13,8 @@ from typing import Final, Literal, get_args
 
 from attrs import evolve, frozen
 
+from isol8_tasks.jsontext import loads
+
 SCHEMA: Final = 1
 """Version of the keys below; raising it makes every image stale once."""
 
@@ -111,7 +113,7 @@ def read(labels: Mapping[str, str]) -> Record | None:
             standin_args=_pairs(labels, "standin-args"),
             flags=_pairs(labels, "flags"),
             clients=_pairs(labels, "clients"),
-            packages=tuple(json.loads(packages)) if (packages := labels.get(PREFIX + "packages")) else (),
+            packages=tuple(loads(packages)) if (packages := labels.get(PREFIX + "packages")) else (),
             schema=schema,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
@@ -207,7 +209,7 @@ def _dependency_hash(runtime: str, packages: Collection[str], setup: str) -> str
 
 def _pairs(labels: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
     text = labels.get(PREFIX + name)
-    return tuple(sorted(json.loads(text).items())) if text else ()
+    return tuple(sorted(loads(text).items())) if text else ()
 
 
 def _json(value: object) -> str:
