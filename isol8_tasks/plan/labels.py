@@ -50,6 +50,8 @@ _TEXT_FIELDS: Final = (
     "layers",
     "triggers",
 )
+SCHEMA_LABEL: Final = PREFIX + "schema"
+"""Each image of ours has it."""
 LAYERS: Final = PREFIX + "layers"
 # As BuildKit and the classic builder write it into an image's history.
 _NO_LAYER: Final = r"/bin/sh -c #\(nop\) +"
@@ -101,7 +103,7 @@ def read(labels: Mapping[str, str]) -> Record | None:
     A record of another schema is read as far as it is understood: staleness names the difference.
     """
     try:
-        schema = int(labels[PREFIX + "schema"])
+        schema = int(labels[SCHEMA_LABEL])
         role = labels[PREFIX + "role"]
         if role not in _ROLES:
             return None
