@@ -131,9 +131,12 @@ class Session(View):
         tags = [
             tag
             for image in self.observed.images
-            if (record := self.observed.read(image)) is not None and record.image == name
             for tag in image.tags
             if is_tag_of(tag, name, self.repository)
+            and (
+                ((record := self.observed.read(image)) is not None and record.image == name)
+                or tag in self.observed.unreadable
+            )
         ]
         public = f"{self.repository}:{name}"
         if self.observed.public(name) is not None and public not in tags:

@@ -45,7 +45,7 @@ def decode_triggers(text: str) -> tuple[Triggers, ...]:
             )
             for reference, image, steps in (json.loads(text) if text else ())
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return ()
 
 
