@@ -218,9 +218,9 @@ class DockerEngine:
 
         upkeep.forget_builds(self._connection, keep)
 
-    def cancel(self) -> None:
-        """Break off every build under way, from another thread; they raise EngineError."""
-        self._connection.running.cancel()
+    def cancel(self, *, for_good: bool = False) -> None:
+        """Break off what is under way, from another thread or a signal; it raises EngineError."""
+        self._connection.running.cancel(for_good=for_good)
 
     def close(self) -> None:
         """Let go of the connections."""
