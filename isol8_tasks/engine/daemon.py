@@ -274,7 +274,7 @@ class DockerEngine:
     def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent) -> str:
         from isol8_tasks.engine import buildx  # noqa: PLC0415 - few engines need it
 
-        with self._connection.running.job() as job:
+        with self._connection.job() as job:
             buildx.build(request, self._client_environ(), job, on_event)
         detail = self.inspect(request.tag)
         if detail is None:

@@ -63,11 +63,11 @@ def client(checkout: Checkout) -> Iterator[docker.APIClient]:
     client.close()
 
 
-def kill_engine(checkout: Checkout) -> None:
-    """End the engine as a crash would."""
+def signal_engine(checkout: Checkout, number: int = signal.SIGKILL) -> None:
+    """End the engine as a crash would, or let it hang."""
     for pid, program in processes.of_engine(Places.of(checkout.folder, None).name).items():
         if program == "dockerd":
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
 
 
 def slow_step(checkout: Checkout) -> str:
@@ -103,7 +103,7 @@ def test_an_engine_that_is_killed_in_the_middle_of_a_build(
     mark = slow_step(checkout)
     run = checkout.start("base:bash")
     wait_for(lambda: bool(sleeping(mark)))
-    kill_engine(checkout)
+    signal_engine(checkout)
     out, _ = run.communicate(timeout=60)
     assert run.returncode == 4, out
     assert "Traceback" not in out
@@ -138,7 +138,7 @@ def test_an_engine_that_is_killed_in_the_middle_of(
         assert checkout.built("base:bash") == {"bash"}
     old = client.inspect_image(public)["Id"]
     run = begun(checkout, registry, words)
-    kill_engine(checkout)
+    signal_engine(checkout)
     out, _ = run.communicate(timeout=60)
     registry.kill()
     registry.start()
@@ -171,6 +171,30 @@ def test_a_run_that_is_killed_while_it_verifies(checkout: Checkout, client: dock
         client.remove_image(tag)
     assert checkout.built("base:bash") == {"bash"}
     assert client.containers(all=True) == []
+
+
+def test_an_engine_that_hangs(checkout: Checkout, client: docker.APIClient) -> None:
+    """One that says nothing any more is given up: a line and 4, and once it goes on, a run completes."""
+    checkout.deps()
+    public = f"{checkout.repository}:bash"
+    old = client.inspect_image(public)["Id"]
+    mark = slow_step(checkout)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOL8_ENGINE_SECONDS", "4")
+        run = checkout.start("base:bash")
+    wait_for(lambda: bool(sleeping(mark)) or run.poll() is not None, seconds=120)
+    began = time.monotonic()
+    signal_engine(checkout, signal.SIGSTOP)
+    try:
+        out, _ = run.communicate(timeout=60)
+    finally:
+        signal_engine(checkout, signal.SIGCONT)
+    assert run.returncode == 4, out
+    assert "said nothing for 4 s, not even that it is there" in out
+    assert "Traceback" not in out
+    assert time.monotonic() - began < 30
+    assert client.inspect_image(public)["Id"] == old
+    assert checkout.built("base:bash") == {"bash"}
 
 
 @pytest.mark.parametrize(

@@ -39,5 +39,5 @@ def test_nothing_begins_after_an_interruption() -> None:
         job.closes_with(lambda: closed.append("job"))
         running.cancel(for_good=True)
     assert closed == ["job"]
-    with pytest.raises(EngineError, match="^not begun, as the run was interrupted$"), running.job():
+    with pytest.raises(EngineError, match=r"^not begun, as the run was interrupted$"), running.job():
         pass
