@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
-from attrs import field, frozen
+from attrs import astuple, field, frozen
 
 from isol8_tasks.jsontext import loads
 
@@ -19,6 +19,8 @@ ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
     "apk": ("apk",),
 }
 """What the packages of a runtime's ecosystem are in an inventory."""
+
+_LARGEST: Final = 16 << 20
 
 
 @frozen(kw_only=True, order=True)
@@ -48,15 +50,26 @@ def encode(release: str, packages: Iterable[Package]) -> str:
 def decode(text: str) -> tuple[str, tuple[Package, ...]] | None:
     """Return what `encode` was given; None for a text that is not its own."""
     try:
-        release, grouped = loads(zlib.decompress(base64.b64decode(text, validate=True)))
+        release, grouped = loads(_decompressed(base64.b64decode(text, validate=True)))
         packages = (
             Package(ecosystem=ecosystem, name=name, version=version, checksum="".join(checksum))
             for ecosystem, found in grouped.items()
             for name, version, *checksum in found
         )
-        return str(release), sorted_once(packages)
-    except (ValueError, zlib.error, TypeError, AttributeError):
+        found = str(release), sorted_once(packages)
+    except (ValueError, zlib.error, TypeError, AttributeError, RecursionError):
         return None
+    shown = (found[0], *(text for each in found[1] for text in astuple(each)))
+    return found if all(isinstance(text, str) and text.isprintable() for text in shown) else None
+
+
+def _decompressed(data: bytes) -> bytes:
+    """Return what was compressed, no matter who says what it grows to."""
+    work = zlib.decompressobj()
+    found = work.decompress(data, _LARGEST)
+    if work.unconsumed_tail:
+        raise ValueError(f"more than {_LARGEST} bytes")
+    return found + work.flush()
 
 
 def apk_packages(installed: str) -> tuple[Package, ...]:

@@ -1,6 +1,5 @@
 """resolved-images.json: which image each runtime runs, and what is known of it."""
 
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
@@ -126,10 +125,7 @@ def _upstream(record: Record | None) -> Mapping[str, Any] | None:
 
 def created(image: ObservedImage) -> str:
     """Return when an image was built: as we wrote it, since a build of cached layers keeps their time."""
-    if written := image.labels.get("org.opencontainers.image.created"):
-        return written
-    moment = dt.datetime.fromtimestamp(image.created, tz=dt.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return image.built.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def built_on(image: ObservedImage) -> str:

@@ -33,6 +33,15 @@ def printable(text: str) -> str:
     return _COMMAND.sub(_disarmed, text) if "::" in text or "##" in text else text
 
 
+def one_line(text: str) -> str:
+    """Return foreign text as it may stand within a line: what would end the line, or hide, reads as its number."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+    )
+
+
 def _escaped(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 

@@ -145,7 +145,7 @@ def keep_as_previous(name: str, image: ObservedImage, repository: str, engine: I
 def can_stay_as_it_is(image: ObservedImage) -> bool:
     """Tell whether no client picks an image by its labels, in use or out of it."""
     record = labels.read(image.labels)
-    return not labels.hidden(image.labels) and not (record and record.clients)
+    return not (labels.hidden(image.labels) or (record and record.clients) or labels.problem(image.labels))
 
 
 def relabelled(
@@ -203,7 +203,7 @@ def client_tags(repository: str, name: str, image_labels: Mapping[str, str]) -> 
     """Return the public tags of an image with these labels, the plain one first."""
     plain = f"{repository}:{name}"
     digits = image_labels.get(labels.DEPENDENCY_HASH, "")[:_SUFFIX_DIGITS]
-    return (plain, f"{plain}-{digits}") if name.endswith(_CUSTOM) and digits else (plain,)
+    return (plain, f"{plain}-{digits}") if name.endswith(_CUSTOM) and _is_client_suffix(digits) else (plain,)
 
 
 def is_tag_of(tag: str, name: str, repository: str) -> bool:

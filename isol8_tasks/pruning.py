@@ -120,7 +120,8 @@ def _tags_by_name(observed: Observed) -> Mapping[str, list[tuple[ObservedImage, 
     """Return by the names of our images which images carry their tags, the marker's last of all."""
     private = f"{private_repository(observed.repository)}:"
     found: dict[str, list[tuple[ObservedImage, tuple[str, ...]]]] = {}
-    for image in observed.images:
+    # By their tags, as an engine lists images in any order, and the one in use is told before the one of before it.
+    for image in sorted(observed.images, key=lambda image: image.tags):
         record = observed.read(image)
         if record is None:
             continue

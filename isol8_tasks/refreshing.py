@@ -19,7 +19,7 @@ from isol8_tasks.freshness.account import Account, Failed
 from isol8_tasks.printing import Redact, exactly, printable
 from isol8_tasks.refresh import Refresh, look
 from isol8_tasks.reporter import failure_lines, open_screen
-from isol8_tasks.running import INTERRUPTED, QUIET, WAIT, one_line
+from isol8_tasks.running import INTERRUPTED, QUIET, TERMINATED, WAIT, one_line
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, flag_request, session
 from isol8_tasks.telling import Failure
@@ -117,7 +117,7 @@ class RefreshCommand(OwnCommand):
                 with _notice(current):
                     pending = refresh.prepare()
                 code = _build(current.wait, params) if pending else _resolved(current)
-            if code == INTERRUPTED:
+            if code in {INTERRUPTED, TERMINATED}:
                 return code
             if current.graph.missing:
                 error = ConfigError(current.graph.missing)

@@ -11,6 +11,7 @@ from attrs import asdict
 from isol8_tasks.config import Config
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.staleness import Decision
+from isol8_tasks.printing import one_line
 from isol8_tasks.pushed import Pushed
 from isol8_tasks.resolution import ClientChoice, Resolution
 from isol8_tasks.units import duration
@@ -38,11 +39,13 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     # What is held is not built for being forced either.
     told = [each for each in decision.reasons if decision.held is None or not isinstance(each, Forced)]
     found = [
-        render(
-            reason,
-            repository=config.build.repository,
-            declaration=config.declaration,
-            setting=config.setting,
+        one_line(
+            render(
+                reason,
+                repository=config.build.repository,
+                declaration=config.declaration,
+                setting=config.setting,
+            )
         )
         for reason in told
     ]

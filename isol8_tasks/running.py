@@ -6,7 +6,9 @@ import io
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -29,6 +31,8 @@ from isol8_tasks.telling import Failure
 
 INTERRUPTED: Final = 130
 """What a shell expects of a program that Ctrl-C ended."""
+TERMINATED: Final = 143
+"""The same of one that SIGTERM ended, as a service manager or a CI sends it."""
 QUIET: Final = {
     "name": "quiet",
     "short": "q",
@@ -47,6 +51,31 @@ WAIT: Final = {
 }
 
 
+class TerminatedError(KeyboardInterrupt):
+    """Somebody asked the process to end: the same as Ctrl-C, by another exit code."""
+
+
+def heed_signals() -> None:
+    """Let Ctrl-C and SIGTERM break off what is under way, and raise; a second one ends what the first could not."""
+    if threading.current_thread() is threading.main_thread():
+        for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+            # Who ignores one, as nohup does for its children, goes on to.
+            if signal.getsignal(number) is usual:
+                signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    # Threads that a command waits for would else go on to the end of all their work.
+    session().cancel(for_good=True)
+    raise TerminatedError if number == signal.SIGTERM else KeyboardInterrupt
+
+
+def interruption(error: KeyboardInterrupt) -> int:
+    """Return the exit code of a run that was interrupted."""
+    return TERMINATED if isinstance(error, TerminatedError) else INTERRUPTED
+
+
 def one_line(execute: Callable[..., int]) -> Callable[..., int]:
     """Let a command end with one line and the documented exit code, whatever goes wrong.
 
@@ -59,6 +88,7 @@ def one_line(execute: Callable[..., int]) -> Callable[..., int]:
             # A terminal that lacks one of our signs gets a question mark instead of a run that ends there.
             sys.stdout.reconfigure(errors="replace")
         watch_threads()
+        heed_signals()
         work = functools.partial(execute, *args, **kwargs)
         as_json = any(isinstance(each, Mapping) and each.get("json") for each in args)
         try:
@@ -83,8 +113,8 @@ def _ended(work: Callable[[], int]) -> tuple[int, str]:
         code = work()
     except Isol8Error as error:
         return error.exit_code, f"ERROR: {error}"
-    except KeyboardInterrupt:
-        return INTERRUPTED, "interrupted"
+    except KeyboardInterrupt as error:
+        return interruption(error), "interrupted"
     except (OSError, CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask):
         # The first is for the caller, and doit says the others in a line.
         raise
@@ -104,7 +134,7 @@ def _as_one_document(work: Callable[[], int]) -> tuple[int, str]:
         except OSError as error:
             code, problem = 1, f"ERROR: {error}"
     text = printed.getvalue()
-    if problem or code == INTERRUPTED:
+    if problem or code in {INTERRUPTED, TERMINATED}:
         try:
             document = loads(text)
         except ValueError:
@@ -202,8 +232,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         reporter = Reporter(current, screen)
         guarded = Guarded(reporter, current.failures)
         current.listener = screen
-        interrupted = False
-        result = 0
+        interrupted = result = 0
         try:
             result = super()._execute(
                 outfile,
@@ -215,9 +244,10 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
                 par_type="thread",
                 single=single,
             )
-        except KeyboardInterrupt:
-            interrupted = True
-            current.cancel()
+        except KeyboardInterrupt as error:
+            interrupted = interruption(error)
+            current.cancel(for_good=True)
+            current.wind_down()
             screen.close()
             screen.line("interrupted; what is built is kept, and every image in use stays as it was")
         if not interrupted:
@@ -228,7 +258,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
             current.close()
         if screen.lost is not None:
             raise screen.lost
-        return INTERRUPTED if interrupted else _exit_code(result)
+        return interrupted or _exit_code(result)
 
 
 def _resolve_in_the_end(current: Session) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
@@ -41,6 +41,9 @@ from isol8_tasks.workspace import Workspace, now, processors
 if TYPE_CHECKING:
     from isol8_tasks.view import Engine
 
+_WIND_DOWN_SECONDS: Final = 10
+_LOOK_SECONDS: Final = 0.05
+
 
 @define(kw_only=True, eq=False, slots=False)
 class Session(View):
@@ -71,6 +74,8 @@ class Session(View):
     """Names that changed in the manifest; None while it was not looked at."""
     pushed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """By name the id of each image that this run found or brought to be in a registry, and where."""
+    _at_work: set[str] = field(factory=set, init=False)
+    """Names of the images that are being made."""
     _held: contextlib.ExitStack = field(factory=contextlib.ExitStack, init=False)
     _locked: bool = field(default=False, init=False)
 
@@ -106,6 +111,7 @@ class Session(View):
         spec = self.graph.image(name)
         try:
             self.lock()
+            self._at_work.add(name)
             decision = self.decisions[name]
             if decision.state == "unknown":
                 raise UndecidedError(decision.problem)  # noqa: TRY301 - it is told as whatever else goes wrong
@@ -124,6 +130,8 @@ class Session(View):
                 self.listener.failed(name)
             self.failures.append(self._failure(spec, error, log))
             raise error from caught
+        finally:
+            self._at_work.discard(name)
 
     def remove(self, name: str) -> bool:
         """Take an image away, with all the tags that we gave it; tell whether there was one."""
@@ -131,9 +139,12 @@ class Session(View):
         tags = [
             tag
             for image in self.observed.images
-            if (record := self.observed.read(image)) is not None and record.image == name
             for tag in image.tags
             if is_tag_of(tag, name, self.repository)
+            and (
+                ((record := self.observed.read(image)) is not None and record.image == name)
+                or tag in self.observed.unreadable
+            )
         ]
         public = f"{self.repository}:{name}"
         if self.observed.public(name) is not None and public not in tags:
@@ -173,10 +184,16 @@ class Session(View):
         """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
         return {**recorded(self.workspace.read_manifest()), **self.pushed}
 
-    def cancel(self) -> None:
-        """Break off every build under way."""
+    def cancel(self, *, for_good: bool = False) -> None:
+        """Break off every build under way; `for_good` lets none begin later."""
         if self._engine is not None:
-            self._engine.cancel()
+            self._engine.cancel(for_good=for_good)
+
+    def wind_down(self) -> None:
+        """Wait until what was broken off has removed its containers and private tags; not for long."""
+        end = time.monotonic() + _WIND_DOWN_SECONDS
+        while self._at_work and time.monotonic() < end:
+            time.sleep(_LOOK_SECONDS)
 
     def close(self) -> None:
         """Let go of the lock and the engine."""

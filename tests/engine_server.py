@@ -4,6 +4,7 @@ import json
 import socketserver
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -33,6 +34,8 @@ class Engine:
         """The headers of each request."""
         self.connections = 0
         """How many were opened to it."""
+        self.stopped = threading.Event()
+        """It keeps its connections, and says nothing, as a process does that was stopped."""
         self.url = ""
         self.clients: list[DockerEngine] = []
 
@@ -42,6 +45,11 @@ class Engine:
         client = DockerEngine(endpoint, environ={"PATH": "", **environ}, builder=builder)
         self.clients.append(client)
         return client
+
+    def hang(self) -> None:
+        """Wait as long as it is stopped."""
+        while self.stopped.is_set():
+            time.sleep(0.01)
 
     def paths(self) -> list[str]:
         """Return what was asked."""
@@ -98,6 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         self.chunk(b"")
 
     def _answer(self) -> None:
+        self.engine.hang()
         parts = urlsplit(self.path)
         path = parts.path.removeprefix("/v1.41")
         what = f"{self.command} {path}"
@@ -141,6 +150,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             yield engine
+            engine.stopped.clear()
             for client in engine.clients:
                 client.close()
             server.shutdown()

@@ -284,7 +284,7 @@ class FakeEngine:
         """Find nothing left over."""
         self._ask("sweep")
 
-    def cancel(self) -> None:
+    def cancel(self, *, for_good: bool = False) -> None:  # noqa: ARG002 - nobody begins anything here later
         """Wake the builds that wait."""
         self._cancelled.set()
 

@@ -130,8 +130,11 @@ class ImageEngine(Protocol):
     def untag(self, reference: str) -> None:
         """Take a tag (or an id) away, and the image with its last one; nothing there is no error."""
 
-    def cancel(self) -> None:
-        """Break off every build under way, from another thread; they raise EngineError."""
+    def cancel(self, *, for_good: bool = False) -> None:
+        """Break off what is under way, from another thread or a signal; it raises EngineError.
+
+        `for_good` lets no other build, transfer or container begin.
+        """
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -1,10 +1,11 @@
-"""The wire to an engine: the only importer of docker's Python client, and where its exceptions end."""
+"""The wire to an engine: with `pool` the only importer of docker's Python client, and where its exceptions end."""
 
 import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,12 +13,13 @@ import docker
 from attrs import frozen
 from docker import auth, constants, errors
 from docker.context import Context
-from docker.transport import UnixHTTPAdapter
 from docker.utils import config, kwargs_from_env, parse_repository_tag
 from docker.utils.proxy import ProxyConfig
 
 from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening
-from isol8_tasks.engine.running import Running
+from isol8_tasks.engine.pool import OnePool, shut
+from isol8_tasks.engine.running import Job, Running
+from isol8_tasks.engine.watch import Watch, patience
 from isol8_tasks.errors import EngineError, EngineUnreachableError
 from isol8_tasks.jsontext import loads
 from isol8_tasks.redact import redact
@@ -70,6 +72,7 @@ class Connection:
         self._hello: Hello | None = None
         self.running = Running()
         """Builds and pulls under way."""
+        self._watch = Watch(self._pong, self._give_up, lambda: patience(environ))
 
     @property
     def greeted(self) -> Hello | None:
@@ -128,18 +131,20 @@ class Connection:
         url = self._url(path)
         try:
             client = self._client()
-            response = client.request(
-                method,
-                url,
-                params=params,
-                json=body,
-                headers=headers,
-                timeout=_ANSWER_SECONDS,
-                verify=client.verify,
-            )
-            content = response.content
+            with self._watch.waiting():
+                response = client.request(
+                    method,
+                    url,
+                    params=params,
+                    json=body,
+                    headers=headers,
+                    timeout=_ANSWER_SECONDS,
+                    verify=client.verify,
+                )
+                content = response.content
         except OSError as error:
-            if _is_silence(error):
+            self._raise_silent(error)
+            if _is_silence(error) and self._answers():
                 raise SilenceError(f"the engine did not {what} within {_ANSWER_SECONDS} s") from error
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
         _raise_refused(response.status_code, content, f"the engine did not {what}")
@@ -180,7 +185,7 @@ class Connection:
     ) -> Generator[bytes, None, None]:
         """Ask, and yield nothing as soon as the engine heard it, then each piece of its answer as it comes."""
         url = self._url(path)
-        with self.running.job() as job, contextlib.ExitStack() as stack:
+        with self.job() as job, contextlib.ExitStack() as stack:
             try:
                 client = self._client()
                 response = client.request(
@@ -196,13 +201,14 @@ class Connection:
                 stack.callback(response.close)
                 # Of its own, since a response that ends with its connection has let go of that already.
                 sock = stack.enter_context(socket.socket(fileno=os.dup(response.raw.fileno())))
-                job.closes_with(_shutdown(sock))
+                job.closes_with(partial(shut, sock))
                 if response.status_code >= _ERROR_STATUS:
                     _raise_refused(response.status_code, response.content, f"the engine refused {what}")
                 yield b""
                 # Without chunks of its own, an answer would be read to its end before there is a first piece.
                 yield from response.iter_content(chunk_size=None if response.raw.chunked else _PIECE_BYTES)
             except OSError as error:
+                self._raise_silent(error)
                 if job.cancelled:
                     raise EngineError(f"{what} was broken off") from error
                 if _is_silence(error):
@@ -216,6 +222,16 @@ class Connection:
                 ) from error
             if job.cancelled:
                 raise EngineError(f"{what} was broken off")
+
+    @contextlib.contextmanager
+    def job(self) -> Iterator[Job]:
+        """Hold something under way that waits for the engine; it is broken off where that says nothing any more."""
+        with self._watch.waiting(), self.running.job() as job:
+            try:
+                yield job
+            except EngineError as error:
+                self._raise_silent(error)
+                raise
 
     def credentials(self, reference: str) -> dict[str, str]:
         """Return the header that lets the engine pull an image, from docker's own configuration."""
@@ -247,10 +263,40 @@ class Connection:
             return False
         return True
 
+    def _pong(self, seconds: float) -> bool:
+        """Tell whether the engine answers in time; one that has gone is noticed by whoever waits for it."""
+        try:
+            client = self._client()
+            client.get(f"{client.base_url}/_ping", timeout=seconds, verify=client.verify)
+        except OSError as error:
+            return not _is_silence(error)
+        except EngineUnreachableError:
+            return True
+        return True
+
+    def _give_up(self) -> None:
+        """Break off all that waits for an engine that says nothing."""
+        with self._mutex:
+            adapters = list(self._open.adapters.values()) if self._open else []
+        for adapter in adapters:
+            if isinstance(adapter, OnePool):
+                adapter.shut()
+        self.running.cancel()
+
+    def _raise_silent(self, error: Exception | None = None) -> None:
+        """Say of an engine that was given up that it was."""
+        if self._watch.silent is not None:
+            raise EngineUnreachableError(
+                f"the engine at {redact(self._endpoint.url)} (from {self._endpoint.why}) said nothing for "
+                f"{self._watch.silent:g} s, not even that it is there\n"
+                "Look whether it hangs, and run again: what was there before is untouched."
+            ) from error
+
     def _url(self, path: str) -> str:
         return f"{self._client().base_url}/v{self.hello().api}{path}"
 
     def _client(self) -> docker.APIClient:
+        self._raise_silent()
         with self._mutex:
             if self._open is None:
                 self._open = self._connect()
@@ -282,7 +328,7 @@ class Connection:
             ) from error
         client.headers.update(config.load_general_config().get("HttpHeaders") or {})
         if url.startswith("unix:"):
-            client.mount("http+docker://", _OnePool(url.replace("unix:", "http+unix:", 1), client.timeout))
+            client.mount("http+docker://", OnePool(url.replace("unix:", "http+unix:", 1), client.timeout))
         return client
 
     def _tls(self) -> Any:  # noqa: ANN401 - docker's own type is a union with bool
@@ -323,17 +369,6 @@ def _item(line: bytes) -> Iterator[Mapping[str, Any]]:
         yield found
 
 
-def _shutdown(sock: socket.socket) -> Callable[[], None]:
-    """Return what wakes a thread that reads from a connection, and tells the engine that nobody listens."""
-
-    def close() -> None:
-        # Gone already when the engine was quicker.
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-    return close
-
-
 def _is_silence(error: OSError) -> bool:
     # What times out while an answer is read comes as a lost connection.
     return "timed out" in str(error)
@@ -351,14 +386,3 @@ def _raise_refused(status: int, content: bytes, what: str) -> None:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-
-class _OnePool(UnixHTTPAdapter):
-    """Connections of one pool for all questions.
-
-    Docker's client has a pool for each address, with its path and query, and from the 26th on closes one that another
-    thread may be reading from.
-    """
-
-    def get_connection(self, url: str | bytes, proxies: Any = None) -> Any:  # noqa: ANN401, ARG002 - as the parent has it
-        return super().get_connection("http+docker://localhost")

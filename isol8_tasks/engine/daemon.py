@@ -218,9 +218,9 @@ class DockerEngine:
 
         upkeep.forget_builds(self._connection, keep)
 
-    def cancel(self) -> None:
-        """Break off every build under way, from another thread; they raise EngineError."""
-        self._connection.running.cancel()
+    def cancel(self, *, for_good: bool = False) -> None:
+        """Break off what is under way, from another thread or a signal; it raises EngineError."""
+        self._connection.running.cancel(for_good=for_good)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -274,7 +274,7 @@ class DockerEngine:
     def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent) -> str:
         from isol8_tasks.engine import buildx  # noqa: PLC0415 - few engines need it
 
-        with self._connection.running.job() as job:
+        with self._connection.job() as job:
             buildx.build(request, self._client_environ(), job, on_event)
         detail = self.inspect(request.tag)
         if detail is None:

@@ -4,6 +4,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
+from isol8_tasks.errors import EngineError
+
 
 class Job:
     """One thing under way."""
@@ -11,7 +13,8 @@ class Job:
     def __init__(self) -> None:
         self.cancelled = False
         self._close: Callable[[], object] | None = None
-        self._mutex = threading.Lock()
+        # A signal may come in the middle of it, and what heeds that breaks off, too.
+        self._mutex = threading.RLock()
 
     def closes_with(self, close: Callable[[], object]) -> None:
         """Say what breaks it off; done at once when that was asked for already."""
@@ -33,13 +36,16 @@ class Running:
 
     def __init__(self) -> None:
         self._jobs: set[Job] = set()
-        self._mutex = threading.Lock()
+        self._over = False
+        self._mutex = threading.RLock()
 
     @contextlib.contextmanager
     def job(self) -> Iterator[Job]:
         """Hold a job as long as the block runs."""
         job = Job()
         with self._mutex:
+            if self._over:
+                raise EngineError("not begun, as the run was interrupted")
             self._jobs.add(job)
         try:
             yield job
@@ -47,9 +53,10 @@ class Running:
             with self._mutex:
                 self._jobs.discard(job)
 
-    def cancel(self) -> None:
-        """Break off all that is under way now; what begins later is not touched."""
+    def cancel(self, *, for_good: bool = False) -> None:
+        """Break off all that is under way now; what begins later is not touched, or does not begin, `for_good`."""
         with self._mutex:
+            self._over = self._over or for_good
             jobs = tuple(self._jobs)
         for job in jobs:
             job.cancel()

@@ -42,6 +42,8 @@ def _content_reasons(
 
 def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
     """Tell a tag that somebody moved from one that a promotion cut short did not move yet."""
+    if unreadable := observed.unreadable.get(f"{observed.repository}:{spec.name}"):
+        return reasons.Unreadable(problem=unreadable)
     marker = observed.marker(spec.name)
     public = observed.public(spec.name)
     if marker is not None and public is not None:

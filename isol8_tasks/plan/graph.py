@@ -1,19 +1,27 @@
 """From deps.toml, the Dockerfile and what the engine holds to the images that should exist, in building order."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 from attrs import field, frozen
 
 from isol8_tasks.config import Config
+from isol8_tasks.errors import PlanError
 from isol8_tasks.packages import merge, parse_spec, shell_word
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.dockerfile import Closure, Dockerfile, closure
 from isol8_tasks.plan.fingerprint import decode_inputs
-from isol8_tasks.plan.labels import STANDIN_ARG
+from isol8_tasks.plan.labels import PREFIX, STANDIN_ARG
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.triggers import Triggers, decode_triggers, triggers_of
+from isol8_tasks.printing import one_line
 from isol8_tasks.runtimes import RUNTIMES, Runtime
+
+_NO_ARGUMENTS: Final = (
+    f"label {PREFIX}standin-args has what the Dockerfile can't be built with, so it is left out; "
+    "build the image with --force"
+)
 
 
 @frozen(kw_only=True)
@@ -72,24 +80,32 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     undeclared = []
     runtimes = [each for each in RUNTIMES.values() if each.name in (request.only or RUNTIMES)]
     for runtime in runtimes:
-        bases[runtime.name], found = _base(
-            runtime, config, dockerfile, context, observed, ignore, (learned or {}).get(runtime.name)
-        )
+        known = (learned or {}).get(runtime.name)
+        try:
+            bases[runtime.name], found = _base(runtime, config, dockerfile, context, observed, ignore, known)
+        except PlanError:
+            # The arguments that its label remembers of a stand-in may be anybody's, too.
+            without = observed.without(runtime.name)
+            bases[runtime.name], found = _base(runtime, config, dockerfile, context, without, ignore, known)
+            found = (*found, f"{observed.repository}:{runtime.name}: {_NO_ARGUMENTS}")
         warnings.update(dict.fromkeys(found))
     for runtime in runtimes:
         custom = _custom(runtime, config, bases[runtime.name], observed, request)
         if custom is not None:
             customs.append(custom)
-        if (custom is None or custom.withdrawn) and observed.last_record(f"{runtime.name}-custom"):
-            undeclared.append(f"{runtime.name}-custom")
+        name = f"{runtime.name}-custom"
+        ours = bool(observed.last_record(name)) or f"{observed.repository}:{name}" in observed.unreadable
+        if (custom is None or custom.withdrawn) and ours:
+            undeclared.append(name)
     images = (*bases.values(), *customs, *_named(config, bases))
     check_depth(images, config)
     undeclared += _undeclared_names(config, observed, bases)
     missing = _missing(config, undeclared)
+    warnings.update(dict.fromkeys(_unreadable(observed, [spec.name for spec in images], undeclared)))
     return Graph(
         images=images,
         undeclared=tuple(undeclared),
-        warnings=(*([missing] if missing else ()), *warnings),
+        warnings=(*([missing] if missing else ()), *map(one_line, warnings)),
         missing=missing if undeclared else "",
     )
 
@@ -280,6 +296,22 @@ def _missing(config: Config, undeclared: Collection[str]) -> str:
     names = ", ".join(f"{config.build.repository}:{name}" for name in undeclared)
     what = f"{names} count as undeclared" if undeclared else "only the base images are declared"
     return f"{config.source} is missing, so {what}; restore it, or make an empty one if that is meant"
+
+
+def _unreadable(observed: Observed, names: Collection[str], undeclared: Collection[str]) -> Iterator[str]:
+    """Say of each image with labels of ours that can't be read what becomes of it, or what to type."""
+    tags: dict[str, list[str]] = {}
+    for tag in observed.unreadable:
+        tags.setdefault(observed.id_of(tag), []).append(tag)
+    for tag, *more in tags.values():
+        problem, name = observed.unreadable[tag], tag.removeprefix(f"{observed.repository}:")
+        if name in names:
+            hint = "the next build replaces it; give packages of earlier flags again"
+        elif name in undeclared:
+            hint = f"doit clean {task_of(name)} removes it"
+        else:
+            hint = f"docker rmi {' '.join((tag, *more))} removes it"
+        yield f"{tag}: {problem}, so it does not count as ours; {hint}"
 
 
 def _undeclared_names(config: Config, observed: Observed, runtimes: Collection[str]) -> Iterator[str]:

@@ -9,11 +9,14 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from attrs import evolve, frozen
 
+from isol8_tasks.errors import Isol8Error
 from isol8_tasks.jsontext import loads
+from isol8_tasks.packages import parse_spec
+from isol8_tasks.runtimes import RUNTIMES
 
 SCHEMA: Final = 1
 """Version of the keys below; raising it makes every image stale once."""
@@ -37,19 +40,10 @@ NOT_IN_USE: Final = " (not in use)"
 
 Role = Literal["candidate", "current", "previous"]
 _ROLES: Final = get_args(Role)
-_TEXT_FIELDS: Final = (
-    "image",
-    "role",
-    "key",
-    "inputs",
-    "build",
-    "parent",
-    "checkout",
-    "standin",
-    "inventory",
-    "layers",
-    "triggers",
-)
+_PLAIN_FIELDS: Final = ("image", "role", "key", "build", "parent", "standin", "inventory", "layers")
+_TEXT_FIELDS: Final = (*_PLAIN_FIELDS, "inputs", "checkout", "triggers")
+_LONGEST: Final = 1 << 20
+"""Characters of a label; ours have a few thousand."""
 SCHEMA_LABEL: Final = PREFIX + "schema"
 """Each image of ours has it."""
 LAYERS: Final = PREFIX + "layers"
@@ -103,23 +97,19 @@ def read(labels: Mapping[str, str]) -> Record | None:
     A record of another schema is read as far as it is understood: staleness names the difference.
     """
     try:
-        schema = int(labels[SCHEMA_LABEL])
-        role = labels[PREFIX + "role"]
-        if role not in _ROLES:
-            return None
-        return Record(
-            **{name: labels.get(PREFIX + name, "") for name in _TEXT_FIELDS},  # type: ignore[arg-type]
-            upstream=labels.get(PREFIX + "upstream", ""),
-            upstream_digest=labels.get(PREFIX + "upstream-digest", ""),
-            recipe=int(labels.get(PREFIX + "recipe") or 0),
-            standin_args=_pairs(labels, "standin-args"),
-            flags=_pairs(labels, "flags"),
-            clients=_pairs(labels, "clients"),
-            packages=tuple(loads(packages)) if (packages := labels.get(PREFIX + "packages")) else (),
-            schema=schema,
-        )
-    except (KeyError, ValueError, TypeError, AttributeError):
+        return _read(labels) if labels.get(SCHEMA_LABEL) else None
+    except _UnreadableError:
         return None
+
+
+def problem(labels: Mapping[str, str]) -> str:
+    """Say which label of ours can't be read, and why; nothing of an image without any, or where all can be."""
+    try:
+        if labels.get(SCHEMA_LABEL):
+            _read(labels)
+    except _UnreadableError as error:
+        return str(error)
+    return ""
 
 
 def write(record: Record) -> dict[str, str]:
@@ -147,7 +137,8 @@ def previous(labels: Mapping[str, str]) -> dict[str, str]:
     """Return what to override on the copy of an image that loses its public tag."""
     record, override = read(labels), hidden(labels)
     if record is None:
-        return override
+        # What can't be read is worth nothing to anybody, and would be told of with every run.
+        return {**({PREFIX + "schema": ""} if problem(labels) else {}), **override}
     clients = tuple((key, labels[key]) for key in override)
     return {**write(evolve(record, role="previous", clients=clients or record.clients)), **override}
 
@@ -209,9 +200,81 @@ def _dependency_hash(runtime: str, packages: Collection[str], setup: str) -> str
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class _UnreadableError(Exception):
+    """A label is not what we write; says which one, and why."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"label {PREFIX}{name} {why}")
+
+
+def _read(labels: Mapping[str, str]) -> Record:
+    # Whatever stands in them may be anybody's: what is shown as it stands, or decides on tags, has to be plain.
+    for name in _TEXT_FIELDS:
+        text = labels.get(PREFIX + name, "")
+        if len(text) > _LONGEST:
+            raise _UnreadableError(name, f"has more than {_LONGEST} characters")
+        if name in _PLAIN_FIELDS and not re.fullmatch(r"[A-Za-z0-9._+/=-]*", text):
+            raise _UnreadableError(name, "has characters that it never has")
+    if labels.get(PREFIX + "role") not in _ROLES:
+        raise _UnreadableError("role", f"is none of {', '.join(_ROLES)}")
+    record = Record(
+        **{name: labels.get(PREFIX + name, "") for name in _TEXT_FIELDS},  # type: ignore[arg-type]
+        upstream=_printable(labels.get(PREFIX + "upstream", ""), "upstream"),
+        upstream_digest=_printable(labels.get(PREFIX + "upstream-digest", ""), "upstream-digest"),
+        recipe=_number(labels, "recipe"),
+        standin_args=_pairs(labels, "standin-args"),
+        flags=_pairs(labels, "flags"),
+        clients=_pairs(labels, "clients"),
+        packages=tuple(_printable(each, "packages") for each in _json_of(labels, "packages", list)),
+        schema=_number(labels, "schema"),
+    )
+    if any(not key.startswith("org.isol8.") or key.startswith(PREFIX) for key, _ in record.clients):
+        raise _UnreadableError("clients", "has a label that is not for isol8's clients")
+    _check_flags(record)
+    return record
+
+
+def _check_flags(record: Record) -> None:
+    """Refuse packages in the memory of flags that no flag could have asked for: they go to an installer."""
+    runtime = RUNTIMES.get(record.image.removesuffix("-custom"))
+    try:
+        for package, _ in record.flags if runtime else ():
+            parse_spec(runtime.ecosystem if runtime else "", package)
+    except Isol8Error:
+        raise _UnreadableError("flags", "has something that is not a package") from None
+
+
 def _pairs(labels: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
+    found = _json_of(labels, name, dict)
+    return tuple(sorted((_printable(key, name), _printable(value, name)) for key, value in found.items()))
+
+
+def _json_of(labels: Mapping[str, str], name: str, kind: type) -> Any:  # noqa: ANN401 - JSON
     text = labels.get(PREFIX + name)
-    return tuple(sorted(loads(text).items())) if text else ()
+    if not text:
+        return kind()
+    if len(text) > _LONGEST:
+        raise _UnreadableError(name, f"has more than {_LONGEST} characters")
+    try:
+        found = loads(text)
+    except ValueError:
+        raise _UnreadableError(name, "is not JSON") from None
+    if not isinstance(found, kind):
+        raise _UnreadableError(name, f"is not a JSON {'object' if kind is dict else 'array'}")
+    return found
+
+
+def _printable(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise _UnreadableError(name, "has something that is not plain text")
+    return value
+
+
+def _number(labels: Mapping[str, str], name: str) -> int:
+    text = labels.get(PREFIX + name) or "0"
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise _UnreadableError(name, "is not a number")
+    return int(text)
 
 
 def _json(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Self
 from attrs import Factory, evolve, field, frozen
 
 from isol8_tasks.inventory import Package, decode
-from isol8_tasks.plan.labels import Record, read
+from isol8_tasks.plan.labels import PREFIX, Record, problem, read
 from isol8_tasks.plan.references import Reference
 
 
@@ -31,9 +31,11 @@ class ObservedImage:
     def built(self) -> dt.datetime:
         """When it was built: as we wrote it, since a build of cached layers keeps their time."""
         try:
-            return dt.datetime.fromisoformat(self.labels["org.opencontainers.image.created"])
-        except (KeyError, ValueError):
-            return dt.datetime.fromtimestamp(self.created, tz=dt.UTC)
+            written = dt.datetime.fromisoformat(self.labels["org.opencontainers.image.created"])
+            # Anybody's label may lack its zone, or be at the end of time.
+            return written.astimezone(dt.UTC) if written.tzinfo else _moment(self.created)
+        except (KeyError, ValueError, OverflowError):
+            return _moment(self.created)
 
     def digest(self, reference: str) -> str:
         """Return its digest in the repository that a reference names; it may have been pulled from several."""
@@ -105,6 +107,28 @@ class Observed:
             self._records[image.id] = read(image.labels)
         return self._records[image.id]
 
+    def id_of(self, tag: str) -> str:
+        """Return the id of the image under a tag that is here."""
+        return self._by_tag[tag].id
+
+    def without(self, name: str) -> Self:
+        """Return what is held but for the image under the public tag of `name`."""
+        gone = self.public(name)
+        return evolve(self, images=tuple(image for image in self.images if image is not gone))
+
+    @cached_property
+    def unreadable(self) -> Mapping[str, str]:
+        """Tags of ours on images that carry our labels, of which one can't be read, and which and why."""
+        ours = (f"{self.repository}:", f"{private_repository(self.repository)}:")
+        return {
+            tag: problem(image.labels)
+            for image in self.images
+            if image.labels.get(f"{PREFIX}schema")
+            and (tags := [tag for tag in image.tags if tag.startswith(ours)])
+            and self.read(image) is None
+            for tag in tags
+        }
+
     @cached_property
     def promoted(self) -> tuple[str, ...]:
         """Names of the images that were promoted here, sorted; whether they have their public tag still or not."""
@@ -132,6 +156,13 @@ class Observed:
         same = next((each for each in rest if each.id == image_id), ObservedImage(id=image_id, labels=labels))
         new = evolve(same, tags=tuple(sorted({*same.tags, *tags})), labels=labels)
         return evolve(self, images=(*(each for each in rest if each.tags and each.id != image_id), new))
+
+
+def _moment(seconds: int) -> dt.datetime:
+    try:
+        return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return dt.datetime.fromtimestamp(0, tz=dt.UTC)
 
 
 def private_repository(repository: str) -> str:

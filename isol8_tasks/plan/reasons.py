@@ -152,6 +152,14 @@ class Missing:
 
 
 @frozen(kw_only=True)
+class Unreadable:
+    """The image carries our labels, and one of them can't be read, so it does not count as ours."""
+
+    problem: str
+    """Which label, and why."""
+
+
+@frozen(kw_only=True)
 class NotOurs:
     """The image under the public tag is not the one that was promoted."""
 
@@ -261,7 +269,9 @@ InputReason = (
     | RecipeChanged
     | RuntimeChanged
 )
-ImageReason = Missing | NotOurs | PromotionCutShort | ParentRebuilt | ParentStale | ParentReplaced
+ImageReason = (
+    Missing | Unreadable | NotOurs | PromotionCutShort | ParentRebuilt | ParentStale | ParentReplaced
+)
 NewsReason = PackagesBehind | GrownOld | NotAsLocked
 RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | BuildHashChanged | Unexplained
 Reason = FileReason | StepReason | InputReason | ImageReason | NewsReason | RunReason

@@ -46,7 +46,7 @@ def decode_triggers(text: str) -> tuple[Triggers, ...]:
             )
             for reference, image, steps in (loads(text) if text else ())
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return ()
 
 

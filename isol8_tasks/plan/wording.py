@@ -35,6 +35,7 @@ def render(  # noqa: PLR0911 - one for each family
             return f"declared in {place}, never built"
         case (
             reasons.Missing()
+            | reasons.Unreadable()
             | reasons.NotOurs()
             | reasons.PromotionCutShort()
             | reasons.ParentRebuilt()
@@ -113,10 +114,12 @@ def _input(reason: reasons.InputReason) -> str:  # noqa: PLR0911 - one for each 
             assert_never(reason)
 
 
-def _image(reason: reasons.ImageReason, repository: str) -> str:
+def _image(reason: reasons.ImageReason, repository: str) -> str:  # noqa: PLR0911 - one for each kind
     match reason:
         case reasons.Missing(image=image):
             return f"{repository}:{image} is missing"
+        case reasons.Unreadable(problem=problem):
+            return f"its {problem}"
         case reasons.NotOurs(image=image):
             return f"{repository}:{image} was tagged by something else"
         case reasons.PromotionCutShort(image=image):

@@ -332,19 +332,23 @@ class TestFailures:
         assert built.built() == {"bash", "bash-custom"}
         assert built.stale() == set()
 
-    def test_ctrl_c_ends_with_one_line(self, built: Checkout, docker_api: docker.APIClient) -> None:
-        """Ctrl-C leaves no traceback and no build behind, and the image in use as it was."""
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_an_interruption_ends_with_one_line(
+        self, built: Checkout, docker_api: docker.APIClient, number: int, code: int
+    ) -> None:
+        """Ctrl-C, or what a service manager sends, leaves no traceback and no build, and the image in use as it was."""
         old = docker_api.inspect_image(f"{built.repository}:bash")["Id"]
         mark = secrets.token_hex(4)
         built.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep 30 && echo {mark}\nCMD ["bash"]')
         run = built.start()
         wait_for(lambda: bool(sleeping(mark)))
-        run.send_signal(signal.SIGINT)
+        run.send_signal(number)
         out, _ = run.communicate(timeout=20)
-        assert run.returncode == 130
+        assert run.returncode == code
         assert "Traceback" not in out
-        assert "interrupted" in out
+        assert out.count("interrupted") == 1
         wait_for(lambda: not sleeping(mark))
+        assert not [tag for tag in tags_of(docker_api, built.repository) if tag.endswith("-candidate")]
         assert docker_api.inspect_image(f"{built.repository}:bash")["Id"] == old
 
     def test_no_engine(self, checkout: Checkout) -> None:

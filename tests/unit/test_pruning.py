@@ -93,6 +93,10 @@ def _removals(
     )
 
 
+def _undeclared(observed: Observed, names: tuple[str, ...]) -> tuple[Removal, ...]:
+    return removals(observed, (), used=(), undeclared=names, held=(), now=NOW, previous_age=WEEK)
+
+
 Found = Callable[..., dict[str, list[str]]]
 
 
@@ -176,6 +180,16 @@ class TestWhatMayGo:
         assert aliases[-1] == "isol8_build:bash-custom"
         assert "isol8:bash-custom-mine" not in aliases
         assert len(aliases) == 2
+
+    def test_the_order_is_that_of_the_tags(self, engine: FakeEngine) -> None:
+        """The image in use is told before the one of before it, in whatever order the engine lists them."""
+        make(engine, CUSTOM)
+        held = observe(engine)
+        told = [
+            [each.tags[0] for each in _undeclared(evolve(held, images=images), ("bash-custom",))]
+            for images in (held.images, held.images[::-1])
+        ]
+        assert told == [["isol8:bash-custom", "isol8:bash-custom-previous"]] * 2
 
     def test_an_old_previous(self, engine: FakeEngine, found: Found) -> None:
         """What was replaced long enough ago may go, and not before."""

@@ -1,6 +1,9 @@
 """Breaking off what is under way."""
 
+import pytest
+
 from isol8_tasks.engine.running import Running
+from isol8_tasks.errors import EngineError
 
 
 def test_only_what_is_under_way_is_cancelled() -> None:
@@ -26,3 +29,15 @@ def test_a_job_cancelled_before_it_could_be_closed_is_closed_at_once() -> None:
         running.cancel()
         job.closes_with(lambda: closed.append("job"))
     assert closed == ["job"]
+
+
+def test_nothing_begins_after_an_interruption() -> None:
+    """What is broken off for good is broken off, and what would begin later fails with a line."""
+    running = Running()
+    closed: list[str] = []
+    with running.job() as job:
+        job.closes_with(lambda: closed.append("job"))
+        running.cancel(for_good=True)
+    assert closed == ["job"]
+    with pytest.raises(EngineError, match=r"^not begun, as the run was interrupted$"), running.job():
+        pass

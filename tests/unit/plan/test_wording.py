@@ -46,6 +46,9 @@ WORDS: Mapping[str, Reason] = {
     "runtime python → node": reasons.RuntimeChanged(old="python", new="node"),
     "isol8:node is missing": reasons.Missing(image="node"),
     "isol8:bun was tagged by something else": reasons.NotOurs(image="bun"),
+    "its label org.isol8.tasks.flags is not JSON": reasons.Unreadable(
+        problem="label org.isol8.tasks.flags is not JSON"
+    ),
     "isol8:bun is not what was built last: a run was cut short, or the tag was moved by hand": (
         reasons.PromotionCutShort(image="bun")
     ),
