@@ -20,7 +20,7 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 import isol8_tasks.start  # noqa: F401 - for what importing it does, before the rest is imported
 from isol8_tasks.crash import as_error, in_threads, internal_error, watch_threads
-from isol8_tasks.errors import ConfigError, InternalError, Isol8Error
+from isol8_tasks.errors import COMMAND, ConfigError, InternalError, Isol8Error
 from isol8_tasks.printing import clean_output
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, session
@@ -34,14 +34,14 @@ QUIET: Final = {
     "long": "quiet",
     "type": bool,
     "default": False,
-    "help": "print news and failures only",
+    "help": "print only changes and failures",
 }
 WAIT: Final = {
     "name": "wait",
     "long": "wait",
     "type": float,
     "default": 600.0,
-    "help": "seconds to wait for another run on the same engine; 0: give up at once, -1: as long as it takes "
+    "help": "seconds to wait for another run on the same engine; 0: do not wait, -1: no limit "
     "[default: %(default)s]",
 }
 
@@ -149,7 +149,7 @@ class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
     def _execute(self, pos_args: list[str], hide_status: bool = False) -> int:  # noqa: FBT001, FBT002 - doit's own
         for name in pos_args:
             if not any(task.name == name for task in self.task_list):
-                raise InvalidCommand(f"{name!r} is not a task; doit list shows them")
+                raise InvalidCommand(f"{name!r} is not a task; {COMMAND} list shows them")
         super()._execute(pos_args, hide_status)
         return 0
 
@@ -218,7 +218,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
             interrupted = True
             current.cancel()
             screen.close()
-            screen.line("interrupted; what is built is kept, and every image in use stays as it was")
+            screen.line("interrupted; finished builds are kept, and every image in use is untouched")
         if not interrupted:
             if current.changed is None and (current.outcomes or "resolve" in reporter.unmet):
                 _resolve_in_the_end(current)
@@ -260,7 +260,7 @@ def parsed(parse_execute: Callable[[list[str]], int], words: list[str]) -> int:
         message = str(error).partition(" (parsing options")[0]
         for flag in SETUP_FLAGS:
             if f"--{flag['long']} not recognized" in message:
-                message += f"; it is a flag of setup: doit setup --{flag['long']} …"
+                message += f"; it is a flag of setup: {COMMAND} setup --{flag['long']} …"
         raise CmdParseError(message) from None
 
 
@@ -274,6 +274,6 @@ def _refuse_assignments() -> None:
         before = words[words.index(word) - 1] if word in words[1:] else ""
         flag = before if before.startswith("--") and "=" not in before else "--bash"
         raise ConfigError(
-            f"{word}: doit takes a word with = for a variable, and there is none; "
+            f"{word}: doit reads a word with = as a variable, and there are none; "
             f"write the flag and its value as one word: {shlex.quote(f'{flag}={word}')}"
         )

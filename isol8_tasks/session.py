@@ -107,7 +107,7 @@ class Session(View):
         try:
             self.lock()
             decision = self.decisions[name]
-            if decision.state == "unknown":
+            if decision.state == "undetermined":
                 raise UndecidedError(decision.problem)  # noqa: TRY301 - it is told as whatever else goes wrong
             if not decision.pending:
                 return
@@ -298,7 +298,7 @@ class Session(View):
 
     def _in_time(self) -> None:
         if self.over.is_set():
-            raise Isol8Error("not begun, as the time that was given was over")
+            raise Isol8Error("skipped: --timeout expired")
 
     def _slot(self, spec: ImageSpec) -> contextlib.AbstractContextManager[object]:
         """Return what keeps the number of builds under way to what was asked for.
@@ -382,7 +382,7 @@ class Session(View):
 
     def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:
         if isinstance(error, VerifyFailedError):
-            return f"What failed is {self.repository}:{spec.name}-rejected, for a look."
+            return f"The failed build is kept as {self.repository}:{spec.name}-rejected for inspection."
         if not isinstance(error, BuildFailedError):
             return ""
         words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)

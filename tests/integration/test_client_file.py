@@ -16,7 +16,7 @@ def test_what_it_asks_for_is_built(built: Checkout, tmp_path: Path) -> None:
     assert built.doit("plan").out.splitlines()[-1].startswith(f"{built.repository}:bash-custom")
 
     file.write_text(json.dumps({"prebuiltImages": [IMAGE]}, indent=1))
-    assert built.plan()["ready"] == ("missing", ["declared in isol8.config.json:3, never built"])
+    assert built.plan()["ready"] == ("not-built", ["declared in isol8.config.json:3, never built"])
     assert built.built() == {"ready"}
     assert built.built() == set()
     assert built.doit("plan").out.splitlines()[-1] == f"isol8.config.json:3 asks for {built.repository}:ready"
@@ -26,7 +26,7 @@ def test_what_it_asks_for_is_built(built: Checkout, tmp_path: Path) -> None:
     done = built.doit("plan", HOME=str(tmp_path))
     assert done.out.splitlines()[-2:] == [
         f"~/.isol8/config.json:3 asks for {built.repository}:ready",
-        "ISOL8_CONFIG= leaves ~/.isol8/config.json out; doit import writes it into deps.toml",
+        "set ISOL8_CONFIG= to ignore ~/.isol8/config.json out; ./doitw import copies it into deps.toml",
     ]
     left = built.doit("plan", HOME=str(tmp_path), ISOL8_CONFIG="").out
     assert left.splitlines()[-1].split() == [f"{built.repository}:ready", "undeclared"]

@@ -108,10 +108,10 @@ class TestChain:
         write(built, IMAGES.replace("[images.ready]", "[images.other]"))
         plan = built.plan()
         assert plan["ready"] == ("undeclared", [])
-        assert plan["other"] == ("missing", ["declared in deps.toml:19, never built"])
+        assert plan["other"] == ("not-built", ["declared in deps.toml:19, never built"])
         done = built.doit("image:top")
         assert f"{built.repository}:ready" in done.out
-        assert "take it away with: doit clean image:ready" in done.out
+        assert "remove it with: ./doitw clean image:ready" in done.out
         assert built.doit("clean", "image:ready").code == 0
         assert "ready" not in built.plan()
 
@@ -121,8 +121,8 @@ class TestChain:
         done = checkout.doit(DOCKER_HOST="unix:///nowhere.sock")
         assert (done.code, done.out) == (3, "")
         assert done.err == (
-            "ERROR: deps.toml:8: images.top.extends: a circle, top (line 7) → middle (line 15) → bottom (line 11) "
-            "→ top; follow extends from any image, and it has to end at a runtime\n"
+            "ERROR: deps.toml:8: images.top.extends: cycle:  top (line 7) → middle (line 15) → bottom (line 11) "
+            "→ top; every `extends` chain must end at a runtime\n"
         )
 
     @pytest.fixture
@@ -163,13 +163,13 @@ class TestWhich:
         assert done.out == f"{built.repository}:bash  is the base image, as there is no custom one\n"
 
     def test_nothing_fits(self, built: Checkout, endpoint: Endpoint) -> None:
-        """It ends with 1, and says what to do and what clients would take."""
+        """It ends with 1, and says what to do and what clients would use."""
         done = built.doit("which", "bash", "--packages=curl,jq")
         assert done.code == 1
         assert done.out.splitlines() == [
-            "no image for bash has curl, jq: build one with doit setup --bash=curl,jq, or write them into deps.toml",
+            "no image for bash has curl, jq: build one with ./doitw setup --bash=curl,jq, or add them to deps.toml",
             (
-                f"  isol8 v0.1 to v0.11.0, v0.11.1 to v0.17, v0.18 and later would take {built.repository}:bash, "
+                f"  isol8 v0.1 to v0.11.0, v0.11.1 to v0.17, v0.18 and later would use {built.repository}:bash, "
                 "and install what it lacks at each start"
             ),
         ]
@@ -184,7 +184,7 @@ class TestWhich:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            ([], "which: one runtime is expected (python, node, bun, deno, bash), as in: doit which python"),
+            ([], "which: expected one runtime (python, node, bun, deno, bash), as in: ./doitw which python"),
             (
                 ["bsh"],
                 "'bsh' is not a runtime (did you mean bash? allowed: python, node, bun, deno, bash)",

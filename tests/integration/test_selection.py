@@ -10,7 +10,7 @@ import pytest
 from tests.integration.checkouts import Checkout, tags_of
 
 PACKAGES = 'bun = ["zod"]\nbash = ["jq"]'
-NOTHING_KEPT = "what is built is told by labels on the images, and nothing is kept beside them"
+NOTHING_KEPT = "build state lives in image labels; there is no database"
 
 
 @pytest.fixture
@@ -125,14 +125,14 @@ class TestTakingAway:
         left = {tag.partition(":")[2] for tag in tags_of(docker_api, built.repository)}
         assert "bun" not in left
         assert {"bun-custom", "bash", "bash-custom", "python", "node", "deno"} <= left
-        assert built.plan()["bun"][0] == "missing"
+        assert built.plan()["bun"][0] == "not-built"
 
     def test_forget(self, built: Checkout) -> None:
         """`doit forget` has nothing to forget, as the labels are the truth; it says what rebuilds."""
         done = built.doit("forget", "base:bun")
         assert (done.code, done.out) == (
             0,
-            f"nothing to forget: {NOTHING_KEPT}; to rebuild: doit base:bun --force\n",
+            f"nothing to forget: {NOTHING_KEPT}; to rebuild: ./doitw base:bun --force\n",
         )
         assert built.built() == set()
 
@@ -141,13 +141,16 @@ class TestTakingAway:
         [
             (
                 "ignore",
-                f"{NOTHING_KEPT}; leave a runtime out with doit setup --only python,node, or name the tasks to run",
+                f"{NOTHING_KEPT}; to leave out a runtime: ./doitw setup --only python,node, or name the tasks to run",
             ),
-            ("reset-dep", f"{NOTHING_KEPT}; doit plan says what is the matter with each"),
+            ("reset-dep", f"{NOTHING_KEPT}; ./doitw plan prints the state of each image"),
             ("dumpdb", f"{NOTHING_KEPT}; docker image inspect isol8:bun shows them"),
             (
                 "strace",
-                "images are built by the engine, of which a trace shows nothing; doit plan says what they depend on",
+                (
+                    "the engine builds the images, so a trace of doit shows nothing; ./doitw plan prints why "
+                    "each would be built"
+                ),
             ),
         ],
     )
@@ -161,10 +164,10 @@ def test_a_file_that_cannot_be_read_marks_the_images_that_copy_it(built: Checkou
     """They are unknown, with the reason; a run fails them alone with 4, builds the others, and resolves."""
     os.mkfifo(built.folder / "docker" / "tool")
     built.edit("docker/Dockerfile", 'CMD ["bash"]', 'COPY tool /\nCMD ["bash"]')
-    problem = "docker/tool: neither a file nor a folder; mend it or take it away"
+    problem = "docker/tool: neither a file nor a folder; fix it or remove it"
     plan = built.plan()
-    assert plan["bash"] == ("unknown", [problem])
-    assert plan["bash-custom"] == ("unknown", [f"base {built.repository}:bash can't be decided"])
+    assert plan["bash"] == ("undetermined", [problem])
+    assert plan["bash-custom"] == ("undetermined", [f"base {built.repository}:bash is undetermined"])
     assert {state for name, (state, _) in plan.items() if "bash" not in name} == {"up-to-date"}
     assert built.doit("plan", "--check").code == 4
     built.edit("docker/Dockerfile", 'CMD ["deno"]', 'CMD ["deno", "--help"]')

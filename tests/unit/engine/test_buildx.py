@@ -130,7 +130,7 @@ class TestBuild:
         with pytest.raises(EngineError) as caught:
             buildx.build(REQUEST, {"PATH": str(tmp_path)}, Job(), lambda _event: None)
         assert str(caught.value) == (
-            "docker's client program can't be started for buildx: No such file or directory"
+            "the docker command can't be started for buildx: No such file or directory"
         )
 
     def test_cancelling_ends_the_program(self, tmp_path: Path) -> None:
@@ -142,6 +142,6 @@ class TestBuild:
         start = time.monotonic()
         with pytest.raises(EngineError) as caught:
             buildx.build(REQUEST, environ, job, lambda _event: None)
-        assert str(caught.value) == "the build of a:b was broken off"
+        assert str(caught.value) == "the build of a:b was aborted"
         assert time.monotonic() - start < 10
         assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()

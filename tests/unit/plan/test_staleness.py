@@ -86,10 +86,10 @@ class TestBase:
         assert why(BASE, held(image(BASE))) == CURRENT
 
     def test_nothing_under_the_tag_is_missing(self) -> None:
-        """An image that is not there is missing."""
+        """An image that is not installed is missing."""
         found = why(BASE, held())
         never = reasons.Missing(image="bash", built_before=False)
-        assert (found.state, found.reasons) == ("missing", (never,))
+        assert (found.state, found.reasons) == ("not-built", (never,))
 
     def test_another_step_is_named_with_its_line(self) -> None:
         """A changed step makes it stale, and the reason carries stage and line."""
@@ -345,7 +345,7 @@ class TestNamed:
             "tools", before, graph, held(image(BASE), image(NAMED)), Circumstances(checkout="here")
         )
         assert [name for name in before if before[name] is not again[name]] == ["tools", "more"]
-        assert (again["tools"].state, again["more"].state) == ("up-to-date", "missing")
+        assert (again["tools"].state, again["more"].state) == ("up-to-date", "not-built")
 
 
 class TestAll:
@@ -385,11 +385,11 @@ class TestAll:
 
         broken = Broken(repository="isol8", images=(image(BASE), image(CUSTOM)))
         found = decide_all(Graph(images=(BASE, CUSTOM)), broken, Circumstances(checkout="here"))
-        assert (found["bash"].state, found["bash"].problem) == ("unknown", "it can't be told")
+        assert (found["bash"].state, found["bash"].problem) == ("undetermined", "it can't be told")
         assert found["bash"].pending
         assert (found["bash-custom"].state, found["bash-custom"].problem) == (
-            "unknown",
-            "base isol8:bash can't be decided",
+            "undetermined",
+            "parent isol8:bash is undetermined",
         )
 
     def test_a_problem_with_the_inputs_is_about_the_image_and_what_stands_on_it(self) -> None:
@@ -399,9 +399,9 @@ class TestAll:
         here = Circumstances(checkout="here", forced={"bash"})
         found = decide_all(Graph(images=(base, CUSTOM)), observed, here)
         assert found["bash"] == Decision(
-            image="bash", task="base:bash", state="unknown", problem="docker/x: can't be read"
+            image="bash", task="base:bash", state="undetermined", problem="docker/x: can't be read"
         )
-        assert found["bash-custom"].problem == "base isol8:bash can't be decided"
+        assert found["bash-custom"].problem == "parent isol8:bash is undetermined"
         withdrawn = decide_all(Graph(images=(base, evolve(CUSTOM, withdrawn=True))), observed, here)
         assert withdrawn["bash-custom"].state == "up-to-date"
 
