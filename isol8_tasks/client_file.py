@@ -91,7 +91,7 @@ def parse_client_file(text: str, source: str) -> ClientFile:
             f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}; isol8 accepts no comments either"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: can't be read as JSON:  {error}") from error
+        raise ConfigError(f"{source}: can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise ConfigError(f"{source}: {wrong_type(found, 'an object')}")
     problems: list[Problem] = []

@@ -88,7 +88,7 @@ class Clean(OwnCommand):
         removed = not dryrun and current.remove(name)
         say(
             f"{current.repository}:{name}".ljust(report.NAME_WIDTH)
-            + ("  would be removed" if dryrun else "  removed" if removed else "  is not there")
+            + ("  would be removed" if dryrun else "  removed" if removed else "  does not exist")
         )
         return removed
 
@@ -99,7 +99,7 @@ class Plan(OwnCommand):
     doc_purpose = "print what would be built, and why; change nothing"
     doc_usage = "[--json] [--check] [the flags of setup]"
     doc_description = (
-        "Exit code 2 with --check when something is to be done, 4 when it is not known of an image whether; 4 also "
+        "With --check: exit code 2 when something would be built, 4 when the state of an image is undetermined. 4 also "
         "when the engine can't be asked."
     )
     cmd_options = (

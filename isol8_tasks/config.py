@@ -202,7 +202,7 @@ def _parse_toml(text: str, source: str) -> dict[str, Any]:
             'tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: can't be read as TOML:  {error}") from error
+        raise ConfigError(f"{source}: can't be read as TOML: {error}") from error
 
 
 def _problems(error: BaseException, path: KeyPath) -> Iterator[Problem]:

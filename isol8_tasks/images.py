@@ -205,7 +205,7 @@ def name_problem(name: str) -> str | None:
         return f"the name of a custom image; write its packages under [dependencies] {runtime} in deps.toml"
     if re.search(_RESERVED, name):
         return (
-            "a reserved name (names that contain -custom or -held,  "
+            "a reserved name (names that contain -custom or -held, "
             "or end in -previous, -rejected, -candidate or -pushing)"
         )
     return None

@@ -138,8 +138,8 @@ def task_base() -> Iterator[dict[str, Any]]:
 
 
 def task_custom() -> Iterator[dict[str, Any]]:
-    """Build the image of a runtime with the packages that deps.toml and the flags ask for."""
-    yield _group("Build the images with packages, from deps.toml and the flags.")
+    """Build the image of a runtime with the packages declared in deps.toml and flags."""
+    yield _group("Build the custom images: packages from deps.toml and flags.")
     yield from _image_tasks("custom", "{runtime} with {packages}")
 
 

@@ -217,9 +217,9 @@ class FakeEngine:
         self._ask(f"remote_digest {reference}")
         image = self.registry.get(reference)
         if self.registry_fails:
-            raise SourceUnavailableError(f"{reference} could not be looked up:  {self.registry_fails}")
+            raise SourceUnavailableError(f"{reference} could not be looked up: {self.registry_fails}")
         if image is None or not image.digests:
-            raise NotInRegistryError(f"{reference} could not be looked up:  manifest unknown")
+            raise NotInRegistryError(f"{reference} could not be looked up: manifest unknown")
         return image.digests[0].partition("@")[2]
 
     def push(self, reference: str) -> str:

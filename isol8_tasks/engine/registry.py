@@ -69,7 +69,7 @@ def remote_digest(connection: Connection, reference: str) -> str:
         elif isinstance(error, RefusedError):
             reason = error.reason
             kind = NotInRegistryError if error.status == _NOT_FOUND else SourceUnavailableError
-        raise kind(f"{reference} could not be looked up:  {redact(reason).strip()}") from error
+        raise kind(f"{reference} could not be looked up: {redact(reason).strip()}") from error
 
 
 def push(connection: Connection, reference: str) -> str:

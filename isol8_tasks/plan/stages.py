@@ -171,7 +171,7 @@ class Resolver:
         if not value.known:
             raise UnreadableError(
                 f"{self.dockerfile.name}:{stage.start.line}: FROM {written} depends on the platform, "
-                "which is not known here"
+                "which is not known"
             )
         if found := self._by_name(reference, before=stage.index):
             if found.name != reference:

@@ -38,8 +38,8 @@ MISTAKES = {
         '{\n  "a": 1, // no\n}',
         "f.json:2:11: not JSON: Expecting property name enclosed in double quotes; isol8 accepts no comments either",
     ),
-    "no number": ('{"x": NaN}', "f.json: can't be read as JSON:  JSON has no NaN"),
-    "no end": ('{"x": [-Infinity]}', "f.json: can't be read as JSON:  JSON has no -Infinity"),
+    "no number": ('{"x": NaN}', "f.json: can't be read as JSON: JSON has no NaN"),
+    "no end": ('{"x": [-Infinity]}', "f.json: can't be read as JSON: JSON has no -Infinity"),
     "dependencies": (
         '{"dependencies": 3}',
         "f.json:1: dependencies: expected an object, found an integer",
@@ -106,11 +106,11 @@ class TestReading:
             ),
             (
                 "isol8:ml-previous",
-                "a reserved name (names that contain -custom or -held,  …",
+                "a reserved name (names that contain -custom or -held, …",
             ),
             (
                 "isol8:a-custom-b",
-                "a reserved name (names that contain -custom or -held,  …",
+                "a reserved name (names that contain -custom or -held, …",
             ),
             (
                 "isol8:" + "a" * 119,

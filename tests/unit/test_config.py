@@ -321,7 +321,7 @@ class TestMistakes:
         """What the TOML reader itself gives up on is one line, too."""
         (problem,) = problems(text)
 
-        assert problem.startswith("deps.toml: can't be read as TOML:  ")
+        assert problem.startswith("deps.toml: can't be read as TOML: ")
 
 
 class TestEverythingAtOnce:

@@ -225,7 +225,7 @@ class TestPush:
         with pytest.raises(RegistryError) as caught:
             send(builder, "bash")
         assert str(caught.value) == (
-            f"isol8:bash could not be pushed: {REPOSITORY}:bash could not be looked up:  connection refused\n"
+            f"isol8:bash could not be pushed: {REPOSITORY}:bash could not be looked up: connection refused\n"
             "It is still in use on this engine. Check that the registry answers, and run again: ./doitw push"
         )
         assert pauses == [1.0, 4.0]

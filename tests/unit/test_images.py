@@ -221,7 +221,7 @@ class TestMistakes:
             *(
                 pytest.param(
                     f"[images.{name}]\nruntime = 'bash'\nsetup = 'true'",
-                    f"1: images.{name}: a reserved name (names that contain -custom or -held,  "
+                    f"1: images.{name}: a reserved name (names that contain -custom or -held, "
                     "or end in -previous, -rejected, -candidate or -pushing)",
                     id=name,
                 )

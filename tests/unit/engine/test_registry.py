@@ -186,7 +186,7 @@ class TestAsking:
         with pytest.raises(SourceUnavailableError) as caught:
             engine.client().remote_digest(TAG)
         assert type(caught.value) is kind
-        assert str(caught.value) == f"{TAG} could not be looked up:  {reason}"
+        assert str(caught.value) == f"{TAG} could not be looked up: {reason}"
 
     def test_silence(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         """A registry that does not answer could not be asked, and the engine is not blamed for it."""
@@ -194,4 +194,4 @@ class TestAsking:
         engine.answers[f"GET /distribution/{TAG}/json"] = lambda _handler: time.sleep(0.5)
         with pytest.raises(SourceUnavailableError) as caught:
             engine.client().remote_digest(TAG)
-        assert str(caught.value) == f"{TAG} could not be looked up:  it does not answer"
+        assert str(caught.value) == f"{TAG} could not be looked up: it does not answer"

@@ -32,7 +32,7 @@ FULL = evolve(
     found=(
         Freshness(image="python", moved=(Moved(reference="alpine:3.21", old="sha256:aa", new="sha256:bb"),)),
         Freshness(image="node", held=dt.timedelta(days=2), age=dt.timedelta(days=9)),
-        Freshness(image="deno", problems=("denoland/deno:alpine could not be looked up:  timeout",)),
+        Freshness(image="deno", problems=("denoland/deno:alpine could not be looked up: timeout",)),
         Freshness(image="bash"),
         Freshness(
             image="python-custom",
@@ -84,7 +84,7 @@ def test_a_night_without_news_is_one_line() -> None:
 def test_news_by_importance() -> None:
     """Holds and failures first, then what is not known, then what changed, then what will come."""
     assert text(FULL).splitlines() == [
-        "2026-11-25 03:00 UTC · 1 held · 1 failed · 1 not known · 2 changed · 3 fresh · 2.9 s",
+        "2026-11-25 03:00 UTC · 1 held · 1 failed · 1 undetermined · 2 changed · 3 fresh · 2.9 s",
         "held",
         (
             "  isol8:node           for 2 days (rolled back), 1 update waiting; "
@@ -94,14 +94,14 @@ def test_news_by_importance() -> None:
         "  isol8:bash-custom    step 2/2: apk add jq",
         "      ERROR: no such package",
         "    The image in use is unchanged.",
-        "not known",
-        "  isol8:deno           denoland/deno:alpine could not be looked up:  timeout",
+        "undetermined",
+        "  isol8:deno           denoland/deno:alpine could not be looked up: timeout",
         "changed",
         "  isol8:python         upstream image alpine:3.21 moved · alpine 3.21.4 → 3.21.5 · 165 MB → 166 MB · 12.1 s",
         "      apk     curl 8.1-r0 → 8.1-r1",
         "  isol8:python-custom  parent isol8:python was rebuilt · 400 MB (+100 B) · 31.0 s",
         "      pypi    numpy 2.3.1 → 2.3.2",
-        "to come",
+        "too new",
         "  isol8:python-custom  six 1.18 published 2026-11-20 00:00 UTC; accepted once it is 1 day old (min_age)",
     ]
 
@@ -124,7 +124,7 @@ def test_markdown() -> None:
     assert markdown(FULL).splitlines() == [
         "# isol8 images, 2026-11-25 03:00 UTC",
         "",
-        "1 held · 1 failed · 1 not known · 2 changed · 3 fresh · 2.9 s",
+        "1 held · 1 failed · 1 undetermined · 2 changed · 3 fresh · 2.9 s",
         "",
         (
             "- **held** `isol8:node`: for 2 days (rolled back), 1 update waiting; "
@@ -137,7 +137,7 @@ def test_markdown() -> None:
         "    The image in use is unchanged.",
         "  ```",
         "",
-        "- **not known** `isol8:deno`: denoland/deno:alpine could not be looked up:  timeout",
+        "- **undetermined** `isol8:deno`: denoland/deno:alpine could not be looked up: timeout",
         "",
         "| image | why | what changed | size | seconds |",
         "| --- | --- | --- | --- | --- |",
@@ -148,7 +148,7 @@ def test_markdown() -> None:
         ),
         "| `isol8:python-custom` | parent isol8:python was rebuilt | numpy 2.3.1 → 2.3.2 | 400 MB (+100 B) | 31.0 |",
         "",
-        "To come:",
+        "Too new:",
         "",
         "- isol8:python-custom  six 1.18 published 2026-11-20 00:00 UTC; accepted once it is 1 day old (min_age)",
     ]

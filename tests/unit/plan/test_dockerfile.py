@@ -611,7 +611,7 @@ class TestUnreadable:
         "default": ("FROM a AS x\nFROM b AS y\nARG A=${B#c}", "3: ${B#c} can't be evaluated"),
         "platform": (
             "FROM a AS x\nFROM b-$TARGETARCH AS y",
-            "2: FROM b-$TARGETARCH depends on the platform, which is not known here",
+            "2: FROM b-$TARGETARCH depends on the platform, which is not known",
         ),
         "mount": ("FROM a AS x\nFROM b AS y\nRUN --mount='\"a\"' b", '3: the quotes in --mount="a"'),
     }  # fmt: skip
