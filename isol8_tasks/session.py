@@ -371,7 +371,7 @@ class Session(View):
         kept = ""
         if current is not None:
             packages = " ".join(manifest.packages_of(current))
-            kept = f"built {manifest.built_on(current)}{', ' + packages if packages else ''}"
+            kept = f"built {manifest.built_on(current)}{f' ({packages})' if packages else ''}"
         return Failure(
             subject=f"{self.repository}:{spec.name}",
             error=error,

@@ -174,7 +174,7 @@ class TestRollback:
         assert state == "held"
         assert updates == [
             f"+ {SECOND}, \N{MINUS SIGN} {FIRST}",
-            f"base {repository}:bash was rebuilt",
+            f"parent {repository}:bash was rebuilt",
         ]
         # And once more, which is the way forth again.
         assert own.doit("rollback", f"{repository}:bash-custom").code == 0

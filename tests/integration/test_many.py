@@ -35,7 +35,7 @@ def test_all_are_built_but_the_one_that_fails(checkout: Checkout, docker_api: do
     threads, open_files = _most(run.pid)
     out, _ = run.communicate()
     assert run.returncode == 1, out
-    assert re.search(rf"^{COUNT - 1} built · 1 failed · 1 not begun · \d", out, re.MULTILINE), out
+    assert re.search(rf"^{COUNT - 1} built · 1 failed · 1 skipped · \d", out, re.MULTILINE), out
     failed = re.findall(rf"^{checkout.repository}:(\S+) +failed ", out, re.MULTILINE)
     assert failed == ["broken"]
     assert "Traceback" not in out

@@ -86,7 +86,7 @@ class TestChain:
         built.edit("deps.toml", '"unzip"', '"curl"')
         plan = built.plan()
         assert plan["middle"] == ("stale", ["+ curl, \N{MINUS SIGN} unzip"])
-        assert plan["top"] == ("stale", [f"base {built.repository}:middle will be rebuilt"])
+        assert plan["top"] == ("stale", [f"parent {built.repository}:middle will be rebuilt"])
         assert {name for name in NAMED if plan[name][0] != "up-to-date"} == {"middle", "top"}
         assert built.built("image:top") == {"middle", "top"}
         images = built.manifest()["images"]
@@ -100,7 +100,7 @@ class TestChain:
         built.edit("deps.toml", "echo started", "echo ready")
         assert built.plan()["top"] == (
             "stale",
-            ["the setup script changed", f"base {built.repository}:middle → {built.repository}:bottom"],
+            ["the setup script changed", f"parent {built.repository}:middle → {built.repository}:bottom"],
         )
 
     def test_one_that_lost_its_table(self, built: Checkout) -> None:
@@ -121,7 +121,7 @@ class TestChain:
         done = checkout.doit(DOCKER_HOST="unix:///nowhere.sock")
         assert (done.code, done.out) == (3, "")
         assert done.err == (
-            "ERROR: deps.toml:8: images.top.extends: cycle:  top (line 7) → middle (line 15) → bottom (line 11) "
+            "ERROR: deps.toml:8: images.top.extends: cycle: top (line 7) → middle (line 15) → bottom (line 11) "
             "→ top; every `extends` chain must end at a runtime\n"
         )
 
@@ -170,7 +170,7 @@ class TestWhich:
             "no image for bash has curl, jq: build one with ./doitw setup --bash=curl,jq, or add them to deps.toml",
             (
                 f"  isol8 v0.1 to v0.11.0, v0.11.1 to v0.17, v0.18 and later would use {built.repository}:bash, "
-                "and install what it lacks at each start"
+                "and install the missing packages at each start"
             ),
         ]
         with pytest.raises(EngineError, match="no image for bash has curl, jq"):
@@ -184,7 +184,10 @@ class TestWhich:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            ([], "which: expected one runtime (python, node, bun, deno, bash), as in: ./doitw which python"),
+            (
+                [],
+                "which: expected one runtime (python, node, bun, deno, bash), for example: ./doitw which python",
+            ),
             (
                 ["bsh"],
                 "'bsh' is not a runtime (did you mean bash? allowed: python, node, bun, deno, bash)",

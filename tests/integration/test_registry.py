@@ -250,7 +250,7 @@ class TestPulling:
         done = other.doit("pull", DOCKER_HOST=second)
         assert done.code == 0, done.out + done.err
         assert "3 pulled · " in done.out
-        assert done.out.count("it stands on a stand-in of the lab") == len(NAMES)
+        assert done.out.count("based on a stand-in of the lab") == len(NAMES)
         theirs = connect(second)
         # Other stores call the same image by other ids.
         same_store = theirs.info().store == engine.info().store

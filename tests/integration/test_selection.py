@@ -60,10 +60,10 @@ class TestNames:
         edited.edit("docker/Dockerfile", 'CMD ["bash", "--help"]', 'RUN false\nCMD ["bash"]')
         done = edited.doit("--continue")
         assert done.code == 1
-        assert re.search(r"^3 built · 1 failed · 1 not begun · 2 up to date · ", done.out, re.MULTILINE)
+        assert re.search(r"^3 built · 1 failed · 1 skipped · 2 up to date · ", done.out, re.MULTILINE)
         again = edited.doit()
         assert again.code == 1
-        assert re.search(r"^1 failed · 1 not begun · 5 up to date · ", again.out, re.MULTILINE)
+        assert re.search(r"^1 failed · 1 skipped · 5 up to date · ", again.out, re.MULTILINE)
 
 
 class TestForce:
@@ -77,7 +77,7 @@ class TestForce:
     def test_one_task(self, built: Checkout) -> None:
         """`doit base:bun --force` rebuilds that one; what stands on it is stale then, and nothing else."""
         assert built.built("base:bun", "--force", "base:bash") == {"bun"}
-        assert built.plan()["bun-custom"] == ("stale", [f"base {built.repository}:bun was rebuilt"])
+        assert built.plan()["bun-custom"] == ("stale", [f"parent {built.repository}:bun was rebuilt"])
         assert built.stale() == {"bun-custom"}
 
     def test_a_group(self, built: Checkout) -> None:
@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_read_marks_the_images_that_copy_it(built: Checkou
     problem = "docker/tool: neither a file nor a folder; fix it or remove it"
     plan = built.plan()
     assert plan["bash"] == ("undetermined", [problem])
-    assert plan["bash-custom"] == ("undetermined", [f"base {built.repository}:bash is undetermined"])
+    assert plan["bash-custom"] == ("undetermined", [f"parent {built.repository}:bash is undetermined"])
     assert {state for name, (state, _) in plan.items() if "bash" not in name} == {"up-to-date"}
     assert built.doit("plan", "--check").code == 4
     built.edit("docker/Dockerfile", 'CMD ["deno"]', 'CMD ["deno", "--help"]')
@@ -176,5 +176,5 @@ def test_a_file_that_cannot_be_read_marks_the_images_that_copy_it(built: Checkou
     done = built.doit()
     assert done.code == 4, done.out
     assert re.search(rf"^{built.repository}:bash +failed +{re.escape(problem)}$", done.out, re.MULTILINE)
-    assert re.search(r"^1 built · 1 failed · 1 not begun · 4 up to date · ", done.out, re.MULTILINE)
+    assert re.search(r"^1 built · 1 failed · 1 skipped · 4 up to date · ", done.out, re.MULTILINE)
     assert "bash" in json.loads((built.folder / "resolved-images.json").read_text())["runtimes"]

@@ -162,14 +162,14 @@ class TestFailure:
             step="step 2/2: pip install nunpy",
             message="the build failed",
             output=("ERROR: No matching distribution found for nunpy",),
-            kept="built 2026-11-21, numpy pandas",
+            kept="built 2026-11-21 (numpy pandas)",
             hint="Check [dependencies] python in deps.toml:4.",
             log=".isol8/logs/python-custom.log",
         )
         assert lines == (
             "isol8:python-custom   failed      step 2/2: pip install nunpy",
             "    ERROR: No matching distribution found for nunpy",
-            "  Still using the image built 2026-11-21, numpy pandas.",
+            "  Still using the image built 2026-11-21 (numpy pandas).",
             "  Check [dependencies] python in deps.toml:4. Whole log: .isol8/logs/python-custom.log",
         )
 

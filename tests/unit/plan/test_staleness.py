@@ -230,13 +230,24 @@ class TestCustom:
         assert found.reasons == (reasons.FlagsChanged(added=("jq",), removed=()),)
 
     def test_flags_and_a_new_package_need_a_build(self) -> None:
-        """A build writes the labels anew anyway."""
+        """A build writes the labels again anyway, and no package is reported twice."""
         spec = evolve(
             CUSTOM, flags=(("curl", "2026-11-22"),), inputs=evolve(CUSTOM.inputs, packages=("curl", "jq"))
         )
         found = why(spec, held(image(BASE), image(CUSTOM)), CURRENT)
         assert not found.relabel
-        assert reasons.PackagesChanged(added=("curl",), removed=()) in found.reasons
+        assert found.reasons == (reasons.PackagesChanged(added=("curl",), removed=()),)
+
+    def test_flags_for_other_packages_than_the_new_ones_are_reported(self) -> None:
+        """What only the labels have to remember is a reason of its own."""
+        spec = evolve(
+            CUSTOM, flags=(("jq", "2026-11-22"),), inputs=evolve(CUSTOM.inputs, packages=("curl", "jq"))
+        )
+        found = why(spec, held(image(BASE), image(CUSTOM)), CURRENT)
+        assert found.reasons == (
+            reasons.PackagesChanged(added=("curl",), removed=()),
+            reasons.FlagsChanged(added=("jq",), removed=()),
+        )
 
     def test_a_withdrawn_image_forgets_its_flags_and_is_not_rebuilt(self) -> None:
         """Dropped flags change labels only, even when the base was rebuilt, forced or not."""
