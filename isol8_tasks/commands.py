@@ -212,7 +212,7 @@ class Down(OwnCommand):
 class Env(OwnCommand):
     """Say how other Docker clients reach the engine."""
 
-    doc_purpose = 'print the engine in use for a shell: eval "$(./doitw env)"'
+    doc_purpose = f'print the engine in use, as a shell command: eval "$({COMMAND} env)"'
     doc_usage = ""
 
     @one_line

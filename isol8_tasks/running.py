@@ -134,6 +134,8 @@ class MemoryDatabase(JsonDB):  # type: ignore[misc]  # doit has no types
 class List(DoitList):  # type: ignore[misc]  # doit has no types
     """doit's list, which ends with one line whatever goes wrong."""
 
+    doc_purpose = "list the tasks"
+
     def parse_execute(self, in_args: list[str]) -> int:
         """Read the options, and run it."""
         return parsed(super().parse_execute, in_args)
@@ -141,6 +143,8 @@ class List(DoitList):  # type: ignore[misc]  # doit has no types
 
 class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
     """doit's info, which knows a task that does not exist."""
+
+    doc_purpose = "print the state of a task, and what it depends on"
 
     def parse_execute(self, in_args: list[str]) -> int:
         """Read the options, and run it."""
@@ -155,7 +159,10 @@ class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
 
 
 class Help(DoitHelp):  # type: ignore[misc]  # doit has no types
-    """doit's help, which ends with one line whatever goes wrong."""
+    """doit's help, which names the commands as the reader types them, and ends with one line whatever goes wrong."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - whatever doit passes
+        super().__init__(**{**kwargs, "bin_name": COMMAND})
 
     def parse_execute(self, in_args: list[str]) -> int:
         """Read the options, and run it."""
@@ -164,6 +171,8 @@ class Help(DoitHelp):  # type: ignore[misc]  # doit has no types
 
 class Run(DoitRun):  # type: ignore[misc]  # doit has no types
     """doit's run, with our lines, side by side by default, and with the exit codes of the README."""
+
+    doc_purpose = "build the images of the named tasks; all by default"
 
     cmd_options = (*DoitRun.cmd_options, QUIET, WAIT)
 
