@@ -235,6 +235,8 @@ def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
 ) -> tuple[str, ...]:
     """Return what is said of an image that could not be made: what failed, what stays, where to look."""
     first, *more = (step or message).splitlines() or [""]
+    # The subject is in front of it already.
+    first = first.removeprefix(f"{subject} ").removeprefix(f"{subject}: ")
     lines = [subject.ljust(width) + "  failed      " + first]
     lines += [f"  {line}" for line in more]
     lines += [f"    {line}" for line in output]

@@ -180,6 +180,14 @@ class TestFailure:
         )
         assert lines == ("ping      failed      no engine",)
 
+    def test_the_image_is_named_once(self) -> None:
+        """A message that begins with the image, as those of verification do, does not repeat it."""
+        message = "isol8:web failed verification\n  jq is not installed"
+        lines = report.failure_lines(
+            subject="isol8:web", width=9, step="", message=message, output=(), kept="", hint="", log=""
+        )
+        assert lines[:2] == ("isol8:web  failed      failed verification", "    jq is not installed")
+
     def test_a_step_without_output_has_the_message_below(self) -> None:
         """A step that printed nothing is followed by what the builder said."""
         lines = report.failure_lines(

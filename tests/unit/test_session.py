@@ -139,7 +139,7 @@ class TestMaking:
                 slow.make("bash-custom")
             (failure,) = slow.failures
             assert failure.subject == "isol8:bash-custom"
-            assert failure.kept.endswith("jq unzip")
+            assert failure.kept.endswith("(jq unzip)")
 
     def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
         """After the lock is taken the engine is asked again, and what is current by then is left alone."""
@@ -163,7 +163,7 @@ class TestMaking:
             later.make("bash-custom")
         (failure,) = later.failures
         assert failure.subject == "isol8:bash-custom"
-        assert failure.kept.endswith(", jq")
+        assert failure.kept.endswith("(jq)")
         assert failure.hint == "Check [dependencies] bash in deps.toml:2."
 
     def test_a_failure_by_a_flag_names_the_flag(self, session: Session, fake_engine: FakeEngine) -> None:
