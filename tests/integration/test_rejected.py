@@ -253,7 +253,7 @@ def test_a_base_that_fails(own: Checkout, docker_api: docker.APIClient) -> None:
     assert lines[:3] == [
         f"{own.repository}:bash failed failed verification",
         "/bin/bash is setuid or setgid (mode 4755), unlike in the upstream image",
-        "The image in use is unchanged (built DAY).",
+        "Still using the image built DAY.",
     ]
     assert re.search(r"^1 failed · 1 skipped · ", done.out, re.MULTILINE), done.out
     assert {name: image_id(docker_api, f"{own.repository}:{name}") for name in old} == old
