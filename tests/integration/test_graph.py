@@ -298,7 +298,7 @@ class TestFailures:
         assert re.search(rf"^{built.repository}:bun-custom\s+built ", done.out, re.MULTILINE)
         assert re.search(rf"^{built.repository}:bash-custom\s+failed", done.out, re.MULTILINE), done.out
         assert "no-such-package-isol8" in done.out
-        assert "The image in use is unchanged" in done.out
+        assert "Still using the image" in done.out
         assert "deps.toml:2" in done.out or "deps.toml:3" in done.out
         assert docker_api.inspect_image(f"{built.repository}:bash-custom")["Id"] == old
         assert built.manifest()["runtimes"]["bash"]["packages"] == ["jq"]
