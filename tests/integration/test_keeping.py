@@ -264,7 +264,7 @@ class TestRollback:
                 "{0}:bash: there is no {0}:bash-previous to roll back to; an image has one from its second build on",
             ),
             (("rollback",), "rollback: expected one image, for example: doit rollback python-custom"),
-            (("release", "bash"), "{0}:bash is not held ( no image is"),
+            (("release", "bash"), "{0}:bash is not held (no image is held)"),
             (("release",), "release: expected one image, for example: ./doitw release python-custom"),
         ],
         ids=["no such image", "nothing before", "rollback of nothing", "not held", "release of nothing"],
@@ -286,7 +286,7 @@ class TestRollback:
         done = own.doit("release", "bash")
         assert (done.code, done.err) == (
             3,
-            f"ERROR: {own.repository}:bash is not held ( held are bash-custom\n",
+            f"ERROR: {own.repository}:bash is not held (held: bash-custom)\n",
         )
 
 

@@ -240,7 +240,7 @@ WRONG: list[object] = [
         id="no checksum of apk's",
     ),
     pytest.param(lambda text: text[:-40], "not TOML", id="half of it"),
-    pytest.param(lambda _: None, "deps.lock.toml: not there, and --locked", id="no lock"),
+    pytest.param(lambda _: None, "deps.lock.toml: not found, but --locked", id="no lock"),
 ]
 
 

@@ -294,11 +294,11 @@ class TestPulling:
         give(builder, other)
         held = other.doit("pull", DOCKER_HOST=second)
         assert held.code == 0
-        assert "held        left untouched; end the hold: ./doitw release bash-custom first" in held.out
+        assert "held        left untouched; end the hold: ./doitw release bash-custom" in held.out
         assert entries(other)["bash-custom"]["key"] == old["bash-custom"]["key"]
 
     def test_what_is_not_what_it_says(self, first: Checkout, other: Checkout, second: str) -> None:
-        """An image of another name, one that is not installed, one that nobody pushed: each is told, the rest comes."""
+        """An image of another name, one that does not exist, one that nobody pushed: each is told, the rest comes."""
         found = first.manifest()
         bash, custom, tools = (found["images"][f"{first.repository}:{name}"] for name in NAMES)
         custom["pushed"]["digest"] = bash["pushed"]["digest"]
@@ -323,11 +323,11 @@ class TestPulling:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            (None, "can't be read as a manifest (No such file or directory); bring"),
+            (None, "can't be read as a manifest (No such file or directory); copy"),
             ("{", "not a manifest that ./doitw resolve wrote"),
             (
                 '{"schema": 2, "images": {}}',
-                "a manifest of schema expected 1, found 2: of another version",
+                "expected a manifest of schema 1, found 2: another version wrote it",
             ),
         ],
         ids=["none", "torn", "newer"],
@@ -404,7 +404,7 @@ class TestCutOff:
         own: Callable[[Registry], Checkout],
         docker_api: docker.APIClient,
     ) -> None:
-        """A run says what is not installed and what to do, keeps its images, and leaves no tags behind."""
+        """A run says what is missing and what to do, keeps its images, and leaves no tags behind."""
         registry = make_registry()
         checkout = own(registry)
         registry.kill()

@@ -434,10 +434,10 @@ RUNS = (
 FILLS = "with open('/sandbox/big', 'wb') as file: file.write(bytes(100 << 20))"
 NO_COMMONJS = "require('module')._extensions['.js'] = () => { throw new Error('no CommonJS') }"
 ESM = _module("esm", "export const x = 1", type="module", exports={"import": "./index.js"})
-MINE = "mine is installed, but `import mine` fails as isol8 "
+MINE = "mine is installed, but `import mine` fails with isol8 "
 NEWER = "v0.7.0 and later (not with v0.6.2 and before)"
 NO_USER = "unable to find user sandbox: no matching entries in passwd file"
-BROKEN = "the network filter is broken as isol8 "
+BROKEN = "the network filter is broken with isol8 "
 FIRST = "7eeb3af and v0.1.0-alpha.2 (not with v0.1.0 and later)"
 
 
@@ -461,7 +461,7 @@ class TestSomeClients:
                 "bash",
                 "RUN deluser sandbox",
                 (),
-                f"it can't be started as isol8 {NEWER}: {NO_USER}",
+                f"the container can't be started with isol8 {NEWER}: {NO_USER}",
             ),
         ],
         ids=["traces", "root's file", "program in /sandbox", "100 MB in /sandbox", "no CommonJS", "no user"],
@@ -631,7 +631,7 @@ class TestContainers:
         ]
 
     def test_no_such_image(self, engine: DockerEngine) -> None:
-        """An image that is not installed is told from one that is broken."""
+        """An image that does not exist is told from one that is broken."""
         with pytest.raises(NoSuchImageError):
             engine.run(RunRequest(image="isol8test:nothing-such", command=("true",), seconds=1))
 

@@ -236,7 +236,7 @@ class TestReport:
     """What plan says of it."""
 
     def test_what_is_added_and_where(self) -> None:
-        """Only what deps.toml lacks is told); for a file in the home folder how to leave it out."""
+        """Only what deps.toml lacks is told, and of a file in the home folder how to leave it out."""
         config = joined(
             '[dependencies]\npython = ["numpy"]\n[images.ml]\nruntime = "bash"\npackages = ["jq"]\n',
             source="~/.isol8/config.json",

@@ -200,7 +200,7 @@ class TestPush:
         assert tags(builder) == before
 
     def test_what_went_away(self, builder: FakeEngine) -> None:
-        """An image that is not installed any more is told."""
+        """An image that does not exist any more is told."""
         with pytest.raises(RegistryError) as caught:
             Push.of("gone", observe(builder), REPOSITORY)
         assert str(caught.value) == "isol8:gone was removed during the run; run again"

@@ -144,7 +144,7 @@ class TestManifest:
             read_manifest(json.dumps(document), "f")
 
     def test_none_yet(self) -> None:
-        """A manifest that is not installed knows nothing."""
+        """A manifest that does not exist knows nothing."""
         assert recorded(None) == {}
 
 

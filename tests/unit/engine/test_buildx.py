@@ -126,7 +126,7 @@ class TestBuild:
         assert str(caught.value) == f"a:b could not be built: {reason}"
 
     def test_a_missing_program_is_an_error(self, tmp_path: Path) -> None:
-        """Where docker is not installed, that is said."""
+        """Where docker does not exist, that is said."""
         with pytest.raises(EngineError) as caught:
             buildx.build(REQUEST, {"PATH": str(tmp_path)}, Job(), lambda _event: None)
         assert str(caught.value) == (

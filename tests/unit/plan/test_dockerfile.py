@@ -357,7 +357,7 @@ class TestFiles:
         )
 
     def test_ignored_files(self) -> None:
-        """What the ignore file leaves out is not installed to be copied."""
+        """What the ignore file leaves out can't be copied."""
         found = _closure("FROM scratch\nCOPY . /x\n", context=FILES, ignore="d*\n!d/c\n")
         assert found.files == ("README", "[z]", "a", "d/c/e")
 

@@ -86,7 +86,7 @@ class TestBase:
         assert why(BASE, held(image(BASE))) == CURRENT
 
     def test_nothing_under_the_tag_is_missing(self) -> None:
-        """An image that is not installed is missing."""
+        """An image that does not exist is missing."""
         found = why(BASE, held())
         never = reasons.Missing(image="bash", built_before=False)
         assert (found.state, found.reasons) == ("not-built", (never,))

@@ -136,6 +136,6 @@ def test_other_names() -> None:
     ],
 )
 def test_a_setting_of_the_filter(key: str, old: str | None, new: str | None, words: str) -> None:
-    """It is told by file, line and key); for a list only what came and went."""
+    """It is told by file, line and key, and of a list only what came and went."""
     reason = reasons.ArgChanged(name=f"filter.{key}", old=old, new=new)
     assert render(reason, repository="isol8", declaration=declaration, setting=setting) == words

@@ -247,7 +247,7 @@ class TestVerify:
         assert sorted(users) == ["", "", "sandbox"]
 
     def test_no_such_image(self) -> None:
-        """An image that is not installed is an error."""
+        """An image that does not exist is an error."""
         with pytest.raises(NoSuchImageError):
             Verifier(Engine()).verify(_subject())
 
