@@ -23,7 +23,7 @@ def candidates(
 
     def edit() -> None:
         text = (checkout / "docker" / "Dockerfile").read_text(encoding="utf-8")
-        # A step of its own for each run, as the builder's cache holds every earlier one.
+        # A step of its own for each run, as the build cache holds every earlier one.
         edited = text.replace('CMD ["bun"]', f'RUN true {secrets.token_hex(8)}\nCMD ["bun"]')
         (folder / "docker" / "Dockerfile").write_text(edited, encoding="utf-8")
 

@@ -35,21 +35,21 @@ def disagreements(parts: Parts) -> Iterator[Problem]:
     yield from _twice(parts)
     for number, pin in enumerate(parts.gone):
         if pin.integrity or pin.package not in parts.below:
-            yield ("gone", number), f"{pin.name} {pin.version} is not in the image that it stands on"
+            yield ("gone", number), f"{pin.name} {pin.version} is not in its parent image"
     if parts.asked and (problem := _not_asked(parts)):
         yield ("asked",), problem
         return
     yield from _checksums(parts)
     if not parts.asked or parts.is_base or parts.runtime == "bash":
         if parts.lockfile:
-            yield ("lock",), "nothing is installed from it in this image"
+            yield ("lock",), "no package of this image is installed from it"
         yield from _without_hashes(parts, ())
         return
     own = ECOSYSTEMS[RUNTIMES[parts.runtime].ecosystem]
     yield from _without_hashes(parts, own)
     if not parts.lockfile:
         if parts.runtime != "python" or any(pin.ecosystem in own for pin in parts.packages):
-            yield (), "lock is missing, without which packages would be installed as they come"
+            yield (), "lock is missing; without it, packages would be installed unpinned"
         return
     try:
         contents = read_lockfile(parts.runtime, parts.lockfile, parts.asked)
@@ -84,9 +84,9 @@ def _twice(parts: Parts) -> Iterator[Problem]:
     for number, pin in enumerate(parts.packages):
         alone = pin.ecosystem in {"apk", "pypi"} and (pin.ecosystem, pin.name) in names
         if pin.package in seen or alone:
-            yield ("packages", number), f"{pin.ecosystem} {pin.name} is there twice"
+            yield ("packages", number), f"{pin.ecosystem} {pin.name} is listed twice"
         elif pin.package in parts.below:
-            yield ("packages", number), f"{pin.name} {pin.version} is in the image that it stands on already"
+            yield ("packages", number), f"{pin.name} {pin.version} is already in its parent image"
         seen.add(pin.package)
         names.add((pin.ecosystem, pin.name))
 
@@ -97,17 +97,17 @@ def _checksums(parts: Parts) -> Iterator[Problem]:
         if pin.ecosystem == "apk" and not re.fullmatch(APK_CHECKSUM, pin.integrity):
             yield (
                 ("packages", number),
-                f"apk {pin.name}: {pin.integrity or 'no hash'}, where apk's Q1… is expected",
+                f"apk {pin.name}: expected apk's Q1…, found {pin.integrity or 'no hash'}",
             )
         if is_bun(pin.package) and not re.fullmatch(r"sha256:[0-9a-f]{64}", pin.integrity):
-            yield ("packages", number), f"bun: {pin.integrity or 'no hash'}, where sha256:… is expected"
+            yield ("packages", number), f"bun: expected sha256:…, found {pin.integrity or 'no hash'}"
 
 
 def _without_hashes(parts: Parts, own: tuple[Ecosystem, ...]) -> Iterator[Problem]:
     """Give hashes of what nobody holds against them: it came with another package, or with the upstream image."""
     for number, pin in enumerate(parts.packages):
         if pin.ecosystem not in {*own, "apk"} and pin.integrity and not is_bun(pin.package):
-            yield ("packages", number), f"{pin.ecosystem} {pin.name}: its hash is held against nothing"
+            yield ("packages", number), f"{pin.ecosystem} {pin.name}: its hash is compared with nothing"
 
 
 def _held_together(parts: Parts, own: tuple[Ecosystem, ...], contents: Contents) -> Iterator[Problem]:

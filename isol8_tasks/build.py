@@ -122,7 +122,7 @@ def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> O
     record = observed.record(spec.name)
     public = observed.public(spec.name)
     if record is None or public is None:
-        raise EngineError(f"{observed.repository}:{spec.name} went away while it was worked on; run again")
+        raise EngineError(f"{observed.repository}:{spec.name} was removed during the run; run again")
     shown = {labels.BUILD_HASH: spec.build_hash} if spec.build_hash else {}
     ours = {**dict(public.labels), **labels.write(evolve(record, flags=spec.flags)), **shown}
     marker = marker_tag(spec.name, observed.repository)

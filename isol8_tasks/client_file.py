@@ -74,8 +74,8 @@ class ClientFile:
             added |= {runtime: kept} if kept else {}
         kept_images = {name: table for name, table in self.images.items() if name not in images}
         hidden = (
-            f"{self.place('prebuiltImages', self.numbers[name])}: {_REPOSITORY}{name} is left out: "
-            f"{place(name)} has an image of that name, and goes first"
+            f"{self.place('prebuiltImages', self.numbers[name])}: {_REPOSITORY}{name} is ignored: "
+            f"{place(name)} declares an image of that name and takes precedence"
             for name, table in self.images.items()
             if name in images and not _is_same(table, images[name])
         )
@@ -89,10 +89,10 @@ def parse_client_file(text: str, source: str) -> ClientFile:
         found = loads(text, object_hook=JsonObject, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise ConfigError(
-            f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}; isol8 takes no comments either"
+            f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}; isol8 accepts no comments either"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: not a JSON file that can be read: {error}") from error
+        raise ConfigError(f"{source}: can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise ConfigError(f"{source}: {wrong_type(found, 'an object')}")
     problems: list[Problem] = []
@@ -202,7 +202,7 @@ def _element(number: int, entry: Mapping[str, Any]) -> _Element:
     with _noting(problems, "setupScript"):
         setup = setup_script(entry.get("setupScript", ""))
     if not packages and not setup and not problems:
-        reason = f"it has neither installPackages nor setupScript, so use isol8:{runtime}"
+        reason = f"it has neither installPackages nor setupScript; use isol8:{runtime}"
         return _Element(number=number, left_out=f"{tag!r} is not built here: {reason}")
     table = {"runtime": runtime, "packages": list(packages), "setup": setup}
     name = tag.removeprefix(_REPOSITORY)
@@ -216,7 +216,7 @@ def _not_ours(tag: str, runtime: str) -> str:
     if not tag.startswith(_REPOSITORY):
         return "it does not begin with isol8:"
     if runtime == _AGENT:
-        return "there is no runtime agent here"
+        return "the runtime agent is not supported"
     return name_problem(tag.removeprefix(_REPOSITORY)) or ""
 
 

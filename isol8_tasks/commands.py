@@ -12,7 +12,7 @@ from doit.cmd_base import Command
 from doit.exceptions import InvalidCommand
 
 from isol8_tasks import report
-from isol8_tasks.errors import ConfigError, Isol8Error, UndecidedError
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, UndecidedError
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.printing import exactly
 from isol8_tasks.running import QUIET, WAIT, one_line, parsed
@@ -33,7 +33,7 @@ class OwnCommand(Command):  # type: ignore[misc]  # doit has no types
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
         """Check where it runs, and run it."""
         if not Path("dodo.py").is_file():
-            raise InvalidCommand(f"{Path.cwd()}: no dodo.py here; run it in the checkout's folder")
+            raise InvalidCommand(f"{Path.cwd()}: no dodo.py in this folder; run it in the checkout")
         return self.act(params, args)
 
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
@@ -44,15 +44,16 @@ class OwnCommand(Command):  # type: ignore[misc]  # doit has no types
         """Refuse words that the command has no use for."""
         if args:
             raise InvalidCommand(
-                f"{self.name}: {args[0]!r} is not understood; it takes options only (doit help {self.name})"
+                f"{self.name}: {args[0]!r} is not understood; this command takes options only ({COMMAND} "
+                f"help {self.name})"
             )
 
 
 class Clean(OwnCommand):
     """Take images away; in the place of doit's own clean, which knows no image that nothing asks for."""
 
-    doc_purpose = "remove the images of the tasks that are named, with every tag of theirs"
-    doc_usage = "TASK ... (as base:bun, 'custom:*')"
+    doc_purpose = "remove the images of the named tasks, with all their tags"
+    doc_usage = "TASK ... (for example base:bun or 'custom:*')"
     cmd_options = (
         {
             "name": "dryrun",
@@ -60,7 +61,7 @@ class Clean(OwnCommand):
             "long": "dry-run",
             "type": bool,
             "default": False,
-            "help": "say what would be removed",
+            "help": "print what would be removed, and remove nothing",
         },
     )
 
@@ -69,7 +70,7 @@ class Clean(OwnCommand):
         """Remove them, and write the manifest of what is left."""
         if not args:
             raise ConfigError(
-                "clean removes images, so it wants to be told which: doit clean base:bun (or 'base:*', 'custom:*')"
+                f"clean needs to know which images to remove: {COMMAND} clean base:bun (or 'base:*', 'custom:*')"
             )
         current = session()
         try:
@@ -87,7 +88,7 @@ class Clean(OwnCommand):
         removed = not dryrun and current.remove(name)
         say(
             f"{current.repository}:{name}".ljust(report.NAME_WIDTH)
-            + ("  would be removed" if dryrun else "  removed" if removed else "  is not there")
+            + ("  would be removed" if dryrun else "  removed" if removed else "  does not exist")
         )
         return removed
 
@@ -95,10 +96,10 @@ class Clean(OwnCommand):
 class Plan(OwnCommand):
     """Show what a run would do."""
 
-    doc_purpose = "show what would be built, and why, changing nothing"
+    doc_purpose = "print what would be built, and why; change nothing"
     doc_usage = "[--json] [--check] [the flags of setup]"
     doc_description = (
-        "Exit code 2 with --check when something is to be done, 4 when it is not known of an image whether; 4 also "
+        "With --check: exit code 2 when something would be built, 4 when the state of an image is undetermined. 4 also "
         "when the engine can't be asked."
     )
     cmd_options = (
@@ -107,14 +108,14 @@ class Plan(OwnCommand):
             "long": "json",
             "type": bool,
             "default": False,
-            "help": "print JSON, and nothing else",
+            "help": "print only JSON",
         },
         {
             "name": "check",
             "long": "check",
             "type": bool,
             "default": False,
-            "help": "exit with 2 when something is to be done",
+            "help": "exit with code 2 when something would be built",
         },
         *SETUP_FLAGS,
     )
@@ -136,7 +137,7 @@ class Plan(OwnCommand):
         except Isol8Error as error:
             if params["json"]:
                 specs = [(spec.name, spec.task) for spec in current.graph.images]
-                print(report.unknown_json(specs, str(error), repository=current.repository))  # noqa: T201 - its purpose
+                print(report.undetermined_json(specs, str(error), repository=current.repository))  # noqa: T201 - its purpose
             raise
         finally:
             current.close()
@@ -149,9 +150,9 @@ class Plan(OwnCommand):
             for line in report.added_lines(current.config):
                 print(line)  # noqa: T201 - as above
         states = {decision.state for decision in decisions} if params["check"] else set()
-        if states & {"missing", "stale"}:
+        if states & {"not-built", "stale"}:
             return PENDING
-        return UndecidedError.exit_code if "unknown" in states else 0
+        return UndecidedError.exit_code if "undetermined" in states else 0
 
 
 class Up(OwnCommand):
@@ -184,7 +185,9 @@ class Up(OwnCommand):
             host = lab.up(Path.cwd(), tell)
             named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST", host) != host else "DOCKER_CONTEXT"
             if named == "DOCKER_HOST" or (named in os.environ and "DOCKER_HOST" not in os.environ):
-                tell(f"{named} names another engine; later commands go there until you unset it")
+                tell(
+                    f"{named} is set and names another engine; later commands use that one until you unset it"
+                )
             os.environ["DOCKER_HOST"] = host
         return run_doit(["run", *_run_options(params), "setup", *setup_words(params)])
 
@@ -192,7 +195,7 @@ class Up(OwnCommand):
 class Down(OwnCommand):
     """Stop the private engine."""
 
-    doc_purpose = "stop the private engine of this checkout and all that it started; the images stay"
+    doc_purpose = "stop the private engine of this checkout and its containers; images are kept"
     doc_usage = ""
 
     @one_line
@@ -202,14 +205,14 @@ class Down(OwnCommand):
         import lab  # noqa: PLC0415 - who has Docker never needs it
 
         if not lab.down(Path.cwd(), say):
-            say("no private engine of this checkout runs")
+            say("no private engine of this checkout is running")
         return 0
 
 
 class Env(OwnCommand):
     """Say how other Docker clients reach the engine."""
 
-    doc_purpose = 'print the engine in use for a shell: eval "$(./doitw env)"'
+    doc_purpose = f'print the engine in use, as a shell command: eval "$({COMMAND} env)"'
     doc_usage = ""
 
     @one_line
@@ -302,7 +305,7 @@ def _named(current: Session, args: Sequence[str]) -> list[str]:
     for word in args:
         fitting = [task for task in tasks if fnmatch(task, word) or task.partition(":")[0] == word]
         if not fitting:
-            raise ConfigError(f"clean: there is no image {word}; there are {', '.join(sorted(tasks))}")
+            raise ConfigError(f"clean: no image matches {word}; there are {', '.join(sorted(tasks))}")
         found.update(dict.fromkeys(fitting))
     return [name for task, name in reversed(tasks.items()) if task in found]
 

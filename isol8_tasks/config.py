@@ -202,7 +202,7 @@ def _parse_toml(text: str, source: str) -> dict[str, Any]:
             'tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: not a TOML file that can be read: {error}") from error
+        raise ConfigError(f"{source}: can't be read as TOML: {error}") from error
 
 
 def _problems(error: BaseException, path: KeyPath) -> Iterator[Problem]:
@@ -293,11 +293,11 @@ def _read_repository(value: object, _: object) -> str:
         path = name
     if not all(re.fullmatch(_REPOSITORY_PART, part) for part in path.split("/")):
         raise InvalidError(
-            f"{name!r} is not the name of a repository (small letters and digits, with . _ - and / between "
+            f"{name!r} is not a repository name (lower-case letters and digits, with . _ - and / between "
             "them, and no tag; for example isol8 or registry.example:5000/team/isol8)"
         )
     if len(name) > _LONGEST_REPOSITORY or name == "scratch" or re.fullmatch(r"[0-9a-f]{64}", name):
-        raise InvalidError(f"{name!r} is a name that Docker takes for no repository")
+        raise InvalidError(f"{name!r} is a name that Docker does not accept for a repository")
     return name
 
 
@@ -305,7 +305,7 @@ def _read_push_repository(value: object, _: object) -> str:
     name = _read_repository(value, None)
     if "/" not in name:
         raise InvalidError(
-            f"{name!r} names no registry, where one is expected before the first slash: registry.example/{name}"
+            f"{name!r} has no registry before the first slash; write for example registry.example/{name}"
         )
     return name
 
@@ -335,16 +335,14 @@ def _argument_problems(name: str, argument: object) -> Iterator[str]:
     elif not isinstance(argument, str):
         yield wrong_type(argument, "a string")
     elif "\0" in argument:
-        yield "a text with a NUL character, which no environment can hold"
+        yield "a string with a NUL character, which environment variables can't contain"
 
 
 def _read_jobs(value: object, _: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidError(wrong_type(value, "an integer from 1"))
     if value < 1:
-        raise InvalidError(
-            f"{value}, where an integer from 1 is expected; leave it out to use every processor"
-        )
+        raise InvalidError(f"expected an integer from 1, found {value}; omit it to use every processor")
     return value
 
 

@@ -73,11 +73,11 @@ def _kept(error: BaseException) -> str:
     try:
         return f" with the file {_written(_trace(error))}"
     except OSError as problem:
-        return f"; the traceback can't be kept in {FOLDER}: {problem.strerror}"
+        return f"; the traceback can't be written to {FOLDER}: {problem.strerror}"
     except Isol8Error as problem:
         return f"; the traceback can't be kept: {problem}"
     except Exception as problem:  # noqa: BLE001 - as where there is no memory left
-        return f"; the traceback can't be kept in {FOLDER}: {type(problem).__name__}"
+        return f"; the traceback can't be written to {FOLDER}: {type(problem).__name__}"
 
 
 def _trace(error: BaseException) -> str:

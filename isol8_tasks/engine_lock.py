@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from isol8_tasks.errors import LockedError
+from isol8_tasks.errors import COMMAND, LockedError
 
 _POLL_SECONDS: Final = 0.05
 _ANSWER_SECONDS: Final = 2.0
@@ -47,7 +47,7 @@ def engine_lock(
         if wait >= 0 and time.monotonic() >= deadline:
             raise LockedError(
                 f"another run is using this engine: {_holder(engine_id)}; nothing was built; "
-                "run again when it is done, or wait longer: doit --wait=SECONDS (-1: as long as it takes)"
+                f"run again when it is done, or wait longer: {COMMAND} --wait=SECONDS (-1: no limit)"
             )
         time.sleep(_POLL_SECONDS)
         lock = take(engine_id, f"{holder}, since {since}")

@@ -3,6 +3,12 @@
 A message says where, what and what was expected, and then what to try; it is printed as it stands.
 """
 
+from pathlib import Path
+from typing import Final
+
+COMMAND: Final = "./doitw" if Path(__file__).parents[1].joinpath("doitw").exists() else "doit"
+"""How a reader of a hint calls the commands: by the wrapper in a checkout, by `doit` where the package is installed."""
+
 
 class Isol8Error(Exception):
     """Anything this project reports in one clear line instead of a traceback."""

@@ -9,7 +9,13 @@ from attrs import frozen
 from isol8_tasks.credentials import Redactor, exposed
 from isol8_tasks.engine import ObservedImage
 from isol8_tasks.engine.registry import RegistryEngine, is_refusal
-from isol8_tasks.errors import NotInRegistryError, RegistryError, ReplacedError, SourceUnavailableError
+from isol8_tasks.errors import (
+    COMMAND,
+    NotInRegistryError,
+    RegistryError,
+    ReplacedError,
+    SourceUnavailableError,
+)
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.labels import LAYERS, Record
 from isol8_tasks.plan.observed import Observed
@@ -40,7 +46,7 @@ class Push:
         """Return the push of the image that is in use under that name, and has to be ours."""
         image, record = observed.public(name), observed.record(name)
         if image is None or record is None:
-            raise RegistryError(f"{observed.repository}:{name} went away while it was worked on; run again")
+            raise RegistryError(f"{observed.repository}:{name} was removed during the run; run again")
         return cls(
             name=name,
             image=image,
@@ -56,7 +62,7 @@ def refuse_other_layers(work: Push, engine: RegistryEngine) -> None:
     if work.record.layers != layers_of(engine, work.image.id):
         raise RegistryError(
             f"{work.public} is not pushed: its layers are not those that its labels record, so it was not verified\n"
-            f"Build it again: doit {task_of(work.name)} --force",
+            f"Build it again: {COMMAND} {task_of(work.name)} --force",
             lasting=True,
         )
 
@@ -72,9 +78,9 @@ def refuse_credentials(
         return
     what = f"the credentials of the build argument{'s' * (len(found) > 1)} {', '.join(found)}"
     raise RegistryError(
-        f"{work.public} is not pushed: whoever pulls it can read {what if found else 'a credential'} in its history, "
+        f"{work.public} is not pushed: whoever pulls it could read {what if found else 'a credential'} in its history, "
         "labels or environment\n"
-        "Build it with an index or a mirror that needs no credentials, or push it all the same: "
+        "Build it with an index or mirror that needs no credentials, or push it anyway: "
         "[push] credentials = true",
         lasting=True,
     )
@@ -91,7 +97,7 @@ def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tup
     except RegistryError as error:
         raise RegistryError(
             f"{work.public} could not be pushed: {error}\n"
-            f"It stays in use here. {_advice(error)}, and run again: doit push"
+            f"It is still in use on this engine. {_advice(error)}, and run again: {COMMAND} push"
         ) from error
 
 
@@ -107,16 +113,18 @@ def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> Observed
         return None
     if not listed.key:
         raise RegistryError(
-            f"{public} was not made by this project where the manifest comes from, so nobody pushed it"
+            f"{public} was not built by this project on the machine that wrote the manifest, so it was not pushed"
         )
     if pushed is None:
         raise RegistryError(
-            f"{public} is in no registry by this manifest\nPush it where the manifest comes from: doit push"
+            f"{public} has no registry digest in this manifest\nPush it on the machine that wrote the "
+            f"manifest: {COMMAND} push"
         )
     if listed.standin and record is not None and not record.standin:
         raise RegistryError(
-            f"{public} stands on a stand-in of a lab in this manifest, and on a real upstream image here: it stays\n"
-            "If that is wanted, take the one here away first: doit clean"
+            f"{public} is based on a stand-in of the lab in this manifest, and on a real upstream image "
+            "here, so it is kept\n"
+            f"To replace it anyway, remove it first: {COMMAND} clean"
         )
     by_digest = f"{pushed.repository}@{pushed.digest}"
     image = _patiently(lambda: engine.fetch(pushed.repository, pushed.digest))
@@ -239,4 +247,4 @@ def _patiently(work: Callable[[], _T]) -> _T:
 
 
 def _advice(error: RegistryError) -> str:
-    return "Look at docker login" if error.lasting else "Look whether the registry answers"
+    return "Check docker login" if error.lasting else "Check that the registry answers"

@@ -61,7 +61,7 @@ def refuse_planted(path: Path) -> None:
             if kind in {stat.S_IFLNK, stat.S_IFIFO} and found.st_uid not in {0, os.geteuid()}:
                 raise Isol8Error(
                     f"{each}: a {'link' if kind == stat.S_IFLNK else 'pipe'} of another user's ({found.st_uid}), "
-                    "which is not followed; remove it, or name another place"
+                    "which is not followed; remove it, or name another file"
                 )
 
 

@@ -42,7 +42,7 @@ def _read_pypi(text: str) -> tuple[str, str]:
         name = requirement.name
         rest = str(requirement)[len(name) :]
     if name.lower().endswith(_PYPI_ARCHIVES) and not rest:
-        raise NotUnderstoodError("pip would take it for a file")
+        raise NotUnderstoodError("pip would read it as a file name")
     return re.sub(r"[-_.]+", "-", name).lower(), rest
 
 
@@ -72,8 +72,8 @@ def _read_deno(text: str) -> tuple[str, str]:
         versions = "".join(re.findall(_URL_VERSION, text))
         return re.sub(_URL_VERSION, "", text), versions
     if colon:
-        raise NotUnderstoodError(f"{scheme}: is not a scheme for a module here")
-    raise NotUnderstoodError("a bare name says nothing to deno; write npm: or jsr: before it")
+        raise NotUnderstoodError(f"{scheme}: is not a supported scheme for a module")
+    raise NotUnderstoodError("deno needs npm: or jsr: before the name")
 
 
 def _read_deno_package(scheme: str, text: str) -> tuple[str, str]:
@@ -89,9 +89,9 @@ def _read_deno_package(scheme: str, text: str) -> tuple[str, str]:
     versions = f"{_DENO_VERSION}|{_NPM_TAG}" if scheme == "npm" else _DENO_VERSION
     if at and not re.fullmatch(versions, wanted):
         tag = ", or a dist-tag" if scheme == "npm" else ""
-        raise NotUnderstoodError(f"{wanted!r} is not one version with or without ^ or ~ before it{tag}")
+        raise NotUnderstoodError(f"{wanted!r} is not one version, optionally with ^ or ~ before it{tag}")
     if "@" in path:
-        raise NotUnderstoodError(f"the version stands before the path, as {scheme}:{name}@1/path")
+        raise NotUnderstoodError(f"the version comes before the path, as {scheme}:{name}@1/path")
     if not re.fullmatch(_DENO_PATH, path) or not {".", ".."}.isdisjoint(path.split("/")):
         raise NotUnderstoodError(f"{path!r} is not a path inside a package")
     return f"{scheme}:{name}{path}", f"@{wanted}" if at else ""
@@ -105,7 +105,7 @@ def _read_apk(text: str) -> tuple[str, str]:
     if at and not re.fullmatch(_APK_TAG, tag):
         raise NotUnderstoodError(f"{tag!r} is not the tag of a repository")
     if operator and operator not in _APK_OPERATORS:
-        raise NotUnderstoodError(f"{operator} is not a comparison that can be asked for")
+        raise NotUnderstoodError(f"{operator} is not a supported comparison")
     if operator and not re.fullmatch(_APK_VERSION, version):
         raise NotUnderstoodError(f"{version!r} is not a version of an Alpine package")
     return name, f"{at}{tag}{operator}{version}"
@@ -133,9 +133,9 @@ def _check_npm_name(name: str) -> None:
     if not re.fullmatch(pattern, name) or len(name) > _NPM_LONGEST_NAME:
         raise NotUnderstoodError(f"{name!r} is not a package name of npm's")
     if name.lower() in {"node_modules", "favicon.ico"}:
-        raise NotUnderstoodError(f"{name!r} is a name that npm keeps for itself")
+        raise NotUnderstoodError(f"{name!r} is a name reserved by npm")
     if not scope and name.lower().endswith((".tgz", ".tar.gz", ".tar")):
-        raise NotUnderstoodError("npm would take it for a file")
+        raise NotUnderstoodError("npm would read it as a file name")
 
 
 def _check_npm_version(wanted: str) -> None:
@@ -204,20 +204,20 @@ _APK_VERSION: Final = (
 ECOSYSTEMS: Final[Mapping[str, Ecosystem]] = {
     "pypi": Ecosystem(
         read=_read_pypi,
-        forms="pip takes name, name[extra], name>=1,<2 and name @ https://…, "
+        forms="pip accepts name, name[extra], name>=1,<2 and name @ https://…, "
         "for example requests[socks]>=2,<3",
     ),
     "npm": Ecosystem(
         read=_read_npm,
-        forms="npm and bun take name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
+        forms="npm and bun accept name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
     ),
     "deno": Ecosystem(
         read=_read_deno,
-        forms="deno takes npm:name@1/path, jsr:@scope/name@1/path and https URLs, for example npm:zod@3",
+        forms="deno accepts npm:name@1/path, jsr:@scope/name@1/path and https URLs, for example npm:zod@3",
     ),
     "apk": Ecosystem(
         read=_read_apk,
-        forms="apk takes name, name=version, name>=version, name~version and name@tag, "
+        forms="apk accepts name, name=version, name>=version, name~version and name@tag, "
         "for example jq=1.7.1-r0",
     ),
 }

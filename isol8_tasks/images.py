@@ -92,7 +92,7 @@ def _read_entry(found: Mapping[str, Any]) -> _Entry:
 def _parent(found: Mapping[str, Any], *, misspelled: bool) -> str | None:
     """Return the name of what an image stands on."""
     if "runtime" in found and "extends" in found:
-        raise InvalidError(below=[(("extends",), "beside runtime, which excludes it; leave one of them out")])
+        raise InvalidError(below=[(("extends",), "can't be combined with runtime; remove one of them")])
     for key in ("runtime", "extends"):
         if key in found:
             try:
@@ -101,12 +101,12 @@ def _parent(found: Mapping[str, Any], *, misspelled: bool) -> str | None:
                 raise InvalidError(below=error.at(key)) from None
             if key == "runtime" and name not in RUNTIMES:
                 what = unknown(f"{name!r} is not a runtime", name, RUNTIMES)
-                raise InvalidError(below=[((key,), what + "; another image is named by extends")])
+                raise InvalidError(below=[((key,), what + "; to build on another image, write extends")])
             return name
     if misspelled:
         return None
     raise InvalidError(
-        'nothing says what it stands on; write runtime = "python", or extends = "…" for another image'
+        'no parent is given; write runtime = "python", or extends = "…" to build on another image'
     )
 
 
@@ -115,17 +115,15 @@ def setup_script(value: object) -> str:
     text = string(value)
     if found := re.search(_CONTROL, text):
         raise InvalidError(
-            f"a control character ({found[0]!r} at character {found.start() + 1}), which no script has use for"
+            f"a control character ({found[0]!r} at character {found.start() + 1}), which a script must not contain"
         )
     if len(text.encode()) > _LONGEST_SETUP:
         raise InvalidError(
-            f"{len(text.encode())} bytes, where at most {_LONGEST_SETUP} fit, since it is kept in a label; "
-            "install what it needs by packages"
+            f"{len(text.encode())} bytes, more than the {_LONGEST_SETUP} that fit in a label; "
+            "install what it needs as packages"
         )
     if redact(text) != text:
-        raise InvalidError(
-            "a user name, password or token stands in it, and it is written into a label; give it without"
-        )
+        raise InvalidError("contains a user name, password or token, and is written into a label; remove it")
     # As TOML reads a line end inside of a string.
     return text.replace("\r\n", "\n")
 
@@ -156,7 +154,7 @@ def _runtimes(entries: Mapping[str, _Entry]) -> tuple[dict[str, str], list[Probl
 def _circle(names: list[str]) -> Problem:
     def what(line_of: LineOf) -> str:
         circle = chain(_with_lines(names[:-1], line_of) + names[-1:])
-        return f"a circle, {circle}; follow extends from any image, and it has to end at a runtime"
+        return f"cycle: {circle}; every `extends` chain must end at a runtime"
 
     return (names[0], "extends"), what
 
@@ -185,8 +183,8 @@ def _image(runtime: str, entry: _Entry, made: Mapping[str, NamedImage]) -> Named
         raise InvalidError(below=error.at("packages")) from None
     if parent in RUNTIMES and not packages and not entry.setup and not entry.problems:
         raise InvalidError(
-            f"neither packages nor setup, so it would be isol8's {runtime} image again; "
-            'write packages = ["…"], or take the table away'
+            f"neither packages nor setup, so it would be the same as isol8:{runtime}; "
+            'write packages = ["…"], or remove the table'
         )
     inherited = made[parent].setup if parent in made else ""
     setup = inherited if entry.setup is None else entry.setup
@@ -201,19 +199,19 @@ def name_problem(name: str) -> str | None:
             f"neither . nor - first, at most {_LONGEST_NAME} characters)"
         )
     if name in RUNTIMES:
-        return f"the name of a base image; give it one of its own, or write its packages under [dependencies] {name}"
+        return f"the name of a base image; choose another, or write its packages under [dependencies] {name}"
     if name.removesuffix(_CUSTOM) in RUNTIMES:
         runtime = name.removesuffix(_CUSTOM)
         return f"the name of a custom image; write its packages under [dependencies] {runtime} in deps.toml"
     if re.search(_RESERVED, name):
         return (
-            "a name that is kept for other images (those with -custom or -held in them, "
-            "and those that end in -previous, -rejected, -candidate or -pushing)"
+            "a reserved name (names that contain -custom or -held, "
+            "or end in -previous, -rejected, -candidate or -pushing)"
         )
     return None
 
 
-_NO_TABLE: Final = "; each image has a table of its own, as [images.ml]"
+_NO_TABLE: Final = "; each image has its own table, such as [images.ml]"
 # Docker's 128, less what is appended for private tags.
 _LONGEST_NAME: Final = 118
 _NAME: Final = rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{_LONGEST_NAME - 1}}}"

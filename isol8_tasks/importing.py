@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from isol8_tasks import report
 from isol8_tasks.commands import OwnCommand, say
 from isol8_tasks.config import Config, parse_config
-from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
 from isol8_tasks.running import one_line
 from isol8_tasks.tasks import session
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Import(OwnCommand):
     """Let deps.toml alone say what is built."""
 
-    doc_purpose = "write what isol8.config.json asks for into deps.toml"
+    doc_purpose = "copy what isol8.config.json declares into deps.toml"
     doc_usage = ""
-    doc_description = "Comments and layout of deps.toml stay. isol8.config.json is not touched."
+    doc_description = "Comments and layout of deps.toml are kept. isol8.config.json is not changed."
 
     @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
@@ -34,7 +34,7 @@ class Import(OwnCommand):
             workspace.write_deps(with_added(workspace.read_deps(), config))
             last = f"written to {config.source}"
         else:
-            what = f"all {'else ' if config.added.others else ''}that {config.added.source} asks for"
+            what = f"everything {'else ' if config.added.others else ''}that {config.added.source} declares"
             last = f"{config.source} has {what}; nothing to write"
         for line in (*report.added_lines(config, hint=False), last):
             say(line)
@@ -67,7 +67,8 @@ def with_added(text: str, config: Config) -> str:
         same = False
     if not same:
         raise Isol8Error(
-            f"{config.source}: can't be written without changing what else it says; write by hand what doit plan lists"
+            f"{config.source}: can't be changed without side effects on other settings; add by hand what "
+            f"{COMMAND} plan lists"
         )
     return new
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from isol8_tasks import units
 from isol8_tasks.commands import OwnCommand, say
-from isol8_tasks.errors import ConfigError
+from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.manifest import built_on
 from isol8_tasks.plan.holds import hold_tags
 from isol8_tasks.running import WAIT, one_line
@@ -23,13 +23,15 @@ class _OfOneImage(OwnCommand):
     """A command about one image that is named."""
 
     cmd_options = (WAIT,)
-    doc_usage = "NAME (as python-custom)"
+    doc_usage = "NAME (for example python-custom)"
 
     @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Do it, holding the engine's lock, and write the manifest of what is there then."""
         if len(args) != 1:
-            raise ConfigError(f"{self.name}: one image is expected, as in: doit {self.name} python-custom")
+            raise ConfigError(
+                f"{self.name}: expected one image, for example: {COMMAND} {self.name} python-custom"
+            )
         current = session()
         current.wait = params["wait"]
         try:
@@ -50,8 +52,8 @@ class _OfOneImage(OwnCommand):
 class Rollback(_OfOneImage):
     """Let an image be what it was before its last build, and stay so."""
 
-    doc_purpose = "swap an image with the one before it, and hold it there"
-    doc_description = "It is held until doit release, or as long as [hold] max_age in deps.toml says."
+    doc_purpose = "restore the previous build of an image, and hold it"
+    doc_description = f"The hold ends with {COMMAND} release, or after [hold] max_age of deps.toml."
 
     def keep(self, current: Session, name: str) -> None:
         """Roll it back."""
@@ -62,18 +64,16 @@ class Rollback(_OfOneImage):
         image = current.observed.public(name)
         day = f"of {built_on(image)} " if image else ""
         until = (now() + current.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
+        say(f"{current.repository}:{name}  rolled back: the build {day}is in use again; held until {until}")
         say(
-            f"{current.repository}:{name}  rolled back: the build {day}is in use again, and held until {until}"
-        )
-        say(
-            f"  What it was before is {current.repository}:{name}-previous. doit release {name} lets go of it."
+            f"  The replaced build is {current.repository}:{name}-previous. End the hold: {COMMAND} release {name}"
         )
 
 
 class Release(_OfOneImage):
     """Let go of an image that is held."""
 
-    doc_purpose = "let go of an image that was rolled back; the next run brings it up to date"
+    doc_purpose = "end the hold of an image that was rolled back; the next run updates it"
 
     def keep(self, current: Session, name: str) -> None:
         """Let go of it."""
@@ -81,19 +81,19 @@ class Release(_OfOneImage):
 
         if not release(name, current.observed, current.engine):
             held = sorted(hold_tags(current.observed))
-            more = f"held are {', '.join(held)}" if held else "no image is"
-            raise ConfigError(f"{current.repository}:{name} is not held; {more}")
-        say(f"{current.repository}:{name}  released; doit plan shows what a run would do")
+            more = f"held: {', '.join(held)}" if held else "no image is held"
+            raise ConfigError(f"{current.repository}:{name} is not held ({more})")
+        say(f"{current.repository}:{name}  released; {COMMAND} plan shows what a run would do")
 
 
 class Prune(OwnCommand):
     """Remove what was made here and nothing uses any more."""
 
-    doc_purpose = "remove superseded, rejected, undeclared and long replaced images, after showing them"
+    doc_purpose = "remove superseded, rejected, undeclared and long replaced images, after confirmation"
     doc_usage = "[--yes]"
     doc_description = (
-        "An image that a container was made of stays, and so does one without our label. [prune] in deps.toml says "
-        "how long -previous images stay, and how large the builder's cache may be."
+        "Images that a container uses, and images without this project's labels, are kept. [prune] in deps.toml sets "
+        "how long -previous images are kept, and how large the build cache may be."
     )
     cmd_options = (
         {
@@ -144,13 +144,13 @@ class Prune(OwnCommand):
 
     @staticmethod
     def _cache_to_forget(current: Session) -> int:
-        """Return by how many bytes the builder's cache is larger than deps.toml says; 0 where it says nothing."""
+        """Return by how many bytes the build cache is larger than deps.toml says; 0 where it says nothing."""
         keep = current.config.prune.keep
         if keep is None:
             return 0
         over = max(current.engine.disk().cache - keep, 0)
         if over:
-            say(f"the builder's cache  {units.size(over)} more than [prune] keep = {units.size(keep)}")
+            say(f"the build cache  {units.size(over)} more than [prune] keep = {units.size(keep)}")
         return over
 
 
@@ -186,7 +186,7 @@ def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
     gone = left = 0
     for each in shown:
         if (each.image.id, each.tags) not in still:
-            say(f"{_what(each, current.repository)}  changed meanwhile, so it stays")
+            say(f"{_what(each, current.repository)}  changed in the meantime, so it is kept")
         elif problem := remove(current.engine, each):
             left += 1
             sys.stderr.write(f"ERROR: {_what(each, current.repository)}: {problem}\n")
@@ -196,7 +196,7 @@ def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
 
 
 def _line(removal: "Removal", repository: str) -> str:
-    stays = "; in use by a container, so it stays" if removal.in_use else ""
+    stays = "; in use by a container, so it is kept" if removal.in_use else ""
     return f"{_what(removal, repository)}  {removal.why}{stays}"
 
 
@@ -208,20 +208,18 @@ def _what(removal: "Removal", repository: str) -> str:
 def _agreed(count: int, cache: int) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError(
-            "prune asks before it removes, and there is nobody to ask; doit prune --yes removes them"
+            f"prune needs confirmation, and stdin is not a terminal; {COMMAND} prune --yes removes them"
         )
-    more = " and shrink the builder's cache" if cache else ""
-    images = (
-        f"Remove {count} image{'' if count == 1 else 's'}{more}" if count else "Shrink the builder's cache"
-    )
+    more = " and shrink the build cache" if cache else ""
+    images = f"Remove {count} image{'' if count == 1 else 's'}{more}" if count else "Shrink the build cache"
     return input(f"{images}? [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def _freed(before: "Disk", after: "Disk") -> str:
-    """Say how much room there is more, and what of the images the builder's cache keeps."""
+    """Say how much room there is more, and what of the images the build cache keeps."""
     freed = max(before.images + before.cache - after.images - after.cache, 0)
     kept = max(after.cache - before.cache, 0)
-    more = f"; the builder's cache keeps {units.size(kept)} of it, which [prune] keep in deps.toml bounds"
+    more = f"; the build cache keeps {units.size(kept)} of it ([prune] keep in deps.toml)"
     return f"freed {units.size(freed)}{more if kept else ''}"
 
 

@@ -13,11 +13,11 @@ class LockCommand(OwnCommand):
     """Write down exactly what is in the images."""
 
     name = "lock"
-    doc_purpose = "write deps.lock.toml: exactly what is in every image, for setup --locked"
+    doc_purpose = "write deps.lock.toml: the exact versions in every image, for setup --locked"
     doc_usage = ""
     doc_description = (
-        "The images have to be up to date. Package sources are asked for the hashes of what is installed, unless the "
-        "lock has them already."
+        "All images must be up to date. Hashes of installed packages that the lock does not have yet are fetched from "
+        "the package sources."
     )
 
     @one_line

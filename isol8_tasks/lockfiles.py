@@ -74,10 +74,10 @@ def _read_requirements(text: str, asked: tuple[str, ...]) -> Contents:
                 f"line {number}: {line!r} is not a package with its hash, as {_REQUIREMENT_FORM}"
             )
         if found["url"] and found["url"] != direct.get(found["name"]):
-            raise InvalidError(f"line {number}: {found['url']} was not asked for")
+            raise InvalidError(f"line {number}: {found['url']} was not requested")
         version = found["version"] or ""
         if any(each.name == found["name"] for each in hashes):
-            raise InvalidError(f"line {number}: {found['name']} is there twice")
+            raise InvalidError(f"line {number}: {found['name']} is listed twice")
         hashes[_package("pypi", found["name"], version)] = found["hash"]
     return Contents(hashes=hashes)
 
@@ -87,7 +87,7 @@ def _read_npm(text: str, asked: tuple[str, ...]) -> Contents:
     check_object(lock, "", {"lockfileVersion": one_of(3), "requires": _true, "packages": is_table})
     packages = lock["packages"]
     if "" not in packages:
-        refuse("packages", "what was asked for is missing")
+        refuse("packages", "the packages that were requested are missing")
     check_object(packages[""], 'packages.""', {"dependencies": mapping(matches(_NPM_EXACT))})
     _same_names(packages[""]["dependencies"], asked, 'packages."".dependencies')
     hashes: dict[Package, str] = {}
@@ -110,7 +110,7 @@ def _read_npm(text: str, asked: tuple[str, ...]) -> Contents:
     for name, wanted in packages[""]["dependencies"].items():
         there = packages.get(f"node_modules/{name}", {})
         if wanted.rpartition("@")[2] != there.get("version"):
-            refuse(f'packages."".dependencies.{name}', f"{wanted}, which is not there")
+            refuse(f'packages."".dependencies.{name}', f"{wanted}, which is missing")
     return Contents(hashes=hashes, elsewhere=frozenset(elsewhere))
 
 
@@ -161,11 +161,11 @@ def _read_deno(text: str, asked: tuple[str, ...]) -> Contents:
     for spec, version in specifiers.items():
         wanted = re.fullmatch(_SPECIFIER, spec)
         if wanted is None or f"{wanted['name']}@{version}" not in {"npm": npm, "jsr": jsr}[wanted["kind"]]:
-            refuse(f"specifiers.{spec}", f"{shown(version)}, which is not there")
+            refuse(f"specifiers.{spec}", f"{shown(version)}, which is missing")
     for spec in asked:
         there = {*remote, *redirects} if spec.startswith(("https:", "http:")) else None
         if not (spec in there if there is not None else _specified(spec, specifiers)):
-            refuse("specifiers", f"{spec}, which is asked for, is not there")
+            refuse("specifiers", f"{spec}, which is declared, is missing")
     return Contents(hashes=hashes, elsewhere=frozenset(elsewhere), redirects=frozenset(redirects))
 
 
@@ -210,9 +210,9 @@ def _same_names(
     """Refuse a lock that was made for other packages; with `more`, what the image below has may stand beside them."""
     names = {spec.name for spec in _specs("npm", asked)}
     for name in sorted(names - found.keys()):
-        refuse(where, f"{name}, which is asked for, is not there")
+        refuse(where, f"{name}, which is declared, is missing")
     for name in sorted(found.keys() - names) if not more else ():
-        refuse(where, f"{name} was not asked for")
+        refuse(where, f"{name} was not requested")
 
 
 def _bundles(packages: Mapping[str, Any], place: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import define
 
 from isol8_tasks.engine import ImageEngine
-from isol8_tasks.errors import ConfigError, Isol8Error, VerifyFailedError
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, VerifyFailedError
 from isol8_tasks.freshness.notice import AT_ONCE
 from isol8_tasks.freshness.packages import differences, installed, installed_resolution
 from isol8_tasks.inventory import Package, decode
@@ -39,8 +39,9 @@ def write_lock(session: Session) -> tuple[str, ...]:
     waiting = [spec.name for spec in specs if session.decisions[spec.name].state not in _SETTLED]
     if waiting:
         raise Isol8Error(
-            f"{', '.join(f'{session.repository}:{name}' for name in waiting)}: not up to date, and a lock is of images "
-            "as they are; build first: doit setup"
+            f"{', '.join(f'{session.repository}:{name}' for name in waiting)}: not up to date; a lock "
+            "records images as "
+            f"they are built, so build them first: {COMMAND} setup"
         )
     with ThreadPoolExecutor(AT_ONCE) as pool:
         images = dict(
@@ -53,13 +54,13 @@ def write_lock(session: Session) -> tuple[str, ...]:
     text = render_lock(images)
     if session.redactor(text) != text:
         raise Isol8Error(
-            f"{session.workspace.lock_name}: not written, as it would have a credential in it, from an address that a "
-            "package source gave; name a source in [build] args that needs none in its addresses"
+            f"{session.workspace.lock_name}: not written: it would contain a credential from an address that a "
+            "package source returned; name a source in [build] args without credentials in its addresses"
         )
     try:
         parse_lock(text, session.workspace.lock_name)
     except ConfigError as error:
-        raise Isol8Error(f"{_unlockable(error)}\n{session.workspace.lock_name} stays as it was") from error
+        raise Isol8Error(f"{_unlockable(error)}\n{session.workspace.lock_name} is unchanged") from error
     session.workspace.write_lock(text)
     return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
 
@@ -79,7 +80,7 @@ def hold_to_lock(session: Session) -> None:
     text = session.workspace.read_lock()
     name = session.workspace.lock_name
     if text is None:
-        raise ConfigError(f"{name}: not there, and --locked builds what it has; write it: doit lock")
+        raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
     keeper = Keeper(parse_lock(text, name), session)
     keeper.check()
     session.pin = keeper.pin
@@ -100,22 +101,29 @@ class Keeper:
         """Raise ConfigError for every image of the session that the lock does not have as it is asked for."""
         problems = [problem for spec in self.session.graph.images if (problem := self._problem(spec))]
         if problems:
-            raise ConfigError("\n".join([*problems, "Write the lock anew: doit lock"]))
+            raise ConfigError("\n".join([*problems, f"Rewrite the lock: {COMMAND} lock"]))
 
     def _problem(self, spec: ImageSpec) -> str:
         image = self.lock.images.get(spec.name)
         if image is None:
             asked = self.session.config.declaration(spec.name)
-            return f"{self.lock.source}: images.{spec.name}: not in it{f', but asked for in {asked}' if asked else ''}"
+            return (
+                f"{self.lock.source}: images.{spec.name}: not in the "
+                f"lock{f', but declared in {asked}' if asked else ''}"
+            )
         place = f"{self.lock.place(spec.name)}: images.{spec.name}"
         if image.asked != spec.inputs.packages:
-            return f"{place}: for {_listed(image.asked)}, where {_listed(spec.inputs.packages)} is asked for"
+            return f"{place}: locked with {_listed(image.asked)}, but declared with {_listed(spec.inputs.packages)}"
         if image.parent != (spec.parent or ""):
             return (
-                f"{place}: on {image.parent or 'nothing'}, where it is to stand on {spec.parent or 'nothing'}"
+                f"{place}: its locked parent is {image.parent or 'none'}, its declared parent "
+                f"{spec.parent or 'none'}"
             )
         if set(image.upstream) != set(_upstream(spec)):
-            return f"{place}: on {_listed(image.upstream)}, where {_listed(_upstream(spec))} is asked for"
+            return (
+                f"{place}: its locked upstream image is {_listed(image.upstream)}, the Dockerfile has "
+                f"{_listed(_upstream(spec))}"
+            )
         return ""
 
     def pin(self, spec: ImageSpec) -> Resolution:
@@ -145,12 +153,12 @@ class Keeper:
         other = differences(self.lock.there(spec.name), there)
         lines = [f"{each.ecosystem} {each.words}" for each in other]
         lines += [
-            f"{each.ecosystem} {each.name} {each.version} has the checksum {each.checksum}, where {wanted} is locked"
+            f"{each.ecosystem} {each.name} {each.version} has the checksum {each.checksum}, but {wanted} is locked"
             for each, wanted in self._otherwise(spec, there)
         ]
         if lines:
             image = f"{self.session.repository}:{spec.name}"
-            first = f"{image} did not come out as {self.lock.place(spec.name)} has it"
+            first = f"{image} does not match {self.lock.place(spec.name)}"
             raise VerifyFailedError(
                 "\n".join([first, *(f"  {line}" for line in lines), _advice(lines)]), findings=tuple(lines)
             )
@@ -192,7 +200,7 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
     if image is None or record is None or record.layers != layers_of(session.engine, image.id):
         raise Isol8Error(
             f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
-            f"is unknown; build it again: doit {spec.task} --force"
+            f"is unknown; rebuild it: {COMMAND} {spec.task} --force"
         )
     there, below = installed(spec.name, observed), frozenset[Package]()
     if spec.parent is not None:
@@ -241,10 +249,13 @@ def _is_same(known: LockedImage, spec: ImageSpec, own: frozenset[Package]) -> bo
 def _unlockable(error: ConfigError) -> str:
     """Say what can't be locked in the words of the image, as the file of which the problem tells was never written."""
     lines = str(error).splitlines()[:-1]
-    if any(": no hash, where apk's Q1… is expected" in line or "bun: no hash" in line for line in lines):
+    if any(
+        ": expected apk's Q1…, found no hash" in line or "bun: expected sha256:…, found no hash" in line
+        for line in lines
+    ):
         return (
-            "the images were built before checksums of apk's packages and of Bun were written down; build them anew: "
-            "doit setup --force"
+            "the images were built before checksums of apk's packages and of Bun were recorded; rebuild them: "
+            f"{COMMAND} setup --force"
         )
     return "\n".join(re.sub(r"^.*?: (images\.)?", "", line) for line in lines)
 
@@ -257,8 +268,8 @@ def _digest(spec: ImageSpec, short: str, reference: str, observed: Observed) -> 
         digest = record.upstream_digest
     if not digest:
         raise Isol8Error(
-            f"{observed.repository}:{spec.name}: {short} has no digest here, as it came from no registry, "
-            "so that nobody could have it again; pull it and build anew"
+            f"{observed.repository}:{spec.name}: {short} has no registry digest, so "
+            "it cannot be locked; pull it and rebuild"
         )
     return digest
 
@@ -272,10 +283,10 @@ def _advice(lines: Iterable[str]) -> str:
     """Say what can be done about packages of which a repository has only one version."""
     if any(each.startswith("apk ") for each in lines):
         return (
-            "A repository of Alpine's has one version of a package: name one that keeps those of the lock by "
-            "APK_REPOSITORY, or write the lock anew: doit lock"
+            "A repository of Alpine has one version of a package: name one that has the locked versions in "
+            f"APK_REPOSITORY, or rewrite the lock: {COMMAND} lock"
         )
-    return "Write the lock anew: doit lock"
+    return f"Rewrite the lock: {COMMAND} lock"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 from attrs import Factory, field, frozen
 
 from isol8_tasks.agreement import Parts, disagreements, is_bun
-from isol8_tasks.errors import ConfigError
+from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.inventory import Ecosystem, Package
 from isol8_tasks.positions import line_of
 from isol8_tasks.reading import (
@@ -110,16 +110,16 @@ def parse_lock(text: str, source: str) -> Lock:
         found = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise ConfigError(
-            f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; write the lock anew: doit lock"
+            f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; rewrite the lock: {COMMAND} lock"
         ) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{source}: not a TOML file that can be read: {error}; write the lock anew: doit lock"
+            f"{source}: not a readable TOML file: {error}; rewrite the lock: {COMMAND} lock"
         ) from error
     # 2.0 and true are equal to integers, and no lock that we wrote has them.
     if found.get("version") != VERSION or type(found["version"]) is not int:
         raise ConfigError(
-            f"{source}: version: {found.get('version')!r}, where {VERSION} is expected; write the lock anew: doit lock"
+            f"{source}: version: expected {VERSION}, found {found.get('version')!r}; rewrite the lock: {COMMAND} lock"
         )
     problems: list[Problem] = [
         ((key,), unknown("not a key of a lock", key, ("version", "images")))
@@ -141,7 +141,7 @@ def parse_lock(text: str, source: str) -> Lock:
     if problems:
         lines = report(problems, source, functools.partial(line_of, text)).splitlines()
         more = [f"{source}: {len(lines) - _SHOWN} problems more"] if len(lines) > _SHOWN else []
-        raise ConfigError("\n".join([*lines[:_SHOWN], *more, "Write the lock anew: doit lock"]))
+        raise ConfigError("\n".join([*lines[:_SHOWN], *more, f"Rewrite the lock: {COMMAND} lock"]))
     return lock
 
 
@@ -204,7 +204,7 @@ def _stray_parents(images: Mapping[str, LockedImage]) -> Iterable[Problem]:
                 yield ("images", name, "parent"), unknown("there is no such image", image.parent, images)
                 break
             if image.parent in seen:
-                yield ("images", name, "parent"), f"{name} stands on itself"
+                yield ("images", name, "parent"), f"{name} is its own parent"
                 break
             seen.add(image.parent)
             image = images[image.parent]  # noqa: PLW2901 - the next one down
@@ -219,7 +219,7 @@ def _disagreements(lock: Lock, written: Mapping[str, Any]) -> Iterable[Problem]:
         if base not in RUNTIMES:
             yield (
                 ("images", base),
-                unknown("without a parent, and not the image of a runtime", base, RUNTIMES),
+                unknown("has no parent, and is not a base image", base, RUNTIMES),
             )
             continue
         parts = Parts(
@@ -270,7 +270,7 @@ def _key(name: str) -> str:
 
 
 _HEAD: Final = f"""\
-# What is in every image, exactly. Written by doit lock; doit setup --locked builds just this again.
+# What is in every image, exactly. Written by {COMMAND} lock; {COMMAND} setup --locked builds just this again.
 version = {VERSION}
 """
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"

@@ -58,7 +58,7 @@ def merge(ecosystem: str, *lists: Iterable[str]) -> tuple[str, ...]:
 def shell_word(text: str) -> str:
     """Write the text so that a POSIX shell, and a Dockerfile's RUN, gets it as one word and unchanged."""
     if not text.isprintable():
-        raise ValueError(f"{text!r} can't stand on one line of a Dockerfile")
+        raise ValueError(f"{text!r} can't be written on one line of a Dockerfile")
     if re.fullmatch(_PLAIN_WORD, text):
         return text
     return "'" + text.replace("'", "'\"'\"'") + "'"
@@ -92,13 +92,13 @@ def _common_problem(text: str) -> str | None:
     if not text:
         return "an empty text, not a package"
     if len(text) > LONGEST:
-        return f"{len(text)} characters, where at most {LONGEST} are taken"
+        return f"{len(text)} characters; at most {LONGEST} are allowed"
     if not (text.isascii() and text.isprintable()):
         return "a character that is neither printable nor ASCII"
     if text.startswith("-"):
         return "an option, not a package"
     if redact(text) != text:
-        return "a user name, password or token, and specs are written into labels; give it without"
+        return "contains a user name, password or token, and specs are written into labels; remove it"
     return None
 
 

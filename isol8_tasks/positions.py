@@ -17,7 +17,7 @@ def line_of(text: str, path: KeyPath) -> int | None:
 
 
 def line_in_json(text: str, path: KeyPath) -> int | None:
-    """Return the same of a valid JSON text; of a key that is there twice the last counts, as it does for JSON."""
+    """Return the same of a valid JSON text; of a key that is listed twice the last counts, as it does for JSON."""
     return _lines_in_json(text).get(path)
 
 

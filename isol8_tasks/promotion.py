@@ -91,8 +91,8 @@ def ensure_in_place(engine: ImageEngine, expected: Mapping[str, str]) -> None:
         found = engine.inspect(tag)
         if (found.id if found else "") != image_id:
             raise ReplacedError(
-                f"{tag} was {'replaced' if found else 'removed'} by another run, or by hand, while this one was "
-                "at work, and stays as it is; run again"
+                f"{tag} was {'replaced' if found else 'removed'} by another run or by hand during "
+                "this run, and is left untouched; run again"
             )
 
 
@@ -170,8 +170,8 @@ def relabelled(
     made = engine.inspect(new_id)
     if made is None or made.layers != detail.layers:
         raise EngineError(
-            f"{tag} has other layers than the image that was to be labelled, so it takes no tag; "
-            "an ONBUILD step of docker/Dockerfile other than ONBUILD ARG would add some"
+            f"{tag} gained layers when it was labelled, so it is not promoted; "
+            "an ONBUILD trigger of docker/Dockerfile other than ONBUILD ARG adds some"
         )
     return new_id
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from isol8_tasks.errors import ConfigError
+from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.jsontext import loads
 from isol8_tasks.plan.labels import Record, read
 from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
@@ -59,12 +59,12 @@ def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
         document = loads(text)
         if document["schema"] != 1:
             raise ConfigError(
-                f"{source}: a manifest of schema {document['schema']!r}, where 1 is expected: of another version"
+                f"{source}: expected a manifest of schema 1, found {document['schema']!r}: another version wrote it"
             )
         found = [_listed(entry) for entry in document["images"].values()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{source}: not a manifest as doit resolve writes it ({type(error).__name__}: {error})"
+            f"{source}: not a manifest that {COMMAND} resolve wrote ({type(error).__name__}: {error})"
         ) from None
     return tuple(sorted(found, key=lambda each: _KINDS.index(each.kind)))
 
@@ -146,7 +146,7 @@ def mismatches(listed: Listed, image: ObservedImage) -> tuple[str, ...]:
     if pushed and f"{pushed.repository}@{pushed.digest}" not in image.digests and image.id != pushed.digest:
         found.append(f"its digest is not {pushed.digest}")
     if record is None:
-        return (*found, "it has no labels of ours")
+        return (*found, "it has no labels of this project")
     if record.role != "current":
         found.append(f"it is a {record.role} image, and was never in use")
     for what, there, here in (
@@ -185,7 +185,7 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
 def _matching(pattern: str, value: Any) -> str:  # noqa: ANN401 - JSON
     """Return a text that has to match the pattern as a whole."""
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise ValueError(f"{value!r} is not what is expected there")
+        raise ValueError(f"{value!r} is not valid there")
     return value
 
 

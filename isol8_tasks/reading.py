@@ -118,7 +118,7 @@ def wrong_type(value: object, expected: str) -> str:
         JsonObject: "an object",
         type(None): "null",
     }
-    return f"{names.get(type(value), 'a date or time')}, where {expected} is expected"
+    return f"expected {expected}, found {names.get(type(value), 'a date or time')}"
 
 
 def unknown(what: str, found: str, allowed: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
-from isol8_tasks.errors import EngineError, UpstreamUnavailableError
+from isol8_tasks.errors import COMMAND, EngineError, UpstreamUnavailableError
 from isol8_tasks.freshness.account import Account, Failed
 from isol8_tasks.freshness.changes import Built, changes
 from isol8_tasks.freshness.model import Freshness
@@ -157,8 +157,9 @@ class Refresh:
             image = self.session.observed.tagged(reference)
             if image is not None and image.labels.get(STANDIN):
                 return UpstreamUnavailableError(
-                    f"{reference} is a stand-in here, and the real one can't be asked for: nothing new is built on it\n"
-                    "Run it where the registry can be reached, or on a private engine: ./doitw up --lab"
+                    f"{reference} is a stand-in here and its registry does not answer, so its images are "
+                    "not refreshed\n"
+                    f"Run refresh where the registry can be reached, or on a private engine: {COMMAND} up --lab"
                 )
         return None
 

@@ -31,7 +31,7 @@ _JSON: Final = {
     "long": "json",
     "type": bool,
     "default": False,
-    "help": "print JSON, and nothing else",
+    "help": "print only JSON",
 }
 _ONLY: Final = next(flag for flag in SETUP_FLAGS if flag["name"] == "only")
 _NO_FLAGS: Final[Mapping[str, Any]] = {flag["name"]: flag["default"] for flag in SETUP_FLAGS}
@@ -40,11 +40,11 @@ _NO_FLAGS: Final[Mapping[str, Any]] = {flag["name"]: flag["default"] for flag in
 class Freshness(OwnCommand):
     """Say whether the images are as new as their sources."""
 
-    doc_purpose = "say whether the images are as new as their sources, changing nothing"
+    doc_purpose = "print which images are behind their sources; change nothing"
     doc_usage = "[--json] [--only RUNTIMES]"
     doc_description = (
         "Asks the registries of the upstream images and the package sources of every image. Exit code 2 when an image "
-        "is behind, 4 when a source could not be asked."
+        "is behind, 4 when a source did not answer."
     )
     cmd_options = (_JSON, _ONLY)
 
@@ -72,11 +72,11 @@ class RefreshCommand(OwnCommand):
     """Bring the images up to their sources, and tell what changed."""
 
     name = "refresh"
-    doc_purpose = "rebuild the images whose sources have something newer, and tell what changed"
+    doc_purpose = "rebuild the images that are behind their sources, and report what changed"
     doc_usage = "[--report FILE] [--json] [--quiet] [--timeout TIME] [--wait SECONDS] [--only RUNTIMES]"
     doc_description = (
-        "Images that are missing or stale are built as well. Exit code 0 when all is fresh, 1 when something failed, "
-        "4 when a source could not be asked."
+        "Images that are stale or not built are built too. Exit code 0 when all are fresh, 1 when something failed, "
+        "4 when a source did not answer."
     )
     cmd_options = (
         _JSON,
@@ -85,14 +85,14 @@ class RefreshCommand(OwnCommand):
             "long": "report",
             "type": str,
             "default": "",
-            "help": "write the report there, too: as Markdown (.md), JSON (.json) or text",
+            "help": "also write the report to this file: as Markdown (.md), JSON (.json) or text",
         },
         {
             "name": "timeout",
             "long": "timeout",
             "type": str,
             "default": "",
-            "help": "break off what is not done after this time (as 45m), and report",
+            "help": "abort what is unfinished after this time (for example 45m), and report",
         },
         _ONLY,
         QUIET,
@@ -158,7 +158,7 @@ def _bring_lock(current: Session) -> None:
         return
     from isol8_tasks.locking import update_lock  # noqa: PLC0415 - few have a lock
 
-    problem = Isol8Error("stays as it was, since not every image could be refreshed")
+    problem = Isol8Error("is unchanged, because not every image could be refreshed")
     if not current.failures:
         try:
             update_lock(current)
@@ -190,7 +190,7 @@ def _publish(account: Account, params: Mapping[str, Any], redact: Redact) -> Non
             write_named(file, printable(redact(form(account))))
         except OSError as error:
             raise Isol8Error(
-                f"{file}: the report can't be written there ({error.strerror}); the images are as it says above"
+                f"{file}: the report can't be written ({error.strerror}); the images are as reported above"
             ) from error
 
 

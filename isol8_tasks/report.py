@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from attrs import asdict
 
 from isol8_tasks.config import Config
+from isol8_tasks.errors import COMMAND
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.printing import one_line
@@ -50,19 +51,21 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
         for reason in told
     ]
     if decision.held is None:
-        return tuple(found)
+        return tuple(filter(None, found))
     updates = sum(not isinstance(each, OtherCheckout) for each in told)
     waiting = f"{updates or 'no'} update{'' if updates == 1 else 's'} waiting"
     if len(told) < len(decision.reasons):
-        found.append(f"--force passes it over; doit release {decision.image} lets go of it")
+        found.append(f"--force does not override a hold; run {COMMAND} release {decision.image} first")
     return (f"for {duration(decision.held)} (rolled back), {waiting}", *found)
 
 
-def decision_line(decision: Decision, config: Config, *, width: int) -> str:
-    """Return one line for an image, its reasons behind one another."""
+def decision_line(decision: Decision, config: Config, *, width: int, states: int = 10) -> str:
+    """Return one line for an image, its reasons behind one another; `states` columns are for its state."""
     words = "; ".join(reasons_in_words(decision, config))
     state = decision.state.replace("-", " ")
-    return f"{config.build.repository}:{decision.image}".ljust(width) + f"  {state:<10}  {words}".rstrip()
+    return (
+        f"{config.build.repository}:{decision.image}".ljust(width) + f"  {state:<{states}}  {words}".rstrip()
+    )
 
 
 def abridged(lines: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ def abridged(lines: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         if counts[kind] <= _FEW:
             shown.append(line)
     more = [
-        f"and {count - _FEW} more {kind}: doit plan shows all"
+        f"and {count - _FEW} more {kind}: {COMMAND} plan shows all"
         for kind, count in counts.items()
         if count > _FEW
     ]
@@ -90,8 +93,9 @@ def plan_table(decisions: Iterable[Decision], config: Config) -> str:
     """Return the decisions as a table with a heading."""
     rows = list(decisions)
     width = name_width(config.build.repository, [row.image for row in rows])
-    lines = ["image".ljust(width) + f"  {'state':<10}  why"]
-    lines += [decision_line(row, config, width=width) for row in rows]
+    states = max([10, *(len(row.state) for row in rows)])
+    lines = ["image".ljust(width) + f"  {'state':<{states}}  why"]
+    lines += [decision_line(row, config, width=width, states=states) for row in rows]
     return "\n".join(lines)
 
 
@@ -108,18 +112,20 @@ def added_lines(config: Config, *, hint: bool = True) -> tuple[str, ...]:
         for runtime, packages in added.dependencies.items()
     ]
     lines += [
-        f"{added.place('prebuiltImages', added.numbers[name])} asks for {repository}:{name}"
+        f"{added.place('prebuiltImages', added.numbers[name])} declares {repository}:{name}"
         for name in added.images
     ]
     if hint and lines and added.source.startswith("~"):
-        lines.append(f"ISOL8_CONFIG= leaves {added.source} out; doit import writes it into {config.source}")
+        lines.append(
+            f"set ISOL8_CONFIG= to ignore {added.source}; {COMMAND} import copies it into {config.source}"
+        )
     return (*lines, *added.others)
 
 
 def any_age_line(tags: Iterable[str]) -> str:
     """Say of which images min_age does not hold."""
     return (
-        f"min_age can't be enforced for apk and Bun's release; these may have younger packages: "
+        f"min_age can't be enforced for apk and Bun's release; these images may have newer packages: "
         f"{', '.join(tags)}"
     )
 
@@ -139,10 +145,10 @@ def plan_json(decisions: Iterable[Decision], config: Config) -> str:
     return json.dumps({"images": images}, indent=2, ensure_ascii=False)
 
 
-def unknown_json(specs: Iterable[tuple[str, str]], problem: str, *, repository: str) -> str:
+def undetermined_json(specs: Iterable[tuple[str, str]], problem: str, *, repository: str) -> str:
     """Return the plan of an engine that can't be asked: nothing is known of any image."""
     images = [
-        {"image": f"{repository}:{name}", "task": task, "state": "unknown", "reasons": [problem]}
+        {"image": f"{repository}:{name}", "task": task, "state": "undetermined", "reasons": [problem]}
         for name, task in specs
     ]
     return json.dumps({"images": images}, indent=2, ensure_ascii=False)
@@ -159,7 +165,7 @@ def resolution_lines(found: Resolution, choices: Iterable[ClientChoice]) -> tupl
     for choice in choices:
         if not choice.same:
             clients.setdefault(_other_choice(choice), []).append(choice.client)
-    return (first, *(f"  isol8 {', '.join(names)} would take {what}" for what, names in clients.items()))
+    return (first, *(f"  isol8 {', '.join(names)} would use {what}" for what, names in clients.items()))
 
 
 def resolution_json(found: Resolution, choices: Iterable[ClientChoice]) -> str:
@@ -171,11 +177,11 @@ def resolution_json(found: Resolution, choices: Iterable[ClientChoice]) -> str:
 def resolution_problem(found: Resolution) -> str:
     """Say that no image fits a request, and what to do about it."""
     if not found.packages:
-        return f"there is no image for {found.runtime}: run doit base:{found.runtime}, or ./doitw up for all"
+        return f"there is no image for {found.runtime}: run {COMMAND} base:{found.runtime}, or {COMMAND} up for all"
     flag = shlex.quote(f"--{found.runtime}={','.join(found.packages)}")
     return (
-        f"no image for {found.runtime} has {', '.join(found.packages)}: build one with doit setup {flag}, "
-        "or write them into deps.toml"
+        f"no image for {found.runtime} has {', '.join(found.packages)}: build one with {COMMAND} setup {flag}, "
+        "or add them to deps.toml"
     )
 
 
@@ -197,8 +203,8 @@ def _why(found: Resolution) -> str:
 
 
 def _other_choice(choice: ClientChoice) -> str:
-    how = ", by the order in which the engine lists images" if choice.by_order else ""
-    lacks = ", and install what it lacks at each start" if choice.lacks else ""
+    how = ", depending on the order in which the engine lists images" if choice.by_order else ""
+    lacks = ", and install the missing packages at each start" if choice.lacks else ""
     return f"{choice.image}{how}{lacks}"
 
 
@@ -232,13 +238,15 @@ def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
 ) -> tuple[str, ...]:
     """Return what is said of an image that could not be made: what failed, what stays, where to look."""
     first, *more = (step or message).splitlines() or [""]
+    # The subject is in front of it already.
+    first = first.removeprefix(f"{subject} ").removeprefix(f"{subject}: ")
     lines = [subject.ljust(width) + "  failed      " + first]
     lines += [f"  {line}" for line in more]
     lines += [f"    {line}" for line in output]
     if step and message and not output:
         lines.append(f"    {message}")
     if kept:
-        lines.append(f"  The image in use stays as it was ({kept}).")
+        lines.append(f"  Still using the image {kept}.")
     if hint or log:
         last = " ".join(word for word in (hint, f"Whole log: {log}" if log else "") if word)
         lines += [f"  {line}" for line in last.splitlines()]
@@ -248,16 +256,16 @@ def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
 def where_to_look(spec: ImageSpec, config: Config) -> str:
     """Say where to look when the build of an image failed."""
     if spec.kind == "base":
-        return "Look at docker/Dockerfile and [build] args in deps.toml."
+        return "Check docker/Dockerfile and [build] args in deps.toml."
     if spec.kind == "named":
-        return f"Look at [images.{spec.name}] in {config.declaration(spec.name)}."
+        return f"Check [images.{spec.name}] in {config.declaration(spec.name)}."
     flags = {package for package, _ in spec.flags}
     declared = config.dependencies[spec.runtime]
     place = config.place(spec.runtime, declared[0]) if declared else None
     looks = [f"[dependencies] {spec.runtime} in {place}"] if place else []
     if flags:
         looks.append(f"the flag --{spec.runtime} ({', '.join(sorted(flags))}; --only-file drops it)")
-    return f"Look at {' and '.join(looks)}."
+    return f"Check {' and '.join(looks)}."
 
 
 def no_build_for_alpine(ecosystem: str, output: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from isol8_tasks import report
 from isol8_tasks.crash import as_error
-from isol8_tasks.errors import BuildFailedError, InternalError, Isol8Error
+from isol8_tasks.errors import COMMAND, BuildFailedError, InternalError, Isol8Error
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.staleness import Decision
 from isol8_tasks.screen import Screen
@@ -126,8 +126,8 @@ class Reporter:
     def _undeclared(self, name: str) -> str:
         return (
             f"{self.session.repository}:{name}".ljust(self.screen.width)
-            + "  undeclared  nothing asks for it any more, and clients still prefer it; "
-            f"take it away with: doit clean {task_of(name)}"
+            + "  undeclared  no longer declared, but clients still prefer it; "
+            f"remove it with: {COMMAND} clean {task_of(name)}"
         )
 
     def _summary(self) -> str:
@@ -142,7 +142,7 @@ class Reporter:
             "built": sum(outcome.result == "built" for outcome in session.outcomes),
             "relabelled": sum(outcome.result == "relabelled" for outcome in session.outcomes),
             "failed": len(failed & set(self.selected)),
-            "not begun": len(unmet),
+            "skipped": len(unmet),
             "held": len(held),
             "up to date": len(rest) - len(held),
             "pushed": len(session.pushed),

@@ -6,7 +6,7 @@ Every step leaves what clients find whole; one cut off between two is brought to
 import datetime as dt
 
 from isol8_tasks.engine import ImageEngine
-from isol8_tasks.errors import ConfigError
+from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.plan import labels
 from isol8_tasks.plan.holds import Hold, has_public_tag, hold_tag, hold_tags, takes_effect
 from isol8_tasks.plan.observed import Observed, ObservedImage
@@ -35,9 +35,7 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
     public, previous = observed.public(name), observed.public(f"{name}-previous")
     repository = observed.repository
     if public is None or observed.record(name) is None:
-        raise ConfigError(
-            f"{repository}:{name}: there is no such image of ours to roll back; doit plan shows them"
-        )
+        raise ConfigError(f"{repository}:{name}: no such image to roll back; {COMMAND} plan lists them")
     record = observed.read(previous) if previous else None
     if previous is None or record is None:
         raise ConfigError(
@@ -53,7 +51,8 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
     ensure_in_place(engine, tagged_as_seen(name, observed))
     if record.layers != layers_of(engine, previous.id):
         raise ConfigError(
-            f"{repository}:{name}-previous: its layers are not those that its labels record, so it was not made here; "
+            f"{repository}:{name}-previous: its layers are not those that its labels record, so something "
+            "else made it; "
             "remove it with docker rmi"
         )
     tag = hold_tag(repository, name, now)

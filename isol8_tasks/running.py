@@ -22,7 +22,7 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 import isol8_tasks.start  # noqa: F401 - for what importing it does, before the rest is imported
 from isol8_tasks.crash import as_error, in_threads, internal_error, watch_threads
-from isol8_tasks.errors import ConfigError, InternalError, Isol8Error
+from isol8_tasks.errors import COMMAND, ConfigError, InternalError, Isol8Error
 from isol8_tasks.jsontext import loads
 from isol8_tasks.printing import clean_output
 from isol8_tasks.session import Session
@@ -39,14 +39,14 @@ QUIET: Final = {
     "long": "quiet",
     "type": bool,
     "default": False,
-    "help": "print news and failures only",
+    "help": "print only changes and failures",
 }
 WAIT: Final = {
     "name": "wait",
     "long": "wait",
     "type": float,
     "default": 600.0,
-    "help": "seconds to wait for another run on the same engine; 0: give up at once, -1: as long as it takes "
+    "help": "seconds to wait for another run on the same engine; 0: do not wait, -1: no limit "
     "[default: %(default)s]",
 }
 
@@ -165,6 +165,8 @@ class MemoryDatabase(JsonDB):  # type: ignore[misc]  # doit has no types
 class List(DoitList):  # type: ignore[misc]  # doit has no types
     """doit's list, which ends with one line whatever goes wrong."""
 
+    doc_purpose = "list the tasks"
+
     def parse_execute(self, in_args: list[str]) -> int:
         """Read the options, and run it."""
         return parsed(super().parse_execute, in_args)
@@ -173,6 +175,8 @@ class List(DoitList):  # type: ignore[misc]  # doit has no types
 class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
     """doit's info, which knows a task that does not exist."""
 
+    doc_purpose = "print the state of a task, and what it depends on"
+
     def parse_execute(self, in_args: list[str]) -> int:
         """Read the options, and run it."""
         return parsed(super().parse_execute, in_args)
@@ -180,13 +184,16 @@ class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
     def _execute(self, pos_args: list[str], hide_status: bool = False) -> int:  # noqa: FBT001, FBT002 - doit's own
         for name in pos_args:
             if not any(task.name == name for task in self.task_list):
-                raise InvalidCommand(f"{name!r} is not a task; doit list shows them")
+                raise InvalidCommand(f"{name!r} is not a task; {COMMAND} list shows them")
         super()._execute(pos_args, hide_status)
         return 0
 
 
 class Help(DoitHelp):  # type: ignore[misc]  # doit has no types
-    """doit's help, which ends with one line whatever goes wrong."""
+    """doit's help, which names the commands as the reader types them, and ends with one line whatever goes wrong."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - whatever doit passes
+        super().__init__(**{**kwargs, "bin_name": COMMAND})
 
     def parse_execute(self, in_args: list[str]) -> int:
         """Read the options, and run it."""
@@ -195,6 +202,8 @@ class Help(DoitHelp):  # type: ignore[misc]  # doit has no types
 
 class Run(DoitRun):  # type: ignore[misc]  # doit has no types
     """doit's run, with our lines, side by side by default, and with the exit codes of the README."""
+
+    doc_purpose = "build the images of the named tasks; all by default"
 
     cmd_options = (*DoitRun.cmd_options, QUIET, WAIT)
 
@@ -249,7 +258,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
             current.cancel(for_good=True)
             current.wind_down()
             screen.close()
-            screen.line("interrupted; what is built is kept, and every image in use stays as it was")
+            screen.line("interrupted; finished builds are kept, and every image in use is untouched")
         if not interrupted:
             if current.changed is None and (current.outcomes or "resolve" in reporter.unmet):
                 _resolve_in_the_end(current)
@@ -291,7 +300,7 @@ def parsed(parse_execute: Callable[[list[str]], int], words: list[str]) -> int:
         message = str(error).partition(" (parsing options")[0]
         for flag in SETUP_FLAGS:
             if f"--{flag['long']} not recognized" in message:
-                message += f"; it is a flag of setup: doit setup --{flag['long']} …"
+                message += f"; it is a flag of setup: {COMMAND} setup --{flag['long']} …"
         raise CmdParseError(message) from None
 
 
@@ -305,6 +314,6 @@ def _refuse_assignments() -> None:
         before = words[words.index(word) - 1] if word in words[1:] else ""
         flag = before if before.startswith("--") and "=" not in before else "--bash"
         raise ConfigError(
-            f"{word}: doit takes a word with = for a variable, and there is none; "
+            f"{word}: doit reads a word with = as a variable, and there are none; "
             f"write the flag and its value as one word: {shlex.quote(f'{flag}={word}')}"
         )

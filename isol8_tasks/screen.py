@@ -82,8 +82,8 @@ class Screen:
                 self.line(f"{self._tag(outcome.image)}  {outcome.result:<10}  {seconds:.1f} s")
             if outcome.left_out:
                 self.line(
-                    f"{self._tag(outcome.image)}  note        {', '.join(outcome.left_out)}: with a comma in it, "
-                    "so left out of the list that isol8 from v0.18 on looks packages up in"
+                    f"{self._tag(outcome.image)}  note        {', '.join(outcome.left_out)}: contains a comma, "
+                    "so it is not in the label by which isol8 v0.18 and later find packages"
                 )
 
     def settled(self, image: str) -> None:

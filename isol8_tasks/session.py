@@ -113,7 +113,7 @@ class Session(View):
             self.lock()
             self._at_work.add(name)
             decision = self.decisions[name]
-            if decision.state == "unknown":
+            if decision.state == "undetermined":
                 raise UndecidedError(decision.problem)  # noqa: TRY301 - it is told as whatever else goes wrong
             if not decision.pending:
                 return
@@ -321,7 +321,7 @@ class Session(View):
 
     def _in_time(self) -> None:
         if self.over.is_set():
-            raise Isol8Error("not begun, as the time that was given was over")
+            raise Isol8Error("skipped: --timeout expired")
 
     def _slot(self, spec: ImageSpec) -> contextlib.AbstractContextManager[object]:
         """Return what keeps the number of builds under way to what was asked for.
@@ -394,7 +394,7 @@ class Session(View):
         kept = ""
         if current is not None:
             packages = " ".join(manifest.packages_of(current))
-            kept = f"built {manifest.built_on(current)}{', ' + packages if packages else ''}"
+            kept = f"built {manifest.built_on(current)}{f' ({packages})' if packages else ''}"
         return Failure(
             subject=f"{self.repository}:{spec.name}",
             error=error,
@@ -405,7 +405,7 @@ class Session(View):
 
     def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:
         if isinstance(error, VerifyFailedError):
-            return f"What failed is {self.repository}:{spec.name}-rejected, for a look."
+            return f"The failed build is kept as {self.repository}:{spec.name}-rejected for inspection."
         if not isinstance(error, BuildFailedError):
             return ""
         words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)

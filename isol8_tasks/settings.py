@@ -81,7 +81,7 @@ class PruneSettings:
     previous_age: dt.timedelta = 7 * _DAY
     """How long an image that was replaced stays as `-previous`."""
     keep: int | None = None
-    """How many bytes the builder's cache may take; None for as many as it likes."""
+    """How many bytes the build cache may take; None for as many as it likes."""
 
 
 @frozen(kw_only=True)
@@ -182,7 +182,7 @@ def read_verify(value: object, _: object) -> VerifySettings:
         if name == OLDEST_CLIENT and isinstance(found, str):
             oldest = found.removeprefix("v")
             if not re.fullmatch(_RELEASE, oldest):
-                what = f'{found!r} is no release of isol8; write {OLDEST_CLIENT} = "0.7.0", or leave it out for all'
+                what = f'{found!r} is not a release of isol8; write {OLDEST_CLIENT} = "0.7.0", or omit it for all'
                 problems.append(((name,), what))
             continue
         entries = found if isinstance(found, list) else [found]
@@ -210,7 +210,7 @@ def _check(value: object) -> UserCheck:
         needed=("command",),
     )
     if not check.command:
-        raise InvalidError(below=[(("command",), 'no words; write command = ["bash", "-c", "jq --version"]')])
+        raise InvalidError(below=[(("command",), 'is empty; write command = ["bash", "-c", "jq --version"]')])
     return check
 
 
@@ -243,7 +243,7 @@ def _duration(value: object, longest: dt.timedelta | None = None) -> dt.timedelt
     except ValueError as error:
         raise InvalidError(str(error)) from None
     if longest is not None and found > longest:
-        raise InvalidError(f"{text!r} is more than an hour, and nothing is checked for longer")
+        raise InvalidError(f"{text!r} exceeds the maximum of 1h")
     return found
 
 
@@ -266,9 +266,7 @@ def _ages(value: object) -> Mapping[str, dt.timedelta]:
 def _words(value: object) -> tuple[str, ...]:
     words = array("notify", value, string)
     if not words:
-        raise InvalidError(
-            'no words; write notify = ["mail", "-s", "isol8", "me@example.org"], or leave it out'
-        )
+        raise InvalidError('is empty; write notify = ["mail", "-s", "isol8", "me@example.org"], or omit it')
     return words
 
 
@@ -278,8 +276,8 @@ def _release(value: object) -> str:
     if release in BUILD_HASH_BY_RELEASE or re.fullmatch(r"[0-9a-f]{64}", text):
         return release
     raise InvalidError(
-        f"{text!r} is no release of isol8 that is known here; known are those from {OLDEST} to {NEWEST}, and of a "
-        "later one its org.isol8.build.hash is taken, 64 digits, as its own setup writes it on a base"
+        f"{text!r} is not a known release of isol8 ({OLDEST} to {NEWEST}); for a "
+        "later one, write the 64 digits of the label org.isol8.build.hash that its own setup gives a base image"
     )
 
 
@@ -298,7 +296,7 @@ def _network(value: object) -> str:
             whole = ipaddress.ip_network(text, strict=False)
         except ValueError:
             raise InvalidError(f"{text!r} {_NO_NETWORK}") from None
-        raise InvalidError(f"{text!r} has bits set behind its prefix; the network is {whole}") from None
+        raise InvalidError(f"{text!r} has host bits set; the network is {whole}") from None
     return text
 
 
@@ -306,7 +304,7 @@ def _port(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidError(wrong_type(value, "an integer"))
     if not 1 <= value <= _HIGHEST_PORT:
-        raise InvalidError(f"{value}, where a port from 1 to {_HIGHEST_PORT} is expected")
+        raise InvalidError(f"expected a port from 1 to {_HIGHEST_PORT}, found {value}")
     return value
 
 
@@ -326,7 +324,7 @@ def _exit(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidError(wrong_type(value, "an integer"))
     if not 0 <= value <= _HIGHEST_EXIT:
-        raise InvalidError(f"{value}, where an exit code from 0 to {_HIGHEST_EXIT} is expected")
+        raise InvalidError(f"expected an exit code from 0 to {_HIGHEST_EXIT}, found {value}")
     return value
 
 

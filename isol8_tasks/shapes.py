@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
+from isol8_tasks.errors import COMMAND
 from isol8_tasks.jsontext import loads
 from isol8_tasks.reading import InvalidError
 
@@ -16,13 +17,13 @@ NAME: Final = r"(?:@[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~
 
 
 def load_json(text: str) -> Any:  # noqa: ANN401 - JSON
-    """Read JSON in which no key is there twice, of which each tool may take another one."""
+    """Read JSON in which no key is listed twice, of which each tool may take another one."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
             twice = next(key for key, _ in pairs if sum(other == key for other, _ in pairs) > 1)
-            raise InvalidError(f"{twice!r} is there twice")
+            raise InvalidError(f"{twice!r} is listed twice")
         return found
 
     try:
@@ -38,13 +39,13 @@ def check_object(
 ) -> None:
     """Refuse what is not an object of these keys, all of them needed unless it says which."""
     if not isinstance(value, dict):
-        refuse(where, "an object is expected")
+        refuse(where, "expected an object")
     below = f"{where}." if where else ""
     for key, item in value.items():
         if key not in keys:
-            refuse(f"{below}{key}", "not a key that doit lock writes there")
+            refuse(f"{below}{key}", f"not a key that {COMMAND} lock writes there")
         if not keys[key](item):
-            refuse(f"{below}{key}", f"{shown(item)} is nothing that doit lock writes there")
+            refuse(f"{below}{key}", f"{shown(item)} is not a value that {COMMAND} lock writes there")
     for key in keys if needed is None else needed:
         if key not in value:
             refuse(where or "it", f"{key} is missing")

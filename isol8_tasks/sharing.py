@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from isol8_tasks import report
 from isol8_tasks.commands import OwnCommand, say
-from isol8_tasks.errors import ConfigError, Isol8Error, RegistryError, ReplacedError
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, RegistryError, ReplacedError
 from isol8_tasks.pushed import Listed, Pushed, in_use, read_manifest
 from isol8_tasks.running import WAIT, one_line
 from isol8_tasks.session import Session
@@ -21,8 +21,8 @@ class Push(OwnCommand):
     doc_purpose = "push the images in use that [push] repository does not have yet"
     doc_usage = ""
     doc_description = (
-        "A run does so by itself in the end, for images of which resolved-images.json does not say that they were "
-        "pushed; this asks the registry for every image."
+        "A run pushes at its end what resolved-images.json does not list as pushed; this command asks the registry "
+        "about every image."
     )
     cmd_options = (WAIT,)
 
@@ -34,7 +34,7 @@ class Push(OwnCommand):
         settings = current.config.push
         if not settings.repository:
             raise ConfigError(
-                f"push: {current.config.source} names no registry to push to; write below [push] "
+                f"push: {current.config.source} names no registry to push to; write under [push] "
                 'repository = "registry.example/isol8"'
             )
         current.wait = params["wait"]
@@ -46,7 +46,7 @@ class Push(OwnCommand):
             left = current.left_out
             for name in left:
                 teller.line(
-                    name, "left out", "stands on a stand-in of the lab; [push] standins = true pushes it"
+                    name, "left out", "based on a stand-in of the lab; [push] standins = true pushes it"
                 )
             known = current.in_registry
             try:
@@ -55,7 +55,7 @@ class Push(OwnCommand):
                 current.write_manifest()
         finally:
             current.close()
-        counts = {"pushed": len(names) - there, "there already": there, "left out": len(left)}
+        counts = {"pushed": len(names) - there, "already there": there, "left out": len(left)}
         say(teller.summary(counts, began))
         return 0
 
@@ -72,11 +72,11 @@ class Push(OwnCommand):
 class Pull(OwnCommand):
     """Have the images that another machine pushed."""
 
-    doc_purpose = "pull the images of a manifest, checked by digest, and have them in use"
-    doc_usage = "[FILE] (resolved-images.json unless it is given)"
+    doc_purpose = "pull the images of a manifest by digest, and promote them"
+    doc_usage = "[FILE] (default: resolved-images.json)"
     doc_description = (
-        "Each takes its tags as one that was built here, and what it replaces stays as -previous. One that is held "
-        "here stays. Exit code 1 when an image of the manifest could not be had."
+        "A pulled image is promoted like one that was built here; the replaced one is kept as -previous. Held images "
+        "are left untouched. Exit code 1 when an image could not be pulled."
     )
     cmd_options = (WAIT,)
 
@@ -84,7 +84,7 @@ class Pull(OwnCommand):
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Pull them, one after the other, and write the manifest of what is here then."""
         if len(args) > 1:
-            raise ConfigError(f"pull: one manifest is expected, as in: doit pull {MANIFEST}")
+            raise ConfigError(f"pull: expected one manifest, for example: {COMMAND} pull {MANIFEST}")
         current = session()
         file = Path(args[0]) if args else current.workspace.manifest
         images = read_manifest(_text(file), str(args[0] if args else MANIFEST))
@@ -113,7 +113,9 @@ class Pull(OwnCommand):
         for listed in images:
             began = time.monotonic()
             if listed.name in held:
-                teller.line(listed.name, "held", f"stays as it is; doit release {listed.name} lets go of it")
+                teller.line(
+                    listed.name, "held", f"left untouched; end the hold: {COMMAND} release {listed.name}"
+                )
                 counts["held"] += 1
                 continue
             try:
@@ -150,7 +152,7 @@ class _Teller:
     def pulled(self, listed: Listed, seconds: float) -> None:
         """Say where an image came from, and what it stands on if that is not what one would think."""
         where = listed.pushed
-        standin = "; it stands on a stand-in of the lab" if listed.standin else ""
+        standin = "; based on a stand-in of the lab" if listed.standin else ""
         self.line(
             listed.name,
             "pulled",
@@ -188,9 +190,9 @@ def _text(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
-            f"{file}: no manifest that can be read ({reason}); bring resolved-images.json from the machine that "
-            "pushed, or name it: doit pull FILE"
+            f"{file}: can't be read as a manifest ({reason}); copy resolved-images.json from the machine that "
+            f"pushed, or name it: {COMMAND} pull FILE"
         ) from error
 
 
-_KEPT: Final = ("What is in use here stays as it was.",)
+_KEPT: Final = ("Images in use on this engine are untouched.",)

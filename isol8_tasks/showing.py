@@ -10,7 +10,7 @@ from attrs import evolve
 
 from isol8_tasks import __version__, report
 from isol8_tasks.commands import OwnCommand, say
-from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
 from isol8_tasks.files import make_folder, replace
 from isol8_tasks.inventory import Package
 from isol8_tasks.manifest import created
@@ -29,7 +29,7 @@ _JSON: Final = {
     "long": "json",
     "type": bool,
     "default": False,
-    "help": "print JSON, and nothing else",
+    "help": "print only JSON",
 }
 
 
@@ -58,8 +58,8 @@ class _OfImages(OwnCommand):
 class Verify(_OfImages):
     """Run every check on the images as they are."""
 
-    doc_purpose = "check the images that are in use as they were before they took their tags"
-    doc_description = "Exit code 1 when an image does not hold what it promises. Nothing is changed."
+    doc_purpose = "verify the images in use again, as before their promotion"
+    doc_description = "Exit code 1 when an image fails verification. Nothing is changed."
 
     def show(
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
@@ -92,7 +92,7 @@ class Verify(_OfImages):
         else:
             width = report.name_width(current.repository, verdicts)
             for name, verdict in verdicts.items():
-                state = "failed" if verdict.findings else f"ok      {len(verdict.packages)} packages in it"
+                state = "failed" if verdict.findings else f"ok      {len(verdict.packages)} packages"
                 say(f"{current.repository}:{name}".ljust(width) + f"  {state}")
                 for finding in verdict.findings:
                     say(f"  {render(finding)}")
@@ -104,7 +104,7 @@ class Verify(_OfImages):
 class Inventory(_OfImages):
     """Print what is in the images."""
 
-    doc_purpose = "print what is in the images, as it was read when they were checked"
+    doc_purpose = "print the packages in the images, as recorded when they were verified"
 
     def show(
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
@@ -178,7 +178,7 @@ def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, Ob
         if (image := current.observed.public(spec.name)) is not None
     }
     if not words and not there:
-        raise Isol8Error("there is no image yet; ./doitw up builds them")
+        raise Isol8Error(f"there is no image yet; {COMMAND} up builds them")
     return tuple(_found(there, words, current.repository)) if words else tuple(there.values())
 
 
@@ -188,9 +188,7 @@ def _found(
     for word in words:
         name = word.removeprefix(f"{repository}:")
         if name not in there:
-            raise ConfigError(
-                f"{repository}:{name}: there is no such image; there are {', '.join(sorted(there))}"
-            )
+            raise ConfigError(f"{repository}:{name}: no such image; there are {', '.join(sorted(there))}")
         yield there[name]
 
 
@@ -199,7 +197,7 @@ def _inventory(current: Session, name: str) -> tuple[str, tuple[Package, ...]]:
     found = current.observed.inventory(name)
     if found is None:
         raise Isol8Error(
-            f"{current.repository}:{name}: nobody has looked into it; only an image that this tool built and checked "
-            f"has an inventory: doit {current.graph.image(name).task} --force"
+            f"{current.repository}:{name}: no inventory; only images that this project built and verified "
+            f"have one: {COMMAND} {current.graph.image(name).task} --force"
         )
     return found

@@ -46,7 +46,7 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
             "long": name,
             "type": list,
             "default": [],
-            "help": f"{what}; comma-separated, and it lasts",
+            "help": f"{what}; comma-separated; remembered for later runs",
         }
         for name, what in _PACKAGES_OF.items()
     ),
@@ -55,21 +55,21 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "long": "only-file",
         "type": bool,
         "default": False,
-        "help": "drop the packages that earlier flags asked for",
+        "help": "drop the packages that were given as flags in earlier runs",
     },
     {
         "name": "only",
         "long": "only",
         "type": list,
         "default": [],
-        "help": "the runtimes whose images this run is about; comma-separated; all unless it is given",
+        "help": "build only the images of these runtimes; comma-separated; default: all",
     },
     {
         "name": "locked",
         "long": "locked",
         "type": bool,
         "default": False,
-        "help": "build exactly what deps.lock.toml has, and nothing else",
+        "help": "build exactly the versions in deps.lock.toml",
     },
     FORCE,
 ]
@@ -138,14 +138,14 @@ def task_base() -> Iterator[dict[str, Any]]:
 
 
 def task_custom() -> Iterator[dict[str, Any]]:
-    """Build the image of a runtime with the packages that deps.toml and the flags ask for."""
-    yield _group("Build the images with packages, from deps.toml and the flags.")
+    """Build the image of a runtime with the packages declared in deps.toml and flags."""
+    yield _group("Build the custom images: packages from deps.toml and flags.")
     yield from _image_tasks("custom", "{runtime} with {packages}")
 
 
 def task_image() -> Iterator[dict[str, Any]]:
-    """Build the images that deps.toml gives names to."""
-    yield _group("Build the images that deps.toml gives names to.")
+    """Build the named images, [images.NAME] in deps.toml."""
+    yield _group("Build the named images, [images.NAME] in deps.toml.")
     yield from _image_tasks("named", "{runtime} with {packages}")
 
 

@@ -55,7 +55,7 @@ class Failure:
 
 def not_pushed(names: Sequence[str]) -> tuple[str, ...]:
     """Say which images stay here although there is a registry for them; nothing where none does."""
-    line = f"not pushed, as they stand on stand-ins of the lab: {', '.join(names)}; [push] standins = true pushes them"
+    line = f"not pushed, because based on stand-ins of the lab: {', '.join(names)}; [push] standins = true pushes them"
     return (line,) if names else ()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from isol8_tasks import report
 from isol8_tasks.commands import OwnCommand
-from isol8_tasks.errors import ConfigError
+from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.packages import split_flag
 from isol8_tasks.resolution import client_choices, requested, resolve
 from isol8_tasks.running import one_line
@@ -16,7 +16,7 @@ from isol8_tasks.tasks import session
 class Which(OwnCommand):
     """Say which image a request gets."""
 
-    doc_purpose = "print the image that a runtime and packages get, and why"
+    doc_purpose = "print which image has the packages for a runtime, and why"
     doc_usage = "RUNTIME [--packages a,b] [--json]"
     doc_description = "Exit code 1 when no image fits; 4 when the engine can't be asked."
     cmd_options = (
@@ -25,14 +25,14 @@ class Which(OwnCommand):
             "long": "packages",
             "type": list,
             "default": [],
-            "help": "what the image has to have; comma-separated",
+            "help": "the packages that the image must have; comma-separated",
         },
         {
             "name": "json",
             "long": "json",
             "type": bool,
             "default": False,
-            "help": "print JSON, and nothing else",
+            "help": "print only JSON",
         },
     )
 
@@ -46,7 +46,7 @@ class Which(OwnCommand):
         """Print the image, and where isol8's own clients take another."""
         if len(args) != 1:
             raise ConfigError(
-                f"which: one runtime is expected ({', '.join(RUNTIMES)}), as in: doit which python"
+                f"which: expected one runtime ({', '.join(RUNTIMES)}), for example: {COMMAND} which python"
             )
         words = [word for text in params["packages"] for word in split_flag(text)]
         wanted = requested(args[0], words)

@@ -78,7 +78,7 @@ class Workspace:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{self.lock_name}: can't be read ({error}); a UTF-8 text file is expected"
+                f"{self.lock_name}: can't be read ({error}); expected a UTF-8 text file"
             ) from error
 
     def write_lock(self, text: str) -> None:
@@ -106,9 +106,11 @@ class Workspace:
             if self.deps == self.root / "deps.toml":
                 found = parse_config("", source, client_file=client_file) if client_file else Config()
                 return evolve(found, missing=True)
-            raise ConfigError(f"{source}: not there, though ISOL8_DEPS names it; mend or unset it") from None
+            raise ConfigError(
+                f"{source}: not found, though ISOL8_DEPS names it; correct or unset it"
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{source}: can't be read ({error}); a UTF-8 text file is expected") from error
+            raise ConfigError(f"{source}: can't be read ({error}); expected a UTF-8 text file") from error
         return parse_config(text, source, arguments, client_file)
 
     def read_deps(self) -> str:
@@ -129,11 +131,11 @@ class Workspace:
                 # isol8 takes what it can't see for absent, in another user's home for one.
                 if os.access(path, os.F_OK):
                     raise ConfigError(
-                        f"{source}: can't be read ({error}); a UTF-8 text file is expected"
+                        f"{source}: can't be read ({error}); expected a UTF-8 text file"
                     ) from error
                 if self.is_client_file_named:
                     raise ConfigError(
-                        f"{source}: not there, though ISOL8_CONFIG names it; mend or unset it"
+                        f"{source}: not found, though ISOL8_CONFIG names it; correct or unset it"
                     ) from None
                 continue
             # Here, since few have one.
@@ -164,7 +166,7 @@ class Workspace:
                 else:
                     _read_file(Path(entry.path), name, files)
         if "Dockerfile" not in files:
-            raise PlanError("docker/Dockerfile: not there; the five base images are built from it")
+            raise PlanError("docker/Dockerfile: not found; the five base images are built from it")
         for name in _OF_ALL:
             if name in files and files[name].problem:
                 raise PlanError(files[name].problem)
@@ -271,7 +273,7 @@ def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:
 
 
 def _unreadable(problem: str) -> FileContent:
-    return FileContent(data=b"", problem=f"{problem}; mend it or take it away")
+    return FileContent(data=b"", problem=f"{problem}; fix it or remove it")
 
 
 def processors() -> int:

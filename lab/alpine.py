@@ -44,7 +44,7 @@ def unpack_disk(disk: bytes, work: Path, tools: Tools) -> Path:
     tools.run("debugfs", "-f", str(script), str(raw))
     raw.unlink()
     if not (root / "sbin/apk").exists():
-        raise LabError(f"debugfs took no Alpine out of the disk image for the stand-ins: see {root}.")
+        raise LabError(f"debugfs could not extract Alpine from the disk image for the stand-ins: see {root}.")
     for folder in ("proc", "sys"):
         (root / folder).mkdir()
     for folder in ("tmp", "var/tmp"):  # debugfs drops the sticky bit

@@ -77,7 +77,7 @@ class Npm:
             if found != tarball.sha512:
                 raise LabError(
                     f"{tarball.name} {tarball.version} from npm has the sha512 {found[:16]}…, and "
-                    f"{tarball.sha512[:16]}… was expected: it was changed on its way, and not used."
+                    f"{tarball.sha512[:16]}… was expected: it was modified in transit, and is not used."
                 )
             file.replace(folder / tarball.file)
 

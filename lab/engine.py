@@ -179,7 +179,9 @@ def use_mirror(places: Places, mirror: str) -> None:
         if program == "dockerd":
             os.kill(pid, signal.SIGHUP)
     if not processes.wait_until(lambda: mirror in mirrors(places.host), seconds=10):
-        raise LabError(f"The private engine does not take the mirror {mirror}: see {places.log('dockerd')}.")
+        raise LabError(
+            f"The private engine does not accept the mirror {mirror}: see {places.log('dockerd')}."
+        )
 
 
 def runs(places: Places, *, with_registry: bool) -> bool:

@@ -17,7 +17,7 @@ settings.load_profile("calm")
 
 UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 LONGEST = (
-    # It empties the builder's cache, which takes long once there is much in it.
+    # It empties the build cache, which takes long once there is much in it.
     "test_engine_contract",
     "test_refresh", "test_verify", "test_load", "test_lock", "test_closure", "test_graph", "test_keeping",
     "test_registry", "test_limits", "test_targets", "test_fuzz", "test_many", "test_poller", "test_lab", "test_cli",

@@ -186,7 +186,7 @@ class EngineContract:
         assert engine.steps(reference("nothing")) == ()
 
     def test_an_image_that_is_not_here_has_no_details(self, engine: ImageEngine) -> None:
-        """Asking for what is not there is no error."""
+        """Asking for what does not exist is no error."""
         assert engine.inspect(reference("never")) is None
 
     def test_a_tag_moves(self, engine: ImageEngine) -> None:
@@ -201,7 +201,7 @@ class EngineContract:
         assert image.tags == (reference("b"), reference("moving"))
 
     def test_nothing_can_not_be_tagged(self, engine: ImageEngine) -> None:
-        """A source that is not there was removed by somebody else."""
+        """A source that does not exist was removed by somebody else."""
         with pytest.raises(ReplacedError, match=r"isol8contract:never was removed by another run"):
             engine.tag(reference("never"), reference("a"))
 
@@ -265,7 +265,7 @@ class EngineContract:
         thread.join(20)
         assert not thread.is_alive()
         assert time.monotonic() - start < 10
-        assert [str(error) for error in raised] == [f"the build of {reference('slow')} was broken off"]
+        assert [str(error) for error in raised] == [f"the build of {reference('slow')} was aborted"]
         assert listed(engine, reference("slow")) is None
         assert engine.build(request("a"), ignore)
 

@@ -179,9 +179,7 @@ class FakeEngine:
             if target in self.fail:
                 raise EngineError(f"the engine did not tag {source} as {target}: it was told to fail")
             if image is None:
-                raise ReplacedError(
-                    f"{target} was not moved, as {source} was removed by another run; run again"
-                )
+                raise ReplacedError(f"{target} was not moved: {source} was removed by another run; run again")
             self._tags[target] = image.id
 
     def untag(self, reference: str) -> None:
@@ -223,9 +221,9 @@ class FakeEngine:
         self._ask(f"remote_digest {reference}")
         image = self.registry.get(reference)
         if self.registry_fails:
-            raise SourceUnavailableError(f"{reference} could not be asked for: {self.registry_fails}")
+            raise SourceUnavailableError(f"{reference} could not be looked up: {self.registry_fails}")
         if image is None or not image.digests:
-            raise NotInRegistryError(f"{reference} could not be asked for: manifest unknown")
+            raise NotInRegistryError(f"{reference} could not be looked up: manifest unknown")
         return image.digests[0].partition("@")[2]
 
     def push(self, reference: str) -> str:
@@ -371,7 +369,7 @@ class FakeEngine:
                     BuildEvent(kind="log", step=name, number=number, total=total, line=redact(line.strip()))
                 )
             if "sleep" in step.rest and self._cancelled.wait(HOLD_SECONDS):
-                raise EngineError(f"the build of {request.tag} was broken off")
+                raise EngineError(f"the build of {request.tag} was aborted")
             if re.search(r"\bfalse\b", step.rest):
                 raise _failed(request, f"[{number}/{total}] {name}", "exit code 1", tuple(output))
         if step.keyword == "COPY" and not step.flags and step.rest.split()[0] not in {*request.context, "."}:

@@ -83,7 +83,7 @@ class RegistryContract:
     def test_what_is_not_there(self, engine: RegistryEngine, repository: str, digest: str) -> None:
         """A registry that has no such image says so, and nothing is here afterwards."""
         assert digest
-        with pytest.raises(NotInRegistryError, match=rf"^{repository}:never could not be asked for: "):
+        with pytest.raises(NotInRegistryError, match=rf"^{repository}:never could not be looked up: "):
             engine.remote_digest(f"{repository}:never")
         with pytest.raises(RegistryError, match=rf"^the pull of {repository}@{UNKNOWN} failed: ") as caught:
             engine.fetch(repository, UNKNOWN)

@@ -82,7 +82,7 @@ def read_trace(aux: str, progress: Progress) -> None:
                 output = dict(_fields(value))
                 progress.output(_text(output.get(1)), _bytes(output.get(4)))
     except (binascii.Error, IndexError) as error:
-        raise EngineError(f"the engine's account of the build can't be read: {error}") from error
+        raise EngineError(f"the engine's build progress can't be read: {error}") from error
 
 
 def _vertex(data: bytes) -> Vertex:

@@ -48,7 +48,7 @@ def build(request: BuildRequest, environ: Mapping[str, str], job: Job, on_event:
             stderr=subprocess.PIPE,
         )
     except OSError as error:
-        raise EngineError(f"docker's client program can't be started for buildx: {error.strerror}") from error
+        raise EngineError(f"the docker command can't be started for buildx: {error.strerror}") from error
     with process:
         job.closes_with(process.terminate)
         if process.stdin is None or process.stderr is None:
@@ -59,7 +59,7 @@ def build(request: BuildRequest, environ: Mapping[str, str], job: Job, on_event:
         writer.join()
         status = process.wait()
     if job.cancelled:
-        raise EngineError(f"the build of {request.tag} was broken off")
+        raise EngineError(f"the build of {request.tag} was aborted")
     if status != 0:
         raise progress.failure(request.tag, _reason(last))
 

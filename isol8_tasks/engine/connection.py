@@ -88,8 +88,8 @@ class Connection:
             if "SSL" in type(error).__name__:
                 raise EngineUnreachableError(
                     f"no Docker Engine answers at {redact(self._endpoint.url)} (from {self._endpoint.why}): "
-                    "one of the two sides does not accept the other's TLS certificate\n"
-                    "Look at the certificates of docker's context, or at DOCKER_CERT_PATH and DOCKER_TLS_VERIFY."
+                    "one side rejected the other's TLS certificate\n"
+                    "Check the certificates of docker's context, or DOCKER_CERT_PATH and DOCKER_TLS_VERIFY."
                 ) from error
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
         api = response.headers.get("Api-Version")
@@ -210,18 +210,16 @@ class Connection:
             except OSError as error:
                 self._raise_silent(error)
                 if job.cancelled:
-                    raise EngineError(f"{what} was broken off") from error
+                    raise EngineError(f"{what} was aborted") from error
                 if _is_silence(error):
-                    raise SilenceError(
-                        f"{what} was broken off: nothing was heard of it for {silence} s"
-                    ) from error
+                    raise SilenceError(f"{what} was aborted: no progress for {silence} s") from error
                 kind = EngineError if self._answers() else EngineUnreachableError
                 raise kind(
-                    f"{what} was broken off: the connection to the engine was lost\n"
-                    "Look whether the engine still runs, and run again: what was there before is untouched."
+                    f"{what} was aborted: the connection to the engine was lost\n"
+                    "Check that the engine still runs, then run again; images in use are untouched."
                 ) from error
             if job.cancelled:
-                raise EngineError(f"{what} was broken off")
+                raise EngineError(f"{what} was aborted")
 
     @contextlib.contextmanager
     def job(self) -> Iterator[Job]:
@@ -239,7 +237,7 @@ class Connection:
             registry, _ = auth.resolve_repository_name(parse_repository_tag(reference)[0])
             header = auth.get_config_header(self._client(), registry)
         except errors.DockerException as error:
-            raise EngineError(f"docker's login can't be read: {redact(str(error))}") from error
+            raise EngineError(f"docker's credentials can't be read: {redact(str(error))}") from error
         return {"X-Registry-Auth": header.decode()} if header else {}
 
     def proxies(self) -> dict[str, str]:
@@ -308,8 +306,8 @@ class Connection:
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
         if url.startswith("ssh://"):
             raise EngineUnreachableError(
-                f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) is reached by ssh, "
-                "which this project does not speak\n"
+                f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) has an ssh address, "
+                "which is not supported\n"
                 "Forward its socket, ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, "
                 "and export DOCKER_HOST=unix:///tmp/docker.sock"
             )

@@ -11,7 +11,7 @@ from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedIm
 from isol8_tasks.engine.connection import Connection, RefusedError, quoted, split
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, short_names, tagged
-from isol8_tasks.errors import EngineError, ReplacedError, UpstreamUnavailableError
+from isol8_tasks.errors import COMMAND, EngineError, ReplacedError, UpstreamUnavailableError
 from isol8_tasks.redact import redact
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class DockerEngine:
 
     def info(self) -> EngineInfo:
         """Tell which engine this is."""
-        found = self._connection.call("GET", "/info", "tell what it is")
+        found = self._connection.call("GET", "/info", "report its version")
         hello = self._connection.hello()
         driver = str(found.get("Driver", ""))
         snapshotter = any(
@@ -75,7 +75,7 @@ class DockerEngine:
     def inspect(self, reference: str) -> ImageDetail | None:
         """Return what is known of an image (a tag or an id); None when it isn't here."""
         try:
-            found = self._connection.call("GET", f"/images/{quoted(reference)}/json", f"tell of {reference}")
+            found = self._connection.call("GET", f"/images/{quoted(reference)}/json", f"inspect {reference}")
         except RefusedError as error:
             if error.status == _NOT_FOUND:
                 return None
@@ -94,7 +94,7 @@ class DockerEngine:
         """Return what an image's history says of its steps, oldest first; nothing where it isn't here."""
         try:
             found = self._connection.call(
-                "GET", f"/images/{quoted(reference)}/history", f"tell how {reference} came about"
+                "GET", f"/images/{quoted(reference)}/history", f"report the history of {reference}"
             )
         except RefusedError as error:
             if error.status == _NOT_FOUND:
@@ -143,7 +143,7 @@ class DockerEngine:
             if error.status != _NOT_FOUND:
                 raise
             raise ReplacedError(
-                f"{target} was not moved, as {source} was removed by another run, or by hand; run again"
+                f"{target} was not moved: {source} was removed by another run or by hand; run again"
             ) from error
 
     def untag(self, reference: str) -> None:
@@ -213,7 +213,7 @@ class DockerEngine:
         return registry.fetch(self._connection, repository, digest)
 
     def forget_builds(self, keep: int) -> None:
-        """Let the builder's cache be no larger than `keep` bytes: what was used last stays, and what images have."""
+        """Let the build cache be no larger than `keep` bytes: what was used last stays, and what images have."""
         from isol8_tasks.engine import upkeep  # noqa: PLC0415 - as above
 
         upkeep.forget_builds(self._connection, keep)
@@ -279,8 +279,9 @@ class DockerEngine:
         detail = self.inspect(request.tag)
         if detail is None:
             raise EngineError(
-                f"buildx built {request.tag}, but the engine does not have it: its builder is elsewhere\n"
-                'Choose the engine\'s own, docker buildx use default, or builder = "auto" in deps.toml.'
+                f"buildx built {request.tag}, but the engine does not have it: buildx uses another builder\n"
+                'Use the engine\'s own (docker buildx use default), or write builder = "auto" under '
+                "[build] in deps.toml."
             )
         return detail.id
 
@@ -306,6 +307,6 @@ class DockerEngine:
 def _unavailable(reference: str, reason: str) -> UpstreamUnavailableError:
     return UpstreamUnavailableError(
         f"{reference} could not be pulled: {redact(reason).strip()}\n"
-        "Look at the network and at docker's login to the registry, or name a mirror under [build] args in "
-        "deps.toml. Without any, ./doitw up --lab makes a stand-in."
+        "Check the network and docker's login to the registry, or name a mirror under [build] args in "
+        f"deps.toml. Without any, {COMMAND} up --lab makes a local stand-in."
     )

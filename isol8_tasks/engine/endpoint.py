@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from isol8_tasks.errors import COMMAND
 from isol8_tasks.jsontext import loads
 from isol8_tasks.redact import redact
 
@@ -25,7 +26,7 @@ SYSTEMD: Final = Path("/run/systemd/system")
 _CONNECT_SECONDS: Final = 3.0
 _TCP_PORT: Final = 2375
 _SBIN: Final = ("/usr/sbin", "/usr/local/sbin")
-_LAB: Final = "./doitw up --lab"
+_LAB: Final = f"{COMMAND} up --lab"
 
 
 @frozen(kw_only=True)
@@ -79,7 +80,7 @@ def diagnose(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
     if not endpoint.url:
         source = "DOCKER_CONTEXT" if environ.get("DOCKER_CONTEXT") else "docker's configuration"
         return (
-            f"no Docker Engine: there is no {endpoint.why}, though {source} names it\n"
+            f"no Docker Engine: {endpoint.why} does not exist, though {source} names it\n"
             f"Choose another one: {_use_context('default', environ)}"
         )
     failure = _connect(endpoint.url)
@@ -121,7 +122,7 @@ def _no_socket(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
 
 def _fix(endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str]) -> str:
     if endpoint.why == "private engine":
-        return f"Start it again: {_LAB}; or give it up: ./doitw down; or name another one: DOCKER_CONTEXT=default"
+        return f"Start it again: {_LAB}; or stop using it: {COMMAND} down; or use another one: DOCKER_CONTEXT=default"
     if failure is not None and failure.errno in {errno.EACCES, errno.EPERM}:
         return _permission_fix(_socket_path(endpoint.url), environ)
     if elsewhere := _elsewhere(endpoint, environ):
@@ -142,7 +143,7 @@ def _fix(endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str]
 
 def _permission_fix(path: Path, environ: Mapping[str, str]) -> str:
     user = environ.get("USER") or "$USER"
-    rootless = "Use a Docker of this user's own: dockerd-rootless-setuptool.sh install"
+    rootless = "Run Docker as this user: dockerd-rootless-setuptool.sh install"
     try:
         group = grp.getgrgid(path.stat().st_gid)
     except (OSError, KeyError):
@@ -151,7 +152,7 @@ def _permission_fix(path: Path, environ: Mapping[str, str]) -> str:
         return rootless
     if user in group.gr_mem:
         return f"Log in again: {user} is in group {group.gr_name}, but was not yet when this session began"
-    return f"Let this user in, then log in again: sudo usermod -aG {group.gr_name} {user}"
+    return f"Add this user to the group, then log in again: sudo usermod -aG {group.gr_name} {user}"
 
 
 def _elsewhere(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
@@ -191,7 +192,7 @@ def _lab_fix() -> str:
     if not words & {"debian", "ubuntu"}:
         return ""
     who = "" if os.geteuid() == 0 else "as root, "
-    return f"Run {_LAB}: {who}it sets up a private engine without changing anything of the machine's."
+    return f"Run {_LAB}: {who}it sets up a private engine and changes nothing else on the machine."
 
 
 def _start_fix() -> str:

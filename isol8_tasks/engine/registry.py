@@ -22,9 +22,9 @@ _REFUSED: Final = re.compile(
     r"\b(?:denied|unauthorized|forbidden|no basic auth|authentication)\b", re.IGNORECASE
 )
 _INCOMPLETE: Final = (
-    "the engine has layers of it already, packed in another way, and leaves out the rest "
+    "the engine already has some of its layers in another compression, and omits the rest "
     "(https://github.com/moby/moby/issues/49784)\n"
-    "Take away what it shares them with, mostly docker rmi alpine:3.21, or use a newer engine."
+    "Remove the image that shares them, usually with docker rmi alpine:3.21, or use a newer engine."
 )
 _DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})\b")
 
@@ -57,7 +57,7 @@ def remote_digest(connection: Connection, reference: str) -> str:
         found: Any = connection.call(
             "GET",
             f"/distribution/{quoted(reference)}/json",
-            f"learn of {reference} from its registry",
+            f"look up {reference} in its registry",
             headers=connection.credentials(reference),
         )
         return str(found["Descriptor"]["digest"])
@@ -69,7 +69,7 @@ def remote_digest(connection: Connection, reference: str) -> str:
         elif isinstance(error, RefusedError):
             reason = error.reason
             kind = NotInRegistryError if error.status == _NOT_FOUND else SourceUnavailableError
-        raise kind(f"{reference} could not be asked for: {redact(reason).strip()}") from error
+        raise kind(f"{reference} could not be looked up: {redact(reason).strip()}") from error
 
 
 def push(connection: Connection, reference: str) -> str:
@@ -93,9 +93,9 @@ def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage
     for _ in _heard(connection, "/images/create", what, params, connection.credentials(reference)):
         pass
     try:
-        found: Any = connection.call("GET", f"/images/{quoted(reference)}/json", f"tell of {reference}")
+        found: Any = connection.call("GET", f"/images/{quoted(reference)}/json", f"inspect {reference}")
     except RefusedError as error:
-        raise _failed(what, "it is not on the engine, which said that it came") from error
+        raise _failed(what, "the engine reported success, but does not have it") from error
     if not found.get("Architecture"):
         connection.call("DELETE", f"/images/{quoted(reference)}", f"remove {reference}")
         raise _failed(what, _INCOMPLETE)
@@ -129,7 +129,7 @@ def _heard(
     except RefusedError as error:
         raise _failed(what, error.reason) from error
     except SilenceError as error:
-        raise _failed(what, f"nothing was heard of it for {SILENCE} s") from error
+        raise _failed(what, f"no progress for {SILENCE} s") from error
 
 
 def _news(items: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:

@@ -37,7 +37,7 @@ def run(connection: Connection, request: RunRequest) -> Finished:
         }
         # Before it starts, so that neither its first line nor its end is missed.
         params = {"stream": "1", "stdout": "1", "stderr": "1"}
-        what = f"the check of {request.image}"
+        what = f"the verification of {request.image}"
         chunks = connection.read(f"/containers/{container}/attach", what, params)
         stack.enter_context(contextlib.closing(chunks))
         end = connection.read(f"/containers/{container}/wait", what, {"condition": "removed"})
@@ -124,7 +124,7 @@ class _Reader(io.RawIOBase):
 def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[str, int], ...] | None:
     """List a folder of a container, itself included; None if it is not there."""
     path = f"/containers/{container}/archive"
-    chunks = connection.read(path, f"the look into {folder}", {"path": folder}, method="GET")
+    chunks = connection.read(path, f"the listing of {folder}", {"path": folder}, method="GET")
     with contextlib.closing(chunks):
         try:
             next(chunks)
@@ -182,7 +182,7 @@ def _executed(connection: Connection, request: RunRequest) -> Finished:
     Its variables may hold the passwords of package indexes: an engine shows those of a container to whoever asks, as
     long as there is the container, and those of a command that is executed in it to nobody.
     """
-    what = f"the check of {request.image}"
+    what = f"the verification of {request.image}"
     described = {
         "Cmd": list(request.command),
         "User": request.user,
@@ -209,11 +209,11 @@ def _executed(connection: Connection, request: RunRequest) -> Finished:
 def _exit(connection: Connection, execution: str) -> int:
     """Return the exit code of a command that printed its last; the engine may need a moment more to know it."""
     for _ in range(_LOOKS):
-        found = connection.call("GET", f"{execution}/json", "tell how a command ended")
+        found = connection.call("GET", f"{execution}/json", "report how a command ended")
         if not found["Running"] and found["ExitCode"] is not None:
             return int(found["ExitCode"])
         time.sleep(_LOOK_SECONDS)
-    raise EngineError("the engine did not tell how a command ended")
+    raise EngineError("the engine did not report how a command ended")
 
 
 def _followed(connection: Connection, container: str, seconds: float, streams: _Streams) -> Finished:
@@ -222,10 +222,10 @@ def _followed(connection: Connection, container: str, seconds: float, streams: _
     try:
         answer = loads(b"".join(streams.end))
         if answer.get("Error"):
-            raise EngineError(f"the engine did not tell how {container} ended: {answer['Error']}")
+            raise EngineError(f"the engine did not report how {container} ended: {answer['Error']}")
         return Finished(exit=None if over else int(answer["StatusCode"]), **kept)
     except (ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"the engine did not tell how {container} ended") from error
+        raise EngineError(f"the engine did not report how {container} ended") from error
 
 
 def _printed(
@@ -238,7 +238,7 @@ def _printed(
         over.set()
         # Its streams end with it, which wakes the reader; whatever goes wrong here is said by the removal.
         with contextlib.suppress(EngineError):
-            connection.call("POST", f"/containers/{container}/kill", f"end {container}")
+            connection.call("POST", f"/containers/{container}/kill", f"stop {container}")
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True

@@ -35,7 +35,7 @@ class UpkeepEngine(ImageEngine, Protocol):
         """Tell how much room the engine takes."""
 
     def forget_builds(self, keep: int) -> None:
-        """Let the builder's cache be no larger than `keep` bytes: what was used last stays, and what images have.
+        """Let the build cache be no larger than `keep` bytes: what was used last stays, and what images have.
 
         What stands on an image that is gone is forgotten in any case.
         """
@@ -64,7 +64,7 @@ def used(connection: Connection) -> frozenset[str]:
 
 def disk(connection: Connection) -> Disk:
     """Do what UpkeepEngine.disk promises."""
-    found = connection.list("/system/df", "tell how much room it takes")
+    found = connection.list("/system/df", "report its disk usage")
     return Disk(
         images=int(found.get("LayersSize") or 0),
         cache=sum(_size(entry) for entry in found.get("BuildCache") or () if not entry.get("Shared")),
@@ -73,7 +73,7 @@ def disk(connection: Connection) -> Disk:
 
 def forget_builds(connection: Connection, keep: int) -> None:
     """Do what UpkeepEngine.forget_builds promises."""
-    found = connection.list("/system/df", "tell what its builder keeps", {"type": "build-cache"})
+    found = connection.list("/system/df", "list its build cache", {"type": "build-cache"})
     ids = stranded(found.get("BuildCache") or ())
     for start in range(0, len(ids), _AT_ONCE):
         _prune(connection, {"id": [f"^({'|'.join(ids[start : start + _AT_ONCE])})$"]})
@@ -113,7 +113,7 @@ def _prune(
 ) -> None:
     # It answers when all is done, and takes a good part of a second for each record: no time is too long.
     whole = {"all": "1", "filters": json.dumps(filters), **(params or {})}
-    with contextlib.closing(connection.read("/build/prune", "forgetting builds", whole)) as chunks:
+    with contextlib.closing(connection.read("/build/prune", "pruning the build cache", whole)) as chunks:
         for _ in chunks:
             pass
 

@@ -77,9 +77,9 @@ def text(account: Account) -> str:
         width = name_width(account.repository, [each.image for each in account.found])
         lines += _section("held", _held(account, width))
         lines += _section("failed", _failed(account, width))
-        lines += _section("not known", _unknown(account, width))
+        lines += _section("undetermined", _unknown(account, width))
         lines += _section("changed", _changed(account, width))
-        lines += _section("to come", _to_come(account, width))
+        lines += _section("too new", _to_come(account, width))
     lines += [words.support_line(end, names) for end, names in words.ended(account.found, account.repository)]
     return "\n".join(lines)
 
@@ -96,14 +96,14 @@ def markdown(account: Account) -> str:
             lines += ["", f"  {fence}", *(f"  {line}" for line in more), f"  {fence}", ""]
     for each in account.unknown:
         lines.append(
-            f"- **not known** `{account.repository}:{each.image}`: {_plain('; '.join(each.problems))}"
+            f"- **undetermined** `{account.repository}:{each.image}`: {_plain('; '.join(each.problems))}"
         )
     if account.changed:
         lines += ["", "| image | why | what changed | size | seconds |", "| --- | --- | --- | --- | --- |"]
         lines += [_row(account, change) for change in account.changed]
     comes = list(_to_come(account, 0))
     if comes:
-        lines += ["", "To come:", "", *(f"- {_plain(line.strip())}" for line in comes)]
+        lines += ["", "Too new:", "", *(f"- {_plain(line.strip())}" for line in comes)]
     ends = words.ended(account.found, account.repository)
     if ends:
         lines += ["", *(f"- {words.support_line(end, names)}" for end, names in ends)]
@@ -137,7 +137,7 @@ def _figures(account: Account) -> str:
         counts = {
             "held": len(account.held),
             "failed": len(account.failed),
-            "not known": len(account.unknown),
+            "undetermined": len(account.unknown),
             "changed": len(account.changed),
             "fresh": account.fresh,
         }

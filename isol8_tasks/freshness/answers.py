@@ -97,7 +97,7 @@ def read_apk(finished: Finished, mark: str, image: str) -> ApkAnswer:
     steps = re.findall(_APK_STEP, sections["upgraded 0"], re.MULTILINE)
     if len(steps) != len(re.findall(r"^\( *[0-9]+/", sections["upgraded 0"], re.MULTILINE)):
         # One that is passed over would be an update that nobody hears of.
-        raise SourceUnavailableError(f"{image}: what apk would do can't be read")
+        raise SourceUnavailableError(f"{image}: apk's answer can't be read")
     for verb, name, inner in steps:
         old, arrow, new = inner.partition(" -> ")
         if verb == "Installing":
@@ -180,12 +180,12 @@ def _error_line(text: str) -> str:
         redact(line.strip()) for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines() if line.strip()
     ]
     errors: Iterator[str] = (line for line in lines if re.match(r"(?i)(npm )?(error|err!)", line))
-    return next(errors, lines[-1] if lines else "it said nothing")
+    return next(errors, lines[-1] if lines else "it printed nothing")
 
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return redact(lines[-1]) if lines else "it said nothing"
+    return redact(lines[-1]) if lines else "it printed nothing"
 
 
 _APK_FIELDS: Final = {"P": "name", "V": "version", "t": "build-time"}

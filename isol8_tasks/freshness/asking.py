@@ -77,7 +77,7 @@ def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> froze
         except NoSuchImageError:
             continue
         if finished.exit is None:
-            raise SourceUnavailableError(f"{reference}: what is in it could not be read in {_SECONDS} s")
+            raise SourceUnavailableError(f"{reference}: its packages could not be listed within {_SECONDS} s")
         found.update(apk_packages(finished.stdout.decode("utf-8", "replace")))
     return frozenset(found)
 

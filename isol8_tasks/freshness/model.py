@@ -8,7 +8,7 @@ from attrs import Factory, frozen
 from isol8_tasks.freshness.support import Unsupported
 from isol8_tasks.updates import PackageNews
 
-State = Literal["behind", "unknown", "held", "missing", "fresh"]
+State = Literal["behind", "undetermined", "held", "not-built", "fresh"]
 
 
 @frozen(kw_only=True)
@@ -50,9 +50,9 @@ class Freshness:
     def state(self) -> State:
         """The one word for it."""
         if not self.there:
-            return "missing"
+            return "not-built"
         if self.held is not None:
             return "held"
         if self.behind:
             return "behind"
-        return "unknown" if self.problems else "fresh"
+        return "undetermined" if self.problems else "fresh"

@@ -68,7 +68,7 @@ def notice(question: Question, engine: "Engine", ask_packages: AskPackages) -> t
             if spec.name in packages:
                 fresh = _packages(fresh, packages[spec.name])
             parent = found.get(spec.parent) if spec.parent else None
-            if parent is not None and parent.state in {"behind", "missing"}:
+            if parent is not None and parent.state in {"behind", "not-built"}:
                 fresh = evolve(fresh, parent=parent.image)
         else:
             fresh = Freshness(image=spec.name, there=False)

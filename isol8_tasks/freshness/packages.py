@@ -12,7 +12,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from isol8_tasks.engine.containers import SandboxEngine
-from isol8_tasks.errors import Isol8Error, SourceUnavailableError
+from isol8_tasks.errors import COMMAND, Isol8Error, SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
 from isol8_tasks.freshness.asking import Question, ask, ask_apk, ask_release, upstream_packages
 from isol8_tasks.inventory import ECOSYSTEMS, Ecosystem, Package
@@ -91,8 +91,8 @@ def aged_resolution(
     registry_news(answer, holdings, question)
     if answer.found is None:
         raise SourceUnavailableError(
-            f"{question.image}: {' '.join(question.specs)} can only be had with what has not been out for "
-            f"[refresh] min_age yet: {answer.failure}"
+            f"{question.image}: {' '.join(question.specs)} can only be resolved with versions younger than "
+            f"[refresh] min_age: {answer.failure}"
         )
     return _resolution(answer.found, holdings.parent)
 
@@ -113,12 +113,14 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
     answer = ask(question, engine)
     image = f"{observed.repository}:{spec.name}"
     if answer.found is None:
-        raise SourceUnavailableError(f"{image}: what is installed can't be had again: {answer.failure}")
+        raise SourceUnavailableError(
+            f"{image}: the installed versions can't be resolved again: {answer.failure}"
+        )
     expected = outcome(answer.found, holdings.parent)
     if other := differences(_relevant(holdings.there, ecosystems), _relevant(expected, ecosystems)):
         raise SourceUnavailableError(
             f"{image}: its source gives {other[0].name} {other[0].new or '(nothing)'} where "
-            f"{other[0].old or 'nothing'} is installed; build the image anew: doit setup"
+            f"{other[0].old or 'nothing'} is installed; rebuild it: {COMMAND} setup"
         )
     return _resolution(answer.found, holdings.parent)
 
@@ -145,8 +147,8 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
     for each in young:
         if Package(ecosystem=each.ecosystem, name=each.name, version=each.new) in answer.untold:
             raise SourceUnavailableError(
-                f"{each.name} {each.new}: its source does not tell when it came out, so that min_age can't be "
-                f'kept; write min_ages = {{ "{each.name}" = "0" }} under [refresh] to let it in at once'
+                f"{each.name} {each.new}: its package source does not say when it was published, so min_age can't be "
+                f'applied; write min_ages = {{ "{each.name}" = "0" }} under [refresh] to accept it at once'
             )
     return PackageNews(
         updates=updates,
@@ -248,7 +250,7 @@ def installed(name: str, observed: Observed) -> frozenset[Package]:
     found = observed.inventory(name)
     if found is None:
         raise Isol8Error(
-            f"{observed.repository}:{name}: what is in it was not written down; build it anew: doit setup --force"
+            f"{observed.repository}:{name} has no inventory; rebuild it: {COMMAND} setup --force"
         )
     return frozenset(found[1])
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from isol8_tasks.errors import COMMAND
 from isol8_tasks.freshness.model import Freshness, Moved
 from isol8_tasks.freshness.support import CHECKED, Unsupported
 from isol8_tasks.report import name_width
@@ -16,10 +17,14 @@ from isol8_tasks.updates import Update, updates_in_words
 def table(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
     """Return a line for each image below a heading, and what there is to say of Alpine's branches."""
     width = name_width(repository, [each.image for each in found])
-    lines = ["image".ljust(width) + f"  {'state':<10}  why"]
+    states = max([10, *(len(each.state) for each in found)])
+    lines = ["image".ljust(width) + f"  {'state':<{states}}  why"]
     for each in found:
         words = "; ".join(phrases(each, repository, settings))
-        lines.append(f"{repository}:{each.image}".ljust(width) + f"  {each.state:<10}  {words}".rstrip())
+        lines.append(
+            f"{repository}:{each.image}".ljust(width)
+            + f"  {each.state.replace('-', ' '):<{states}}  {words}".rstrip()
+        )
     lines += [support_line(end, names) for end, names in ended(found, repository)]
     return "\n".join(lines)
 
@@ -27,14 +32,14 @@ def table(found: Sequence[Freshness], repository: str, settings: RefreshSettings
 def phrases(fresh: Freshness, repository: str, settings: RefreshSettings) -> Iterator[str]:
     """Give what there is to say of an image, the most important first."""
     if fresh.held is not None:
-        yield f"for {duration(fresh.held)} (rolled back); doit release {fresh.image} lets go of it"
+        yield f"for {duration(fresh.held)} (rolled back); end the hold: {COMMAND} release {fresh.image}"
     yield from news(fresh, repository, settings)
     yield from fresh.problems
     yield from young(fresh, settings)
     if fresh.packages.waiting:
         yield f"{updates_in_words(fresh.packages.waiting)} once the upstream image has it"
     if not fresh.there:
-        yield "not built yet, or not by this project: doit plan says more"
+        yield f"not built yet, or not by this project; see {COMMAND} plan"
 
 
 def news(fresh: Freshness, repository: str, settings: RefreshSettings) -> Iterator[str]:
@@ -43,9 +48,9 @@ def news(fresh: Freshness, repository: str, settings: RefreshSettings) -> Iterat
     if fresh.packages.updates:
         yield updates_in_words(fresh.packages.updates)
     if fresh.age is not None and settings.max_age is not None:
-        yield f"built {duration(fresh.age)} ago, where [refresh] max_age is {duration(settings.max_age)}"
+        yield f"built {duration(fresh.age)} ago, longer than [refresh] max_age = {duration(settings.max_age)}"
     if fresh.parent:
-        yield f"base {repository}:{fresh.parent} is behind"
+        yield f"parent {repository}:{fresh.parent} is behind"
 
 
 def moved_words(moved: Moved) -> str:
@@ -59,8 +64,10 @@ def young(fresh: Freshness, settings: RefreshSettings) -> Iterator[str]:
     # What a young version would no longer need goes with it, and came out nowhere.
     for update in (each for each in fresh.packages.young if each.new):
         age = max(settings.min_ages.get(update.name, settings.min_age), fresh.packages.least_age)
-        when = f"came out {update.published:%Y-%m-%d %H:%M} UTC" if update.published else "came out lately"
-        yield f"{update.name} {update.new} {when}, and is let in after {duration(age)}"
+        when = (
+            f"published {update.published:%Y-%m-%d %H:%M} UTC" if update.published else "published recently"
+        )
+        yield f"{update.name} {update.new} {when}; accepted once it is {duration(age)} old (min_age)"
 
 
 def ended(found: Sequence[Freshness], repository: str) -> tuple[tuple[Unsupported, tuple[str, ...]], ...]:
@@ -81,9 +88,9 @@ def support_line(end: Unsupported, names: Sequence[str]) -> str:
         f'; {end.newer} is supported until {end.until}: args = {{ ALPINE_VERSION = "{end.newer}" }} under [build] '
         "in deps.toml, where the image comes from alpine itself"
         if end.newer
-        else f"; a newer one is not known here, as of {CHECKED}"
+        else f"; no newer branch was known on {CHECKED}"
     )
-    return f"Alpine {end.branch} has had no fixes since {end.ended} ({images}){move}"
+    return f"Alpine {end.branch} reached end of life on {end.ended} ({images}){move}"
 
 
 def as_data(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:

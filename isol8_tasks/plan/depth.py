@@ -27,8 +27,9 @@ def check_depth(images: Iterable[ImageSpec], config: Config) -> None:
         # What stands on an image that is too deep is too deep as well, and told with it.
         if spec.kind == "named" and below <= MOST_LAYERS < layers[spec.name]:
             problems.append(
-                f"{config.declaration(spec.name)}: images.{spec.name}: {layers[spec.name]} layers at least, where "
-                f"an engine runs {MOST_LAYERS}: {chain(_line(spec, specs))}; write the packages of several images "
+                f"{config.declaration(spec.name)}: images.{spec.name}: {layers[spec.name]} layers at least, but "
+                f"an engine runs at most {MOST_LAYERS}: {chain(_line(spec, specs))}; merge the packages "
+                "of several images "
                 "into one"
             )
     if problems:

@@ -104,7 +104,8 @@ def _everything(
         ),
         base=base.reference if isinstance(base, Upstream) else "",
         warnings=tuple(
-            f"{each}; so the whole Dockerfile and every file count for {target.name}" for each in problems
+            f"{each}; so any change of the Dockerfile or of a file makes {target.name} stale"
+            for each in problems
         ),
     )
 
@@ -322,7 +323,7 @@ class _Walk:
         if not value.known:
             self._warnings.append(
                 f"{self._resolver.dockerfile.name}:{step.line}: {word} depends on the upstream image or the "
-                "platform; so every file counts"
+                "platform, so a change of any file counts"
             )
             self._files.update(self._paths)
             return

@@ -26,7 +26,18 @@ def explain(  # noqa: PLR0913 - all but three are named by the caller
     if spec.withdrawn:
         return memory
     asked = (reasons.Forced(),) if forced else ()
-    return (*_content_reasons(spec, observed, parent, checkout), *news, *asked, *memory)
+    content = _content_reasons(spec, observed, parent, checkout)
+    return (*content, *news, *asked, *(each for each in memory if not _is_told(each, content)))
+
+
+def _is_told(memory: Reason, content: tuple[Reason, ...]) -> bool:
+    """Tell whether the packages of flags are among those that changed, so that nothing is reported twice."""
+    return isinstance(memory, reasons.FlagsChanged) and any(
+        isinstance(each, reasons.PackagesChanged)
+        and set(memory.added) <= set(each.added)
+        and set(memory.removed) <= set(each.removed)
+        for each in content
+    )
 
 
 def _content_reasons(

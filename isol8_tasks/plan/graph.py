@@ -6,7 +6,7 @@ from typing import Final
 from attrs import field, frozen
 
 from isol8_tasks.config import Config
-from isol8_tasks.errors import PlanError
+from isol8_tasks.errors import COMMAND, PlanError
 from isol8_tasks.packages import merge, parse_spec, shell_word
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.dockerfile import Closure, Dockerfile, closure
@@ -308,7 +308,7 @@ def _unreadable(observed: Observed, names: Collection[str], undeclared: Collecti
         if name in names:
             hint = "the next build replaces it; give packages of earlier flags again"
         elif name in undeclared:
-            hint = f"doit clean {task_of(name)} removes it"
+            hint = f"{COMMAND} clean {task_of(name)} removes it"
         else:
             hint = f"docker rmi {' '.join((tag, *more))} removes it"
         yield f"{tag}: {problem}, so it does not count as ours; {hint}"

@@ -120,7 +120,7 @@ class Resolver:
             self.refuse(instruction, f"{word}: {error}")
         except UnreadableError as error:
             raise UnreadableError(
-                f"{self.dockerfile.name}:{instruction.line}: {error} can't be worked out here"
+                f"{self.dockerfile.name}:{instruction.line}: {error} can't be evaluated"
             ) from None
 
     @cached_property
@@ -166,12 +166,12 @@ class Resolver:
         reference = value.text or ""
         if not reference:
             self.refuse(
-                stage.start, f"FROM {written} comes to nothing; set its argument, or give it a default"
+                stage.start, f"FROM {written} expands to nothing; set its argument, or give it a default"
             )
         if not value.known:
             raise UnreadableError(
                 f"{self.dockerfile.name}:{stage.start.line}: FROM {written} depends on the platform, "
-                "which is not known here"
+                "which is not known"
             )
         if found := self._by_name(reference, before=stage.index):
             if found.name != reference:
@@ -195,7 +195,7 @@ class Resolver:
             place = f"{self.dockerfile.name}:{stage.start.line}"
             held_back = self._held_back(reference)
             if held_back is None:
-                raise UnreadableError(f"{place}: {reference} has more ONBUILD than can be remembered")
+                raise UnreadableError(f"{place}: {reference} has too many ONBUILD triggers")
             try:
                 found = tuple(_trigger(text, stage.start.line) for text in held_back)
             except PlanError as error:
@@ -238,7 +238,7 @@ class Resolver:
         if re.fullmatch(r"[+-]?[0-9]+", written):
             number = int(written)
             if not 0 <= number < stage.index:
-                self.refuse(instruction, f"--from={written}: no stage of that number stands before this one")
+                self.refuse(instruction, f"--from={written}: no stage before this one has that number")
             return self.stages[number]
         return self._origin(written, instruction, stage)
 
@@ -247,7 +247,7 @@ class Resolver:
         if found is None:
             return SCRATCH if name == SCRATCH else Upstream(written=name, reference=name)
         if found.index >= stage.index:
-            self.refuse(instruction, f"stage {name} has to stand before the stage that takes from it")
+            self.refuse(instruction, f"stage {name} must come before the stage that copies from it")
         return found
 
     def mounts(self, instruction: Instruction, stage: Stage) -> Iterator[Mount]:
@@ -268,7 +268,7 @@ class Resolver:
                 if "$" in written:
                     self.refuse(
                         instruction,
-                        f"from={written} can't hold a variable; name a stage that stands FROM it instead",
+                        f"from={written} can't hold a variable; name a stage that is FROM it instead",
                     )
                 origin = self._origin(written, instruction, stage)
             kind = settings.get("type", "bind").lower()

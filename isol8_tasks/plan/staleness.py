@@ -16,7 +16,7 @@ from isol8_tasks.plan.observed import Observed
 if TYPE_CHECKING:
     from isol8_tasks.plan.reasons import Reason
 
-State = Literal["up-to-date", "stale", "missing", "undeclared", "unknown", "held"]
+State = Literal["up-to-date", "stale", "not-built", "undeclared", "undetermined", "held"]
 
 
 @frozen(kw_only=True)
@@ -32,14 +32,14 @@ class Decision:
     relabel: bool = False
     """Its content is right and only what its labels remember is not: no build is needed."""
     problem: str = ""
-    """Why nothing could be decided, for the state `unknown`; for `held`, why nobody knows what waits."""
+    """Why nothing could be decided, for the state `undetermined`; for `held`, why nobody knows what waits."""
     held: dt.timedelta | None = None
     """For how long it has been held, for the state `held`; its reasons are what waits until it is released."""
 
     @property
     def pending(self) -> bool:
         """Tell whether there is something to do."""
-        return self.state in {"stale", "missing", "unknown"}
+        return self.state in {"stale", "not-built", "undetermined"}
 
 
 @frozen(kw_only=True)
@@ -91,7 +91,7 @@ def _decide_safely(
     try:
         return decide(spec, observed, parent, circumstances)
     except Isol8Error as error:
-        return Decision(image=spec.name, task=spec.task, state="unknown", problem=str(error))
+        return Decision(image=spec.name, task=spec.task, state="undetermined", problem=str(error))
 
 
 def decide(
@@ -103,7 +103,7 @@ def decide(
     missing = observed.public(spec.name) is None
     held = None if missing else circumstances.held.get(spec.name)
     if problem := _problem(spec, observed, parent):
-        state: State = "unknown" if held is None else "held"
+        state: State = "undetermined" if held is None else "held"
         return Decision(image=spec.name, task=spec.task, state=state, problem=problem, held=held)
     # An image that nothing asks for any more is left as it is, but for what it remembers.
     content = spec.withdrawn or (not forced and not news and _content_is_current(spec, observed, parent))
@@ -117,7 +117,7 @@ def decide(
     return Decision(
         image=spec.name,
         task=spec.task,
-        state="missing" if missing else "stale" if held is None else "held",
+        state="not-built" if missing else "stale" if held is None else "held",
         reasons=explain(spec, observed, parent, checkout=circumstances.checkout, forced=forced, news=news),
         relabel=content and not missing,
         held=held,
@@ -126,9 +126,9 @@ def decide(
 
 def _problem(spec: ImageSpec, observed: Observed, parent: Decision | None) -> str:
     """Say why an image can't be decided; empty where it can be."""
-    if spec.problem or spec.withdrawn or parent is None or parent.state != "unknown":
+    if spec.problem or spec.withdrawn or parent is None or parent.state != "undetermined":
         return spec.problem
-    return f"base {observed.repository}:{parent.image} can't be decided"
+    return f"parent {observed.repository}:{parent.image} is undetermined"
 
 
 def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, parent: Decision | None) -> bool:

@@ -179,7 +179,7 @@ class _Parser:
             instruction = self._instruction(self._join(line), first)
             in_stage = in_stage or instruction.keyword == "FROM"
             if not in_stage and instruction.keyword != "ARG":
-                self._refuse(first, f"{instruction.keyword} stands before the first FROM; only ARG may")
+                self._refuse(first, f"{instruction.keyword} comes before the first FROM; only ARG may")
             yield instruction
 
     def _next(self) -> str:
@@ -218,7 +218,7 @@ class _Parser:
         if keyword not in _KEYWORDS:
             self._refuse(first, f"unknown instruction {written}{_did_you_mean(keyword)}")
         if within and keyword in {"ONBUILD", "FROM", "MAINTAINER"}:
-            self._refuse(first, f"{keyword} can't be held back by ONBUILD")
+            self._refuse(first, f"{keyword} is not allowed in ONBUILD")
         given, rest = flags(tail[0] if tail else "", self._escape)
         self._check_flags(keyword, given, first)
         if keyword == "ONBUILD" and rest:

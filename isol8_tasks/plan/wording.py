@@ -21,7 +21,7 @@ def render(  # noqa: PLR0911 - one for each family
     setting: Callable[[str], str],
     dockerfile: str = "docker/Dockerfile",
 ) -> str:
-    """Return a reason in words.
+    """Return a reason in words; empty where the image's state says it all.
 
     `repository` is that of the public tags; `declaration` tells where in deps.toml an image is asked for, if there,
     and `setting` where a key of it is set.
@@ -65,11 +65,11 @@ def _file(reason: reasons.FileReason) -> str:
         case reasons.FileChanged(path=path):
             return f"{path} changed"
         case reasons.FileModeChanged(path=path, executable=executable):
-            return f"{path} {'can now' if executable else 'can no longer'} be executed"
+            return f"{path} {'is now' if executable else 'is no longer'} executable"
         case reasons.FileAdded(path=path):
-            return f"{path} is new"
+            return f"{path} was added"
         case reasons.FileRemoved(path=path):
-            return f"{path} is gone"
+            return f"{path} was removed"
         case _:
             assert_never(reason)
 
@@ -81,11 +81,11 @@ def _step(reason: reasons.StepReason, dockerfile: str) -> str:
         case reasons.StepChanged(stage=stage, line=line):
             return f"{dockerfile}:{line} changed in stage {stage}"
         case reasons.StepRemoved(stage=stage):
-            return f"{dockerfile}: a step of stage {stage} is gone"
+            return f"{dockerfile}: a step of stage {stage} was removed"
         case reasons.StageAdded(stage=stage):
-            return f"{dockerfile}: stage {stage} is new"
+            return f"{dockerfile}: stage {stage} was added"
         case reasons.StageRemoved(stage=stage):
-            return f"{dockerfile}: stage {stage} is gone"
+            return f"{dockerfile}: stage {stage} was removed"
         case _:
             assert_never(reason)
 
@@ -107,7 +107,7 @@ def _input(reason: reasons.InputReason) -> str:  # noqa: PLR0911 - one for each 
         case reasons.SetupChanged():
             return "the setup script changed"
         case reasons.RecipeChanged(old=old, new=new):
-            return f"built by recipe {old}, now {new}"
+            return f"build recipe {old} → {new}"
         case reasons.RuntimeChanged(old=old, new=new):
             return f"runtime {old} → {new}"
         case _:
@@ -116,20 +116,21 @@ def _input(reason: reasons.InputReason) -> str:  # noqa: PLR0911 - one for each 
 
 def _image(reason: reasons.ImageReason, repository: str) -> str:  # noqa: PLR0911 - one for each kind
     match reason:
-        case reasons.Missing(image=image):
-            return f"{repository}:{image} is missing"
         case reasons.Unreadable(problem=problem):
             return f"its {problem}"
+        case reasons.Missing(built_before=before):
+            # The state `not built` says the rest.
+            return "built before, and removed since" if before else ""
         case reasons.NotOurs(image=image):
-            return f"{repository}:{image} was tagged by something else"
+            return f"{repository}:{image} was tagged by another program"
         case reasons.PromotionCutShort(image=image):
-            return f"{repository}:{image} is not what was built last: a run was cut short, or the tag was moved by hand"
+            return f"{repository}:{image} is not the last build: a run was interrupted, or the tag was moved by hand"
         case reasons.ParentRebuilt(parent=parent):
-            return f"base {repository}:{parent} was rebuilt"
+            return f"parent {repository}:{parent} was rebuilt"
         case reasons.ParentStale(parent=parent):
-            return f"base {repository}:{parent} will be rebuilt"
+            return f"parent {repository}:{parent} will be rebuilt"
         case reasons.ParentReplaced(old=old, new=new):
-            return f"base {repository}:{old} → {repository}:{new}"
+            return f"parent {repository}:{old} → {repository}:{new}"
         case _:
             assert_never(reason)
 
@@ -139,10 +140,12 @@ def _news(reason: reasons.NewsReason) -> str:
         case reasons.PackagesBehind(updates=updates):
             return updates_in_words(updates)
         case reasons.GrownOld(age=age, max_age=max_age):
-            return f"built {duration(age)} ago, where [refresh] max_age is {duration(max_age)}"
+            return f"built {duration(age)} ago, longer than [refresh] max_age = {duration(max_age)}"
         case reasons.NotAsLocked(upstream=upstream, updates=updates):
             moved = [f"{redact(reference)} by its digest" for reference in upstream]
-            return f"as locked: {', '.join([*moved, *([updates_in_words(updates)] if updates else [])])}"
+            return (
+                f"to match the lock: {', '.join([*moved, *([updates_in_words(updates)] if updates else [])])}"
+            )
         case _:
             assert_never(reason)
 
@@ -150,17 +153,17 @@ def _news(reason: reasons.NewsReason) -> str:
 def _run(reason: reasons.RunReason) -> str:
     match reason:
         case reasons.SchemaChanged(old=old, new=new):
-            return f"labelled in schema {old}, now {new}"
+            return f"label schema {old} → {new}"
         case reasons.Forced():
             return "forced"
         case reasons.OtherCheckout(name=name):
             return f"last built from another checkout, {redact(name)}"
         case reasons.FlagsChanged(added=added, removed=removed):
-            return f"asked for by flags: {_added_and_removed(added, removed)}"
+            return f"packages from flags: {_added_and_removed(added, removed)}"
         case reasons.BuildHashChanged(old=old, new=new):
             return f"label for isol8's own setup: {releases_of(old)} → {releases_of(new)}"
         case reasons.Unexplained():
-            return "no input differs, yet the key does"
+            return "the key changed, but none of the recorded inputs"
         case _:
             assert_never(reason)
 

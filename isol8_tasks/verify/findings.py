@@ -181,17 +181,15 @@ def render(finding: Finding) -> str:
         case OtherLayers():
             words = "its layers are not those that its labels record: something else made it; rebuild it with --force"
         case PrivilegedFile(path=path, mode=mode):
-            words = f"{path} is setuid or setgid (mode {mode:04o}), and in the upstream image it is not"
+            words = f"{path} is setuid or setgid (mode {mode:04o}), unlike in the upstream image"
         case WritableByAll(path=path, mode=mode):
-            words = (
-                f"{path} can be written to by everybody (mode {mode:04o}), and in the upstream image it can't"
-            )
+            words = f"{path} is writable by everyone (mode {mode:04o}), unlike in the upstream image"
         case FilterBroken(command=command, fault=fault):
             words = f"the network filter is broken: `{command}` {fault}"
         case InSome(finding=inner, releases=releases, others=others):
             fault, colon, reason = render(inner).partition(": ")
-            but = f" (not as {released(others)} do)" if others else ""
-            words = f"{fault} as isol8 {released(releases)} run it{but}{colon}{reason}"
+            but = f" (not with {released(others)})" if others else ""
+            words = f"{fault} with isol8 {released(releases)}{but}{colon}{reason}"
         case _:
             words = _command(finding)
     return clean(words)
@@ -252,13 +250,13 @@ def _without_output(finding: AnyFinding) -> AnyFinding:
 def _image(finding: ImageFinding) -> str:
     match finding:
         case NotStarted(reason=reason):
-            return f"it can't be started: {reason}"
+            return f"the container can't be started: {reason}"
         case RuntimeBroken(runtime=runtime):
-            return f"{runtime} runs no code"
+            return f"{runtime} does not start"
         case LookHung(seconds=seconds):
-            return f"the look into it did not end within {seconds:g} s"
+            return f"its inspection did not end within {seconds:g} s"
         case LookBroken(exit=code):
-            return f"the look into it broke off (exit code {code})"
+            return f"its inspection aborted (exit code {code})"
         case OtherFirstProcess(name=name):
             return f"process 1 is {name}, not tini"
         case SignalsLost():
@@ -270,13 +268,13 @@ def _image(finding: ImageFinding) -> str:
 def _package(finding: PackageFinding) -> str:
     match finding:
         case PackageMissing(package=package):
-            return f"{package} is not there"
+            return f"{package} is not installed"
         case PackageHidden(package=package, path=path):
-            return f"{package} is there, but user sandbox can't read {path}"
+            return f"{package} is installed, but user sandbox can't read {path}"
         case WrongVersion(package=package, version=version):
-            return f"{package} was asked for, and version {version} is there"
+            return f"{package} was requested, but version {version} is installed"
         case ExtraMissing(package=package, needed=needed):
-            return f"{package} needs {needed}, which is not there"
+            return f"{package} needs {needed}, which is not installed"
         case PackageUnusable(package=package, use=use):
             if use.startswith("its "):
                 return f"{package} is installed, but {use} can't be used"

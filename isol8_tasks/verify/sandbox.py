@@ -243,7 +243,7 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
     if way_out := _way_out(verdict.findings):
         lines.append(way_out)
     return VerifyFailedError(
-        "\n".join([f"{image} does not hold what it promises", *lines]),
+        "\n".join([f"{image} failed verification", *lines]),
         findings=tuple(map(render, verdict.findings)),
         output=tuple(line for finding in verdict.findings for line in output(finding)),
     )
@@ -253,7 +253,7 @@ def _way_out(findings: tuple[Finding, ...]) -> str:
     """Say how to leave clients out that nobody may have, where the newest ones meet no fault."""
     met = [finding.releases if isinstance(finding, InSome) else RELEASES for finding in findings]
     oldest = next_after(chain.from_iterable(met))
-    return f'If nobody has such a client, write oldest_client = "{oldest}" below [verify].' if oldest else ""
+    return f'If nobody uses these clients, write oldest_client = "{oldest}" under [verify].' if oldest else ""
 
 
 def _environment(registry: str) -> dict[str, str]:

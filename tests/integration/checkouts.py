@@ -138,7 +138,7 @@ class Checkout:
         }
 
     def stale(self, *words: str) -> set[str]:
-        return {name for name, (state, _) in self.plan(*words).items() if state in {"stale", "missing"}}
+        return {name for name, (state, _) in self.plan(*words).items() if state in {"stale", "not-built"}}
 
     def edit(self, path: str, old: str, new: str) -> None:
         file = self.folder / path

@@ -107,7 +107,7 @@ class TestLooking:
         """`info` knows from the engine that an image is up to date, and names no task that there is not."""
         assert re.search(r"^status +: up-to-date$", ready.doit("info", "base:bash").out, re.MULTILINE)
         done = ready.doit("info", "base:perl")
-        assert (done.code, done.err) == (3, "ERROR: 'base:perl' is not a task; doit list shows them\n")
+        assert (done.code, done.err) == (3, "ERROR: 'base:perl' is not a task; ./doitw list shows them\n")
 
     def test_json_is_alone_on_standard_output(self, ready: Checkout) -> None:
         """`plan --json` can be parsed, the engine dead or alive; what is wrong goes to standard error."""
@@ -115,12 +115,12 @@ class TestLooking:
         assert (alive.code, alive.err) == (0, "")
         assert {each["state"] for each in json.loads(alive.out)["images"]} <= {
             "up-to-date",
-            "missing",
+            "not-built",
             "stale",
         }
         dead = ready.doit("plan", "--json", DOCKER_HOST="unix:///nowhere")
         assert dead.code == 4
-        assert {each["state"] for each in json.loads(dead.out)["images"]} == {"unknown"}
+        assert {each["state"] for each in json.loads(dead.out)["images"]} == {"undetermined"}
         assert dead.err.startswith("ERROR: no Docker Engine answers at unix:///nowhere")
 
     @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ class TestMistakes:
         done = ready.doit(command, "--bash", "jq=1.7")
         assert done.code == 3
         assert done.err == (
-            "ERROR: jq=1.7: doit takes a word with = for a variable, and there is none; "
+            "ERROR: jq=1.7: doit reads a word with = as a variable, and there are none; "
             "write the flag and its value as one word: --bash=jq=1.7\n"
         )
 
@@ -164,7 +164,7 @@ class TestMistakes:
         assert done.code == 3
         assert done.err == (
             "ERROR: Error parsing Command: option --python not recognized; "
-            "it is a flag of setup: doit setup --python …\n"
+            "it is a flag of setup: ./doitw setup --python …\n"
         )
 
     @pytest.mark.parametrize("host", ["tcp://127.0.0.1:99999", "tcp://[::1", "nonsense"])

@@ -16,17 +16,17 @@ def test_what_it_asks_for_is_built(built: Checkout, tmp_path: Path) -> None:
     assert built.doit("plan").out.splitlines()[-1].startswith(f"{built.repository}:bash-custom")
 
     file.write_text(json.dumps({"prebuiltImages": [IMAGE]}, indent=1))
-    assert built.plan()["ready"] == ("missing", ["declared in isol8.config.json:3, never built"])
+    assert built.plan()["ready"] == ("not-built", ["declared in isol8.config.json:3, never built"])
     assert built.built() == {"ready"}
     assert built.built() == set()
-    assert built.doit("plan").out.splitlines()[-1] == f"isol8.config.json:3 asks for {built.repository}:ready"
+    assert built.doit("plan").out.splitlines()[-1] == f"isol8.config.json:3 declares {built.repository}:ready"
 
     (tmp_path / ".isol8").mkdir()
     file.rename(tmp_path / ".isol8" / "config.json")
     done = built.doit("plan", HOME=str(tmp_path))
     assert done.out.splitlines()[-2:] == [
-        f"~/.isol8/config.json:3 asks for {built.repository}:ready",
-        "ISOL8_CONFIG= leaves ~/.isol8/config.json out; doit import writes it into deps.toml",
+        f"~/.isol8/config.json:3 declares {built.repository}:ready",
+        "set ISOL8_CONFIG= to ignore ~/.isol8/config.json out; ./doitw import copies it into deps.toml",
     ]
     left = built.doit("plan", HOME=str(tmp_path), ISOL8_CONFIG="").out
     assert left.splitlines()[-1].split() == [f"{built.repository}:ready", "undeclared"]
@@ -55,12 +55,12 @@ def test_import(built: Checkout, tmp_path: Path) -> None:
     assert (first.code, first.err) == (0, "")
     assert first.out.splitlines() == [
         f"~/.isol8/config.json:3 adds lodash to {built.repository}:node-custom",
-        f"~/.isol8/config.json:11 asks for {built.repository}:ready",
+        f"~/.isol8/config.json:11 declares {built.repository}:ready",
         "written to deps.toml",
     ]
     text = (built.folder / "deps.toml").read_text()
     again = built.doit("import", **home)
-    assert again.out == "deps.toml has all that ~/.isol8/config.json asks for; nothing to write\n"
+    assert again.out == "deps.toml has everything that ~/.isol8/config.json declares; nothing to write\n"
     assert (built.folder / "deps.toml").read_text() == text
     after = built.doit("plan", HOME="/dev/null").out.splitlines()
     assert [line.split()[:2] for line in after] == [line.split()[:2] for line in before[:-3]]

@@ -257,7 +257,7 @@ class TestWhoIsNotServed:
         assert client.print("ls -A /sandbox") == ""
 
     def test_the_images_own_folder(self, start: Start) -> None:
-        """With the DENO_DIR of the image everything is there already."""
+        """With the DENO_DIR of the image everything is already there."""
         client = start("HEAD")
         done = client(*RUN, code=BOTH, deno_dir="/deno-dir")
         assert done.stdout == "true false\n"

@@ -298,7 +298,7 @@ class TestBuildArguments:
         assert _output(docker_api, image, ["bun"]) == "of the archive\n"
 
     def test_a_failing_download_fails_the_build(self, build_stage: Callable[..., str], mirror: str) -> None:
-        """A script that is not there ends the build with curl's status, not with what comes of nothing."""
+        """A script that does not exist ends the build with curl's status, not with what comes of nothing."""
         args = {"BUN_INSTALL_URL": f"http://{mirror}:8000/nothing", "BUN_SHA256": ""}
         with pytest.raises(BuildFailedError, match="22"):
             build_stage("bun-missing", "bun", args)

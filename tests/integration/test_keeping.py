@@ -118,9 +118,7 @@ class TestRollback:
             r"and held until \d{4}-\d\d-\d\d \d\d:\d\d UTC",
             first,
         )
-        assert second == (
-            f"  What it was before is {repository}:bash-previous. doit release bash lets go of it."
-        )
+        assert second == (f"  The replaced build is {repository}:bash-previous. ./doitw release bash first.")
         assert [label(f"{repository}:bash{end}", BUILD) for end in ("", "-previous")] == [old, new]
         assert docker_api.inspect_image(f"{repository}:bash-custom")["Id"] == custom
         (hold,) = hold_tags(observe(own))["bash"]
@@ -143,11 +141,14 @@ class TestRollback:
         assert own.doit("rollback", "bash").code == 0
         before = set(tags_of(docker_api, own.repository))
         build = label(f"{own.repository}:bash", BUILD)
-        for words, more in ((SETUP, ""), (("base:bash", "--force"), "--force passes it over; ")):
+        for words, more in (
+            (SETUP, ""),
+            (("base:bash", "--force"), "--force does not override a hold; run "),
+        ):
             done = own.doit(*words)
             assert done.code == 0, done.out
             (line,) = (line for line in done.out.splitlines() if "rolled back" in line)
-            end = f"{more}doit release bash lets go of it" if more else "last built from another checkout"
+            end = f"{more}./doitw release bash first" if more else "last built from another checkout"
             assert re.match(
                 rf"{own.repository}:bash +held +for \d+ \w+ \(rolled back\), 1 update waiting", line
             )
@@ -173,7 +174,7 @@ class TestRollback:
         assert state == "held"
         assert updates == [
             f"+ {SECOND}, \N{MINUS SIGN} {FIRST}",
-            f"base {repository}:bash was rebuilt",
+            f"parent {repository}:bash was rebuilt",
         ]
         # And once more, which is the way forth again.
         assert own.doit("rollback", f"{repository}:bash-custom").code == 0
@@ -190,7 +191,7 @@ class TestRollback:
         done = other.doit("release", "bash-custom")
         assert (done.code, done.out) == (
             0,
-            f"{own.repository}:bash-custom  released; doit plan shows what a run would do\n",
+            f"{own.repository}:bash-custom  released; ./doitw plan shows what a run would do\n",
         )
         state, reasons = own.plan()["bash-custom"]
         assert (state, reasons[0]) == ("stale", f"+ {SECOND}, \N{MINUS SIGN} {FIRST}")
@@ -256,15 +257,15 @@ class TestRollback:
         [
             (
                 ("rollback", "nothing"),
-                "{0}:nothing: there is no such image of ours to roll back; doit plan shows them",
+                "{0}:nothing: no such image to roll back; ./doitw plan lists them",
             ),
             (
                 ("rollback", "bash"),
                 "{0}:bash: there is no {0}:bash-previous to roll back to; an image has one from its second build on",
             ),
-            (("rollback",), "rollback: one image is expected, as in: doit rollback python-custom"),
-            (("release", "bash"), "{0}:bash is not held; no image is"),
-            (("release",), "release: one image is expected, as in: doit release python-custom"),
+            (("rollback",), "rollback: expected one image, for example: doit rollback python-custom"),
+            (("release", "bash"), "{0}:bash is not held (no image is held)"),
+            (("release",), "release: expected one image, for example: ./doitw release python-custom"),
         ],
         ids=["no such image", "nothing before", "rollback of nothing", "not held", "release of nothing"],
     )
@@ -285,7 +286,7 @@ class TestRollback:
         done = own.doit("release", "bash")
         assert (done.code, done.err) == (
             3,
-            f"ERROR: {own.repository}:bash is not held; held are bash-custom\n",
+            f"ERROR: {own.repository}:bash is not held (held: bash-custom)\n",
         )
 
 
@@ -330,7 +331,7 @@ class TestPrune:
             f"{own.repository}:{name}-previous  previous" for name in ("bash", "bash-custom")
         ]
         assert done.err == (
-            "ERROR: prune asks before it removes, and there is nobody to ask; doit prune --yes removes them\n"
+            "ERROR: prune needs confirmation, and stdin is not a terminal; ./doitw prune --yes removes them\n"
         )
         assert set(tags_of(docker_api, own.repository)) == before
 
@@ -391,7 +392,7 @@ class TestPrune:
         done = own.doit("prune", "--yes")
         assert (done.code, done.out.splitlines()) == (
             0,
-            [f"{shown}; in use by a container, so it stays", "nothing to remove"],
+            [f"{shown}; in use by a container, so it is kept", "nothing to remove"],
         )
         assert docker_api.inspect_container(made)["Image"] == image
         docker_api.remove_container(made)
@@ -445,9 +446,7 @@ class TestPrune:
             for found in (before, after)
         ]
         images, cache = (new - old for old, new in zip(*sizes, strict=True))
-        kept = (
-            f"; the builder's cache keeps {units.size(cache)} of it, which [prune] keep in deps.toml bounds"
-        )
+        kept = f"; the build cache keeps {units.size(cache)} of it ([prune] keep in deps.toml)"
         assert done.out.splitlines()[-1] == (
             f"4 images removed · freed {units.size(max(-images - cache, 0))}{kept if cache > 0 else ''}"
         )

@@ -143,7 +143,7 @@ class TestLocked:
         assert inventories(docker_api, another) != inventories(docker_api, home)
         plan = another.doit("plan", "--locked", "--check")
         assert plan.code == 2
-        assert "as locked: " in plan.out
+        assert "to match the lock: " in plan.out
         assert another.doit("setup", "--locked").code == 0
         assert inventories(docker_api, another) == inventories(docker_api, home)
 
@@ -186,7 +186,7 @@ class TestLocked:
         finally:
             world.apk("tool", "1.0-r0", depends=["part"])
         assert done.code == 1
-        assert "did not come out as deps.lock.toml:" in done.out
+        assert "does not match deps.lock.toml:" in done.out
         assert "apk tool 1.0-r0 → 2.0-r0" in done.out
         assert "APK_REPOSITORY" in done.out
         tags = {tag for image in docker_api.images() for tag in image["RepoTags"] or ()}
@@ -197,12 +197,12 @@ class TestLocked:
 WRONG: list[object] = [
     pytest.param(
         lambda text: text.replace('    "thing",\n', '    "thing>=1",\n'),
-        "images.python-custom: for thing>=1, where thing is asked for\nWrite the lock anew: doit lock",
+        "images.python-custom: for thing>=1, where thing is asked for\nRewrite the lock: ./doitw lock",
         id="other packages",
     ),
     pytest.param(
         lambda text: text.replace("[images.web-tests]", "[images.web-more]"),
-        "deps.lock.toml: images.web-tests: not in it, but asked for in deps.toml:",
+        "deps.lock.toml: images.web-tests: not in the lock, but declared in deps.toml:",
         id="an image that is not in it",
     ),
     pytest.param(lambda text: text + "more = 1\n", ".more: not a key of an image", id="unknown key"),
@@ -236,11 +236,11 @@ WRONG: list[object] = [
     ),
     pytest.param(
         lambda text: re.sub(r"(apk tool \S+) Q1\S{28}", r"\1", text),
-        "apk tool: no hash, where apk's Q1… is expected",
+        "apk tool: expected apk's Q1…, found no hash",
         id="no checksum of apk's",
     ),
     pytest.param(lambda text: text[:-40], "not TOML", id="half of it"),
-    pytest.param(lambda _: None, "deps.lock.toml: not there, and --locked", id="no lock"),
+    pytest.param(lambda _: None, "deps.lock.toml: not found, but --locked", id="no lock"),
 ]
 
 

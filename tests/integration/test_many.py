@@ -35,13 +35,13 @@ def test_all_are_built_but_the_one_that_fails(checkout: Checkout, docker_api: do
     threads, open_files = _most(run.pid)
     out, _ = run.communicate()
     assert run.returncode == 1, out
-    assert re.search(rf"^{COUNT - 1} built · 1 failed · 1 not begun · \d", out, re.MULTILINE), out
+    assert re.search(rf"^{COUNT - 1} built · 1 failed · 1 skipped · \d", out, re.MULTILINE), out
     failed = re.findall(rf"^{checkout.repository}:(\S+) +failed ", out, re.MULTILINE)
     assert failed == ["broken"]
     assert "Traceback" not in out
     # All of them and their base were missing, and ten lines are enough to see of what kind they are.
     assert len(re.findall(r"  missing  ", out)) == 10
-    assert f"\nand {COUNT - 9} more missing: doit plan shows all\n" in out
+    assert f"\nand {COUNT - 9} more missing: ./doitw plan shows all\n" in out
     wanted = {"bash", *(f"n{number:03}" for number in range(COUNT - 2))}
     private = f"{checkout.repository}_build"
     assert set(tags_of(docker_api, checkout.repository)) == {

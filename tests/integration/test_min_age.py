@@ -1,4 +1,4 @@
-"""[refresh] min_age in ordinary builds: what came out lately is in no image, whoever asked for it."""
+"""[refresh] min_age in ordinary builds: what was published recently is in no image, whoever asked for it."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -96,5 +96,5 @@ def test_what_can_only_be_had_young_is_not_built(home: Checkout, world: World) -
     home.edit("deps.toml", 'python = ["thing"]', 'python = ["fresh"]')
     done = home.doit("setup", "--only", "python")
     assert done.code == 4
-    assert "fresh can only be had with what has not been out for [refresh] min_age yet" in done.out
+    assert "fresh can only be resolved with versions younger than [refresh] min_age" in done.out
     assert installed(home, "python-custom")["thing"] == "1.0"

@@ -86,7 +86,7 @@ class TestChain:
         built.edit("deps.toml", '"unzip"', '"curl"')
         plan = built.plan()
         assert plan["middle"] == ("stale", ["+ curl, \N{MINUS SIGN} unzip"])
-        assert plan["top"] == ("stale", [f"base {built.repository}:middle will be rebuilt"])
+        assert plan["top"] == ("stale", [f"parent {built.repository}:middle will be rebuilt"])
         assert {name for name in NAMED if plan[name][0] != "up-to-date"} == {"middle", "top"}
         assert built.built("image:top") == {"middle", "top"}
         images = built.manifest()["images"]
@@ -100,7 +100,7 @@ class TestChain:
         built.edit("deps.toml", "echo started", "echo ready")
         assert built.plan()["top"] == (
             "stale",
-            ["the setup script changed", f"base {built.repository}:middle → {built.repository}:bottom"],
+            ["the setup script changed", f"parent {built.repository}:middle → {built.repository}:bottom"],
         )
 
     def test_one_that_lost_its_table(self, built: Checkout) -> None:
@@ -108,10 +108,10 @@ class TestChain:
         write(built, IMAGES.replace("[images.ready]", "[images.other]"))
         plan = built.plan()
         assert plan["ready"] == ("undeclared", [])
-        assert plan["other"] == ("missing", ["declared in deps.toml:19, never built"])
+        assert plan["other"] == ("not-built", ["declared in deps.toml:19, never built"])
         done = built.doit("image:top")
         assert f"{built.repository}:ready" in done.out
-        assert "take it away with: doit clean image:ready" in done.out
+        assert "remove it with: ./doitw clean image:ready" in done.out
         assert built.doit("clean", "image:ready").code == 0
         assert "ready" not in built.plan()
 
@@ -121,8 +121,8 @@ class TestChain:
         done = checkout.doit(DOCKER_HOST="unix:///nowhere.sock")
         assert (done.code, done.out) == (3, "")
         assert done.err == (
-            "ERROR: deps.toml:8: images.top.extends: a circle, top (line 7) → middle (line 15) → bottom (line 11) "
-            "→ top; follow extends from any image, and it has to end at a runtime\n"
+            "ERROR: deps.toml:8: images.top.extends: cycle: top (line 7) → middle (line 15) → bottom (line 11) "
+            "→ top; every `extends` chain must end at a runtime\n"
         )
 
     @pytest.fixture
@@ -163,14 +163,14 @@ class TestWhich:
         assert done.out == f"{built.repository}:bash  is the base image, as there is no custom one\n"
 
     def test_nothing_fits(self, built: Checkout, endpoint: Endpoint) -> None:
-        """It ends with 1, and says what to do and what clients would take."""
+        """It ends with 1, and says what to do and what clients would use."""
         done = built.doit("which", "bash", "--packages=curl,jq")
         assert done.code == 1
         assert done.out.splitlines() == [
-            "no image for bash has curl, jq: build one with doit setup --bash=curl,jq, or write them into deps.toml",
+            "no image for bash has curl, jq: build one with ./doitw setup --bash=curl,jq, or add them to deps.toml",
             (
-                f"  isol8 v0.1 to v0.11.0, v0.11.1 to v0.17, v0.18 and later would take {built.repository}:bash, "
-                "and install what it lacks at each start"
+                f"  isol8 v0.1 to v0.11.0, v0.11.1 to v0.17, v0.18 and later would use {built.repository}:bash, "
+                "and install the missing packages at each start"
             ),
         ]
         with pytest.raises(EngineError, match="no image for bash has curl, jq"):
@@ -184,7 +184,10 @@ class TestWhich:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            ([], "which: one runtime is expected (python, node, bun, deno, bash), as in: doit which python"),
+            (
+                [],
+                "which: expected one runtime (python, node, bun, deno, bash), for example: ./doitw which python",
+            ),
             (
                 ["bsh"],
                 "'bsh' is not a runtime (did you mean bash? allowed: python, node, bun, deno, bash)",

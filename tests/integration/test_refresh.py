@@ -276,7 +276,7 @@ class TestTrouble:
             looked = home.doit("freshness", *words)
             done = night(*words)
         assert (looked.code, done.code) == (4, 4), looked.out
-        assert {name: done.state(name) for name in images} == dict.fromkeys(images, "unknown")
+        assert {name: done.state(name) for name in images} == dict.fromkeys(images, "undetermined")
         assert all(done.problems(name) for name in images)
         assert done.rebuilt == set()
         assert night(*words).code == 0

@@ -192,7 +192,7 @@ class TestPushing:
         before = len(shared.requests())
         done = first.doit("push")
         assert done.code == 0, done.err
-        assert re.fullmatch(r"3 there already · \d+\.\d s · resolved-images\.json unchanged\n", done.out)
+        assert re.fullmatch(r"3 already there · \d+\.\d s · resolved-images\.json unchanged\n", done.out)
         asked = shared.requests()[before:]
         assert set(asked) <= {"GET", "HEAD"}
         assert len(asked) <= 4 * len(NAMES)
@@ -213,7 +213,7 @@ class TestPushing:
         done = other.doit("push")
         assert (done.code, done.out) == (3, "")
         assert done.err == (
-            "ERROR: push: deps.toml names no registry to push to; write below [push] "
+            "ERROR: push: deps.toml names no registry to push to; write under [push] "
             'repository = "registry.example/isol8"\n'
         )
 
@@ -229,7 +229,7 @@ class TestPushing:
             (first.folder / "deps.toml").write_text(text)
             first.doit("push")
         assert (run.code, command.code) == (0, 0)
-        assert "left out    stands on a stand-in of the lab; [push] standins = true pushes it" in command.out
+        assert "left out    based on a stand-in of the lab; [push] standins = true pushes it" in command.out
         assert "3 left out" in command.out
         with pytest.raises(OSError, match="404"):
             shared.tags("real")
@@ -250,7 +250,7 @@ class TestPulling:
         done = other.doit("pull", DOCKER_HOST=second)
         assert done.code == 0, done.out + done.err
         assert "3 pulled · " in done.out
-        assert done.out.count("it stands on a stand-in of the lab") == len(NAMES)
+        assert done.out.count("based on a stand-in of the lab") == len(NAMES)
         theirs = connect(second)
         # Other stores call the same image by other ids.
         same_store = theirs.info().store == engine.info().store
@@ -294,11 +294,11 @@ class TestPulling:
         give(builder, other)
         held = other.doit("pull", DOCKER_HOST=second)
         assert held.code == 0
-        assert "held        stays as it is; doit release bash-custom lets go of it" in held.out
+        assert "held        left untouched; end the hold: ./doitw release bash-custom" in held.out
         assert entries(other)["bash-custom"]["key"] == old["bash-custom"]["key"]
 
     def test_what_is_not_what_it_says(self, first: Checkout, other: Checkout, second: str) -> None:
-        """An image of another name, one that is not there, one that nobody pushed: each is told, the rest comes."""
+        """An image of another name, one that does not exist, one that nobody pushed: each is told, the rest comes."""
         found = first.manifest()
         bash, custom, tools = (found["images"][f"{first.repository}:{name}"] for name in NAMES)
         custom["pushed"]["digest"] = bash["pushed"]["digest"]
@@ -312,7 +312,7 @@ class TestPulling:
             in done.out
         )
         assert re.search(rf"{other.repository}:tools +failed +the pull of \S+@sha256:0+ failed: .*", done.out)
-        assert done.out.count("What is in use here stays as it was.") == 2
+        assert done.out.count("Images in use on this engine are untouched.") == 2
         assert "1 pulled · 2 failed · " in done.out
         client = docker.APIClient(base_url=second)
         assert {tag.rpartition(":")[2] for tag in tags_of(client, other.repository)} == {"bash"}
@@ -323,11 +323,11 @@ class TestPulling:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            (None, "no manifest that can be read (No such file or directory); bring"),
-            ("{", "not a manifest as doit resolve writes it"),
+            (None, "can't be read as a manifest (No such file or directory); copy"),
+            ("{", "not a manifest that ./doitw resolve wrote"),
             (
                 '{"schema": 2, "images": {}}',
-                "a manifest of schema 2, where 1 is expected: of another version",
+                "expected a manifest of schema 1, found 2: another version wrote it",
             ),
         ],
         ids=["none", "torn", "newer"],
@@ -404,7 +404,7 @@ class TestCutOff:
         own: Callable[[Registry], Checkout],
         docker_api: docker.APIClient,
     ) -> None:
-        """A run says what is not there and what to do, keeps its images, and leaves no tags behind."""
+        """A run says what is missing and what to do, keeps its images, and leaves no tags behind."""
         registry = make_registry()
         checkout = own(registry)
         registry.kill()
@@ -414,7 +414,10 @@ class TestCutOff:
         assert done.code == 1
         assert f"{checkout.repository}:bash could not be pushed: " in done.out
         assert "connection refused" in done.out
-        assert "It stays in use here. Look whether the registry answers, and run again: doit push" in done.out
+        assert (
+            "It is still in use on this engine. Check that the registry answers, and run again: ./doitw push"
+            in done.out
+        )
         assert checkout.plan("--only", "bash")["bash"][0] == "up-to-date"
         assert names_of(docker_api, registry.address) == []
 
@@ -433,7 +436,7 @@ class TestCutOff:
         name = f"{frozen.address}/isol8:small"
         engine.tag(small, name)
         try:
-            with pytest.raises(RegistryError, match="nothing was heard of it for 2 s") as caught:
+            with pytest.raises(RegistryError, match="no progress for 2 s") as caught:
                 engine.push(name)
             assert not caught.value.lasting
             with pytest.raises(SourceUnavailableError, match="it does not answer"):

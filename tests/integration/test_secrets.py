@@ -119,7 +119,7 @@ class TestSecrets:
         done = here.doit("push")
         assert done.code == 1
         assert re.match(
-            rf"ERROR: {here.repository}:bash is not pushed: whoever pulls it can read the credentials of the build "
+            rf"ERROR: {here.repository}:bash is not pushed: whoever pulls it could read the credentials of the build "
             r"arguments .*PIP_INDEX_URL.* in its history",
             done.err,
         )

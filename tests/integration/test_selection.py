@@ -10,7 +10,7 @@ import pytest
 from tests.integration.checkouts import Checkout, tags_of
 
 PACKAGES = 'bun = ["zod"]\nbash = ["jq"]'
-NOTHING_KEPT = "what is built is told by labels on the images, and nothing is kept beside them"
+NOTHING_KEPT = "build state lives in image labels; there is no database"
 
 
 @pytest.fixture
@@ -60,10 +60,10 @@ class TestNames:
         edited.edit("docker/Dockerfile", 'CMD ["bash", "--help"]', 'RUN false\nCMD ["bash"]')
         done = edited.doit("--continue")
         assert done.code == 1
-        assert re.search(r"^3 built · 1 failed · 1 not begun · 2 up to date · ", done.out, re.MULTILINE)
+        assert re.search(r"^3 built · 1 failed · 1 skipped · 2 up to date · ", done.out, re.MULTILINE)
         again = edited.doit()
         assert again.code == 1
-        assert re.search(r"^1 failed · 1 not begun · 5 up to date · ", again.out, re.MULTILINE)
+        assert re.search(r"^1 failed · 1 skipped · 5 up to date · ", again.out, re.MULTILINE)
 
 
 class TestForce:
@@ -77,7 +77,7 @@ class TestForce:
     def test_one_task(self, built: Checkout) -> None:
         """`doit base:bun --force` rebuilds that one; what stands on it is stale then, and nothing else."""
         assert built.built("base:bun", "--force", "base:bash") == {"bun"}
-        assert built.plan()["bun-custom"] == ("stale", [f"base {built.repository}:bun was rebuilt"])
+        assert built.plan()["bun-custom"] == ("stale", [f"parent {built.repository}:bun was rebuilt"])
         assert built.stale() == {"bun-custom"}
 
     def test_a_group(self, built: Checkout) -> None:
@@ -125,14 +125,14 @@ class TestTakingAway:
         left = {tag.partition(":")[2] for tag in tags_of(docker_api, built.repository)}
         assert "bun" not in left
         assert {"bun-custom", "bash", "bash-custom", "python", "node", "deno"} <= left
-        assert built.plan()["bun"][0] == "missing"
+        assert built.plan()["bun"][0] == "not-built"
 
     def test_forget(self, built: Checkout) -> None:
         """`doit forget` has nothing to forget, as the labels are the truth; it says what rebuilds."""
         done = built.doit("forget", "base:bun")
         assert (done.code, done.out) == (
             0,
-            f"nothing to forget: {NOTHING_KEPT}; to rebuild: doit base:bun --force\n",
+            f"nothing to forget: {NOTHING_KEPT}; to rebuild: ./doitw base:bun --force\n",
         )
         assert built.built() == set()
 
@@ -141,13 +141,16 @@ class TestTakingAway:
         [
             (
                 "ignore",
-                f"{NOTHING_KEPT}; leave a runtime out with doit setup --only python,node, or name the tasks to run",
+                f"{NOTHING_KEPT}; to leave out a runtime: ./doitw setup --only python,node, or name the tasks to run",
             ),
-            ("reset-dep", f"{NOTHING_KEPT}; doit plan says what is the matter with each"),
+            ("reset-dep", f"{NOTHING_KEPT}; ./doitw plan prints the state of each image"),
             ("dumpdb", f"{NOTHING_KEPT}; docker image inspect isol8:bun shows them"),
             (
                 "strace",
-                "images are built by the engine, of which a trace shows nothing; doit plan says what they depend on",
+                (
+                    "the engine builds the images, so a trace of doit shows nothing; ./doitw plan prints why "
+                    "each would be built"
+                ),
             ),
         ],
     )
@@ -161,10 +164,10 @@ def test_a_file_that_cannot_be_read_marks_the_images_that_copy_it(built: Checkou
     """They are unknown, with the reason; a run fails them alone with 4, builds the others, and resolves."""
     os.mkfifo(built.folder / "docker" / "tool")
     built.edit("docker/Dockerfile", 'CMD ["bash"]', 'COPY tool /\nCMD ["bash"]')
-    problem = "docker/tool: neither a file nor a folder; mend it or take it away"
+    problem = "docker/tool: neither a file nor a folder; fix it or remove it"
     plan = built.plan()
-    assert plan["bash"] == ("unknown", [problem])
-    assert plan["bash-custom"] == ("unknown", [f"base {built.repository}:bash can't be decided"])
+    assert plan["bash"] == ("undetermined", [problem])
+    assert plan["bash-custom"] == ("undetermined", [f"parent {built.repository}:bash is undetermined"])
     assert {state for name, (state, _) in plan.items() if "bash" not in name} == {"up-to-date"}
     assert built.doit("plan", "--check").code == 4
     built.edit("docker/Dockerfile", 'CMD ["deno"]', 'CMD ["deno", "--help"]')
@@ -173,5 +176,5 @@ def test_a_file_that_cannot_be_read_marks_the_images_that_copy_it(built: Checkou
     done = built.doit()
     assert done.code == 4, done.out
     assert re.search(rf"^{built.repository}:bash +failed +{re.escape(problem)}$", done.out, re.MULTILINE)
-    assert re.search(r"^1 built · 1 failed · 1 not begun · 4 up to date · ", done.out, re.MULTILINE)
+    assert re.search(r"^1 built · 1 failed · 1 skipped · 4 up to date · ", done.out, re.MULTILINE)
     assert "bash" in json.loads((built.folder / "resolved-images.json").read_text())["runtimes"]

@@ -434,11 +434,11 @@ RUNS = (
 FILLS = "with open('/sandbox/big', 'wb') as file: file.write(bytes(100 << 20))"
 NO_COMMONJS = "require('module')._extensions['.js'] = () => { throw new Error('no CommonJS') }"
 ESM = _module("esm", "export const x = 1", type="module", exports={"import": "./index.js"})
-MINE = "mine is installed, but `import mine` fails as isol8 "
-NEWER = "v0.7.0 and later run it (not as v0.6.2 and before do)"
+MINE = "mine is installed, but `import mine` fails with isol8 "
+NEWER = "v0.7.0 and later (not with v0.6.2 and before)"
 NO_USER = "unable to find user sandbox: no matching entries in passwd file"
-BROKEN = "the network filter is broken as isol8 "
-FIRST = "7eeb3af and v0.1.0-alpha.2 run it (not as v0.1.0 and later do)"
+BROKEN = "the network filter is broken with isol8 "
+FIRST = "7eeb3af and v0.1.0-alpha.2 (not with v0.1.0 and later)"
 
 
 class TestSomeClients:
@@ -455,13 +455,13 @@ class TestSomeClients:
                 "node",
                 f'RUN echo {shell_word(NO_COMMONJS)} > /opt/hook.cjs\nENV NODE_OPTIONS="--require /opt/hook.cjs"',
                 (),
-                "node runs no code as isol8 v0.4.2 and before run it (not as v0.4.3 and later do)",
+                "node does not start with isol8 v0.4.2 and before (not with v0.4.3 and later)",
             ),
             (
                 "bash",
                 "RUN deluser sandbox",
                 (),
-                f"it can't be started as isol8 {NEWER}: {NO_USER}",
+                f"the container can't be started with isol8 {NEWER}: {NO_USER}",
             ),
         ],
         ids=["traces", "root's file", "program in /sandbox", "100 MB in /sandbox", "no CommonJS", "no user"],
@@ -492,7 +492,7 @@ class TestSomeClients:
         error = failure("isol8:web", verifier.verify(subject))
         assert error is not None
         assert str(error).splitlines()[-1] == (
-            'If nobody has such a client, write oldest_client = "0.1.0" below [verify].'
+            'If nobody uses these clients, write oldest_client = "0.1.0" under [verify].'
         )
 
 
@@ -507,7 +507,7 @@ class TestFilter:
         image = build_image(f"verify-{runtime}", f"FROM {bases[runtime]}\nUSER sandbox\n")
         subject = Subject(image=image, runtime=runtime, upstream=UPSTREAM, filtered=True)
         assert verifier.verify(evolve(subject, oldest_client="0.7.0")).findings == ()
-        words = f"{runtime} runs no code as isol8 v0.6.2 and before run it (not as v0.7.0 and later do)"
+        words = f"{runtime} does not start with isol8 v0.6.2 and before (not with v0.7.0 and later)"
         assert words in map(render, verifier.verify(subject).findings)
 
     @pytest.mark.parametrize(
@@ -516,23 +516,23 @@ class TestFilter:
             (
                 "bash",
                 "RUN rm /usr/local/bin/isol8-proxy",
-                BROKEN + "v0.8.1 and later run it: `bash /usr/local/bin/proxy.sh` does not listen",
+                BROKEN + "v0.8.1 and later: `bash /usr/local/bin/proxy.sh` does not listen",
             ),
             (
                 "python",
                 "RUN rm /usr/sbin/iptables",
-                BROKEN + "v0.8.1 and later run it: `/usr/sbin/iptables` does not run",
+                BROKEN + "v0.8.1 and later: `/usr/sbin/iptables` does not run",
             ),
             (
                 "node",
                 "RUN rm /usr/local/bin/proxy.mjs",
-                BROKEN + "v0.8.0 and before run it: `node /usr/local/bin/proxy.mjs` does not listen",
+                BROKEN + "v0.8.0 and before: `node /usr/local/bin/proxy.mjs` does not listen",
             ),
             (
                 "bash",
                 "RUN printf '#!/bin/sh\\nexec nc -lk -p 8118 -e echo HTTP/1.1 200 OK\\n' > /usr/local/bin/isol8-proxy",
                 BROKEN
-                + "v0.8.1 and later run it: `bash /usr/local/bin/proxy.sh` does not refuse a private address with 403",
+                + "v0.8.1 and later: `bash /usr/local/bin/proxy.sh` does not refuse a private address with 403",
             ),
         ],
         ids=["no filter", "no iptables", "no proxy.mjs", "lets all pass"],
@@ -631,7 +631,7 @@ class TestContainers:
         ]
 
     def test_no_such_image(self, engine: DockerEngine) -> None:
-        """An image that is not there is told from one that is broken."""
+        """An image that does not exist is told from one that is broken."""
         with pytest.raises(NoSuchImageError):
             engine.run(RunRequest(image="isol8test:nothing-such", command=("true",), seconds=1))
 
@@ -647,7 +647,7 @@ class TestContainers:
         begin = time.monotonic()
         timer = threading.Timer(1.5, engine.cancel)
         timer.start()
-        with pytest.raises(EngineError, match="was broken off"):
+        with pytest.raises(EngineError, match="was aborted"):
             engine.run(RunRequest(image=bases["bash"], command=("sleep", "600"), seconds=600))
         timer.join()
         assert time.monotonic() - begin < 20

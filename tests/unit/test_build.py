@@ -368,8 +368,8 @@ class TestAnotherRun:
         with pytest.raises(ReplacedError) as caught:
             make(engine, custom("unzip"), check=overtaken)
         assert str(caught.value) == (
-            "isol8:bash-custom was replaced by another run, or by hand, while this one was at work, "
-            "and stays as it is; run again"
+            "isol8:bash-custom was replaced by another run or by hand during this run, "
+            "and is left untouched; run again"
         )
         record = observe(engine).record("bash-custom")
         assert record is not None

@@ -33,27 +33,27 @@ TEXT = """\
 """
 
 MISTAKES = {
-    "no object": ("[]", "f.json: an array, where an object is expected"),
+    "no object": ("[]", "f.json: expected an object, found an array"),
     "no JSON": (
         '{\n  "a": 1, // no\n}',
-        "f.json:2:11: not JSON: Expecting property name enclosed in double quotes; isol8 takes no comments either",
+        "f.json:2:11: not JSON: Expecting property name enclosed in double quotes; isol8 accepts no comments either",
     ),
-    "no number": ('{"x": NaN}', "f.json: not a JSON file that can be read: JSON has no NaN"),
-    "no end": ('{"x": [-Infinity]}', "f.json: not a JSON file that can be read: JSON has no -Infinity"),
+    "no number": ('{"x": NaN}', "f.json: can't be read as JSON: JSON has no NaN"),
+    "no end": ('{"x": [-Infinity]}', "f.json: can't be read as JSON: JSON has no -Infinity"),
     "dependencies": (
         '{"dependencies": 3}',
-        "f.json:1: dependencies: an integer, where an object is expected",
+        "f.json:1: dependencies: expected an object, found an integer",
     ),
     "images": (
         '{"prebuiltImages": {"a": 1}}',
-        "f.json:1: prebuiltImages: an object, where an array of objects is expected",
+        "f.json:1: prebuiltImages: expected an array of objects, found an object",
     ),
     "packages": (
         '{"dependencies": {"python": "numpy",\n"bun": [null, "--pre"]}}',
         """\
-f.json:1: dependencies.python: a string, where an array of strings is expected; write "python": ["…", "…"]
-f.json:2: dependencies.bun[0]: null, where a string is expected
-f.json:2: dependencies.bun[1]: '--pre': an option, not a package; npm and bun take name, name@range, name@tag and \
+f.json:1: dependencies.python: expected an array of strings, found a string; write "python": ["…", "…"]
+f.json:2: dependencies.bun[0]: expected a string, found null
+f.json:2: dependencies.bun[1]: '--pre': an option, not a package; npm and bun accept name, name@range, name@tag and \
 name@npm:other, for example @scope/pkg@^1.2""",
     ),
     "entries": (
@@ -61,13 +61,13 @@ name@npm:other, for example @scope/pkg@^1.2""",
 {"tag": "isol8:ml", "runtime": "rubi"},
 {"tag": "isol8:a", "runtime": "bash", "installPackages": ["--root=/"], "setupScript": 4}]}""",
         """\
-f.json:1: prebuiltImages[0]: an integer, where an object is expected
+f.json:1: prebuiltImages[0]: expected an object, found an integer
 f.json:1: prebuiltImages[1]: runtime is missing
 f.json:1: prebuiltImages[1]: tag is missing
 f.json:2: prebuiltImages[2].runtime: 'rubi' is not a runtime (allowed: python, node, bun, deno, bash)
-f.json:3: prebuiltImages[3].installPackages[0]: '--root=/': an option, not a package; apk takes name, name=version, \
+f.json:3: prebuiltImages[3].installPackages[0]: '--root=/': an option, not a package; apk accepts name, name=version, \
 name>=version, name~version and name@tag, for example jq=1.7.1-r0
-f.json:3: prebuiltImages[3].setupScript: an integer, where a string is expected""",
+f.json:3: prebuiltImages[3].setupScript: expected a string, found an integer""",
     ),
 }
 
@@ -90,7 +90,7 @@ class TestReading:
         }
         assert found.others == (
             "isol8.config.json:13: 'my-ml:latest' is not built here: it does not begin with isol8:",
-            "isol8.config.json:14: 'isol8:devbox' is not built here: there is no runtime agent here",
+            "isol8.config.json:14: 'isol8:devbox' is not built here: the runtime agent is not supported",
         )
 
     @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ class TestReading:
         [
             (
                 "isol8:bash",
-                "the name of a base image; give it one of its own, or write its packages under [dependencies] bash",
+                "the name of a base image; choose another, or write its packages under [dependencies] bash",
             ),
             (
                 "isol8:python-custom",
@@ -106,17 +106,17 @@ class TestReading:
             ),
             (
                 "isol8:ml-previous",
-                "a name that is kept for other images (those with -custom or -held in them, …",
+                "a reserved name (names that contain -custom or -held, …",
             ),
             (
                 "isol8:a-custom-b",
-                "a name that is kept for other images (those with -custom or -held in them, …",
+                "a reserved name (names that contain -custom or -held, …",
             ),
             (
                 "isol8:" + "a" * 119,
                 "not a name for an image, as it becomes a tag (letters, digits, _ . and -, …",
             ),
-            ("isol8:fine", "it has neither installPackages nor setupScript, so use isol8:bash"),
+            ("isol8:fine", "it has neither installPackages nor setupScript; use isol8:bash"),
         ],
     )
     def test_what_only_isol8_builds(self, tag: str, reason: str) -> None:
@@ -131,7 +131,7 @@ class TestReading:
         config = joined("", text)
         assert [*config.images] == ["ml"]
         asked, told = report.added_lines(config)
-        assert asked == "isol8.config.json:10 asks for isol8:ml" or tag == "isol8:fine"
+        assert asked == "isol8.config.json:10 declares isol8:ml" or tag == "isol8:fine"
         begin = f"isol8.config.json:3: '{tag}' is not built here: {reason.removesuffix('…')}"
         assert told.startswith(begin)
         assert told == begin or reason.endswith("…")
@@ -201,11 +201,14 @@ class TestJoining:
     def test_an_image_of_the_same_name_is_told_of(self) -> None:
         """Unless it is the same image."""
         other = '\n[images.ml]\nextends = "python"\npackages = ["six"]\n'
-        line = "isol8.config.json:11: isol8:ml is left out: deps.toml:2 has an image of that name, and goes first"
+        line = (
+            "isol8.config.json:11: isol8:ml is ignored: deps.toml:2 declares an image of that name and takes "
+            "precedence"
+        )
         assert report.added_lines(joined(other))[-1] == line
         assert report.added_lines(joined(other.replace("six", "scipy"))) == (
             "isol8.config.json:6 adds numpy, pandas>=2 to isol8:python-custom",
-            "isol8.config.json:16 asks for isol8:ready",
+            "isol8.config.json:16 declares isol8:ready",
             *parse_client_file(TEXT, "isol8.config.json").others,
         )
 
@@ -225,7 +228,7 @@ class TestJoining:
         with pytest.raises(ConfigError) as caught:
             joined('[dependencies]\npython = ["numpy", 3]\n[images.top]\nextends = "mll"\n')
         first, second = str(caught.value).splitlines()
-        assert first == "deps.toml:2: dependencies.python[1]: an integer, where a string is expected"
+        assert first == "deps.toml:2: dependencies.python[1]: expected a string, found an integer"
         assert second.startswith("deps.toml:4: images.top.extends: 'mll' is neither a runtime nor an image")
 
 
@@ -240,15 +243,15 @@ class TestReport:
         )
         assert report.added_lines(config)[:3] == (
             "~/.isol8/config.json:6 adds pandas>=2 to isol8:python-custom",
-            "~/.isol8/config.json:16 asks for isol8:ready",
-            "ISOL8_CONFIG= leaves ~/.isol8/config.json out; doit import writes it into deps.toml",
+            "~/.isol8/config.json:16 declares isol8:ready",
+            "set ISOL8_CONFIG= to ignore ~/.isol8/config.json; ./doitw import copies it into deps.toml",
         )
         assert report.added_lines(joined("")) == (
             "isol8.config.json:6 adds numpy, pandas>=2 to isol8:python-custom",
-            "isol8.config.json:11 asks for isol8:ml",
-            "isol8.config.json:16 asks for isol8:ready",
+            "isol8.config.json:11 declares isol8:ml",
+            "isol8.config.json:16 declares isol8:ready",
             "isol8.config.json:13: 'my-ml:latest' is not built here: it does not begin with isol8:",
-            "isol8.config.json:14: 'isol8:devbox' is not built here: there is no runtime agent here",
+            "isol8.config.json:14: 'isol8:devbox' is not built here: the runtime agent is not supported",
         )
         assert report.added_lines(Config()) == ()
 

@@ -176,25 +176,25 @@ class TestMistakes:
             ),
             pytest.param(
                 "dependencies = ['numpy']",
-                "1: dependencies: an array, where a table is expected",
+                "1: dependencies: expected a table, found an array",
                 id="dependencies-array",
             ),
-            pytest.param("build = 1.5", "1: build: a float, where a table is expected", id="build-float"),
+            pytest.param("build = 1.5", "1: build: expected a table, found a float", id="build-float"),
             pytest.param(
                 "[dependencies]\npython = 'numpy'",
-                "2: dependencies.python: a string, where an array of strings is expected; "
+                "2: dependencies.python: expected an array of strings, found a string; "
                 'write python = ["…", "…"]',
                 id="string-for-array",
             ),
             pytest.param(
                 "[dependencies.python]\nnumpy = '*'",
-                "1: dependencies.python: a table, where an array of strings is expected; "
+                "1: dependencies.python: expected an array of strings, found a table; "
                 'write python = ["…", "…"]',
                 id="table-for-array",
             ),
             pytest.param(
                 "[dependencies]\nnode = ['lodash',\n 2026-11-22]",
-                "3: dependencies.node[1]: a date or time, where a string is expected",
+                "3: dependencies.node[1]: expected a string, found a date or time",
                 id="date-for-string",
             ),
             pytest.param(
@@ -215,42 +215,42 @@ class TestMistakes:
             ),
             pytest.param(
                 "[build]\nbuilder = true",
-                "2: build.builder: a boolean, where a string is expected",
+                "2: build.builder: expected a string, found a boolean",
                 id="builder-boolean",
             ),
             pytest.param(
                 "[build]\njobs = 0",
-                "2: build.jobs: 0, where an integer from 1 is expected; leave it out to use every processor",
+                "2: build.jobs: expected an integer from 1, found 0; omit it to use every processor",
                 id="jobs-zero",
             ),
             pytest.param(
                 "[build]\njobs = true",
-                "2: build.jobs: a boolean, where an integer from 1 is expected",
+                "2: build.jobs: expected an integer from 1, found a boolean",
                 id="jobs-boolean",
             ),
             pytest.param(
                 "[build]\njobs = '2'",
-                "2: build.jobs: a string, where an integer from 1 is expected",
+                "2: build.jobs: expected an integer from 1, found a string",
                 id="jobs-string",
             ),
             pytest.param(
                 "[build]\nargs = { A = 3.10 }",
-                "2: build.args.A: a float, where a string is expected; put it in quotes",
+                "2: build.args.A: expected a string, found a float; put it in quotes",
                 id="argument-float",
             ),
             pytest.param(
                 "[build.args]\nA = true",
-                "2: build.args.A: a boolean, where a string is expected; put it in quotes",
+                "2: build.args.A: expected a string, found a boolean; put it in quotes",
                 id="argument-boolean",
             ),
             pytest.param(
                 "[build.args]\nA = ['secret']",
-                "2: build.args.A: an array, where a string is expected",
+                "2: build.args.A: expected a string, found an array",
                 id="argument-array",
             ),
             pytest.param(
                 "[build.args]\nA = 'secret'\nB = \"secret\\u0000\"",
-                "3: build.args.B: a text with a NUL character, which no environment can hold",
+                "3: build.args.B: a string with a NUL character, which environment variables can't contain",
                 id="argument-nul",
             ),
             pytest.param(
@@ -261,7 +261,7 @@ class TestMistakes:
             *(
                 pytest.param(
                     f"[build]\nrepository = '{name}'",
-                    f"2: build.repository: '{name}' is not the name of a repository (small letters and "
+                    f"2: build.repository: '{name}' is not a repository name (lower-case letters and "
                     "digits, with . _ - and / between them, and no tag; for example "
                     "isol8 or registry.example:5000/team/isol8)",
                     id=f"repository-{name}",
@@ -281,7 +281,7 @@ class TestMistakes:
             *(
                 pytest.param(
                     f"[build]\nrepository = '{name}'",
-                    f"2: build.repository: '{name}' is a name that Docker takes for no repository",
+                    f"2: build.repository: '{name}' is a name that Docker does not accept for a repository",
                     id=f"repository-{name[:8]}",
                 )
                 for name in ("scratch", "0" * 64, "a" * 241)
@@ -321,7 +321,7 @@ class TestMistakes:
         """What the TOML reader itself gives up on is one line, too."""
         (problem,) = problems(text)
 
-        assert problem.startswith("deps.toml: not a TOML file that can be read: ")
+        assert problem.startswith("deps.toml: can't be read as TOML: ")
 
 
 class TestEverythingAtOnce:
@@ -342,12 +342,9 @@ python = ["numpy",
 [holds]
 """
         assert problems(text) == [
-            (
-                "deps.toml:2: build.jobs: -1, where an integer from 1 is expected; "
-                "leave it out to use every processor"
-            ),
-            "deps.toml:3: build.args.A: an integer, where a string is expected; put it in quotes",
-            "deps.toml:4: build.args.'b c': an integer, where a string is expected; put it in quotes",
+            ("deps.toml:2: build.jobs: expected an integer from 1, found -1; omit it to use every processor"),
+            "deps.toml:3: build.args.A: expected a string, found an integer; put it in quotes",
+            "deps.toml:4: build.args.'b c': expected a string, found an integer; put it in quotes",
             (
                 "deps.toml:4: build.args.'b c': not a name for a build argument "
                 "(letters, digits and _, no digit first)"
@@ -357,7 +354,7 @@ python = ["numpy",
                 "(did you mean python? allowed: python, node, bun, deno, bash)"
             ),
             f"deps.toml:8: dependencies.python[1]: '--pre': an option, not a package; {PIP}",
-            "deps.toml:8: dependencies.python[2]: an integer, where a string is expected",
+            "deps.toml:8: dependencies.python[2]: expected a string, found an integer",
             (
                 "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, images, "
                 "build, clients, filter, hold, prune, refresh, push, verify)"
@@ -450,7 +447,7 @@ class TestStrangers:
         with pytest.raises(ConfigError) as caught:
             parse_config(text, "deps.toml", self.ARGUMENTS)
         assert str(caught.value).splitlines() == [
-            "deps.toml:2: build.jobs: 0, where an integer from 1 is expected; leave it out to use every processor",
+            "deps.toml:2: build.jobs: expected an integer from 1, found 0; omit it to use every processor",
             (
                 "deps.toml:4: build.args.bun_versoin: docker/Dockerfile declares no such argument (did you mean "
                 "BUN_VERSION? allowed: ALPINE_VERSION, BUN_INSTALL_URL, BUN_VERSION, HTTP_PROXY)"

@@ -65,7 +65,7 @@ def test_no_room_for_a_traceback() -> None:
     Path(".isol8").write_text("")
     assert str(internal_error("x", KeyError("a"))) == (
         "internal error in x: KeyError: 'a' "
-        "(this is a bug; please report it; the traceback can't be kept in .isol8/crashes: Not a directory)"
+        "(this is a bug; please report it; the traceback can't be written to .isol8/crashes: Not a directory)"
     )
 
 

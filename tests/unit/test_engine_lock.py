@@ -88,7 +88,7 @@ def test_a_second_run_is_told_who_holds_it(engine: str) -> None:
         assert heard == [said]
         assert str(caught.value) == (
             f"another run is using this engine: {said}; nothing was built; run again when it is done, or wait "
-            "longer: doit --wait=SECONDS (-1: as long as it takes)"
+            "longer: ./doitw --wait=SECONDS (-1: no limit)"
         )
         assert is_free(f"{engine}, another")
     assert is_free(engine)

@@ -200,10 +200,10 @@ class TestPush:
         assert tags(builder) == before
 
     def test_what_went_away(self, builder: FakeEngine) -> None:
-        """An image that is not there any more is told."""
+        """An image that does not exist any more is told."""
         with pytest.raises(RegistryError) as caught:
             Push.of("gone", observe(builder), REPOSITORY)
-        assert str(caught.value) == "isol8:gone went away while it was worked on; run again"
+        assert str(caught.value) == "isol8:gone was removed during the run; run again"
 
     def test_another_image_by_then(self, builder: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         """What another run gives the tag is not taken for what was to be pushed, and its digest is not written down."""
@@ -225,8 +225,8 @@ class TestPush:
         with pytest.raises(RegistryError) as caught:
             send(builder, "bash")
         assert str(caught.value) == (
-            f"isol8:bash could not be pushed: {REPOSITORY}:bash could not be asked for: connection refused\n"
-            "It stays in use here. Look whether the registry answers, and run again: doit push"
+            f"isol8:bash could not be pushed: {REPOSITORY}:bash could not be looked up: connection refused\n"
+            "It is still in use on this engine. Check that the registry answers, and run again: ./doitw push"
         )
         assert pauses == [1.0, 4.0]
         assert tags(builder) == before
@@ -238,7 +238,8 @@ class TestPush:
         with pytest.raises(RegistryError) as caught:
             send(builder, "bash")
         assert str(caught.value).endswith(
-            "failed: denied: not yours\nIt stays in use here. Look at docker login, and run again: doit push"
+            "failed: denied: not yours\nIt is still in use on this engine. Check docker login, and run "
+            "again: ./doitw push"
         )
         assert pauses == []
         assert tags(builder) == before
@@ -352,12 +353,18 @@ class TestPull:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"pushed": None}, "isol8:bash is in no registry by this manifest\nPush it where the manifest "),
+            (
+                {"pushed": None},
+                "isol8:bash has no registry digest in this manifest\nPush it on the machine ",
+            ),
             (
                 {"key": ""},
-                "isol8:bash was not made by this project where the manifest comes from, so nobody ",
+                "isol8:bash was not built by this project on the machine that wrote the manifest, so ",
             ),
-            ({"standin": "5e"}, "isol8:bash stands on a stand-in of a lab in this manifest, and on a real "),
+            (
+                {"standin": "5e"},
+                "isol8:bash is based on a stand-in of the lab in this manifest, and on a real ",
+            ),
         ],
         ids=["not pushed", "not ours", "a stand-in for a real one"],
     )

@@ -98,13 +98,13 @@ class TestMistakes:
         [
             pytest.param(
                 "images = 1",
-                "1: images: an integer, where a table is expected",
+                "1: images: expected a table, found an integer",
                 id="no-table",
             ),
             pytest.param(
                 "[images]\nruntime = 'bash'",
-                "2: images.runtime: a string, where a table is expected; "
-                "each image has a table of its own, as [images.ml]",
+                "2: images.runtime: expected a table, found a string; "
+                "each image has its own table, such as [images.ml]",
                 id="without-a-name",
             ),
             pytest.param(
@@ -115,24 +115,24 @@ class TestMistakes:
             ),
             pytest.param(
                 "[images.ml]\npackages = ['numpy']",
-                '1: images.ml: nothing says what it stands on; write runtime = "python", '
-                'or extends = "…" for another image',
+                '1: images.ml: no parent is given; write runtime = "python", '
+                'or extends = "…" to build on another image',
                 id="neither",
             ),
             pytest.param(
                 "[images.ml]\nruntime = 'python'\nextends = 'python'\nsetup = 'true'",
-                "3: images.ml.extends: beside runtime, which excludes it; leave one of them out",
+                "3: images.ml.extends: can't be combined with runtime; remove one of them",
                 id="both",
             ),
             pytest.param(
                 "[images.ml]\nruntime = 'Python'\nsetup = 'true'",
                 f"2: images.ml.runtime: 'Python' is not a runtime (did you mean python? allowed: {RUNTIME_NAMES}); "
-                "another image is named by extends",
+                "to build on another image, write extends",
                 id="runtime",
             ),
             pytest.param(
                 "[images.ml]\nextends = 3",
-                "2: images.ml.extends: an integer, where a string is expected",
+                "2: images.ml.extends: expected a string, found an integer",
                 id="extends-type",
             ),
             pytest.param(
@@ -149,19 +149,18 @@ class TestMistakes:
             ),
             pytest.param(
                 "[images.a]\nextends = 'b'\n[images.b]\nextends = 'c'\n[images.c]\nextends = 'b'",
-                "4: images.b.extends: a circle, b (line 3) → c (line 5) → b; "
-                "follow extends from any image, and it has to end at a runtime",
+                "4: images.b.extends: cycle: b (line 3) → c (line 5) → b; "
+                "every `extends` chain must end at a runtime",
                 id="circle",
             ),
             pytest.param(
                 "[images.a]\nextends = 'a'",
-                "2: images.a.extends: a circle, a (line 1) → a; "
-                "follow extends from any image, and it has to end at a runtime",
+                "2: images.a.extends: cycle: a (line 1) → a; every `extends` chain must end at a runtime",
                 id="itself",
             ),
             pytest.param(
                 "[images.ml]\nruntime = 'python'\npackages = 'numpy'",
-                "3: images.ml.packages: a string, where an array of strings is expected; "
+                "3: images.ml.packages: expected an array of strings, found a string; "
                 'write packages = ["…", "…"]',
                 id="packages-type",
             ),
@@ -172,30 +171,30 @@ class TestMistakes:
             ),
             pytest.param(
                 "[images.ml]\nextends = 'python'\nsetup = ''",
-                "1: images.ml: neither packages nor setup, so it would be isol8's python image again; "
-                'write packages = ["…"], or take the table away',
+                "1: images.ml: neither packages nor setup, so it would be the same as isol8:python; "
+                'write packages = ["…"], or remove the table',
                 id="nothing",
             ),
             pytest.param(
                 "[images.ml]\nruntime = 'bash'\nsetup = ['true']",
-                "3: images.ml.setup: an array, where a string is expected",
+                "3: images.ml.setup: expected a string, found an array",
                 id="setup-type",
             ),
             pytest.param(
                 "[images.ml]\nruntime = 'bash'\nsetup = 'curl https://u:p@h.example/'",
-                "3: images.ml.setup: a user name, password or token stands in it, and it is written into a label; "
-                "give it without",
+                "3: images.ml.setup: contains a user name, password or token, and is written into a label; "
+                "remove it",
                 id="setup-secret",
             ),
             pytest.param(
                 '[images.ml]\nruntime = "bash"\nsetup = "a\\r\\nb\\u0007"',
-                "3: images.ml.setup: a control character ('\\x07' at character 5), which no script has use for",
+                "3: images.ml.setup: a control character ('\\x07' at character 5), which a script must not contain",
                 id="setup-control",
             ),
             pytest.param(
                 f"[images.ml]\nruntime = 'bash'\nsetup = '{'é' * 8193}'",
-                "3: images.ml.setup: 16386 bytes, where at most 16384 fit, since it is kept in a label; "
-                "install what it needs by packages",
+                "3: images.ml.setup: 16386 bytes, more than the 16384 that fit in a label; "
+                "install what it needs as packages",
                 id="setup-long",
             ),
             *(
@@ -209,7 +208,7 @@ class TestMistakes:
             ),
             pytest.param(
                 "[images.bun]\nruntime = 'bun'\npackages = ['zod']",
-                "1: images.bun: the name of a base image; give it one of its own, "
+                "1: images.bun: the name of a base image; choose another, "
                 "or write its packages under [dependencies] bun",
                 id="name-of-a-runtime",
             ),
@@ -222,8 +221,8 @@ class TestMistakes:
             *(
                 pytest.param(
                     f"[images.{name}]\nruntime = 'bash'\nsetup = 'true'",
-                    f"1: images.{name}: a name that is kept for other images (those with -custom or -held in them, "
-                    "and those that end in -previous, -rejected, -candidate or -pushing)",
+                    f"1: images.{name}: a reserved name (names that contain -custom or -held, "
+                    "or end in -previous, -rejected, -candidate or -pushing)",
                     id=name,
                 )
                 for name in (
@@ -245,15 +244,12 @@ class TestMistakes:
         """An image whose parent can't be understood is no mistake of its own, and other tables' are told beside."""
         text = "[images.a]\nextends = 1\n[images.b]\nextends = 'a'\npackages = ['--x']\n[images.c]\n[build]\njobs = 0\n"
         assert problems(text) == [
-            "deps.toml:2: images.a.extends: an integer, where a string is expected",
+            "deps.toml:2: images.a.extends: expected a string, found an integer",
             (
-                'deps.toml:6: images.c: nothing says what it stands on; write runtime = "python", '
-                'or extends = "…" for another image'
+                'deps.toml:6: images.c: no parent is given; write runtime = "python", '
+                'or extends = "…" to build on another image'
             ),
-            (
-                "deps.toml:8: build.jobs: 0, where an integer from 1 is expected; "
-                "leave it out to use every processor"
-            ),
+            ("deps.toml:8: build.jobs: expected an integer from 1, found 0; omit it to use every processor"),
         ]
 
     def test_keys_at_the_top(self) -> None:

@@ -109,7 +109,9 @@ def test_how_it_looks() -> None:
 def test_what_would_come_to_mean_something_else() -> None:
     """It is refused rather than written."""
     other = parse_config("[build]\njobs = 2\n", "deps.toml", client_file=THEIRS)
-    with pytest.raises(Isol8Error, match=r"^deps\.toml: can't be written without changing what else it says"):
+    with pytest.raises(
+        Isol8Error, match=r"^deps\.toml: can't be changed without side effects on other settings"
+    ):
         with_added("[build]\njobs = 1\n", other)
 
 
@@ -126,8 +128,8 @@ def test_what_is_left_out_is_told(
     )
     assert importing.Import().act({}, []) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "isol8.config.json:1: isol8:x is left out: deps.toml:1 has an image of that name, and goes first",
-        "deps.toml has all else that isol8.config.json asks for; nothing to write",
+        "isol8.config.json:1: isol8:x is ignored: deps.toml:1 declares an image of that name and takes precedence",
+        "deps.toml has everything else that isol8.config.json declares; nothing to write",
     ]
 
 

@@ -101,7 +101,7 @@ def test_what_changed_during_the_question_stays(run: Run, capsys: pytest.Capture
     assert run.prune(answer) == 0
     assert run.left() == ["bash-custom"]
     out = capsys.readouterr().out
-    assert "  changed meanwhile, so it stays\n1 image removed" in out
+    assert "  changed in the meantime, so it is kept\n1 image removed" in out
 
 
 def test_why_a_removal_failed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -423,7 +423,7 @@ def test_changed_lock_is_refused(runtime: str, old: str, new: str) -> None:
     first, *_, last = str(caught.value).splitlines()
     assert first.startswith(("x:", "x: "))
     assert f"images.{runtime}-custom" in first or "not TOML" in first
-    assert last == "Write the lock anew: doit lock" or "write the lock anew: doit lock" in last
+    assert last == "Rewrite the lock: ./doitw lock" or "rewrite the lock: ./doitw lock" in last
 
 
 BASE_CASES = [
@@ -446,7 +446,7 @@ BASE_CASES = [
 def test_changed_ground_is_refused(old: str, new: str) -> None:
     """What an image stands on is held to as well."""
     assert old in WHOLE
-    with pytest.raises(ConfigError, match=r"rite the lock anew: doit lock|allowed:"):
+    with pytest.raises(ConfigError, match=r"[Rr]ewrite the lock: ./doitw lock|allowed:"):
         parse_lock(WHOLE.replace(old, new, 1), "x")
 
 
@@ -501,5 +501,5 @@ def test_one_line_names_the_place() -> None:
     number = text[: text.index("lock = '''")].count("\n") + 1
     assert str(caught.value) == (
         f"deps.lock.toml:{number}: images.python-custom.lock: line 1: '--find-links https://evil.example' is not a "
-        "package with its hash, as numpy==2.3.1 --hash=sha256:…\nWrite the lock anew: doit lock"
+        "package with its hash, as numpy==2.3.1 --hash=sha256:…\nRewrite the lock: ./doitw lock"
     )

@@ -116,7 +116,8 @@ class TestWrite:
         with pytest.raises(Isol8Error) as caught:
             write_lock(begin())
         assert str(caught.value) == (
-            "isol8:bash-custom: not up to date, and a lock is of images as they are; build first: doit setup"
+            "isol8:bash-custom: not up to date; a lock records images as they are built, so build them "
+            "first: ./doitw setup"
         )
 
     def test_what_was_not_verified_is_not_locked(
@@ -149,8 +150,8 @@ class TestWrite:
         with pytest.raises(Isol8Error) as caught:
             write_lock(begin())
         assert str(caught.value) == (
-            "the images were built before checksums of apk's packages and of Bun were written down; build them anew: "
-            "doit setup --force\ndeps.lock.toml stays as it was"
+            "the images were built before checksums of apk's packages and of Bun were recorded; rebuild them: "
+            "./doitw setup --force\ndeps.lock.toml is unchanged"
         )
         assert not (tmp_path / "deps.lock.toml").exists()
 
@@ -160,7 +161,7 @@ class TestWrite:
         """Nobody could have it again."""
         engine.put("alpine:3.21", FakeImage(id="sha256:alpine2"))
         build(begin())
-        with pytest.raises(Isol8Error, match=r"^isol8:python: alpine:3\.21 has no digest here"):
+        with pytest.raises(Isol8Error, match=r"^isol8:python: alpine:3\.21 has no registry digest"):
             write_lock(begin())
 
     def test_upstream_images_by_digest(
@@ -223,7 +224,7 @@ class TestHold:
         with pytest.raises(VerifyFailedError) as caught:
             build(session)
         assert str(caught.value).splitlines()[:2] == [
-            "isol8:bash-custom did not come out as deps.lock.toml:10 has it",
+            "isol8:bash-custom does not match deps.lock.toml:10",
             "  apk jq 1.7 → 1.8",
         ]
         session.close()
@@ -244,7 +245,7 @@ class TestHold:
         with pytest.raises(VerifyFailedError) as caught:
             build(session)
         assert str(caught.value).splitlines()[1] == (
-            f"  apk jq 1.7 has the checksum {OTHER}, where {CHECKSUM} is locked"
+            f"  apk jq 1.7 has the checksum {OTHER}, but {CHECKSUM} is locked"
         )
         session.close()
         jq[1] = CHECKSUM
@@ -258,7 +259,7 @@ class TestHold:
         file = tmp_path / "deps.lock.toml"
         file.write_text(file.read_text().replace(f" {CHECKSUM}", ""))
         before = len(engine.requests)
-        with pytest.raises(ConfigError, match="apk musl: no hash, where apk's Q1… is expected"):
+        with pytest.raises(ConfigError, match="apk musl: expected apk's Q1…, found no hash"):
             locked(begin)
         assert len(engine.requests) == before
 
@@ -298,12 +299,12 @@ class TestHold:
             (
                 '"jq"',
                 '"jq", "unzip"',
-                "deps.lock.toml:10: images.bash-custom: for jq, where jq unzip is asked for",
+                "deps.lock.toml:10: images.bash-custom: locked with jq, but declared with jq unzip",
             ),
             (
                 'bash = ["jq"]',
                 'bash = ["jq"]\nnode = ["left"]',
-                "deps.lock.toml: images.node-custom: not in it, but asked for in deps.toml:3",
+                "deps.lock.toml: images.node-custom: not in the lock, but declared in deps.toml:3",
             ),
         ],
     )
@@ -316,7 +317,7 @@ class TestHold:
         deps.write_text(deps.read_text().replace(old, new))
         with pytest.raises(ConfigError) as caught:
             locked(begin)
-        assert str(caught.value) == f"{words}\nWrite the lock anew: doit lock"
+        assert str(caught.value) == f"{words}\nRewrite the lock: ./doitw lock"
 
     def test_other_ground_than_asked_for(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """Another upstream image, or another parent."""
@@ -327,17 +328,20 @@ class TestHold:
         with pytest.raises(ConfigError) as caught:
             locked(begin)
         lines = str(caught.value).splitlines()
-        assert "deps.lock.toml:4: images.bash: on alpine:3.20, where alpine:3.21 is asked for" in lines
+        assert (
+            "deps.lock.toml:4: images.bash: its locked upstream image is alpine:3.20, the Dockerfile has alpine:3.21"
+            in lines
+        )
         text = text.replace('parent = "bash"', 'parent = "more"') + '\n[images.more]\nparent = "bash"\n'
         file.write_text(text)
         with pytest.raises(ConfigError) as caught:
             locked(begin)
-        assert "images.bash-custom: on more, where it is to stand on bash" in str(caught.value)
+        assert "images.bash-custom: its locked parent is more, its declared parent bash" in str(caught.value)
 
     def test_no_lock(self, begin: Callable[[], Session]) -> None:
         """It says how to have one."""
         with pytest.raises(ConfigError) as caught:
             locked(begin)
         assert str(caught.value) == (
-            "deps.lock.toml: not there, and --locked builds what it has; write it: doit lock"
+            "deps.lock.toml: not found, but --locked needs it; write it: ./doitw lock"
         )

@@ -41,7 +41,7 @@ IMAGES = {
     "python": LockedImage(upstream={"alpine:3.21": DIGEST}, packages=(MUSL,)),
 }
 TEXT = f"""\
-# What is in every image, exactly. Written by doit lock; doit setup --locked builds just this again.
+# What is in every image, exactly. Written by ./doitw lock; ./doitw setup --locked builds just this again.
 version = 2
 
 [images.python]
@@ -110,10 +110,8 @@ class TestLock:
 
 
 WRONG = [
-    pytest.param("", "x: version: None, where 2 is expected; write the lock anew: doit lock", id="empty"),
-    pytest.param(
-        "version = 2\nimages = 3", "x:2: images: an integer, where a table is expected", id="no table"
-    ),
+    pytest.param("", "x: version: expected 2, found None; rewrite the lock: ./doitw lock", id="empty"),
+    pytest.param("version = 2\nimages = 3", "x:2: images: expected a table, found an integer", id="no table"),
     pytest.param(
         "version = 2\n[image]",
         "x:2: image: not a key of a lock (did you mean images? allowed: version, images)",
@@ -132,13 +130,13 @@ WRONG = [
     ),
     pytest.param(
         "version = 2\n[images.a]\nparent = 'b'\n[images.b]\nparent = 'a'",
-        "x:3: images.a.parent: a stands on itself\nx:5: images.b.parent: b stands on itself",
+        "x:3: images.a.parent: a is its own parent\nx:5: images.b.parent: b is its own parent",
         id="a circle",
     ),
     pytest.param(
         "version = 2\n[images.a]\nupstream = { b = 'sha256:1', c = 2 }",
         "x:3: images.a.upstream.b: 'sha256:1' is not a digest, as sha256:… with 64 hex digits\n"
-        "x:3: images.a.upstream.c: an integer, where a string is expected",
+        "x:3: images.a.upstream.c: expected a string, found an integer",
         id="no digest",
     ),
     pytest.param(
@@ -152,18 +150,18 @@ WRONG = [
     ),
     pytest.param(
         "version = 2\nx = " + "[" * 20_000,
-        "x: not a TOML file that can be read: TOML inline arrays/tables are nested more than the allowed 400 levels; "
-        "write the lock anew: doit lock",
+        "x: not a readable TOML file: TOML inline arrays/tables are nested more than the allowed 400 levels; "
+        "rewrite the lock: ./doitw lock",
         id="too deep",
     ),
     pytest.param(
         "version = 2.0\n",
-        "x: version: 2.0, where 2 is expected; write the lock anew: doit lock",
+        "x: version: expected 2, found 2.0; rewrite the lock: ./doitw lock",
         id="version of another kind",
     ),
     pytest.param(
         "version = 2\n[images",
-        "x:2:8: not TOML: Expected ']' at the end of a table declaration; write the lock anew: doit lock",
+        "x:2:8: not TOML: Expected ']' at the end of a table declaration; rewrite the lock: ./doitw lock",
         id="not TOML",
     ),
 ]
@@ -177,7 +175,7 @@ class TestWrong:
         """With file, line and key."""
         with pytest.raises(ConfigError) as caught:
             parse_lock(text, "x")
-        advice = "" if "write the lock anew" in words else "\nWrite the lock anew: doit lock"
+        advice = "" if "rewrite the lock" in words else "\nRewrite the lock: ./doitw lock"
         assert str(caught.value) == words + advice
 
     def test_many_problems_are_counted(self) -> None:
@@ -186,4 +184,4 @@ class TestWrong:
             parse_lock("version = 2\n[images.a]\n" + "".join(f"k{each} = 1\n" for each in range(30)), "x")
         lines = str(caught.value).splitlines()
         assert len(lines) == 22
-        assert lines[20:] == ["x: 10 problems more", "Write the lock anew: doit lock"]
+        assert lines[20:] == ["x: 10 problems more", "Rewrite the lock: ./doitw lock"]

@@ -45,18 +45,18 @@ class TestParseSpec:
                 "a\u202eb", r"'a\u202eb'", "a character that is neither printable nor ASCII", id="bidi"
             ),
             pytest.param(
-                "a" * 513, f"'{'a' * 80}…'", "513 characters, where at most 512 are taken", id="over-long"
+                "a" * 513, f"'{'a' * 80}…'", "513 characters; at most 512 are allowed", id="over-long"
             ),
             pytest.param(
                 "x @ https://user:secret@h.example/x",
                 "'x @ https://***@h.example/x'",
-                "a user name, password or token, and specs are written into labels; give it without",
+                "contains a user name, password or token, and specs are written into labels; remove it",
                 id="password",
             ),
             pytest.param(
                 "https://h.example/x.ts?token=secret",
                 "'https://h.example/x.ts?token=***'",
-                "a user name, password or token, and specs are written into labels; give it without",
+                "contains a user name, password or token, and specs are written into labels; remove it",
                 id="token",
             ),
         ],
@@ -228,8 +228,8 @@ class TestShellWord:
         assert not shell_word(text).endswith("\\")
 
     def test_more_than_one_line_is_refused(self) -> None:
-        """What can't stand on one line of a Dockerfile is no word of it."""
-        with pytest.raises(ValueError, match=r"^'a\\nb' can't stand on one line of a Dockerfile$"):
+        """What can't be written on one line of a Dockerfile is no word of it."""
+        with pytest.raises(ValueError, match=r"^'a\\nb' can't be written on one line of a Dockerfile$"):
             shell_word("a\nb")
 
 

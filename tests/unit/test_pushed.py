@@ -108,15 +108,15 @@ class TestManifest:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("", "f: not a manifest as doit resolve writes it (JSONDecodeError: "),
-            ("[]", "f: not a manifest as doit resolve writes it (TypeError: "),
-            ('{"schema": 7}', "f: a manifest of schema 7, where 1 is expected: of another version"),
-            ('{"schema": 1}', "f: not a manifest as doit resolve writes it (KeyError: 'images')"),
+            ("", "f: not a manifest that ./doitw resolve wrote (JSONDecodeError: "),
+            ("[]", "f: not a manifest that ./doitw resolve wrote (TypeError: "),
+            ('{"schema": 7}', "f: expected a manifest of schema 1, found 7: another version wrote it"),
+            ('{"schema": 1}', "f: not a manifest that ./doitw resolve wrote (KeyError: 'images')"),
             (
                 '{"schema": 1, "images": {"a": []}}',
-                "f: not a manifest as doit resolve writes it (AttributeError",
+                "f: not a manifest that ./doitw resolve wrote (AttributeError",
             ),
-            ('{"schema": 1, "images": {"a": {}}}', "f: not a manifest as doit resolve writes it (KeyError"),
+            ('{"schema": 1, "images": {"a": {}}}', "f: not a manifest that ./doitw resolve wrote (KeyError"),
         ],
     )
     def test_no_manifest(self, text: str, message: str) -> None:
@@ -140,11 +140,11 @@ class TestManifest:
         """Nothing goes to an engine that is not a repository and a digest."""
         document = json.loads(manifest.render(observed(image("bun")), {}))
         document["images"]["isol8:bun"]["pushed"] = pushed
-        with pytest.raises(ConfigError, match="is not what is expected there"):
+        with pytest.raises(ConfigError, match="is not valid there"):
             read_manifest(json.dumps(document), "f")
 
     def test_none_yet(self) -> None:
-        """A manifest that is not there knows nothing."""
+        """A manifest that does not exist knows nothing."""
         assert recorded(None) == {}
 
 
@@ -247,4 +247,4 @@ class TestMismatches:
             f"its key is {'f' * 64}, where the manifest says {1:064x}",
             "its stand-in is 5e, where the manifest says none",
         )
-        assert mismatches(self.LISTED, ObservedImage(id=DIGEST)) == ("it has no labels of ours",)
+        assert mismatches(self.LISTED, ObservedImage(id=DIGEST)) == ("it has no labels of this project",)

@@ -152,7 +152,7 @@ def test_what_stands_on_an_image_with_news(begin: Callable[[], Session]) -> None
     assert found["bash-custom"].parent == "bash"
     account, built = refreshed(begin(), news_of("bash"))
     assert built == ["bash", "bash-custom"]
-    assert account.changed[1].why == ("base isol8:bash was rebuilt",)
+    assert account.changed[1].why == ("parent isol8:bash was rebuilt",)
 
 
 def test_a_source_that_does_not_answer(begin: Callable[[], Session], engine: FakeEngine) -> None:
@@ -166,7 +166,7 @@ def test_a_source_that_does_not_answer(begin: Callable[[], Session], engine: Fak
 
     assert states(begin(), ask) == {
         **dict.fromkeys(("python", "node", "bun", "bash"), "fresh"),
-        **dict.fromkeys(("deno", "bash-custom"), "unknown"),
+        **dict.fromkeys(("deno", "bash-custom"), "undetermined"),
     }
     account, built = refreshed(begin(), ask)
     assert (built, account.fresh, account.has_news) == ([], 4, True)
@@ -204,9 +204,7 @@ def test_nothing_new_on_a_stand_in(begin: Callable[[], Session], engine: FakeEng
     assert refreshed(session, news_of("bash"))[1] == []
     (failure,) = session.failures
     assert failure.subject == "isol8:bash"
-    assert str(failure.error).startswith(
-        "alpine:3.21 is a stand-in here, and the real one can't be asked for"
-    )
+    assert str(failure.error).startswith("alpine:3.21 is a stand-in here and its registry does not answer")
 
 
 def test_a_held_image_is_left(begin: Callable[[], Session], engine: FakeEngine) -> None:
@@ -235,7 +233,7 @@ def test_age(begin: Callable[[], Session], monkeypatch: pytest.MonkeyPatch) -> N
     assert set(states(begin()).values()) == {"behind"}
     account, built = refreshed(begin())
     assert len(built) == 6
-    assert account.changed[0].why == ("built 8 days ago, where [refresh] max_age is 7 days",)
+    assert account.changed[0].why == ("built 8 days ago, longer than [refresh] max_age = 7 days",)
 
 
 def test_a_missing_image_is_built(begin: Callable[[], Session]) -> None:
@@ -243,7 +241,7 @@ def test_a_missing_image_is_built(begin: Callable[[], Session]) -> None:
     session = begin()
     session.remove("node")
     session.close()
-    assert states(begin())["node"] == "missing"
+    assert states(begin())["node"] == "not-built"
     account, built = refreshed(begin())
     assert built == ["node"]
     assert account.changed[0].built is None
@@ -263,7 +261,7 @@ def test_on_a_base_that_is_not_there_nothing_is_asked(begin: Callable[[], Sessio
     found = {each.image: each for each in look(begin(), ask)}
     assert "bash-custom" not in asked
     assert (found["bash"].state, found["bash-custom"].state, found["bash-custom"].problems) == (
-        "missing",
+        "not-built",
         "behind",
         (),
     )

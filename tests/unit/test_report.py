@@ -20,7 +20,7 @@ DECISIONS = (
         reasons=(reasons.StepChanged(stage="bun", line=31), reasons.Forced()),
     ),
     Decision(image="bash-custom", task="", state="undeclared"),
-    Decision(image="node", task="base:node", state="unknown", problem="the engine went away"),
+    Decision(image="node", task="base:node", state="undetermined", problem="the engine went away"),
 )
 
 
@@ -87,11 +87,11 @@ class TestPlan:
     def test_table(self) -> None:
         """A line an image, its state in words and its reasons behind one another."""
         assert report.plan_table(DECISIONS, Config()) == (
-            "image               state       why\n"
+            "image               state         why\n"
             "isol8:python        up to date\n"
-            "isol8:bun           stale       docker/Dockerfile:31 changed in stage bun; forced\n"
+            "isol8:bun           stale         docker/Dockerfile:31 changed in stage bun; forced\n"
             "isol8:bash-custom   undeclared\n"
-            "isol8:node          unknown     the engine went away"
+            "isol8:node          undetermined  the engine went away"
         )
 
     def test_many_of_a_kind_are_abridged(self) -> None:
@@ -99,7 +99,7 @@ class TestPlan:
         lines = [(kind, f"{number} {kind}") for number in range(12) for kind in ("stale", "held")][:-3]
         shown = report.abridged(lines)
         assert shown[:3] == ("0 stale", "0 held", "1 stale")
-        assert shown[-1] == "and 1 more stale: doit plan shows all"
+        assert shown[-1] == "and 1 more stale: ./doitw plan shows all"
         assert len(shown) == 21
         assert report.abridged(lines[:20]) == tuple(line for _, line in lines[:20])
 
@@ -117,10 +117,10 @@ class TestPlan:
 
     def test_json_of_what_cannot_be_known(self) -> None:
         """Without an engine every image is unknown, and the reason is why."""
-        text = report.unknown_json([("bun", "base:bun")], "no engine", repository="isol8")
+        text = report.undetermined_json([("bun", "base:bun")], "no engine", repository="isol8")
         assert json.loads(text) == {
             "images": [
-                {"image": "isol8:bun", "task": "base:bun", "state": "unknown", "reasons": ["no engine"]}
+                {"image": "isol8:bun", "task": "base:bun", "state": "undetermined", "reasons": ["no engine"]}
             ]
         }
 
@@ -137,7 +137,7 @@ class TestPlan:
             (reasons.Forced(),),
             [
                 "for 2 days (rolled back), no updates waiting",
-                "--force passes it over; doit release bash-custom lets go of it",
+                "--force does not override a hold; run ./doitw release bash-custom first",
             ],
         ),
     ],
@@ -162,15 +162,15 @@ class TestFailure:
             step="step 2/2: pip install nunpy",
             message="the build failed",
             output=("ERROR: No matching distribution found for nunpy",),
-            kept="built 2026-11-21, numpy pandas",
-            hint="Look at [dependencies] python in deps.toml:4.",
+            kept="built 2026-11-21 (numpy pandas)",
+            hint="Check [dependencies] python in deps.toml:4.",
             log=".isol8/logs/python-custom.log",
         )
         assert lines == (
             "isol8:python-custom   failed      step 2/2: pip install nunpy",
             "    ERROR: No matching distribution found for nunpy",
-            "  The image in use stays as it was (built 2026-11-21, numpy pandas).",
-            "  Look at [dependencies] python in deps.toml:4. Whole log: .isol8/logs/python-custom.log",
+            "  Still using the image built 2026-11-21 (numpy pandas).",
+            "  Check [dependencies] python in deps.toml:4. Whole log: .isol8/logs/python-custom.log",
         )
 
     def test_only_a_message(self) -> None:
@@ -179,6 +179,14 @@ class TestFailure:
             subject="ping", width=8, step="", message="no engine", output=(), kept="", hint="", log=""
         )
         assert lines == ("ping      failed      no engine",)
+
+    def test_the_image_is_named_once(self) -> None:
+        """A message that begins with the image, as those of verification do, does not repeat it."""
+        message = "isol8:web failed verification\n  jq is not installed"
+        lines = report.failure_lines(
+            subject="isol8:web", width=9, step="", message=message, output=(), kept="", hint="", log=""
+        )
+        assert lines[:2] == ("isol8:web  failed      failed verification", "    jq is not installed")
 
     def test_a_step_without_output_has_the_message_below(self) -> None:
         """A step that printed nothing is followed by what the builder said."""
@@ -230,19 +238,19 @@ class TestResolution:
         found = Resolution(runtime="python", packages=("a",), image="isol8:ml", why="exact", setup=True)
         assert report.resolution_lines(found, self.OTHERS) == (
             "isol8:ml  has exactly a; its setup script runs before each execution",
-            "  isol8 v1, v2 would take isol8:a, and install what it lacks at each start",
-            "  isol8 v3 would take isol8:b, by the order in which the engine lists images",
+            "  isol8 v1, v2 would use isol8:a, and install the missing packages at each start",
+            "  isol8 v3 would use isol8:b, depending on the order in which the engine lists images",
         )
 
     @pytest.mark.parametrize(
         ("packages", "words"),
         [
-            ((), "there is no image for python: run doit base:python, or ./doitw up for all"),
+            ((), "there is no image for python: run ./doitw base:python, or ./doitw up for all"),
             (
                 ("a>1", "b"),
                 (
-                    "no image for python has a>1, b: build one with doit setup '--python=a>1,b', "
-                    "or write them into deps.toml"
+                    "no image for python has a>1, b: build one with ./doitw setup '--python=a>1,b', "
+                    "or add them to deps.toml"
                 ),
             ),
         ],
@@ -257,7 +265,7 @@ class TestResolution:
         lines = [(kind, f"{number} {kind}") for number in range(12) for kind in ("stale", "held")][:-3]
         shown = report.abridged(lines)
         assert shown[:3] == ("0 stale", "0 held", "1 stale")
-        assert shown[-1] == "and 1 more stale: doit plan shows all"
+        assert shown[-1] == "and 1 more stale: ./doitw plan shows all"
         assert len(shown) == 21
         assert report.abridged(lines[:20]) == tuple(line for _, line in lines[:20])
 

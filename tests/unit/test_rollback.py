@@ -235,7 +235,7 @@ def test_an_image_of_somebody_else(prepared: Callable[[], BrokenEngine]) -> None
     engine.tag("alpine:3.21", "isol8:bash")
     with pytest.raises(ConfigError) as error:
         roll_back("bash", observe(engine), engine, now=NOW)
-    assert str(error.value) == "isol8:bash: there is no such image of ours to roll back; doit plan shows them"
+    assert str(error.value) == "isol8:bash: no such image to roll back; ./doitw plan lists them"
 
 
 class TestLettingGo:

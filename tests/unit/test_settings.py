@@ -58,7 +58,7 @@ def test_a_refresh_as_somebody_wants_it() -> None:
     assert config.push.standins
 
 
-OLDEST_HINT = 'write oldest_client = "0.7.0", or leave it out for all'
+OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or leave it out for all'
         (
             "[refresh]\nnotify = []",
             (
-                '2: refresh.notify: no words; write notify = ["mail", "-s", "isol8", '
-                '"me@example.org"], or leave it out'
+                '2: refresh.notify: is empty; write notify = ["mail", "-s", "isol8", '
+                '"me@example.org"], or omit it'
             ),
         ),
         (
@@ -78,17 +78,17 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or leave it out for all'
         (
             '[push]\nrepository = "isol8"',
             (
-                "2: push.repository: 'isol8' names no registry, where one is expected before the first slash: "
+                "2: push.repository: 'isol8' has no registry before the first slash; write for example "
                 "registry.example/isol8"
             ),
         ),
-        ('[push]\nstandins = "yes"', "2: push.standins: a string, where a boolean is expected"),
+        ('[push]\nstandins = "yes"', "2: push.standins: expected a boolean, found a string"),
         (
             '[push]\nto = "x"',
             "2: push.to: not a setting of [push] (allowed: repository, standins, credentials)",
         ),
-        ("hold = 3", "1: hold: an integer, where a table is expected"),
-        ("[hold]\nmax_age = 3", "2: hold.max_age: an integer, where a string is expected"),
+        ("hold = 3", "1: hold: expected a table, found an integer"),
+        ("[hold]\nmax_age = 3", "2: hold.max_age: expected a string, found an integer"),
         (
             '[hold]\nmax_age = "soon"',
             "2: hold.max_age: 'soon' is not a duration (a number and ms, s, m, h, d or w, as 10s, 12h or 7d)",
@@ -103,28 +103,28 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or leave it out for all'
         ),
         (
             "verify = []",
-            "1: verify: an array, where a table is expected; write [verify.python], and command = … below it",
+            "1: verify: expected a table, found an array; write [verify.python], and command = … below it",
         ),
         (
             '[verify]\noldest_client = "newest"',
-            "2: verify.oldest_client: 'newest' is no release of isol8; " + OLDEST_HINT,
+            "2: verify.oldest_client: 'newest' is not a release of isol8; " + OLDEST_HINT,
         ),
         ("[verify.bash]\nexit = 1", "1: verify.bash: command is missing"),
         (
             "[verify.bash]\ncommand = []",
-            '2: verify.bash.command: no words; write command = ["bash", "-c", "jq --version"]',
+            '2: verify.bash.command: is empty; write command = ["bash", "-c", "jq --version"]',
         ),
         (
             '[verify.bash]\ncommand = "jq"',
-            '2: verify.bash.command: a string, where an array of strings is expected; write command = ["…", "…"]',
+            '2: verify.bash.command: expected an array of strings, found a string; write command = ["…", "…"]',
         ),
         (
             '[verify.bash]\ncommand = ["a"]\nexit = 256',
-            "3: verify.bash.exit: 256, where an exit code from 0 to 255 is expected",
+            "3: verify.bash.exit: expected an exit code from 0 to 255, found 256",
         ),
         (
             '[verify.bash]\ncommand = ["a"]\nexit = true',
-            "3: verify.bash.exit: a boolean, where an integer is expected",
+            "3: verify.bash.exit: expected an integer, found a boolean",
         ),
         (
             '[verify.bash]\ncommand = ["a"]\noutput = "("',
@@ -132,11 +132,11 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or leave it out for all'
         ),
         (
             '[verify.bash]\ncommand = ["a"]\ntimeout = "2h"',
-            "3: verify.bash.timeout: '2h' is more than an hour, and nothing is checked for longer",
+            "3: verify.bash.timeout: '2h' exceeds the maximum of 1h",
         ),
         (
             '[[verify.bash]]\ncommand = ["a"]\n[[verify.bash]]\ncommand = ["b", 3]',
-            "4: verify.bash[1].command[1]: an integer, where a string is expected",
+            "4: verify.bash[1].command[1]: expected a string, found an integer",
         ),
     ],
     ids=lambda value: value.replace("\n", " ")[:40],
@@ -180,9 +180,9 @@ def test_a_release_that_is_not_known(release: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_config(f'[clients]\nrelease = "{release}"', "deps.toml")
     assert str(error.value) == (
-        f"deps.toml:2: clients.release: '{release}' is no release of isol8 that is known here; known are those from "
-        "0.11.0 to 0.20.0, and of a later one its org.isol8.build.hash is taken, 64 digits, as its own setup writes it "
-        "on a base"
+        f"deps.toml:2: clients.release: '{release}' is not a known release of isol8 ("
+        "0.11.0 to 0.20.0); for a later one, write the 64 digits of the label org.isol8.build.hash that its own setup "
+        "gives a base image"
     )
 
 
@@ -219,28 +219,30 @@ def test_what_the_filter_would_refuse() -> None:
             "deps.toml",
         )
     network = "is not a network like 10.0.0.0/8 or fd00::/8"
-    port = "where a port from 1 to 65535 is expected"
+    port = "expected a port from 1 to 65535, found"
     assert str(error.value).splitlines() == [
         f"deps.toml:2: filter.allow_nets[0]: '10.0.0.0' {network}",
         f"deps.toml:2: filter.allow_nets[1]: '10.0.0.0/33' {network}",
         f"deps.toml:2: filter.allow_nets[2]: '10.1/16' {network}",
-        "deps.toml:2: filter.allow_nets[3]: '10.0.0.1/8' has bits set behind its prefix; the network is 10.0.0.0/8",
+        "deps.toml:2: filter.allow_nets[3]: '10.0.0.1/8' has host bits set; the network is 10.0.0.0/8",
         f"deps.toml:2: filter.allow_nets[4]: '::1/129' {network}",
         f"deps.toml:3: filter.allow_nets[5]: 'fe80::%eth0/10' {network}",
         f"deps.toml:3: filter.allow_nets[6]: '10.0.0.0/255.0.0.0' {network}",
-        "deps.toml:3: filter.allow_nets[7]: 'fd00::1/64' has bits set behind its prefix; the network is fd00::/64",
-        "deps.toml:3: filter.allow_nets[8]: an integer, where a string is expected",
-        f"deps.toml:4: filter.allow_ports[0]: 0, {port}",
-        f"deps.toml:4: filter.allow_ports[1]: 65536, {port}",
-        "deps.toml:4: filter.allow_ports[2]: a string, where an integer is expected",
-        "deps.toml:4: filter.allow_ports[3]: a boolean, where an integer is expected",
-        "deps.toml:5: filter.strict: a string, where a boolean is expected",
+        "deps.toml:3: filter.allow_nets[7]: 'fd00::1/64' has host bits set; the network is fd00::/64",
+        "deps.toml:3: filter.allow_nets[8]: expected a string, found an integer",
+        f"deps.toml:4: filter.allow_ports[0]: {port} 0",
+        f"deps.toml:4: filter.allow_ports[1]: {port} 65536",
+        "deps.toml:4: filter.allow_ports[2]: expected an integer, found a string",
+        "deps.toml:4: filter.allow_ports[3]: expected an integer, found a boolean",
+        "deps.toml:5: filter.strict: expected a boolean, found a string",
         (
             "deps.toml:6: filter.allow_hosts: not a setting of this table "
             "(did you mean allow_ports? allowed: allow_nets, allow_ports, strict)"
         ),
     ]
-    with pytest.raises(ConfigError, match=r"an array of integers is expected; write allow_ports = \[8080\]"):
+    with pytest.raises(
+        ConfigError, match=r"expected an array of integers, found an integer; write allow_ports = \[8080\]"
+    ):
         parse_config("[filter]\nallow_ports = 8080\n", "deps.toml")
 
 

@@ -39,13 +39,13 @@ class TestConfig:
         """A wrong ISOL8_DEPS is not taken for an empty file."""
         with pytest.raises(ConfigError) as caught:
             Workspace.here(tmp_path, {"ISOL8_DEPS": "no.toml"}).read_config()
-        assert str(caught.value) == "no.toml: not there, though ISOL8_DEPS names it; mend or unset it"
+        assert str(caught.value) == "no.toml: not found, though ISOL8_DEPS names it; correct or unset it"
 
     def test_a_file_that_is_no_text_is_an_error(self, workspace: Workspace) -> None:
         """Bytes that are not UTF-8 are told of in a line."""
         workspace.deps.write_bytes(b"\xff\xfe")
         with pytest.raises(
-            ConfigError, match=r"^deps\.toml: can't be read \(.*\); a UTF-8 text file is expected$"
+            ConfigError, match=r"^deps\.toml: can't be read \(.*\); expected a UTF-8 text file$"
         ):
             workspace.read_config()
 
@@ -63,9 +63,7 @@ class TestConfig:
                 path.symlink_to("/dev/zero")
         with pytest.raises(ConfigError) as caught:
             workspace.read_config()
-        assert (
-            str(caught.value) == f"{name}: can't be read (not a regular file); a UTF-8 text file is expected"
-        )
+        assert str(caught.value) == f"{name}: can't be read (not a regular file); expected a UTF-8 text file"
         assert caught.value.exit_code == 3
 
 
@@ -104,7 +102,7 @@ class TestClientFile:
         assert self.node(tmp_path, HOME=str(home), ISOL8_CONFIG="other.json") == ("zod",)
         assert self.node(tmp_path, HOME=str(home), ISOL8_CONFIG="") == ()
         with pytest.raises(
-            ConfigError, match=r"^no\.json: not there, though ISOL8_CONFIG names it; mend or unset it$"
+            ConfigError, match=r"^no\.json: not found, though ISOL8_CONFIG names it; correct or unset it$"
         ):
             self.node(tmp_path, ISOL8_CONFIG="no.json")
 
@@ -112,7 +110,7 @@ class TestClientFile:
         """A file that is there and no text is told of; a home that is none is not."""
         (home / ".isol8" / "config.json").write_bytes(b"\xff")
         with pytest.raises(
-            ConfigError, match=r"^~/\.isol8/config\.json: can't be read \(.*\); a UTF-8 text file is exp"
+            ConfigError, match=r"^~/\.isol8/config\.json: can't be read \(.*\); expected a UTF-8 text"
         ):
             self.node(tmp_path, HOME=str(home))
         assert self.node(tmp_path, HOME="/dev/null") == ()
@@ -145,14 +143,14 @@ class TestContext:
         assert found["file"] == FileContent(data=b"FROM scratch\n")
         assert {path: file.problem for path, file in found.items() if file.problem} == {
             "a/nowhere": (
-                "docker/a/nowhere: a link that leads nowhere (No such file or directory); mend it or take it away"
+                "docker/a/nowhere: a link that leads nowhere (No such file or directory); fix it or remove it"
             ),
             "circle": (
                 "docker/circle: a link that leads nowhere (Too many levels of symbolic links); "
-                "mend it or take it away"
+                "fix it or remove it"
             ),
-            "folder/": "docker/folder: a link to a folder, which is not followed; mend it or take it away",
-            "pipe": "docker/pipe: neither a file nor a folder; mend it or take it away",
+            "folder/": "docker/folder: a link to a folder, which is not followed; fix it or remove it",
+            "pipe": "docker/pipe: neither a file nor a folder; fix it or remove it",
         }
         assert digests(found)["pipe"].problem == found["pipe"].problem
 
@@ -175,8 +173,8 @@ class TestContext:
             os.seteuid(0)
         assert {path: file.problem for path, file in found.items()} == {
             "Dockerfile": "",
-            "closed/": "docker/closed/: can't be listed (Permission denied); mend it or take it away",
-            "secret": "docker/secret: can't be read (Permission denied); mend it or take it away",
+            "closed/": "docker/closed/: can't be listed (Permission denied); fix it or remove it",
+            "secret": "docker/secret: can't be read (Permission denied); fix it or remove it",
         }
 
     @pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"])
@@ -188,14 +186,14 @@ class TestContext:
         with pytest.raises(PlanError) as caught:
             workspace.read_context()
         assert str(caught.value) == (
-            f"docker/{name}: a link that leads nowhere (No such file or directory); mend it or take it away"
+            f"docker/{name}: a link that leads nowhere (No such file or directory); fix it or remove it"
         )
 
     def test_no_dockerfile_is_an_error(self, tmp_path: Path) -> None:
         """Without a Dockerfile there is nothing to build."""
         with pytest.raises(PlanError) as caught:
             Workspace.here(tmp_path, {}).read_context()
-        assert str(caught.value) == "docker/Dockerfile: not there; the five base images are built from it"
+        assert str(caught.value) == "docker/Dockerfile: not found; the five base images are built from it"
 
     def test_only_content_and_bit_make_a_digest(self) -> None:
         """The same content has the same digest, and the bit is beside it."""

@@ -240,7 +240,7 @@ def _continued(web: _Web, _path: str, fields: list[list[str]]) -> None:
 def _unwilling(web: _Web, _path: str, _fields: list[list[str]]) -> None:
     """Refuse a body before it is sent."""
     web.wfile.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
-    time.sleep(0.5)  # closed at once, what is still on its way would take the answer back
+    time.sleep(0.5)  # closed at once, what is still on its way would use the answer back
 
 
 def _websocket(web: _Web, _path: str, fields: list[list[str]]) -> None:

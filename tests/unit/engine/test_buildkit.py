@@ -112,5 +112,5 @@ def test_an_answer_without_an_image_is_an_error() -> None:
 )
 def test_a_broken_trace_is_an_error(aux: str) -> None:
     """Bytes that are no protobuf message are told as that."""
-    with pytest.raises(EngineError, match=r"^the engine's account of the build can't be read: "):
+    with pytest.raises(EngineError, match=r"^the engine's build progress can't be read: "):
         build(REQUEST, Answers({"id": "moby.buildkit.trace", "aux": aux}, DONE), lambda _event: None)

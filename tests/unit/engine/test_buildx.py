@@ -126,11 +126,11 @@ class TestBuild:
         assert str(caught.value) == f"a:b could not be built: {reason}"
 
     def test_a_missing_program_is_an_error(self, tmp_path: Path) -> None:
-        """Where docker is not installed, that is said."""
+        """Where docker does not exist, that is said."""
         with pytest.raises(EngineError) as caught:
             buildx.build(REQUEST, {"PATH": str(tmp_path)}, Job(), lambda _event: None)
         assert str(caught.value) == (
-            "docker's client program can't be started for buildx: No such file or directory"
+            "the docker command can't be started for buildx: No such file or directory"
         )
 
     def test_cancelling_ends_the_program(self, tmp_path: Path) -> None:
@@ -142,6 +142,6 @@ class TestBuild:
         start = time.monotonic()
         with pytest.raises(EngineError) as caught:
             buildx.build(REQUEST, environ, job, lambda _event: None)
-        assert str(caught.value) == "the build of a:b was broken off"
+        assert str(caught.value) == "the build of a:b was aborted"
         assert time.monotonic() - start < 10
         assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()

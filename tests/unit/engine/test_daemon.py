@@ -92,11 +92,11 @@ class TestPing:
         [
             (
                 Endpoint(url="", why="docker context gone", context="gone"),
-                "no Docker Engine: there is no docker context gone, though docker's configuration names it\n",
+                "no Docker Engine: docker context gone does not exist, though docker's configuration names it\n",
             ),
             (
                 Endpoint(url="ssh://me@host", why="DOCKER_HOST"),
-                "no Docker Engine: ssh://***@host (from DOCKER_HOST) is reached by ssh, which this project does",
+                "no Docker Engine: ssh://***@host (from DOCKER_HOST) has an ssh address, which is not",
             ),
             (
                 Endpoint(url="foo://host", why="DOCKER_HOST"),
@@ -213,11 +213,11 @@ class TestImages:
         [
             (
                 (500, {"message": "at https://me:pw@host\n"}),
-                "the engine did not tell of a:b: at https://***@host",
+                "the engine did not inspect a:b: at https://***@host",
             ),
-            ((500, "no JSON"), "the engine did not tell of a:b: no JSON"),
-            ((503, ""), "the engine did not tell of a:b: HTTP status 503"),
-            ((200, "<html>"), "the engine did not tell of a:b: its answer is not JSON"),
+            ((500, "no JSON"), "the engine did not inspect a:b: no JSON"),
+            ((503, ""), "the engine did not inspect a:b: HTTP status 503"),
+            ((200, "<html>"), "the engine did not inspect a:b: its answer is not JSON"),
         ],
     )
     def test_errors_are_told_without_credentials(self, engine: Engine, answer: Answer, message: str) -> None:
@@ -283,8 +283,8 @@ class TestPull:
             engine.client().pull("a:b")
         assert str(caught.value) == (
             "a:b could not be pulled: pull access denied\n"
-            "Look at the network and at docker's login to the registry, or name a mirror under [build] args in "
-            "deps.toml. Without any, ./doitw up --lab makes a stand-in."
+            "Check the network and docker's login to the registry, or name a mirror under [build] args in "
+            "deps.toml. Without any, ./doitw up --lab makes a local stand-in."
         )
 
 
@@ -371,8 +371,8 @@ class TestBuild:
         with pytest.raises(EngineError) as caught:
             engine.client().build(REQUEST, lambda _event: None)
         assert str(caught.value) == (
-            "the build of a:b was broken off: the connection to the engine was lost\n"
-            "Look whether the engine still runs, and run again: what was there before is untouched."
+            "the build of a:b was aborted: the connection to the engine was lost\n"
+            "Check that the engine still runs, then run again; images in use are untouched."
         )
 
     def test_an_answer_that_is_no_json_is_told(self, engine: Engine) -> None:
@@ -419,5 +419,5 @@ class TestBuild:
         engine.answers["POST /build"] = answer
         with pytest.raises(EngineError) as caught:
             client.build(REQUEST, lambda _event: None)
-        assert str(caught.value) == "the build of a:b was broken off"
+        assert str(caught.value) == "the build of a:b was aborted"
         assert closed.wait(5)

@@ -18,7 +18,7 @@ import pytest
 from isol8_tasks.engine import endpoint as module
 from isol8_tasks.engine.endpoint import Endpoint, diagnose, find, private_note, private_run_dir
 
-LAB = "Run ./doitw up --lab: it sets up a private engine without changing anything of the machine's."
+LAB = "Run ./doitw up --lab: it sets up a private engine and changes nothing else on the machine."
 
 
 @pytest.fixture(name="place")
@@ -325,7 +325,7 @@ class TestDiagnose:
         """A name without a context is told as that."""
         environ["DOCKER_CONTEXT"] = "gone"
         assert diagnose(find(place, environ), environ) == (
-            "no Docker Engine: there is no docker context gone, though DOCKER_CONTEXT names it\n"
+            "no Docker Engine: docker context gone does not exist, though DOCKER_CONTEXT names it\n"
             "Choose another one: unset DOCKER_CONTEXT"
         )
 
@@ -341,7 +341,7 @@ class TestDiagnose:
         """The engine of the checkout is started as it was set up."""
         gone = Endpoint(url=f"unix://{place}/private.sock", why="private engine")
         assert diagnose(gone, environ).splitlines()[1] == (
-            "Start it again: ./doitw up --lab; or give it up: ./doitw down; or name another one: "
+            "Start it again: ./doitw up --lab; or stop using it: ./doitw down; or use another one: "
             "DOCKER_CONTEXT=default"
         )
 
@@ -361,13 +361,13 @@ class TestPermission:
     @pytest.mark.parametrize(
         ("group", "members", "fix"),
         [
-            ("docker", [], "Let this user in, then log in again: sudo usermod -aG docker me"),
+            ("docker", [], "Add this user to the group, then log in again: sudo usermod -aG docker me"),
             (
                 "docker",
                 ["me"],
                 "Log in again: me is in group docker, but was not yet when this session began",
             ),
-            ("root", [], "Use a Docker of this user's own: dockerd-rootless-setuptool.sh install"),
+            ("root", [], "Run Docker as this user: dockerd-rootless-setuptool.sh install"),
         ],
         ids=["not in the group", "in the group since", "no group"],
     )
@@ -414,7 +414,7 @@ class TestPermission:
             lines = pipe.read().splitlines()
         os.waitpid(child, 0)
         assert lines[0].endswith(": this user has no permission to use the socket")
-        assert lines[1] == "Let this user in, then log in again: sudo usermod -aG daemon me"
+        assert lines[1] == "Add this user to the group, then log in again: sudo usermod -aG daemon me"
 
 
 def test_looking_for_an_engine_imports_no_docker() -> None:

@@ -32,7 +32,7 @@ FULL = evolve(
     found=(
         Freshness(image="python", moved=(Moved(reference="alpine:3.21", old="sha256:aa", new="sha256:bb"),)),
         Freshness(image="node", held=dt.timedelta(days=2), age=dt.timedelta(days=9)),
-        Freshness(image="deno", problems=("denoland/deno:alpine could not be asked for: timeout",)),
+        Freshness(image="deno", problems=("denoland/deno:alpine could not be looked up: timeout",)),
         Freshness(image="bash"),
         Freshness(
             image="python-custom",
@@ -48,7 +48,7 @@ FULL = evolve(
             lines=(
                 "step 2/2: apk add jq",
                 "    ERROR: no such package",
-                "  The image in use stays as it was.",
+                "  Still using the image built 2026-11-21.",
             ),
         ),
     ),
@@ -64,7 +64,7 @@ FULL = evolve(
         ),
         Change(
             image="python-custom",
-            why=("base isol8:python was rebuilt",),
+            why=("parent isol8:python was rebuilt",),
             packages=(NUMPY,),
             size=(400_000_000, 400_000_100),
             seconds=31,
@@ -84,25 +84,25 @@ def test_a_night_without_news_is_one_line() -> None:
 def test_news_by_importance() -> None:
     """Holds and failures first, then what is not known, then what changed, then what will come."""
     assert text(FULL).splitlines() == [
-        "2026-11-25 03:00 UTC · 1 held · 1 failed · 1 not known · 2 changed · 3 fresh · 2.9 s",
+        "2026-11-25 03:00 UTC · 1 held · 1 failed · 1 undetermined · 2 changed · 3 fresh · 2.9 s",
         "held",
         (
             "  isol8:node           for 2 days (rolled back), 1 update waiting; "
-            "built 9 days ago, where [refresh] max_age is 7 days"
+            "built 9 days ago, longer than [refresh] max_age = 7 days"
         ),
         "failed",
         "  isol8:bash-custom    step 2/2: apk add jq",
         "      ERROR: no such package",
-        "    The image in use stays as it was.",
-        "not known",
-        "  isol8:deno           denoland/deno:alpine could not be asked for: timeout",
+        "    Still using the image built 2026-11-21.",
+        "undetermined",
+        "  isol8:deno           denoland/deno:alpine could not be looked up: timeout",
         "changed",
         "  isol8:python         upstream image alpine:3.21 moved · alpine 3.21.4 → 3.21.5 · 165 MB → 166 MB · 12.1 s",
         "      apk     curl 8.1-r0 → 8.1-r1",
-        "  isol8:python-custom  base isol8:python was rebuilt · 400 MB (+100 B) · 31.0 s",
+        "  isol8:python-custom  parent isol8:python was rebuilt · 400 MB (+100 B) · 31.0 s",
         "      pypi    numpy 2.3.1 → 2.3.2",
-        "to come",
-        "  isol8:python-custom  six 1.18 came out 2026-11-20 00:00 UTC, and is let in after 1 day",
+        "too new",
+        "  isol8:python-custom  six 1.18 published 2026-11-20 00:00 UTC; accepted once it is 1 day old (min_age)",
     ]
 
 
@@ -112,7 +112,7 @@ def test_a_branch_out_of_support_is_told_every_night() -> None:
     old = evolve(QUIET, found=(Freshness(image="python", support=end), Freshness(image="node", support=end)))
     assert text(old).splitlines()[1:] == [
         (
-            "Alpine 3.21 has had no fixes since 2026-11-01 (isol8:python, isol8:node); "
+            "Alpine 3.21 reached end of life on 2026-11-01 (isol8:python, isol8:node); "
             "3.23 is supported until 2027-11-01: "
             'args = { ALPINE_VERSION = "3.23" } under [build] in deps.toml, where the image comes from alpine itself'
         )
@@ -124,20 +124,20 @@ def test_markdown() -> None:
     assert markdown(FULL).splitlines() == [
         "# isol8 images, 2026-11-25 03:00 UTC",
         "",
-        "1 held · 1 failed · 1 not known · 2 changed · 3 fresh · 2.9 s",
+        "1 held · 1 failed · 1 undetermined · 2 changed · 3 fresh · 2.9 s",
         "",
         (
             "- **held** `isol8:node`: for 2 days (rolled back), 1 update waiting; "
-            "built 9 days ago, where [refresh] max_age is 7 days"
+            "built 9 days ago, longer than [refresh] max_age = 7 days"
         ),
         "- **failed** `isol8:bash-custom`: step 2/2: apk add jq",
         "",
         "  ```",
         "      ERROR: no such package",
-        "    The image in use stays as it was.",
+        "    Still using the image built 2026-11-21.",
         "  ```",
         "",
-        "- **not known** `isol8:deno`: denoland/deno:alpine could not be asked for: timeout",
+        "- **undetermined** `isol8:deno`: denoland/deno:alpine could not be looked up: timeout",
         "",
         "| image | why | what changed | size | seconds |",
         "| --- | --- | --- | --- | --- |",
@@ -146,11 +146,11 @@ def test_markdown() -> None:
             "alpine 3.21.4 → 3.21.5<br>curl 8.1-r0 → 8.1-r1 | "
             "165 MB → 166 MB | 12.1 |"
         ),
-        "| `isol8:python-custom` | base isol8:python was rebuilt | numpy 2.3.1 → 2.3.2 | 400 MB (+100 B) | 31.0 |",
+        "| `isol8:python-custom` | parent isol8:python was rebuilt | numpy 2.3.1 → 2.3.2 | 400 MB (+100 B) | 31.0 |",
         "",
-        "To come:",
+        "Too new:",
         "",
-        "- isol8:python-custom  six 1.18 came out 2026-11-20 00:00 UTC, and is let in after 1 day",
+        "- isol8:python-custom  six 1.18 published 2026-11-20 00:00 UTC; accepted once it is 1 day old (min_age)",
     ]
 
 
@@ -172,7 +172,7 @@ def test_data() -> None:
     assert [each["state"] for each in found["images"]] == [
         "behind",
         "held",
-        "unknown",
+        "undetermined",
         "fresh",
         "behind",
         "behind",

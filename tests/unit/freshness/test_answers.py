@@ -60,7 +60,7 @@ class TestAnswer:
             ("\x1b[31merror\x1b[0m: no https://me:pw@x/\n", "error: no https://***@x/"),
             ("Collecting a\nERROR: No matching distribution\nnotice\n", "ERROR: No matching distribution"),
             ("one\ntwo\n", "two"),
-            ("", "it said nothing"),
+            ("", "it printed nothing"),
         ],
     )
     def test_failure_is_the_line_that_says_why(self, output: str, line: str) -> None:
@@ -134,7 +134,7 @@ class TestApk:
     def test_a_step_that_can_not_be_read(self) -> None:
         """It is an answer that could not be had, and not one step less."""
         text = APK.replace("{index}", DATA).replace("Upgrading musl (1", "Upgrading musl [1")
-        with pytest.raises(SourceUnavailableError, match="what apk would do can't be read"):
+        with pytest.raises(SourceUnavailableError, match="apk's answer can't be read"):
             read_apk(finished(text), "m", "isol8:bash")
 
     def test_nothing_to_do(self) -> None:
@@ -150,7 +150,7 @@ class TestApk:
                 "apk: ERROR: x: DNS",
             ),
             ("\nm update\n\nm updated 0\n\nm upgraded 1\nERROR: y\n\nm index\n\nm end\n", "apk: ERROR: y"),
-            ("\nm update\n", "x: its package sources can't be asked (exit code 0): it said nothing"),
+            ("\nm update\n", "x: its package sources can't be asked (exit code 0): it printed nothing"),
         ],
     )
     def test_repository_that_can_not_be_asked_is_said(self, text: str, words: str) -> None:

@@ -96,8 +96,8 @@ class TestRegistryNews:
         with pytest.raises(SourceUnavailableError) as caught:
             registry_news(answer, holdings(package("a", "1")), question())
         assert str(caught.value) == (
-            "a 2: its source does not tell when it came out, so that min_age can't be kept; "
-            'write min_ages = { "a" = "0" } under [refresh] to let it in at once'
+            "a 2: its package source does not say when it was published, so min_age can't be applied; "
+            'write min_ages = { "a" = "0" } under [refresh] to accept it at once'
         )
         same = Answer(found=answer.found, newest=answer.found, untold=answer.untold)
         assert registry_news(same, holdings(package("a", "1")), question()) == PackageNews()

@@ -116,7 +116,7 @@ class TestMetadata:
         "answer", [None, RefusedError("no"), b"", METADATA + b"Requires-Dist: b\n"], ids=str
     )
     def test_what_its_hash_does_not_say_is_none(self, answer: bytes | SourceError | None) -> None:
-        """Nor is what is not there after all; it is not asked for again."""
+        """Nor is what does not exist after all; it is not asked for again."""
         index = Sidecars(answer)
         for _ in range(2):
             file = {"url": "https://x/a.whl", "dist-info-metadata": {"sha256": SHA256}}

@@ -67,8 +67,8 @@ def test_the_chain_is_named() -> None:
     with pytest.raises(PlanError) as caught:
         graph(tower("python", 130))
     assert str(caught.value) == (
-        "deps.toml:367: images.i123: 128 layers at least, where an engine runs 127: "
-        "i123 → i122 → i121 → i120 → 116 more → i3 → i2 → i1 → python; write the packages of several images into one"
+        "deps.toml:367: images.i123: 128 layers at least, but an engine runs at most 127: "
+        "i123 → i122 → i121 → i120 → 116 more → i3 → i2 → i1 → python; merge the packages of several images into one"
     )
 
 

@@ -353,11 +353,11 @@ class TestFiles:
         found = _closure("FROM alpine\nENV N=$X/a\nCOPY $N /x\n", context=FILES)
         assert found.files == tuple(sorted(FILES))
         assert found.warnings == (
-            "docker/Dockerfile:3: $N depends on the upstream image or the platform; so every file counts",
+            "docker/Dockerfile:3: $N depends on the upstream image or the platform, so a change of any file counts",
         )
 
     def test_ignored_files(self) -> None:
-        """What the ignore file leaves out is not there to be copied."""
+        """What the ignore file leaves out can't be copied."""
         found = _closure("FROM scratch\nCOPY . /x\n", context=FILES, ignore="d*\n!d/c\n")
         assert found.files == ("README", "[z]", "a", "d/c/e")
 
@@ -560,7 +560,7 @@ class TestStages:
         "no names": ("FROM a", "docker/Dockerfile: no stage x; it has none with a name"),
         "blank": (
             "ARG A\nFROM $A AS x",
-            "docker/Dockerfile:2: FROM $A comes to nothing; set its argument, or give it a default",
+            "docker/Dockerfile:2: FROM $A expands to nothing; set its argument, or give it a default",
         ),
         "bad substitution": ("FROM ${A:?unset} AS x", "docker/Dockerfile:1: ${A:?unset}: A: unset"),
         "bad default": ("FROM a AS x\nARG A=${}", "docker/Dockerfile:2: ${}: bad substitution"),
@@ -570,19 +570,19 @@ class TestStages:
         ),
         "later stage": (
             "FROM a AS x\nCOPY --from=y a b\nFROM b AS y",
-            "docker/Dockerfile:2: stage y has to stand before the stage that takes from it",
+            "docker/Dockerfile:2: stage y must come before the stage that copies from it",
         ),
         "later mount": (
             "FROM a AS x\nRUN --mount=from=y,target=/y b\nFROM b AS y",
-            "docker/Dockerfile:2: stage y has to stand before the stage that takes from it",
+            "docker/Dockerfile:2: stage y must come before the stage that copies from it",
         ),
         "itself": (
             "FROM a AS x\nCOPY --from=0 a b",
-            "docker/Dockerfile:2: --from=0: no stage of that number stands before this one",
+            "docker/Dockerfile:2: --from=0: no stage before this one has that number",
         ),
         "negative": (
             "FROM a AS x\nCOPY --from=-1 a b",
-            "docker/Dockerfile:2: --from=-1: no stage of that number stands before this one",
+            "docker/Dockerfile:2: --from=-1: no stage before this one has that number",
         ),
         "variable in --from": (
             "FROM a AS x\nCOPY --from=$y a b",
@@ -590,7 +590,7 @@ class TestStages:
         ),
         "variable in a mount": (
             "FROM a AS x\nRUN --mount=from=$y,target=/y b",
-            "docker/Dockerfile:2: from=$y can't hold a variable; name a stage that stands FROM it instead",
+            "docker/Dockerfile:2: from=$y can't hold a variable; name a stage that is FROM it instead",
         ),
     }
 
@@ -607,11 +607,11 @@ class TestUnreadable:
 
     UNREADABLE: Mapping[str, tuple[str, str]] = {
         "later flag": ("FROM a AS x\nCOPY --new a b\nFROM b", "2: the flag --new of COPY is not known"),
-        "substitution": ("FROM a AS x\nFROM b AS y\nENV A=${B#c}", "3: ${B#c} can't be worked out here"),
-        "default": ("FROM a AS x\nFROM b AS y\nARG A=${B#c}", "3: ${B#c} can't be worked out here"),
+        "substitution": ("FROM a AS x\nFROM b AS y\nENV A=${B#c}", "3: ${B#c} can't be evaluated"),
+        "default": ("FROM a AS x\nFROM b AS y\nARG A=${B#c}", "3: ${B#c} can't be evaluated"),
         "platform": (
             "FROM a AS x\nFROM b-$TARGETARCH AS y",
-            "2: FROM b-$TARGETARCH depends on the platform, which is not known here",
+            "2: FROM b-$TARGETARCH depends on the platform, which is not known",
         ),
         "mount": ("FROM a AS x\nFROM b AS y\nRUN --mount='\"a\"' b", '3: the quotes in --mount="a"'),
     }  # fmt: skip
@@ -621,7 +621,7 @@ class TestUnreadable:
         """The whole text, every file, every upstream image and every argument count."""
         found = _closure(text, args={"Q": "1", "HTTP_PROXY": "2"}, context=("g", "f"))
         name = found.stages[-1].name
-        consequence = f"so the whole Dockerfile and every file count for {name}"
+        consequence = f"so any change of the Dockerfile or of a file makes {name} stale"
         assert found.warnings == (f"docker/Dockerfile:{problem}; {consequence}",)
         assert found.files == ("f", "g")
         assert found.args == (("Q", "1"),)
@@ -693,11 +693,11 @@ class TestUpstreamTriggers:
         ("trigger", "problem"),
         [
             ("COPY $UNKNOWN#* /a", None),
-            ("COPY ${V#1} /a", "docker/Dockerfile:1: ${V#1} can't be worked out here"),
+            ("COPY ${V#1} /a", "docker/Dockerfile:1: ${V#1} can't be evaluated"),
             ("NONSENSE", "docker/Dockerfile:1: ONBUILD:2: unknown instruction NONSENSE of up"),
             (
                 "COPY --from=7 a /a",
-                "docker/Dockerfile:1: --from=7: no stage of that number stands before this one",
+                "docker/Dockerfile:1: --from=7: no stage before this one has that number",
             ),
             (
                 "RUN true\nRUN true",
@@ -710,15 +710,15 @@ class TestUpstreamTriggers:
         found = self._found(trigger)
         assert found.files == self.CONTEXT
         if problem:
-            assert found.warnings == (f"{problem}; so the whole Dockerfile and every file count for x",)
+            assert found.warnings == (
+                f"{problem}; so any change of the Dockerfile or of a file makes x stale",
+            )
 
     def test_more_than_a_label_holds_makes_everything_count(self) -> None:
         """That there are some is known, and which is not."""
         found = closure(parse("FROM up\n"), None, {}, self.CONTEXT, held_back=lambda _: None)
         assert found.files == self.CONTEXT
-        assert found.warnings[0].startswith(
-            "docker/Dockerfile:1: up has more ONBUILD than can be remembered; "
-        )
+        assert found.warnings[0].startswith("docker/Dockerfile:1: up has too many ONBUILD triggers; ")
 
 
 class TestOwnDockerfile:

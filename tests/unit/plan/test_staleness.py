@@ -86,10 +86,10 @@ class TestBase:
         assert why(BASE, held(image(BASE))) == CURRENT
 
     def test_nothing_under_the_tag_is_missing(self) -> None:
-        """An image that is not there is missing."""
+        """An image that does not exist is missing."""
         found = why(BASE, held())
         never = reasons.Missing(image="bash", built_before=False)
-        assert (found.state, found.reasons) == ("missing", (never,))
+        assert (found.state, found.reasons) == ("not-built", (never,))
 
     def test_another_step_is_named_with_its_line(self) -> None:
         """A changed step makes it stale, and the reason carries stage and line."""
@@ -230,13 +230,24 @@ class TestCustom:
         assert found.reasons == (reasons.FlagsChanged(added=("jq",), removed=()),)
 
     def test_flags_and_a_new_package_need_a_build(self) -> None:
-        """A build writes the labels anew anyway."""
+        """A build writes the labels again anyway, and no package is reported twice."""
         spec = evolve(
             CUSTOM, flags=(("curl", "2026-11-22"),), inputs=evolve(CUSTOM.inputs, packages=("curl", "jq"))
         )
         found = why(spec, held(image(BASE), image(CUSTOM)), CURRENT)
         assert not found.relabel
-        assert reasons.PackagesChanged(added=("curl",), removed=()) in found.reasons
+        assert found.reasons == (reasons.PackagesChanged(added=("curl",), removed=()),)
+
+    def test_flags_for_other_packages_than_the_new_ones_are_reported(self) -> None:
+        """What only the labels have to remember is a reason of its own."""
+        spec = evolve(
+            CUSTOM, flags=(("jq", "2026-11-22"),), inputs=evolve(CUSTOM.inputs, packages=("curl", "jq"))
+        )
+        found = why(spec, held(image(BASE), image(CUSTOM)), CURRENT)
+        assert found.reasons == (
+            reasons.PackagesChanged(added=("curl",), removed=()),
+            reasons.FlagsChanged(added=("jq",), removed=()),
+        )
 
     def test_a_withdrawn_image_forgets_its_flags_and_is_not_rebuilt(self) -> None:
         """Dropped flags change labels only, even when the base was rebuilt, forced or not."""
@@ -345,7 +356,7 @@ class TestNamed:
             "tools", before, graph, held(image(BASE), image(NAMED)), Circumstances(checkout="here")
         )
         assert [name for name in before if before[name] is not again[name]] == ["tools", "more"]
-        assert (again["tools"].state, again["more"].state) == ("up-to-date", "missing")
+        assert (again["tools"].state, again["more"].state) == ("up-to-date", "not-built")
 
 
 class TestAll:
@@ -385,11 +396,11 @@ class TestAll:
 
         broken = Broken(repository="isol8", images=(image(BASE), image(CUSTOM)))
         found = decide_all(Graph(images=(BASE, CUSTOM)), broken, Circumstances(checkout="here"))
-        assert (found["bash"].state, found["bash"].problem) == ("unknown", "it can't be told")
+        assert (found["bash"].state, found["bash"].problem) == ("undetermined", "it can't be told")
         assert found["bash"].pending
         assert (found["bash-custom"].state, found["bash-custom"].problem) == (
-            "unknown",
-            "base isol8:bash can't be decided",
+            "undetermined",
+            "parent isol8:bash is undetermined",
         )
 
     def test_a_problem_with_the_inputs_is_about_the_image_and_what_stands_on_it(self) -> None:
@@ -399,9 +410,9 @@ class TestAll:
         here = Circumstances(checkout="here", forced={"bash"})
         found = decide_all(Graph(images=(base, CUSTOM)), observed, here)
         assert found["bash"] == Decision(
-            image="bash", task="base:bash", state="unknown", problem="docker/x: can't be read"
+            image="bash", task="base:bash", state="undetermined", problem="docker/x: can't be read"
         )
-        assert found["bash-custom"].problem == "base isol8:bash can't be decided"
+        assert found["bash-custom"].problem == "parent isol8:bash is undetermined"
         withdrawn = decide_all(Graph(images=(base, evolve(CUSTOM, withdrawn=True))), observed, here)
         assert withdrawn["bash-custom"].state == "up-to-date"
 

@@ -111,7 +111,7 @@ def test_declared_args() -> None:
 REFUSED = {
     "empty": ("", "1: no instruction in it; a Dockerfile begins with FROM"),
     "no FROM": ("ARG A\n", "1: no FROM in it, so there is no stage to build"),
-    "instruction before FROM": ("RUN a\nFROM x", "1: RUN stands before the first FROM; only ARG may"),
+    "instruction before FROM": ("RUN a\nFROM x", "1: RUN comes before the first FROM; only ARG may"),
     "near miss": ("FROM x\nRUNN a", "2: unknown instruction RUNN (did you mean RUN?)"),
     "far miss": ("FROM x\n{}", "2: unknown instruction {}"),
     "directive twice": ("# escape=`\n# escape=`\nFROM x", "2: the parser directive escape is given twice"),
@@ -136,8 +136,8 @@ REFUSED = {
     "ARG without name": ("FROM x\nARG =1", "2: ARG =1: expected name or name=value"),
     "HEALTHCHECK": ("FROM x\nHEALTHCHECK curl", "2: HEALTHCHECK takes CMD and a command, or NONE"),
     "flag of an instruction without any": ("FROM x\nUSER --a b", "2: USER takes no flags, and --a is given"),
-    "chained": ("FROM x\nONBUILD ONBUILD RUN a", "2: ONBUILD can't be held back by ONBUILD"),
-    "held back FROM": ("FROM x\nONBUILD FROM a", "2: FROM can't be held back by ONBUILD"),
+    "chained": ("FROM x\nONBUILD ONBUILD RUN a", "2: ONBUILD is not allowed in ONBUILD"),
+    "held back FROM": ("FROM x\nONBUILD FROM a", "2: FROM is not allowed in ONBUILD"),
     "held back nonsense": ("FROM x\nONBUILD RUM a", "2: unknown instruction RUM (did you mean RUN?)"),
 }
 

@@ -24,14 +24,14 @@ UPDATES = tuple(
 WORDS: Mapping[str, Reason] = {
     "docker/Dockerfile:31 changed in stage bun": reasons.StepChanged(stage="bun", line=31),
     "docker/Dockerfile changed in stage bun": reasons.StepChanged(stage="bun", line=None),
-    "docker/Dockerfile: a step of stage bun is gone": reasons.StepRemoved(stage="bun"),
-    "docker/Dockerfile: stage tools is new": reasons.StageAdded(stage="tools"),
-    "docker/Dockerfile: stage tools is gone": reasons.StageRemoved(stage="tools"),
+    "docker/Dockerfile: a step of stage bun was removed": reasons.StepRemoved(stage="bun"),
+    "docker/Dockerfile: stage tools was added": reasons.StageAdded(stage="tools"),
+    "docker/Dockerfile: stage tools was removed": reasons.StageRemoved(stage="tools"),
     "proxy.mjs changed": reasons.FileChanged(path="proxy.mjs"),
-    "run.sh can now be executed": reasons.FileModeChanged(path="run.sh", executable=True),
-    "run.sh can no longer be executed": reasons.FileModeChanged(path="run.sh", executable=False),
-    "proxy.mjs is new": reasons.FileAdded(path="proxy.mjs"),
-    "proxy.mjs is gone": reasons.FileRemoved(path="proxy.mjs"),
+    "run.sh is now executable": reasons.FileModeChanged(path="run.sh", executable=True),
+    "run.sh is no longer executable": reasons.FileModeChanged(path="run.sh", executable=False),
+    "proxy.mjs was added": reasons.FileAdded(path="proxy.mjs"),
+    "proxy.mjs was removed": reasons.FileRemoved(path="proxy.mjs"),
     "build argument BUN_VERSION 1.4.4 → 1.4.5": reasons.ArgChanged(name="BUN_VERSION", old="1.4.4", new="1.4.5"),
     'build argument A (unset) → ""': reasons.ArgChanged(name="A", old=None, new=""),
     "build argument A https://***@h/ → b": reasons.ArgChanged(name="A", old="https://u:p@h/", new="b"),
@@ -42,40 +42,39 @@ WORDS: Mapping[str, Reason] = {
     "+ scipy, \N{MINUS SIGN} pandas": reasons.PackagesChanged(added=("scipy",), removed=("pandas",)),
     "packages changed": reasons.ManyChanged(what="packages"),
     "the setup script changed": reasons.SetupChanged(),
-    "built by recipe 3, now 4": reasons.RecipeChanged(old=3, new=4),
+    "build recipe 3 → 4": reasons.RecipeChanged(old=3, new=4),
     "runtime python → node": reasons.RuntimeChanged(old="python", new="node"),
-    "isol8:node is missing": reasons.Missing(image="node"),
-    "isol8:bun was tagged by something else": reasons.NotOurs(image="bun"),
     "its label org.isol8.tasks.flags is not JSON": reasons.Unreadable(
         problem="label org.isol8.tasks.flags is not JSON"
     ),
-    "isol8:bun is not what was built last: a run was cut short, or the tag was moved by hand": (
+    "built before, and removed since": reasons.Missing(image="node"),
+    "isol8:bun was tagged by another program": reasons.NotOurs(image="bun"),
+    "isol8:bun is not the last build: a run was interrupted, or the tag was moved by hand": (
         reasons.PromotionCutShort(image="bun")
     ),
-    "base isol8:python was rebuilt": reasons.ParentRebuilt(parent="python"),
-    "base isol8:python will be rebuilt": reasons.ParentStale(parent="python"),
-    "base isol8:ml → isol8:python": reasons.ParentReplaced(old="ml", new="python"),
+    "parent isol8:python was rebuilt": reasons.ParentRebuilt(parent="python"),
+    "parent isol8:python will be rebuilt": reasons.ParentStale(parent="python"),
+    "parent isol8:ml → isol8:python": reasons.ParentReplaced(old="ml", new="python"),
     "declared in deps.toml:5, never built": reasons.Missing(image="ml", built_before=False),
-    "isol8:ml is missing": reasons.Missing(image="ml", built_before=True),
-    "isol8:bash-custom is missing": reasons.Missing(image="bash-custom", built_before=False),
-    "labelled in schema 1, now 2": reasons.SchemaChanged(old=1, new=2),
+    "": reasons.Missing(image="bash-custom", built_before=False),
+    "label schema 1 → 2": reasons.SchemaChanged(old=1, new=2),
     "numpy 2.3.1 → 2.3.2, + six 1.17, \N{MINUS SIGN} pytz 2026, 1 more": reasons.PackagesBehind(updates=UPDATES),
-    "built 9 days ago, where [refresh] max_age is 7 days": (
+    "built 9 days ago, longer than [refresh] max_age = 7 days": (
         reasons.GrownOld(age=dt.timedelta(days=9), max_age=dt.timedelta(days=7))
     ),
-    "as locked: alpine:3.21 by its digest, numpy 2.3.1 → 2.3.2": (
+    "to match the lock: alpine:3.21 by its digest, numpy 2.3.1 → 2.3.2": (
         reasons.NotAsLocked(upstream=("alpine:3.21",), updates=UPDATES[:1])
     ),
     "forced": reasons.Forced(),
     "last built from another checkout, host:clone": reasons.OtherCheckout(name="host:clone"),
-    "asked for by flags: + numpy, \N{MINUS SIGN} scipy": reasons.FlagsChanged(added=("numpy",), removed=("scipy",)),
+    "packages from flags: + numpy, \N{MINUS SIGN} scipy": reasons.FlagsChanged(added=("numpy",), removed=("scipy",)),
     "label for isol8's own setup: 0123456789ab → isol8 0.11.0 to 0.17.0": (
         reasons.BuildHashChanged(old="0123456789ab" + "c" * 52, new=BUILD_HASH_BY_RELEASE["0.14.7"])
     ),
     "label for isol8's own setup: none → isol8 0.20.0": (
         reasons.BuildHashChanged(old="", new=BUILD_HASH_BY_RELEASE["0.20.0"])
     ),
-    "no input differs, yet the key does": reasons.Unexplained(),
+    "the key changed, but none of the recorded inputs": reasons.Unexplained(),
 }  # fmt: skip
 
 
@@ -100,12 +99,12 @@ def test_one_thing_that_is_not_as_locked() -> None:
     moved = reasons.NotAsLocked(upstream=("alpine:3.21",))
     assert (
         render(moved, repository="isol8", declaration=declaration, setting=setting)
-        == "as locked: alpine:3.21 by its digest"
+        == "to match the lock: alpine:3.21 by its digest"
     )
     other = reasons.NotAsLocked(updates=UPDATES[:1])
     assert (
         render(other, repository="isol8", declaration=declaration, setting=setting)
-        == "as locked: numpy 2.3.1 → 2.3.2"
+        == "to match the lock: numpy 2.3.1 → 2.3.2"
     )
 
 
@@ -117,8 +116,10 @@ def test_no_kind_without_words() -> None:
 def test_other_names() -> None:
     """Repository and Dockerfile are called what they are called here."""
     assert (
-        render(reasons.Missing(image="bun"), repository="test", declaration=declaration, setting=setting)
-        == "test:bun is missing"
+        render(
+            reasons.ParentRebuilt(parent="bun"), repository="test", declaration=declaration, setting=setting
+        )
+        == "parent test:bun was rebuilt"
     )
     step = reasons.StepChanged(stage="bun", line=2)
     assert (

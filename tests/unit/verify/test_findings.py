@@ -32,25 +32,25 @@ from isol8_tasks.verify.findings import (
 
 COMMAND = ("bash", "-c", "jq --version")
 WORDS: list[tuple[Finding, str]] = [
-    (NotStarted(reason="no user sandbox"), "it can't be started: no user sandbox"),
-    (RuntimeBroken(runtime="node", output=""), "node runs no code"),
-    (LookHung(seconds=60, output=""), "the look into it did not end within 60 s"),
-    (LookBroken(exit=127, output=""), "the look into it broke off (exit code 127)"),
+    (NotStarted(reason="no user sandbox"), "the container can't be started: no user sandbox"),
+    (RuntimeBroken(runtime="node", output=""), "node does not start"),
+    (LookHung(seconds=60, output=""), "its inspection did not end within 60 s"),
+    (LookBroken(exit=127, output=""), "its inspection aborted (exit code 127)"),
     (OtherFirstProcess(name="sh"), "process 1 is sh, not tini"),
     (
         FilterBroken(command="bash proxy.sh", fault="does not listen", output=""),
         "the network filter is broken: `bash proxy.sh` does not listen",
     ),
     (SignalsLost(), "a signal to process 1 does not reach the program"),
-    (PackageMissing(package="numpy"), "numpy is not there"),
+    (PackageMissing(package="numpy"), "numpy is not installed"),
     (
         PackageHidden(package="zod", path="/usr/local/lib/node_modules/zod"),
-        "zod is there, but user sandbox can't read /usr/local/lib/node_modules/zod",
+        "zod is installed, but user sandbox can't read /usr/local/lib/node_modules/zod",
     ),
-    (WrongVersion(package="zod@^4", version="3.0.0"), "zod@^4 was asked for, and version 3.0.0 is there"),
+    (WrongVersion(package="zod@^4", version="3.0.0"), "zod@^4 was requested, but version 3.0.0 is installed"),
     (
         ExtraMissing(package="requests[socks]", needed="PySocks!=1.5.7,>=1.5.6"),
-        "requests[socks] needs PySocks!=1.5.7,>=1.5.6, which is not there",
+        "requests[socks] needs PySocks!=1.5.7,>=1.5.6, which is not installed",
     ),
     (
         PackageUnusable(package="numpy", use="import numpy", output=""),
@@ -58,11 +58,11 @@ WORDS: list[tuple[Finding, str]] = [
     ),
     (
         PrivilegedFile(path="/usr/bin/su", mode=0o4755),
-        "/usr/bin/su is setuid or setgid (mode 4755), and in the upstream image it is not",
+        "/usr/bin/su is setuid or setgid (mode 4755), unlike in the upstream image",
     ),
     (
         WritableByAll(path="/etc/passwd", mode=0o666),
-        "/etc/passwd can be written to by everybody (mode 0666), and in the upstream image it can't",
+        "/etc/passwd is writable by everyone (mode 0666), unlike in the upstream image",
     ),
     (
         CommandExit(command=COMMAND, expected=0, exit=2, output=""),
@@ -88,7 +88,7 @@ def test_words(finding: Finding, words: str) -> None:
 def test_words_are_clean() -> None:
     """What an image says of itself can't write to the terminal, nor show a password."""
     found = NotStarted(reason="\x1b[2Jhttps://me:secret@registry.example/ failed")
-    assert render(found) == "it can't be started: https://***@registry.example/ failed"
+    assert render(found) == "the container can't be started: https://***@registry.example/ failed"
 
 
 def test_a_long_command_is_cut() -> None:
@@ -135,8 +135,8 @@ class TestSomeReleases:
         finding = PackageUnusable(package="requests", use="import requests", output="a\nb\n")
         (found,) = merged([(finding, self.NEW)], self.ALL)
         assert render(found) == (
-            "requests is installed, but `import requests` fails as isol8 v0.7.0 and later run it "
-            "(not as v0.6.2 and before do)"
+            "requests is installed, but `import requests` fails with isol8 v0.7.0 and later "
+            "(not with v0.6.2 and before)"
         )
         assert output(found) == ("a", "b")
         assert plain(found) == finding
@@ -145,7 +145,7 @@ class TestSomeReleases:
         """The engine's own words come last."""
         (found,) = merged([(NotStarted(reason="no user: sandbox"), self.NEW)], self.ALL)
         assert render(found) == (
-            "it can't be started as isol8 v0.7.0 and later run it (not as v0.6.2 and before do): no user: sandbox"
+            "the container can't be started with isol8 v0.7.0 and later (not with v0.6.2 and before): no user: sandbox"
         )
 
     def test_a_filter_is_started_by_some_alone(self) -> None:
@@ -153,7 +153,7 @@ class TestSomeReleases:
         broken = FilterBroken(command="bash proxy.sh", fault="does not listen", output="")
         (found,) = merged([(broken, self.NEW)], self.ALL)
         assert render(found) == (
-            "the network filter is broken as isol8 v0.7.0 and later run it: `bash proxy.sh` does not listen"
+            "the network filter is broken with isol8 v0.7.0 and later: `bash proxy.sh` does not listen"
         )
 
 

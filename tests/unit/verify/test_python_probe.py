@@ -148,7 +148,7 @@ def test_metadata(tmp_path: Path) -> None:
 
 
 def test_the_first_place_wins(tmp_path: Path) -> None:
-    """A package that is there twice is the one that Python imports."""
+    """A package that is listed twice is the one that Python imports."""
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     first = _install(tmp_path / "one", "a_b", [])

@@ -243,13 +243,11 @@ class TestVerify:
 
         subject = evolve(_subject(), oldest_client="")
         (found,) = Verifier(Kinds(modes_of={"new": ""})).verify(subject).findings
-        assert (
-            render(found) == "jq is not there as isol8 v0.7.0 and later run it (not as v0.6.2 and before do)"
-        )
+        assert render(found) == "jq is not installed with isol8 v0.7.0 and later (not with v0.6.2 and before)"
         assert sorted(users) == ["", "", "sandbox"]
 
     def test_no_such_image(self) -> None:
-        """An image that is not there is an error."""
+        """An image that does not exist is an error."""
         with pytest.raises(NoSuchImageError):
             Verifier(Engine()).verify(_subject())
 
@@ -385,7 +383,7 @@ class TestFailure:
     @pytest.mark.parametrize(
         ("releases", "hint"),
         [
-            (RELEASES[:2], ['If nobody has such a client, write oldest_client = "0.1.0" below [verify].']),
+            (RELEASES[:2], ['If nobody uses these clients, write oldest_client = "0.1.0" under [verify].']),
             (RELEASES[20:], []),
         ],
         ids=["the first", "the newest"],
@@ -409,13 +407,13 @@ class TestFailure:
         error = failure("isol8:bash-custom", Verdict(findings=findings))
         assert error is not None
         assert str(error) == (
-            "isol8:bash-custom does not hold what it promises\n"
-            "  jq is not there\n"
+            "isol8:bash-custom failed verification\n"
+            "  jq is not installed\n"
             "  check a ended with exit code 1, not 0\n"
             "      one\n"
             "      two"
         )
-        assert error.findings == ("jq is not there", "check a ended with exit code 1, not 0")
+        assert error.findings == ("jq is not installed", "check a ended with exit code 1, not 0")
         assert error.output == ("one", "two")
 
 

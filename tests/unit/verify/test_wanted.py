@@ -99,7 +99,7 @@ class TestPython:
         assert self._judge(spec) == []
 
     def test_missing(self) -> None:
-        """A package that is not there is named as it was asked for."""
+        """A package that is not installed is named as it was asked for."""
         assert self._judge("numpy>=2", None) == [PackageMissing(package="numpy>=2")]
 
     def test_a_marker_that_does_not_hold(self) -> None:
