@@ -178,7 +178,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - whatever doit passes
         super().__init__(**kwargs)
-        # One failing image stops no other that does not stand on it.
+        # One failing image stops no other that is not based on it.
         self.cmdparser["continue"].default = True
 
     def parse_execute(self, in_args: list[str]) -> int:

@@ -174,12 +174,12 @@ class Session(View):
         return {**recorded(self.workspace.read_manifest()), **self.pushed}
 
     def cancel(self) -> None:
-        """Break off every build under way."""
+        """Abort every build under way."""
         if self._engine is not None:
             self._engine.cancel()
 
     def close(self) -> None:
-        """Let go of the lock and the engine."""
+        """Release the lock, and close the connections to the engine."""
         self._held.close()
         self._locked = False
         if self._engine is not None:
@@ -275,7 +275,7 @@ class Session(View):
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Names of the images that are not pushed, as they stand on a stand-in and deps.toml does not say so."""
+        """Names of the images that are not pushed, as they are based on a stand-in and deps.toml does not say so."""
         settings = self.config.push
         if not settings.repository or settings.standins:
             return ()
@@ -317,7 +317,7 @@ class Session(View):
             while unknown:
                 if self.fetch(self.graph.image(name), self.observed, self.engine):
                     self.look_again()
-                # What an upstream image holds back can ask for another one.
+                # ONBUILD triggers of an upstream image can ask for another one.
                 unknown = self.learn(name)
             return self.graph.image(name)
 
@@ -338,7 +338,7 @@ class Session(View):
                 self._observed = self._observe()
 
     def lock(self, *, wait: float | None = None) -> None:
-        """Take the engine for this run, and look again, since another run may have just let go of it."""
+        """Take the engine for this run, and look again, since another run may have just released it."""
         with self._mutex:
             if self._locked:
                 return

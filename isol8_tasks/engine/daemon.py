@@ -219,11 +219,11 @@ class DockerEngine:
         upkeep.forget_builds(self._connection, keep)
 
     def cancel(self) -> None:
-        """Break off every build under way, from another thread; they raise EngineError."""
+        """Abort every build under way, from another thread; they raise EngineError."""
         self._connection.running.cancel()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._connection.close()
 
     def _untag_in_use(self, reference: str, path: str) -> None:

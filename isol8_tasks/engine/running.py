@@ -48,7 +48,7 @@ class Running:
                 self._jobs.discard(job)
 
     def cancel(self) -> None:
-        """Break off all that is under way now; what begins later is not touched."""
+        """Abort all that is under way now; what begins later is not touched."""
         with self._mutex:
             jobs = tuple(self._jobs)
         for job in jobs:
