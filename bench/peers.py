@@ -65,12 +65,12 @@ class Engine:
         steps = set(re.findall(r"^ ---> ([0-9a-f]{12})$", output, re.MULTILINE))
         for image in self._client.images(filters={"dangling": True}):
             if image["Id"].removeprefix("sha256:")[:12] in steps:
-                # One that another image has come to stand on in the meantime stays.
+                # One that another image has come to be based on in the meantime stays.
                 with contextlib.suppress(APIError):
                     self._client.remove_image(image["Id"])
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
 

@@ -312,7 +312,7 @@ def _host(checkout: Path) -> str:
 def _environment(host: str, deps: Path) -> dict[str, str]:
     """Return the environment of every measured command."""
     environment = {**os.environ, "DOCKER_HOST": host, "ISOL8_DEPS": str(deps), "NO_COLOR": "1"}
-    # doitw drops it as well: a package that is compiled anew in each run is not what people wait for.
+    # doitw drops it as well: a package that is compiled again in each run is not what people wait for.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
 

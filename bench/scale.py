@@ -52,7 +52,7 @@ def recorded(
 ) -> Iterator[tuple[Candidate, ...]]:
     """Give a run with nothing to do for each number of images, each against an engine that answers from a file.
 
-    The file is the engine's own list of the five bases and what they stand on, with an entry more, made in the form
+    The file is the engine's own list of the five bases and their parents, with an entry more, made in the form
     of these, for each image that the run asks for.
     """
     with contextlib.ExitStack() as stack:

@@ -9,7 +9,7 @@ if (process.execve) {
   process.execve(filter, ["isol8-proxy", "--explain"], process.env); // Node's memory is given back to the sandbox
 }
 const running = spawn(filter, ["--explain"], { stdio: "inherit" });
-for (const signal of ["SIGTERM", "SIGINT"]) {
+for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT"])) {
   process.on(signal, () => running.kill(signal));
 }
 running.on("exit", (status) => process.exit(status ?? 1));

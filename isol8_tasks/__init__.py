@@ -33,7 +33,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     plan/         pure: Dockerfile, keys, graph, staleness, reasons, labels
     config        deps.toml as values; every problem in it at once
     client_file   isol8.config.json, the file of isol8's clients, as values
-    images        its table [images]: images with names of their own, and what stands on what
+    images        its table [images]: images with names of their own, and which is based on which
     locks         deps.lock.toml as values
     agreement     whether what a lock says of an image is one thing
     lockfiles     the lock files that packages are installed from, by strict grammars

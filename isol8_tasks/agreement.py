@@ -92,7 +92,7 @@ def _twice(parts: Parts) -> Iterator[Problem]:
 
 
 def _checksums(parts: Parts) -> Iterator[Problem]:
-    """Give what is held against the image that came out, and has nothing to be held against."""
+    """Give what is held against the image that was built, and has nothing to be held against."""
     for number, pin in enumerate(parts.packages):
         if pin.ecosystem == "apk" and not re.fullmatch(APK_CHECKSUM, pin.integrity):
             yield (

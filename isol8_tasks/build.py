@@ -76,7 +76,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     With a resolution its packages are installed in exactly these versions.
 
     Until the last step the public tag is as it was, so a failure or a kill anywhere loses nothing. An image that
-    does not pass its check is kept as `-rejected`, for a look. What was built is checked and promoted by its id, and
+    does not pass its check is kept as `-rejected`, for inspection. What was built is checked and promoted by id, and
     ReplacedError says that another run moved the tag, or that of the parent, in the meantime.
     """
     record = _record(spec, observed, origin)
@@ -146,7 +146,7 @@ def ensure_upstream(spec: ImageSpec, observed: Observed, engine: ImageEngine) ->
 
 
 def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, ...]:
-    """Return what the upstream images of a base hold back for it, as its label is to remember it."""
+    """Return the ONBUILD triggers of a base's upstream images, as its label is to remember them."""
     details = [(reference, engine.inspect(reference)) for reference, _ in spec.inputs.upstream]
     return rememberable(
         tuple(

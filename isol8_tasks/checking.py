@@ -29,7 +29,7 @@ class Checker:
     """What the engine holds by then."""
     _verifier: "Verifier | None" = field(default=None, init=False)
     _alike: "dict[str, Verdict]" = field(factory=dict, init=False)
-    """By the id of the image stood on: what came of an image of this run that adds nothing but labels to it."""
+    """By the id of a parent: what came of an image of this run that adds nothing but labels to it."""
     _turns: dict[str, threading.Lock] = field(factory=dict, init=False)
 
     def __call__(self, spec: ImageSpec, image_id: str) -> str:

@@ -50,7 +50,7 @@ class OwnCommand(Command):  # type: ignore[misc]  # doit has no types
 
 
 class Clean(OwnCommand):
-    """Take images away; in the place of doit's own clean, which knows no image that nothing asks for."""
+    """Remove images; in the place of doit's own clean, which knows no undeclared image."""
 
     doc_purpose = "remove the images of the named tasks, with all their tags"
     doc_usage = "TASK ... (for example base:bun or 'custom:*')"
@@ -249,7 +249,7 @@ class Test(OwnCommand):
 class Lint(OwnCommand):
     """Run every check that needs no engine."""
 
-    doc_purpose = "run every check that needs no engine: ruff, mypy, import-linter, the locks"
+    doc_purpose = "run every check that needs no engine: types, style, imports, spelling, words and the locks"
     doc_usage = ""
 
     @one_line
@@ -298,7 +298,7 @@ class Bench(OwnCommand):
 
 
 def _named(current: Session, args: Sequence[str]) -> list[str]:
-    """Return the names of the images whose tasks are meant, each before the one that it stands on."""
+    """Return the names of the images whose tasks are meant, each before the one that it is based on."""
     names = [*(spec.name for spec in current.graph.images), *current.graph.undeclared]
     tasks = {task_of(name): name for name in names}
     found: dict[str, None] = {}

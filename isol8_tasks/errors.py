@@ -27,7 +27,7 @@ class PlanError(ConfigError):
 
 
 class EngineError(Isol8Error):
-    """The Docker Engine refused or broke off what was asked of it."""
+    """The Docker Engine refused or aborted what was asked of it."""
 
 
 class EngineUnreachableError(EngineError):
@@ -62,7 +62,7 @@ class RegistryError(EngineError):
 
 
 class UndecidedError(Isol8Error):
-    """What is the matter with one image could not be found out, so nothing was done for it."""
+    """The state of one image is undetermined, so nothing was done for it."""
 
     exit_code = 4
 
@@ -83,7 +83,7 @@ class BuildFailedError(EngineError):
 
 
 class VerifyFailedError(Isol8Error):
-    """An image was built and does not hold what it promises, so that it takes no tag."""
+    """An image was built and failed verification, so that it takes no tag."""
 
     def __init__(self, message: str, *, findings: tuple[str, ...] = (), output: tuple[str, ...] = ()) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Reads the table [images] of deps.toml: images with names of their own, and what each of them stands on."""
+"""Reads the table [images] of deps.toml: images with names of their own, and what each of them is based on."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ class NamedImage:
     """A table [images.<name>]: an image with a name of its own, on a base or on another one."""
 
     runtime: str
-    """The runtime at the bottom of what it stands on."""
+    """The runtime whose base image it is based on in the end."""
     parent: str
-    """What it stands on: a runtime's name for the base image, or the name of another image."""
+    """What it is based on: a runtime's name for the base image, or the name of another image."""
     packages: tuple[str, ...] = ()
     """Its own, in the order of the file and checked by the runtime's grammar."""
     setup: str = ""
@@ -54,7 +54,7 @@ def read_images(value: object, _: object) -> Mapping[str, NamedImage]:
 
 
 def chain(names: Sequence[str]) -> str:
-    """Return images that stand on one another as people write them, a long chain without its middle."""
+    """Return images that are based on one another as people write them, a long chain without its middle."""
     if len(names) > _LONGEST_CHAIN:
         middle = f"{len(names) - 2 * _ENDS} more"
         names = (*names[:_ENDS], middle, *names[-_ENDS:])
@@ -63,7 +63,7 @@ def chain(names: Sequence[str]) -> str:
 
 @frozen(kw_only=True, eq=False)
 class _Entry:
-    """An image's table, before it is known what stands on what."""
+    """An image's table, before it is known which is based on which."""
 
     parent: str | None
     """None where the table does not say it in a way that can be understood."""
@@ -90,7 +90,7 @@ def _read_entry(found: Mapping[str, Any]) -> _Entry:
 
 
 def _parent(found: Mapping[str, Any], *, misspelled: bool) -> str | None:
-    """Return the name of what an image stands on."""
+    """Return the name of its parent."""
     if "runtime" in found and "extends" in found:
         raise InvalidError(below=[(("extends",), "can't be combined with runtime; remove one of them")])
     for key in ("runtime", "extends"):

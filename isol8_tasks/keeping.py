@@ -71,13 +71,13 @@ class Rollback(_OfOneImage):
 
 
 class Release(_OfOneImage):
-    """Let go of an image that is held."""
+    """Release an image that is held."""
 
     doc_purpose = "end the hold of an image that was rolled back; the next run updates it"
 
     def keep(self, current: Session, name: str) -> None:
-        """Let go of it."""
-        from isol8_tasks.rollback import release  # noqa: PLC0415 - most runs let go of nothing
+        """Release it."""
+        from isol8_tasks.rollback import release  # noqa: PLC0415 - most runs release nothing
 
         if not release(name, current.observed, current.engine):
             held = sorted(hold_tags(current.observed))

@@ -298,7 +298,7 @@ def _read_if_there(session: Session) -> Lock | None:
     try:
         return parse_lock(text, session.workspace.lock_name) if text is not None else None
     except ConfigError:
-        # It is written anew, which is what everybody else is told to do about it.
+        # It is written again, which is what everybody else is told to do about it.
         return None
 
 

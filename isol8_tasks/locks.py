@@ -35,15 +35,15 @@ class LockedImage:
     """What one image is made of."""
 
     parent: str = ""
-    """The image of ours that it stands on; empty for a base."""
+    """The image of ours that it is based on; empty for a base."""
     upstream: Mapping[str, str] = Factory(dict)
     """Digests of the upstream images of a base, by their references."""
     asked: tuple[str, ...] = ()
     """The packages that were asked for, as they were written; sorted."""
     packages: tuple[Pin, ...] = ()
-    """All that it has and the image that it stands on does not; sorted."""
+    """All that it has and its parent does not; sorted."""
     gone: tuple[Package, ...] = ()
-    """What the image that it stands on has, and it does not."""
+    """What its parent has, and it does not."""
     lockfile: str = ""
     """The lock of the ecosystem's own tool."""
 
@@ -63,7 +63,7 @@ class Lock:
     text: str = field(default="", eq=False, repr=False)
 
     def there(self, name: str) -> frozenset[Package]:
-        """Return all that is in an image, with what it has of those that it stands on."""
+        """Return all that is in an image, with what it has of those that it is based on."""
         image = self.images[name]
         below = self.there(image.parent) if image.parent else frozenset[Package]()
         return (below - set(image.gone)) | {pin.package for pin in image.packages}
@@ -196,7 +196,7 @@ def _package_words(value: object) -> str:
 
 
 def _stray_parents(images: Mapping[str, LockedImage]) -> Iterable[Problem]:
-    """Tell of images that stand on one that is not there, or on themselves."""
+    """Tell of images that are based on one that is not there, or on themselves."""
     for name, image in images.items():
         seen = {name}
         while image.parent:

@@ -17,7 +17,7 @@ from isol8_tasks.runtimes import RUNTIMES
 SCHEMA: Final = 1
 """Version of the manifest's form; docs/manifest.schema.json describes it."""
 _RECIPE: Final = 1
-"""Version of how it is made here; another one lets every manifest be made anew."""
+"""Version of how it is made here; another one lets every manifest be made again."""
 
 
 def state(observed: Observed, held: Mapping[str, Hold]) -> str:

@@ -192,7 +192,7 @@ for link in node_modules/.bin/*; do
     target=$(readlink "$link" | cut -c 4-)
     [ ! -e "/usr/local/lib/node_modules/$target" ] || ln -sf "../lib/node_modules/$target" "/usr/local/bin/${link##*/}"
 done"""
-# As `bun install -g` has it, which resolves anew: its global folder with its two files, and links to the commands of
+# As `bun install -g` has it, which resolves again: its global folder with its two files, and links to the commands of
 # what was asked for.
 _BUN: Final = """\
 mv bun.lock package.json /usr/local/lib/

@@ -97,7 +97,7 @@ def ensure_in_place(engine: ImageEngine, expected: Mapping[str, str]) -> None:
 
 
 def reject(name: str, observed: Observed, engine: ImageEngine, image_id: str) -> None:
-    """Keep an image for a look, instead of the last that was; no label of it is one that a client picks it by."""
+    """Keep an image for inspection, instead of the last that was; no label of it is one that a client picks it by."""
     rejected = f"{observed.repository}:{name}-rejected"
     older = observed.tagged(rejected)
     engine.tag(image_id, rejected)

@@ -43,13 +43,13 @@ class Listed:
     key: str
     """Empty for an image that something else made."""
     standin: str
-    """Recipe hash of the stand-in that it stands on; empty on a real upstream image."""
+    """Recipe hash of the stand-in that it is based on; empty on a real upstream image."""
     pushed: Pushed | None
     """None where it is in no registry."""
 
 
 def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
-    """Return the images of a manifest, those before the others that may stand on them.
+    """Return the images of a manifest, those before the others that may be based on them.
 
     Raises:
         ConfigError: it is none, or not one that this version understands.

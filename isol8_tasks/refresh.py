@@ -34,7 +34,7 @@ def ask_packages(session: Session, spec: ImageSpec) -> PackageNews:
 
 
 def ask_installed(session: Session, spec: ImageSpec) -> Resolution | None:
-    """Ask for exactly what an image has, where nothing is newer that may be let in."""
+    """Ask for exactly what an image has, where nothing is newer that may be accepted."""
     return installed_resolution(spec, session.observed, session.engine)
 
 
@@ -138,7 +138,7 @@ class Refresh:
         return left
 
     def _pull_one(self, reference: str) -> EngineError | None:
-        """Pull an upstream image, and let go of the one before it: what stands on that has its layers anyway."""
+        """Pull an upstream image, and remove the one before it: what is based on that has its layers anyway."""
         engine, old = self.session.engine, self.session.observed.tagged(reference)
         try:
             engine.pull(reference)

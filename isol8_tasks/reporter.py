@@ -157,7 +157,7 @@ class Reporter:
 
 
 class Guarded:
-    """A reporter whose own faults are failures of the run, and end nothing: doit would let go of its threads."""
+    """A reporter whose own faults are failures of the run, and end nothing: doit would leave its threads behind."""
 
     def __init__(self, reporter: Reporter, failures: list[Failure]) -> None:
         self._reporter = reporter

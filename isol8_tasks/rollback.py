@@ -1,4 +1,4 @@
-"""The way back: an image swaps tags with the one before it, and is held until somebody lets go of it.
+"""The way back: an image swaps tags with the one before it, and is held until somebody ends the hold.
 
 Every step leaves what clients find whole; one cut off between two is brought to its end, or undone, by the next run.
 """
@@ -71,7 +71,7 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
 
 
 def release(name: str, observed: Observed, engine: ImageEngine) -> bool:
-    """Let go of an image, and tell whether it was held."""
+    """End the hold of an image, and tell whether it was held."""
     found = hold_tags(observed).get(name, ())
     for hold in found:
         engine.untag(hold.tag)

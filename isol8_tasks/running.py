@@ -56,7 +56,7 @@ class TerminatedError(KeyboardInterrupt):
 
 
 def heed_signals() -> None:
-    """Let Ctrl-C and SIGTERM break off what is under way, and raise; a second one ends what the first could not."""
+    """Let Ctrl-C and SIGTERM abort what is under way, and raise; a second one ends what the first could not."""
     if threading.current_thread() is threading.main_thread():
         for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
             # Who ignores one, as nohup does for its children, goes on to.
@@ -209,7 +209,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - whatever doit passes
         super().__init__(**kwargs)
-        # One failing image stops no other that does not stand on it.
+        # One failing image stops no other that is not based on it.
         self.cmdparser["continue"].default = True
 
     def parse_execute(self, in_args: list[str]) -> int:

@@ -185,18 +185,18 @@ class Session(View):
         return {**recorded(self.workspace.read_manifest()), **self.pushed}
 
     def cancel(self, *, for_good: bool = False) -> None:
-        """Break off every build under way; `for_good` lets none begin later."""
+        """Abort every build under way; `for_good` lets none begin later."""
         if self._engine is not None:
             self._engine.cancel(for_good=for_good)
 
     def wind_down(self) -> None:
-        """Wait until what was broken off has removed its containers and private tags; not for long."""
+        """Wait until what was aborted has removed its containers and private tags; not for long."""
         end = time.monotonic() + _WIND_DOWN_SECONDS
         while self._at_work and time.monotonic() < end:
             time.sleep(_LOOK_SECONDS)
 
     def close(self) -> None:
-        """Let go of the lock and the engine."""
+        """Release the lock, and close the connections to the engine."""
         self._held.close()
         self._locked = False
         if self._engine is not None:
@@ -292,7 +292,7 @@ class Session(View):
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Names of the images that are not pushed, as they stand on a stand-in and deps.toml does not say so."""
+        """Names of the images that are not pushed, as they are based on a stand-in and deps.toml does not say so."""
         settings = self.config.push
         if not settings.repository or settings.standins:
             return ()
@@ -340,7 +340,7 @@ class Session(View):
             while unknown:
                 if self.fetch(self.graph.image(name), self.observed, self.engine):
                     self.look_again()
-                # What an upstream image holds back can ask for another one.
+                # ONBUILD triggers of an upstream image can ask for another one.
                 unknown = self.learn(name)
             return self.graph.image(name)
 
@@ -361,7 +361,7 @@ class Session(View):
                 self._observed = self._observe()
 
     def lock(self, *, wait: float | None = None) -> None:
-        """Take the engine for this run, and look again, since another run may have just let go of it."""
+        """Take the engine for this run, and look again, since another run may have just released it."""
         with self._mutex:
             if self._locked:
                 return

@@ -89,9 +89,9 @@ class RefreshSettings:
     """The table [refresh]: what a nightly refresh takes for news."""
 
     max_age: dt.timedelta | None = None
-    """How old an image may get before it is built anew, news or not; None for any age."""
+    """How old an image may get before it is rebuilt, news or not; None for any age."""
     min_age: dt.timedelta = _DAY
-    """How long a version has to be out before it is let in."""
+    """How long a version has to be out before it is accepted."""
     min_ages: Mapping[str, dt.timedelta] = Factory(dict)
     """The same for single packages, by their names."""
     is_written: bool = False

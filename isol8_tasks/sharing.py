@@ -150,7 +150,7 @@ class _Teller:
         say(report.pushed_line(f"{self._repository}:{name}".ljust(self._width), where, seconds))
 
     def pulled(self, listed: Listed, seconds: float) -> None:
-        """Say where an image came from, and what it stands on if that is not what one would think."""
+        """Say where an image came from, and its parent if that is not what one would think."""
         where = listed.pushed
         standin = "; based on a stand-in of the lab" if listed.standin else ""
         self.line(
@@ -177,7 +177,7 @@ class _Teller:
 
 
 def _still(current: Session, name: str, known: tuple[str, Pushed] | None) -> Pushed | None:
-    """Return where the image in use is in the registry of now, as far as that is known."""
+    """Return where the image in use is in the current registry, as far as that is known."""
     image = current.observed.public(name)
     if known is None or image is None or known[0] != image.id:
         return None

@@ -188,7 +188,7 @@ def _maker(spec: ImageSpec) -> Callable[..., None]:
 class _Freshness:
     """What doit asks whether an image is up to date; reads as the reasons when it is not."""
 
-    # doit looks for the names of the arguments, of each image anew; found here it costs a twentieth.
+    # doit looks for the names of the arguments, of each image again; found here it costs a twentieth.
     __signature__ = inspect.Signature(
         [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("task", "values")]
     )

@@ -1,4 +1,4 @@
-"""What an image would get if it were built anew: newer packages, and exactly which ones."""
+"""What an image would get if it were rebuilt: newer packages, and exactly which ones."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class Update:
     new: str
     """Empty for one that it would no longer have."""
     published: dt.datetime | None = None
-    """When `new` came out, where its source tells."""
+    """When `new` was published, where its source tells."""
 
     @property
     def words(self) -> str:
@@ -60,7 +60,7 @@ class Resolution:
     """What the packages of an image come to at one moment, everything that they pull in included."""
 
     pins: tuple[Pin, ...]
-    """Sorted; none of what the image that it stands on has already."""
+    """Sorted; none of what its parent has already."""
     lockfile: str = ""
     """The same in the form that the ecosystem's own tool installs from: requirements with hashes, package-lock.json,
     bun.lock, deno.lock. Empty for apk, which has none."""
@@ -71,9 +71,9 @@ class PackageNews:
     """What the package sources have to say of one image."""
 
     updates: tuple[Update, ...] = ()
-    """What a build would bring, and that is old enough to be let in; sorted."""
+    """What a build would bring, and that is old enough to be accepted; sorted."""
     young: tuple[Update, ...] = ()
-    """What came out too recently."""
+    """What is too new."""
     least_age: dt.timedelta = dt.timedelta()
     """How long a version has to be out for the runtime's own tool, whatever deps.toml says."""
     waiting: tuple[Update, ...] = ()

@@ -151,7 +151,7 @@ class View:
 
     @property
     def decisions(self) -> Mapping[str, Decision]:
-        """What is the matter with each image, as things stand now."""
+        """The verdict on each image, as things stand now."""
         with self._mutex:
             if self._decisions is None:
                 self._decisions = decide_all(self.graph, self.observed, self._circumstances())
@@ -170,7 +170,7 @@ class View:
         _ = self.observed
 
     def learn(self, name: str) -> bool:
-        """Ask what the upstream images of an image hold back for it; tell whether that was not known.
+        """Ask for the ONBUILD triggers of an image's upstream images; tell whether they were not known.
 
         Raises UndecidedError where that copies a file which can't be read.
         """
@@ -185,7 +185,7 @@ class View:
         return True
 
     def look_again(self) -> None:
-        """Look at the engine again, and decide anew."""
+        """Look at the engine again, and decide again."""
         self._observed = self._observe()
         self._graph = self._make_graph(self._observed)
         self._decisions = None

@@ -39,7 +39,7 @@ class Workspace:
     client_files: Mapping[str, Path] = Factory(dict)
     """Where isol8's own file may lie, by the names that messages use; the first that is there counts."""
     is_client_file_named: bool = False
-    """ISOL8_CONFIG names it, so it has to be there."""
+    """ISOL8_CONFIG names it, so it is required."""
 
     @classmethod
     def here(cls, root: Path, environ: Mapping[str, str]) -> "Workspace":

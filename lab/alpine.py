@@ -91,7 +91,7 @@ def _scripts(root: Path, work: Path) -> dict[str, list[tuple[str, Path]]]:
 
 
 def repackaged(root: Path, work: Path) -> list[Package]:
-    """Return Alpine's own packages made anew from their installed files."""
+    """Return Alpine's own packages made again from their installed files."""
     database = root / "lib/apk/db"
     installed = parse_installed((database / "installed").read_text(encoding="utf-8"))
     scripts = _scripts(root, work)

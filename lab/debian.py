@@ -91,7 +91,7 @@ class Apt:
         shutil.rmtree(debs)
 
     def fetch(self, packages: list[str], root: Path, *, with_libraries: bool) -> None:
-        """Fetch packages anew and unpack them; LabError says what apt said."""
+        """Fetch packages again and unpack them; LabError says what apt said."""
         problem: LabError | None = None
         try:
             self.update()

@@ -121,7 +121,7 @@ def forget_groups(name: str) -> None:
     """Remove the empty control groups that the engine's containers ran in."""
     for top in (*_GROUPS.glob(name), *_GROUPS.glob(f"*/{name}")):
         for folder, _, _ in os.walk(top, topdown=False):
-            with suppress(OSError):  # the kernel lets go of a group a moment after its last process
+            with suppress(OSError):  # the kernel drops a group a moment after its last process
                 Path(folder).rmdir()
 
 

@@ -190,7 +190,7 @@ class EngineContract:
         assert engine.inspect(reference("never")) is None
 
     def test_a_tag_moves(self, engine: ImageEngine) -> None:
-        """Tagging takes a tag or an id, and takes the tag from what had it."""
+        """Tagging takes a tag or an id, and removes the tag from what had it."""
         first = engine.build(request("a", labels={"n": "1"}), ignore)
         second = engine.build(request("b", labels={"n": "2"}), ignore)
         engine.tag(reference("a"), reference("moving"))
@@ -243,7 +243,7 @@ class EngineContract:
             engine.untag(name)
 
     def test_cancelling_ends_a_build(self, engine: ImageEngine) -> None:
-        """A build that is broken off raises soon, and sets no tag; the engine goes on to serve others."""
+        """A build that is aborted raises soon, and sets no tag; the engine goes on to serve others."""
         begun = threading.Event()
         raised: list[Exception] = []
 

@@ -218,7 +218,7 @@ func (c *connection) reach(r *request, now *entry) error {
 	return nil
 }
 
-// leave lets go of the server; the client may ask again.
+// leave ends the use of the server; the client may ask again.
 func (c *connection) leave() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -276,7 +276,7 @@ func asRefusal(err error, now *entry) *refusal {
 	case errors.As(err, &refused):
 		return refused
 	case errors.As(err, &broken):
-		return &refusal{502, "response: " + broken.reason, now.host + " broke off: " + broken.reason}
+		return &refusal{502, "response: " + broken.reason, now.host + " aborted: " + broken.reason}
 	}
 	return &refusal{502, "error: " + err.Error(), "the proxy failed"}
 }
@@ -302,7 +302,7 @@ func (c *connection) send(to *net.TCPConn, data []byte) error {
 	return gone{errorCode(err)}
 }
 
-// upload is a request's body on its way to the server. When all of it is sent, the client is watched: one that breaks off
+// upload is a request's body on its way to the server. When all of it is sent, the client is watched: one that aborts
 // needs no answer.
 type upload struct {
 	isRead atomic.Bool   // whether the client has sent all of it
@@ -333,7 +333,7 @@ func (c *connection) upload(r *request, server *net.TCPConn, now *entry) *upload
 				_ = c.send(server, head("0", trailers))
 			}
 		}
-		// A server may answer without reading all; a client that breaks off, or its framing, ends the request.
+		// A server may answer without reading all; a client that aborts, or its framing, ends the request.
 		if err != nil {
 			if out.err == nil && err != woken {
 				sending.err = err

@@ -35,7 +35,7 @@ func malformed(what string) *refusal { return &refusal{400, "syntax: " + what, w
 
 func malformedAs(status int, what string) *refusal { return &refusal{status, "syntax: " + what, what} }
 
-// gone is an error of a connection: the other side went away, or broke off.
+// gone is an error of a connection: the other side went away, or aborted.
 type gone struct{ reason string }
 
 func (g gone) Error() string { return g.reason }
@@ -210,7 +210,7 @@ func has(list []string, wanted string) bool {
 }
 
 // Meant for one connection only, by RFC 9110 and custom; what a Connection header names comes on top. Content-Length and
-// Host are written anew for each message that is sent on.
+// Host are written again for each message that is sent on.
 var dropped = []string{
 	"connection", "http2-settings", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
 	"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host",

@@ -68,7 +68,7 @@ class BuildRequest:
     """One build: a Dockerfile, what it copies, and the tag it ends under."""
 
     tag: str
-    """The private tag that the result gets; it is set only when the whole build came out well."""
+    """The private tag that the result gets; it is set only when the whole build succeeded."""
     dockerfile: str
     target: str | None = None
     context: Mapping[str, FileContent] = Factory(dict)
@@ -131,10 +131,10 @@ class ImageEngine(Protocol):
         """Take a tag (or an id) away, and the image with its last one; nothing there is no error."""
 
     def cancel(self, *, for_good: bool = False) -> None:
-        """Break off what is under way, from another thread or a signal; it raises EngineError.
+        """Abort what is under way, from another thread or a signal; it raises EngineError.
 
         `for_good` lets no other build, transfer or container begin.
         """
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""

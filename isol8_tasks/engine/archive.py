@@ -31,7 +31,7 @@ def pack(request: BuildRequest, dockerfile: str, *, hide: bool = False) -> Archi
     files = dict(_left(request))
     name = "Dockerfile"
     if not hide and name in request.context:
-        # It has to be there though it be ignored, and under its own name a COPY sees what the plan sees.
+        # It is required even where it is ignored, and under its own name a COPY sees what the plan sees.
         files[name] = request.context[name]
     if name not in files or files[name].data != _encode(dockerfile):
         name = _OWN_NAME

@@ -108,7 +108,7 @@ class Connection:
             return self._hello or self.greet()
 
     def list(self, path: str, what: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """Ask for a list, again where something goes away meanwhile: containerd's store then refuses all of it."""
+        """Ask for a list, again where something is removed meanwhile: containerd's store then refuses all of it."""
         for _ in range(_LISTINGS - 1):
             try:
                 return self.call("GET", path, what, params)
@@ -163,7 +163,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         silence: float | None = None,
     ) -> Generator[Mapping[str, Any], None, None]:
-        """Post, and yield each item of the answer as it comes; closing it breaks off what the engine does.
+        """Post, and yield each item of the answer as it comes; closing it aborts what the engine does.
 
         SilenceError says that nothing came for `silence` seconds; None waits as long as it takes.
         """
@@ -199,7 +199,7 @@ class Connection:
                     verify=client.verify,
                 )
                 stack.callback(response.close)
-                # Of its own, since a response that ends with its connection has let go of that already.
+                # Of its own, since a response that ends with its connection has closed that already.
                 sock = stack.enter_context(socket.socket(fileno=os.dup(response.raw.fileno())))
                 job.closes_with(partial(shut, sock))
                 if response.status_code >= _ERROR_STATUS:
@@ -223,7 +223,7 @@ class Connection:
 
     @contextlib.contextmanager
     def job(self) -> Iterator[Job]:
-        """Hold something under way that waits for the engine; it is broken off where that says nothing any more."""
+        """Hold something under way that waits for the engine; it is aborted where that says nothing any more."""
         with self._watch.waiting(), self.running.job() as job:
             try:
                 yield job
@@ -248,7 +248,7 @@ class Connection:
         return {name: str(value) for name, value in environment.items()}
 
     def close(self) -> None:
-        """Let go of the connections; the next question opens new ones."""
+        """Close the connections; the next question opens new ones."""
         with self._mutex:
             client, self._open, self._hello = self._open, None, None
         if client is not None:
@@ -273,7 +273,7 @@ class Connection:
         return True
 
     def _give_up(self) -> None:
-        """Break off all that waits for an engine that says nothing."""
+        """Abort all that waits for an engine that says nothing."""
         with self._mutex:
             adapters = list(self._open.adapters.values()) if self._open else []
         for adapter in adapters:

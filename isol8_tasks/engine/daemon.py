@@ -219,11 +219,11 @@ class DockerEngine:
         upkeep.forget_builds(self._connection, keep)
 
     def cancel(self, *, for_good: bool = False) -> None:
-        """Break off what is under way, from another thread or a signal; it raises EngineError."""
+        """Abort what is under way, from another thread or a signal; it raises EngineError."""
         self._connection.running.cancel(for_good=for_good)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._connection.close()
 
     def _untag_in_use(self, reference: str, path: str) -> None:

@@ -13,7 +13,7 @@ class Job:
     def __init__(self) -> None:
         self.cancelled = False
         self._close: Callable[[], object] | None = None
-        # A signal may come in the middle of it, and what heeds that breaks off, too.
+        # A signal may come in the middle of it, and what heeds that aborts, too.
         self._mutex = threading.RLock()
 
     def closes_with(self, close: Callable[[], object]) -> None:
@@ -54,7 +54,7 @@ class Running:
                 self._jobs.discard(job)
 
     def cancel(self, *, for_good: bool = False) -> None:
-        """Break off all that is under way now; what begins later is not touched, or does not begin, `for_good`."""
+        """Abort all that is under way now; what begins later is not touched, or does not begin, `for_good`."""
         with self._mutex:
             self._over = self._over or for_good
             jobs = tuple(self._jobs)

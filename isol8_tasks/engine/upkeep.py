@@ -37,7 +37,7 @@ class UpkeepEngine(ImageEngine, Protocol):
     def forget_builds(self, keep: int) -> None:
         """Let the build cache be no larger than `keep` bytes: what was used last stays, and what images have.
 
-        What stands on an image that is gone is forgotten in any case.
+        What is based on an image that is gone is forgotten in any case.
         """
 
 
@@ -77,13 +77,13 @@ def forget_builds(connection: Connection, keep: int) -> None:
     ids = stranded(found.get("BuildCache") or ())
     for start in range(0, len(ids), _AT_ONCE):
         _prune(connection, {"id": [f"^({'|'.join(ids[start : start + _AT_ONCE])})$"]})
-    # The older name for engines before API 1.48; an engine passes over the one that it does not know. Only what no
+    # The older name for engines before API 1.48; an engine ignores the one that it does not know. Only what no
     # image has: the rest frees nothing, and Docker 20.10 would take it for room that was gained.
     _prune(connection, {"private": []}, {"keep-storage": str(keep), "reserved-space": str(keep)})
 
 
 def stranded(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the ids of a builder's records that stand on an image that is gone, children before their parents.
+    """Return the ids of a builder's records that are based on an image that is gone, children before their parents.
 
     The layers of an image that was built on are records of no size, and stay on the disk with these. Docker 28.5 with
     overlay2 says only of an image with a single layer that it is still there.
@@ -119,7 +119,7 @@ def _prune(
 
 
 def _parents(record: Mapping[str, Any]) -> Sequence[str]:
-    """Return what a record stands on; engines before API 1.42 name one."""
+    """Return what a record is based on; engines before API 1.42 name one."""
     # The blank is Docker's own.
     found = record.get("Parents") or record.get(" Parents") or record.get("Parent") or []
     return [found] if isinstance(found, str) else found

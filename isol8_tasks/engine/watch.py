@@ -33,7 +33,7 @@ class Watch:
         self._ping = ping
         """Gets the seconds that an answer may take, and tells whether it came."""
         self._give_up = give_up
-        """Breaks off all that waits."""
+        """Aborts all that waits."""
         self._seconds = seconds
         self._mutex = threading.Lock()
         self._waiting = 0

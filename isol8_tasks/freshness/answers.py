@@ -34,11 +34,11 @@ class Answer:
     settled: bool = False
     """Nothing can come out differently; nothing else was asked then."""
     found: Solution | None = None
-    """Without what is too young; None where the tool finds none."""
+    """Without what is too new; None where the tool finds none."""
     newest: Solution | None = None
-    """With it; None where nothing was held back, and where the tool finds none."""
+    """With it; None where nothing was too new, and where the tool finds none."""
     untold: frozenset[Package] = frozenset()
-    """What was held back since nobody tells when it came out."""
+    """What counts as too new since nobody tells when it was published."""
     failure: str = ""
     """What the tool printed where it found nothing."""
 

@@ -29,11 +29,11 @@ class Question:
     arguments: Mapping[str, str] = Factory(dict)
     """The build arguments, of which those that say where to fetch from count."""
     installed: tuple[Package, ...] = ()
-    """What is there, and was let in already."""
+    """What is there, and was accepted already."""
     own: tuple[Package, ...] = ()
     """Those of them that the image on which they are installed does not have."""
     cutoff: dt.datetime | None = None
-    """What came out later is held back; None for nothing."""
+    """What was published later is too new; None for nothing."""
     cutoffs: Mapping[str, dt.datetime | None] = Factory(dict)
     """The same for single packages, by their canonical names."""
     only: bool = False
@@ -41,7 +41,7 @@ class Question:
 
 
 def ask(question: Question, engine: SandboxEngine) -> Answer:
-    """Return what the ecosystem's own tool resolves the packages to, now and without what is too young.
+    """Return what the ecosystem's own tool resolves the packages to, now and without what is too new.
 
     Raises:
         SourceUnavailableError: a source did not answer, or the program that asks could not be run.
@@ -125,11 +125,12 @@ def _npm_dependency(spec: str) -> tuple[str, str]:
 
 
 def _program(runtime: str, described: str) -> tuple[str, ...]:
-    # From a file, since each of the three has other ideas of a program on its command line.
+    # From files, since each of the three has other ideas of a program on its command line.
     script = (
-        f'file=$(mktemp -d)/registry.mjs; printf %s "$0" >"$file"; exec {_COMMANDS[runtime]} "$file" "$@"'
+        'folder=$(mktemp -d); printf %s "$0" >"$folder/versions.mjs"; printf %s "$1" >"$folder/registry.mjs"; '
+        f'shift; exec {_COMMANDS[runtime]} "$folder/registry.mjs" "$@"'
     )
-    return ("sh", "-ec", script, _text("versions.mjs") + _text("registry.mjs"), *_words(described))
+    return ("sh", "-ec", script, _text("versions.mjs"), _text("registry.mjs"), *_words(described))
 
 
 def _run(command: tuple[str, ...], question: Question, engine: SandboxEngine) -> Finished:

@@ -12,17 +12,17 @@ from isol8_tasks.updates import Update
 
 @frozen(kw_only=True)
 class Change:
-    """An image that was built anew."""
+    """An image that was rebuilt."""
 
     image: str
     why: tuple[str, ...] = ()
     """What it was built for, as phrases."""
     release: tuple[str, str] | None = None
-    """Alpine's release before and after, where it is another one and not for the image that this one stands on."""
+    """Alpine's release before and after, where it is another one and not for its parent."""
     packages: tuple[Update, ...] = ()
-    """By ecosystem and name; none that the image which it stands on got as well."""
+    """By ecosystem and name; none that its parent got as well."""
     like_parent: bool = False
-    """What changed in it is what changed in the image that it stands on, and nothing else."""
+    """What changed in it is what changed in its parent, and nothing else."""
     size: tuple[int, int | None] = (0, 0)
     """Bytes before and after; 0 before for one that was not there, None after where the engine could not be asked."""
     compared: bool = True

@@ -32,7 +32,7 @@ class Freshness:
     held: dt.timedelta | None = None
     """For how long it has been held, so that news waits."""
     parent: str = ""
-    """The image of ours that it stands on, where that one is behind, or not there."""
+    """The image of ours that it is based on, where that one is behind, or not there."""
     moved: tuple[Moved, ...] = ()
     packages: PackageNews = Factory(PackageNews)
     age: dt.timedelta | None = None
@@ -43,7 +43,7 @@ class Freshness:
 
     @property
     def behind(self) -> bool:
-        """Tell whether a refresh would build it anew."""
+        """Tell whether a refresh would rebuild it."""
         return bool(self.there and (self.parent or self.moved or self.packages.updates or self.age))
 
     @property

@@ -55,7 +55,7 @@ def notice(question: Question, engine: "Engine", ask_packages: AskPackages) -> t
     references = {reference for spec in there for reference in _movable(spec)}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         digests = {each: pool.submit(engine.remote_digest, each) for each in sorted(references)}
-        # On a base that is not there nothing can be asked: it is built first, and what stands on it is resolved then.
+        # On a base that is not there nothing can be asked: it is built first, and what is based on it is resolved then.
         packages = {
             spec.name: pool.submit(ask_packages, spec)
             for spec in there

@@ -47,7 +47,7 @@ def package_news(
 ) -> PackageNews:
     """Return what is newer of an image's packages, and what a build has to install for it.
 
-    Of an image that is not there, all packages are; the one that it stands on has to be.
+    Of an image that is not there, all packages are; the one that it is based on has to be.
     May be called from several threads.
 
     Raises:
@@ -135,7 +135,7 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
         )
     ecosystems = ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
     there = _relevant(holdings.there, ecosystems)
-    # Where only what is too young fits together, nothing can be let in yet.
+    # Where only what is too new fits together, nothing can be accepted yet.
     expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
     updates = _dated(differences(there, expected), answer.found)
     young: tuple[Update, ...] = ()
@@ -271,7 +271,7 @@ def _limited(question: Question, spec: ImageSpec, settings: RefreshSettings, now
 
 
 def _raised(settings: RefreshSettings, least: dt.timedelta) -> RefreshSettings:
-    """Return settings by which nothing is let in that clients, who have no lock, would not find in the image."""
+    """Return settings by which nothing is accepted that clients, who have no lock, would not find in the image."""
     ages = {name: max(age, least) for name, age in settings.min_ages.items()}
     return evolve(settings, min_age=max(settings.min_age, least), min_ages=ages)
 

@@ -60,8 +60,8 @@ def moved_words(moved: Moved) -> str:
 
 
 def young(fresh: Freshness, settings: RefreshSettings) -> Iterator[str]:
-    """Give what came out too recently."""
-    # What a young version would no longer need goes with it, and came out nowhere.
+    """Give what is too new."""
+    # What a young version would no longer need goes with it, and nobody published it.
     for update in (each for each in fresh.packages.young if each.new):
         age = max(settings.min_ages.get(update.name, settings.min_age), fresh.packages.least_age)
         when = (

@@ -38,7 +38,7 @@ def canonical_from(platform: str | None, origin: str) -> str:
 
 
 def gathered(steps: list[Step]) -> tuple[Step, ...]:
-    """Return the steps with what they hold back in one place: where an ONBUILD stands among the others is no matter."""
+    """Return the steps with their ONBUILD triggers in one place: where one stands among the others is no matter."""
     held_back = [each for each in steps if each.text.startswith("ONBUILD ")]
     others = [each for each in steps if each not in held_back]
     place = max(1, len(others) - 1)
@@ -76,7 +76,7 @@ def _pair(name: str, value: Value) -> list[str | None]:
 
 
 def _held_back(trigger: Instruction, text: str) -> str:
-    """Return what an ONBUILD holds back: BuildKit keeps its text, but where to fetch from doesn't count here either."""
+    """Return an ONBUILD trigger: BuildKit keeps its text, but where to fetch from doesn't count here either."""
     if trigger.keyword != "ARG":
         return text + _heredocs(trigger)
     return " ".join(

@@ -1,4 +1,4 @@
-"""How deep images stand on one another, and what an engine runs of that."""
+"""How deep images are based on one another, and what an engine runs of that."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -24,7 +24,7 @@ def check_depth(images: Iterable[ImageSpec], config: Config) -> None:
         specs[spec.name] = spec
         below = layers[spec.parent] if spec.parent else 0
         layers[spec.name] = below + _own_layers(spec)
-        # What stands on an image that is too deep is too deep as well, and told with it.
+        # What is based on an image that is too deep is too deep as well, and told with it.
         if spec.kind == "named" and below <= MOST_LAYERS < layers[spec.name]:
             problems.append(
                 f"{config.declaration(spec.name)}: images.{spec.name}: {layers[spec.name]} layers at least, but "

@@ -1,4 +1,4 @@
-"""What differs between inputs as a label remembers them and those of now."""
+"""What differs between inputs as a label remembers them and the current ones."""
 
 from collections.abc import Callable, Iterator
 from typing import Final, Literal

@@ -18,7 +18,7 @@ def explain(  # noqa: PLR0913 - all but three are named by the caller
     forced: bool,
     news: tuple[Reason, ...] = (),
 ) -> tuple[Reason, ...]:
-    """Return what is the matter with an image that something is to be done for; `news` is what its sources have."""
+    """Return why something is to be done for an image; `news` is what its sources have."""
     if observed.public(spec.name) is None:
         built_before = observed.last_record(spec.name) is not None
         return (reasons.Missing(image=spec.name, built_before=built_before),)

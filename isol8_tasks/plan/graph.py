@@ -30,7 +30,7 @@ class Graph:
 
     images: tuple[ImageSpec, ...]
     undeclared: tuple[str, ...] = ()
-    """Names of images of ours that nothing asks for any more; clients still prefer them."""
+    """Names of images of ours that are undeclared; clients still prefer them."""
     warnings: tuple[str, ...] = ()
     missing: str = ""
     """Says that deps.toml is missing, where images are undeclared for that reason; it is among the warnings."""
@@ -50,7 +50,7 @@ class Graph:
         return self._by_name[name]
 
     def family(self, name: str) -> tuple[ImageSpec, ...]:
-        """Return the image of that name and all that stand on it, parents first."""
+        """Return the image of that name and all that are based on it, parents first."""
         names = [name]
         for each in names:
             names.extend(self._children.get(each, ()))
@@ -70,9 +70,9 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     """Return every base image, a custom image for each runtime that packages are asked for, and the named images.
 
     Those of some runtimes alone, where the request says so.
-    What earlier runs were asked for by flags is remembered by the labels of the images in `observed`, and so is what
-    upstream images hold back, unless `learned` has it by the name of the image. `ignore` is the text of the build
-    context's ignore file.
+    What earlier runs were asked for by flags is remembered by the labels of the images in `observed`, and so are the
+    ONBUILD triggers of upstream images, unless `learned` has them by the name of the image. `ignore` is the text of the
+    build context's ignore file.
     """
     warnings: dict[str, None] = {}
     bases: dict[str, ImageSpec] = {}

@@ -69,7 +69,7 @@ class Record:
     checkout: str
     """Which checkout built it (workspace.checkout_id), for the words about another one."""
     standin: str = ""
-    """Recipe hash of the stand-in that it stands on; empty on a real upstream image."""
+    """Recipe hash of the stand-in that it is based on; empty on a real upstream image."""
     upstream: str = ""
     """The upstream image's reference, as `alpine:3.21`."""
     upstream_digest: str = ""
@@ -82,7 +82,7 @@ class Record:
     inventory: str = ""
     """What was found in it when it was checked, in short (inventory.encode)."""
     triggers: str = ""
-    """What its upstream images hold back for it (triggers.encode_triggers); empty on images of older versions, too."""
+    """The ONBUILD triggers of its upstream images (triggers.encode_triggers); empty on those of older versions, too."""
     layers: str = ""
     """Of which layers and steps it consists (layers_fingerprint), to tell it from what others make of it."""
     clients: tuple[tuple[str, str], ...] = ()

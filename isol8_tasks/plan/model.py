@@ -81,9 +81,9 @@ class ImageSpec:
     build_hash: str = ""
     """What isol8's own setup looks for in the label of a base; empty on others. No input: it decides no content."""
     triggers: tuple[Triggers, ...] = ()
-    """What its upstream images hold back, as far as that is known; the inputs have what comes of it."""
+    """The ONBUILD triggers of its upstream images, as far as they are known; the inputs have what comes of them."""
     inherited: tuple[str, ...] = ()
-    """Packages of the named images that it stands on."""
+    """Packages of the named images that it is based on."""
     flags: tuple[tuple[str, str], ...] = ()
     """Packages that came from the command line, each with the date (ISO 8601) on which it was asked for."""
     withdrawn: bool = False

@@ -178,14 +178,14 @@ class PromotionCutShort:
 
 @frozen(kw_only=True)
 class ParentRebuilt:
-    """The image that it stands on was built anew since."""
+    """The image that it is based on was rebuilt since."""
 
     parent: str
 
 
 @frozen(kw_only=True)
 class ParentStale:
-    """The image that it stands on is about to be built anew."""
+    """The image that it is based on is about to be rebuilt."""
 
     parent: str
 

@@ -64,7 +64,7 @@ class Mount:
 
 
 HeldBack = Callable[[str], tuple[str, ...] | None]
-"""Tells what an upstream image holds back by ONBUILD; None for more than is known."""
+"""Tells the ONBUILD triggers of an upstream image; None for more than is known."""
 
 
 def nothing_held_back(_reference: str) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ def stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:
 class Resolver:
     """Answers what the stages of one Dockerfile refer to, with the build arguments that are given.
 
-    `held_back` tells what an upstream image holds back by ONBUILD, by its reference; None where there is too much.
+    `held_back` tells the ONBUILD triggers of an upstream image, by its reference; None where there is too much.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Resolver:
     def refuse(self, instruction: Instruction, problem: str) -> NoReturn:
         """Raise the error about an instruction that BuildKit refuses too.
 
-        About one that an upstream image holds back it is a doubt: whether BuildKit does, its build will tell.
+        About an ONBUILD trigger of an upstream image it is a doubt: whether BuildKit does, its build will tell.
         """
         message = f"{self.dockerfile.name}:{instruction.line}: {problem}"
         if any(instruction is each for triggers in self._triggers.values() for each in triggers):
@@ -182,7 +182,7 @@ class Resolver:
         return Upstream(written=written, reference=reference, names=value.names)
 
     def steps(self, stage: Stage) -> tuple[Instruction, ...]:
-        """Return what a stage runs, that which its base held back for it by ONBUILD first."""
+        """Return what a stage runs, the ONBUILD triggers of its base first."""
         base = self.base(stage)
         if isinstance(base, Upstream):
             return (*self._upstream_triggers(stage, base.reference), *stage.steps)
@@ -190,7 +190,7 @@ class Resolver:
         return (*(each.trigger for each in held_back if each.trigger), *stage.steps)
 
     def _upstream_triggers(self, stage: Stage, reference: str) -> tuple[Instruction, ...]:
-        """Return what an upstream image holds back, as instructions that stand in the line of the FROM."""
+        """Return the ONBUILD triggers of an upstream image, as instructions that stand in the line of the FROM."""
         if stage.index not in self._triggers:
             place = f"{self.dockerfile.name}:{stage.start.line}"
             held_back = self._held_back(reference)
@@ -283,7 +283,7 @@ class Resolver:
 
 
 def _trigger(text: str, line: int) -> Instruction:
-    """Return the instruction that an image holds back, as one in that line."""
+    """Return an ONBUILD trigger as an instruction in that line."""
     match parse(f"FROM scratch\nONBUILD {text}", name="ONBUILD").instructions:
         case (_, Instruction(trigger=Instruction() as trigger)):
             return evolve(trigger, line=line, end=line)

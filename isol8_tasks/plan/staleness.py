@@ -21,7 +21,7 @@ State = Literal["up-to-date", "stale", "not-built", "undeclared", "undetermined"
 
 @frozen(kw_only=True)
 class Decision:
-    """What is the matter with one image."""
+    """The verdict on one image."""
 
     image: str
     """Its name: `bun-custom`."""
@@ -49,7 +49,7 @@ class Circumstances:
     checkout: str
     """The checkout that asks."""
     forced: Collection[str] = ()
-    """Names of images that somebody wants anew."""
+    """Names of images that somebody wants rebuilt."""
     behind: Mapping[str, tuple["Reason", ...]] = Factory(dict)
     """Names of images whose sources have news, and which."""
     held: Mapping[str, dt.timedelta] = Factory(dict)
@@ -74,7 +74,7 @@ def decide_again(
     observed: Observed,
     circumstances: Circumstances,
 ) -> Mapping[str, Decision]:
-    """Decide one image anew, and what stands on it: all that can be otherwise when nothing but that image changed."""
+    """Decide one image again, and what is based on it: all that can differ when only that image changed."""
     again = dict(decisions)
     for spec in graph.family(name):
         again[spec.name] = _decide_safely(spec, observed, again, circumstances)
@@ -105,7 +105,7 @@ def decide(
     if problem := _problem(spec, observed, parent):
         state: State = "undetermined" if held is None else "held"
         return Decision(image=spec.name, task=spec.task, state=state, problem=problem, held=held)
-    # An image that nothing asks for any more is left as it is, but for what it remembers.
+    # An undeclared image is left as it is, but for what it remembers.
     content = spec.withdrawn or (not forced and not news and _content_is_current(spec, observed, parent))
     memory = _memory_is_current(spec, observed)
     if content and memory and not missing:
@@ -132,7 +132,7 @@ def _problem(spec: ImageSpec, observed: Observed, parent: Decision | None) -> st
 
 
 def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, parent: Decision | None) -> bool:
-    """Tell whether an image stands on the build of its parent that is there now, and stays."""
+    """Tell whether an image is based on the build of its parent that is there now, and stays."""
     if spec.parent is None or parent is None:
         return True
     if parent.state == "held":

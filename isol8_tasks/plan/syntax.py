@@ -67,7 +67,7 @@ class Instruction:
     """Names and values of an ENV or LABEL, quotes and all."""
     heredocs: tuple[Heredoc, ...] = ()
     trigger: "Instruction | None" = None
-    """What an ONBUILD holds back."""
+    """The ONBUILD trigger."""
     line: int
     end: int
 

@@ -1,4 +1,4 @@
-"""What upstream images hold back by ONBUILD for whatever is built on them, and how a label remembers it.
+"""The ONBUILD triggers of upstream images, which run in what is built on them, and how a label remembers them.
 
 The list of images does not tell it, so it is asked for when an image is built, and read from that image's label later:
 an upstream image with other triggers is another image, and by that alone everything on it is stale.
@@ -19,7 +19,7 @@ _LIMIT: Final = 2048
 
 @frozen(kw_only=True)
 class Triggers:
-    """What one upstream image holds back."""
+    """The ONBUILD triggers of one upstream image."""
 
     reference: str
     """Without secrets."""
@@ -58,7 +58,7 @@ def rememberable(triggers: tuple[Triggers, ...]) -> tuple[Triggers, ...]:
 
 
 def triggers_of(triggers: tuple[Triggers, ...], reference: str, image: str | None) -> tuple[str, ...] | None:
-    """Return what an upstream image holds back, which the engine has (by the short id `image`) or no longer has.
+    """Return the ONBUILD triggers of an upstream image, which the engine has (by the short id `image`) or had.
 
     One that is not known is taken for what was there under its reference before, so that nothing seems to differ but
     the image itself.

@@ -117,7 +117,7 @@ class CountedArguments:
         self._used: set[Place] = set()
 
     def begin(self, stage: int, base: int | None) -> None:
-        """Begin a stage, which can make use of what the stage that it stands on has declared."""
+        """Begin a stage, which can make use of what the stage that it is based on has declared."""
         self._unused[stage] = {} if base is None else dict(self._unused[base])
 
     def declare(self, place: Place, stage: str, value: Value) -> None:

@@ -77,7 +77,7 @@ class Verdict:
     """What came of the checks."""
 
     findings: tuple[Finding, ...]
-    """Empty if the image holds what it promises."""
+    """Empty if the image passes verification."""
     release: str = ""
     """Alpine's."""
     packages: tuple[Package, ...] = ()
@@ -233,7 +233,7 @@ class Verifier:
 
 
 def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
-    """Return what to raise for an image that does not hold what it promises; None for one that does."""
+    """Return what to raise for an image that failed verification; None for one that passes."""
     if not verdict.findings:
         return None
     lines = []

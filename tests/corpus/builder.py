@@ -34,11 +34,11 @@ ONBUILD ENV HELD=back
 ONBUILD LABEL held=back
 ONBUILD RUN --mount=source=app,target=/m ls -R /m >/held-app
 """
-"""What the upstream image `copies` holds back."""
+"""The ONBUILD triggers of the upstream image `copies`."""
 _UPSTREAM = {
     "3.21": ("alpine:3.21", _COPY),
     "3.20": ("3.21", _COPY),
-    "onbuild": ("3.21", "ONBUILD RUN echo held back >/triggered\n"),
+    "onbuild": ("3.21", "ONBUILD RUN echo triggered >/triggered\n"),
     "copies": ("3.21", _COPIES),
 }
 """The upstream images: on what each is built, and how."""
@@ -88,7 +88,7 @@ class Builder:
         self._upstream: dict[str, ImageDetail | None] = {}
 
     def make_upstream(self, repository: str = "", tags: Collection[str] = tuple(_UPSTREAM)) -> None:
-        """Make upstream images that cases stand on, on which no build has anything in its cache yet."""
+        """Make upstream images that cases are based on, on which no build has anything in its cache yet."""
         repository = repository or self.repository
         for name, (parent, text) in _UPSTREAM.items():
             if name in tags:
@@ -141,7 +141,7 @@ class Builder:
         return found.id if found else None
 
     def held_back(self, reference: str) -> tuple[str, ...]:
-        """Return what an upstream image holds back for what is built on it."""
+        """Return the ONBUILD triggers of an upstream image."""
         found = self._inspected(reference)
         return found.onbuild if found else ()
 

@@ -14,7 +14,7 @@ from tests.integration.world.wheels import Fault
 YOUNG: Final = dt.timedelta(hours=1)
 OLD: Final = dt.timedelta(hours=30)
 MIN_AGE: Final = "12h"
-"""What [refresh] says: what came out `YOUNG` ago waits for the next night, what came out `OLD` ago does not."""
+"""What [refresh] says: what is `YOUNG` waits for the next night, what is `OLD` does not."""
 
 MIB: Final = 1 << 20
 Ending = Literal["", "killed while building", "killed while promoting", "registry out"]
@@ -30,7 +30,7 @@ class Drift:
     images: frozenset[str]
     """What has to be rebuilt for it."""
     waits: int = 0
-    """For how many nights it is too young."""
+    """For how many nights it is too new."""
     broken: bool = False
     """The images can't be refreshed to it."""
     asked_of_registry: bool = False

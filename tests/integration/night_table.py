@@ -19,8 +19,8 @@ class Row:
     rebuilt: tuple[str, ...]
     failed: tuple[str, ...] = ()
     fetched: int
-    anew: int
-    """What building everything anew fetched; 0 where it was not done."""
+    again: int
+    """What building everything again fetched; 0 where it was not done."""
     seconds: float
     disk: int
     """Bytes below the engine's data root after `prune`."""
@@ -35,7 +35,7 @@ class Row:
             self.words,
             what,
             f"{self.fetched / _MB:.2f}",
-            f"{self.anew / _MB:.1f}" if self.anew else "",
+            f"{self.again / _MB:.1f}" if self.again else "",
             f"{self.seconds:.1f}",
             f"{self.disk / _MB:.0f}",
         )
@@ -48,10 +48,10 @@ def _names(names: Sequence[str]) -> str:
 
 
 def share(rows: Sequence[Row]) -> float:
-    """Return what part was fetched of what building everything anew fetches, on the nights on which both were done."""
-    measured = [row for row in rows if row.anew]
-    anew = sum(row.anew for row in measured) / len(measured) * len(rows) if measured else 0
-    return sum(row.fetched for row in rows) / anew if anew else 0
+    """Return what part was fetched of what building everything again fetches, on the nights on which both were done."""
+    measured = [row for row in rows if row.again]
+    again = sum(row.again for row in measured) / len(measured) * len(rows) if measured else 0
+    return sum(row.fetched for row in rows) / again if again else 0
 
 
 def growth(rows: Sequence[Row]) -> float:
@@ -61,7 +61,7 @@ def growth(rows: Sequence[Row]) -> float:
 
 def table(rows: Sequence[Row]) -> str:
     """Return all nights as Markdown."""
-    heads = ("night", "what moved", "rebuilt", "fetched, MB", "everything anew, MB", "seconds", "disk, MB")
+    heads = ("night", "what moved", "rebuilt", "fetched, MB", "everything rebuilt, MB", "seconds", "disk, MB")
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
     lines += [f"| {' | '.join(row.cells())} |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -69,12 +69,12 @@ def table(rows: Sequence[Row]) -> str:
 
 def summary(rows: Sequence[Row]) -> str:
     """Return the figures that the table comes to."""
-    fetched, measured = sum(row.fetched for row in rows), [row.anew for row in rows if row.anew]
+    fetched, measured = sum(row.fetched for row in rows), [row.again for row in rows if row.again]
     quiet = [row for row in rows if row.words == "quiet" and not row.rebuilt]
-    anew = sum(measured) / len(measured) * len(rows) if measured else 0
+    again = sum(measured) / len(measured) * len(rows) if measured else 0
     lines = (
-        f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {anew / _MB:.0f} MB that",
-        f"building everything anew every night fetches, measured on {len(measured)} of them.",
+        f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {again / _MB:.0f} MB that",
+        f"building everything again every night fetches, measured on {len(measured)} of them.",
         f"The disk on the last night is {growth(rows):.2f} {_TIMES} that on the first.",
         f"A night with nothing to do fetched {_mean([row.fetched for row in quiet]) / 1000:.0f} kB.",
     )

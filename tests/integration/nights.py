@@ -72,7 +72,7 @@ def engine_in(folder: Path) -> Iterator[Engine]:
 
 @define(kw_only=True)
 class Nights:
-    """The simulation: one engine is refreshed, another builds everything anew."""
+    """The simulation: one engine is refreshed, another builds everything again."""
 
     world: World
     engine: Engine
@@ -119,7 +119,7 @@ class Nights:
             rebuilt=tuple(sorted(rebuilt)),
             failed=tuple(sorted(failed)),
             fetched=fetched,
-            anew=self.beside.build(),
+            again=self.beside.build(),
             seconds=seconds,
             disk=self.engine.disk(),
         )
@@ -210,7 +210,7 @@ def judge(nights: Nights) -> list[str]:
         found.append(f"left in the end: {'; '.join(each.words for each in nights.left)}")
     if share(rows) > _SHARE:
         found.append(
-            f"fetched {share(rows):.1%} of what building everything anew does, more than {_SHARE:.0%}"
+            f"fetched {share(rows):.1%} of what building everything again does, more than {_SHARE:.0%}"
         )
     if growth(rows) > _GROWTH:
         found.append(
@@ -235,7 +235,7 @@ def simulate(folder: Path, *, nights: int, seed: int = SEED, every: int = 1) -> 
             world=world,
             engine=own,
             checkout=_checkout(folder / "checkout", world),
-            beside=Beside(world=seen, engine=other, checkout=_checkout(folder / "anew", seen), every=every),
+            beside=Beside(world=seen, engine=other, checkout=_checkout(folder / "again", seen), every=every),
         )
         found.run(script(nights, seed))
         found.problems = judge(found)
@@ -257,7 +257,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--nights", type=int, default=30)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--every", type=int, default=1, help="build everything anew on every so many nights")
+    parser.add_argument("--every", type=int, default=1, help="build everything again on every so many nights")
     parser.add_argument("--write", type=Path, help="a Markdown file")
     chosen = parser.parse_args(arguments)
     # So that a run that is ended early leaves nothing either.

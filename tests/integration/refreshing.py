@@ -78,7 +78,7 @@ class Night:
         return "; ".join(self._image(name)["problems"])
 
     def young(self, name: str) -> set[str]:
-        """Return what is too young to be let into an image."""
+        """Return what is too new to get into an image."""
         return {f"{each['name']} {each['new']}" for each in self._image(name)["young"] if each["new"]}
 
     def _image(self, name: str) -> Mapping[str, Any]:

@@ -98,7 +98,7 @@ class Registry:
         return {name: self.digest(repository, name) for name in names}
 
     def digest(self, repository: str, reference: str) -> str:
-        """Return the digest of a manifest, all of whose parts have to be there."""
+        """Return the digest of a manifest, all of whose parts are required."""
         digest, manifest = self._ask(f"{repository}/manifests/{reference}")
         described = json.loads(manifest)
         for part in (described["config"], *described["layers"]):

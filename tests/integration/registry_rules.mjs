@@ -1,6 +1,7 @@
-// Run beside sources/registry.mjs, in each runtime that it runs in.
+// Run beside versions.mjs, in each runtime that it runs in.
 import assert from "node:assert/strict";
-import { bunPins, compare, denoLock, denoPins, fits, gate, npmPins, readBunLock, tagged } from "/tmp/registry.mjs";
+// @ts-ignore - it is beside this file in a container, and nowhere else
+import { bunPins, compare, denoLock, denoPins, fits, gate, npmPins, readBunLock, tagged } from "./versions.mjs";
 
 // https://semver.org, 11: each before the next.
 const order = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",

@@ -84,7 +84,7 @@ class TestLooking:
             ]
 
     def test_ping_names_the_engine(self, ready: Checkout) -> None:
-        """Version, API, store, builder and address stand on one line."""
+        """Version, API, store, builder and address are on one line."""
         done = ready.doit("ping")
         assert re.fullmatch(
             r"Docker \S+ · API \d+\.\d+ · [^·]+ · (buildkit|buildx|classic) · \w+://\S+\n", done.out

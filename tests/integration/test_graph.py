@@ -75,7 +75,7 @@ class TestStaleness:
     """Each row of what makes an image stale, and what it leaves alone."""
 
     def test_an_edit_in_a_stage(self, built: Checkout) -> None:
-        """An edit in stage bun makes bun and what stands on it stale, names the line, and nothing else."""
+        """An edit in stage bun makes bun and what is based on it stale, names the line, and nothing else."""
         line = (built.folder / "docker/Dockerfile").read_text().splitlines().index('CMD ["bun"]') + 1
         built.edit("docker/Dockerfile", 'CMD ["bun"]', 'CMD ["bun", "--version"]')
         plan = built.plan()
@@ -86,7 +86,7 @@ class TestStaleness:
         assert built.stale() == set()
 
     def test_another_release_of_clients(self, built: Checkout, docker_api: docker.APIClient) -> None:
-        """The bases get another label, and nothing is built: neither they nor what stands on them."""
+        """The bases get another label, and nothing is built: neither they nor what is based on them."""
         with (built.folder / "deps.toml").open("a") as file:
             file.write('[clients]\nrelease = "0.17.0"\n')
         reason = "label for isol8's own setup: isol8 0.20.0 → isol8 0.11.0 to 0.17.0"
@@ -103,7 +103,7 @@ class TestStaleness:
         assert built.stale() == set()
 
     def test_an_edit_in_the_shared_stage(self, built: Checkout) -> None:
-        """An edit in stage base makes all that stands on it stale, and not deno."""
+        """An edit in stage base makes all that is based on it stale, and not deno."""
         built.edit("docker/Dockerfile", "WORKDIR /sandbox", "ENV ISOL8=1\nWORKDIR /sandbox")
         assert built.stale() == {"python", "node", "bun", "bash", "bun-custom", "bash-custom"}
 

@@ -106,7 +106,7 @@ class TestRollback:
         label: Callable[[str, str], str],
         observe: Callable[[Checkout], Observed],
     ) -> None:
-        """The build before is in use again and held; what stands on the newer one stays as it is."""
+        """The build before is in use again and held; what is based on the newer one stays as it is."""
         repository = own.repository
         old, new = (label(f"{repository}:bash{end}", BUILD) for end in ("-previous", ""))
         custom = docker_api.inspect_image(f"{repository}:bash-custom")["Id"]
@@ -361,7 +361,7 @@ class TestPrune:
         assert f"{checkout.repository}:deno-previous" not in tags_of(docker_api, checkout.repository)
 
     def test_undeclared_and_rejected(self, own: Checkout, docker_api: docker.APIClient) -> None:
-        """An image that nothing asks for goes with all its tags; a rejected one too; the bases stay."""
+        """An undeclared image goes with all its tags; a rejected one too; the bases stay."""
         own.deps(f'bash = ["{SECOND}"]', '[verify.bash]\ncommand = ["false"]')
         assert own.doit("base:bash", "--force").code == 1
         own.deps()

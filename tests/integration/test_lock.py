@@ -97,7 +97,7 @@ class TestLock:
 
 
 class TestLocked:
-    """setup --locked, after newer versions of everything came out."""
+    """setup --locked, after newer versions of everything were published."""
 
     def test_images_of_the_lock_are_current(self, home: Checkout) -> None:
         """Nothing is to be done for the images that it was written of."""

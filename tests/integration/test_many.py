@@ -16,7 +16,7 @@ WORKERS = 8
 
 @pytest.fixture
 def checkout(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[Checkout]:
-    """Give a checkout that asks for 200 images, of which one can't be built and one stands on that."""
+    """Give a checkout that asks for 200 images, of which one can't be built and one is based on that."""
     checkout = new_checkout(tmp_path / "many")
     tables = [
         "[images.broken]\nruntime = 'bash'\npackages = ['no-such-package-isol8']",

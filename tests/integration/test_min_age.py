@@ -23,7 +23,7 @@ OLD = {
 def home(
     docker_api: docker.APIClient, world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Checkout]:
-    """Give a checkout with nothing built, whose packages and what they need came out anew two hours ago."""
+    """Give a checkout with nothing built, whose packages and what they need were published again two hours ago."""
     first_releases(world)
     lately = dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)
     world.wheel("other", "2.1", uploaded=lately)
@@ -47,7 +47,7 @@ def versions(checkout: Checkout) -> dict[str, dict[str, str]]:
 
 
 def test_new_image_gets_nothing_young(home: Checkout, world: World) -> None:
-    """What a package needs is held back like itself; of apk's packages a line says that it can't be."""
+    """What a package needs is too new like itself; of apk's packages a line says that it can't be."""
     settings(home, world, LIMIT)
     done = home.doit("setup")
     assert done.code == 0, done.out + done.err

@@ -68,7 +68,7 @@ def built(template: tuple[str, ...], docker_api: docker.APIClient, tmp_path: Pat
 
 
 class TestChain:
-    """Images that stand on one another."""
+    """Images that are based on one another."""
 
     def test_nothing_to_do(self, built: Checkout) -> None:
         """Images that are as the file says are left alone, and listed with their tasks."""
@@ -82,7 +82,7 @@ class TestChain:
         ]
 
     def test_a_change_in_the_middle(self, built: Checkout) -> None:
-        """The image that changed is rebuilt and what stands on it; what it stands on is not."""
+        """The image that changed is rebuilt and what is based on it; its parent is not."""
         built.edit("deps.toml", '"unzip"', '"curl"')
         plan = built.plan()
         assert plan["middle"] == ("stale", ["+ curl, \N{MINUS SIGN} unzip"])
@@ -95,7 +95,7 @@ class TestChain:
         assert built.stale() == {"python", "node", "bun", "deno"}
 
     def test_another_parent_and_another_script(self, built: Checkout) -> None:
-        """An image says that it is to stand on another one, and that its script is another."""
+        """An image says that it gets another parent, and that its script is another."""
         built.edit("deps.toml", 'extends = "middle"', 'extends = "bottom"')
         built.edit("deps.toml", "echo started", "echo ready")
         assert built.plan()["top"] == (

@@ -64,7 +64,7 @@ class Poller:
     found: list[Resolution] = field(factory=list)
     looks: int = 0
     torn: int = 0
-    """Listings in which a tag that moved meanwhile stands on no image; whoever asks for the tag itself gets it."""
+    """Listings in which a tag that moved meanwhile names no image; whoever asks for the tag itself gets it."""
     _over: threading.Event = field(factory=threading.Event)
     _thread: threading.Thread | None = None
     _problem: BaseException | None = None
@@ -125,7 +125,7 @@ def problem(found: Resolution, away: Sequence[Away]) -> str:
         return "the custom image is missing"
     build = image.labels[f"{PREFIX}build"]
     if any(each.build == build and each.begin <= found.begin and found.end <= each.end for each in away):
-        return "held back"
+        return "rolled back"
     return ""
 
 
@@ -243,7 +243,7 @@ def connect(endpoint: Endpoint) -> Iterator[Callable[[], DockerEngine]]:
 def test_no_client_gets_what_it_must_not(
     checkout: Checkout, connect: Callable[[], DockerEngine], docker_api: docker.APIClient
 ) -> None:
-    """Not one resolution to an image that is missing, unchecked, rejected or held back, whatever happens meanwhile."""
+    """No resolution to an image that is missing, unchecked, rejected or rolled back, whatever happens meanwhile."""
     poller = Poller(connect(), checkout.repository)
     operator = Operator(checkout, connect(), random.Random(SEED))  # noqa: S311 - for chance, not for secrets
     begin = time.monotonic()

@@ -105,7 +105,7 @@ class TestNews:
     def test_each_alone_rebuilds_exactly_its_images(
         self, night: Callable[..., Night], world: World, moves: Callable[[World], None], images: set[str]
     ) -> None:
-        """What it concerns is built anew, and what stands on that; the report says the same as the engine."""
+        """What it concerns is rebuilt, and what is based on that; the report says the same as the engine."""
         moves(world)
         done = night()
         assert (done.code, done.rebuilt, done.changed) == (0, images, images)
@@ -164,7 +164,7 @@ class TestNews:
     def test_too_young_an_update_waits(
         self, night: Callable[..., Night], home: Checkout, world: World
     ) -> None:
-        """It is told of, and let in once it has been out for [refresh] min_age; what is older comes meanwhile."""
+        """It is told of, and accepted once it has been out for [refresh] min_age; what is older comes meanwhile."""
         now = dt.datetime.now(dt.UTC)
         world.wheel("leaf", "2.0", uploaded=now - 2 * DAY)
         world.wheel("leaf", "3.0", uploaded=now - dt.timedelta(hours=2))
@@ -186,7 +186,7 @@ class TestNews:
     def test_a_base_that_moves_lets_nothing_young_in(
         self, night: Callable[..., Night], home: Checkout, world: World
     ) -> None:
-        """What is built anew for another reason keeps the versions that it had."""
+        """What is rebuilt for another reason keeps the versions that it had."""
         before = installed(home, "deno-custom")["down"]
         world.npm("down", "2.5.0", published=dt.datetime.now(dt.UTC))
         world.move("deno")

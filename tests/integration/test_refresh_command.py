@@ -39,7 +39,7 @@ def test_a_quiet_night(built: Checkout) -> None:
 
 
 def test_images_that_grew_old(built: Checkout, docker_api: docker.APIClient) -> None:
-    """They are behind (2), are built anew and checked, and the report is printed, written and handed on."""
+    """They are behind (2), are rebuilt and checked, and the report is printed, written and handed on."""
     refresh_settings(built, AGED + 'notify = ["sh", "-c", "cat > told"]\n')
     before = image_id(docker_api, built, "bash")
     done = built.doit("freshness", "--json", "--only=bash")
@@ -146,7 +146,7 @@ def test_bad_words(checkout: Checkout, words: tuple[str, ...], said: str) -> Non
 
 
 def test_a_report_that_can_not_be_written(built: Checkout, tmp_path: Path) -> None:
-    """The report stands on the screen, and the line says what was wrong with the file."""
+    """The report is on the screen, and the line says what was wrong with the file."""
     (tmp_path / "file").write_text("")
     done = built.doit("refresh", "--only=bash", f"--report={tmp_path / 'file' / 'night.md'}")
     assert done.code == 1

@@ -218,7 +218,7 @@ class TestPushing:
         )
 
     def test_stand_ins_stay_here_unless_it_is_said(self, first: Checkout, shared: Registry) -> None:
-        """What stands on one is not pushed, by a run or by the command."""
+        """What is based on one is not pushed, by a run or by the command."""
         text = (first.folder / "deps.toml").read_text()
         (first.folder / "deps.toml").write_text(
             text.replace("/isol8", "/real").replace("standins = true", "")

@@ -1,4 +1,4 @@
-"""Images that do not hold what they promise, on the command line: what is said, what stays, and how to look."""
+"""Images that fail verification, on the command line: what is said, what stays, and how to look."""
 
 import json
 import re
@@ -99,7 +99,7 @@ def test_a_check_of_the_users_own(
     more: str,
     told: list[str],
 ) -> None:
-    """The check is named with what it printed; the old image keeps its tag, and the new one is there for a look."""
+    """The check is named with what it printed; the old image keeps its tag, and the new one is there for inspection."""
     own.deps('bash = ["jq"]', f"[verify.{CUSTOM}]\ncommand = {json.dumps(command)}\n{more}")
     old = image_id(docker_api, f"{own.repository}:{CUSTOM}")
     lines = failure(own.doit("custom:bash", "--force"), own, CUSTOM)
@@ -244,7 +244,7 @@ def test_a_package_that_installs_and_does_not_work(own: Checkout, docker_api: do
 
 
 def test_a_base_that_fails(own: Checkout, docker_api: docker.APIClient) -> None:
-    """What stands on it is not begun; both stay as they were."""
+    """What is based on it is not begun; both stay as they were."""
     own.edit("docker/Dockerfile", 'CMD ["bash"]', 'RUN chmod 4755 /bin/bash\nCMD ["bash"]')
     before = set(tags_of(docker_api, own.repository))
     old = {name: image_id(docker_api, f"{own.repository}:{name}") for name in ("bash", CUSTOM)}

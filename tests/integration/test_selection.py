@@ -25,12 +25,12 @@ class TestNames:
     """Tasks that are named, and runtimes."""
 
     def test_one_task(self, edited: Checkout) -> None:
-        """`doit base:bun` builds that image, and nothing that stands on it or beside it."""
+        """`doit base:bun` builds that image, and nothing that is based on it or beside it."""
         assert edited.built("base:bun") == {"bun"}
         assert edited.stale() == {"bun-custom", "deno", "bash", "bash-custom"}
 
     def test_a_pattern(self, edited: Checkout) -> None:
-        """`doit 'custom:*'` builds the custom images, and of the bases those that they stand on."""
+        """`doit 'custom:*'` builds the custom images, and of the bases their parents."""
         assert edited.built("custom:*") == {"bun", "bun-custom", "bash", "bash-custom"}
         assert edited.stale() == {"deno"}
 
@@ -56,7 +56,7 @@ class TestNames:
             )
 
     def test_continue(self, edited: Checkout) -> None:
-        """A failing image stops nothing that does not stand on it, with `--continue` and without."""
+        """A failing image stops nothing that is not based on it, with `--continue` and without."""
         edited.edit("docker/Dockerfile", 'CMD ["bash", "--help"]', 'RUN false\nCMD ["bash"]')
         done = edited.doit("--continue")
         assert done.code == 1
@@ -75,7 +75,7 @@ class TestForce:
         assert built.stale() == set()
 
     def test_one_task(self, built: Checkout) -> None:
-        """`doit base:bun --force` rebuilds that one; what stands on it is stale then, and nothing else."""
+        """`doit base:bun --force` rebuilds that one; what is based on it is stale then, and nothing else."""
         assert built.built("base:bun", "--force", "base:bash") == {"bun"}
         assert built.plan()["bun-custom"] == ("stale", [f"parent {built.repository}:bun was rebuilt"])
         assert built.stale() == {"bun-custom"}
@@ -105,7 +105,7 @@ class TestLooking:
         }
 
     def test_info(self, edited: Checkout) -> None:
-        """`doit info base:bun` says what is the matter, in the words of the plan."""
+        """`doit info base:bun` prints the reason, in the words of the plan."""
         (reason,) = edited.plan()["bun"][1]
         done = edited.doit("info", "base:bun")
         assert done.code == 0, done.err
@@ -118,7 +118,7 @@ class TestTakingAway:
     """clean, forget, and what is refused."""
 
     def test_clean(self, built: Checkout, docker_api: docker.APIClient) -> None:
-        """`doit clean base:bun` takes every tag of that image away, and leaves what stands on it."""
+        """`doit clean base:bun` takes every tag of that image away, and leaves what is based on it."""
         done = built.doit("clean", "base:bun")
         assert done.code == 0, done.err
         assert done.out.split() == [f"{built.repository}:bun", "removed"]

@@ -22,11 +22,9 @@ RULES = Path(__file__).with_name("registry_rules.mjs")
 def test_rules_hold_in_the_runtimes_that_run_it(built: Checkout, engine: DockerEngine) -> None:
     """Versions are ordered, tags moved, ages kept, and locks read, whichever runtime it is."""
     folder = files("isol8_tasks.freshness.sources")
-    program = "".join(
-        (folder / name).read_text(encoding="utf-8") for name in ("versions.mjs", "registry.mjs")
-    )
+    program = (folder / "versions.mjs").read_text(encoding="utf-8")
     script = (
-        'printf %s "$1" >/tmp/registry.mjs; printf %s "$2" >/tmp/rules.mjs; shift 2; exec "$@" /tmp/rules.mjs'
+        'printf %s "$1" >/tmp/versions.mjs; printf %s "$2" >/tmp/rules.mjs; shift 2; exec "$@" /tmp/rules.mjs'
     )
     for runtime, command in (("node", "node"), ("bun", "bun"), ("deno", "deno run --quiet --allow-all")):
         finished = engine.run(
@@ -108,7 +106,7 @@ class TestWheels:
     """Pip resolves with the metadata of wheels, where an index has it by itself."""
 
     def test_none_is_fetched(self, asks: Ask, world: World) -> None:
-        """Neither what is let in nor what is too young; and the hashes are those of the wheels."""
+        """Neither what is accepted nor what is too new; and the hashes are those of the wheels."""
         answer = asks("thing")
         assert pins(answer.found) == real(world, "other 1.0", "thing 1.0")
         assert pins(answer.newest) == real(world, "other 1.0", "thing 1.1")
@@ -127,7 +125,7 @@ class TestWheels:
         assert "thing-1.0-py3-none-any.whl" in fetched(world)
 
     def test_what_builds_a_package_is_the_real_one(self, asks: Ask, world: World) -> None:
-        """A source distribution tells what it needs once it is built, with packages that have to be there for it."""
+        """A source distribution tells what it needs once it is built, with packages that it requires for that."""
         world.wheel("helper", "1.0")
         sha256 = world.wheels.add_source("made", "1.0", uploaded=world.born, helper="helper")
         answer = asks("made")

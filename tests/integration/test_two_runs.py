@@ -103,7 +103,7 @@ class Campaign:
         parent = self.bases.get(labels[f"{LABEL}parent"])
         self.found["parents"] += parent is not None
         if parent not in {who, None}:
-            yield f"{image.tags} stands on a base of {who}, and names one of {parent}"
+            yield f"{image.tags} is based on a base of {who}, and names one of {parent}"
 
 
 @pytest.fixture(params=["one base", "two bases"])

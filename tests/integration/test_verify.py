@@ -136,7 +136,7 @@ def _module(name: str, source: str | None, **manifest: object) -> str:
 
 
 class TestGood:
-    """Images that hold what they promise."""
+    """Images that pass verification."""
 
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_bases(self, verify: Callable[..., Verdict], runtime: str) -> None:
@@ -643,7 +643,7 @@ class TestContainers:
         assert (finished.exit, len(finished.stdout)) == (0, 16 * 1024 * 1024)
 
     def test_cancel(self, engine: DockerEngine, bases: Mapping[str, str]) -> None:
-        """A check can be broken off from another thread, and its container goes with it."""
+        """A check can be aborted from another thread, and its container goes with it."""
         begin = time.monotonic()
         timer = threading.Timer(1.5, engine.cancel)
         timer.start()

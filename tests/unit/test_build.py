@@ -222,7 +222,7 @@ class TestPromotion:
         assert image.labels["org.isol8.dependencies"] == "curl,jq"
 
     def test_the_parents_build_is_recorded(self, engine: FakeEngine) -> None:
-        """A custom image remembers which build of its base it stands on."""
+        """A custom image remembers which build of its base it is based on."""
         make(engine, BASE)
         make(engine, custom("jq"))
         observed = observe(engine)
@@ -308,7 +308,7 @@ class TestFailure:
         assert observe(engine).public("bash-custom-previous") == before
 
     def test_a_refused_check_keeps_the_old_image(self, engine: FakeEngine) -> None:
-        """An image that does not pass its check takes no tag, and is kept for a look: the newest alone."""
+        """An image that does not pass its check takes no tag, and is kept for inspection: the newest alone."""
         make(engine, BASE)
         make(engine, custom("jq"))
         before = observe(engine).public("bash-custom")
@@ -455,7 +455,7 @@ class TestAnotherRun:
         assert observe(engine).last_record("bash-custom") == before
 
     def test_an_upstream_image_moved(self, engine: FakeEngine) -> None:
-        """A base records the upstream image that it stands on, so that may not be another one by the end."""
+        """A base records its upstream image, so that may not be another one by the end."""
         other = FakeImage(id="sha256:other", layers=("sha256:o",))
 
         def pulled(_event: BuildEvent) -> None:

@@ -264,7 +264,7 @@ def test_what_a_base_says_of_its_stand_in(tmp_path: Path, checkout: Path) -> Non
 
 
 def test_what_a_base_says_of_its_triggers(checkout: Path) -> None:
-    """A warning about steps that an upstream image can't hold back stays a line."""
+    """A warning about steps that no ONBUILD trigger may be stays a line."""
     steps = ["COPY --from=nobody a b", f"FROM a\n{FORGED}"]
     changed = {f"{labels.PREFIX}triggers": json.dumps([["alpine:3.21", "1" * 12, steps]])}
     session = open_session(checkout, {}, engine=engine_with(checkout, "bash", changed), check=accept)

@@ -1,4 +1,4 @@
-"""The table [images]: what stands on what, and how every mistake in it is told."""
+"""The table [images]: which is based on which, and how every mistake in it is told."""
 
 import re
 

@@ -444,7 +444,7 @@ BASE_CASES = [
 
 @pytest.mark.parametrize(("old", "new"), BASE_CASES)
 def test_changed_ground_is_refused(old: str, new: str) -> None:
-    """What an image stands on is held to as well."""
+    """What an image is based on is held to as well."""
     assert old in WHOLE
     with pytest.raises(ConfigError, match=r"[Rr]ewrite the lock: ./doitw lock|allowed:"):
         parse_lock(WHOLE.replace(old, new, 1), "x")

@@ -211,7 +211,7 @@ class TestHold:
         assert build(locked(begin)) == []
 
     def test_another_version_is_behind(self, begin: Callable[[], Session], jq: list[str]) -> None:
-        """It is built anew, until it is that of the lock."""
+        """It is rebuilt, until it is that of the lock."""
         write_lock(begin())
         jq[0] = "1.8"
         session = begin()

@@ -94,7 +94,7 @@ class TestLock:
         assert names == {"https://deno.land/x/a.ts", "https://deno.land/x/b.ts"}
 
     def test_checksums_are_those_of_apk(self) -> None:
-        """Of what the image has of its own, and of what it stands on."""
+        """Of what the image has of its own, and of its parent."""
         lock = parse_lock(render_lock(IMAGES), "deps.lock.toml")
         assert lock.checksums("python-custom") == {MUSL.package: CHECKSUM}
 

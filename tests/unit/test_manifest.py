@@ -76,7 +76,7 @@ class TestRender:
         }
 
     def test_a_named_image(self) -> None:
-        """An image with a name of its own is listed with what it stands on, and no runtime resolves to it."""
+        """An image with a name of its own is listed with its parent, and no runtime resolves to it."""
         more = image("more", 3, packages=("numpy", "pandas"))
         clients = {"org.isol8.runtime": "python", labels.BASE_NAME: "isol8:ml"}
         more = evolve(more, labels={**more.labels, **clients})

@@ -104,7 +104,7 @@ def test_every_value_is_found_where_it_was_written(tables: dict[str, dict[str, o
 
 
 def _write(value: object, path: KeyPath, lines: list[str], places: dict[KeyPath, int]) -> None:
-    """Write the value behind what stands on the last line, each element of an array on a line of its own."""
+    """Write the value behind what is on the last line, each element of an array on a line of its own."""
     if not isinstance(value, list):
         lines[-1] += f" {json.dumps(value)}"
         return

@@ -171,7 +171,7 @@ class TestWhatMayGo:
         assert found() == {"rejected": ["bash isol8:bash-rejected"]}
 
     def test_undeclared(self, engine: FakeEngine, found: Found) -> None:
-        """An image that nothing asks for goes with all of its tags, its marker last; a tag of the user's stays."""
+        """An undeclared image goes with all of its tags, its marker last; a tag of the user's stays."""
         engine.tag("isol8:bash-custom", "isol8:bash-custom-mine")
         told = found(("bash-custom",))
         assert list(told) == ["undeclared"]

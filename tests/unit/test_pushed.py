@@ -166,7 +166,7 @@ class TestWaiting:
         assert waiting(observed(image("bun")), known, REPOSITORY, standins=False) == found
 
     def test_only_ours(self) -> None:
-        """What something else tagged is not pushed, and what stands on a stand-in only when that is asked for."""
+        """What something else tagged is not pushed, and what is based on a stand-in only when that is asked for."""
         foreign = evolve(image("node", 2), tags=("isol8:node",))
         marker = evolve(image("node", 3), tags=("isol8_build:node",))
         standin = image("deno", 4, standin="5e")

@@ -100,7 +100,7 @@ def test_nothing_moved(begin: Callable[[], Session]) -> None:
 
 
 def test_a_moved_upstream_image(begin: Callable[[], Session], engine: FakeEngine) -> None:
-    """What stands on it is behind, and built without cache; deno, which does not, is left. The old one goes."""
+    """What is based on it is behind, and built without cache; deno, which is not, is left. The old one goes."""
     old = engine.inspect("alpine:3.21")
     assert old is not None
     engine.registry["alpine:3.21"] = upstream(2)
@@ -227,7 +227,7 @@ def test_a_held_image_is_left(begin: Callable[[], Session], engine: FakeEngine) 
 
 
 def test_age(begin: Callable[[], Session], monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image older than deps.toml allows is built anew, news or not."""
+    """An image older than deps.toml allows is rebuilt, news or not."""
     later = now() + dt.timedelta(days=8)
     monkeypatch.setattr("isol8_tasks.refresh.now", lambda: later)
     assert set(states(begin()).values()) == {"behind"}
@@ -248,7 +248,7 @@ def test_a_missing_image_is_built(begin: Callable[[], Session]) -> None:
 
 
 def test_on_a_base_that_is_not_there_nothing_is_asked(begin: Callable[[], Session]) -> None:
-    """It is built first, and what stands on it is resolved just before its own build."""
+    """It is built first, and what is based on it is resolved just before its own build."""
     session = begin()
     session.remove("bash")
     session.close()

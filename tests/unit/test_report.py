@@ -77,7 +77,7 @@ class TestNoBuildForAlpine:
         ids=["none", "source", "libc", "other versions", "no network", "no package of npm's", "apk"],
     )
     def test_words(self, ecosystem: str, output: list[str], words: str) -> None:
-        """It is said in plain words where it can be told, and not where something else is the matter."""
+        """It is said in plain words where it can be told, and not where something else went wrong."""
         assert report.no_build_for_alpine(ecosystem, output) == words
 
 

@@ -262,7 +262,7 @@ class TestLettingGo:
         assert hold_tags(observe(engine)) == {}
 
     def test_a_build_ends_it(self, prepared: Callable[[], BrokenEngine]) -> None:
-        """An image that takes the tag from a held one takes the hold's tag away, by which clients would find it."""
+        """An image that gets the tag of a held one has the hold's tag removed, by which clients would find it."""
         engine = prepared()
         roll_back("bash-custom", observe(engine), engine, now=NOW)
         make(engine, spec("bash-custom", "htop"))

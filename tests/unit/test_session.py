@@ -188,7 +188,7 @@ class TestMaking:
         assert session.failures[0].hint == "Check [images.tools] in deps.toml:2."
 
     def test_decisions_go_down_a_chain(self, session: Session, checkout: Path) -> None:
-        """Once an image is built, those on it are decided anew, and each is built once."""
+        """Once an image is built, those on it are decided again, and each is built once."""
         (checkout / "deps.toml").write_text(
             '[images.more]\nextends = "tools"\n[images.tools]\nruntime = "bash"\npackages = ["jq"]\n'
         )
@@ -253,7 +253,7 @@ class TestMaking:
 
 
 class TestUpstreamTriggers:
-    """What an upstream image holds back by ONBUILD."""
+    """The ONBUILD triggers of an upstream image."""
 
     @pytest.fixture(autouse=True)
     def _holds_back(self, fake_engine: FakeEngine, checkout: Path) -> None:
@@ -285,7 +285,7 @@ class TestUpstreamTriggers:
     def test_an_image_of_an_older_version_is_current(
         self, session: Session, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Nothing is remembered on it, and that alone is no reason to build it anew; the next build remembers."""
+        """Nothing is remembered on it, and that alone is no reason to rebuild it; the next build remembers."""
         with monkeypatch.context() as patch:
             patch.setattr("isol8_tasks.view.upstream_triggers", lambda *_: ())
             session.make("deno")

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Says what apk would upgrade in the image that it runs in, and when what it would take was built. $1 begins each
 # section of the answer.
 mark=$1
@@ -19,6 +20,7 @@ section index
 names=$(printf '%s\n' "$output" | sed -n 's/^([0-9/ ]*) [A-Z][a-z]* \([^ ]*\) .*/\1/p')
 if [ -n "$names" ]; then
     # apk 3 reads its indexes for us; those of apk 2 are archives with a text.
+    # shellcheck disable=SC2086 # a name is a word
     apk query --available --fields name,version,build-time --format json $names 2>/dev/null || {
         for index in /var/cache/apk/APKINDEX.*.tar.gz $(sed -n 's|^/.*|&/'"$(apk --print-arch)"'/APKINDEX.tar.gz|p' /etc/apk/repositories); do
             [ -f "$index" ] && tar xzOf "$index" APKINDEX 2>/dev/null | grep -E '^([PVt]:.*)?$'

@@ -1,7 +1,7 @@
 """Resolves packages of Python with the pip of the image that this runs in, for any Python 3.9 or newer.
 
 Pip asks an index on this machine, made here, which passes on what the real ones say without the files that may not be
-let in. The arguments, put together, are the question as JSON; so is the answer.
+accepted. The arguments, put together, are the question as JSON; so is the answer.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from isol8_tasks.freshness.sources.standins import can_be_stood_for, may_bring_m
 
 
 class Gate:
-    """Which files may be let in."""
+    """Which files may be accepted."""
 
     def __init__(self, question: dict[str, Any]) -> None:
         self.open = False
-        """Nothing is held back."""
+        """Nothing is too new."""
         self.only = bool(question.get("only"))
         """What is there already, and nothing else."""
         self.held: dict[tuple[str, str], float | None] = {}
-        """By name and version: when what was held back came out; None where the index does not tell."""
+        """By name and version: when what is too new was published; None where the index does not tell."""
         self._there = {
             name: {Version(each) for each in versions if is_version(each)}
             for name, versions in question.get("installed", {}).items()
@@ -230,7 +230,7 @@ def suits(wanted: str) -> bool:
 
 
 def times(indexes: Indexes, pins: list[list[Any]]) -> None:
-    """Add to each pin when its first file came out; None where no index tells."""
+    """Add to each pin when its first file was published; None where no index tells."""
     for pin in pins:
         pages = (indexes.page(index, pin[1]) for index in range(len(indexes.urls)))
         found = [

@@ -94,7 +94,7 @@ def release(filename: str) -> Version | None:
 
 
 def uploaded(file: dict[str, Any]) -> float | None:
-    """Return when a file came out, in seconds since the epoch; None where the index does not tell (PEP 700)."""
+    """Return when a file was published, in seconds since the epoch; None where the index does not tell (PEP 700)."""
     text = str(file.get("upload-time") or "")
     text = re.sub(r"(\.[0-9]{6})[0-9]*", r"\1", text.replace("Z", "+00:00"))
     with contextlib.suppress(ValueError):

@@ -1,13 +1,13 @@
 // Resolves packages of npm's registry (and of JSR) with the tool of the image that it runs in: npm, Bun or Deno. The
 // tool asks a registry on this machine, made here, which passes on what the real one says without the versions that
-// may not be let in. Runs in Node, Bun and Deno, behind versions.mjs; its arguments, put together, are the question as
-// JSON.
+// may not be accepted. Runs in Node, Bun and Deno; its arguments, put together, are the question as JSON.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { bunPins, denoLock, denoPins, gate, npmPins, readBunLock, tagged } from "./versions.mjs";
 
 const ABBREVIATED = "application/vnd.npm.install-v1+json";
 const GLOBAL = "/usr/local/lib";
@@ -22,14 +22,20 @@ function machine() {
   return { os: process.platform, cpu: process.arch, libc: musl && !globalThis.Deno ? "musl" : "glibc" };
 }
 
-// A registry on this machine that says what another says, less what is not let in.
+// Returns the address at which a server, once it listens, is reached from this machine.
+async function listening(server) {
+  await new Promise((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, () => resolve(null)));
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+// A registry on this machine that says what another says, less what is not accepted.
 class Registry {
   constructor(question, npm) {
     this.question = question;
     this.npm = npm.replace(/\/*$/, "/");
-    this.open = false; // nothing is held back
+    this.open = false; // nothing counts as too new
     this.pages = new Map();
-    this.held = new Set(); // "npm name version" of what was held back, with when it came out
+    this.held = new Set(); // "npm name version" of what is too new, with when it was published
     this.jsr = (process.env.JSR_URL || "https://jsr.io/").replace(/\/*$/, "/");
     this.asking = 0;
     this.waiting = [];
@@ -38,14 +44,13 @@ class Registry {
   }
 
   async listen() {
-    this.server = http.createServer((request, response) =>
+    const server = http.createServer((request, response) =>
       this.answer(request, response).catch((error) => {
         this.fail(error);
         response.writeHead(502).end();
       }),
     );
-    await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    this.url = `http://127.0.0.1:${this.server.address().port}/`;
+    this.url = `${await listening(server)}/`;
   }
 
   // Returns status, type and body of what a registry answers; one that does not answer is a SourceError. A few at a
@@ -63,10 +68,10 @@ class Registry {
 
   async fetched(base, rest, accept) {
     const url = new URL(base + rest);
-    const headers = accept ? { accept } : {};
+    const headers = new Headers(accept ? { accept } : {});
     if (url.username) {
       const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-      headers.authorization = `Basic ${Buffer.from(secret).toString("base64")}`;
+      headers.set("authorization", `Basic ${Buffer.from(secret).toString("base64")}`);
       url.username = url.password = "";
     }
     let problem;
@@ -94,13 +99,13 @@ class Registry {
     const found = await this.ask(this.npm, name.replace("/", "%2f"), accept);
     if (found.status !== 200) return { status: found.status };
     try {
-      return { status: 200, data: JSON.parse(found.body) };
+      return { status: 200, data: JSON.parse(String(found.body)) };
     } catch {
       throw new SourceError(`${this.npm.replace(/\/\/[^/@]*@/, "//")}${name}: its answer can't be read`);
     }
   }
 
-  // When each version of a package came out; nothing where its registry does not tell.
+  // When each version of a package was published; nothing where its registry does not tell.
   async times(name) {
     const { data } = await this.page(`time ${name}`, () => this.packument(name, "application/json"));
     return data?.time ?? {};
@@ -120,7 +125,7 @@ class Registry {
       versions = versions.filter((version) => !held.includes(version));
     }
     const kept = Object.fromEntries(versions.map((version) => [version, this.here(name, data.versions[version])]));
-    // Without the times, by which Deno would hold back more.
+    // Without the times, by which Deno would find more too new.
     return { status, data: { ...data, time: undefined, versions: kept, "dist-tags": tagged(data["dist-tags"] ?? {}, versions) } };
   }
 
@@ -176,11 +181,10 @@ async function ownRegistry(tool) {
   const command = tool === "deno" ? ["deno", "install", "--lockfile-only"] : ["bun", "install", "--lockfile-only", "--no-cache"];
   const proxy = http.createServer();
   const asked = new Promise((resolve) => {
-    proxy.on("connect", (request, socket) => socket.destroy() && resolve(`https://${request.url.replace(/:443$/, "")}/`));
-    proxy.on("request", (request) => request.destroy() && resolve(request.url.replace(/x$/, "")));
+    proxy.on("connect", ({ url = "" }, socket) => socket.destroy() && resolve(`https://${url.replace(/:443$/, "")}/`));
+    proxy.on("request", (request) => request.destroy() && resolve((request.url ?? "").replace(/x$/, "")));
   });
-  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  const address = `http://127.0.0.1:${proxy.address().port}`;
+  const address = await listening(proxy);
   const proxies = Object.fromEntries(["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].map((name) => [name, address]));
   const environment = { ...process.env, ...proxies, NO_PROXY: "", no_proxy: "", DENO_DIR: folder };
   const child = spawn(command[0], command.slice(1), { cwd: folder, env: environment, stdio: "ignore" });
@@ -267,7 +271,9 @@ function* installed(folder) {
   try {
     const manifest = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"));
     if (manifest.name && manifest.version) yield ["npm", manifest.name, manifest.version];
-  } catch {}
+  } catch {
+    // Without a readable manifest it is no package.
+  }
   for (const place of tops(path.join(folder, "node_modules"))) yield* installed(place);
 }
 
@@ -315,7 +321,7 @@ async function release(registry, [name]) {
 
 const TOOLS = { npm, bun, deno, release };
 
-async function dated(registry, pins, question) {
+function dated(registry, pins, question) {
   return Promise.all(
     pins.map(async (pin) => {
       if (pin.length > 4) return pin;

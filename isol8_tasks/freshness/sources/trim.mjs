@@ -26,7 +26,7 @@ async function asked(name) {
   const registry = Deno.env.get("NPM_CONFIG_REGISTRY") || `https://${home(some, versions)}`;
   const url = new URL(name.replace("/", "%2f"), registry.replace(/\/*$/, "/"));
   const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  const headers = url.username ? { authorization: `Basic ${btoa(secret)}` } : {};
+  const headers = new Headers(url.username ? { authorization: `Basic ${btoa(secret)}` } : {});
   url.username = url.password = "";
   for (let left = 3; ; left -= 1) {
     try {
@@ -42,7 +42,7 @@ async function asked(name) {
 
 const wanted = {};
 for (const id of Object.keys(lock.npm ?? {})) {
-  const [, name, version] = id.match(/^((?:@[^/]+\/)?[^@]+)@([^_]+)/);
+  const [, name, version] = id.match(/^((?:@[^/]+\/)?[^@]+)@([^_]+)/) ?? [id, id, ""];
   (wanted[name] ??= new Set()).add(version);
 }
 const [[some, versions] = []] = Object.entries(wanted).filter(([name, found]) => home(name, found));
@@ -58,7 +58,9 @@ for (const name of looked) {
   // Peers that need not be there are asked for all the same.
   for (const version of wanted[name]) {
     for (const peer of Object.keys(known.versions[version]?.peerDependencies ?? {})) {
-      if (!wanted[peer]) looked.push(peer) && (wanted[peer] = new Set());
+      if (wanted[peer]) continue;
+      looked.push(peer);
+      wanted[peer] = new Set();
     }
   }
   const about = less(known, (version) => wanted[name].has(version) || there(`${place}/${version}`));

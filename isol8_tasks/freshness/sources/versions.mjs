@@ -1,4 +1,4 @@
-// What registry.mjs, which follows this in one program, decides by: versions, ages, machines and lock files.
+// What registry.mjs decides by: versions, ages, machines and lock files.
 
 // Numbers before words, and a version before what leads to it (semver.org, 11).
 export function compare(one, other) {
@@ -35,7 +35,7 @@ export function tagged(tags, versions) {
   return left;
 }
 
-// Tells which versions of a package may be let in. `times` has, by version, when it came out; null where nobody tells.
+// Tells which versions of a package may be accepted. `times` has, by version, when it was published; null where nobody tells.
 export function gate(question, ecosystem, name) {
   const there = new Set(question.installed?.[ecosystem]?.[name] ?? []);
   const cutoff = question.cutoffs && name in question.cutoffs ? question.cutoffs[name] : question.cutoff;
@@ -72,9 +72,15 @@ export function bunPins(lock, here) {
   });
 }
 
+// Returns name and version of a package by its id in deno.lock, in which its peers follow them.
+function parted(id) {
+  const [, name, version] = id.match(/^((?:@[^/]+\/)?[^@]+)@([^_]+)/) ?? [id, id, ""];
+  return [name, version];
+}
+
 export function denoPins(lock, here) {
   const npm = Object.entries(lock.npm ?? {}).flatMap(([id, entry]) => {
-    const [, name, version] = id.match(/^((?:@[^/]+\/)?[^@]+)@([^_]+)/);
+    const [name, version] = parted(id);
     return fits(entry, here) ? [["npm", name, version, entry.integrity ?? ""]] : [];
   });
   const jsr = Object.entries(lock.jsr ?? {}).map(([id, entry]) => {
@@ -89,7 +95,7 @@ export function denoPins(lock, here) {
 export function denoLock(locks) {
   const whole = { version: locks[0].version };
   for (const lock of locks) {
-    const named = Object.groupBy(Object.keys(lock.npm ?? {}), (id) => id.match(/^(?:@[^/]+\/)?[^@]+/)[0]);
+    const named = Object.groupBy(Object.keys(lock.npm ?? {}), (id) => parted(id)[0]);
     const exact = (text) => {
       const [, alias, name] = text.match(/^(.*@npm:)?(.*)$/);
       return `${alias ?? ""}${named[name]?.length === 1 ? named[name][0] : name}`;

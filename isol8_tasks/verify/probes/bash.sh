@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Prints, for each constraint of apk's that it is given, whether it is met, and whether its commands can be started.
 mark=$1
 shift
@@ -8,7 +9,7 @@ for item; do
         /sbin/apk info -e "${item%%[<>=~]*}" >/dev/null 2>&1 && echo version || echo missing
         continue
     }
-    command= works=
+    command='' works=''
     while read -r file; do
         case $file in
         bin/* | usr/bin/* | usr/local/bin/*)

@@ -1,3 +1,5 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # the head that is made for each kind of client sets mark, filter and rules
 # Starts the network filter as a client does, and asks it for an address that it has to refuse. $filter is the command,
 # $rules the firewall's rules. Where the engine's kernel lacks what they need, the image is not to blame.
 sh -c "ISOL8_WHITELIST='[]' ISOL8_BLACKLIST='[]' $filter &" >/tmp/filter.log 2>&1

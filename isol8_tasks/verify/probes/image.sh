@@ -1,7 +1,9 @@
+# shellcheck shell=sh
 # Looks at the image that it runs in, as the user that it runs as. $1 begins each section of the answer, $2 is the
 # runtime, $3 the runtime's own probe; what follows are the packages to look for. A head that is made for each kind of
 # client comes before: `whole` is empty where all has been asked elsewhere but what clients may change, `prepare` writes
 # files, `main` runs the probe, `others` runs what else starts code, and `load` is the command for a module of Deno's.
+# shellcheck disable=SC2034 # the head's main runs program
 mark=$1 runtime=$2 program=$3
 shift 3
 export whole
@@ -42,6 +44,7 @@ deno)
     fi
     for item; do
         printf 'import %s;\n' "$item" >/sandbox/item.mts
+        # shellcheck disable=SC2086,SC2154 # the head sets load, a command of several words
         timeout -s KILL "$ISOL8_CHECK_SECONDS" $load >/sandbox/output 2>&1 </dev/null
         section "item $?"
         tail -n 20 /sandbox/output

@@ -35,7 +35,7 @@ process.exit(0);
 `;
 
 function satisfies(version, range) {
-  if (globalThis.Bun) return Bun.semver.satisfies(version, range);
+  if (globalThis.Bun) return globalThis.Bun.semver.satisfies(version, range);
   for (const root of ROOTS) {
     const semver = path.join(root, "npm/node_modules/semver");
     if (fs.existsSync(semver)) return require(semver).satisfies(version, range, { loose: true });
@@ -95,7 +95,9 @@ function commandOf(file) {
   let head = "";
   try {
     head = fs.readFileSync(file).subarray(0, 200).toString("latin1").split("\n")[0];
-  } catch {}
+  } catch {
+    // What cannot be read is not started by the runtime.
+  }
   return /^#!.*\bnode\b/.test(head) ? [process.execPath, ...OPTIONS, file] : [file];
 }
 
@@ -105,7 +107,9 @@ function started(files) {
     const [program, ...words] = commandOf(file);
     const done = (word) => spawnSync(program, [...words, word], { cwd: "/sandbox", timeout: (SECONDS * 1000) / 6, killSignal: "SIGKILL", stdio: "ignore" });
     const first = done("--version");
-    const broken = (first.error && first.error.code !== "ETIMEDOUT") || [126, 127].includes(first.status);
+    /** @type {NodeJS.ErrnoException | undefined} */
+    const error = first.error;
+    const broken = (error && error.code !== "ETIMEDOUT") || first.status === 126 || first.status === 127;
     return { file, broken, speaks: !broken && (first.status === 0 || done("--help").status === 0) };
   });
   return { broken: begun.filter((each) => each.broken).map((each) => each.file), speaks: begun.some((each) => each.speaks) };
@@ -119,7 +123,8 @@ function looked(item, number) {
   } catch (error) {
     return { error: `${error.code ?? "Error"}\n${error.message}` };
   }
-  const result = { ...described(folder, manifest) };
+  /** @type {ReturnType<typeof described> & Record<string, any>} */
+  const result = described(folder, manifest);
   if (item.range) result.satisfies = satisfies(result.version, item.range);
   if (!result.entry) {
     if (!result.broken_bins.length) result.broken_bins = started(result.bins).broken;
@@ -155,7 +160,9 @@ function* installed(folder) {
       try {
         const manifest = JSON.parse(fs.readFileSync(path.join(inner, "package.json"), "utf8"));
         if (manifest.name && manifest.version) yield [manifest.name, manifest.version];
-      } catch {}
+      } catch {
+        // Without a readable manifest it is no package.
+      }
       yield* installed(path.join(inner, "node_modules"));
     }
   }

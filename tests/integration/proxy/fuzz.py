@@ -146,7 +146,7 @@ class Fuzzer:
                     link.sendall(piece)
                 if ending == 0:
                     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    return "broken off"
+                    return "aborted"
                 link.shutdown(socket.SHUT_WR)
                 answer = b""
                 while len(answer) < LARGEST and (piece := link.recv(65536)):

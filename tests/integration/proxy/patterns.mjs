@@ -16,7 +16,7 @@ const QUANTIFIERS = ["*", "+", "?", "*?", "+?", "??", "{2}", "{0}", "{1,3}", "{2
 const HOSTS = ["a", "b", "c", "0", "1", ".", "-", "_", "x"];
 
 function expression(depth) {
-  const options = Array.from({ length: 1 + (random(4) === 0) + (random(8) === 0) }, () => sequence(depth));
+  const options = Array.from({ length: 1 + Number(random(4) === 0) + Number(random(8) === 0) }, () => sequence(depth));
   return options.join("|");
 }
 

@@ -117,7 +117,7 @@ class _Listener(ThreadingTCPServer):
         return link, client
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: what arrives may be any bytes, and proxies break off."""
+        """Say nothing: what arrives may be any bytes, and proxies abort."""
 
 
 class _Names(BaseRequestHandler):

@@ -14,7 +14,7 @@ all real to the tools that ask them, served from this process, and gone with the
         world.wheel("thing", "1.2", fault="import")            # or "build", or "hang"
         with world.traffic["wheels"].outage(): …               # "registry", "apk", "wheels", "npm": answers 503
         world.pass_time(timedelta(days=1))                     # everything was published a day earlier
-        world.fetched()                                        # bytes, by source; forget() begins anew
+        world.fetched()                                        # bytes, by source; forget() begins again
 
 `world.traffic[…]` counts requests and bytes, keeps the paths, and can delay answers or fail single ones
 (serving.Traffic). Sources of packages listen on the gateway of the engine's bridge, where builds reach them; the
@@ -235,6 +235,6 @@ def _remove(api: docker.APIClient, address: str) -> None:
             digest.startswith(f"{address}/") for digest in image["RepoDigests"] or ()
         )
         for name in [*tags, *([image["Id"]] if nameless else [])]:
-            # Of a checkout that a test has left behind, an image may still stand on it.
+            # Of a checkout that a test has left behind, an image may still be based on it.
             with suppress(docker.errors.APIError):
                 api.remove_image(name)

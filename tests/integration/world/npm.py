@@ -111,7 +111,7 @@ def _file(name: str, version: str) -> str:
 
 
 def _document(name: str, releases: list[_Release], address: str, *, abbreviated: bool) -> dict[str, Any]:
-    # As npm's own: who asks for the short form learns nothing of when a version came out.
+    # As npm's own: who asks for the short form learns nothing of when a version was published.
     versions = {release.manifest["version"]: release.described(address) for release in releases}
     times = {release.manifest["version"]: _time(release.published) for release in releases}
     modified = max(times.values())

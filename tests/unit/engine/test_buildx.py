@@ -134,7 +134,7 @@ class TestBuild:
         )
 
     def test_cancelling_ends_the_program(self, tmp_path: Path) -> None:
-        """A build that is broken off does not go on behind one's back."""
+        """A build that is aborted does not go on behind one's back."""
         environ = play(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60")
         job = Job()
         timer = threading.Timer(0.3, job.cancel)

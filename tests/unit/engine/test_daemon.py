@@ -232,7 +232,7 @@ class TestUntag:
     """Taking tags away."""
 
     def test_an_image_in_use_loses_its_tag_by_force(self, engine: Engine) -> None:
-        """Docker lets go of the last tag of an image that a container uses only when it is told twice."""
+        """Docker removes the last tag of an image that a container uses only when it is told twice."""
 
         def answer(handler: Handler) -> None:
             forced = "force=1" in handler.path
@@ -243,7 +243,7 @@ class TestUntag:
         assert engine.asked[1:] == [("DELETE /images/a:b", {}), ("DELETE /images/a:b", {"force": "1"})]
 
     def test_podman_s_force_would_take_the_container_too(self, engine: Engine) -> None:
-        """Podman has an order of its own that takes the tag alone."""
+        """Podman has an order of its own that removes the tag alone."""
         engine.headers = PODMAN
         engine.answers["DELETE /images/a:b"] = (409, {"message": "in use"})
         engine.answers["POST /libpod/images/a:b/untag"] = (201, "")

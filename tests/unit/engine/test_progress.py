@@ -78,7 +78,7 @@ class TestProgress:
         ]
 
     def test_the_failing_step_is_found(self) -> None:
-        """The step that failed counts, not those that were broken off with it."""
+        """The step that failed counts, not those that were aborted with it."""
         progress = Progress(lambda _event: None)
         progress.vertex(vertex("[a 1/1] RUN sleep", "started"))
         progress.vertex(vertex("[b 1/1] RUN false", "started", digest="2"))

@@ -156,7 +156,7 @@ class TestFetching:
             (streaming({"error": "unexpected EOF"}), "unexpected EOF"),
             (streaming(), "the engine reported success, but does not have it"),
         ],
-        ids=["not there", "broken off", "not here"],
+        ids=["not there", "aborted", "not here"],
     )
     def test_a_failure(self, engine: Engine, answer: Answer, reason: str) -> None:
         """The reference and the engine's reason are told."""

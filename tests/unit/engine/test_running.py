@@ -32,7 +32,7 @@ def test_a_job_cancelled_before_it_could_be_closed_is_closed_at_once() -> None:
 
 
 def test_nothing_begins_after_an_interruption() -> None:
-    """What is broken off for good is broken off, and what would begin later fails with a line."""
+    """What is aborted for good is aborted, and what would begin later fails with a line."""
     running = Running()
     closed: list[str] = []
     with running.job() as job:

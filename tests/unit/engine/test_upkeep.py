@@ -9,7 +9,7 @@ STEP = {"Description": "mount / from exec /bin/sh -c true", "Size": 7, "Shared":
 
 
 class TestStranded:
-    """Records that stand on an image that is gone."""
+    """Records that are based on an image that is gone."""
 
     @pytest.mark.parametrize("key", ["Parents", " Parents"], ids=["its name", "its name with a blank"])
     def test_all_that_stands_on_it_goes_before_it(self, key: str) -> None:
@@ -37,7 +37,7 @@ class TestStranded:
         assert stranded(records) == ()
 
     def test_what_images_have_stays(self) -> None:
-        """Of what stands on a layer that is gone, what an image has is none of it."""
+        """Of what is based on a layer that is gone, what an image has is none of it."""
         records = [
             {"ID": "lower", **LAYER},
             {"ID": "step", "Parents": ["lower"], **STEP, "Shared": True},

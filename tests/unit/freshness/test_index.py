@@ -36,7 +36,7 @@ class TestGate:
     """What pip may see."""
 
     def test_young_files_are_held_back(self) -> None:
-        """And those of which nobody knows; what is installed was let in before."""
+        """And those of which nobody knows; what is installed was accepted before."""
         gate = Gate({"installed": {"a": ["3.0", "odd version"]}, "cutoff": CUTOFF})
         files = [file("1.0"), file("2.0", NEW), file("2.5", None), file("3.0", NEW)]
         assert [gate.admits("a", each) for each in files] == [True, False, False, True]

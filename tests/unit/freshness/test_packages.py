@@ -1,4 +1,4 @@
-"""What the answers of package sources come to: what is let in, what is too young, what nobody knows."""
+"""What the answers of package sources come to: what is accepted, what is too new, what nobody knows."""
 
 import datetime as dt
 
@@ -70,13 +70,13 @@ class TestRegistryNews:
         assert news.resolution == Resolution(pins=found.pins[:2], lockfile="lock\n")
 
     def test_young_versions_wait(self) -> None:
-        """They are told beside what is let in."""
+        """They are told beside what is accepted."""
         answer = Answer(found=solution(("a", "2")), newest=solution(("a", "3")))
         news = registry_news(answer, holdings(package("a", "1")), question())
         assert (news.updates, news.young) == ((update("a", "1", "2"),), (update("a", "2", "3"),))
 
     def test_what_fits_only_with_young_versions_waits(self) -> None:
-        """Nothing is let in, and nothing breaks."""
+        """Nothing is accepted, and nothing breaks."""
         answer = Answer(found=None, newest=solution(("a", "3")), failure="no b")
         news = registry_news(answer, holdings(package("a", "1")), question())
         assert news == PackageNews(young=(update("a", "1", "3"),))

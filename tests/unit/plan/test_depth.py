@@ -1,4 +1,4 @@
-"""How deep images may stand on one another."""
+"""How deep images may be based on one another."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def graph(text: str, dockerfile: str = DOCKERFILE) -> Graph:
 
 
 def tower(runtime: str, height: int) -> str:
-    """Return a deps.toml in which each image stands on the one before."""
+    """Return a deps.toml in which each image is based on the one before."""
     tables = [f"[images.i1]\nruntime = '{runtime}'\npackages = ['x']\n"]
     tables += [
         f"[images.i{number}]\nextends = 'i{number - 1}'\npackages = ['x']\n"
@@ -63,7 +63,7 @@ def test_the_deepest_chain_that_runs(runtime: str) -> None:
 
 
 def test_the_chain_is_named() -> None:
-    """The error names the first image that is too deep, its line and what it stands on, and no image above it."""
+    """The error names the first image that is too deep, its line and its parent, and no image above it."""
     with pytest.raises(PlanError) as caught:
         graph(tower("python", 130))
     assert str(caught.value) == (

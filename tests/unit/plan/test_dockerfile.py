@@ -243,7 +243,7 @@ STALE = {
             ("ARG that changes later", "ARG A=1\nARG A=2\nRUN e\n", "ARG A=1\nRUN e\nARG A=2\n"),
             ("ENV that changes later", "ENV A=1\nENV A=2\nRUN e\n", "ENV A=1\nRUN e\nENV A=2\n"),
             ("USER of a WORKDIR", "USER 1\nWORKDIR /w\nUSER 2\n", "USER 2\nWORKDIR /w\n"),
-            ("ENV of a stage that it stands on", "ENV A=1\nFROM x AS y\n", "ENV A=2\nFROM x AS y\n"),
+            ("ENV of a stage that it is based on", "ENV A=1\nFROM x AS y\n", "ENV A=2\nFROM x AS y\n"),
         ),
     ),
     "default in a here-document of a stage copied from": (
@@ -327,7 +327,7 @@ class TestFiles:
         "bind mount of everything": ("RUN --mount=type=bind,target=/m ls", tuple(sorted(FILES))),
         "bind mount has no wildcards": ("RUN --mount=source=d*,target=/m ls", ()),
         "other mounts": ("RUN --mount=type=cache,target=/m --mount=type=secret,id=s --mount=type=tmpfs ls", ()),
-        "held back": ("ONBUILD COPY a /x", ()),
+        "ONBUILD": ("ONBUILD COPY a /x", ()),
         "argument": ("ARG N=d2\nCOPY ${N:-a}/x1 /x", ("d2/x1",)),
         "argument from before FROM": ("ARG P\nCOPY $P /x", ("README",)),
         "ENV over ARG": ("ARG N=a\nENV N=d2\nCOPY $N /x", ("d2/x1",)),
@@ -344,7 +344,7 @@ class TestFiles:
         assert (found.files, found.warnings) == (files, ())
 
     def test_inherited_variable(self) -> None:
-        """A stage knows what the stage that it stands on has set."""
+        """A stage knows what the stage that it is based on has set."""
         text = "FROM alpine AS a\nARG A=d2\nENV B=a\nFROM a\nCOPY $A $B /x/\n"
         assert _closure(text, context=FILES).files == ("a", "d2/x1")
 
@@ -393,7 +393,7 @@ class TestArguments:
         "passed, and used by nothing": (
             "FROM a\nRUN b\nARG X\nARG Y=1\nCOPY c d", {"X": "2", "Y": "2"}, (("Y (default)", "1"),)
         ),
-        "passed, and used by what stands on it": (
+        "passed, and used by what is based on it": (
             "FROM a AS x\nARG X\nFROM x AS y\nRUN b\nFROM x\nCOPY --from=y c d\nRUN e", {"X": "2"}, (("X", "2"),)
         ),
         "default where files are taken from": (
@@ -542,13 +542,13 @@ class TestStages:
         assert found.upstream == ("b",)
 
     def test_stage_by_argument(self) -> None:
-        """An argument may say which stage to stand on."""
+        """An argument may name the parent of a stage."""
         text = "ARG KIND=x\nFROM a AS x\nFROM b AS y\nFROM $KIND\n"
         assert _closure(text).upstream == ("a",)
         assert _closure(text, args={"KIND": "y"}).upstream == ("b",)
 
     def test_stage_taken_from_by_onbuild(self) -> None:
-        """What a base holds back is taken for the stage that stands on it."""
+        """The ONBUILD triggers of a base are taken for the stage that is based on it."""
         text = "FROM a AS x\nFROM b AS y\nONBUILD COPY --from=x /f /f\nFROM y\n"
         found = _closure(text)
         assert [stage.name for stage in found.stages] == ["y", "x", "stage-2"]
@@ -647,7 +647,7 @@ def test_where_to_fetch_from_makes_no_difference_in_a_stage_copied_from() -> Non
 
 
 class TestUpstreamTriggers:
-    """What an upstream image holds back by ONBUILD is carried out first, in each stage on it."""
+    """The ONBUILD triggers of an upstream image are carried out first, in each stage on it."""
 
     CONTEXT = ("Dockerfile", "a", "b", "c")
 

@@ -274,7 +274,7 @@ class TestNamed:
     """The images that deps.toml gives names to."""
 
     def test_they_come_last_parents_first(self) -> None:
-        """Bases, custom images, named images: whatever an image stands on is before it."""
+        """Bases, custom images, named images: whatever an image is based on is before it."""
         config = parse_config(f'dependencies.bash = ["jq"]\n{NAMED}', "deps.toml")
         found = graph(config)
         assert [spec.name for spec in found.images] == [*BASES, "bash-custom", "ml", "ml-more", "ml-ready"]
@@ -313,7 +313,7 @@ class TestNamed:
         assert declared.undeclared == ()
 
     def test_the_family_of_an_image(self) -> None:
-        """An image and what stands on it, near or far, and nothing else."""
+        """An image and what is based on it, near or far, and nothing else."""
         found = graph(parse_config(NAMED, "deps.toml"))
         assert [spec.name for spec in found.family("ml")] == ["ml", "ml-more", "ml-ready"]
         assert [spec.name for spec in found.family("bash")] == ["bash"]

@@ -79,7 +79,7 @@ def why(
 
 
 class TestBase:
-    """Decisions about an image that stands on an upstream one."""
+    """Decisions about an image that is based on an upstream one."""
 
     def test_the_same_inputs_are_up_to_date(self) -> None:
         """An image with the key of today's inputs needs nothing."""
@@ -191,7 +191,7 @@ class TestBase:
 
 
 class TestCustom:
-    """Decisions about an image that stands on one of ours."""
+    """Decisions about an image that is based on one of ours."""
 
     def test_the_build_of_the_parent_counts(self) -> None:
         """A parent with another build id makes it stale."""
@@ -258,7 +258,7 @@ class TestCustom:
         assert found.reasons == (reasons.FlagsChanged(added=(), removed=("jq",)),)
 
     def test_a_base_for_another_client_is_not_rebuilt(self) -> None:
-        """Its label alone is another, so what stands on it stays, and there is nothing to do afterwards."""
+        """Its label alone is another, so what is based on it stays, and there is nothing to do afterwards."""
         base = evolve(BASE, build_hash="new")
         before, after = (
             evolve(image(base), labels={**image(base).labels, labels.BUILD_HASH: value})
@@ -302,7 +302,7 @@ class TestNamed:
         assert {decision.state for decision in found.values()} == {"up-to-date"}
 
     def test_what_changes_in_the_middle_goes_down_the_chain(self) -> None:
-        """Packages and script of an image make it stale by their names, and what stands on it by its own."""
+        """Packages and script of an image make it stale by their names, and what is based on it by its own."""
         changed = evolve(NAMED, inputs=evolve(NAMED.inputs, packages=("yq",), setup=""))
         found = decide_all(Graph(images=(BASE, changed, CHILD)), self.HELD, Circumstances(checkout="here"))
         assert found["bash"].state == "up-to-date"
@@ -319,7 +319,7 @@ class TestNamed:
         assert found["more"].reasons == (reasons.ParentRebuilt(parent="tools"),)
 
     def test_another_parent(self) -> None:
-        """An image that stands on another one than it was built on says so, in whatever state that one is."""
+        """An image whose parent is another one than it was built on says so, in whatever state that one is."""
         base, tools = image(BASE, number=2), image(NAMED)
         child = image(CHILD)
         child = evolve(child, labels={**child.labels, labels.BASE_NAME: "isol8:tools"})
@@ -349,7 +349,7 @@ class TestNamed:
             assert again == decide_all(self.CHAIN, after, Circumstances(checkout="here", forced={"more"}))
 
     def test_deciding_again_leaves_the_rest(self) -> None:
-        """What doesn't stand on the image keeps its decision."""
+        """What is not based on the image keeps its decision."""
         graph = Graph(images=(BASE, CUSTOM, NAMED, CHILD))
         before = decide_all(graph, held(image(BASE)), Circumstances(checkout="here"))
         again = decide_again(
@@ -373,7 +373,7 @@ class TestAll:
         )
 
     def test_undeclared_images_are_reported(self) -> None:
-        """What nothing asks for has a state of its own and no task, unless it is being withdrawn."""
+        """What is undeclared has a state of its own and no task, unless it is being withdrawn."""
         found = decide_all(
             Graph(images=(BASE,), undeclared=("bash-custom",)),
             held(image(BASE)),
@@ -404,7 +404,7 @@ class TestAll:
         )
 
     def test_a_problem_with_the_inputs_is_about_the_image_and_what_stands_on_it(self) -> None:
-        """Nobody knows what it would be made of; what nothing asks for any more stays as it is, all the same."""
+        """Nobody knows what it would be made of; what is undeclared stays as it is, all the same."""
         base = evolve(BASE, problem="docker/x: can't be read")
         observed = held(image(BASE), image(CUSTOM))
         here = Circumstances(checkout="here", forced={"bash"})
@@ -417,7 +417,7 @@ class TestAll:
         assert withdrawn["bash-custom"].state == "up-to-date"
 
     def test_a_held_image_with_a_problem_stays_held(self) -> None:
-        """It is left alone either way, and so is what stands on it; the problem is told."""
+        """It is left alone either way, and so is what is based on it; the problem is told."""
         base = evolve(BASE, problem="docker/x: can't be read")
         found = decide_all(
             Graph(images=(base, CUSTOM)),

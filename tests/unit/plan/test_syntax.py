@@ -60,7 +60,7 @@ def test_here_documents(rest: str, expected: list[tuple[str, str, str, bool]]) -
 
 
 def test_here_document_held_back_by_onbuild() -> None:
-    """ONBUILD may hold back an instruction with a here-document."""
+    """An ONBUILD trigger may be an instruction with a here-document."""
     onbuild = parse("FROM x\nONBUILD RUN <<EOF\nUSER a\nEOF\n").instructions[1]
     assert onbuild.trigger is not None
     assert [each.content for each in onbuild.trigger.heredocs] == ["USER a\n"]
@@ -137,8 +137,8 @@ REFUSED = {
     "HEALTHCHECK": ("FROM x\nHEALTHCHECK curl", "2: HEALTHCHECK takes CMD and a command, or NONE"),
     "flag of an instruction without any": ("FROM x\nUSER --a b", "2: USER takes no flags, and --a is given"),
     "chained": ("FROM x\nONBUILD ONBUILD RUN a", "2: ONBUILD is not allowed in ONBUILD"),
-    "held back FROM": ("FROM x\nONBUILD FROM a", "2: FROM is not allowed in ONBUILD"),
-    "held back nonsense": ("FROM x\nONBUILD RUM a", "2: unknown instruction RUM (did you mean RUN?)"),
+    "FROM in ONBUILD": ("FROM x\nONBUILD FROM a", "2: FROM is not allowed in ONBUILD"),
+    "nonsense in ONBUILD": ("FROM x\nONBUILD RUM a", "2: unknown instruction RUM (did you mean RUN?)"),
 }
 
 

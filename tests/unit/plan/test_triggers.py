@@ -1,4 +1,4 @@
-"""What upstream images hold back: remembered in a label, and found again by the image or by its reference."""
+"""The ONBUILD triggers of upstream images: remembered in a label, and found again by the image or by its reference."""
 
 import pytest
 
@@ -42,7 +42,7 @@ class TestLabel:
 
 
 class TestTriggersOf:
-    """What one upstream image holds back."""
+    """The ONBUILD triggers of one upstream image."""
 
     KNOWN = (ALPINE, OTHER)
 

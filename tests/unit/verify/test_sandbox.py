@@ -174,7 +174,7 @@ class TestVerify:
             "hung",
             "deaf",
             "silent",
-            "broken off",
+            "aborted",
             "unusable",
             "twice deaf",
             "hung and deaf",
