@@ -88,7 +88,7 @@ def _written(text: str) -> Path:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(FOLDER / name, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
         file.write(text)
-    with contextlib.suppress(OSError):
-        for old in sorted(FOLDER.glob("*.txt"))[:-_KEPT]:
+    for old in sorted(FOLDER.glob("*.txt"))[:-_KEPT]:
+        with contextlib.suppress(OSError):
             old.unlink()
     return FOLDER / name
