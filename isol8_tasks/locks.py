@@ -112,7 +112,12 @@ def parse_lock(text: str, source: str) -> Lock:
         raise ConfigError(
             f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; write the lock anew: doit lock"
         ) from error
-    if found.get("version") != VERSION:
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{source}: not a TOML file that can be read: {error}; write the lock anew: doit lock"
+        ) from error
+    # 2.0 and true are equal to integers, and no lock that we wrote has them.
+    if found.get("version") != VERSION or type(found["version"]) is not int:
         raise ConfigError(
             f"{source}: version: {found.get('version')!r}, where {VERSION} is expected; write the lock anew: doit lock"
         )

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args
 from attrs import evolve, frozen
 
 from isol8_tasks.errors import Isol8Error
+from isol8_tasks.jsontext import loads
 from isol8_tasks.packages import parse_spec
 from isol8_tasks.runtimes import RUNTIMES
 
@@ -43,6 +44,8 @@ _PLAIN_FIELDS: Final = ("image", "role", "key", "build", "parent", "standin", "i
 _TEXT_FIELDS: Final = (*_PLAIN_FIELDS, "inputs", "checkout", "triggers")
 _LONGEST: Final = 1 << 20
 """Characters of a label; ours have a few thousand."""
+SCHEMA_LABEL: Final = PREFIX + "schema"
+"""Each image of ours has it."""
 LAYERS: Final = PREFIX + "layers"
 # As BuildKit and the classic builder write it into an image's history.
 _NO_LAYER: Final = r"/bin/sh -c #\(nop\) +"
@@ -94,7 +97,7 @@ def read(labels: Mapping[str, str]) -> Record | None:
     A record of another schema is read as far as it is understood: staleness names the difference.
     """
     try:
-        return _read(labels) if labels.get(PREFIX + "schema") else None
+        return _read(labels) if labels.get(SCHEMA_LABEL) else None
     except _UnreadableError:
         return None
 
@@ -102,7 +105,7 @@ def read(labels: Mapping[str, str]) -> Record | None:
 def problem(labels: Mapping[str, str]) -> str:
     """Say which label of ours can't be read, and why; nothing of an image without any, or where all can be."""
     try:
-        if labels.get(PREFIX + "schema"):
+        if labels.get(SCHEMA_LABEL):
             _read(labels)
     except _UnreadableError as error:
         return str(error)
@@ -253,8 +256,8 @@ def _json_of(labels: Mapping[str, str], name: str, kind: type) -> Any:  # noqa: 
     if len(text) > _LONGEST:
         raise _UnreadableError(name, f"has more than {_LONGEST} characters")
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = loads(text)
+    except ValueError:
         raise _UnreadableError(name, "is not JSON") from None
     if not isinstance(found, kind):
         raise _UnreadableError(name, f"is not a JSON {'object' if kind is dict else 'array'}")

@@ -151,6 +151,17 @@ WRONG = [
         id="packages",
     ),
     pytest.param(
+        "version = 2\nx = " + "[" * 20_000,
+        "x: not a TOML file that can be read: TOML inline arrays/tables are nested more than the allowed 400 levels; "
+        "write the lock anew: doit lock",
+        id="too deep",
+    ),
+    pytest.param(
+        "version = 2.0\n",
+        "x: version: 2.0, where 2 is expected; write the lock anew: doit lock",
+        id="version of another kind",
+    ),
+    pytest.param(
         "version = 2\n[images",
         "x:2:8: not TOML: Expected ']' at the end of a table declaration; write the lock anew: doit lock",
         id="not TOML",
