@@ -2,6 +2,7 @@
 
 Data flows one way: deps.toml and docker/ → config → plan → engine → manifest. Imports point down only:
 
+    __main__      runs doit, and says what keeps a module from being imported
     inapplicable  doit's commands that have nothing to work on here
     which         the command which: the image that a request gets, and why
     refreshing    the commands that look for news: freshness, refresh

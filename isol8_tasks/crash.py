@@ -94,8 +94,8 @@ def _written(text: str) -> Path:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(FOLDER / name, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
         file.write(text)
-    with contextlib.suppress(OSError):
-        # Somebody may keep notes beside them.
-        for old in sorted(each for each in FOLDER.iterdir() if re.fullmatch(_NAME, each.name))[:-_KEPT]:
+    # Somebody may keep notes beside them.
+    for old in sorted(each for each in FOLDER.iterdir() if re.fullmatch(_NAME, each.name))[:-_KEPT]:
+        with contextlib.suppress(OSError):
             old.unlink()
     return FOLDER / name

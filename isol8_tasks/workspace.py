@@ -188,7 +188,7 @@ class Workspace:
                 return (home / reference).read_text().strip()
             packed = (home / "packed-refs").read_text().splitlines()
             return next((line.split()[0] for line in packed if line.endswith(" " + reference)), "")
-        except OSError:
+        except (OSError, ValueError):
             return ""
 
     def manifest_shows(self, state: str) -> bool:

@@ -69,6 +69,41 @@ def test_no_room_for_a_traceback() -> None:
     )
 
 
+def test_what_can_not_be_removed_keeps_nothing_else() -> None:
+    """A folder among the tracebacks is left, and the oldest of the others go."""
+    Path(".isol8/crashes/20000101T000000Z-000000.txt").mkdir(parents=True)
+    for _ in range(23):
+        internal_error("x", ValueError())
+    assert sum(each.is_file() for each in Path(".isol8/crashes").iterdir()) == 20
+
+
+class _WordlessError(Exception):
+    """One whose message can't be made."""
+
+    def __str__(self) -> str:
+        raise KeyError("x")
+
+
+def test_an_exception_without_words() -> None:
+    """It is told by its name, and its traceback is kept."""
+    assert str(internal_error("x", _WordlessError())).startswith(
+        "internal error in x: _WordlessError (this is a bug; please report it with the file .isol8/crashes/"
+    )
+
+
+def test_no_memory_for_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says so, and comes in any case."""
+
+    def full(_error: BaseException) -> list[str]:
+        raise MemoryError
+
+    monkeypatch.setattr("traceback.format_exception", full)
+    assert str(internal_error("x", KeyError("a"))) == (
+        "internal error in x: KeyError: 'a' "
+        "(this is a bug; please report it; the traceback can't be kept in .isol8/crashes: MemoryError)"
+    )
+
+
 def test_what_is_no_bug() -> None:
     """An error of ours stays what it is, and a full disk is told as such."""
     ours = ConfigError("x")

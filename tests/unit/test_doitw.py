@@ -11,7 +11,7 @@ import pytest
 
 DOITW = Path(__file__).parents[2] / "doitw"
 TOOLS = ("cmp", "cp", "grep", "mkdir", "mv", "readlink", "rm", "sh", "tail")
-ECHO = '#!/bin/sh\nprintf "%s\\n" "$PWD" "$@"\n'
+ECHO = '#!/bin/sh\nprintf "%s\\n" "$PWD" "$0" "$@"\n'
 
 
 @pytest.fixture
@@ -67,7 +67,14 @@ class TestUpToDate:
     def test_first_word_chooses_the_environment(self, checkout: Path, word: str, venv: str) -> None:
         """Commands that need tools get the environment that has them."""
         result = run([str(checkout / "doitw"), word, "a b"], checkout)
-        assert result.stdout.splitlines() == [str(checkout), f"{checkout}/{venv}/bin/doit", word, "a b"]
+        assert result.stdout.splitlines() == [
+            str(checkout),
+            f"{checkout}/{venv}/bin/python",
+            "-m",
+            "isol8_tasks",
+            word,
+            "a b",
+        ]
         assert result.stderr == ""
 
     def test_works_from_elsewhere_through_links(self, checkout: Path, tmp_path: Path) -> None:
@@ -75,7 +82,12 @@ class TestUpToDate:
         (tmp_path / "first").symlink_to("check out/doitw")
         (tmp_path / "second").symlink_to(tmp_path / "first")
         result = run([str(tmp_path / "second")], Path("/"))
-        assert result.stdout.splitlines() == [str(checkout), f"{checkout}/.venv/bin/doit"]
+        assert result.stdout.splitlines() == [
+            str(checkout),
+            f"{checkout}/.venv/bin/python",
+            "-m",
+            "isol8_tasks",
+        ]
 
     def test_works_as_an_argument_of_sh(self, checkout: Path) -> None:
         """A name without a folder is one in the current folder."""

@@ -267,6 +267,14 @@ class TestRevision:
         subprocess.run([*git, "worktree", "add", "-q", "-b", "side", str(tree)], check=True)
         assert Workspace.here(tree, {}).revision() == head
 
+    @pytest.mark.parametrize("head", [b"\xff\xfe", b"ref: \x00", b"ref: refs/heads/none"])
+    def test_a_head_that_is_none(self, workspace: Workspace, head: bytes) -> None:
+        """What git does not write is no commit, and no bug."""
+        (workspace.root / ".git").mkdir()
+        (workspace.root / ".git" / "HEAD").write_bytes(head)
+        (workspace.root / ".git" / "packed-refs").write_bytes(b"")
+        assert workspace.revision() == ""
+
 
 class TestCheckoutId:
     """The name of a checkout in labels."""
