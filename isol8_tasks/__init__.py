@@ -50,6 +50,7 @@ Data flows one way: deps.toml and docker/ → config → plan → engine → man
     credentials   the credentials in build arguments and the environment, as values
     redact        takes credentials out of foreign text
     files         files written whole, and through no link of another user's
+    jsontext      JSON that others wrote
     errors        what can go wrong, and with which exit code
     start         what a doit run sets before the rest is imported
 

@@ -235,14 +235,13 @@ def _record(spec: ImageSpec, observed: Observed, origin: Origin) -> Record:
 
 
 def _upstream(spec: ImageSpec, observed: Observed, parent: Record | None) -> tuple[str, str, str]:
-    """Return reference, digest and stand-in hash of the upstream image that an image stands on."""
+    """Return reference and digest of the upstream image that an image is based on, and the hash of a stand-in in it."""
     if parent is not None:
         return parent.upstream, parent.upstream_digest, parent.standin
-    for reference, _ in spec.inputs.upstream:
-        image = observed.tagged(reference)
-        if image is not None:
-            return reference, image.digest(reference), image.labels.get(labels.STANDIN, "")
-    return "", "", ""
+    image = observed.tagged(spec.upstream)
+    others = (observed.tagged(reference) for reference, _ in spec.inputs.upstream)
+    standins = (each.labels.get(labels.STANDIN, "") for each in (image, *others) if each)
+    return spec.upstream, image.digest(spec.upstream) if image else "", next(filter(None, standins), "")
 
 
 def _parent_labels(spec: ImageSpec, observed: Observed) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from attrs import Factory, evolve, frozen
 
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images import NamedImage, name_problem, setup_script
+from isol8_tasks.jsontext import loads
 from isol8_tasks.packages import parse_spec
 from isol8_tasks.positions import line_in_json
 from isol8_tasks.reading import (
@@ -85,7 +86,7 @@ def parse_client_file(text: str, source: str) -> ClientFile:
     """Read the file's text; a ConfigError names every problem in what is built here, one on a line."""
     text = text.removeprefix("\ufeff")
     try:
-        found = json.loads(text, object_hook=JsonObject, parse_constant=_no_number)
+        found = loads(text, object_hook=JsonObject, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}; isol8 accepts no comments either"

@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import os
+import re
 import secrets
 import sys
 import threading
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from isol8_tasks.errors import InternalError, Isol8Error
+from isol8_tasks.files import refuse_planted
 from isol8_tasks.printing import without_credentials
 
 FOLDER: Final = Path(".isol8", "crashes")
 """Where tracebacks are kept, in the folder worked in."""
 _KEPT: Final = 20
 """Tracebacks that are kept: a nightly job may crash every night."""
+_NAME: Final = r"\d{8}T\d{6}Z-[0-9a-f]{6}\.txt"
 _LONGEST: Final = 200
 """Characters of an exception's own words in the line about it."""
 
@@ -71,6 +74,8 @@ def _kept(error: BaseException) -> str:
         return f" with the file {_written(_trace(error))}"
     except OSError as problem:
         return f"; the traceback can't be written to {FOLDER}: {problem.strerror}"
+    except Isol8Error as problem:
+        return f"; the traceback can't be written: {problem}"
     except Exception as problem:  # noqa: BLE001 - as where there is no memory left
         return f"; the traceback can't be written to {FOLDER}: {type(problem).__name__}"
 
@@ -83,12 +88,14 @@ def _trace(error: BaseException) -> str:
 
 
 def _written(text: str) -> Path:
+    refuse_planted(FOLDER)
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = f"{dt.datetime.now(tz=dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.txt"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(FOLDER / name, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
         file.write(text)
     with contextlib.suppress(OSError):
-        for old in sorted(FOLDER.glob("*.txt"))[:-_KEPT]:
+        # Somebody may keep notes beside them.
+        for old in sorted(each for each in FOLDER.iterdir() if re.fullmatch(_NAME, each.name))[:-_KEPT]:
             old.unlink()
     return FOLDER / name

@@ -16,6 +16,7 @@ from isol8_tasks.errors import (
     ReplacedError,
     SourceUnavailableError,
 )
+from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.labels import LAYERS, Record
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.promotion import adopt, ensure_in_place, layers_of
@@ -53,6 +54,16 @@ class Push:
             public=f"{observed.repository}:{name}",
             mark=mark(observed.repository, name),
             repository=repository,
+        )
+
+
+def refuse_other_layers(work: Push, engine: RegistryEngine) -> None:
+    """Raise a RegistryError for an image that carries our labels and tags, and not the layers that were verified."""
+    if work.record.layers != layers_of(engine, work.image.id):
+        raise RegistryError(
+            f"{work.public} is not pushed: its layers are not those that its labels record, so it was not verified\n"
+            f"Rebuild it: {COMMAND} {task_of(work.name)} --force",
+            lasting=True,
         )
 
 

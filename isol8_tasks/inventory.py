@@ -9,6 +9,8 @@ from typing import Final, Literal
 
 from attrs import field, frozen
 
+from isol8_tasks.jsontext import loads
+
 Ecosystem = Literal["apk", "deno", "generic", "npm", "pypi"]
 ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
     "pypi": ("pypi",),
@@ -46,7 +48,7 @@ def encode(release: str, packages: Iterable[Package]) -> str:
 def decode(text: str) -> tuple[str, tuple[Package, ...]] | None:
     """Return what `encode` was given; None for a text that is not its own."""
     try:
-        release, grouped = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
+        release, grouped = loads(zlib.decompress(base64.b64decode(text, validate=True)))
         packages = (
             Package(ecosystem=ecosystem, name=name, version=version, checksum="".join(checksum))
             for ecosystem, found in grouped.items()
@@ -116,7 +118,7 @@ def _deno(cached: str) -> Iterator[Package]:
             yield Package(ecosystem="npm", name=found["name"], version=found["version"])
         elif line.startswith(_DENO_METADATA):
             try:
-                url = json.loads(line.removeprefix(_DENO_METADATA))["url"]
+                url = loads(line.removeprefix(_DENO_METADATA))["url"]
             except (ValueError, KeyError, TypeError):
                 continue
             if found := re.match(_JSR_URL, str(url)):

@@ -16,6 +16,8 @@ from isol8_tasks.locks import Lock, LockedImage, parse_lock, render_lock
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.reasons import NotAsLocked
+from isol8_tasks.plan.references import Reference, short_names
+from isol8_tasks.promotion import layers_of
 from isol8_tasks.session import Session
 from isol8_tasks.updates import Pin, Resolution, Update
 
@@ -136,9 +138,11 @@ class Keeper:
             here = observed.tagged(reference)
             if here is not None and here.digest(reference) == image.upstream[short]:
                 continue
-            exact = f"{reference.rpartition(':')[0]}@{image.upstream[short]}"
+            wanted = Reference.parse(reference)
+            exact = str(wanted.at(image.upstream[short]))
             engine.pull(exact)
-            engine.tag(exact, reference)
+            if not wanted.digest:
+                engine.tag(exact, reference)
             needed = True
         return needed
 
@@ -183,14 +187,21 @@ class Keeper:
             }
             seen[spec.name] = other
             own = tuple(sorted(other - seen.get(spec.parent or "", frozenset())))
-            wanted = self.lock.images[spec.name].upstream.get(_short(record.upstream))
-            moved = (record.upstream,) if spec.parent is None and wanted != record.upstream_digest else ()
+            names = {reference: short for short, reference in _upstream(spec).items()}
+            wanted = self.lock.images[spec.name].upstream.get(names.get(spec.upstream, ""))
+            moved = (spec.upstream,) if spec.parent is None and wanted != record.upstream_digest else ()
             if own or moved:
                 yield spec.name, (NotAsLocked(upstream=moved, updates=own),)
 
 
 def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
     observed = session.observed
+    image, record = observed.public(spec.name), observed.record(spec.name)
+    if image is None or record is None or record.layers != layers_of(session.engine, image.id):
+        raise Isol8Error(
+            f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
+            f"is undetermined; rebuild it: {COMMAND} {spec.task} --force"
+        )
     there, below = installed(spec.name, observed), frozenset[Package]()
     if spec.parent is not None:
         below = installed(spec.parent, observed)
@@ -215,7 +226,9 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
         lockfile = resolution.lockfile
     return LockedImage(
         parent=spec.parent or "",
-        upstream={short: _digest(spec, reference, observed) for short, reference in _upstream(spec).items()},
+        upstream={
+            short: _digest(spec, short, reference, observed) for short, reference in _upstream(spec).items()
+        },
         asked=spec.inputs.packages,
         packages=pins,
         gone=tuple(sorted(gone)),
@@ -247,7 +260,7 @@ def _unlockable(error: ConfigError) -> str:
     return "\n".join(re.sub(r"^.*?: (images\.)?", "", line) for line in lines)
 
 
-def _digest(spec: ImageSpec, reference: str, observed: Observed) -> str:
+def _digest(spec: ImageSpec, short: str, reference: str, observed: Observed) -> str:
     image = observed.tagged(reference)
     record = observed.record(spec.name)
     digest = image.digest(reference) if image else ""
@@ -255,7 +268,7 @@ def _digest(spec: ImageSpec, reference: str, observed: Observed) -> str:
         digest = record.upstream_digest
     if not digest:
         raise Isol8Error(
-            f"{observed.repository}:{spec.name}: {_short(reference)} has no registry digest, so "
+            f"{observed.repository}:{spec.name}: {short} has no registry digest, so "
             "it cannot be locked; pull it and rebuild"
         )
     return digest
@@ -263,11 +276,7 @@ def _digest(spec: ImageSpec, reference: str, observed: Observed) -> str:
 
 def _upstream(spec: ImageSpec) -> Mapping[str, str]:
     """Return the references of a base's upstream images, by what is left of each without where it is fetched from."""
-    return {_short(reference): reference for reference, _ in spec.inputs.upstream}
-
-
-def _short(reference: str) -> str:
-    return reference.rpartition("/")[2]
+    return short_names(reference for reference, _ in spec.inputs.upstream)
 
 
 def _advice(lines: Iterable[str]) -> str:

@@ -112,7 +112,12 @@ def parse_lock(text: str, source: str) -> Lock:
         raise ConfigError(
             f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; rewrite the lock: {COMMAND} lock"
         ) from error
-    if found.get("version") != VERSION:
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{source}: can't be read as TOML: {error}; rewrite the lock: {COMMAND} lock"
+        ) from error
+    # 2.0 and true are equal to integers, and no lock that we wrote has them.
+    if found.get("version") != VERSION or type(found["version"]) is not int:
         raise ConfigError(
             f"{source}: version: expected {VERSION}, found {found.get('version')!r}; rewrite the lock: {COMMAND} lock"
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from isol8_tasks.inventory import Package, versions
+from isol8_tasks.jsontext import loads
 from isol8_tasks.plan.holds import Hold
 from isol8_tasks.plan.labels import BASE_NAME, Record, read
 from isol8_tasks.plan.observed import Observed, ObservedImage
@@ -58,11 +59,11 @@ def changes(old: str | None, new: str) -> tuple[str, ...]:
     before: Mapping[str, object] = {}
     if old is not None:
         try:
-            loaded = json.loads(old)
+            loaded = loads(old)
             before = loaded["images"] if isinstance(loaded["images"], dict) else {}
         except (ValueError, KeyError, TypeError):
             before = {}
-    after: Mapping[str, object] = json.loads(new)["images"]
+    after: Mapping[str, object] = loads(new)["images"]
     names = [name for name in after if before.get(name) != after[name]]
     names += [name for name in before if name not in after]
     return tuple(name.rpartition(":")[2] for name in names)

@@ -18,6 +18,7 @@ from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest, ImageEngine, OnEvent
 from isol8_tasks.errors import BuildFailedError
+from isol8_tasks.jsontext import loads
 from isol8_tasks.lockfiles import load_bun
 from isol8_tasks.packages import shell_word
 from isol8_tasks.plan.model import ImageSpec
@@ -94,7 +95,7 @@ def _files(runtime: str, lockfile: str) -> dict[str, str]:
         return {"deno.lock": lockfile, "trim.mjs": trim.read_text(encoding="utf-8")}
     if runtime == "bun":
         return {"bun.lock": lockfile, "package.json": _manifest(bun_dependencies(lockfile))}
-    packages = json.loads(lockfile)["packages"]
+    packages = loads(lockfile)["packages"]
     return {
         "package-lock.json": lockfile,
         "package.json": _manifest(packages[""].get("dependencies", {})),

@@ -1,7 +1,6 @@
 """Which images a manifest says are in a registry, which have yet to go there, and what is one that comes back."""
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -9,6 +8,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.jsontext import loads
 from isol8_tasks.plan.labels import Record, read
 from isol8_tasks.plan.observed import Observed, ObservedImage, private_repository
 
@@ -56,7 +56,7 @@ def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
 
     """
     try:
-        document = json.loads(text)
+        document = loads(text)
         if document["schema"] != 1:
             raise ConfigError(
                 f"{source}: expected a manifest of schema 1, found {document['schema']!r}: another version wrote it"

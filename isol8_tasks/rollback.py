@@ -42,6 +42,12 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
             f"{repository}:{name}: there is no {repository}:{name}-previous to roll back to; "
             "an image has one from its second build on"
         )
+    if record.image != name or record.role == "candidate":
+        what = f"of {record.image}" if record.image != name else "that was never promoted"
+        raise ConfigError(
+            f"{repository}:{name}-previous: its labels record a build {what}, so something else tagged it; "
+            f"remove the tag with docker rmi {repository}:{name}-previous"
+        )
     ensure_in_place(engine, tagged_as_seen(name, observed))
     if record.layers != layers_of(engine, previous.id):
         raise ConfigError(

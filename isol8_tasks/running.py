@@ -21,6 +21,7 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 import isol8_tasks.start  # noqa: F401 - for what importing it does, before the rest is imported
 from isol8_tasks.crash import as_error, in_threads, internal_error, watch_threads
 from isol8_tasks.errors import COMMAND, ConfigError, InternalError, Isol8Error
+from isol8_tasks.jsontext import loads
 from isol8_tasks.printing import clean_output
 from isol8_tasks.session import Session
 from isol8_tasks.tasks import SETUP_FLAGS, session
@@ -105,7 +106,7 @@ def _as_one_document(work: Callable[[], int]) -> tuple[int, str]:
     text = printed.getvalue()
     if problem or code == INTERRUPTED:
         try:
-            document = json.loads(text)
+            document = loads(text)
         except ValueError:
             # Nothing, or what was cut off.
             document = {}

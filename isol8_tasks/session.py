@@ -284,10 +284,16 @@ class Session(View):
 
     def push(self, name: str, *, known: Pushed | None = None) -> bool:
         """Bring an image into the registry, and remember where it is; tell whether it was not there."""
-        from isol8_tasks.exchange import Push, push, refuse_credentials  # noqa: PLC0415 - for who has a registry
+        from isol8_tasks.exchange import (  # noqa: PLC0415 - for who has a registry
+            Push,
+            push,
+            refuse_credentials,
+            refuse_other_layers,
+        )
 
         began = time.monotonic()
         work = Push.of(name, self.observed, self.config.push.repository)
+        refuse_other_layers(work, self.engine)
         if not self.config.push.credentials:
             refuse_credentials(work, self.engine, self.config.build.args, self.redactor)
         where, new = push(work, self.engine, known)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 from isol8_tasks.errors import COMMAND
+from isol8_tasks.jsontext import loads
 from isol8_tasks.reading import InvalidError
 
 Fits = Callable[[object], bool]
@@ -26,7 +27,7 @@ def load_json(text: str) -> Any:  # noqa: ANN401 - JSON
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        return loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise InvalidError(f"line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}") from None
     except (ValueError, RecursionError):

@@ -194,14 +194,14 @@ class Workspace:
     def manifest_shows(self, state: str) -> bool:
         """Tell whether the manifest was written for this state, and is still what was written then."""
         try:
-            return self._written.read_text(encoding="utf-8") == _note(state, self.manifest.read_bytes())
+            return _read_text(self._written) == _note(state, _read_text(self.manifest).encode())
         except (OSError, UnicodeDecodeError):
             return False
 
     def read_manifest(self) -> str | None:
         """Return the manifest; None where there is none that can be read."""
         try:
-            return self.manifest.read_text(encoding="utf-8")
+            return _read_text(self.manifest)
         except (OSError, UnicodeDecodeError):
             return None
 

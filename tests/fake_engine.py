@@ -21,7 +21,7 @@ from isol8_tasks.errors import (
     SourceUnavailableError,
     UpstreamUnavailableError,
 )
-from isol8_tasks.plan.labels import PREFIX
+from isol8_tasks.plan.labels import PREFIX, SCHEMA_LABEL
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.slicing import slice_dockerfile
 from isol8_tasks.plan.syntax import Instruction, parse
@@ -92,12 +92,15 @@ class FakeEngine:
         return self._version
 
     def images(self) -> tuple[ObservedImage, ...]:
-        """List what has a tag."""
+        """List what has a tag, and others' images that have a digest."""
         self._ask("images")
         with self._mutex:
             tags: dict[str, list[str]] = {}
             for tag, image_id in self._tags.items():
                 tags.setdefault(image_id, []).append(tag)
+            for image in self._images.values():
+                if image.digests and SCHEMA_LABEL not in image.labels:
+                    tags.setdefault(image.id, [])
             return tuple(
                 ObservedImage(
                     id=image_id,
@@ -143,7 +146,8 @@ class FakeEngine:
                 raise UpstreamUnavailableError(f"{reference} could not be pulled: there is no such image")
             image = self.registry[reference]
             self._images[image.id] = image
-            self._tags[reference] = image.id
+            if "@" not in reference:
+                self._tags[reference] = image.id
 
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Go through the Dockerfile's steps, and tag what they make."""
@@ -319,7 +323,11 @@ class FakeEngine:
                 del self._images[image.id]
 
     def _find(self, reference: str) -> FakeImage | None:
+        repository, at, digest = reference.partition("@")
+        by_digest = f"{re.sub(r':[^/]*$', '', repository)}@{digest}"
         with self._mutex:
+            if at:
+                return next((image for image in self._images.values() if by_digest in image.digests), None)
             return self._images.get(self._tags.get(reference, reference))
 
     def _begin(

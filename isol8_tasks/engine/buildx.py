@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import json
 import re
 import subprocess
 import threading
@@ -14,6 +13,7 @@ from isol8_tasks.engine.archive import pack
 from isol8_tasks.engine.progress import Progress, Vertex
 from isol8_tasks.engine.running import Job
 from isol8_tasks.errors import EngineError
+from isol8_tasks.jsontext import loads
 
 _FIRST_WITH_JSON: Final = (0, 13)
 _LOOK_SECONDS: Final = 20
@@ -94,7 +94,7 @@ def _send(stdin: IO[bytes], data: bytes) -> None:
 def _take(line: bytes, progress: Progress) -> bool:
     """Take a line of progress; tell whether it was one."""
     try:
-        status = json.loads(line)
+        status = loads(line)
     except ValueError:
         return False
     if not isinstance(status, dict):

@@ -1,7 +1,6 @@
 """The wire to an engine: the only importer of docker's Python client, and where its exceptions end."""
 
 import contextlib
-import json
 import os
 import socket
 import threading
@@ -20,6 +19,7 @@ from docker.utils.proxy import ProxyConfig
 from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening
 from isol8_tasks.engine.running import Running
 from isol8_tasks.errors import EngineError, EngineUnreachableError
+from isol8_tasks.jsontext import loads
 from isol8_tasks.redact import redact
 
 _ERROR_STATUS: Final = 400
@@ -144,7 +144,7 @@ class Connection:
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
         _raise_refused(response.status_code, content, f"the engine did not {what}")
         try:
-            return json.loads(content) if content.strip() else None
+            return loads(content) if content.strip() else None
         except ValueError as error:
             raise EngineError(f"the engine did not {what}: its answer is not JSON") from error
 
@@ -314,7 +314,7 @@ def _items(chunks: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:
 
 def _item(line: bytes) -> Iterator[Mapping[str, Any]]:
     try:
-        found = json.loads(line)
+        found = loads(line)
     except ValueError as error:
         raise EngineError(f"the engine's answer can't be read: {redact(repr(line[:80]))}") from error
     if isinstance(found, dict):
@@ -341,7 +341,7 @@ def _raise_refused(status: int, content: bytes, what: str) -> None:
     if status < _ERROR_STATUS:
         return
     try:
-        message = str(json.loads(content)["message"])
+        message = str(loads(content)["message"])
     except (ValueError, KeyError, TypeError):
         message = content.decode("utf-8", "replace")
     raise RefusedError(what, redact(message).strip() or f"HTTP status {status}", status=status)

@@ -3,7 +3,6 @@
 import errno
 import grp
 import hashlib
-import json
 import os
 import shutil
 import socket
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from isol8_tasks.errors import COMMAND
+from isol8_tasks.jsontext import loads
 from isol8_tasks.redact import redact
 
 RUN_ROOT: Final = Path("/run")
@@ -275,6 +275,6 @@ def _text(value: object, key: str) -> str:
 def _read_json(path: Path) -> object:
     # What docker's own client can't read counts for nothing here: it is not ours to complain about.
     try:
-        return json.loads(path.read_bytes())
+        return loads(path.read_bytes())
     except (OSError, ValueError):
         return None

@@ -5,13 +5,14 @@ for this list and nothing else.
 """
 
 import http.client
-import json
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from attrs import frozen
 
+from isol8_tasks.jsontext import loads
+from isol8_tasks.plan.labels import SCHEMA_LABEL
 from isol8_tasks.plan.observed import ObservedImage
 
 QUERY: Final = {"filters": '{"dangling":["false"]}'}
@@ -49,7 +50,7 @@ def list_directly(url: str) -> Listing | None:
         # Podman lists more and spells it otherwise, which its own headers on a ping tell.
         if response.status != _OK or program != "Docker":
             return None
-        return Listing(version=version, images=tagged(json.loads(response.read()), podman=False))
+        return Listing(version=version, images=tagged(loads(response.read()), podman=False))
     except (OSError, ValueError, http.client.HTTPException):
         return None
     finally:
@@ -57,9 +58,14 @@ def list_directly(url: str) -> Listing | None:
 
 
 def tagged(entries: Iterable[Mapping[str, Any]], *, podman: bool) -> tuple[ObservedImage, ...]:
-    """Return the images of an engine's answer that have a tag."""
+    """Return the images of an engine's answer that have a name: a tag, or for one that isn't ours a digest.
+
+    What the Dockerfile names by its digest has no tag. One of ours without a tag is out of use.
+    """
     images = (_observed(entry, podman=podman) for entry in entries)
-    return tuple(image for image in images if image.tags)
+    return tuple(
+        image for image in images if image.tags or (image.digests and SCHEMA_LABEL not in image.labels)
+    )
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -17,6 +17,7 @@ from isol8_tasks.engine.connection import Connection, RefusedError
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.engine.owner import is_alive, this_process
 from isol8_tasks.errors import EngineError
+from isol8_tasks.jsontext import loads
 
 LABEL: Final = "org.isol8.tasks.check"
 """On every container made here, with the image's reference, so that one that is left over can be told and removed."""
@@ -219,7 +220,7 @@ def _followed(connection: Connection, container: str, seconds: float, streams: _
     """Read what a container prints until it ends, and how that was."""
     kept, over = _printed(connection, container, seconds, streams.output)
     try:
-        answer = json.loads(b"".join(streams.end))
+        answer = loads(b"".join(streams.end))
         if answer.get("Error"):
             raise EngineError(f"the engine did not report how {container} ended: {answer['Error']}")
         return Finished(exit=None if over else int(answer["StatusCode"]), **kept)

@@ -13,6 +13,7 @@ from isol8_tasks import units
 from isol8_tasks.freshness import words
 from isol8_tasks.freshness.changes import Change
 from isol8_tasks.freshness.model import Freshness
+from isol8_tasks.jsontext import loads
 from isol8_tasks.report import name_width
 from isol8_tasks.settings import RefreshSettings
 from isol8_tasks.updates import Update
@@ -118,7 +119,7 @@ def as_data(account: Account) -> str:
         "held": [f"{account.repository}:{each.image}" for each in account.held],
         "failed": [{"subject": each.subject, "lines": list(each.lines)} for each in account.failed],
         "changed": [_change_data(account, each) for each in account.changed],
-        **json.loads(words.as_data(account.found, account.repository, account.settings)),
+        **loads(words.as_data(account.found, account.repository, account.settings)),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

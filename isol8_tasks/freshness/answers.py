@@ -1,7 +1,6 @@
 """Reads what the programs that ask package sources print."""
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -11,6 +10,7 @@ from attrs import Factory, frozen
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.inventory import Package
+from isol8_tasks.jsontext import loads
 from isol8_tasks.redact import redact
 from isol8_tasks.updates import Pin
 
@@ -112,7 +112,7 @@ def read_apk(finished: Finished, mark: str, image: str) -> ApkAnswer:
 def _build_times(index: str) -> dict[tuple[str, str], dt.datetime]:
     """Read when packages were built: of apk 3's JSON, or of the text of an APKINDEX."""
     try:
-        entries: Any = json.loads(index)
+        entries: Any = loads(index)
     except ValueError:
         entries = [
             {_APK_FIELDS[line[0]]: line[2:] for line in part.splitlines()}
@@ -127,7 +127,7 @@ def _build_times(index: str) -> dict[tuple[str, str], dt.datetime]:
 
 def _json(finished: Finished, image: str) -> Mapping[str, Any]:
     try:
-        answer = json.loads(finished.stdout)
+        answer = loads(finished.stdout)
     except ValueError:
         raise SourceUnavailableError(_broken(finished, image)) from None
     return dict(answer)

@@ -15,6 +15,7 @@ from isol8_tasks.plan.graph import upstream_id
 from isol8_tasks.plan.holds import Hold
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.observed import Observed
+from isol8_tasks.plan.references import Reference
 from isol8_tasks.settings import RefreshSettings
 from isol8_tasks.updates import PackageNews
 
@@ -51,7 +52,7 @@ def notice(question: Question, engine: "Engine", ask_packages: AskPackages) -> t
     """
     there = [spec for spec in question.specs if question.observed.record(spec.name) is not None]
     names = {spec.name for spec in there}
-    references = {reference for spec in there if spec.parent is None for reference, _ in spec.inputs.upstream}
+    references = {reference for spec in there for reference in _movable(spec)}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         digests = {each: pool.submit(engine.remote_digest, each) for each in sorted(references)}
         # On a base that is not there nothing can be asked: it is built first, and what stands on it is resolved then.
@@ -96,7 +97,7 @@ def _upstream(
     """Add which upstream images of a base moved."""
     moved = list(fresh.moved)
     problems = list(fresh.problems)
-    for reference, _ in spec.inputs.upstream if spec.parent is None else ():
+    for reference in _movable(spec):
         try:
             new = digests[reference].result()
         except EngineUnreachableError:
@@ -107,6 +108,13 @@ def _upstream(
         if (found := _moved(spec, reference, new, question.observed)) is not None:
             moved.append(found)
     return evolve(fresh, moved=tuple(moved), problems=tuple(problems))
+
+
+def _movable(spec: ImageSpec) -> tuple[str, ...]:
+    """Return the references of a base's upstream images that can come to name another image: not one by a digest."""
+    if spec.parent is not None:
+        return ()
+    return tuple(name for name, _ in spec.inputs.upstream if not Reference.parse(name).digest)
 
 
 def _packages(fresh: Freshness, news: "Future[PackageNews]") -> Freshness:

@@ -39,6 +39,8 @@ class Closure:
     """Sorted; a name that has several values is told apart by its stage, in the order of those."""
     upstream: tuple[str, ...]
     """`alpine:3.21`, …, in the order of the stages; without `scratch`."""
+    base: str
+    """The one of these that the target is based on; empty if it is based on `scratch`."""
     warnings: tuple[str, ...] = ()
 
 
@@ -81,14 +83,15 @@ def _everything(
     resolver: Resolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
 ) -> Closure:
     dockerfile = resolver.dockerfile
-    references = []
+    bases: dict[int, Origin] = {}
     for stage in resolver.stages:
         try:
-            base = resolver.base(stage)
+            bases[stage.index] = resolver.base(stage)
         except UnreadableError:
-            base = Upstream(written=stage.start.words[0], reference=stage.start.words[0])
-        if isinstance(base, Upstream):
-            references.append(base.reference)
+            bases[stage.index] = Upstream(written=stage.start.words[0], reference=stage.start.words[0])
+    base: Origin = target
+    while isinstance(base, Stage):
+        base = bases[base.index]
     step = Step(line=1, text=f"{target.index}\n{dockerfile.text}")
     return Closure(
         stages=(StageInputs(name=target.name, steps=(step,)),),
@@ -96,7 +99,10 @@ def _everything(
         args=tuple(
             sorted((name, value) for name, value in resolver.given.items() if name not in LOCATION_ARGS)
         ),
-        upstream=tuple(dict.fromkeys(references)),
+        upstream=tuple(
+            dict.fromkeys(each.reference for each in bases.values() if isinstance(each, Upstream))
+        ),
+        base=base.reference if isinstance(base, Upstream) else "",
         warnings=tuple(
             f"{each}; so any change of the Dockerfile or of a file makes {target.name} stale"
             for each in problems
@@ -119,7 +125,9 @@ class _Walk:
         self._warnings: list[str] = []
         self._scopes: dict[int, Scope] = {}
         self._surroundings: dict[int, Surroundings] = {}
-        self._ancestors = {each.index for each in self._line_of(target)}
+        line = list(self._line_of(target))
+        self._ancestors = {each.index for each in line}
+        self._base = resolver.base(line[-1])
 
     def closure(self) -> Closure:
         found = tuple(self._stage(each) for each in self._order)
@@ -128,6 +136,7 @@ class _Walk:
             files=tuple(sorted(self._files)),
             args=tuple(sorted(self._arguments, key=lambda each: each[0].partition(" (")[0])),
             upstream=tuple(each.reference for each in self._upstream.values()),
+            base=self._base.reference if isinstance(self._base, Upstream) else "",
             warnings=tuple(self._warnings),
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from attrs import frozen
 
 from isol8_tasks.credentials import hidden_argument
+from isol8_tasks.jsontext import loads
 from isol8_tasks.plan.model import Inputs, StageInputs
 from isol8_tasks.redact import redact
 
@@ -177,7 +178,7 @@ def _fits(document: dict[str, object]) -> bool:
 def decode_inputs(text: str) -> RecordedInputs | None:
     """Return what a label remembers; None for what this version can't read."""
     try:
-        document = json.loads(text)
+        document = loads(text)
         if document["v"] != _FORMAT:
             return None
         return RecordedInputs(

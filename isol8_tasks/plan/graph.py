@@ -159,6 +159,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         dockerfile=_with_filter(dockerfile, runtime.name, config),
         target=runtime.name,
         args=tuple(sorted(args.items())),
+        upstream=needs.base,
         build_hash=config.clients.build_hash,
         triggers=triggers,
         problem=_problem(inputs.files),

@@ -13,6 +13,8 @@ from typing import Final, Literal, get_args
 
 from attrs import evolve, frozen
 
+from isol8_tasks.jsontext import loads
+
 SCHEMA: Final = 1
 """Version of the keys below; raising it makes every image stale once."""
 
@@ -48,6 +50,8 @@ _TEXT_FIELDS: Final = (
     "layers",
     "triggers",
 )
+SCHEMA_LABEL: Final = PREFIX + "schema"
+"""Each image of ours has it."""
 LAYERS: Final = PREFIX + "layers"
 # As BuildKit and the classic builder write it into an image's history.
 _NO_LAYER: Final = r"/bin/sh -c #\(nop\) +"
@@ -99,7 +103,7 @@ def read(labels: Mapping[str, str]) -> Record | None:
     A record of another schema is read as far as it is understood: staleness names the difference.
     """
     try:
-        schema = int(labels[PREFIX + "schema"])
+        schema = int(labels[SCHEMA_LABEL])
         role = labels[PREFIX + "role"]
         if role not in _ROLES:
             return None
@@ -111,7 +115,7 @@ def read(labels: Mapping[str, str]) -> Record | None:
             standin_args=_pairs(labels, "standin-args"),
             flags=_pairs(labels, "flags"),
             clients=_pairs(labels, "clients"),
-            packages=tuple(json.loads(packages)) if (packages := labels.get(PREFIX + "packages")) else (),
+            packages=tuple(loads(packages)) if (packages := labels.get(PREFIX + "packages")) else (),
             schema=schema,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
@@ -207,7 +211,7 @@ def _dependency_hash(runtime: str, packages: Collection[str], setup: str) -> str
 
 def _pairs(labels: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
     text = labels.get(PREFIX + name)
-    return tuple(sorted(json.loads(text).items())) if text else ()
+    return tuple(sorted(loads(text).items())) if text else ()
 
 
 def _json(value: object) -> str:

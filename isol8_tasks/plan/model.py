@@ -76,6 +76,8 @@ class ImageSpec:
     """The stage to build; None for the last."""
     args: tuple[tuple[str, str], ...] = ()
     """Every build argument that is passed on, those that say where to fetch among them; sorted."""
+    upstream: str = ""
+    """The upstream image that a base is based on, by its reference; others may be copied from."""
     build_hash: str = ""
     """What isol8's own setup looks for in the label of a base; empty on others. No input: it decides no content."""
     triggers: tuple[Triggers, ...] = ()

@@ -1,7 +1,7 @@
 """What an engine holds, as it was seen at one moment."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Self
 
@@ -9,6 +9,7 @@ from attrs import Factory, evolve, field, frozen
 
 from isol8_tasks.inventory import Package, decode
 from isol8_tasks.plan.labels import Record, read
+from isol8_tasks.plan.references import Reference
 
 
 @frozen(kw_only=True)
@@ -36,16 +37,13 @@ class ObservedImage:
 
     def digest(self, reference: str) -> str:
         """Return its digest in the repository that a reference names; it may have been pulled from several."""
-        repository = reference.rpartition(":")[0] or reference
         known = dict(each.split("@", 1) for each in self.digests)
-        # Docker's own registry is left out of names.
-        short = next((name for name in known if repository.endswith(f"/{name}")), "")
-        return known.get(repository) or known.get(short, "")
+        return known.get(Reference.parse(reference).short, "")
 
 
 @frozen(kw_only=True)
 class Observed:
-    """Every tagged image of an engine, from one listing."""
+    """Every image of an engine that has a name, from one listing."""
 
     repository: str
     """The repository of the public tags: `isol8`."""
@@ -60,13 +58,16 @@ class Observed:
         object.__setattr__(self, "_records", {})
 
     def tagged(self, reference: str) -> ObservedImage | None:
-        """Return the image that a full reference (`alpine:3.21`) names here, if any."""
-        if ":" not in reference.rpartition("/")[2]:
-            reference += ":latest"
-        for spelling in _spellings(reference):
-            if image := self._by_tag.get(spelling):
-                return image
-        return None
+        """Return the image that a reference (`alpine:3.21`, `alpine@sha256:…`) names here, if any."""
+        try:
+            wanted = Reference.parse(reference)
+        except ValueError:
+            return None
+        return (self._by_digest if wanted.digest else self._by_tag).get(wanted.name)
+
+    @cached_property
+    def _by_digest(self) -> Mapping[str, ObservedImage]:
+        return {digest: image for image in self.images for digest in image.digests}
 
     def public(self, name: str) -> ObservedImage | None:
         """Return the image under the public tag of `name` (`bun-custom`)."""
@@ -79,12 +80,14 @@ class Observed:
     def record(self, name: str) -> Record | None:
         """Return what we wrote on the image under the public tag of `name`; None if it isn't the one we promoted.
 
-        A `docker commit` and a `FROM isol8:bun` inherit every label, but never the marker tag.
+        A `docker commit` and a `FROM isol8:bun` inherit every label, but never the marker tag. Who tags
+        an image of another name, or one that was never promoted, with both does not promote it.
         """
         image, marker = self.public(name), self.marker(name)
         if image is None or marker is None or image.id != marker.id:
             return None
-        return self.read(image)
+        record = self.read(image)
+        return record if record is not None and (record.image, record.role) == (name, "current") else None
 
     def inventory(self, name: str) -> tuple[str, tuple[Package, ...]] | None:
         """Return Alpine's release and the packages of an image that was looked into; None for any other."""
@@ -137,10 +140,3 @@ def private_repository(repository: str) -> str:
     Clients take the first tag of an image that they find by its labels, so the public tag has to stand first.
     """
     return f"{repository}_build"
-
-
-def _spellings(reference: str) -> Iterable[str]:
-    yield reference
-    for prefix in ("docker.io/library/", "docker.io/", "index.docker.io/library/", "index.docker.io/"):
-        if reference.startswith(prefix):
-            yield reference.removeprefix(prefix)

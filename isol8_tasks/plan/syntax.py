@@ -3,7 +3,6 @@
 Values that nothing compares or prints carry no code for it: that halves what they cost every run at import.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Final, NoReturn
@@ -11,6 +10,7 @@ from typing import Final, NoReturn
 from attrs import frozen
 
 from isol8_tasks.errors import PlanError
+from isol8_tasks.jsontext import loads
 from isol8_tasks.plan.lexer import LexError, flags, raw_words, split, unquoted_words, words
 
 _FLAGS: Final = {
@@ -260,7 +260,7 @@ class _Parser:
         if keyword not in _JSON or not text.startswith("["):
             return None
         try:
-            found = json.loads(text)
+            found = loads(text)
         except (ValueError, RecursionError):
             return None
         if not all(isinstance(each, str) for each in found):

@@ -10,6 +10,7 @@ from typing import Final
 
 from attrs import frozen
 
+from isol8_tasks.jsontext import loads
 from isol8_tasks.redact import redact
 
 _LIMIT: Final = 2048
@@ -43,7 +44,7 @@ def decode_triggers(text: str) -> tuple[Triggers, ...]:
                 image=str(image),
                 steps=None if steps is None else tuple(map(str, steps)),
             )
-            for reference, image, steps in (json.loads(text) if text else ())
+            for reference, image, steps in (loads(text) if text else ())
         )
     except (ValueError, TypeError):
         return ()

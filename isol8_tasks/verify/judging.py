@@ -1,6 +1,5 @@
 """Decides by what was seen in an image what it does not hold, and what is in it."""
 
-import json
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from isol8_tasks.inventory import (
     runtime_package,
     sorted_once,
 )
+from isol8_tasks.jsontext import loads
 from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.verify.clients import Filter
 from isol8_tasks.verify.conditions import Conditions, Releases
@@ -142,7 +142,7 @@ def _answer(runtime: str, look: Look) -> Mapping[str, Any] | None:
         return {} if look.runtime.startswith(f"{_ANSWER} ") else None
     try:
         # What Deno itself prints comes first.
-        answer = json.loads(look.runtime.splitlines()[-1])
+        answer = loads(look.runtime.splitlines()[-1])
     except (ValueError, IndexError):
         return None
     return answer if isinstance(answer, dict) and answer.get("answer") == _ANSWER else None

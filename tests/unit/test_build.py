@@ -24,6 +24,7 @@ from tests.fake_engine import FakeEngine, FakeImage, accept, plain
 
 ORIGIN = Origin(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
 BASE = ImageSpec(
+    upstream="alpine:3.21",
     name="bash",
     task="base:bash",
     kind="base",

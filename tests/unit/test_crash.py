@@ -1,5 +1,6 @@
 """What is said of a bug, and what is kept of it."""
 
+import os
 import stat
 import threading
 from pathlib import Path
@@ -36,9 +37,27 @@ def test_one_line_and_a_file_for_its_owner() -> None:
 
 def test_twenty_tracebacks_are_kept() -> None:
     """A job that crashes every night fills no disk."""
+    Path(".isol8/crashes").mkdir(parents=True)
+    Path(".isol8/crashes/1-notes.txt").write_text("mine")
     for _ in range(23):
         internal_error("x", ValueError())
+    Path(".isol8/crashes/1-notes.txt").unlink()
     assert len(list(Path(".isol8/crashes").iterdir())) == 20
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="planting links as another user needs root")
+def test_a_link_of_another_user_s_is_not_followed(tmp_path: Path) -> None:
+    """Nothing is written or removed where it leads."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for second in range(30):
+        (elsewhere / f"20261129T0000{second:02}Z-abcdef.txt").write_text("mine")
+    (tmp_path / ".isol8").mkdir()
+    (tmp_path / ".isol8/crashes").symlink_to(elsewhere)
+    os.lchown(tmp_path / ".isol8/crashes", 65534, 65534)
+    said = str(internal_error("x", ValueError()))
+    assert f"the traceback can't be written: {tmp_path}/.isol8/crashes: a link of another user's" in said
+    assert len(list(elsewhere.iterdir())) == 30
 
 
 def test_no_room_for_a_traceback() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from isol8_tasks.engine import BuildRequest
 from isol8_tasks.errors import ConfigError, Isol8Error, VerifyFailedError
 from isol8_tasks.inventory import Package, encode
 from isol8_tasks.locking import hold_to_lock, update_lock, write_lock
@@ -119,6 +120,16 @@ class TestWrite:
             "first: ./doitw setup"
         )
 
+    def test_what_was_not_verified_is_not_locked(
+        self, begin: Callable[[], Session], engine: FakeEngine, tmp_path: Path
+    ) -> None:
+        """An image with both tags and other layers than its labels record says nothing of what is in it."""
+        forged = BuildRequest(tag="isol8:bash-custom", dockerfile="FROM isol8:bash-custom\nRUN echo more\n")
+        engine.tag(engine.build(forged, lambda _event: None), "isol8_build:bash-custom")
+        with pytest.raises(Isol8Error, match=r"^isol8:bash-custom: its layers are not those"):
+            write_lock(begin())
+        assert not (tmp_path / "deps.lock.toml").exists()
+
     def test_lock_that_is_refused_is_written_anew(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """As everybody is told to do about it; so is one of an earlier form."""
         write_lock(begin())
@@ -152,6 +163,43 @@ class TestWrite:
         build(begin())
         with pytest.raises(Isol8Error, match=r"^isol8:python: alpine:3\.21 has no registry digest"):
             write_lock(begin())
+
+    def test_upstream_images_by_digest(
+        self, engine: FakeEngine, begin: Callable[[], Session], tmp_path: Path
+    ) -> None:
+        """What the Dockerfile names by its digest is locked by it, pulled again by it, and gets no tag."""
+        names = (f"alpine:3.21@{DIGEST}", f"alpine@{DIGEST}")
+        engine.registry |= dict.fromkeys(names, engine.registry["alpine:3.21"])
+        dockerfile = DOCKERFILE.replace("FROM alpine:3.21", f"FROM {names[0]}")
+        (tmp_path / "docker" / "Dockerfile").write_text(dockerfile)
+        build(begin())
+        # By its tag it is here already.
+        assert f"pull {names[0]}" not in engine.asked
+        write_lock(begin())
+        assert f'upstream = {{ "{names[0]}" = "{DIGEST}" }}' in (tmp_path / "deps.lock.toml").read_text()
+        assert build(locked(begin)) == []
+        engine.untag("alpine:3.21")
+        engine.asked.clear()
+        session = locked(begin)
+        session.force("bash")
+        assert "bash" in build(session)
+        assert f"pull {names[1]}" in engine.asked
+        assert not any(each.startswith("tag alpine") for each in engine.asked)
+
+    def test_two_of_one_name(self, engine: FakeEngine, begin: Callable[[], Session], tmp_path: Path) -> None:
+        """Upstream images with the same last part of their names are told apart."""
+        engine.registry["team/alpine:3.21"] = FakeImage(
+            id="sha256:team", digests=(f"team/alpine@{DIGEST.replace('1', '2')}",)
+        )
+        text = DOCKERFILE + "COPY --from=team/alpine:3.21 /etc/os-release /etc/team\n"
+        (tmp_path / "docker" / "Dockerfile").write_text(text)
+        build(begin())
+        write_lock(begin())
+        assert (
+            f'[images.bash]\nupstream = {{ "alpine:3.21" = "{DIGEST}", "team/alpine:3.21" = "sha256:222'
+            in (tmp_path / "deps.lock.toml").read_text()
+        )
+        assert build(locked(begin)) == []
 
 
 class TestHold:

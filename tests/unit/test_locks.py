@@ -149,6 +149,17 @@ WRONG = [
         id="packages",
     ),
     pytest.param(
+        "version = 2\nx = " + "[" * 20_000,
+        "x: can't be read as TOML: TOML inline arrays/tables are nested more than the allowed 400 levels; "
+        "rewrite the lock: ./doitw lock",
+        id="too deep",
+    ),
+    pytest.param(
+        "version = 2.0\n",
+        "x: version: expected 2, found 2.0; rewrite the lock: ./doitw lock",
+        id="version of another kind",
+    ),
+    pytest.param(
         "version = 2\n[images",
         "x:2:8: not TOML: Expected ']' at the end of a table declaration; rewrite the lock: ./doitw lock",
         id="not TOML",

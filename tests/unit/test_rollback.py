@@ -9,6 +9,7 @@ from isol8_tasks.build import Origin, build_image
 from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.errors import ConfigError, EngineError, ReplacedError
 from isol8_tasks.plan.holds import hold_tags, holds
+from isol8_tasks.plan.labels import PREFIX
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.plan.observed import Observed
 from isol8_tasks.rollback import mend, release, roll_back
@@ -137,6 +138,27 @@ class TestRollback:
         engine.build(forged, lambda _event: None)
         before = engine.images()
         with pytest.raises(ConfigError, match="-previous: its layers are not those that its labels record"):
+            roll_back(name, observe(engine), engine, now=NOW)
+        assert engine.images() == before
+
+    @pytest.mark.parametrize("role", ["another image", "candidate"])
+    def test_what_somebody_tagged(self, prepared: Callable[[], BrokenEngine], name: str, role: str) -> None:
+        """An image of another name, or one that was never promoted, is no earlier build."""
+        engine = prepared()
+        if role == "candidate":
+            forged = BuildRequest(
+                tag=f"isol8:{name}-previous",
+                dockerfile=f"FROM isol8:{name}\n",
+                labels={PREFIX + "role": "candidate"},
+            )
+            engine.build(forged, lambda _event: None)
+        else:
+            make(engine, spec("deno"))
+            engine.tag("isol8:deno", f"isol8:{name}-previous")
+        before = engine.images()
+        with pytest.raises(
+            ConfigError, match=r"-previous: its labels record a build (of deno|that was never promoted), "
+        ):
             roll_back(name, observe(engine), engine, now=NOW)
         assert engine.images() == before
 

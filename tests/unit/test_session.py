@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from isol8_tasks.engine import BuildRequest
 from isol8_tasks.errors import (
     BuildFailedError,
     ConfigError,
@@ -465,7 +466,7 @@ class TestPushing:
     def test_a_credential_stays_here(self, pushing: Session, fake_engine: FakeEngine, checkout: Path) -> None:
         """An image in which whoever pulls it could read one is not pushed, unless deps.toml says so."""
         deps = (checkout / "deps.toml").read_text()
-        step = "ONBUILD RUN curl https://me:s3cret-word@index.example/"
+        step = "ONBUILD ARG INDEX=https://me:s3cret-word@index.example/"
         (checkout / "docker" / "Dockerfile").write_text(f"{DOCKERFILE}{step}\n")
         later = again(pushing)
         later.make("bash")
@@ -477,6 +478,16 @@ class TestPushing:
         last = again(later)
         last.resolve()
         assert "bash" in last.pushed
+
+    def test_what_was_not_verified_stays_here(self, pushing: Session, fake_engine: FakeEngine) -> None:
+        """An image with both tags and other layers than its labels record is not pushed."""
+        pushing.make("bash")
+        forged = BuildRequest(tag="isol8:bash", dockerfile="FROM isol8:bash\nRUN echo more\n")
+        fake_engine.tag(fake_engine.build(forged, lambda _event: None), "isol8_build:bash")
+        later = again(pushing)
+        with pytest.raises(RegistryError, match=r"^isol8:bash is not pushed: its layers are not those"):
+            later.resolve()
+        assert not any(each.startswith("push ") for each in fake_engine.asked)
 
     def test_a_stand_in_stays_here(self, session: Session, fake_engine: FakeEngine, checkout: Path) -> None:
         """What was built on one is pushed only where deps.toml says so."""

@@ -276,3 +276,14 @@ class TestCheckoutId:
         one, two = (Workspace.here(tmp_path / side / "isol8", {}).checkout_id for side in "ab")
         assert one != two
         assert one.startswith("isol8-")
+
+
+def test_a_pipe_in_the_place_of_the_manifest(tmp_path: Path) -> None:
+    """Nobody waits for what may never be written into it; a manifest takes its place."""
+    os.mkfifo(tmp_path / "resolved-images.json")
+    workspace = Workspace.here(tmp_path, {})
+    assert workspace.read_manifest() is None
+    assert not workspace.manifest_shows("state")
+    workspace.write_manifest("{}", "state")
+    assert workspace.read_manifest() == "{}"
+    assert workspace.manifest_shows("state")

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from isol8_tasks.engine.listing import Listing, list_directly
+from isol8_tasks.plan.labels import SCHEMA_LABEL
 from isol8_tasks.plan.observed import ObservedImage
 
 IMAGES = [
     {"Id": "1", "RepoTags": ["b:1", "a:1"], "RepoDigests": None, "Labels": None, "Created": 7, "Size": 9},
     {"Id": "2", "RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"]},
+    {"Id": "3", "RepoTags": None, "RepoDigests": ["a@sha256:1"]},
+    {"Id": "4", "RepoTags": None, "RepoDigests": ["isol8@sha256:2"], "Labels": {SCHEMA_LABEL: "1"}},
 ]
 
 
@@ -63,10 +66,14 @@ def url(engine: Engine) -> str:
     return f"unix://{engine.server_address!s}"
 
 
-def test_the_tagged_images_and_the_version_come_back(engine: Engine) -> None:
-    """One question gets the images that have a tag, and the engine's version."""
+def test_the_images_with_a_name_and_the_version_come_back(engine: Engine) -> None:
+    """One question gets the images that have a tag, others' that have a digest alone, and the engine's version."""
     assert list_directly(url(engine)) == Listing(
-        version="28.5.2", images=(ObservedImage(id="1", tags=("a:1", "b:1"), created=7, size=9),)
+        version="28.5.2",
+        images=(
+            ObservedImage(id="1", tags=("a:1", "b:1"), created=7, size=9),
+            ObservedImage(id="3", digests=("a@sha256:1",)),
+        ),
     )
     assert engine.asked == ["/images/json?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"]
 

@@ -37,6 +37,11 @@ class TestRecord:
             held(ObservedImage(id="sha256:2", tags=("isol8:bun",), labels=OURS.labels)).record("bun") is None
         )
 
+    @pytest.mark.parametrize("other", [evolve(RECORD, role="candidate"), evolve(RECORD, image="deno")])
+    def test_tagged_by_somebody(self, other: Record) -> None:
+        """Both tags on what was never promoted, or was for another name, make it none of ours."""
+        assert held(evolve(OURS, labels=labels.write(other))).record("bun") is None
+
     def test_an_image_that_is_not_there_has_no_record(self) -> None:
         """A marker alone is no image of the public."""
         ours = ObservedImage(id="sha256:1", tags=("isol8_build:bun",), labels=OURS.labels)
@@ -76,6 +81,25 @@ class TestTagged:
         assert found.tagged("docker.io/library/alpine:3.21") is alpine
         assert found.tagged("docker.io/denoland/deno:alpine") is deno
         assert found.tagged("registry.example:5000/alpine") is None
+        assert found.tagged("no reference:") is None
+
+    def test_a_port_is_no_tag(self) -> None:
+        """A registry with a port and no tag names the latest there."""
+        image = ObservedImage(
+            id="a", tags=("localhost:5000/alpine:latest",), digests=("localhost:5000/alpine@sha256:1",)
+        )
+        assert held(image).tagged("localhost:5000/alpine") is image
+        assert image.digest("localhost:5000/alpine") == "sha256:1"
+
+    def test_by_digest(self) -> None:
+        """A digest decides, whatever tag is written before it, and whether the image has one or not."""
+        digest = "sha256:" + "ab" * 32
+        image = ObservedImage(id="a", digests=(f"alpine@{digest}",))
+        assert held(image).tagged(f"alpine:3.21@{digest}") is image
+        assert held(image).tagged(f"docker.io/library/alpine@{digest}") is image
+        assert held(image).tagged(f"team/alpine@{digest}") is None
+        assert held(image).tagged("alpine:3.21") is None
+        assert image.digest(f"alpine:3.21@{digest}") == digest
 
     def test_the_private_repository_sorts_behind(self) -> None:
         """Clients take an image's first tag, which has to be the public one."""
