@@ -61,7 +61,7 @@ def growth(rows: Sequence[Row]) -> float:
 
 def table(rows: Sequence[Row]) -> str:
     """Return all nights as Markdown."""
-    heads = ("night", "what moved", "rebuilt", "fetched, MB", "everything anew, MB", "seconds", "disk, MB")
+    heads = ("night", "what moved", "rebuilt", "fetched, MB", "everything rebuilt, MB", "seconds", "disk, MB")
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
     lines += [f"| {' | '.join(row.cells())} |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -74,7 +74,7 @@ def summary(rows: Sequence[Row]) -> str:
     anew = sum(measured) / len(measured) * len(rows) if measured else 0
     lines = (
         f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {anew / _MB:.0f} MB that",
-        f"building everything anew every night fetches, measured on {len(measured)} of them.",
+        f"rebuilding everything every night fetches, measured on {len(measured)} of them.",
         f"The disk on the last night is {growth(rows):.2f} {_TIMES} that on the first.",
         f"A night with nothing to do fetched {_mean([row.fetched for row in quiet]) / 1000:.0f} kB.",
     )
