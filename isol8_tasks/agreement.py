@@ -107,7 +107,7 @@ def _without_hashes(parts: Parts, own: tuple[Ecosystem, ...]) -> Iterator[Proble
     """Give hashes of what nobody holds against them: it came with another package, or with the upstream image."""
     for number, pin in enumerate(parts.packages):
         if pin.ecosystem not in {*own, "apk"} and pin.integrity and not is_bun(pin.package):
-            yield ("packages", number), f"{pin.ecosystem} {pin.name}: its hash is compared with nothing"
+            yield ("packages", number), f"{pin.ecosystem} {pin.name}: its hash would never be compared"
 
 
 def _held_together(parts: Parts, own: tuple[Ecosystem, ...], contents: Contents) -> Iterator[Problem]:

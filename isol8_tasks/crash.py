@@ -75,7 +75,7 @@ def _kept(error: BaseException) -> str:
     except OSError as problem:
         return f"; the traceback can't be written to {FOLDER}: {problem.strerror}"
     except Isol8Error as problem:
-        return f"; the traceback can't be kept: {problem}"
+        return f"; the traceback can't be written: {problem}"
     except Exception as problem:  # noqa: BLE001 - as where there is no memory left
         return f"; the traceback can't be written to {FOLDER}: {type(problem).__name__}"
 

@@ -62,7 +62,7 @@ def refuse_other_layers(work: Push, engine: RegistryEngine) -> None:
     if work.record.layers != layers_of(engine, work.image.id):
         raise RegistryError(
             f"{work.public} is not pushed: its layers are not those that its labels record, so it was not verified\n"
-            f"Build it again: {COMMAND} {task_of(work.name)} --force",
+            f"Rebuild it: {COMMAND} {task_of(work.name)} --force",
             lasting=True,
         )
 

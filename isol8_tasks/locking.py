@@ -200,7 +200,7 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
     if image is None or record is None or record.layers != layers_of(session.engine, image.id):
         raise Isol8Error(
             f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
-            f"is unknown; rebuild it: {COMMAND} {spec.task} --force"
+            f"is undetermined; rebuild it: {COMMAND} {spec.task} --force"
         )
     there, below = installed(spec.name, observed), frozenset[Package]()
     if spec.parent is not None:

@@ -114,7 +114,7 @@ def parse_lock(text: str, source: str) -> Lock:
         ) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{source}: not a readable TOML file: {error}; rewrite the lock: {COMMAND} lock"
+            f"{source}: can't be read as TOML: {error}; rewrite the lock: {COMMAND} lock"
         ) from error
     # 2.0 and true are equal to integers, and no lock that we wrote has them.
     if found.get("version") != VERSION or type(found["version"]) is not int:

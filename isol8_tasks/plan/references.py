@@ -37,7 +37,7 @@ class Reference:
         """Take a reference apart; ValueError where Docker takes it for none."""
         found = _REFERENCE.fullmatch(text)
         if found is None or len(found["repository"]) > _LONGEST:
-            raise ValueError(f"{text!r} is not a reference of an image, as alpine:3.21")
+            raise ValueError(f"{text!r} is not an image reference such as alpine:3.21")
         return cls(found["repository"], found["tag"] or "", found["digest"] or "")
 
     @property

@@ -147,7 +147,7 @@ class _Parser:
             self._refuse(instructions[-1].line, "no FROM in it, so there is no stage to build")
         syntax = self._directives.get("syntax", "")
         if syntax and not re.match(r"(docker\.io/)?docker/dockerfile(?=[:@]|\Z)", syntax.partition(" ")[0]):
-            self._cannot_read(1, f"its syntax is another one, {syntax}")
+            self._cannot_read(1, f"its syntax line selects another frontend, {syntax}")
         return Dockerfile(
             name=self._name,
             text=self._text,

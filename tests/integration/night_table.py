@@ -74,7 +74,7 @@ def summary(rows: Sequence[Row]) -> str:
     again = sum(measured) / len(measured) * len(rows) if measured else 0
     lines = (
         f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {again / _MB:.0f} MB that",
-        f"building everything again every night fetches, measured on {len(measured)} of them.",
+        f"rebuilding everything every night fetches, measured on {len(measured)} of them.",
         f"The disk on the last night is {growth(rows):.2f} {_TIMES} that on the first.",
         f"A night with nothing to do fetched {_mean([row.fetched for row in quiet]) / 1000:.0f} kB.",
     )

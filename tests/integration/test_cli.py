@@ -109,6 +109,13 @@ class TestLooking:
         done = ready.doit("info", "base:perl")
         assert (done.code, done.err) == (3, "ERROR: 'base:perl' is not a task; ./doitw list shows them\n")
 
+    def test_help_names_commands_as_they_are_typed(self, ready: Checkout) -> None:
+        """Usage and list begin with the wrapper."""
+        assert (
+            "\n    ./doitw plan [--json] [--check] [the flags of setup]\n" in ready.doit("help", "plan").out
+        )
+        assert "\n  ./doitw plan  " in ready.doit("help").out
+
     def test_json_is_alone_on_standard_output(self, ready: Checkout) -> None:
         """`plan --json` can be parsed, the engine dead or alive; what is wrong goes to standard error."""
         alive = ready.doit("plan", "--json")

@@ -56,7 +56,7 @@ def test_a_link_of_another_user_s_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".isol8/crashes").symlink_to(elsewhere)
     os.lchown(tmp_path / ".isol8/crashes", 65534, 65534)
     said = str(internal_error("x", ValueError()))
-    assert f"the traceback can't be kept: {tmp_path}/.isol8/crashes: a link of another user's" in said
+    assert f"the traceback can't be written: {tmp_path}/.isol8/crashes: a link of another user's" in said
     assert len(list(elsewhere.iterdir())) == 30
 
 

@@ -36,7 +36,7 @@ def test_it_is_taken_apart_and_put_together(text: str, repository: str, tag: str
 )
 def test_what_is_none(text: str) -> None:
     """Docker refuses it, too."""
-    with pytest.raises(ValueError, match=r"is not a reference of an image, as alpine:3\.21"):
+    with pytest.raises(ValueError, match=r"is not an image reference such as alpine:3\.21"):
         Reference.parse(text)
 
 

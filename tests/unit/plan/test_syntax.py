@@ -153,7 +153,7 @@ def test_refused(text: str, message: str) -> None:
 UNREADABLE = {
     "another language": (
         "# syntax=acme/frontend:2\nFROM x",
-        ["1: its syntax is another one, acme/frontend:2"],
+        ["1: its syntax line selects another frontend, acme/frontend:2"],
     ),
     "a later flag": ("FROM x\nCOPY --new=1 a b", ["2: the flag --new of COPY is not known"]),
     "the builder's own language": ("# syntax=docker.io/docker/dockerfile@sha256:0 x\nFROM x", []),
