@@ -100,7 +100,7 @@ def test_no_memory_for_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("traceback.format_exception", full)
     assert str(internal_error("x", KeyError("a"))) == (
         "internal error in x: KeyError: 'a' "
-        "(this is a bug; please report it; the traceback can't be kept in .isol8/crashes: MemoryError)"
+        "(this is a bug; please report it; the traceback can't be written to .isol8/crashes: MemoryError)"
     )
 
 
