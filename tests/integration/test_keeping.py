@@ -114,8 +114,8 @@ class TestRollback:
         assert done.code == 0, done.err
         first, second = done.out.splitlines()
         assert re.fullmatch(
-            rf"{repository}:bash  rolled back: the build of \d{{4}}-\d\d-\d\d is in use again, "
-            r"and held until \d{4}-\d\d-\d\d \d\d:\d\d UTC",
+            rf"{repository}:bash  rolled back: the build of \d{{4}}-\d\d-\d\d is in use again; "
+            r"held until \d{4}-\d\d-\d\d \d\d:\d\d UTC",
             first,
         )
         assert second == (f"  The replaced build is {repository}:bash-previous. ./doitw release bash first.")
@@ -263,7 +263,7 @@ class TestRollback:
                 ("rollback", "bash"),
                 "{0}:bash: there is no {0}:bash-previous to roll back to; an image has one from its second build on",
             ),
-            (("rollback",), "rollback: expected one image, for example: doit rollback python-custom"),
+            (("rollback",), "rollback: expected one image, for example: ./doitw rollback python-custom"),
             (("release", "bash"), "{0}:bash is not held (no image is held)"),
             (("release",), "release: expected one image, for example: ./doitw release python-custom"),
         ],
