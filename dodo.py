@@ -1,6 +1,6 @@
-"""The build graph of the isol8 images, for doit. What the tasks do is in isol8_tasks/tasks.py."""
+"""The build graph of the isol8 images, for doit. What the tasks do is in isol8_tasks/cli/tasks.py."""
 
-from isol8_tasks.tasks import (
+from isol8_tasks.cli.tasks import (
     DOIT_CONFIG,
     task_base,
     task_custom,

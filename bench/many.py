@@ -10,7 +10,7 @@ from typing import Final
 from bench.buildx import find_buildx
 from bench.measure import Candidate
 from bench.scale import BASES, deps
-from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
 COUNT: Final = 200
 OURS: Final = f"doit -n 8, {COUNT} stale images"

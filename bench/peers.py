@@ -15,7 +15,7 @@ from docker.errors import APIError
 
 from bench.buildx import find_buildx
 from bench.measure import Candidate
-from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
 UPSTREAM: Final = frozenset({"alpine:3.21", "denoland/deno:alpine"})
 _STANDIN_ARGUMENT: Final = "org.isol8.lab.arg."

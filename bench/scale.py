@@ -13,15 +13,15 @@ from typing import Any, Final
 from attrs import evolve
 
 from bench.measure import Candidate
-from isol8_tasks.config import parse_config
+from isol8_tasks.config.deps import parse_config
+from isol8_tasks.dockerfile.closure import parse
 from isol8_tasks.engine.listing import tagged
-from isol8_tasks.plan import labels
-from isol8_tasks.plan.dockerfile import parse
+from isol8_tasks.images import labels
+from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
-from isol8_tasks.plan.observed import Observed
-from isol8_tasks.workspace import Workspace, digests
+from isol8_tasks.run.workspace import Workspace, digests
 
 COUNTS: Final = (5, 100, 1_000, 10_000)
 THOUSAND: Final = 1_000

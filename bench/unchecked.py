@@ -5,7 +5,7 @@ import sys
 from doit.doit_cmd import DoitMain
 
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.session import Session
+from isol8_tasks.run.session import Session
 
 
 def accept(_spec: ImageSpec, _candidate: str) -> str:

@@ -1,70 +1,113 @@
 """The isol8 images as a declarative build graph for doit.
 
-Data flows one way: deps.toml and docker/ → config → plan → engine → manifest. Imports point down only:
+Data flows one way, deps.toml and docker/ → plan → build → verify → promote → manifest, and imports point down only:
 
-    __main__      runs doit, and says what keeps a module from being imported
-    inapplicable  doit's commands that have nothing to work on here
-    which         the command which: the image that a request gets, and why
-    refreshing    the commands that look for news: freshness, refresh
-    sharing       the commands that share images by a registry: push, pull
-    importing     the command import: deps.toml takes over what isol8.config.json asks for
-    commands      the other commands of our own: plan, clean, up, down, env, …
-    running       doit's own commands as we want them: run, list, info; exit codes
-    tasks         the graph for doit: task creators and flags
-    reporter      what is told of a run: the reason before the work, figures at the end
-    refresh       a night's work: notices what moved, and has it built
-    locked        the command lock
-    locking       writes deps.lock.toml, and holds a session to it
-    session       one run: builds what doit selects, and says what came of it
-    screen        the lines of a run on the terminal
-    view          what a run knows: it reads, observes and decides, each once
-    build         one image: build under a private tag, check, promote
-    exchange      an image goes to a registry, or comes from one and takes its tags
-    pinned        the Dockerfile of an image in exactly the versions that were resolved
-    workspace     the folder worked in: deps.toml, docker/, the manifest, the clock
-    engine_lock   one run at a time on an engine
-    verify/       runs an image as the clients do, and tells what it does not hold of what it promises
-    freshness/    whether images are as new as their sources, and the account of a refresh
-    manifest      resolved-images.json: which image each runtime runs
-    sbom          a bill of materials of an image
-    resolution    which image a request gets, by runtime and packages
-    pushed        which images a manifest says are in a registry, as values
-    report        decisions, outcomes and failures as lines of text, and the plan as data
-    engine/       the Docker Engine: its address, builds with three builders, and their progress
-    plan/         pure: Dockerfile, keys, graph, staleness, reasons, labels
-    config        deps.toml as values; every problem in it at once
-    client_file   isol8.config.json, the file of isol8's clients, as values
-    images        its table [images]: images with names of their own, and which is based on which
-    locks         deps.lock.toml as values
-    agreement     whether what a lock says of an image is one thing
-    lockfiles     the lock files that packages are installed from, by strict grammars
-    shapes        the shapes of the JSON in them
-    reading       values of a TOML file read strictly
-    checks        checks of a user's own, as values
-    releases      isol8's releases, by the label that their setup writes on a base
-    updates       which newer packages an image would get, as values
-    inventory     what is in an image, by its package databases
-    packages      package specs, by the grammar of each ecosystem
-    runtimes      the five runtimes as data
-    crash         an exception that nobody foresaw: one line, and the traceback in a file
-    printing      what is printed, without escape sequences of others
-    credentials   the credentials in build arguments and the environment, as values
-    redact        takes credentials out of foreign text
-    files         files written whole, and through no link of another user's
-    jsontext      JSON that others wrote
-    errors        what can go wrong, and with which exit code
-    start         what a doit run sets before the rest is imported
+    cli         the command line: tasks, flags, commands, what the terminal shows; the only importer of doit
+    run         one run: the folder worked in, what it knows, what it does
+    report      values put into words, and into data for other programs; pure
+    freshness   whether images are as new as their sources
+    lifecycle   one image: built, promoted, rolled back, removed, pushed or pulled
+    verify      runs an image as clients do, and judges it
+    plan        what should exist, what is stale, and why; pure
+    engine      the Docker Engine; the only importer of docker
+    images      what images say of themselves: labels, tags, the manifest; pure
+    dockerfile  a Dockerfile as BuildKit reads it, and what a target is built from; pure
+    config      deps.toml and deps.lock.toml as values; every problem at once
+    ecosystems  the five runtimes and their packages
+    safety      what keeps secrets, the terminal and other users' files safe
+    errors      what callers react to, and with which exit code
 
 `lab`, beside this package, runs the private engine of `./doitw up --lab`.
 """
 
+import importlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["__version__", "resolve_image"]
+if TYPE_CHECKING:
+    from isol8_tasks.config.deps import Config, parse_config
+    from isol8_tasks.errors import (
+        BuildFailedError,
+        ConfigError,
+        EngineError,
+        EngineUnreachableError,
+        InternalError,
+        Isol8Error,
+        LockedError,
+        NotInRegistryError,
+        PlanError,
+        RegistryError,
+        ReplacedError,
+        SourceUnavailableError,
+        UndecidedError,
+        UpstreamUnavailableError,
+        VerifyFailedError,
+    )
+    from isol8_tasks.plan.decision import Decision
+    from isol8_tasks.plan.graph import Graph
+    from isol8_tasks.run.session import Session, open_session
+
+__all__ = [
+    "BuildFailedError",
+    "Config",
+    "ConfigError",
+    "Decision",
+    "EngineError",
+    "EngineUnreachableError",
+    "Graph",
+    "InternalError",
+    "Isol8Error",
+    "LockedError",
+    "NotInRegistryError",
+    "PlanError",
+    "RegistryError",
+    "ReplacedError",
+    "Session",
+    "SourceUnavailableError",
+    "UndecidedError",
+    "UpstreamUnavailableError",
+    "VerifyFailedError",
+    "__version__",
+    "open_session",
+    "parse_config",
+    "resolve_image",
+]
 
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "Config": "config.deps",
+    "parse_config": "config.deps",
+    "BuildFailedError": "errors",
+    "ConfigError": "errors",
+    "EngineError": "errors",
+    "EngineUnreachableError": "errors",
+    "InternalError": "errors",
+    "Isol8Error": "errors",
+    "LockedError": "errors",
+    "NotInRegistryError": "errors",
+    "PlanError": "errors",
+    "RegistryError": "errors",
+    "ReplacedError": "errors",
+    "SourceUnavailableError": "errors",
+    "UndecidedError": "errors",
+    "UpstreamUnavailableError": "errors",
+    "VerifyFailedError": "errors",
+    "Decision": "plan.decision",
+    "Graph": "plan.graph",
+    "Session": "run.session",
+    "open_session": "run.session",
+}
+"""Where the public names are defined; imported when they are asked for, as most runs need few of them."""
+
+
+def __getattr__(name: str) -> object:
+    """Return one of the public names; AttributeError if it is none."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def resolve_image(
@@ -92,9 +135,9 @@ def resolve_image(
     """
     # Here, since who only wants the version should not pay for Docker's client.
     from isol8_tasks.errors import EngineError  # noqa: PLC0415
-    from isol8_tasks.report import resolution_problem  # noqa: PLC0415
-    from isol8_tasks.resolution import requested, resolve  # noqa: PLC0415
-    from isol8_tasks.session import open_session  # noqa: PLC0415
+    from isol8_tasks.images.choice import requested, resolve  # noqa: PLC0415
+    from isol8_tasks.report.plan import resolution_problem  # noqa: PLC0415
+    from isol8_tasks.run.session import open_session  # noqa: PLC0415
 
     wanted = requested(runtime, packages)
     session = open_session(checkout or Path.cwd(), os.environ if environ is None else environ)

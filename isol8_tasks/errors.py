@@ -94,7 +94,7 @@ class VerifyFailedError(Isol8Error):
 
 
 class InternalError(Isol8Error):
-    """Something that nobody foresaw, and that is a bug of this project; `isol8_tasks.crash` keeps its traceback."""
+    """Something that nobody foresaw, and that is a bug of this project; `safety.crash` keeps its traceback."""
 
 
 class LabError(Isol8Error):

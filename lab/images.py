@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.redact import redact
+from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
     from pathlib import Path

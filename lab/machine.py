@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.files import make_folder
+from isol8_tasks.safety.files import make_folder
 
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 """Debian's place for the certificate authorities that a machine trusts besides the public ones."""

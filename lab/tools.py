@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.redact import redact
+from isol8_tasks.safety.redact import redact
 
 _SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 

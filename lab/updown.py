@@ -14,7 +14,7 @@ from attrs import frozen
 from filelock import FileLock
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.files import make_folder
+from isol8_tasks.safety.files import make_folder
 from lab import engine, images, standins
 from lab.debian import Apt, provide
 from lab.downloads import fetch_wheels

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 from attrs import define, evolve, field, frozen
 
+from isol8_tasks.dockerfile.slicing import slice_dockerfile
+from isol8_tasks.dockerfile.syntax import Instruction, parse
 from isol8_tasks.engine import BuildEvent, BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
 from isol8_tasks.engine.containers import Finished, RunRequest
 from isol8_tasks.engine.upkeep import Disk
@@ -21,11 +23,9 @@ from isol8_tasks.errors import (
     SourceUnavailableError,
     UpstreamUnavailableError,
 )
-from isol8_tasks.plan.labels import PREFIX, SCHEMA_LABEL
+from isol8_tasks.images.labels import PREFIX, SCHEMA_LABEL
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.plan.slicing import slice_dockerfile
-from isol8_tasks.plan.syntax import Instruction, parse
-from isol8_tasks.redact import redact
+from isol8_tasks.safety.redact import redact
 
 UNREACHABLE = "no Docker Engine answers at fake:// (it is a fake): it was stopped\nStart it again."
 HOLD_SECONDS = 30

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from isol8_tasks.packages import SpecError, parse_spec
+from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
 CANARY: Final = "/isol8-canary"
 """A file that each of these texts tries to make, here or in an image."""

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from attrs import Factory, frozen
 
-from isol8_tasks.plan.observed import ObservedImage
+from isol8_tasks.images.observed import ObservedImage
 
 __all__ = [
     "BuildEvent",

@@ -17,12 +17,12 @@ from docker.utils import config, kwargs_from_env, parse_repository_tag
 from docker.utils.proxy import ProxyConfig
 
 from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening
+from isol8_tasks.engine.jobs import Job, Running
 from isol8_tasks.engine.pool import OnePool, shut
-from isol8_tasks.engine.running import Job, Running
 from isol8_tasks.engine.watch import Watch, patience
 from isol8_tasks.errors import EngineError, EngineUnreachableError
-from isol8_tasks.jsontext import loads
-from isol8_tasks.redact import redact
+from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.safety.redact import redact
 
 _ERROR_STATUS: Final = 400
 _PING_SECONDS: Final = 10

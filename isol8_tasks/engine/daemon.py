@@ -12,10 +12,10 @@ from isol8_tasks.engine.connection import Connection, RefusedError, quoted, spli
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, short_names, tagged
 from isol8_tasks.errors import COMMAND, EngineError, ReplacedError, UpstreamUnavailableError
-from isol8_tasks.redact import redact
+from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
-    from isol8_tasks.engine.buildkit import Post
+    from isol8_tasks.engine.builders.buildkit import Post
     from isol8_tasks.engine.containers import Finished, RunRequest
     from isol8_tasks.engine.upkeep import Disk
 
@@ -104,7 +104,7 @@ class DockerEngine:
 
     def pull(self, reference: str) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
-        from isol8_tasks.engine.buildkit import error_of  # noqa: PLC0415 - a run that pulls is rare
+        from isol8_tasks.engine.builders.buildkit import error_of  # noqa: PLC0415 - a run that pulls is rare
 
         repository, tag = split(reference)
         try:
@@ -255,24 +255,24 @@ class DockerEngine:
             return self._builder
 
     def _builder_without_buildkit(self) -> str:
-        from isol8_tasks.engine import buildx  # noqa: PLC0415 - few engines need it
+        from isol8_tasks.engine.builders import buildx  # noqa: PLC0415 - few engines need it
 
         return "buildx" if buildx.is_usable(self._client_environ()) else "classic"
 
     def _build_by_buildkit(self, request: BuildRequest, on_event: OnEvent) -> str:
-        from isol8_tasks.engine import buildkit  # noqa: PLC0415 - most runs build nothing
+        from isol8_tasks.engine.builders import buildkit  # noqa: PLC0415 - most runs build nothing
 
         with contextlib.ExitStack() as stack:
             return buildkit.build(request, self._poster(request, stack), on_event)
 
     def _build_by_classic(self, request: BuildRequest, on_event: OnEvent) -> str:
-        from isol8_tasks.engine import classic  # noqa: PLC0415 - few engines need it
+        from isol8_tasks.engine.builders import classic  # noqa: PLC0415 - few engines need it
 
         with contextlib.ExitStack() as stack:
             return classic.build(request, self._poster(request, stack), on_event)
 
     def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent) -> str:
-        from isol8_tasks.engine import buildx  # noqa: PLC0415 - few engines need it
+        from isol8_tasks.engine.builders import buildx  # noqa: PLC0415 - few engines need it
 
         with self._connection.job() as job:
             buildx.build(request, self._client_environ(), job, on_event)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from isol8_tasks.errors import COMMAND
-from isol8_tasks.jsontext import loads
-from isol8_tasks.redact import redact
+from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.safety.redact import redact
 
 RUN_ROOT: Final = Path("/run")
 """Where private engines keep their sockets: short, as a socket's path may have no more than 104 bytes."""

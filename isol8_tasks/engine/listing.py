@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from isol8_tasks.jsontext import loads
-from isol8_tasks.plan.labels import SCHEMA_LABEL
-from isol8_tasks.plan.observed import ObservedImage
+from isol8_tasks.images.labels import SCHEMA_LABEL
+from isol8_tasks.images.observed import ObservedImage
+from isol8_tasks.safety.jsontext import loads
 
 QUERY: Final = {"filters": '{"dangling":["false"]}'}
 """What is asked for: no image without a tag."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from isol8_tasks.engine import ImageEngine, ObservedImage
-from isol8_tasks.engine.buildkit import error_of
+from isol8_tasks.engine.builders.buildkit import error_of
 from isol8_tasks.engine.connection import Connection, RefusedError, SilenceError, quoted, split
 from isol8_tasks.engine.listing import short_names
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
-from isol8_tasks.redact import redact
+from isol8_tasks.safety.redact import redact
 
 SILENCE: Final = 300
 """Seconds after which a registry that lets nothing be heard is given up."""

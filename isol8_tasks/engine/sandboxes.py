@@ -17,7 +17,7 @@ from isol8_tasks.engine.connection import Connection, RefusedError
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.engine.owner import is_alive, this_process
 from isol8_tasks.errors import EngineError
-from isol8_tasks.jsontext import loads
+from isol8_tasks.safety.jsontext import loads
 
 LABEL: Final = "org.isol8.tasks.check"
 """On every container made here, with the image's reference, so that one that is left over can be told and removed."""

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from isol8_tasks.engine import ImageEngine, ObservedImage
 from isol8_tasks.engine.connection import Connection
-from isol8_tasks.plan.labels import PREFIX
+from isol8_tasks.images.labels import PREFIX
 
 
 @frozen(kw_only=True)

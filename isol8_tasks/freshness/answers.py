@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from attrs import Factory, frozen
 
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.errors import SourceUnavailableError
-from isol8_tasks.inventory import Package
-from isol8_tasks.jsontext import loads
-from isol8_tasks.redact import redact
-from isol8_tasks.updates import Pin
+from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.safety.redact import redact
 
 
 @frozen(kw_only=True)

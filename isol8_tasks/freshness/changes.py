@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from isol8_tasks.inventory import Ecosystem, versions
-from isol8_tasks.plan.observed import Observed
-from isol8_tasks.updates import Update
+from isol8_tasks.ecosystems.inventory import Ecosystem, versions
+from isol8_tasks.ecosystems.updates import Update
+from isol8_tasks.images.observed import Observed
 
 
 @frozen(kw_only=True)

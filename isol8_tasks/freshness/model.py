@@ -5,8 +5,8 @@ from typing import Literal
 
 from attrs import Factory, frozen
 
-from isol8_tasks.freshness.support import Unsupported
-from isol8_tasks.updates import PackageNews
+from isol8_tasks.ecosystems.updates import PackageNews
+from isol8_tasks.freshness.alpine import Unsupported
 
 State = Literal["behind", "undetermined", "held", "not-built", "fresh"]
 

@@ -1,1 +1,11 @@
-"""What to build and why, decided without disk, clock, environment or Docker."""
+"""What should exist, what is stale, and why: decided without disk, clock, environment or Docker.
+
+model        the values that planning is about: an image's inputs and specification
+graph        deps.toml, the Dockerfile and the engine's images to the images that should exist
+depth        how long a chain of parents may be
+fingerprint  the key of an image's inputs, and the inputs in short
+differences  what differs between remembered inputs and the current ones
+reasons      why an image is stale: a closed set of kinds with data
+staleness    what has to be done for an image
+explanation  every reason why an image is not up to date
+"""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from isol8_tasks.config import Config
+from isol8_tasks.config.deps import Config
+from isol8_tasks.config.images import chain
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
-from isol8_tasks.images import chain
 from isol8_tasks.plan.model import ImageSpec, Inputs
-from isol8_tasks.runtimes import RUNTIMES
 
 MOST_LAYERS: Final = 127
 """Of an image that a container can be made of, with overlay2; one more is built, and fails to start."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
+from isol8_tasks.dockerfile.steps import StageInputs
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.fingerprint import (
     Framed,
@@ -19,7 +20,7 @@ from isol8_tasks.plan.fingerprint import (
     summary,
     whole_stage,
 )
-from isol8_tasks.plan.model import Inputs, StageInputs
+from isol8_tasks.plan.model import Inputs
 from isol8_tasks.plan.reasons import Reason
 
 _DIGITS: Final = 8

@@ -1,12 +1,14 @@
 """Why an image is not up to date: every reason, in the order in which people look for it."""
 
+from isol8_tasks.images.labels import BASE_NAME, SCHEMA, Record, read
+from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan import reasons
-from isol8_tasks.plan.fingerprint import decode_inputs, diff, key
-from isol8_tasks.plan.labels import BASE_NAME, SCHEMA, Record, read
+from isol8_tasks.plan.current import build_hash, effective_inputs, parent_is_current
+from isol8_tasks.plan.decision import Decision
+from isol8_tasks.plan.differences import differences
+from isol8_tasks.plan.fingerprint import decode_inputs, key
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.plan.observed import Observed
 from isol8_tasks.plan.reasons import Reason
-from isol8_tasks.plan.staleness import Decision, build_hash, effective_inputs, parent_is_current
 
 
 def explain(  # noqa: PLR0913 - all but three are named by the caller
@@ -69,7 +71,7 @@ def _own_reasons(spec: ImageSpec, record: Record, observed: Observed, checkout: 
     if key(inputs) == record.key:
         return ()
     recorded = decode_inputs(record.inputs)
-    found = diff(recorded, inputs) if recorded else ()
+    found = tuple(differences(recorded, inputs)) if recorded else ()
     if not found:
         found = (reasons.Unexplained(),)
     if record.checkout != checkout:

@@ -3,17 +3,15 @@
 import hashlib
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from attrs import frozen
 
-from isol8_tasks.credentials import hidden_argument
-from isol8_tasks.jsontext import loads
-from isol8_tasks.plan.model import Inputs, StageInputs
-from isol8_tasks.redact import redact
-
-if TYPE_CHECKING:
-    from isol8_tasks.plan.reasons import Reason
+from isol8_tasks.dockerfile.steps import StageInputs
+from isol8_tasks.plan.model import Inputs
+from isol8_tasks.safety.credentials import hidden_argument
+from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.safety.redact import redact
 
 _DOMAIN: Final = "isol8-tasks inputs 1"
 """What is hashed, and the version of how; another version makes every image stale once."""
@@ -193,13 +191,6 @@ def decode_inputs(text: str) -> RecordedInputs | None:
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def diff(recorded: RecordedInputs, current: Inputs) -> tuple["Reason", ...]:
-    """Return what became different since the inputs were recorded, in the order people look for it."""
-    from isol8_tasks.plan.differences import differences  # noqa: PLC0415 - only a stale image needs it
-
-    return tuple(differences(recorded, current))
 
 
 def _json(document: dict[str, object]) -> str:

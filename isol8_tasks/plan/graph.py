@@ -5,18 +5,18 @@ from typing import Final
 
 from attrs import field, frozen
 
-from isol8_tasks.config import Config
+from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, Runtime
+from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word
 from isol8_tasks.errors import COMMAND, PlanError
-from isol8_tasks.packages import merge, parse_spec, shell_word
+from isol8_tasks.images.labels import PREFIX, STANDIN_ARG
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
-from isol8_tasks.plan.dockerfile import Closure, Dockerfile, closure
 from isol8_tasks.plan.fingerprint import decode_inputs
-from isol8_tasks.plan.labels import PREFIX, STANDIN_ARG
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs
-from isol8_tasks.plan.observed import Observed
-from isol8_tasks.plan.triggers import Triggers, decode_triggers, triggers_of
-from isol8_tasks.printing import one_line
-from isol8_tasks.runtimes import RUNTIMES, Runtime
+from isol8_tasks.safety.printing import one_line
 
 _NO_ARGUMENTS: Final = (
     f"label {PREFIX}standin-args has what the Dockerfile can't be built with, so it is left out; "
@@ -187,7 +187,7 @@ def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:
     """Return the text that is built: with the filter's settings, which images on it inherit."""
     if not config.filter.environment:
         return dockerfile.text
-    from isol8_tasks.plan.slicing import with_environment  # noqa: PLC0415 - few ask for it
+    from isol8_tasks.dockerfile.slicing import with_environment  # noqa: PLC0415 - few ask for it
 
     return with_environment(dockerfile, target, config.filter.environment)
 

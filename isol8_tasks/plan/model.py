@@ -4,7 +4,8 @@ from typing import Literal
 
 from attrs import frozen
 
-from isol8_tasks.plan.triggers import Triggers
+from isol8_tasks.dockerfile.steps import StageInputs
+from isol8_tasks.images.triggers import Triggers
 
 
 @frozen(kw_only=True)
@@ -16,24 +17,6 @@ class ContextFile:
     executable: bool = False
     problem: str = ""
     """Why nobody knows what is in it; the rest then means nothing."""
-
-
-@frozen(kw_only=True)
-class Step:
-    """One instruction of a stage, as it counts for the image."""
-
-    line: int
-    """Where it begins in the Dockerfile, counted from 1; for people only, never hashed."""
-    text: str
-    """The instruction in its canonical form (upper-case keyword, comments and indentation gone)."""
-
-
-@frozen(kw_only=True)
-class StageInputs:
-    """A stage that an image is built of."""
-
-    name: str
-    steps: tuple[Step, ...]
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from isol8_tasks.updates import Update
+from isol8_tasks.ecosystems.updates import Update
 
 
 @frozen(kw_only=True)

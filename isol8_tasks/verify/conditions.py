@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.verify.clients import GENERATIONS, Filter, Generation
 
 Releases = frozenset[str]

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from attrs import evolve, frozen
 
-from isol8_tasks.engine.progress import clean
+from isol8_tasks.engine.builders.progress import clean
 from isol8_tasks.verify.conditions import Releases, released
 
 

@@ -5,8 +5,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from isol8_tasks.engine.containers import Finished
-from isol8_tasks.inventory import (
+from isol8_tasks.ecosystems.inventory import (
     Package,
     apk_packages,
     deno_packages,
@@ -15,8 +14,9 @@ from isol8_tasks.inventory import (
     runtime_package,
     sorted_once,
 )
-from isol8_tasks.jsontext import loads
-from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.engine.containers import Finished
+from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.verify.clients import Filter
 from isol8_tasks.verify.conditions import Conditions, Releases
 from isol8_tasks.verify.findings import (
@@ -31,8 +31,8 @@ from isol8_tasks.verify.findings import (
     SignalsLost,
     WritableByAll,
 )
+from isol8_tasks.verify.packages import ECOSYSTEMS, ITEMS_IN_ANSWER
 from isol8_tasks.verify.probe import Look
-from isol8_tasks.verify.wanted import ECOSYSTEMS, ITEMS_IN_ANSWER
 
 
 def judge(  # noqa: PLR0913 - all that was asked and answered

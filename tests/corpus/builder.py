@@ -11,16 +11,17 @@ from typing import Any
 
 from attrs import frozen
 
-from isol8_tasks.engine import BuildRequest, FileContent, ImageDetail, buildkit
+from isol8_tasks.dockerfile.closure import Closure, closure, parse
+from isol8_tasks.dockerfile.stages import HeldBack, nothing_held_back
+from isol8_tasks.engine import BuildRequest, FileContent, ImageDetail
+from isol8_tasks.engine.builders import buildkit
+from isol8_tasks.engine.builders.progress import Progress, Vertex
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.daemon import DockerEngine
-from isol8_tasks.engine.progress import Progress, Vertex
 from isol8_tasks.errors import EngineError
-from isol8_tasks.plan.dockerfile import Closure, closure, parse
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import Inputs
-from isol8_tasks.plan.stages import HeldBack, nothing_held_back
-from isol8_tasks.workspace import Workspace, digests
+from isol8_tasks.run.workspace import Workspace, digests
 
 LAYERS = {"RUN", "COPY", "ADD", "WORKDIR"}
 """What is a step of its own to the builder; the rest goes into the configuration."""

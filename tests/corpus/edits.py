@@ -10,7 +10,7 @@ from random import Random
 
 from attrs import define
 
-from isol8_tasks.plan.syntax import Instruction, parse
+from isol8_tasks.dockerfile.syntax import Instruction, parse
 
 Edit = Callable[["Project"], bool]
 """Changes a project; False where there is nothing that it could change."""

@@ -8,11 +8,11 @@ from random import Random
 
 from attrs import Factory, define, frozen
 
+from isol8_tasks.dockerfile.closure import Closure
+from isol8_tasks.dockerfile.stages import stages
+from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.errors import BuildFailedError, PlanError
-from isol8_tasks.plan.dockerfile import Closure
-from isol8_tasks.plan.stages import stages
-from isol8_tasks.plan.syntax import parse
 from tests.corpus.builder import LAYERS, Builder, Built, closure_of, files_of, key_of
 from tests.corpus.cases import Case
 from tests.corpus.edits import EDITS, Project

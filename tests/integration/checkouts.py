@@ -16,8 +16,8 @@ from typing import Any
 import docker
 from attrs import evolve, frozen
 
-from isol8_tasks.plan.observed import ObservedImage
-from isol8_tasks.workspace import Workspace
+from isol8_tasks.images.observed import ObservedImage
+from isol8_tasks.run.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,11 +13,11 @@ import docker
 import pytest
 
 import lab
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.errors import EngineUnreachableError
-from isol8_tasks.runtimes import RUNTIMES
 from lab.places import Places
 from lab.tools import Tools
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags, tags_of

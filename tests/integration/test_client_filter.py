@@ -9,7 +9,7 @@ from typing import Any, cast
 import docker
 import pytest
 
-from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.verify.clients import (
     FILTER_PORT,
     FILTER_READY,

@@ -11,8 +11,8 @@ from subprocess import CompletedProcess
 import docker
 import pytest
 
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.engine.daemon import DockerEngine
-from isol8_tasks.runtimes import RUNTIMES
 from tests.clients import CLIENTS, list_custom
 from tests.hostile import CANARY, SCRIPTS, refused, taken
 from tests.integration.checkouts import (

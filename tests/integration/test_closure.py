@@ -16,12 +16,12 @@ from random import Random
 
 import pytest
 
+from isol8_tasks.dockerfile.stages import stages
+from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.plan.stages import stages
-from isol8_tasks.plan.syntax import parse
 from tests.corpus.builder import Builder, closure_of, files_of, key_of
 from tests.corpus.cases import Case, cases
 from tests.corpus.series import Report, Series, State, build

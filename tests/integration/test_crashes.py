@@ -17,22 +17,22 @@ from tests.integration.checkouts import ROOT, Checkout, new_checkout, remove_tag
 WHOLE = bool(os.environ.get("ISOL8_CRASHES"))
 KINDS = ("KeyError", "MemoryError", "RecursionError", "AssertionError", "ValueError", "AttributeError")
 CONNECT = "isol8_tasks.engine.connection:Connection._connect"
-LIST = "isol8_tasks.view:View._observe"
-GRAPH = "isol8_tasks.view:build_graph"
-CONFIG = "isol8_tasks.workspace:Workspace.read_config"
-BUILD = "isol8_tasks.session:build_image"
-CHECK = "isol8_tasks.verify.sandbox:Verifier.verify"
-PROMOTE = "isol8_tasks.build:promote"
-MANIFEST = "isol8_tasks.manifest:render"
-REPORT = "isol8_tasks.report:decision_line"
-SUMMARY = "isol8_tasks.report:summary"
-BUILDING = "isol8_tasks.screen:Screen.building"
-DONE = "isol8_tasks.screen:Screen.done"
-LOCK = "isol8_tasks.session:engine_lock"
-LOG = "isol8_tasks.workspace:Workspace.write_log"
-CLOSE = "isol8_tasks.session:Session.close"
-LOOK = "isol8_tasks.refresh:notice"
-ACCOUNT = "isol8_tasks.refresh:changes"
+LIST = "isol8_tasks.run.view:View._observe"
+GRAPH = "isol8_tasks.run.view:build_graph"
+CONFIG = "isol8_tasks.run.workspace:Workspace.read_config"
+BUILD = "isol8_tasks.run.session:build_image"
+CHECK = "isol8_tasks.verify.verifier:Verifier.verify"
+PROMOTE = "isol8_tasks.lifecycle.build:promote"
+MANIFEST = "isol8_tasks.images.manifest:render"
+REPORT = "isol8_tasks.report.plan:decision_line"
+SUMMARY = "isol8_tasks.report.plan:summary"
+BUILDING = "isol8_tasks.cli.screen:Screen.building"
+DONE = "isol8_tasks.cli.screen:Screen.done"
+LOCK = "isol8_tasks.run.session:engine_lock"
+LOG = "isol8_tasks.run.workspace:Workspace.write_log"
+CLOSE = "isol8_tasks.run.session:Session.close"
+LOOK = "isol8_tasks.run.refresh:notice"
+ACCOUNT = "isol8_tasks.run.refresh:changes"
 WORK = (CONNECT, LIST, GRAPH, CONFIG, LOCK, CLOSE)
 
 TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -42,34 +42,37 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "base:bash": (("base:bash", "--force"), (*WORK, BUILD, CHECK, PROMOTE, MANIFEST, REPORT, SUMMARY)),
     "up": (("up", "--force", "--only=bash"), (CONNECT, LIST, GRAPH, CONFIG, BUILD, CHECK, SUMMARY)),
-    "plan": (("plan",), (LIST, GRAPH, CONFIG, CLOSE, "isol8_tasks.report:plan_table")),
-    "plan --json": (("plan", "--json"), (LIST, GRAPH, CONFIG, CLOSE, "isol8_tasks.report:plan_json")),
-    "which": (("which", "bash", "--json"), (LIST, CONFIG, CLOSE, "isol8_tasks.report:resolution_json")),
+    "plan": (("plan",), (LIST, GRAPH, CONFIG, CLOSE, "isol8_tasks.report.plan:plan_table")),
+    "plan --json": (("plan", "--json"), (LIST, GRAPH, CONFIG, CLOSE, "isol8_tasks.report.plan:plan_json")),
+    "which": (("which", "bash", "--json"), (LIST, CONFIG, CLOSE, "isol8_tasks.report.plan:resolution_json")),
     "list": (("list",), (GRAPH, CONFIG)),
     "info": (("info", "base:bash"), (GRAPH, CONFIG)),
     "verify": (("verify", "--json", "bash"), (LIST, GRAPH, CHECK, CLOSE)),
-    "inventory": (("inventory", "--json", "bash"), (LIST, GRAPH, "isol8_tasks.showing:_inventory")),
-    "sbom": (("sbom", "bash"), (LIST, GRAPH, "isol8_tasks.sbom:render")),
+    "inventory": (
+        ("inventory", "--json", "bash"),
+        (LIST, GRAPH, "isol8_tasks.cli.commands.images:inventory_of"),
+    ),
+    "sbom": (("sbom", "bash"), (LIST, GRAPH, "isol8_tasks.ecosystems.sbom:render")),
     "freshness": (
         ("freshness", "--json", "--only=bash"),
-        (CONNECT, LIST, LOOK, "isol8_tasks.freshness.words:as_data"),
+        (CONNECT, LIST, LOOK, "isol8_tasks.report.freshness:as_data"),
     ),
     "refresh --json": (
         ("refresh", "--json", "--only=bash"),
-        (*WORK, LOOK, BUILD, CHECK, PROMOTE, MANIFEST, ACCOUNT, "isol8_tasks.freshness.account:as_data"),
+        (*WORK, LOOK, BUILD, CHECK, PROMOTE, MANIFEST, ACCOUNT, "isol8_tasks.report.refresh:as_data"),
     ),
     "refresh": (
         ("refresh", "--only=bash"),
-        (LIST, LOOK, BUILD, CHECK, MANIFEST, ACCOUNT, "isol8_tasks.freshness.account:text"),
+        (LIST, LOOK, BUILD, CHECK, MANIFEST, ACCOUNT, "isol8_tasks.report.refresh:text"),
     ),
-    "lock": (("lock",), (LIST, GRAPH, "isol8_tasks.locked:write_lock")),
-    "push": (("push",), (CONFIG, LIST, LOCK, MANIFEST, "isol8_tasks.exchange:push")),
-    "pull": (("pull",), (CONFIG, LOCK, LIST, "isol8_tasks.exchange:pull")),
-    "rollback": (("rollback", "bash"), (CONNECT, LOCK, MANIFEST, "isol8_tasks.rollback:roll_back")),
-    "release": (("release", "bash"), (CONNECT, LOCK, "isol8_tasks.rollback:release")),
+    "lock": (("lock",), (LIST, GRAPH, "isol8_tasks.cli.commands.lock:write_lock")),
+    "push": (("push",), (CONFIG, LIST, LOCK, MANIFEST, "isol8_tasks.lifecycle.transfer:push")),
+    "pull": (("pull",), (CONFIG, LOCK, LIST, "isol8_tasks.lifecycle.transfer:pull")),
+    "rollback": (("rollback", "bash"), (CONNECT, LOCK, MANIFEST, "isol8_tasks.lifecycle.rollback:roll_back")),
+    "release": (("release", "bash"), (CONNECT, LOCK, "isol8_tasks.lifecycle.rollback:release")),
     "import": (("import",), (CONFIG,)),
-    "prune": (("prune", "--yes"), (CONNECT, LOCK, "isol8_tasks.pruning:removals")),
-    "clean": (("clean", "base:bun"), (CONNECT, LIST, GRAPH, "isol8_tasks.session:Session.remove")),
+    "prune": (("prune", "--yes"), (CONNECT, LOCK, "isol8_tasks.lifecycle.prune:removals")),
+    "clean": (("clean", "base:bun"), (CONNECT, LIST, GRAPH, "isol8_tasks.run.session:Session.remove")),
     "env": (("env",), (CONNECT, CONFIG)),
     "down": (("down",), ("lab:down",)),
     "up --lab": (("up", "--lab"), ("lab:up",)),
@@ -83,7 +86,7 @@ SHORT = (
     ("refresh --json", BUILD),
     ("refresh --json", ACCOUNT),
     ("verify", CHECK),
-    ("lock", "isol8_tasks.locked:write_lock"),
+    ("lock", "isol8_tasks.cli.commands.lock:write_lock"),
     ("list", GRAPH),
 )
 

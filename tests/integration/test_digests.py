@@ -7,7 +7,7 @@ import docker
 import pytest
 
 from isol8_tasks.engine.daemon import DockerEngine
-from isol8_tasks.plan.labels import BASE_NAME, PREFIX
+from isol8_tasks.images.labels import BASE_NAME, PREFIX
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags
 
 ALPINE = "alpine:3.21"

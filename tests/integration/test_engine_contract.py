@@ -9,7 +9,8 @@ from typing import Any
 import docker
 import pytest
 
-from isol8_tasks.engine import BuildRequest, ImageEngine, buildx
+from isol8_tasks.engine import BuildRequest, ImageEngine
+from isol8_tasks.engine.builders import buildx
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly

@@ -13,10 +13,10 @@ from typing import Any
 import docker
 import pytest
 
-from isol8_tasks import units
+from isol8_tasks.config import units
 from isol8_tasks.engine.daemon import DockerEngine
-from isol8_tasks.plan.holds import hold_tags
-from isol8_tasks.plan.observed import Observed
+from isol8_tasks.images.holds import hold_tags
+from isol8_tasks.images.observed import Observed
 from tests.clients import CLIENTS
 from tests.integration.checkouts import Checkout, images_of, new_checkout, remove_tags, share_images, tags_of
 

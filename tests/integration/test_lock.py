@@ -9,8 +9,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from isol8_tasks.inventory import decode
-from isol8_tasks.plan.labels import PREFIX
+from isol8_tasks.ecosystems.inventory import decode
+from isol8_tasks.images.labels import PREFIX
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags
 from tests.integration.refreshing import EVERY, first_releases, settings
 from tests.integration.world import World, seen_from

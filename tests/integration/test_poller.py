@@ -20,8 +20,8 @@ from attrs import define, field, frozen
 
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.plan.holds import hold_tags
-from isol8_tasks.plan.observed import Observed, ObservedImage
+from isol8_tasks.images.holds import hold_tags
+from isol8_tasks.images.observed import Observed, ObservedImage
 from tests.clients import CLIENTS
 from tests.integration.checkouts import Checkout, images_of, new_checkout, remove_tags, tags_of
 

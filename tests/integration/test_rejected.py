@@ -13,7 +13,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from isol8_tasks.engine import BuildRequest
 from isol8_tasks.engine.daemon import DockerEngine
-from isol8_tasks.plan.observed import Observed
+from isol8_tasks.images.observed import Observed
 from tests.clients import CLIENTS
 from tests.integration.checkouts import (
     Checkout,

@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from isol8_tasks.printing import printable
+from isol8_tasks.safety.printing import printable
 from tests.integration.checkouts import Checkout, Result, new_checkout, remove_tags
 
 SECRETS = {

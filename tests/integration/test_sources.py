@@ -11,7 +11,7 @@ from isol8_tasks.engine.containers import RunRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, Solution
-from isol8_tasks.freshness.asking import Question, ask, ask_apk
+from isol8_tasks.freshness.resolvers import Question, ask, ask_apk
 from tests.integration.checkouts import Checkout
 from tests.integration.world import World
 from tests.integration.world.wheels import Sidecars
@@ -21,7 +21,7 @@ RULES = Path(__file__).with_name("registry_rules.mjs")
 
 def test_rules_hold_in_the_runtimes_that_run_it(built: Checkout, engine: DockerEngine) -> None:
     """Versions are ordered, tags moved, ages kept, and locks read, whichever runtime it is."""
-    folder = files("isol8_tasks.freshness.sources")
+    folder = files("isol8_tasks.freshness.programs")
     program = (folder / "versions.mjs").read_text(encoding="utf-8")
     script = (
         'printf %s "$1" >/tmp/versions.mjs; printf %s "$2" >/tmp/rules.mjs; shift 2; exec "$@" /tmp/rules.mjs'

@@ -17,7 +17,7 @@ from attrs import define, field
 
 from isol8_tasks.engine.containers import RunRequest
 from isol8_tasks.engine.daemon import DockerEngine
-from isol8_tasks.plan.observed import ObservedImage
+from isol8_tasks.images.observed import ObservedImage
 from tests.integration.checkouts import ROOT, Checkout, new_checkout, remove_tags, tags_of
 
 ROUNDS = int(os.environ.get("ISOL8_ROUNDS", "4"))

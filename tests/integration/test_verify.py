@@ -14,14 +14,14 @@ import docker
 import pytest
 from attrs import evolve
 
-from isol8_tasks.checks import UserCheck
-from isol8_tasks.config import parse_config
+from isol8_tasks.config.checks import UserCheck
+from isol8_tasks.config.deps import parse_config
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.specs import shell_word
 from isol8_tasks.engine.containers import NoSuchImageError, RunRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.sandboxes import LABEL
 from isol8_tasks.errors import EngineError
-from isol8_tasks.packages import shell_word
-from isol8_tasks.runtimes import RUNTIMES
 from isol8_tasks.verify.conditions import RELEASES, Conditions, conditions, profile, released
 from isol8_tasks.verify.findings import (
     CommandExit,
@@ -46,7 +46,7 @@ from isol8_tasks.verify.findings import (
     plain,
     render,
 )
-from isol8_tasks.verify.sandbox import Subject, Verdict, Verifier, failure
+from isol8_tasks.verify.verifier import Subject, Verdict, Verifier, failure
 
 CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "isol8testverify"

@@ -71,7 +71,7 @@ class TestUpToDate:
             str(checkout),
             f"{checkout}/{venv}/bin/python",
             "-m",
-            "isol8_tasks",
+            "isol8_tasks.cli",
             word,
             "a b",
         ]
@@ -86,7 +86,7 @@ class TestUpToDate:
             str(checkout),
             f"{checkout}/.venv/bin/python",
             "-m",
-            "isol8_tasks",
+            "isol8_tasks.cli",
         ]
 
     def test_works_as_an_argument_of_sh(self, checkout: Path) -> None:

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isol8_tasks import report
-from isol8_tasks.inventory import Package, decode, encode
-from isol8_tasks.manifest import created
-from isol8_tasks.plan import labels
-from isol8_tasks.plan.observed import ObservedImage
-from isol8_tasks.promotion import client_tags
-from isol8_tasks.session import Session, open_session
-from isol8_tasks.telling import remembered_flags
+from isol8_tasks.ecosystems.inventory import Package, decode, encode
+from isol8_tasks.images import labels
+from isol8_tasks.images.manifest import created
+from isol8_tasks.images.observed import ObservedImage
+from isol8_tasks.lifecycle.promotion import client_tags
+from isol8_tasks.report import plan as report
+from isol8_tasks.run.events import remembered_flags
+from isol8_tasks.run.session import Session, open_session
 from tests.fake_engine import FakeEngine, FakeImage, accept
 
 DOCKERFILE = """\

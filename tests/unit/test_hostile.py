@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from isol8_tasks.build import Origin, build_image
-from isol8_tasks.config import parse_config
+from isol8_tasks.config.deps import parse_config
+from isol8_tasks.dockerfile.closure import parse
+from isol8_tasks.ecosystems.grammar import ECOSYSTEMS
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import ConfigError
-from isol8_tasks.grammar import ECOSYSTEMS
-from isol8_tasks.plan.dockerfile import parse
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.lifecycle.build import Origin, build_image
 from isol8_tasks.plan.graph import build_graph, render_custom
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
-from isol8_tasks.plan.observed import Observed
-from isol8_tasks.runtimes import RUNTIMES
 from tests.fake_engine import FakeEngine, accept, plain
 from tests.hostile import CANARY, SCRIPTS, SPECS, refused, taken
 from tests.toml import toml_string

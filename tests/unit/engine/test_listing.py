@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from isol8_tasks.engine.listing import Listing, list_directly
-from isol8_tasks.plan.labels import SCHEMA_LABEL
-from isol8_tasks.plan.observed import ObservedImage
+from isol8_tasks.images.labels import SCHEMA_LABEL
+from isol8_tasks.images.observed import ObservedImage
 
 IMAGES = [
     {"Id": "1", "RepoTags": ["b:1", "a:1"], "RepoDigests": None, "Labels": None, "Created": 7, "Size": 9},

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkChange, Solution, read_answer, read_apk
-from isol8_tasks.inventory import Package
-from isol8_tasks.updates import Pin
 
 
 def finished(stdout: object, stderr: str = "", code: int | None = 0) -> Finished:

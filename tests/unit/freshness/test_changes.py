@@ -4,12 +4,12 @@ import datetime as dt
 
 from attrs import evolve
 
+from isol8_tasks.ecosystems.inventory import Package, encode
+from isol8_tasks.ecosystems.updates import Update
 from isol8_tasks.freshness.changes import Built, changes
-from isol8_tasks.inventory import Package, encode
-from isol8_tasks.plan import labels
-from isol8_tasks.plan.labels import Record
-from isol8_tasks.plan.observed import Observed, ObservedImage
-from isol8_tasks.updates import Update
+from isol8_tasks.images import labels
+from isol8_tasks.images.labels import Record
+from isol8_tasks.images.observed import Observed, ObservedImage
 
 RECORD = Record(image="python", role="current", key="k", inputs="{}", build="b", checkout="here")
 CURL = Package(ecosystem="apk", name="curl", version="8.1-r0")

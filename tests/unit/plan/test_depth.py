@@ -2,13 +2,13 @@
 
 import pytest
 
-from isol8_tasks.config import parse_config
+from isol8_tasks.config.deps import parse_config
+from isol8_tasks.dockerfile.closure import parse
 from isol8_tasks.errors import PlanError
+from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.depth import MOST_LAYERS
-from isol8_tasks.plan.dockerfile import parse
 from isol8_tasks.plan.graph import Graph, build_graph
 from isol8_tasks.plan.model import ContextFile, FlagRequest
-from isol8_tasks.plan.observed import Observed
 
 DOCKERFILE = """\
 # syntax=docker/dockerfile:1

@@ -7,9 +7,11 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isol8_tasks.dockerfile.steps import StageInputs, Step
 from isol8_tasks.plan import reasons
-from isol8_tasks.plan.fingerprint import decode_inputs, diff, encode_inputs, key
-from isol8_tasks.plan.model import ContextFile, Inputs, StageInputs, Step
+from isol8_tasks.plan.differences import differences
+from isol8_tasks.plan.fingerprint import decode_inputs, encode_inputs, key
+from isol8_tasks.plan.model import ContextFile, Inputs
 from isol8_tasks.plan.reasons import Reason
 
 
@@ -22,7 +24,7 @@ def _stage(name: str, texts: str, first: int = 1) -> StageInputs:
 def _since(before: Inputs, now: Inputs) -> tuple[Reason, ...]:
     recorded = decode_inputs(encode_inputs(before))
     assert recorded is not None
-    return diff(recorded, now)
+    return tuple(differences(recorded, now))
 
 
 BUN = Inputs(

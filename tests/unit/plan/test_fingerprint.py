@@ -8,8 +8,9 @@ from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isol8_tasks.dockerfile.steps import StageInputs, Step
 from isol8_tasks.plan.fingerprint import Summary, decode_inputs, encode_inputs, key
-from isol8_tasks.plan.model import ContextFile, Inputs, StageInputs, Step
+from isol8_tasks.plan.model import ContextFile, Inputs
 
 
 def _stage(name: str, *texts: str, line: int = 1) -> StageInputs:

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from isol8_tasks.config import Config, parse_config
-from isol8_tasks.plan import labels
-from isol8_tasks.plan.dockerfile import parse
+from isol8_tasks.config.deps import Config, parse_config
+from isol8_tasks.dockerfile.closure import parse
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.images import labels
+from isol8_tasks.images.labels import Record
+from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.fingerprint import encode_inputs
 from isol8_tasks.plan.graph import Graph, build_graph, render_custom, task_of
-from isol8_tasks.plan.labels import Record
 from isol8_tasks.plan.model import ContextFile, FlagRequest, Inputs
-from isol8_tasks.plan.observed import Observed, ObservedImage
-from isol8_tasks.runtimes import RUNTIMES
 
 DOCKERFILE = parse("""\
 ARG ALPINE_VERSION=3.21

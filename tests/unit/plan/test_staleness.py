@@ -5,14 +5,17 @@ import datetime as dt
 import pytest
 from attrs import evolve
 
+from isol8_tasks.dockerfile.steps import StageInputs, Step
 from isol8_tasks.errors import PlanError
-from isol8_tasks.plan import labels, reasons, staleness
+from isol8_tasks.images import labels
+from isol8_tasks.images.labels import Record
+from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.plan import current, reasons
+from isol8_tasks.plan.decision import Circumstances, Decision
 from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.graph import Graph
-from isol8_tasks.plan.labels import Record
-from isol8_tasks.plan.model import ContextFile, ImageSpec, Inputs, StageInputs, Step
-from isol8_tasks.plan.observed import Observed, ObservedImage
-from isol8_tasks.plan.staleness import Circumstances, Decision, decide, decide_again, decide_all
+from isol8_tasks.plan.model import ContextFile, ImageSpec, Inputs
+from isol8_tasks.plan.staleness import decide, decide_again, decide_all
 
 INPUTS = Inputs(
     recipe=1,
@@ -432,4 +435,4 @@ def test_effective_inputs_of_an_unreadable_record_are_the_inputs() -> None:
     """Without a memory of what was built on, an upstream image that is not here stays unknown."""
     record = Record(image="bash", role="current", key="k", inputs="?", build="b", checkout="c")
     inputs = evolve(INPUTS, upstream=(("alpine:3.21", None),))
-    assert staleness.effective_inputs(inputs, record, held()) == inputs
+    assert current.effective_inputs(inputs, record, held()) == inputs

@@ -1,6 +1,6 @@
 """The data about released clients: whole, and without a contradiction."""
 
-from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.verify.clients import FOLDER, GENERATIONS
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from isol8_tasks.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.verify.clients import GENERATIONS
 from isol8_tasks.verify.conditions import (
     RELEASES,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.engine.containers import Finished
-from isol8_tasks.inventory import Package
 from isol8_tasks.verify.conditions import conditions
 from isol8_tasks.verify.findings import (
     Finding,

@@ -1,0 +1,65 @@
+"""What the commands of our own share."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from doit.cmd_base import Command
+from doit.exceptions import InvalidCommand
+
+from isol8_tasks.cli.doit import parsed
+from isol8_tasks.cli.tasks import SETUP_FLAGS
+from isol8_tasks.errors import COMMAND
+
+PENDING: Final = 2
+"""Changes pending, where it was asked for with --check."""
+
+
+class OwnCommand(Command):  # type: ignore[misc]  # doit has no types
+    """A command of ours, which needs no tasks of doit's."""
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, and run it."""
+        return parsed(super().parse_execute, in_args)
+
+    def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
+        """Check where it runs, and run it."""
+        if not Path("dodo.py").is_file():
+            raise InvalidCommand(f"{Path.cwd()}: no dodo.py in this folder; run it in the checkout")
+        return self.act(params, args)
+
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Do what the command is for, and return the exit code."""
+        raise NotImplementedError
+
+    def no_arguments(self, args: list[str]) -> None:
+        """Refuse words that the command has no use for."""
+        if args:
+            raise InvalidCommand(
+                f"{self.name}: {args[0]!r} is not understood; this command takes options only ({COMMAND} "
+                f"help {self.name})"
+            )
+
+
+def run_doit(words: list[str]) -> int:
+    """Run doit in this process, and return its exit code."""
+    from doit.doit_cmd import DoitMain  # noqa: PLC0415 - importing it here would be a cycle at doit's start
+
+    return int(DoitMain().run(words))
+
+
+def setup_words(params: Mapping[str, Any]) -> list[str]:
+    """Spell the flags of setup again, as doit would have read them."""
+    words = []
+    for flag in SETUP_FLAGS:
+        value = params[flag["name"]]
+        if flag["type"] is list:
+            words += [f"--{flag['long']}={each}" for each in value]
+        elif value:
+            words.append(f"--{flag['long']}")
+    return words
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    print(text, flush=True)  # noqa: T201 - its purpose

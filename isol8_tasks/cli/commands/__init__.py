@@ -1,0 +1,8 @@
+"""The commands beside doit's own, one module each; `develop` has the project's own test, lint, check and bench.
+
+images       what verify, inventory and sbom share
+one_image    what rollback and release share
+looking      what freshness and refresh share
+transfers    what push and pull share
+unsupported  doit's commands that have nothing to work on here
+"""

@@ -1,0 +1,70 @@
+"""The command clean: removes images that are named, and those based on them."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.plan.graph import task_of
+from isol8_tasks.report import plan as report
+from isol8_tasks.run.session import Session
+
+
+class Clean(OwnCommand):
+    """Remove images; in the place of doit's own clean, which knows no undeclared image."""
+
+    doc_purpose = "remove the images of the named tasks, with all their tags"
+    doc_usage = "TASK ... (for example base:bun or 'custom:*')"
+    cmd_options = (
+        {
+            "name": "dryrun",
+            "short": "n",
+            "long": "dry-run",
+            "type": bool,
+            "default": False,
+            "help": "print what would be removed, and remove nothing",
+        },
+    )
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Remove them, and write the manifest of what is left."""
+        if not args:
+            raise ConfigError(
+                f"clean needs to know which images to remove: {COMMAND} clean base:bun (or 'base:*', 'custom:*')"
+            )
+        current = session()
+        try:
+            current.ping()
+            removed = [self._remove(current, name, dryrun=params["dryrun"]) for name in _named(current, args)]
+            if any(removed):
+                current.look_again()
+                current.resolve()
+        finally:
+            current.close()
+        return 0
+
+    @staticmethod
+    def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
+        removed = not dryrun and current.remove(name)
+        say(
+            f"{current.repository}:{name}".ljust(report.NAME_WIDTH)
+            + ("  would be removed" if dryrun else "  removed" if removed else "  does not exist")
+        )
+        return removed
+
+
+def _named(current: Session, args: Sequence[str]) -> list[str]:
+    """Return the names of the images whose tasks are meant, each before the one that it is based on."""
+    names = [*(spec.name for spec in current.graph.images), *current.graph.undeclared]
+    tasks = {task_of(name): name for name in names}
+    found: dict[str, None] = {}
+    for word in args:
+        fitting = [task for task in tasks if fnmatch(task, word) or task.partition(":")[0] == word]
+        if not fitting:
+            raise ConfigError(f"clean: no image matches {word}; there are {', '.join(sorted(tasks))}")
+        found.update(dict.fromkeys(fitting))
+    return [name for task, name in reversed(tasks.items()) if task in found]

@@ -1,0 +1,77 @@
+"""The commands for work on this project itself: test, lint, check and bench."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand
+from isol8_tasks.cli.doit import one_line
+
+
+class Test(OwnCommand):
+    """Run every test."""
+
+    name = "test"
+    doc_purpose = "run every test, those on a real engine included"
+    doc_usage = "[pytest's arguments]"
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Hand every word to pytest."""
+        return self.execute({}, in_args)
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Start the engine for the tests, and run them."""
+        from tests.run import main  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - not installed for others
+
+        return 1 if main(args) else 0
+
+
+class Lint(OwnCommand):
+    """Run every check that needs no engine."""
+
+    doc_purpose = "run every check that needs no engine: types, style, imports, spelling, words and the locks"
+    doc_usage = ""
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Run them."""
+        self.no_arguments(args)
+        import subprocess  # noqa: PLC0415 - no other command needs it
+
+        return 1 if subprocess.run([".ci/lint"], check=False).returncode else 0
+
+
+class Check(OwnCommand):
+    """Run what CI runs."""
+
+    doc_purpose = "run lint and test, as CI does"
+    doc_usage = ""
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Run both, and fail if one does."""
+        self.no_arguments(args)
+        codes = [Lint(config=self.config).act(params, []), Test(config=self.config).act(params, [])]
+        return max(codes)
+
+
+class Bench(OwnCommand):
+    """Measure what is claimed to be fast."""
+
+    doc_purpose = "measure what is claimed to be fast, as ratios in one run"
+    doc_usage = "[bench/run.py's arguments]"
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Hand every word to the benchmark."""
+        return self.execute({}, in_args)
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Run it."""
+        from bench.run import main  # noqa: PLC0415 - not installed for others
+
+        try:
+            return 1 if main(args) else 0
+        except SystemExit as error:
+            # How argparse says that it printed its usage: asked for, or since it did not understand.
+            return 3 if error.code else 0

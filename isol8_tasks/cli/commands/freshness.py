@@ -1,0 +1,42 @@
+"""The command freshness: how far behind their sources the images are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.cli.command import PENDING, OwnCommand, say
+from isol8_tasks.cli.commands.looking import JSON, NO_FLAGS, ONLY, UNDETERMINED, asking
+from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.tasks import flag_request, session
+from isol8_tasks.report import freshness as words
+from isol8_tasks.run.refresh import look
+
+
+class Freshness(OwnCommand):
+    """Say whether the images are as new as their sources."""
+
+    doc_purpose = "print which images are behind their sources; change nothing"
+    doc_usage = "[--json] [--only RUNTIMES]"
+    doc_description = (
+        "Asks the registries of the upstream images and the package sources of every image. Exit code 2 when an image "
+        "is behind, 4 when a source did not answer."
+    )
+    cmd_options = (JSON, ONLY)
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Print it."""
+        self.no_arguments(args)
+        current = session()
+        current.request = flag_request({**NO_FLAGS, "only": params["only"]})
+        try:
+            current.ping()
+            with asking(current):
+                found = look(current)
+        finally:
+            current.close()
+        settings = current.config.refresh
+        show = words.as_data if params["json"] else words.table
+        say(show(found, current.repository, settings))
+        if any(each.state == "behind" for each in found):
+            return PENDING
+        return UNDETERMINED if any(each.problems for each in found) else 0

@@ -1,0 +1,76 @@
+"""What the commands that look into images share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from isol8_tasks.cli.command import OwnCommand
+from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
+from isol8_tasks.images.observed import ObservedImage
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.run.session import Session
+
+JSON: Final = {
+    "name": "json",
+    "long": "json",
+    "type": bool,
+    "default": False,
+    "help": "print only JSON",
+}
+
+
+class ImagesCommand(OwnCommand):
+    """A command about the images that are named, or all that deps.toml and the flags ask for."""
+
+    doc_usage = "[NAME ...] (as python, python-custom)"
+    cmd_options: tuple[Mapping[str, Any], ...] = (JSON,)
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Find the images, and do what the command is for."""
+        current = session()
+        try:
+            return self.show(current, _chosen(current, args), params)
+        finally:
+            current.close()
+
+    def show(
+        self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
+    ) -> int:
+        """Do what the command is for, and return the exit code."""
+        raise NotImplementedError
+
+
+def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, ObservedImage], ...]:
+    """Return the images that are meant and are there; a ConfigError names the first that is not."""
+    there = {
+        spec.name: (spec, image)
+        for spec in current.graph.images
+        if (image := current.observed.public(spec.name)) is not None
+    }
+    if not words and not there:
+        raise Isol8Error(f"there is no image yet; {COMMAND} up builds them")
+    return tuple(_found(there, words, current.repository)) if words else tuple(there.values())
+
+
+def _found(
+    there: Mapping[str, tuple[ImageSpec, ObservedImage]], words: Sequence[str], repository: str
+) -> Iterator[tuple[ImageSpec, ObservedImage]]:
+    for word in words:
+        name = word.removeprefix(f"{repository}:")
+        if name not in there:
+            raise ConfigError(f"{repository}:{name}: no such image; there are {', '.join(sorted(there))}")
+        yield there[name]
+
+
+def inventory_of(current: Session, name: str) -> tuple[str, tuple[Package, ...]]:
+    """Return Alpine's release and the packages; an Isol8Error tells of an image that was never checked."""
+    found = current.observed.inventory(name)
+    if found is None:
+        raise Isol8Error(
+            f"{current.repository}:{name}: no inventory; only images that this project built and verified "
+            f"have one: {COMMAND} {current.graph.image(name).task} --force"
+        )
+    return found

@@ -1,0 +1,35 @@
+"""The command lock."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.run.lock import write_lock
+
+
+class LockCommand(OwnCommand):
+    """Write down exactly what is in the images."""
+
+    name = "lock"
+    doc_purpose = "write deps.lock.toml: the exact versions in every image, for setup --locked"
+    doc_usage = ""
+    doc_description = (
+        "All images must be up to date. Hashes of installed packages that the lock does not have yet are fetched from "
+        "the package sources."
+    )
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Write it, and say what changed."""
+        self.no_arguments(args)
+        current = session()
+        try:
+            current.ping()
+            changed = write_lock(current)
+        finally:
+            current.close()
+        file = current.workspace.lock_name
+        say(f"{file}: {', '.join(changed)} changed" if changed else f"{file} unchanged")
+        return 0

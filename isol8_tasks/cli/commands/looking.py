@@ -1,0 +1,44 @@
+"""What freshness and refresh share."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from isol8_tasks.cli.tasks import SETUP_FLAGS
+from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.run.session import Session
+from isol8_tasks.safety.printing import exactly
+
+UNDETERMINED: Final = SourceUnavailableError.exit_code
+
+
+JSON: Final = {
+    "name": "json",
+    "long": "json",
+    "type": bool,
+    "default": False,
+    "help": "print only JSON",
+}
+
+
+ONLY: Final = next(flag for flag in SETUP_FLAGS if flag["name"] == "only")
+
+
+NO_FLAGS: Final[Mapping[str, Any]] = {flag["name"]: flag["default"] for flag in SETUP_FLAGS}
+
+
+@contextmanager
+def asking(current: Session) -> Iterator[None]:
+    """Say on a terminal what takes its time, as long as it does."""
+    live = sys.stderr.isatty()
+    if live:
+        count = len(current.graph.images)
+        sys.stderr.write(f"asking the sources of {count} image{'' if count == 1 else 's'} …")
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if live:
+            exactly(sys.stderr).write("\r\x1b[K")
+            sys.stderr.flush()

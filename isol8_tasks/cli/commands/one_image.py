@@ -1,0 +1,59 @@
+"""What the commands about one image share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand
+from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.run.session import Session
+from isol8_tasks.run.workspace import now
+
+
+class OneImageCommand(OwnCommand):
+    """A command about one image that is named."""
+
+    cmd_options = (WAIT,)
+    doc_usage = "NAME (for example python-custom)"
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Do it, holding the engine's lock, and write the manifest of what is there then."""
+        if len(args) != 1:
+            raise ConfigError(
+                f"{self.name}: expected one image, for example: {COMMAND} {self.name} python-custom"
+            )
+        current = session()
+        current.wait = params["wait"]
+        try:
+            current.lock()
+            mend(current)
+            self.keep(current, _name(current, args[0]))
+            current.look_again()
+            current.resolve()
+        finally:
+            current.close()
+        return 0
+
+    def keep(self, current: Session, name: str) -> None:
+        """Do what the command is for."""
+        raise NotImplementedError
+
+
+def mend(current: Session) -> None:
+    """Bring rollbacks that were cut off to their end, as the image that one goes back to is named by its hold alone."""
+    from isol8_tasks.lifecycle.rollback import mend  # noqa: PLC0415 - most runs roll nothing back
+
+    if mend(current.observed, current.engine, now=now(), longest=current.config.hold.max_age):
+        current.look_again()
+
+
+def _name(current: Session, word: str) -> str:
+    """Return the name of the image that is meant: by its name, its tag or its task."""
+    if word.startswith(f"{current.repository}:"):
+        return word.removeprefix(f"{current.repository}:")
+    kind, colon, rest = word.partition(":")
+    if not colon:
+        return word
+    return f"{rest}-custom" if kind == "custom" else rest

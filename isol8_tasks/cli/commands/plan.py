@@ -1,0 +1,72 @@
+"""The command plan: what a run would do, and why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.cli.command import PENDING, OwnCommand
+from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
+from isol8_tasks.errors import Isol8Error, UndecidedError
+from isol8_tasks.report import plan as report
+
+
+class Plan(OwnCommand):
+    """Show what a run would do."""
+
+    doc_purpose = "print what would be built, and why; change nothing"
+    doc_usage = "[--json] [--check] [the flags of setup]"
+    doc_description = (
+        "With --check: exit code 2 when something would be built, 4 when the state of an image is undetermined. 4 also "
+        "when the engine can't be asked."
+    )
+    cmd_options = (
+        {
+            "name": "json",
+            "long": "json",
+            "type": bool,
+            "default": False,
+            "help": "print only JSON",
+        },
+        {
+            "name": "check",
+            "long": "check",
+            "type": bool,
+            "default": False,
+            "help": "exit with code 2 when something would be built",
+        },
+        *SETUP_FLAGS,
+    )
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Print the plan."""
+        self.no_arguments(args)
+        current = session()
+        current.request = flag_request(params)
+        if params["locked"]:
+            from isol8_tasks.run.lock import hold_to_lock  # noqa: PLC0415 - as in the task
+
+            hold_to_lock(current)
+        if params["force"]:
+            current.forced.update(spec.name for spec in current.graph.images)
+        try:
+            decisions = list(current.decisions.values())
+        except Isol8Error as error:
+            if params["json"]:
+                specs = [(spec.name, spec.task) for spec in current.graph.images]
+                print(report.undetermined_json(specs, str(error), repository=current.repository))  # noqa: T201 - its purpose
+            raise
+        finally:
+            current.close()
+        if params["json"]:
+            print(report.plan_json(decisions, current.config))  # noqa: T201 - its purpose
+        else:
+            print(report.plan_table(decisions, current.config))  # noqa: T201 - its purpose
+            for warning in current.graph.warnings:
+                print(f"warning: {warning}")  # noqa: T201 - as above
+            for line in report.added_lines(current.config):
+                print(line)  # noqa: T201 - as above
+        states = {decision.state for decision in decisions} if params["check"] else set()
+        if states & {"not-built", "stale"}:
+            return PENDING
+        return UndecidedError.exit_code if "undetermined" in states else 0

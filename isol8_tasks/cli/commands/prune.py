@@ -1,0 +1,146 @@
+"""The command prune: removes what nothing uses any more."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.config import units
+from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.run.session import Session
+from isol8_tasks.run.workspace import now
+
+if TYPE_CHECKING:
+    from isol8_tasks.engine.upkeep import Disk
+    from isol8_tasks.lifecycle.prune import Removal
+
+
+class Prune(OwnCommand):
+    """Remove what was made here and nothing uses any more."""
+
+    doc_purpose = "remove superseded, rejected, undeclared and long replaced images, after confirmation"
+    doc_usage = "[--yes]"
+    doc_description = (
+        "Images that a container uses, and images without this project's labels, are kept. [prune] in deps.toml sets "
+        "how long -previous images are kept, and how large the build cache may be."
+    )
+    cmd_options = (
+        {
+            "name": "yes",
+            "short": "y",
+            "long": "yes",
+            "type": bool,
+            "default": False,
+            "help": "do not ask",
+        },
+        WAIT,
+    )
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Show them, ask, and remove them."""
+        self.no_arguments(args)
+        current = session()
+        current.wait = params["wait"]
+        try:
+            if current.graph.missing:
+                say(f"warning: {current.graph.missing}; until then no image is removed as undeclared")
+            # Without the lock, for which others would wait as long as the answer takes.
+            found = _removals(current)
+            for each in found:
+                say(_line(each, current.repository))
+            free = [each for each in found if not each.in_use]
+            cache = self._cache_to_forget(current)
+            if not free and not cache:
+                say("nothing to remove")
+                return 0
+            if not params["yes"] and not _agreed(len(free), cache):
+                say("nothing was removed")
+                return 0
+            current.lock()
+            before = current.engine.disk()
+            gone, left = _remove(current, free)
+            # What an image leaves behind counts as the builder's from now on.
+            if current.config.prune.keep is not None:
+                current.engine.forget_builds(current.config.prune.keep)
+            after = current.engine.disk()
+            current.look_again()
+            current.resolve()
+        finally:
+            current.close()
+        say(f"{gone} image{'' if gone == 1 else 's'} removed · {_freed(before, after)}")
+        return 1 if left else 0
+
+    @staticmethod
+    def _cache_to_forget(current: Session) -> int:
+        """Return by how many bytes the build cache is larger than deps.toml says; 0 where it says nothing."""
+        keep = current.config.prune.keep
+        if keep is None:
+            return 0
+        over = max(current.engine.disk().cache - keep, 0)
+        if over:
+            say(f"the build cache  {units.size(over)} more than [prune] keep = {units.size(keep)}")
+        return over
+
+
+def _removals(current: Session) -> "tuple[Removal, ...]":
+    from isol8_tasks.lifecycle.prune import made_here, ours_without_a_name, removals  # noqa: PLC0415 - as above
+
+    found = removals(
+        current.observed,
+        ours_without_a_name(current.engine),
+        used=current.engine.used(),
+        # Of a file that is missing nobody knows what it declared.
+        undeclared=() if current.graph.missing else current.graph.undeclared,
+        held=current.holds,
+        now=now(),
+        previous_age=current.config.prune.previous_age,
+    )
+    return tuple(each for each in found if not each.tags or made_here(current.engine, each.image))
+
+
+def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
+    """Remove of what was shown all that is still to go; return how many are gone, and how many failed."""
+    from isol8_tasks.lifecycle.prune import remove  # noqa: PLC0415 - as above
+
+    still = {(each.image.id, each.tags) for each in _removals(current) if not each.in_use}
+    gone = left = 0
+    for each in shown:
+        if (each.image.id, each.tags) not in still:
+            say(f"{_what(each, current.repository)}  changed in the meantime, so it is kept")
+        elif problem := remove(current.engine, each):
+            left += 1
+            sys.stderr.write(f"ERROR: {_what(each, current.repository)}: {problem}\n")
+        else:
+            gone += 1
+    return gone, left
+
+
+def _line(removal: "Removal", repository: str) -> str:
+    stays = "; in use by a container, so it is kept" if removal.in_use else ""
+    return f"{_what(removal, repository)}  {removal.why}{stays}"
+
+
+def _what(removal: "Removal", repository: str) -> str:
+    short = removal.image.id.removeprefix("sha256:")[:12]
+    return ", ".join(removal.tags) or f"{short} (once {repository}:{removal.name})"
+
+
+def _agreed(count: int, cache: int) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            f"prune needs confirmation, and stdin is not a terminal; {COMMAND} prune --yes removes them"
+        )
+    more = " and shrink the build cache" if cache else ""
+    images = f"Remove {count} image{'' if count == 1 else 's'}{more}" if count else "Shrink the build cache"
+    return input(f"{images}? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _freed(before: "Disk", after: "Disk") -> str:
+    """Say how much room there is more, and what of the images the build cache keeps."""
+    freed = max(before.images + before.cache - after.images - after.cache, 0)
+    kept = max(after.cache - before.cache, 0)
+    more = f"; the build cache keeps {units.size(kept)} of it ([prune] keep in deps.toml)"
+    return f"freed {units.size(freed)}{more if kept else ''}"

@@ -1,0 +1,90 @@
+"""The command pull: images from a registry, by digest."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.commands.transfers import Teller
+from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
+from isol8_tasks.images.pushed import Listed, read_manifest
+from isol8_tasks.run.session import Session
+from isol8_tasks.run.workspace import MANIFEST
+
+
+class Pull(OwnCommand):
+    """Have the images that another machine pushed."""
+
+    doc_purpose = "pull the images of a manifest by digest, and promote them"
+    doc_usage = "[FILE] (default: resolved-images.json)"
+    doc_description = (
+        "A pulled image is promoted like one that was built here; the replaced one is kept as -previous. Held images "
+        "are left untouched. Exit code 1 when an image could not be pulled."
+    )
+    cmd_options = (WAIT,)
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Pull them, one after the other, and write the manifest of what is here then."""
+        if len(args) > 1:
+            raise ConfigError(f"pull: expected one manifest, for example: {COMMAND} pull {MANIFEST}")
+        current = session()
+        file = Path(args[0]) if args else current.workspace.manifest
+        images = read_manifest(_text(file), str(args[0] if args else MANIFEST))
+        current.wait = params["wait"]
+        began = time.monotonic()
+        try:
+            current.lock()
+            counts = self._pull(current, images)
+            current.look_again()
+            if not counts["failed"]:
+                # Else it would no longer say what is missing.
+                current.write_manifest()
+        finally:
+            current.close()
+        say(Teller(current, ()).summary(counts, began))
+        return 1 if counts["failed"] else 0
+
+    @staticmethod
+    def _pull(current: Session, images: Sequence[Listed]) -> dict[str, int]:
+        from isol8_tasks.lifecycle.transfer import forget_strays, pull  # noqa: PLC0415 - most runs pull nothing
+
+        held, observed = current.holds, current.observed
+        teller = Teller(current, [listed.name for listed in images])
+        counts = dict.fromkeys(("pulled", "failed", "held", "up to date"), 0)
+        forget_strays({each.pushed.repository for each in images if each.pushed}, observed, current.engine)
+        for listed in images:
+            began = time.monotonic()
+            if listed.name in held:
+                teller.line(
+                    listed.name, "held", f"left untouched; end the hold: {COMMAND} release {listed.name}"
+                )
+                counts["held"] += 1
+                continue
+            try:
+                image = pull(listed, observed, current.engine)
+            except (RegistryError, ReplacedError) as error:
+                teller.failed(listed.name, error)
+                counts["failed"] += 1
+                continue
+            here = image or observed.public(listed.name)
+            if listed.pushed and here:
+                current.pushed[listed.name] = (here.id, listed.pushed)
+            counts["pulled" if image else "up to date"] += 1
+            if image:
+                teller.pulled(listed, time.monotonic() - began)
+        return counts
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"{file}: can't be read as a manifest ({reason}); copy resolved-images.json from the machine that "
+            f"pushed, or name it: {COMMAND} pull FILE"
+        ) from error

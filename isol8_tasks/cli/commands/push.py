@@ -1,0 +1,75 @@
+"""The command push: images to the registry of [push]."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.commands.transfers import Teller
+from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.errors import ConfigError
+from isol8_tasks.images.pushed import Pushed, in_use
+from isol8_tasks.run.session import Session
+
+
+class Push(OwnCommand):
+    """Bring the images in use into the registry of deps.toml."""
+
+    doc_purpose = "push the images in use that [push] repository does not have yet"
+    doc_usage = ""
+    doc_description = (
+        "A run pushes at its end what resolved-images.json does not list as pushed; this command asks the registry "
+        "about every image."
+    )
+    cmd_options = (WAIT,)
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Push them, one after the other, and write the manifest of where they are."""
+        self.no_arguments(args)
+        current = session()
+        settings = current.config.push
+        if not settings.repository:
+            raise ConfigError(
+                f"push: {current.config.source} names no registry to push to; write under [push] "
+                'repository = "registry.example/isol8"'
+            )
+        current.wait = params["wait"]
+        began = time.monotonic()
+        try:
+            current.lock()
+            names = in_use(current.observed, standins=settings.standins)
+            teller = Teller(current, names)
+            left = current.left_out
+            for name in left:
+                teller.line(
+                    name, "left out", "based on a stand-in of the lab; [push] standins = true pushes it"
+                )
+            known = current.in_registry
+            try:
+                there = sum(not self._push(current, name, known.get(name), teller) for name in names)
+            finally:
+                current.write_manifest()
+        finally:
+            current.close()
+        counts = {"pushed": len(names) - there, "already there": there, "left out": len(left)}
+        say(teller.summary(counts, began))
+        return 0
+
+    @staticmethod
+    def _push(current: Session, name: str, known: tuple[str, Pushed] | None, teller: "Teller") -> bool:
+        """Push an image, and tell whether that was needed."""
+        began = time.monotonic()
+        new = current.push(name, known=_still(current, name, known))
+        if new:
+            teller.pushed(name, current.pushed[name][1], time.monotonic() - began)
+        return new
+
+
+def _still(current: Session, name: str, known: tuple[str, Pushed] | None) -> Pushed | None:
+    """Return where the image in use is in the current registry, as far as that is known."""
+    image = current.observed.public(name)
+    if known is None or image is None or known[0] != image.id:
+        return None
+    return known[1] if known[1].repository == current.config.push.repository else None

@@ -1,0 +1,218 @@
+"""The command refresh: rebuilds what is behind its sources."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
+from isol8_tasks.cli.commands.looking import JSON, NO_FLAGS, ONLY, UNDETERMINED, asking
+from isol8_tasks.cli.doit import INTERRUPTED, QUIET, TERMINATED, WAIT, one_line
+from isol8_tasks.cli.reporter import failure_lines, open_screen
+from isol8_tasks.cli.tasks import flag_request, session
+from isol8_tasks.config.units import parse_duration
+from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error
+from isol8_tasks.report import plan as report
+from isol8_tasks.report import refresh as accounts
+from isol8_tasks.report.refresh import Account, Failed
+from isol8_tasks.run.events import Failure
+from isol8_tasks.run.refresh import Refresh
+from isol8_tasks.run.session import Session
+from isol8_tasks.safety.crash import as_error
+from isol8_tasks.safety.files import write_named
+from isol8_tasks.safety.printing import Redact, printable
+
+
+class RefreshCommand(OwnCommand):
+    """Bring the images up to their sources, and tell what changed."""
+
+    name = "refresh"
+    doc_purpose = "rebuild the images that are behind their sources, and report what changed"
+    doc_usage = "[--report FILE] [--json] [--quiet] [--timeout TIME] [--wait SECONDS] [--only RUNTIMES]"
+    doc_description = (
+        "Images that are stale or not built are built too. Exit code 0 when all are fresh, 1 when something failed, "
+        "4 when a source did not answer."
+    )
+    cmd_options = (
+        JSON,
+        {
+            "name": "report",
+            "long": "report",
+            "type": str,
+            "default": "",
+            "help": "also write the report to this file: as Markdown (.md), JSON (.json) or text",
+        },
+        {
+            "name": "timeout",
+            "long": "timeout",
+            "type": str,
+            "default": "",
+            "help": "abort what is unfinished after this time (for example 45m), and report",
+        },
+        ONLY,
+        QUIET,
+        WAIT,
+    )
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Do it, and print the report."""
+        self.no_arguments(args)
+        seconds = _seconds(params["timeout"])
+        current = session()
+        current.request = flag_request({**NO_FLAGS, "only": params["only"]})
+        current.wait = params["wait"]
+        current.own_report = True
+        try:
+            if not params["json"]:
+                # Who has to wait for another run is told so.
+                current.listener = open_screen(current, quiet=True)
+            refresh = Refresh(current)
+            with _deadline(current, seconds):
+                with asking(current):
+                    pending = refresh.prepare()
+                code = _build(current.wait, params) if pending else _resolved(current)
+            if code in {INTERRUPTED, TERMINATED}:
+                return code
+            if current.graph.missing:
+                error = ConfigError(current.graph.missing)
+                current.failures.append(Failure(subject=current.config.source, error=error))
+            _bring_lock(current)
+            failures = [*_failed(current)]
+            if code not in {0, UNDETERMINED} and not failures:
+                failures.append(Failed(subject="setup", lines=(f"ended with exit code {code}",)))
+            account = refresh.account(tuple(failures))
+        finally:
+            current.close()
+        _publish(account, params, current.redactor)
+        problem = _notify(account, current.config.refresh.notify, current.redactor)
+        if account.failed or problem:
+            # An engine that went away, and nothing else, is no failure of an image.
+            gone = all(isinstance(each.error, EngineUnreachableError) for each in current.failures)
+            return UNDETERMINED if current.failures and gone and not problem else 1
+        return UNDETERMINED if account.unknown else 0
+
+
+def _build(wait: float, params: Mapping[str, Any]) -> int:
+    options = [f"--wait={wait}", *(["--quiet"] if params["quiet"] or params["json"] else [])]
+    return run_doit(["run", *options, "setup", *setup_words({**NO_FLAGS, "only": params["only"]})])
+
+
+def _resolved(current: Session) -> int:
+    """Write the manifest where there was nothing to build: leftovers of a run that was cut off go with it."""
+    try:
+        current.resolve()
+    except Exception as error:  # noqa: BLE001 - what was found is told in any case
+        current.failures.append(Failure(subject="resolve", error=as_error("resolve", error)))
+    return 0
+
+
+def _bring_lock(current: Session) -> None:
+    """Bring an existing lock up to date; it is of all images, or stays as it was."""
+    if current.request.only or current.workspace.read_lock() is None:
+        return
+    from isol8_tasks.run.lock import update_lock  # noqa: PLC0415 - few have a lock
+
+    problem = Isol8Error("is unchanged, because not every image could be refreshed")
+    if not current.failures:
+        try:
+            update_lock(current)
+        except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
+            problem = as_error("lock", error)
+        else:
+            return
+    current.failures.append(Failure(subject=current.workspace.lock_name, error=problem))
+
+
+def _failed(current: Session) -> Iterator[Failed]:
+    width = report.name_width(current.repository, [spec.name for spec in current.graph.images])
+    for failure in current.failures:
+        first, *more = failure_lines(failure, width)
+        said = first.removeprefix(failure.subject.ljust(width)).strip().removeprefix("failed").strip()
+        yield Failed(subject=failure.subject, lines=(said, *more))
+
+
+def _publish(account: Account, params: Mapping[str, Any], redact: Redact) -> None:
+    """Print the report, and write it where it was asked for."""
+    if params["json"]:
+        say(accounts.as_data(account).rstrip())
+    elif account.has_news or not params["quiet"]:
+        say(accounts.text(account))
+    if params["report"]:
+        file = Path(params["report"])
+        form = {".md": accounts.markdown, ".json": accounts.as_data}.get(file.suffix, _text)
+        try:
+            write_named(file, printable(redact(form(account))))
+        except OSError as error:
+            raise Isol8Error(
+                f"{file}: the report can't be written ({error.strerror}); the images are as reported above"
+            ) from error
+
+
+def _text(account: Account) -> str:
+    return accounts.text(account) + "\n"
+
+
+def _notify(account: Account, command: tuple[str, ...], redact: Redact) -> bool:
+    """Give the report to a user's own command, unless the night was quiet; tell whether that went wrong."""
+    if not command or not account.has_news:
+        return False
+    try:
+        done = subprocess.run(
+            command,
+            input=printable(redact(_text(account))),
+            text=True,
+            capture_output=True,
+            timeout=_NOTIFY_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        what = (
+            f"did not end within {_NOTIFY_SECONDS} s"
+            if isinstance(error, subprocess.TimeoutExpired)
+            else error
+        )
+        sys.stderr.write(f"ERROR: [refresh] notify: {command[0]}: {what}\n")
+        return True
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
+        sys.stderr.write(f"ERROR: [refresh] notify: {command[0]} ended with {done.returncode}: {last}\n")
+    return done.returncode != 0
+
+
+@contextmanager
+def _deadline(current: Session, seconds: float | None) -> Iterator[None]:
+    """Break the builds off when the time is over."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, _over(current))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _over(current: Session) -> Callable[[], None]:
+    def end() -> None:
+        current.over.set()
+        current.cancel()
+
+    return end
+
+
+def _seconds(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise ConfigError(f"--timeout: {error}") from None
+
+
+_NOTIFY_SECONDS: Final = 60

@@ -1,0 +1,23 @@
+"""The command release: ends the hold of an image."""
+
+from isol8_tasks.cli.command import say
+from isol8_tasks.cli.commands.one_image import OneImageCommand
+from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.images.holds import hold_tags
+from isol8_tasks.run.session import Session
+
+
+class Release(OneImageCommand):
+    """Release an image that is held."""
+
+    doc_purpose = "end the hold of an image that was rolled back; the next run updates it"
+
+    def keep(self, current: Session, name: str) -> None:
+        """Release it."""
+        from isol8_tasks.lifecycle.rollback import release  # noqa: PLC0415 - most runs release nothing
+
+        if not release(name, current.observed, current.engine):
+            held = sorted(hold_tags(current.observed))
+            more = f"held: {', '.join(held)}" if held else "no image is held"
+            raise ConfigError(f"{current.repository}:{name} is not held ({more})")
+        say(f"{current.repository}:{name}  released; {COMMAND} plan shows what a run would do")

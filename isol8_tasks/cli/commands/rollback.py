@@ -1,0 +1,29 @@
+"""The command rollback: restores the previous build of an image and holds it."""
+
+from isol8_tasks.cli.command import say
+from isol8_tasks.cli.commands.one_image import OneImageCommand
+from isol8_tasks.errors import COMMAND
+from isol8_tasks.images.manifest import built_on
+from isol8_tasks.run.session import Session
+from isol8_tasks.run.workspace import now
+
+
+class Rollback(OneImageCommand):
+    """Let an image be what it was before its last build, and stay so."""
+
+    doc_purpose = "restore the previous build of an image, and hold it"
+    doc_description = f"The hold ends with {COMMAND} release, or after [hold] max_age of deps.toml."
+
+    def keep(self, current: Session, name: str) -> None:
+        """Roll it back."""
+        from isol8_tasks.lifecycle.rollback import roll_back  # noqa: PLC0415 - most runs roll nothing back
+
+        roll_back(name, current.observed, current.engine, now=now())
+        current.look_again()
+        image = current.observed.public(name)
+        day = f"of {built_on(image)} " if image else ""
+        until = (now() + current.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
+        say(f"{current.repository}:{name}  rolled back: the build {day}is in use again; held until {until}")
+        say(
+            f"  The replaced build is {current.repository}:{name}-previous. End the hold: {COMMAND} release {name}"
+        )

@@ -1,0 +1,72 @@
+"""The commands up and down: every image up to date, on a private engine if there is no other."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
+from isol8_tasks.cli.doit import QUIET, WAIT, one_line
+from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request
+
+
+class Up(OwnCommand):
+    """Build everything on the engine that answers, or on a private one."""
+
+    doc_purpose = "build every image; with --lab on a private engine of this checkout"
+    doc_usage = "[--lab] [the flags of setup]"
+    cmd_options = (
+        {
+            "name": "lab",
+            "long": "lab",
+            "type": bool,
+            "default": False,
+            "help": "run a private engine (Debian or Ubuntu, as root); installs nothing on the machine",
+        },
+        *SETUP_FLAGS,
+        QUIET,
+        WAIT,
+    )
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Start the private engine where asked for, and run setup."""
+        self.no_arguments(args)
+        flag_request(params)
+        if params["lab"]:
+            import lab  # noqa: PLC0415 - who has Docker never needs it
+
+            tell = _silent if params["quiet"] else say
+            host = lab.up(Path.cwd(), tell)
+            named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST", host) != host else "DOCKER_CONTEXT"
+            if named == "DOCKER_HOST" or (named in os.environ and "DOCKER_HOST" not in os.environ):
+                tell(
+                    f"{named} is set and names another engine; later commands use that one until you unset it"
+                )
+            os.environ["DOCKER_HOST"] = host
+        return run_doit(["run", *_run_options(params), "setup", *setup_words(params)])
+
+
+class Down(OwnCommand):
+    """Stop the private engine."""
+
+    doc_purpose = "stop the private engine of this checkout and its containers; images are kept"
+    doc_usage = ""
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Stop it."""
+        self.no_arguments(args)
+        import lab  # noqa: PLC0415 - who has Docker never needs it
+
+        if not lab.down(Path.cwd(), say):
+            say("no private engine of this checkout is running")
+        return 0
+
+
+def _run_options(params: Mapping[str, Any]) -> list[str]:
+    return [*(["--quiet"] if params["quiet"] else []), f"--wait={params['wait']}"]
+
+
+def _silent(_text: str) -> None:
+    """Say nothing."""

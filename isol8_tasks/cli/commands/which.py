@@ -1,0 +1,63 @@
+"""The command which: the image that a request gets, and why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand
+from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.specs import split_flag
+from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.images.choice import client_choices, requested, resolve
+from isol8_tasks.report import plan as report
+
+
+class Which(OwnCommand):
+    """Say which image a request gets."""
+
+    doc_purpose = "print which image has the packages for a runtime, and why"
+    doc_usage = "RUNTIME [--packages a,b] [--json]"
+    doc_description = "Exit code 1 when no image fits; 4 when the engine can't be asked."
+    cmd_options = (
+        {
+            "name": "packages",
+            "long": "packages",
+            "type": list,
+            "default": [],
+            "help": "the packages that the image must have; comma-separated",
+        },
+        {
+            "name": "json",
+            "long": "json",
+            "type": bool,
+            "default": False,
+            "help": "print only JSON",
+        },
+    )
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, behind the runtime as well, where doit takes none."""
+        runtime = [word for word in in_args[:1] if not word.startswith("-")]
+        return super().parse_execute([*in_args[len(runtime) :], *runtime])
+
+    @one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Print the image, and where isol8's own clients take another."""
+        if len(args) != 1:
+            raise ConfigError(
+                f"which: expected one runtime ({', '.join(RUNTIMES)}), for example: {COMMAND} which python"
+            )
+        words = [word for text in params["packages"] for word in split_flag(text)]
+        wanted = requested(args[0], words)
+        current = session()
+        try:
+            found = resolve(current.observed, args[0], wanted)
+            choices = client_choices(current.observed, found)
+        finally:
+            current.close()
+        if params["json"]:
+            print(report.resolution_json(found, choices))  # noqa: T201 - its purpose
+        else:
+            print("\n".join(report.resolution_lines(found, choices)))  # noqa: T201 - its purpose
+        return 0 if found.image else 1

@@ -1,0 +1,225 @@
+"""What the terminal shows while images build: one line an image, the reason before the work, figures at the end."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from isol8_tasks.cli.screen import Screen
+from isol8_tasks.errors import COMMAND, BuildFailedError, InternalError, Isol8Error
+from isol8_tasks.plan.decision import Decision
+from isol8_tasks.plan.graph import task_of
+from isol8_tasks.report import plan as report
+from isol8_tasks.run.events import Failure, not_pushed, remembered_flags
+from isol8_tasks.run.session import Session
+from isol8_tasks.run.workspace import MANIFEST
+from isol8_tasks.safety.crash import as_error
+
+
+class Reporter:
+    """What doit tells of a run, as our lines: its own dots and dashes are not shown."""
+
+    desc: Final = "one line an image"
+
+    def __init__(self, session: Session, screen: Screen) -> None:
+        self.session = session
+        self.screen = screen
+        self.selected: list[str] = []
+        """Names of the images that this run is about."""
+        self.unmet: list[str] = []
+        """Tasks that were not begun, since one that they need failed."""
+        self.began = time.monotonic()
+
+    def initialize(self, tasks: dict[str, Any], selected_tasks: Iterable[str]) -> None:
+        """Print what is stale among the selected, and why, before the work on it begins."""
+        wanted = _with_dependencies(tasks, selected_tasks)
+        try:
+            decisions = self.session.decisions
+        except Isol8Error:
+            return  # the ping says so
+        names = {spec.task: spec.name for spec in self.session.graph.images}
+        for name in wanted:
+            if (tasks[name].options or {}).get("force"):
+                for each in tasks[name].task_dep if tasks[name].has_subtask else [name]:
+                    # What setup forces it has told the session itself.
+                    if each in names:
+                        self.session.force(names[each])
+        decisions = self.session.decisions
+        self.selected = [names[task] for task in names if task in wanted]
+        if not self.screen.quiet:
+            shown = [
+                decisions[name] for name in self.selected if decisions[name].pending or decisions[name].held
+            ]
+            self._lines((each.state, self._decision(each)) for each in shown)
+
+    def _decision(self, decision: Decision) -> str:
+        return report.decision_line(decision, self.session.config, width=self.screen.width)
+
+    def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
+        for line in report.abridged(lines):
+            self.screen.line(line)
+
+    def add_failure(self, task: Any, fail: Any) -> None:  # noqa: ANN401 - doit's own values
+        """Remember what was not begun, and what is wrong with a task itself."""
+        if type(fail).__name__ == "UnmetDependency":
+            self.unmet.append(task.name)
+        elif fail.report:
+            self._failed(task.name, fail.message)
+
+    def runtime_error(self, message: str) -> None:
+        """Remember what doit found wrong with the graph."""
+        self._failed("doit", message)
+
+    def cleanup_error(self, error: Any) -> None:  # noqa: ANN401 - doit's own value
+        """Remember what went wrong in a teardown."""
+        self._failed("doit", error.message)
+
+    def _failed(self, subject: str, message: str) -> None:
+        # What a traceback would say is not here: tasks of ours tell of themselves.
+        self.session.failures.append(Failure(subject=subject, error=InternalError(message)))
+
+    def get_status(self, task: Any) -> None: ...  # noqa: ANN401, D102 - doit's interface; nothing to show
+    def execute_task(self, task: Any) -> None: ...  # noqa: ANN401, D102 - as above
+    def add_success(self, task: Any) -> None: ...  # noqa: ANN401, D102 - as above
+    def skip_uptodate(self, task: Any) -> None: ...  # noqa: ANN401, D102 - as above
+    def skip_ignore(self, task: Any) -> None: ...  # noqa: ANN401, D102 - as above
+    def teardown_task(self, task: Any) -> None: ...  # noqa: ANN401, D102 - as above
+    def complete_run(self) -> None: ...  # noqa: D102 - the run command prints the end, after the manifest
+
+    def finish(self) -> None:
+        """Print failures, what is remembered of flags, and the figures."""
+        self.screen.close()
+        if self.session.own_report:
+            return
+        for failure in self.session.failures:
+            for line in failure_lines(failure, self.screen.width):
+                self.screen.line(line)
+        if self.session.failures and self.session.failures[0].subject == "ping":
+            return
+        if not self.screen.quiet and self.selected:
+            self._notes()
+        if not self.selected and not self.session.failures:
+            # Only the ping was asked for.
+            self.screen.line(_engine_line(self.session))
+        elif not self.screen.quiet or self.session.outcomes or self.session.pushed or self.session.failures:
+            self.screen.line(self._summary())
+
+    def decided(self, name: str) -> str:
+        """Return the state of an image; nothing where the engine could not be asked."""
+        try:
+            return self.session.decisions[name].state
+        except Isol8Error:
+            return ""
+
+    def _notes(self) -> None:
+        for warning in self.session.graph.warnings:
+            self.screen.line(f"warning: {warning}")
+        for line in remembered_flags(self.session.graph, self.session.observed, self.session.config):
+            self.screen.line(line)
+        for line in not_pushed(self.session.left_out):
+            self.screen.line(line)
+        if names := self.session.any_age:
+            self.screen.line(report.any_age_line(f"{self.session.repository}:{name}" for name in names))
+        self._lines(("undeclared", self._undeclared(name)) for name in self.session.graph.undeclared)
+
+    def _undeclared(self, name: str) -> str:
+        return (
+            f"{self.session.repository}:{name}".ljust(self.screen.width)
+            + "  undeclared  no longer declared, but clients still prefer it; "
+            f"remove it with: {COMMAND} clean {task_of(name)}"
+        )
+
+    def _summary(self) -> str:
+        session = self.session
+        failed = {failure.subject.rpartition(":")[2] for failure in session.failures}
+        built = [outcome.image for outcome in session.outcomes]
+        unmet = {spec.name for spec in session.graph.images if spec.task in self.unmet}
+        done = {*failed, *built, *unmet}
+        rest = [name for name in self.selected if name not in done]
+        held = [name for name in rest if self.decided(name) == "held"]
+        counts = {
+            "built": sum(outcome.result == "built" for outcome in session.outcomes),
+            "relabelled": sum(outcome.result == "relabelled" for outcome in session.outcomes),
+            "failed": len(failed & set(self.selected)),
+            "skipped": len(unmet),
+            "held": len(held),
+            "up to date": len(rest) - len(held),
+            "pushed": len(session.pushed),
+        }
+        work = bool(built or failed or session.pushed)
+        return report.summary(
+            counts,
+            engine="" if work else _engine_words(session),
+            manifest=report.manifest_phrase(session.changed, name=MANIFEST),
+            seconds=time.monotonic() - self.began if work else None,
+        )
+
+
+class Guarded:
+    """A reporter whose own faults are failures of the run, and end nothing: doit would leave its threads behind."""
+
+    def __init__(self, reporter: Reporter, failures: list[Failure]) -> None:
+        self._reporter = reporter
+        self._failures = failures
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        method = getattr(self._reporter, name)
+
+        def guarded(*arguments: Any) -> None:  # noqa: ANN401 - doit's own values
+            try:
+                method(*arguments)
+            except Exception as error:  # noqa: BLE001 - as the class says
+                self._failures.append(Failure(subject="report", error=as_error("report", error)))
+
+        return guarded
+
+
+def _engine_words(session: Session) -> str:
+    version = session.engine_version
+    return f"Docker {version}" if version else ""
+
+
+def _engine_line(session: Session) -> str:
+    found = session.engine.info()
+    return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
+
+
+def failure_lines(failure: Failure, width: int) -> tuple[str, ...]:
+    """Return what is said of a failure, its subject in front in that many columns."""
+    error = failure.error
+    step, output = (error.step, error.output) if isinstance(error, BuildFailedError) else ("", ())
+    return report.failure_lines(
+        subject=failure.subject,
+        width=width,
+        step=report.failed_step(step),
+        message=str(error),
+        output=output,
+        kept=failure.kept,
+        hint=failure.hint,
+        log=failure.log,
+    )
+
+
+def _with_dependencies(tasks: dict[str, Any], selected: Iterable[str]) -> set[str]:
+    wanted: set[str] = set()
+    todo = list(selected)
+    while todo:
+        name = todo.pop()
+        if name not in wanted and name in tasks:
+            wanted.add(name)
+            todo.extend(tasks[name].task_dep)
+    return wanted
+
+
+def open_screen(session: Session, *, quiet: bool, lasting: bool = True) -> Screen:
+    """Return the screen for standard output, as wide as its longest tag needs; without `lasting` nothing is left."""
+    names = [*(spec.name for spec in session.graph.images), *session.graph.undeclared]
+    width = report.name_width(session.repository, names)
+    return Screen(
+        stream=sys.stdout,
+        live=sys.stdout.isatty() and not quiet and os.environ.get("TERM") != "dumb",
+        width=width,
+        repository=session.repository,
+        quiet=quiet or not lasting,
+    )

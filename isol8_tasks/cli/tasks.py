@@ -1,0 +1,245 @@
+"""The graph for doit: ping, base:*, custom:*, image:*, resolve, and setup, which is all of them."""
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from doit import task_params
+from doit.exceptions import InvalidDodoFile, TaskFailed
+
+from isol8_tasks.config.strict import unknown
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.specs import parse_spec, split_flag
+from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.plan.graph import task_of
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
+from isol8_tasks.report.plan import reasons_in_words
+from isol8_tasks.run.events import Failure
+from isol8_tasks.run.session import Session, open_session
+from isol8_tasks.safety.crash import as_error
+
+DOIT_CONFIG: Final = {"default_tasks": ["setup"], "action_string_formatting": "new"}
+
+_PACKAGES_OF: Final = {
+    "python": "Python packages, installed with pip",
+    "node": "Node.js packages, installed with npm",
+    "bun": "Bun packages, installed with bun",
+    "deno": "Deno modules, cached with deno",
+    "bash": "Alpine packages, installed with apk",
+}
+
+FORCE: Final = {
+    "name": "force",
+    "long": "force",
+    "type": bool,
+    "default": False,
+    "help": "rebuild without cache, stale or not",
+}
+
+SETUP_FLAGS: Final[list[dict[str, Any]]] = [
+    *(
+        {
+            "name": name,
+            "long": name,
+            "type": list,
+            "default": [],
+            "help": f"{what}; comma-separated; remembered for later runs",
+        }
+        for name, what in _PACKAGES_OF.items()
+    ),
+    {
+        "name": "only_file",
+        "long": "only-file",
+        "type": bool,
+        "default": False,
+        "help": "drop the packages that were given as flags in earlier runs",
+    },
+    {
+        "name": "only",
+        "long": "only",
+        "type": list,
+        "default": [],
+        "help": "build only the images of these runtimes; comma-separated; default: all",
+    },
+    {
+        "name": "locked",
+        "long": "locked",
+        "type": bool,
+        "default": False,
+        "help": "build exactly the versions in deps.lock.toml",
+    },
+    FORCE,
+]
+
+
+@cache
+def session() -> Session:
+    """Return the session of this process, for the checkout that doit works in."""
+    return open_session(Path.cwd(), os.environ)
+
+
+def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
+    """Return what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
+    only, problems = _only(flags["only"])
+    packages = []
+    for runtime in RUNTIMES.values():
+        words = [word for text in flags[runtime.name] for word in split_flag(text)]
+        specs = []
+        for word in words:
+            try:
+                specs.append(parse_spec(runtime.ecosystem, word).text)
+            except ConfigError as error:
+                problems.append(f"--{runtime.name}: {error}")
+        if words and only and runtime.name not in only:
+            problems.append(f"--{runtime.name}: --only leaves {runtime.name} out; give one or the other")
+        packages.append((runtime.name, tuple(specs)))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return FlagRequest(packages=tuple(packages), only_file=flags["only_file"], only=only)
+
+
+def _only(texts: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the runtimes of --only, and what is wrong with it."""
+    names = [name for text in texts for name in split_flag(text)]
+    wrong = [name for name in names if name not in RUNTIMES]
+    problems = [f"--only: {unknown(f'{name!r} is not a runtime', name, RUNTIMES)}" for name in wrong]
+    if texts and not names:
+        problems.append(f"--only: no runtime is named; there are {', '.join(RUNTIMES)}")
+    return tuple(dict.fromkeys(names)) if not problems else (), problems
+
+
+@task_params(SETUP_FLAGS)  # type: ignore[untyped-decorator,unused-ignore]  # doit has no types
+def task_setup(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - doit's own values
+    """Bring every image up to date, and write resolved-images.json."""
+    # doit makes the tasks in the order of these functions, so this one hands the flags to those below.
+    with _one_line_errors():
+        session().request = flag_request(flags)
+        if flags["locked"]:
+            from isol8_tasks.run.lock import hold_to_lock  # noqa: PLC0415 - most runs hold to no lock
+
+            hold_to_lock(session())
+        if flags["force"]:
+            session().forced.update(spec.name for spec in session().graph.images)
+    return {"actions": None, "task_dep": ["resolve"]}
+
+
+def task_ping() -> dict[str, Any]:
+    """Verify that a Docker Engine answers."""
+    return {"actions": [_action("ping", session().ping)], **_PLAIN}
+
+
+def task_base() -> Iterator[dict[str, Any]]:
+    """Build the image of a runtime from docker/Dockerfile."""
+    yield _group("Build the five base images from docker/Dockerfile.")
+    yield from _image_tasks("base", "Base image of {runtime}")
+
+
+def task_custom() -> Iterator[dict[str, Any]]:
+    """Build the image of a runtime with the packages declared in deps.toml and flags."""
+    yield _group("Build the custom images: packages from deps.toml and flags.")
+    yield from _image_tasks("custom", "{runtime} with {packages}")
+
+
+def task_image() -> Iterator[dict[str, Any]]:
+    """Build the named images, [images.NAME] in deps.toml."""
+    yield _group("Build the named images, [images.NAME] in deps.toml.")
+    yield from _image_tasks("named", "{runtime} with {packages}")
+
+
+def task_resolve() -> dict[str, Any]:
+    """Write resolved-images.json: which image each runtime runs."""
+    with _one_line_errors():
+        images = [spec.task for spec in session().graph.images]
+    return {"actions": [_action("resolve", session().resolve)], "task_dep": ["ping", *images], **_PLAIN}
+
+
+_PLAIN: Final[Mapping[str, Any]] = {"io": {"capture": False}, "verbosity": 2}
+
+
+def _group(doc: str) -> dict[str, Any]:
+    return {"name": None, "doc": doc, "params": [FORCE]}
+
+
+def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
+    with _one_line_errors():
+        images = [spec for spec in session().graph.images if spec.kind == kind]
+    for spec in images:
+        yield {
+            "name": spec.task.partition(":")[2],
+            "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
+            "actions": [_action(spec.task, _maker(spec), f"{session().repository}:{spec.name}")],
+            "task_dep": ["ping", *([task_of(spec.parent)] if spec.parent else [])],
+            "uptodate": [_Freshness(spec.name)],
+            "params": [FORCE],
+            **_PLAIN,
+        }
+
+
+def _maker(spec: ImageSpec) -> Callable[..., None]:
+    def make() -> None:
+        session().make(spec.name)
+
+    return make
+
+
+class _Freshness:
+    """What doit asks whether an image is up to date; reads as the reasons when it is not."""
+
+    # doit looks for the names of the arguments, of each image again; found here it costs a twentieth.
+    __signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("task", "values")]
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, task: Any, values: Any) -> bool:  # noqa: ANN401, ARG002 - doit's own values, by name
+        """Tell whether nothing is to be done."""
+        try:
+            if (task.options or {}).get("force"):
+                session().force(self.name)
+            return session().is_current(self.name)
+        except Exception as error:  # noqa: BLE001 - one that gets out of here ends the whole run, other images' work too
+            session().failures.append(
+                Failure(subject=f"{session().repository}:{self.name}", error=as_error(task.name, error))
+            )
+            return False
+
+    def __repr__(self) -> str:
+        try:
+            decision = session().decisions[self.name]
+        except Isol8Error as error:
+            return str(error)
+        return "; ".join(reasons_in_words(decision, session().config)) or decision.state
+
+
+def _action(
+    task: str, work: Callable[[], object], subject: str = ""
+) -> tuple[Callable[[], TaskFailed | None], list[object]]:
+    """Return a doit action that reports whatever goes wrong in a line; it is a failure of the task, or its image."""
+
+    def act() -> TaskFailed | None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - doit would take a bug for a task without an image
+            failures = session().failures
+            problem = as_error(task, error)
+            if not any(failure.error is problem for failure in failures):
+                failures.append(Failure(subject=subject or task, error=problem))
+            return TaskFailed(str(problem), report=False)
+        return None
+
+    return act, []
+
+
+class _one_line_errors:  # noqa: N801 - reads as the statement that it is used for
+    """Turns an error of ours into the one that doit reports in a line when it comes while the tasks are made."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Isol8Error):
+            raise InvalidDodoFile(str(error)) from None

@@ -1,0 +1,236 @@
+"""Reads the table [images] of deps.toml: images with names of their own, and what each of them is based on."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from attrs import frozen
+
+from isol8_tasks.config.strict import (
+    InvalidError,
+    LineOf,
+    Problem,
+    array,
+    package,
+    string,
+    table,
+    unknown,
+    unless,
+)
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.safety.redact import redact
+
+SETTINGS: Final = ("runtime", "extends", "packages", "setup")
+"""The keys of an image's table."""
+
+
+@frozen(kw_only=True)
+class NamedImage:
+    """A table [images.<name>]: an image with a name of its own, on a base or on another one."""
+
+    runtime: str
+    """The runtime whose base image it is based on in the end."""
+    parent: str
+    """What it is based on: a runtime's name for the base image, or the name of another image."""
+    packages: tuple[str, ...] = ()
+    """Its own, in the order of the file and checked by the runtime's grammar."""
+    setup: str = ""
+    """The script that isol8's clients run before each execution: its own, or else that of its parent."""
+
+
+def read_images(value: object, _: object) -> Mapping[str, NamedImage]:
+    """Read the table; the images come parents first, and otherwise in the order of the file."""
+    problems: list[Problem] = []
+    entries: dict[str, _Entry] = {}
+    for name, found in table(value).items():
+        if what := name_problem(name):
+            problems.append(((name,), what))
+        try:
+            entries[name] = _read_entry(table(found, _NO_TABLE))
+        except InvalidError as error:
+            problems.extend(error.at(name))
+            entries[name] = _Entry(parent=None)
+    for name, entry in entries.items():
+        problems.extend(((name, *path), what) for path, what in entry.problems)
+    runtimes, astray = _runtimes(entries)
+    problems.extend(astray)
+    images: dict[str, NamedImage] = {}
+    for name, runtime in runtimes.items():
+        try:
+            images[name] = _image(runtime, entries[name], images)
+        except InvalidError as error:
+            problems.extend(error.at(name))
+    return unless(problems, images)
+
+
+def chain(names: Sequence[str]) -> str:
+    """Return images that are based on one another as people write them, a long chain without its middle."""
+    if len(names) > _LONGEST_CHAIN:
+        middle = f"{len(names) - 2 * _ENDS} more"
+        names = (*names[:_ENDS], middle, *names[-_ENDS:])
+    return " → ".join(names)
+
+
+@frozen(kw_only=True, eq=False)
+class _Entry:
+    """An image's table, before it is known which is based on which."""
+
+    parent: str | None
+    """None where the table does not say it in a way that can be understood."""
+    packages: object = ()
+    setup: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def _read_entry(found: Mapping[str, Any]) -> _Entry:
+    problems: list[Problem] = [
+        ((key,), unknown("not a setting of an image", key, SETTINGS)) for key in found if key not in SETTINGS
+    ]
+    misspelled = bool(problems)
+    parent = setup = None
+    try:
+        parent = _parent(found, misspelled=misspelled)
+    except InvalidError as error:
+        problems.extend(error.problems)
+    try:
+        setup = setup_script(found["setup"]) if "setup" in found else None
+    except InvalidError as error:
+        problems.extend(error.at("setup"))
+    return _Entry(parent=parent, packages=found.get("packages", []), setup=setup, problems=tuple(problems))
+
+
+def _parent(found: Mapping[str, Any], *, misspelled: bool) -> str | None:
+    """Return the name of its parent."""
+    if "runtime" in found and "extends" in found:
+        raise InvalidError(below=[(("extends",), "can't be combined with runtime; remove one of them")])
+    for key in ("runtime", "extends"):
+        if key in found:
+            try:
+                name = string(found[key])
+            except InvalidError as error:
+                raise InvalidError(below=error.at(key)) from None
+            if key == "runtime" and name not in RUNTIMES:
+                what = unknown(f"{name!r} is not a runtime", name, RUNTIMES)
+                raise InvalidError(below=[((key,), what + "; to build on another image, write extends")])
+            return name
+    if misspelled:
+        return None
+    raise InvalidError(
+        'no parent is given; write runtime = "python", or extends = "…" to build on another image'
+    )
+
+
+def setup_script(value: object) -> str:
+    """Return the script, which has to be fit for a label."""
+    text = string(value)
+    if found := re.search(_CONTROL, text):
+        raise InvalidError(
+            f"a control character ({found[0]!r} at character {found.start() + 1}), which a script must not contain"
+        )
+    if len(text.encode()) > _LONGEST_SETUP:
+        raise InvalidError(
+            f"{len(text.encode())} bytes, more than the {_LONGEST_SETUP} that fit in a label; "
+            "install what it needs as packages"
+        )
+    if redact(text) != text:
+        raise InvalidError("contains a user name, password or token, and is written into a label; remove it")
+    # As TOML reads a line end inside of a string.
+    return text.replace("\r\n", "\n")
+
+
+def _runtimes(entries: Mapping[str, _Entry]) -> tuple[dict[str, str], list[Problem]]:
+    """Return the runtime of each image whose chain leads to one, parents first, and what is wrong with the others."""
+    runtimes: dict[str, str] = {}
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for first in entries:
+        path: dict[str, None] = {}
+        at: str | None = first
+        while at is not None and at not in RUNTIMES and at in entries and at not in seen:
+            seen.add(at)
+            path[at] = None
+            at = entries[at].parent
+        runtime = at if at in RUNTIMES else runtimes.get(at or "")
+        if runtime:
+            runtimes.update(dict.fromkeys(reversed(path), runtime))
+        elif at is not None and at in path:
+            names = list(path)
+            problems.append(_circle([*names[names.index(at) :], at]))
+        elif at is not None and at not in entries:
+            problems.append(_missing([*path, at], entries))
+    return runtimes, problems
+
+
+def _circle(names: list[str]) -> Problem:
+    def what(line_of: LineOf) -> str:
+        circle = chain(_with_lines(names[:-1], line_of) + names[-1:])
+        return f"cycle: {circle}; every `extends` chain must end at a runtime"
+
+    return (names[0], "extends"), what
+
+
+def _missing(names: list[str], entries: Mapping[str, _Entry]) -> Problem:
+    *images, name = names
+    allowed = [*RUNTIMES, *(each for each in entries if each != images[-1])]
+    words = unknown(f"{name!r} is neither a runtime nor an image of this file", name, allowed)
+
+    def what(line_of: LineOf) -> str:
+        needed = chain([*_with_lines(images, line_of), name])
+        return f"{words}; needed by {needed}" if len(images) > 1 else words
+
+    return (images[-1], "extends"), what
+
+
+def _with_lines(names: Sequence[str], line_of: LineOf) -> list[str]:
+    return [f"{name} (line {line_of(('images', name))})" for name in names]
+
+
+def _image(runtime: str, entry: _Entry, made: Mapping[str, NamedImage]) -> NamedImage:
+    parent = entry.parent or runtime
+    try:
+        packages = array("packages", entry.packages, lambda value: package(runtime, value))
+    except InvalidError as error:
+        raise InvalidError(below=error.at("packages")) from None
+    if parent in RUNTIMES and not packages and not entry.setup and not entry.problems:
+        raise InvalidError(
+            f"neither packages nor setup, so it would be the same as isol8:{runtime}; "
+            'write packages = ["…"], or remove the table'
+        )
+    inherited = made[parent].setup if parent in made else ""
+    setup = inherited if entry.setup is None else entry.setup
+    return NamedImage(runtime=runtime, parent=parent, packages=packages, setup=setup)
+
+
+def name_problem(name: str) -> str | None:
+    """Tell why an image can't have the name; None if it can."""
+    if not re.fullmatch(_NAME, name):
+        return (
+            "not a name for an image, as it becomes a tag (letters, digits, _ . and -, "
+            f"neither . nor - first, at most {_LONGEST_NAME} characters)"
+        )
+    if name in RUNTIMES:
+        return f"the name of a base image; choose another, or write its packages under [dependencies] {name}"
+    if name.removesuffix(_CUSTOM) in RUNTIMES:
+        runtime = name.removesuffix(_CUSTOM)
+        return f"the name of a custom image; write its packages under [dependencies] {runtime} in deps.toml"
+    if re.search(_RESERVED, name):
+        return (
+            "a reserved name (names that contain -custom or -held, "
+            "or end in -previous, -rejected, -candidate or -pushing)"
+        )
+    return None
+
+
+_NO_TABLE: Final = "; each image has its own table, such as [images.ml]"
+# Docker's 128, less what is appended for private tags.
+_LONGEST_NAME: Final = 118
+_NAME: Final = rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{_LONGEST_NAME - 1}}}"
+_CUSTOM: Final = "-custom"
+_RESERVED: Final = r"-custom|-held|-(?:previous|rejected|candidate|pushing)\Z"
+_CONTROL: Final = r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]"
+"""Also halves of a character, which only JSON can hold."""
+_LONGEST_SETUP: Final = 16_384
+"""Bytes; every listing of the engine's images carries all labels."""
+_LONGEST_CHAIN: Final = 12
+_ENDS: Final = 4
+"""How many images of a long chain are shown at either end."""

@@ -1,0 +1,359 @@
+"""What a target of a Dockerfile is built of: stages, and the files, arguments and upstream images in them."""
+
+import posixpath
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from attrs import frozen
+
+from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
+from isol8_tasks.dockerfile.environment import Surroundings
+from isol8_tasks.dockerfile.globs import BadPatternError, literal_start, taker
+from isol8_tasks.dockerfile.lexer import UnreadableError
+from isol8_tasks.dockerfile.stages import HeldBack, Origin, Resolver, Stage, Upstream, nothing_held_back
+from isol8_tasks.dockerfile.steps import StageInputs, Step
+from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, heredoc_name, parse
+from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
+from isol8_tasks.ecosystems.runtimes import LOCATION_ARGS
+
+__all__ = ["Closure", "Dockerfile", "closure", "parse"]
+
+_CONFIGURATION = {
+    "CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "STOPSIGNAL", "VOLUME"
+}  # fmt: skip
+"""What goes into an image's configuration, and means nothing in a stage that only files are taken from."""
+_SURROUNDINGS = {"ARG", "ENV", "SHELL", "USER"}
+"""What means something to the steps after it alone."""
+_REMOTE = r"(https?|git|ssh)://|git@"
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Closure:
+    """Everything in Dockerfile, arguments and context that decides what a target comes out as."""
+
+    stages: tuple[StageInputs, ...]
+    """In the order in which they stand upon one another, the target last."""
+    files: tuple[str, ...]
+    """Paths in the build context, sorted."""
+    args: tuple[tuple[str, str], ...]
+    """Sorted; a name that has several values is told apart by its stage, in the order of those."""
+    upstream: tuple[str, ...]
+    """`alpine:3.21`, …, in the order of the stages; without `scratch`."""
+    base: str
+    """The one of these that the target is based on; empty if it is based on `scratch`."""
+    warnings: tuple[str, ...] = ()
+
+
+def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
+    dockerfile: Dockerfile,
+    target: str | None,
+    args: Mapping[str, str],
+    context: Collection[str],
+    *,
+    ignore: str = "",
+    held_back: HeldBack = nothing_held_back,
+) -> Closure:
+    """Return what the target (None: the last stage) is built of.
+
+    `context` are the paths of the build context, `ignore` is the text of its ignore file, `held_back` tells what an
+    upstream image does. Where something can't be read here, the whole text and every file count, and a warning says so.
+    """
+    paths = _left(context, ignore)
+    resolver = Resolver(dockerfile, args, held_back)
+    stage = resolver.stages[-1] if target is None else resolver.target(target)
+    if dockerfile.unreadable:
+        return _everything(resolver, stage, paths, dockerfile.unreadable)
+    try:
+        return _Walk(resolver, stage, paths).closure()
+    except UnreadableError as error:
+        return _everything(resolver, stage, paths, (str(error),))
+
+
+def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
+    """Return the paths that the builder gets: the Dockerfile is always one, as that is how it is sent."""
+    if not ignore:
+        return tuple(sorted(context))
+    from isol8_tasks.dockerfile.ignore import included, parse_ignore  # noqa: PLC0415 - few have an ignore file
+
+    left = included(context, parse_ignore(ignore))
+    return tuple(sorted({*left, *({"Dockerfile"} & set(context))}))
+
+
+def _everything(
+    resolver: Resolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
+) -> Closure:
+    dockerfile = resolver.dockerfile
+    bases: dict[int, Origin] = {}
+    for stage in resolver.stages:
+        try:
+            bases[stage.index] = resolver.base(stage)
+        except UnreadableError:
+            bases[stage.index] = Upstream(written=stage.start.words[0], reference=stage.start.words[0])
+    base: Origin = target
+    while isinstance(base, Stage):
+        base = bases[base.index]
+    step = Step(line=1, text=f"{target.index}\n{dockerfile.text}")
+    return Closure(
+        stages=(StageInputs(name=target.name, steps=(step,)),),
+        files=paths,
+        args=tuple(
+            sorted((name, value) for name, value in resolver.given.items() if name not in LOCATION_ARGS)
+        ),
+        upstream=tuple(
+            dict.fromkeys(each.reference for each in bases.values() if isinstance(each, Upstream))
+        ),
+        base=base.reference if isinstance(base, Upstream) else "",
+        warnings=tuple(
+            f"{each}; so any change of the Dockerfile or of a file makes {target.name} stale"
+            for each in problems
+        ),
+    )
+
+
+class _Walk:
+    """One pass over the stages that a target needs."""
+
+    def __init__(self, resolver: Resolver, target: Stage, paths: tuple[str, ...]) -> None:
+        self._resolver = resolver
+        self._target = target
+        self._paths = paths
+        self._order = resolver.order(target)
+        origins = [origin for each in self._order for origin in resolver.origins(each)]
+        self._upstream = {each.short: each for each in origins if isinstance(each, Upstream)}
+        self._files: set[str] = set()
+        self._arguments = CountedArguments()
+        self._warnings: list[str] = []
+        self._scopes: dict[int, Scope] = {}
+        self._surroundings: dict[int, Surroundings] = {}
+        line = list(self._line_of(target))
+        self._ancestors = {each.index for each in line}
+        self._base = resolver.base(line[-1])
+
+    def closure(self) -> Closure:
+        found = tuple(self._stage(each) for each in self._order)
+        return Closure(
+            stages=found,
+            files=tuple(sorted(self._files)),
+            args=tuple(sorted(self._arguments, key=lambda each: each[0].partition(" (")[0])),
+            upstream=tuple(each.reference for each in self._upstream.values()),
+            base=self._base.reference if isinstance(self._base, Upstream) else "",
+            warnings=tuple(self._warnings),
+        )
+
+    def _line_of(self, stage: Stage) -> Iterator[Stage]:
+        base: Origin = stage
+        while isinstance(base, Stage):
+            yield base
+            base = self._resolver.base(base)
+
+    def _stage(self, stage: Stage) -> StageInputs:
+        base = self._resolver.base(stage)
+        self._scopes[stage.index] = scope = self._first_scope(base)
+        self._surroundings[stage.index] = around = (
+            self._surroundings[base.index].copy() if isinstance(base, Stage) else Surroundings()
+        )
+        self._arguments.begin(stage.index, base.index if isinstance(base, Stage) else None)
+        platform = self._platform(stage)
+        text = canonical_from(platform.counts if platform else None, self._token(base))
+        steps = [Step(line=stage.start.line, text=text)]
+        if stage is self._target and (syntax := self._resolver.dockerfile.syntax):
+            steps.insert(0, Step(line=1, text=f"# syntax={syntax}"))
+        self._global_values(base, platform)
+        instructions = self._resolver.steps(stage)
+        counted = self._counted(stage, instructions)
+        for number, each in enumerate(instructions):
+            text = self._step(each, stage, scope, counts=number in counted)
+            if number in counted and text:
+                if stage.index not in self._ancestors:
+                    steps.extend(around.before(each.keyword))
+                steps.append(Step(line=each.line, text=text))
+        if stage.index in self._ancestors:
+            around.tell_all()
+        return StageInputs(name=stage.name, steps=gathered(steps))
+
+    def _first_scope(self, base: Origin) -> Scope:
+        if isinstance(base, Stage):
+            return self._scopes[base.index].copy()
+        scope = Scope(escape=self._resolver.dockerfile.escape, open=isinstance(base, Upstream))
+        # The builder sets it, where nothing else does.
+        scope.values["PATH"] = Value(text="", counts="${PATH}", known=False)
+        return scope
+
+    def _token(self, origin: Origin) -> str:
+        """Name what is referred to by its place, so that names and the order of other stages don't count."""
+        if isinstance(origin, Stage):
+            return f"stage:{self._order.index(origin) + 1}"
+        if isinstance(origin, Upstream):
+            return f"upstream:{list(self._upstream).index(origin.short) + 1}"
+        return origin
+
+    def _counted(self, stage: Stage, instructions: tuple[Instruction, ...]) -> set[int]:
+        """Return the numbers of the steps that can change what the target comes out as."""
+        every = range(len(instructions))
+        if stage is self._target:
+            return set(every)
+        if stage.index in self._ancestors:
+            return {each for each in every if instructions[each].keyword != "ONBUILD"}
+        return {each for each in every if instructions[each].keyword not in _CONFIGURATION}
+
+    def _step(self, step: Instruction, stage: Stage, scope: Scope, *, counts: bool) -> str:
+        """Take in what a step needs, and return it as it counts; empty for one that doesn't."""
+        stays = stage.index in self._ancestors
+        if counts and (stays or step.keyword not in _SURROUNDINGS):
+            self._arguments.use(stage.index, None if step.keyword == "RUN" else _named(step))
+        match step.keyword:
+            case "ARG":
+                self._declare(step, stage, scope)
+                return canonical(step) if stays else ""
+            case "ENV" | "LABEL":
+                pairs = [
+                    tuple(self._resolver.expand(word, scope, step) for word in pair) for pair in step.pairs
+                ]
+                if step.keyword == "ENV":
+                    self._set(step, stage, scope, pairs)
+                text = canonical(step, pairs=[(name.counts, value) for name, value in pairs])
+                return text if stays or step.keyword == "LABEL" else ""
+            case "USER" | "SHELL":
+                text = self._setting(step, scope)
+                around = self._surroundings[stage.index]
+                around.set_other(step.keyword, Step(line=step.line, text=text))
+                return text if stays else ""
+            case "COPY" | "ADD":
+                return self._copy(step, stage, scope)
+            case "RUN":
+                return canonical(step, mounts=self._mounts(step, stage, scope))
+        return self._setting(step, scope) if counts else ""
+
+    def _set(self, step: Instruction, stage: Stage, scope: Scope, pairs: list[tuple[Value, ...]]) -> None:
+        """Set the variables of an ENV."""
+        for name, value in pairs:
+            scope.values[name.text or ""] = value
+            text = canonical(step, pairs=[(name.counts, value)])
+            around = self._surroundings[stage.index]
+            around.set_variable(name.text or "", "", Step(line=step.line, text=text))
+            if stage.index not in self._ancestors:
+                self._arguments.hide(stage.index, name.text or "")
+
+    def _setting(self, step: Instruction, scope: Scope) -> str:
+        if step.keyword in {"EXPOSE", "VOLUME"}:
+            return canonical(step, words=self._words(step.words, step, scope))
+        if step.keyword in {"STOPSIGNAL", "USER", "WORKDIR"}:
+            return canonical(step, words=self._words((step.rest,), step, scope))
+        return canonical(step)
+
+    def _copy(self, step: Instruction, stage: Stage, scope: Scope) -> str:
+        origin = self._resolver.copy_origin(step, stage) if step.keyword == "COPY" else None
+        if origin is None:
+            self._take_sources(step, scope)
+        options = self._owner_and_mode(step, scope)
+        if origin is not None:
+            options["from"] = self._token(origin)
+        words = self._sources(self._words(step.words, step, scope), step, stage)
+        return canonical(step, words=words, options=options)
+
+    def _words(self, words: tuple[str, ...], step: Instruction, scope: Scope) -> list[str]:
+        """Return what words come to, as far as that counts."""
+        return [
+            word if heredoc_name(word) else self._resolver.expand(word, scope, step).counts for word in words
+        ]
+
+    def _sources(self, words: list[str], step: Instruction, stage: Stage) -> list[str]:
+        """Return the words of a COPY or ADD; how a source is spelled shows only in the history of the target."""
+        if stage.index in self._ancestors or step.flag("parents") is not None:
+            return words
+        return [
+            word if heredoc_name(word) or re.match(_REMOTE, word) else posixpath.normpath(f"/{word}")
+            for word in words[:-1]
+        ] + words[-1:]
+
+    def _owner_and_mode(self, step: Instruction, scope: Scope) -> dict[str, str]:
+        found = {}
+        for name, value in step.options:
+            if name == "chown":
+                found[name] = self._resolver.expand(value, scope, step).counts
+            if name == "chmod":
+                mode = self._resolver.expand(value, scope, step).counts
+                found[name] = mode.lstrip("0") if re.fullmatch("0*[1-7][0-7]*", mode) else mode
+        return found
+
+    def _declare(self, step: Instruction, stage: Stage, scope: Scope) -> None:
+        """Set the arguments that a step declares.
+
+        Defaults that stay in the history of the target count; else a value does where something makes use of it.
+        """
+        for word, (name, value) in zip(step.words, self._resolver.arguments(step, scope), strict=True):
+            stays = "=" in word and stage.index in self._ancestors
+            passed = name in self._resolver.given
+            if stays and passed:
+                default = self._resolver.expand(word.partition("=")[2], scope, step)
+                self._arguments.count(name, stage.name, default, default=True)
+            if value is not None:
+                scope.values[name] = value
+                self._surroundings[stage.index].set_variable(
+                    name, value.counts, Step(line=step.line, text=f"ARG {name}")
+                )
+                if stays and not passed:
+                    self._arguments.count(name, stage.name, value)
+                else:
+                    self._arguments.declare((stage.index, step, name), stage.name, value)
+
+    def _mounts(self, step: Instruction, stage: Stage, scope: Scope) -> dict[str, str]:
+        """Take in the files that a RUN mounts, and return what its `from=` refer to."""
+        tokens = {}
+        for mount in self._resolver.mounts(step, stage):
+            if mount.origin:
+                tokens[mount.written] = self._token(mount.origin)
+            elif mount.source is not None:
+                self._take(mount.source, step, scope)
+        return tokens
+
+    def _take_sources(self, step: Instruction, scope: Scope) -> None:
+        for word in step.words[:-1]:
+            if heredoc_name(word) is None and not (step.keyword == "ADD" and re.match(_REMOTE, word)):
+                self._take(word, step, scope, pattern=True, parents=step.flag("parents") is not None)
+
+    def _take(
+        self, word: str, step: Instruction, scope: Scope, *, pattern: bool = False, parents: bool = False
+    ) -> None:
+        """Take in the files of the context that a word stands for."""
+        value = self._resolver.expand(word, scope, step)
+        source = value.text or ""
+        if step.keyword == "ADD" and re.match(_REMOTE, source):
+            return
+        if not value.known:
+            self._warnings.append(
+                f"{self._resolver.dockerfile.name}:{step.line}: {word} depends on the upstream image or the "
+                "platform, so a change of any file counts"
+            )
+            self._files.update(self._paths)
+            return
+        if parents:
+            source = literal_start(source.replace("/./", "/"))
+        try:
+            takes = taker(source, pattern=pattern)
+        except BadPatternError as error:
+            self._resolver.refuse(step, str(error))
+        self._files.update(filter(takes, self._paths))
+
+    def _platform(self, stage: Stage) -> Value | None:
+        if (written := stage.start.flag("platform")) is None:
+            return None
+        return self._resolver.expand(written, self._resolver.globals, stage.start)
+
+    def _global_values(self, base: Origin, platform: Value | None) -> None:
+        """Count the arguments before the first FROM that a FROM uses."""
+        names = set(base.names) if isinstance(base, Upstream) else set()
+        names |= platform.names if platform else set()
+        seen: set[str] = set()
+        while names:
+            seen.add(name := names.pop())
+            value = self._resolver.globals.values.get(name)
+            if value is not None:
+                names |= value.names - seen
+                self._arguments.count(name, "", value)
+
+
+def _named(step: Instruction) -> set[str]:
+    """Return the names that look like those of variables in a step."""
+    documents = (each.content for each in step.heredocs if each.expand)
+    return set(re.findall(r"\$\{?(\w+)", " ".join((*step.flags, step.rest, *documents))))

@@ -1,0 +1,9 @@
+"""The five runtimes and their packages: all that differs between them.
+
+runtimes   python, node, bun, deno and bash as data: stage, installer, ecosystem
+grammar    what each ecosystem accepts as the name of a package
+specs      package specs: checked, gathered from lists, quoted for a shell
+inventory  the packages in an image, read from their own databases
+updates    which newer packages an image would get, as values
+sbom       the bill of materials of an image (CycloneDX)
+"""

@@ -1,0 +1,149 @@
+"""What is in an image: packages read from the files of their own databases."""
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal
+
+from attrs import astuple, field, frozen
+
+from isol8_tasks.safety.jsontext import loads
+
+Ecosystem = Literal["apk", "deno", "generic", "npm", "pypi"]
+ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
+    "pypi": ("pypi",),
+    "npm": ("npm",),
+    "deno": ("npm", "deno"),
+    "apk": ("apk",),
+}
+"""What the packages of a runtime's ecosystem are in an inventory."""
+
+_LARGEST: Final = 16 << 20
+
+
+@frozen(kw_only=True, order=True)
+class Package:
+    """A package that is installed."""
+
+    ecosystem: Ecosystem
+    """`deno` is a module by its URL or one of JSR; what Deno has from npm is `npm`. `generic` is a runtime that no
+    package manager brought."""
+    name: str
+    version: str
+    checksum: str = field(default="", eq=False, order=False)
+    """Of its content: as apk's database has it, and of Bun's program; empty for others, and in images of before."""
+
+
+def encode(release: str, packages: Iterable[Package]) -> str:
+    """Return Alpine's release and the packages in short, for a label: JSON, compressed, in base 64."""
+    grouped: dict[str, list[list[str]]] = {}
+    for package in packages:
+        grouped.setdefault(package.ecosystem, []).append(
+            [package.name, package.version, *([package.checksum] if package.checksum else [])]
+        )
+    text = json.dumps([release, grouped], separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def decode(text: str) -> tuple[str, tuple[Package, ...]] | None:
+    """Return what `encode` was given; None for a text that is not its own."""
+    try:
+        release, grouped = loads(_decompressed(base64.b64decode(text, validate=True)))
+        packages = (
+            Package(ecosystem=ecosystem, name=name, version=version, checksum="".join(checksum))
+            for ecosystem, found in grouped.items()
+            for name, version, *checksum in found
+        )
+        found = str(release), sorted_once(packages)
+    except (ValueError, zlib.error, TypeError, AttributeError, RecursionError):
+        return None
+    shown = (found[0], *(text for each in found[1] for text in astuple(each)))
+    return found if all(isinstance(text, str) and text.isprintable() for text in shown) else None
+
+
+def _decompressed(data: bytes) -> bytes:
+    """Return what was compressed, no matter who says what it grows to."""
+    work = zlib.decompressobj()
+    found = work.decompress(data, _LARGEST)
+    if work.unconsumed_tail:
+        raise ValueError(f"more than {_LARGEST} bytes")
+    return found + work.flush()
+
+
+def apk_packages(installed: str) -> tuple[Package, ...]:
+    """Read /lib/apk/db/installed."""
+    found = []
+    for entry in re.split(r"\n{2,}", installed):
+        fields = dict(
+            line.split(":", 1) for line in entry.splitlines() if line[1:2] == ":" and line[0] in "CPV"
+        )
+        if "P" in fields and "V" in fields:
+            checksum = fields.get("C", "")
+            found.append(Package(ecosystem="apk", name=fields["P"], version=fields["V"], checksum=checksum))
+    return sorted_once(found)
+
+
+def python_packages(names: Iterable[tuple[str, str]]) -> tuple[Package, ...]:
+    """Take names and versions as METADATA has them."""
+    return sorted_once(
+        Package(ecosystem="pypi", name=re.sub(r"[-_.]+", "-", name).lower(), version=version)
+        for name, version in names
+    )
+
+
+def node_packages(names: Iterable[tuple[str, str]]) -> tuple[Package, ...]:
+    """Take names and versions as package.json has them."""
+    return sorted_once(Package(ecosystem="npm", name=name, version=version) for name, version in names)
+
+
+def deno_packages(cached: str) -> tuple[Package, ...]:
+    """Read the paths of Deno's npm cache, and what stands at the end of the modules that it keeps."""
+    return sorted_once(_deno(cached))
+
+
+def runtime_package(name: str, version: str, checksum: str = "") -> Package:
+    """Return a runtime that was not installed as a package."""
+    return Package(ecosystem="generic", name=name, version=version, checksum=checksum)
+
+
+def versions(packages: Iterable[Package]) -> Mapping[tuple[Ecosystem, str], str]:
+    """Return the version of each package by ecosystem and name.
+
+    npm may have several of one package, each in the folder of who asked for it: they stand side by side.
+    """
+    found: dict[tuple[Ecosystem, str], str] = {}
+    for package in packages:
+        key = (package.ecosystem, package.name)
+        found[key] = ", ".join(filter(None, (found.get(key), package.version)))
+    return found
+
+
+def sorted_once(packages: Iterable[Package]) -> tuple[Package, ...]:
+    """Gather packages, each once, by ecosystem, name and version."""
+    return tuple(sorted(set(packages)))
+
+
+def _deno(cached: str) -> Iterator[Package]:
+    for line in cached.splitlines():
+        if found := re.search(_DENO_NPM, line):
+            yield Package(ecosystem="npm", name=found["name"], version=found["version"])
+        elif line.startswith(_DENO_METADATA):
+            try:
+                url = loads(line.removeprefix(_DENO_METADATA))["url"]
+            except (ValueError, KeyError, TypeError):
+                continue
+            if found := re.match(_JSR_URL, str(url)):
+                yield Package(ecosystem="deno", name=found["name"], version=found["version"])
+            elif not re.search(_JSR_META, str(url)):
+                yield Package(ecosystem="deno", name=str(url), version="")
+
+
+_DENO_NPM: Final = r"/npm/[^/]+/(?P<name>(?:@[^/]+/)?[^/@]+)/(?P<version>[0-9][^/]*)/package\.json$"
+_DENO_METADATA: Final = "// denoCacheMetadata="
+# Whichever registry it is, nobody else has this form.
+_JSR_URL: Final = (
+    r"https://[^/]+/(?P<name>@[a-z0-9-]+/[a-z0-9-]+)/(?P<version>[0-9]+\.[0-9]+\.[0-9]+[^/_]*)[/_]"
+)
+_JSR_META: Final = r"/@[a-z0-9-]+/[a-z0-9-]+/meta\.json$"

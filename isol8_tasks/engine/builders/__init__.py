@@ -1,0 +1,8 @@
+"""The ways to build an image on an engine.
+
+buildkit  BuildKit through the engine's API
+buildx    `docker buildx build`, for engines that refuse BuildKit through their API
+classic   the classic builder, for engines without BuildKit
+archive   the build context as a tar archive
+progress  a builder's output as events
+"""

@@ -1,0 +1,136 @@
+"""`docker buildx build --load`, for engines that refuse BuildKit through their API."""
+
+import base64
+import contextlib
+import re
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO, Final
+
+from isol8_tasks.engine import BuildRequest, OnEvent
+from isol8_tasks.engine.builders.archive import pack
+from isol8_tasks.engine.builders.progress import Progress, Vertex
+from isol8_tasks.engine.jobs import Job
+from isol8_tasks.errors import EngineError
+from isol8_tasks.safety.jsontext import loads
+
+_FIRST_WITH_JSON: Final = (0, 13)
+_LOOK_SECONDS: Final = 20
+_END_SECONDS: Final = 5
+_OF_DOCKER: Final = ("DOCKER_", "BUILDX_", "BUILDKIT_")
+
+
+def is_usable(environ: Mapping[str, str]) -> bool:
+    """Tell whether buildx is there and builds inside the engine itself.
+
+    A builder in a container of its own sees no image of the engine, so nothing could be built on ours.
+    """
+    version = re.search(r" v?(\d+)\.(\d+)", _ask(["version"], environ))
+    if version is None or (int(version[1]), int(version[2])) < _FIRST_WITH_JSON:
+        return False
+    answer = _ask(["inspect"], environ)
+    found = dict(re.findall(r"^(Driver|Status):\s+(\S+)", answer, re.MULTILINE))
+    return found == {"Driver": "docker", "Status": "running"}
+
+
+def build(request: BuildRequest, environ: Mapping[str, str], job: Job, on_event: OnEvent) -> None:
+    """Build by docker's client program; the tag is set when this returns."""
+    archive = pack(request, request.dockerfile)
+    command, given = _command(request, archive.dockerfile, environ)
+    progress = Progress(on_event)
+    try:
+        process = subprocess.Popen(
+            command,
+            env={**environ, **given},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise EngineError(f"the docker command can't be started for buildx: {error.strerror}") from error
+    with process:
+        job.closes_with(process.terminate)
+        if process.stdin is None or process.stderr is None:
+            raise AssertionError("both were asked for")
+        writer = threading.Thread(target=_send, args=(process.stdin, archive.data))
+        writer.start()
+        last = [line for line in process.stderr if not _take(line, progress)]
+        writer.join()
+        status = process.wait()
+    if job.cancelled:
+        raise EngineError(f"the build of {request.tag} was aborted")
+    if status != 0:
+        raise progress.failure(request.tag, _reason(last))
+
+
+def _command(
+    request: BuildRequest, dockerfile: str, environ: Mapping[str, str]
+) -> tuple[Sequence[str], Mapping[str, str]]:
+    """Return the command, and the variables by which it gets what should be in no list of processes."""
+    command = ["docker", "buildx", "build", "--load", "--progress=rawjson", "--provenance=false"]
+    command += ["--sbom=false", f"--tag={request.tag}", f"--file={dockerfile}"]
+    if request.target is not None:
+        command.append(f"--target={request.target}")
+    if request.no_cache:
+        command.append("--no-cache")
+    command += [f"--label={name}={value}" for name, value in request.labels.items()]
+    given = {}
+    for name, value in request.args.items():
+        if name in environ or name.startswith(_OF_DOCKER):
+            command.append(f"--build-arg={name}={value}")
+        else:
+            command.append(f"--build-arg={name}")
+            given[name] = value
+    return (*command, "-"), given
+
+
+def _send(stdin: IO[bytes], data: bytes) -> None:
+    # A build that fails early does not read to the end.
+    with contextlib.suppress(OSError), stdin:
+        stdin.write(data)
+
+
+def _take(line: bytes, progress: Progress) -> bool:
+    """Take a line of progress; tell whether it was one."""
+    try:
+        status = loads(line)
+    except ValueError:
+        return False
+    if not isinstance(status, dict):
+        return False
+    for vertex in status.get("vertexes") or ():
+        progress.vertex(
+            Vertex(
+                digest=vertex["digest"],
+                name=vertex.get("name", ""),
+                started=bool(vertex.get("started")),
+                completed=bool(vertex.get("completed")),
+                cached=bool(vertex.get("cached")),
+                error=vertex.get("error", ""),
+            )
+        )
+    for output in status.get("logs") or ():
+        progress.output(output["vertex"], base64.b64decode(output.get("data") or ""))
+    return True
+
+
+def _reason(lines: Sequence[bytes]) -> str:
+    texts = [line.decode("utf-8", "replace").strip() for line in lines]
+    errors = [text for text in texts if text.startswith("ERROR: ")]
+    return (errors or [text for text in texts if text] or ["no reason was given"])[-1]
+
+
+def _ask(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+    try:
+        run = subprocess.run(
+            ["docker", "buildx", *arguments],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LOOK_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return run.stdout.decode("utf-8", "replace") if run.returncode == 0 else ""

@@ -1,0 +1,342 @@
+"""What the package sources of an image have that it does not, and exactly what a build would install.
+
+The ecosystem's own tool resolves the packages in the image that they are installed on, so that what is noticed is
+what a build comes to.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from itertools import groupby, zip_longest
+from typing import Final
+
+from attrs import evolve, frozen
+
+from isol8_tasks.config.settings import RefreshSettings
+from isol8_tasks.ecosystems.inventory import ECOSYSTEMS, Ecosystem, Package
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.specs import parse_spec
+from isol8_tasks.ecosystems.updates import PackageNews, Pin, Resolution, Update
+from isol8_tasks.engine.containers import SandboxEngine
+from isol8_tasks.errors import COMMAND, Isol8Error, SourceUnavailableError
+from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
+from isol8_tasks.freshness.resolvers import Question, ask, ask_apk, ask_release, upstream_packages
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.plan.model import ImageSpec
+
+
+@frozen(kw_only=True)
+class Holdings:
+    """What an image has, and what the image that it is installed on has."""
+
+    there: frozenset[Package]
+    parent: frozenset[Package]
+
+    @property
+    def own(self) -> tuple[Package, ...]:
+        """What came with this image."""
+        return tuple(sorted(self.there - self.parent))
+
+
+def package_news(
+    spec: ImageSpec,
+    observed: Observed,
+    engine: SandboxEngine,
+    *,
+    settings: RefreshSettings,
+    now: dt.datetime,
+) -> PackageNews:
+    """Return what is newer of an image's packages, and what a build has to install for it.
+
+    Of an image that is not there, all packages are; the one that it is based on has to be.
+    May be called from several threads.
+
+    Raises:
+        SourceUnavailableError: a source can't be asked, or does not tell what has to be known.
+
+    """
+    holdings = _holdings(spec, observed)
+    settings = _raised(settings, RUNTIMES[spec.runtime].least_age)
+    if spec.parent is None:
+        return _base_news(spec, observed, engine, settings=settings, now=now)
+    if not spec.inputs.packages:
+        return PackageNews()
+    if RUNTIMES[spec.runtime].ecosystem == "apk":
+        if observed.record(spec.name) is None:
+            return PackageNews()
+        answer = ask_apk(f"{observed.repository}:{spec.name}", engine, dict(spec.args))
+        return apk_custom_news(answer, holdings, settings, now)
+    question = _limited(_question(spec, observed, holdings), spec, settings, now)
+    news = registry_news(ask(question, engine), holdings, question)
+    return evolve(news, least_age=RUNTIMES[spec.runtime].least_age)
+
+
+def aged_resolution(
+    spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
+) -> Resolution | None:
+    """Return what a build installs of what has been out long enough, whatever the image has by now.
+
+    None where nobody can say so: of an image without packages, and of apk's, of which a repository has one version.
+
+    Raises:
+        SourceUnavailableError: a source can't be asked, or does not tell what has to be known.
+
+    """
+    if spec.parent is None or not spec.inputs.packages or RUNTIMES[spec.runtime].ecosystem == "apk":
+        return None
+    holdings = _holdings(spec, observed)
+    settings = _raised(settings, RUNTIMES[spec.runtime].least_age)
+    # What it is to have may be other packages than it has: all of them are looked at.
+    question = evolve(_limited(_question(spec, observed, holdings), spec, settings, now), own=())
+    answer = ask(question, engine)
+    registry_news(answer, holdings, question)
+    if answer.found is None:
+        raise SourceUnavailableError(
+            f"{question.image}: {' '.join(question.specs)} can only be resolved with versions younger than "
+            f"[refresh] min_age: {answer.failure}"
+        )
+    return _resolution(answer.found, holdings.parent)
+
+
+def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEngine) -> Resolution:
+    """Return what an image has of its own as exact pins, in the form that it can be built from again.
+
+    Raises:
+        SourceUnavailableError: a source can't be asked, or has not any more what is installed.
+
+    """
+    holdings = _holdings(spec, observed)
+    ecosystems = ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
+    own = [package for package in holdings.own if package.ecosystem in ecosystems]
+    if not spec.inputs.packages or ecosystems == ("apk",):
+        return Resolution(pins=tuple(_pin(each) for each in own))
+    question = evolve(_question(spec, observed, holdings), only=True)
+    answer = ask(question, engine)
+    image = f"{observed.repository}:{spec.name}"
+    if answer.found is None:
+        raise SourceUnavailableError(
+            f"{image}: the installed versions can't be resolved again: {answer.failure}"
+        )
+    expected = outcome(answer.found, holdings.parent)
+    if other := differences(_relevant(holdings.there, ecosystems), _relevant(expected, ecosystems)):
+        raise SourceUnavailableError(
+            f"{image}: its source gives {other[0].name} {other[0].new or '(nothing)'} where "
+            f"{other[0].old or 'nothing'} is installed; rebuild it: {COMMAND} setup"
+        )
+    return _resolution(answer.found, holdings.parent)
+
+
+def registry_news(answer: Answer, holdings: Holdings, question: Question) -> PackageNews:
+    """Judge what an index or a registry had to say of an image."""
+    if answer.settled:
+        return PackageNews()
+    if answer.found is None and answer.newest is None:
+        raise SourceUnavailableError(
+            f"{question.image}: {' '.join(question.specs)} can't be resolved: {answer.failure}"
+        )
+    ecosystems = ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
+    there = _relevant(holdings.there, ecosystems)
+    # Where only what is too new fits together, nothing can be accepted yet.
+    expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
+    updates = _dated(differences(there, expected), answer.found)
+    young: tuple[Update, ...] = ()
+    if answer.newest is not None:
+        young = _dated(
+            differences(expected, _relevant(outcome(answer.newest, holdings.parent), ecosystems)),
+            answer.newest,
+        )
+    for each in young:
+        if Package(ecosystem=each.ecosystem, name=each.name, version=each.new) in answer.untold:
+            raise SourceUnavailableError(
+                f"{each.name} {each.new}: its package source does not say when it was published, so min_age can't be "
+                f'applied; write min_ages = {{ "{each.name}" = "0" }} under [refresh] to accept it at once'
+            )
+    return PackageNews(
+        updates=updates,
+        young=young,
+        resolution=_resolution(answer.found, holdings.parent) if updates and answer.found else None,
+    )
+
+
+def apk_custom_news(
+    answer: ApkAnswer, holdings: Holdings, settings: RefreshSettings, now: dt.datetime
+) -> PackageNews:
+    """Judge what apk would upgrade in an image, as far as it is not the parent's."""
+    own = {package.name for package in holdings.own if package.ecosystem == "apk"}
+    kept = {package.name for package in holdings.parent if package.ecosystem == "apk"} - own
+    changes = ApkAnswer(changes=tuple(each for each in answer.changes if each.name not in kept))
+    updates, young = _by_age(_apk_updates(changes), settings, now)
+    if not updates:
+        return PackageNews(young=young)
+    versions = {package.name: package.version for package in holdings.own if package.ecosystem == "apk"}
+    versions.update((each.name, each.new) for each in (*updates, *young))
+    pins = (Pin(ecosystem="apk", name=name, version=version) for name, version in versions.items() if version)
+    return PackageNews(updates=updates, young=young, resolution=Resolution(pins=tuple(sorted(pins))))
+
+
+def apk_base_news(
+    answer: ApkAnswer,
+    there: frozenset[Package],
+    upstream: frozenset[Package],
+    settings: RefreshSettings,
+    now: dt.datetime,
+) -> PackageNews:
+    """Judge what apk would upgrade in a base: what the upstream image has just so waits until that one moves."""
+    waits = {package.name for package in there & upstream if package.ecosystem == "apk"}
+    found = _apk_updates(answer)
+    waiting = tuple(each for each in found if each.name in waits)
+    updates, young = _by_age(tuple(each for each in found if each.name not in waits), settings, now)
+    return PackageNews(updates=updates, young=young, waiting=waiting)
+
+
+def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package]:
+    """Return what an image has once a solution is installed on its parent."""
+    pins = frozenset(pin.package for pin in solution.pins)
+    replaced = {(pin.ecosystem, pin.name) for pin in pins if pin.ecosystem in _ONE_VERSION}
+    kept = (each for each in parent - set(solution.gone) if (each.ecosystem, each.name) not in replaced)
+    return pins.union(kept)
+
+
+def differences(old: Iterable[Package], new: Iterable[Package]) -> tuple[Update, ...]:
+    """Return what is other, each version that goes beside one that comes."""
+    before, after = frozenset(old), frozenset(new)
+    updates = []
+    for (ecosystem, name), group in groupby(
+        sorted(before ^ after), key=lambda each: (each.ecosystem, each.name)
+    ):
+        changed = list(group)
+        gone = [each.version for each in changed if each in before]
+        come = [each.version for each in changed if each in after]
+        updates += [
+            Update(ecosystem=ecosystem, name=name, old=one, new=other)
+            for one, other in zip_longest(gone, come, fillvalue="")
+        ]
+    return tuple(sorted(updates))
+
+
+def _base_news(
+    spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
+) -> PackageNews:
+    image = f"{observed.repository}:{spec.name}"
+    arguments = dict(spec.args)
+    answer = ask_apk(image, engine, arguments)
+    there = _holdings(spec, observed).there
+    upstream: frozenset[Package] = frozenset()
+    if answer.changes:
+        upstream = upstream_packages((reference for reference, _ in spec.inputs.upstream), engine)
+    news = apk_base_news(answer, there, upstream, settings, now)
+    # As deps.toml or the Dockerfile itself has it.
+    if spec.runtime != "bun" or {**dict(spec.inputs.args), **arguments}.get("BUN_VERSION"):
+        return news
+    found = ask_release("bun", image, arguments, engine).found
+    bun = {package for package in there if (package.ecosystem, package.name) == ("generic", "bun")}
+    expected = frozenset(pin.package for pin in (found.pins if found else ()))
+    updates, young = _by_age(_dated(differences(bun, expected), found), settings, now)
+    return evolve(
+        news,
+        updates=tuple(sorted((*news.updates, *updates))),
+        young=tuple(sorted((*news.young, *young))),
+    )
+
+
+def _holdings(spec: ImageSpec, observed: Observed) -> Holdings:
+    parent = installed(spec.parent, observed) if spec.parent else frozenset[Package]()
+    # Of an image that is not there, all that it is to have is new.
+    there = installed(spec.name, observed) if observed.record(spec.name) else parent
+    return Holdings(there=there, parent=parent)
+
+
+def installed(name: str, observed: Observed) -> frozenset[Package]:
+    """Return what is in an image; Isol8Error for one that nobody looked into."""
+    found = observed.inventory(name)
+    if found is None:
+        raise Isol8Error(
+            f"{observed.repository}:{name} has no inventory; rebuild it: {COMMAND} setup --force"
+        )
+    return frozenset(found[1])
+
+
+def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Question:
+    return Question(
+        runtime=spec.runtime,
+        image=f"{observed.repository}:{spec.parent}",
+        specs=spec.inputs.packages,
+        arguments=dict(spec.args),
+        installed=tuple(sorted(holdings.there)),
+        own=holdings.own,
+    )
+
+
+def _limited(question: Question, spec: ImageSpec, settings: RefreshSettings, now: dt.datetime) -> Question:
+    return evolve(question, cutoff=_cutoff(settings.min_age, now), cutoffs=_cutoffs(spec, settings, now))
+
+
+def _raised(settings: RefreshSettings, least: dt.timedelta) -> RefreshSettings:
+    """Return settings by which nothing is accepted that clients, who have no lock, would not find in the image."""
+    ages = {name: max(age, least) for name, age in settings.min_ages.items()}
+    return evolve(settings, min_age=max(settings.min_age, least), min_ages=ages)
+
+
+def _cutoff(age: dt.timedelta, now: dt.datetime) -> dt.datetime | None:
+    return now - age if age else None
+
+
+def _cutoffs(
+    spec: ImageSpec, settings: RefreshSettings, now: dt.datetime
+) -> Mapping[str, dt.datetime | None]:
+    """Return the moments for single packages, by the names that the ecosystem has for them."""
+    pypi = RUNTIMES[spec.runtime].ecosystem == "pypi"
+    return {
+        parse_spec("pypi", name).name if pypi else name: _cutoff(age, now)
+        for name, age in settings.min_ages.items()
+    }
+
+
+def _resolution(solution: Solution, parent: frozenset[Package]) -> Resolution:
+    pins = tuple(pin for pin in solution.pins if pin.package not in parent)
+    return Resolution(pins=pins, lockfile=solution.lockfile)
+
+
+def _relevant(packages: Iterable[Package], ecosystems: Iterable[Ecosystem]) -> frozenset[Package]:
+    """Leave out what has no versions: modules by their URL are what their URL says."""
+    return frozenset(each for each in packages if each.ecosystem in ecosystems and each.version)
+
+
+def _dated(updates: tuple[Update, ...], solution: Solution | None) -> tuple[Update, ...]:
+    published = solution.published if solution else {}
+    return tuple(
+        evolve(
+            each,
+            published=published.get(Package(ecosystem=each.ecosystem, name=each.name, version=each.new)),
+        )
+        for each in updates
+    )
+
+
+def _apk_updates(answer: ApkAnswer) -> tuple[Update, ...]:
+    return tuple(
+        sorted(
+            Update(ecosystem="apk", name=each.name, old=each.old, new=each.new, published=each.built)
+            for each in answer.changes
+        )
+    )
+
+
+def _by_age(
+    updates: Iterable[Update], settings: RefreshSettings, now: dt.datetime
+) -> tuple[tuple[Update, ...], tuple[Update, ...]]:
+    """Part what is old enough from what is not; what nobody tells the age of is old enough here."""
+    old: list[Update] = []
+    young: list[Update] = []
+    for each in updates:
+        age = settings.min_ages.get(each.name, settings.min_age)
+        is_young = each.published is not None and each.published > now - age
+        (young if is_young else old).append(each)
+    return tuple(old), tuple(young)
+
+
+def _pin(package: Package) -> Pin:
+    return Pin(ecosystem=package.ecosystem, name=package.name, version=package.version)
+
+
+_ONE_VERSION: Final = frozenset({"apk", "pypi"})
+"""Of what there is one version at a time."""

@@ -1,0 +1,190 @@
+"""Runs the programs that ask package sources, each in the image that the packages are installed on."""
+
+import datetime as dt
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from attrs import Factory, frozen
+
+from isol8_tasks.ecosystems.inventory import Package, apk_packages
+from isol8_tasks.ecosystems.runtimes import LOCATION_ARGS, RUNTIMES
+from isol8_tasks.ecosystems.specs import parse_spec
+from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
+from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk
+
+
+@frozen(kw_only=True)
+class Question:
+    """What is asked of a package source."""
+
+    runtime: str
+    image: str
+    """The image to ask in, which is the one that the packages are installed on."""
+    specs: tuple[str, ...]
+    arguments: Mapping[str, str] = Factory(dict)
+    """The build arguments, of which those that say where to fetch from count."""
+    installed: tuple[Package, ...] = ()
+    """What is there, and was accepted already."""
+    own: tuple[Package, ...] = ()
+    """Those of them that the image on which they are installed does not have."""
+    cutoff: dt.datetime | None = None
+    """What was published later is too new; None for nothing."""
+    cutoffs: Mapping[str, dt.datetime | None] = Factory(dict)
+    """The same for single packages, by their canonical names."""
+    only: bool = False
+    """Let in what is there, and nothing else."""
+
+
+def ask(question: Question, engine: SandboxEngine) -> Answer:
+    """Return what the ecosystem's own tool resolves the packages to, now and without what is too new.
+
+    Raises:
+        SourceUnavailableError: a source did not answer, or the program that asks could not be run.
+
+    """
+    ecosystem = RUNTIMES[question.runtime].ecosystem
+    asked = _python(question) if ecosystem == "pypi" else _registry(question)
+    return read_answer(_run(asked, question, engine), question.image)
+
+
+def ask_release(name: str, image: str, arguments: Mapping[str, str], engine: SandboxEngine) -> Answer:
+    """Return the newest release of a runtime that npm's registry has under its own name, asked in its image."""
+    question = Question(runtime=name, image=image, specs=(), arguments=arguments)
+    command = _program(name, json.dumps({"tool": "release", "specs": [name]}))
+    return read_answer(_run(command, question, engine), image)
+
+
+def ask_apk(image: str, engine: SandboxEngine, arguments: Mapping[str, str]) -> ApkAnswer:
+    """Return what apk would upgrade in an image; raises SourceUnavailableError as `ask` does."""
+    mark = secrets.token_hex(8)
+    question = Question(runtime="bash", image=image, specs=(), arguments=arguments)
+    return read_apk(_run(("sh", "-c", _text("apk.sh"), "sh", mark), question, engine), mark, image)
+
+
+def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> frozenset[Package]:
+    """Return apk's packages of the upstream images that are on the engine."""
+    found: set[Package] = set()
+    for reference in references:
+        command = ("sh", "-c", "cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null")
+        request = RunRequest(image=reference, command=command, user="0:0", entrypoint=(), seconds=_SECONDS)
+        try:
+            finished = engine.run(request)
+        except NoSuchImageError:
+            continue
+        if finished.exit is None:
+            raise SourceUnavailableError(f"{reference}: its packages could not be listed within {_SECONDS} s")
+        found.update(apk_packages(finished.stdout.decode("utf-8", "replace")))
+    return frozenset(found)
+
+
+def _python(question: Question) -> tuple[str, ...]:
+    described = {
+        "specs": question.specs,
+        "installed": _versions(question.installed, "pypi"),
+        "looked": sorted({package.name for package in question.own if package.ecosystem == "pypi"})
+        if not question.only
+        else (),
+        "cutoff": question.cutoff.timestamp() if question.cutoff else None,
+        "cutoffs": {name: each.timestamp() if each else None for name, each in question.cutoffs.items()},
+        "only": question.only,
+    }
+    modules = ("pages", "standins", "index")
+    # In folders of their names, so that they import one another there as here.
+    script = (
+        'cd "$(mktemp -d)"; folder=isol8_tasks/freshness/programs; mkdir -p $folder; '
+        f'for name in {" ".join(modules)}; do printf %s "$1" >$folder/$name.py; shift; done; '
+        'exec python3 -m isol8_tasks.freshness.programs.index "$@"'
+    )
+    texts = (_text(f"{module}.py") for module in modules)
+    return ("sh", "-ec", script, "sh", *texts, *_words(json.dumps(described)))
+
+
+def _registry(question: Question) -> tuple[str, ...]:
+    runtime = question.runtime
+    tool = "npm" if runtime == "node" else runtime
+    described = {
+        "tool": tool,
+        "specs": [_npm_dependency(spec) for spec in question.specs] if tool == "npm" else question.specs,
+        "installed": {each: _versions(question.installed, each) for each in ("npm", "deno")},
+        "cutoff": _milliseconds(question.cutoff),
+        "cutoffs": {name: _milliseconds(each) for name, each in question.cutoffs.items()},
+        "only": question.only,
+    }
+    return _program(runtime, json.dumps(described))
+
+
+def _npm_dependency(spec: str) -> tuple[str, str]:
+    """Write a spec as package.json has it; without a version npm takes what is tagged as the latest."""
+    parsed = parse_spec("npm", spec)
+    return parsed.name, parsed.constraint.removeprefix("@") or "latest"
+
+
+def _program(runtime: str, described: str) -> tuple[str, ...]:
+    # From files, since each of the three has other ideas of a program on its command line.
+    script = (
+        'folder=$(mktemp -d); printf %s "$0" >"$folder/versions.mjs"; printf %s "$1" >"$folder/registry.mjs"; '
+        f'shift; exec {_COMMANDS[runtime]} "$folder/registry.mjs" "$@"'
+    )
+    return ("sh", "-ec", script, _text("versions.mjs"), _text("registry.mjs"), *_words(described))
+
+
+def _run(command: tuple[str, ...], question: Question, engine: SandboxEngine) -> Finished:
+    environment = {
+        name: value
+        for name, value in question.arguments.items()
+        if name in LOCATION_ARGS and name not in _ELSEWHERE and value
+    }
+    return engine.run(
+        RunRequest(
+            image=question.image,
+            command=command,
+            user="root",
+            entrypoint=None,
+            environment={**_NODE, **environment},
+            seconds=_SECONDS,
+            online=True,
+        )
+    )
+
+
+def _versions(packages: Iterable[Package], ecosystem: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for package in packages:
+        if package.ecosystem == ecosystem:
+            found.setdefault(package.name, []).append(package.version)
+    return found
+
+
+def _milliseconds(moment: dt.datetime | None) -> int | None:
+    return int(moment.timestamp() * 1000) if moment else None
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Cut a text into words, none longer than Linux takes (MAX_ARG_STRLEN)."""
+    return tuple(text[at : at + _LONGEST_WORD] for at in range(0, len(text), _LONGEST_WORD))
+
+
+@cache
+def _text(name: str) -> str:
+    return (files("isol8_tasks.freshness.programs") / name).read_text(encoding="utf-8")
+
+
+_SECONDS: Final = 180
+_LONGEST_WORD: Final = 30_000
+"""In characters, each of at most four bytes."""
+_COMMANDS: Final = {
+    "node": "node",
+    "bun": "bun --no-install",
+    "deno": "deno run --quiet --allow-all --no-lock --no-config",
+}
+# Node's own fetch takes neither proxies nor Alpine's certificates unless it is told to.
+_NODE: Final = {"NODE_USE_ENV_PROXY": "1", "NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt"}
+_ELSEWHERE: Final = frozenset(
+    {"ALPINE_IMAGE", "DENO_IMAGE", "APK_REPOSITORY", "BUN_ARCHIVE_URL", "BUN_INSTALL_URL"}
+)
+"""Build arguments that no custom image's build gets."""

@@ -1,0 +1,160 @@
+"""Which image a request gets: by runtime and packages, from what the engine holds."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+from attrs import frozen
+
+from isol8_tasks.config.strict import unknown
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.specs import SpecError, parse_spec
+from isol8_tasks.errors import ConfigError
+from isol8_tasks.images import labels
+from isol8_tasks.images.observed import Observed, ObservedImage
+
+Why = Literal["custom", "base", "exact", "superset", "none"]
+"""The specification's custom image or base for a request without packages; else what fits, or that nothing does."""
+
+_OLDEST: Final = "v0.1 to v0.11.0"
+_TAGGED: Final = "v0.11.1 to v0.17"
+_LABELLED: Final = "v0.18 and later"
+
+
+@frozen(kw_only=True)
+class Resolution:
+    """The image that a request gets, and why."""
+
+    runtime: str
+    packages: tuple[str, ...]
+    """What was asked for; sorted and unique."""
+    image: str | None
+    """With its repository; None where nothing fits."""
+    why: Why
+    more: tuple[str, ...] = ()
+    """Packages of the image that were not asked for."""
+    setup: bool = False
+    """Clients from v0.18 on run the image's setup script before each execution."""
+
+
+@frozen(kw_only=True)
+class ClientChoice:
+    """What isol8's own clients of one generation take for the same request."""
+
+    client: str
+    image: str
+    """With its repository, whether it is on the engine or not."""
+    same: bool
+    """It is the image that the request gets here."""
+    lacks: bool
+    """The image does not have every package of the request."""
+    by_order: bool
+    """Several images fit, and which one is taken depends on the order in which the engine lists them."""
+
+
+def preferred(observed: Observed, runtime: str) -> str | None:
+    """Return the reference of the image that a runtime runs: the custom one where it exists, else the base.
+
+    This is isol8's resolveImage() as specified: tags decide, whoever made the images.
+    """
+    for name in (f"{runtime}-custom", runtime):
+        if observed.public(name) is not None:
+            return f"{observed.repository}:{name}"
+    return None
+
+
+def requested(runtime: str, packages: Iterable[str]) -> tuple[str, ...]:
+    """Return the packages of a request, sorted and unique; a ConfigError names every one that is not a package."""
+    if runtime not in RUNTIMES:
+        raise ConfigError(unknown(f"{runtime!r} is not a runtime", runtime, RUNTIMES))
+    found, problems = set(), []
+    for text in packages:
+        try:
+            found.add(parse_spec(RUNTIMES[runtime].ecosystem, text).text)
+        except SpecError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tuple(sorted(found))
+
+
+def resolve(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) -> Resolution:
+    """Decide which image a request gets.
+
+    With packages it is an image of ours that has exactly these, else the one with the fewest more, and of several
+    the first by name.
+    """
+    if not packages:
+        image = preferred(observed, runtime)
+        why: Why = "none" if image is None else "custom" if image.endswith("-custom") else "base"
+        found = observed.tagged(image) if image else None
+        return Resolution(
+            runtime=runtime, packages=(), image=image, why=why, setup=found is not None and _has_setup(found)
+        )
+    wanted = set(packages)
+    fitting = [(len(has), name, has) for name, has in _with_packages(observed, runtime) if wanted <= has]
+    if not fitting:
+        return Resolution(runtime=runtime, packages=packages, image=None, why="none")
+    _, name, has = min(fitting)
+    held = observed.public(name)
+    return Resolution(
+        runtime=runtime,
+        packages=packages,
+        image=f"{observed.repository}:{name}",
+        why="superset" if has - wanted else "exact",
+        more=tuple(sorted(has - wanted)),
+        setup=held is not None and _has_setup(held),
+    )
+
+
+def client_choices(observed: Observed, resolution: Resolution) -> tuple[ClientChoice, ...]:
+    """Say what isol8's own clients take for the same request, oldest first, if they look in this repository."""
+    runtime, packages = resolution.runtime, resolution.packages
+    by_tag = preferred(observed, runtime) or f"{observed.repository}:{runtime}"
+    hashed = f"{observed.repository}:{runtime}-custom-{labels.client_tag_suffix(runtime, packages)}"
+    by_hash = hashed if packages and observed.tagged(hashed) else by_tag
+    by_label, by_order = _by_labels(observed, runtime, packages)
+    return tuple(
+        ClientChoice(
+            client=client,
+            image=image,
+            same=resolution.image is not None and observed.tagged(image) == observed.tagged(resolution.image),
+            lacks=not set(packages) <= _packages(observed, image),
+            by_order=by_order and image == by_label,
+        )
+        for client, image in ((_OLDEST, by_tag), (_TAGGED, by_hash), (_LABELLED, by_label))
+    )
+
+
+def _with_packages(observed: Observed, runtime: str) -> Iterator[tuple[str, set[str]]]:
+    """Tell the packages of every image of the runtime that is ours, in use and has some."""
+    for name in observed.promoted:
+        image, record = observed.public(name), observed.record(name)
+        if image and record and record.packages and image.labels.get("org.isol8.runtime") == runtime:
+            yield name, set(record.packages)
+
+
+def _has_setup(image: ObservedImage) -> bool:
+    return bool(image.labels.get("org.isol8.setup"))
+
+
+def _packages(observed: Observed, reference: str) -> set[str]:
+    image = observed.tagged(reference)
+    record = observed.read(image) if image else None
+    return set(record.packages) if record else set()
+
+
+def _by_labels(observed: Observed, runtime: str, packages: tuple[str, ...]) -> tuple[str, bool]:
+    """Choose as v0.18 does (packages/core/src/engine/docker.ts): the first exact match, else the last superset.
+
+    And tell whether the engine's order decided.
+    """
+    wanted = set(packages)
+    exact: list[str] = []
+    supersets: list[str] = []
+    for image in observed.images if packages else ():
+        dependencies = image.labels.get("org.isol8.dependencies", "")
+        if image.labels.get("org.isol8.runtime") == runtime and wanted <= set(dependencies.split(",")):
+            same = len(dependencies.split(",")) == len(wanted)
+            (exact if same else supersets).append(image.tags[0])
+    fitting = exact or supersets[::-1] or [f"{observed.repository}:{runtime}"]
+    return fitting[0], len(fitting) > 1

@@ -1,0 +1,173 @@
+"""What an engine holds, as it was seen at one moment."""
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Self
+
+from attrs import Factory, evolve, field, frozen
+
+from isol8_tasks.ecosystems.inventory import Package, decode
+from isol8_tasks.images.labels import PREFIX, Record, problem, read
+from isol8_tasks.images.references import Reference
+
+
+@frozen(kw_only=True)
+class ObservedImage:
+    """An image as the engine lists it."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    """`isol8:bun`, …; sorted."""
+    digests: tuple[str, ...] = ()
+    """`alpine@sha256:…`, …; sorted; empty for an image that was never pulled or pushed."""
+    labels: Mapping[str, str] = Factory(dict)
+    created: int = 0
+    """Seconds since the epoch, of the image's configuration."""
+    size: int = 0
+    """Bytes, as the engine counts them."""
+
+    @property
+    def built(self) -> dt.datetime:
+        """When it was built: as we wrote it, since a build of cached layers keeps their time."""
+        try:
+            written = dt.datetime.fromisoformat(self.labels["org.opencontainers.image.created"])
+            # Anybody's label may lack its zone, or be at the end of time.
+            return written.astimezone(dt.UTC) if written.tzinfo else _moment(self.created)
+        except (KeyError, ValueError, OverflowError):
+            return _moment(self.created)
+
+    def digest(self, reference: str) -> str:
+        """Return its digest in the repository that a reference names; it may have been pulled from several."""
+        known = dict(each.split("@", 1) for each in self.digests)
+        return known.get(Reference.parse(reference).short, "")
+
+
+@frozen(kw_only=True)
+class Observed:
+    """Every image of an engine that has a name, from one listing."""
+
+    repository: str
+    """The repository of the public tags: `isol8`."""
+    images: tuple[ObservedImage, ...] = ()
+    _by_tag: Mapping[str, ObservedImage] = field(init=False, repr=False, eq=False)
+    _records: dict[str, Record | None] = field(init=False, repr=False, eq=False)
+    """What was read on images so far, by their ids: each is asked for several times a run."""
+
+    def __attrs_post_init__(self) -> None:
+        by_tag = {tag: image for image in self.images for tag in image.tags}
+        object.__setattr__(self, "_by_tag", by_tag)
+        object.__setattr__(self, "_records", {})
+
+    def tagged(self, reference: str) -> ObservedImage | None:
+        """Return the image that a reference (`alpine:3.21`, `alpine@sha256:…`) names here, if any."""
+        try:
+            wanted = Reference.parse(reference)
+        except ValueError:
+            return None
+        return (self._by_digest if wanted.digest else self._by_tag).get(wanted.name)
+
+    @cached_property
+    def _by_digest(self) -> Mapping[str, ObservedImage]:
+        return {digest: image for image in self.images for digest in image.digests}
+
+    def public(self, name: str) -> ObservedImage | None:
+        """Return the image under the public tag of `name` (`bun-custom`)."""
+        return self._by_tag.get(f"{self.repository}:{name}")
+
+    def marker(self, name: str) -> ObservedImage | None:
+        """Return the image that was promoted last as `name`."""
+        return self._by_tag.get(f"{private_repository(self.repository)}:{name}")
+
+    def record(self, name: str) -> Record | None:
+        """Return what we wrote on the image under the public tag of `name`; None if it isn't the one we promoted.
+
+        A `docker commit` and a `FROM isol8:bun` inherit every label, but never the marker tag. Who tags
+        an image of another name, or one that was never promoted, with both does not promote it.
+        """
+        image, marker = self.public(name), self.marker(name)
+        if image is None or marker is None or image.id != marker.id:
+            return None
+        record = self.read(image)
+        return record if record is not None and (record.image, record.role) == (name, "current") else None
+
+    def inventory(self, name: str) -> tuple[str, tuple[Package, ...]] | None:
+        """Return Alpine's release and the packages of an image that was looked into; None for any other."""
+        record = self.record(name)
+        return decode(record.inventory) if record else None
+
+    def last_record(self, name: str) -> Record | None:
+        """Return what we wrote on the image that was promoted last as `name`, whatever has the public tag now."""
+        marker = self.marker(name)
+        return self.read(marker) if marker else None
+
+    def read(self, image: ObservedImage) -> Record | None:
+        """Return what we wrote on one of the images, whatever its tags; copies by others carry it too."""
+        if image.id not in self._records:
+            self._records[image.id] = read(image.labels)
+        return self._records[image.id]
+
+    def id_of(self, tag: str) -> str:
+        """Return the id of the image under a tag that is here."""
+        return self._by_tag[tag].id
+
+    def without(self, name: str) -> Self:
+        """Return what is held but for the image under the public tag of `name`."""
+        gone = self.public(name)
+        return evolve(self, images=tuple(image for image in self.images if image is not gone))
+
+    @cached_property
+    def unreadable(self) -> Mapping[str, str]:
+        """Tags of ours on images that carry our labels, of which one can't be read, and which and why."""
+        ours = (f"{self.repository}:", f"{private_repository(self.repository)}:")
+        return {
+            tag: problem(image.labels)
+            for image in self.images
+            if image.labels.get(f"{PREFIX}schema")
+            and (tags := [tag for tag in image.tags if tag.startswith(ours)])
+            and self.read(image) is None
+            for tag in tags
+        }
+
+    @cached_property
+    def promoted(self) -> tuple[str, ...]:
+        """Names of the images that were promoted here, sorted; whether they have their public tag still or not."""
+        prefix = f"{private_repository(self.repository)}:"
+        # What else has a private tag, a candidate for one, is a copy that keeps the image's name.
+        return tuple(
+            sorted(
+                name
+                for tag, image in self._by_tag.items()
+                if tag.startswith(prefix)
+                and (record := self.read(image)) is not None
+                and record.image == (name := tag.removeprefix(prefix))
+            )
+        )
+
+    def moved(self, image_id: str, labels: Mapping[str, str], *tags: str) -> Self:
+        """Return what is held once `tags` point to the image `image_id` that was just made."""
+        taken = set(tags)
+        rest = tuple(
+            each
+            if taken.isdisjoint(each.tags)
+            else evolve(each, tags=tuple(tag for tag in each.tags if tag not in taken))
+            for each in self.images
+        )
+        same = next((each for each in rest if each.id == image_id), ObservedImage(id=image_id, labels=labels))
+        new = evolve(same, tags=tuple(sorted({*same.tags, *tags})), labels=labels)
+        return evolve(self, images=(*(each for each in rest if each.tags and each.id != image_id), new))
+
+
+def _moment(seconds: int) -> dt.datetime:
+    try:
+        return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return dt.datetime.fromtimestamp(0, tz=dt.UTC)
+
+
+def private_repository(repository: str) -> str:
+    """Return the repository of the private tags, which sorts behind the public one.
+
+    Clients take the first tag of an image that they find by its labels, so the public tag has to stand first.
+    """
+    return f"{repository}_build"

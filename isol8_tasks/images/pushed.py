@@ -1,0 +1,192 @@
+"""Which images a manifest says are in a registry, which have yet to go there, and what is one that comes back."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.images.labels import Record, read
+from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
+from isol8_tasks.safety.jsontext import loads
+
+_DIGEST: Final = r"sha256:[0-9a-f]{64}"
+_REPOSITORY: Final = r"[a-zA-Z0-9][a-zA-Z0-9.:_/-]*/[a-z0-9][a-z0-9._/-]*"
+_TAG: Final = r"\w[\w.-]{0,127}"
+_KEY_DIGITS: Final = 12
+_LONGEST_NAME: Final = 128 - len("-20261125-0123456789ab-999")
+_MARK: Final = "-pushing"
+
+
+@frozen(kw_only=True)
+class Pushed:
+    """Where an image is in a registry."""
+
+    repository: str
+    """With its registry: `registry.example/isol8`."""
+    tag: str
+    """The one that never moves."""
+    digest: str
+    """`sha256:…`, of the manifest."""
+
+
+@frozen(kw_only=True)
+class Listed:
+    """An image as a manifest lists it."""
+
+    name: str
+    id: str
+    """On the engine that the manifest is of."""
+    kind: str
+    key: str
+    """Empty for an image that something else made."""
+    standin: str
+    """Recipe hash of the stand-in that it is based on; empty on a real upstream image."""
+    pushed: Pushed | None
+    """None where it is in no registry."""
+
+
+def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
+    """Return the images of a manifest, those before the others that may be based on them.
+
+    Raises:
+        ConfigError: it is none, or not one that this version understands.
+
+    """
+    try:
+        document = loads(text)
+        if document["schema"] != 1:
+            raise ConfigError(
+                f"{source}: expected a manifest of schema 1, found {document['schema']!r}: another version wrote it"
+            )
+        found = [_listed(entry) for entry in document["images"].values()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{source}: not a manifest that {COMMAND} resolve wrote ({type(error).__name__}: {error})"
+        ) from None
+    return tuple(sorted(found, key=lambda each: _KINDS.index(each.kind)))
+
+
+def recorded(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
+    """Return which images, by their ids, a manifest knows to be in a registry; nothing of one that can't be read."""
+    try:
+        images = read_manifest(text or "", "")
+    except ConfigError:
+        return {}
+    return {each.name: (each.id, each.pushed) for each in images if each.pushed}
+
+
+def as_data(pushed: Pushed) -> Mapping[str, str]:
+    """Return what a manifest holds of it."""
+    return {"repository": pushed.repository, "tag": pushed.tag, "digest": pushed.digest}
+
+
+def waiting(
+    observed: Observed, known: Mapping[str, tuple[str, Pushed]], repository: str, *, standins: bool
+) -> tuple[str, ...]:
+    """Return the names of the images in use that are not known to be in that repository, and belong there."""
+    return tuple(
+        name
+        for name in in_use(observed, standins=standins)
+        if (found := known.get(name)) is None
+        or found[0] != _id(observed, name)
+        or found[1].repository != repository
+    )
+
+
+def in_use(observed: Observed, *, standins: bool) -> tuple[str, ...]:
+    """Return the names of our images in use, those on a stand-in only where `standins` says so."""
+    return tuple(
+        name
+        for name in observed.promoted
+        if (record := observed.record(name)) is not None and (standins or not record.standin)
+    )
+
+
+def immutable_tags(image: ObservedImage, record: Record) -> Iterator[str]:
+    """Yield the tag that an image gets once and for all, and what to take where another image has that."""
+    tag = f"{record.image[:_LONGEST_NAME]}-{image.built:%Y%m%d}-{record.key[:_KEY_DIGITS]}"
+    yield tag
+    for number in itertools.count(2):
+        yield f"{tag}-{number}"
+
+
+def mark(repository: str, name: str) -> str:
+    """Return the private tag that an image has as long as it is being pushed."""
+    return f"{private_repository(repository)}:{name}{_MARK}"
+
+
+def strays(observed: Observed, repository: str) -> tuple[str, ...]:
+    """Return the tags that a push which was cut off left on its image, the one that tells of it last."""
+    found: list[str] = []
+    for image in observed.images:
+        # Asked first, since nearly every tag is none of these.
+        if not any(tag.endswith(_MARK) for tag in image.tags):
+            continue
+        record = observed.read(image)
+        if record is not None and (marked := mark(observed.repository, record.image)) in image.tags:
+            immutable = f"{repository}:{next(immutable_tags(image, record))}"
+            found += [
+                tag
+                for tag in image.tags
+                if tag != f"{observed.repository}:{record.image}"
+                and (tag == f"{repository}:{record.image}" or tag.startswith(immutable))
+            ]
+            found.append(marked)
+    return tuple(found)
+
+
+def mismatches(listed: Listed, image: ObservedImage) -> tuple[str, ...]:
+    """Say in what an image that was pulled is not the one that the manifest lists."""
+    pushed = listed.pushed
+    record = read(image.labels)
+    found = []
+    if pushed and f"{pushed.repository}@{pushed.digest}" not in image.digests and image.id != pushed.digest:
+        found.append(f"its digest is not {pushed.digest}")
+    if record is None:
+        return (*found, "it has no labels of this project")
+    if record.role != "current":
+        found.append(f"it is a {record.role} image, and was never in use")
+    for what, there, here in (
+        ("image", listed.name, record.image),
+        ("key", listed.key, record.key),
+        ("stand-in", listed.standin, record.standin),
+    ):
+        if there != here:
+            found.append(f"its {what} is {here or 'none'}, where the manifest says {there or 'none'}")
+    return tuple(found)
+
+
+def _id(observed: Observed, name: str) -> str:
+    image = observed.public(name)
+    return image.id if image else ""
+
+
+def _listed(entry: Mapping[str, Any]) -> Listed:
+    pushed = entry.get("pushed")
+    return Listed(
+        name=_matching(_TAG, str(entry["reference"]).rpartition(":")[2]),
+        id=_matching(_DIGEST, entry["id"]),
+        kind=_matching("|".join(_KINDS), entry["kind"]),
+        key=_matching(r"[0-9a-f]{64}|", entry["key"] or ""),
+        standin=_matching(r"\w*", (entry["upstream"] or {}).get("standin") or ""),
+        pushed=None
+        if pushed is None
+        else Pushed(
+            repository=_matching(_REPOSITORY, pushed["repository"]),
+            tag=_matching(_TAG, pushed["tag"]),
+            digest=_matching(_DIGEST, pushed["digest"]),
+        ),
+    )
+
+
+def _matching(pattern: str, value: Any) -> str:  # noqa: ANN401 - JSON
+    """Return a text that has to match the pattern as a whole."""
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise ValueError(f"{value!r} is not valid there")
+    return value
+
+
+_KINDS: Final = ("base", "custom", "named")

@@ -1,0 +1,9 @@
+"""What happens to one image: it is built, promoted, rolled back, removed, or sent to a registry.
+
+build      builds under a private tag, verifies, and only then promotes
+pinned     the Dockerfile that installs exactly the resolved versions
+promotion  which tags an image has, and how it gets or loses them
+rollback   restores the previous build and holds it
+prune      what nothing uses any more, and its removal
+transfer   pushes images to a registry, and pulls them from it
+"""

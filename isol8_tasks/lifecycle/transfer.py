@@ -1,0 +1,250 @@
+"""Images go to a registry, and come from it: nothing moves there or here before all of it is in place."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, TypeVar
+
+from attrs import frozen
+
+from isol8_tasks.engine import ObservedImage
+from isol8_tasks.engine.registry import RegistryEngine, is_refusal
+from isol8_tasks.errors import (
+    COMMAND,
+    NotInRegistryError,
+    RegistryError,
+    ReplacedError,
+    SourceUnavailableError,
+)
+from isol8_tasks.images.labels import LAYERS, Record
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, mark, mismatches
+from isol8_tasks.lifecycle.promotion import adopt, ensure_in_place, layers_of
+from isol8_tasks.plan.graph import task_of
+from isol8_tasks.safety.credentials import Redactor, exposed
+
+_T = TypeVar("_T")
+
+PAUSES: Final = (1.0, 4.0)
+"""Seconds before another try; the engine itself has tried again by then what it could."""
+
+
+@frozen(kw_only=True)
+class Push:
+    """One image on its way to a repository."""
+
+    name: str
+    image: ObservedImage
+    record: Record
+    public: str
+    """The tag that it has here."""
+    mark: str
+    """The tag that tells of it while it is under way."""
+    repository: str
+
+    @classmethod
+    def of(cls, name: str, observed: Observed, repository: str) -> "Push":
+        """Return the push of the image that is in use under that name, and has to be ours."""
+        image, record = observed.public(name), observed.record(name)
+        if image is None or record is None:
+            raise RegistryError(f"{observed.repository}:{name} was removed during the run; run again")
+        return cls(
+            name=name,
+            image=image,
+            record=record,
+            public=f"{observed.repository}:{name}",
+            mark=mark(observed.repository, name),
+            repository=repository,
+        )
+
+
+def refuse_other_layers(work: Push, engine: RegistryEngine) -> None:
+    """Raise a RegistryError for an image that carries our labels and tags, and not the layers that were verified."""
+    if work.record.layers != layers_of(engine, work.image.id):
+        raise RegistryError(
+            f"{work.public} is not pushed: its layers are not those that its labels record, so it was not verified\n"
+            f"Rebuild it: {COMMAND} {task_of(work.name)} --force",
+            lasting=True,
+        )
+
+
+def refuse_credentials(
+    work: Push, engine: RegistryEngine, arguments: Mapping[str, str], redactor: Redactor
+) -> None:
+    """Raise a RegistryError where everyone who may pull the image could read a credential in it."""
+    detail = engine.inspect(work.image.id)
+    texts = [*engine.steps(work.image.id), *work.image.labels.values()]
+    found = exposed([*texts, *detail.onbuild, *detail.environment] if detail else texts, arguments, redactor)
+    if found is None:
+        return
+    what = f"the credentials of the build argument{'s' * (len(found) > 1)} {', '.join(found)}"
+    raise RegistryError(
+        f"{work.public} is not pushed: whoever pulls it could read {what if found else 'a credential'} in its history, "
+        "labels or environment\n"
+        "Build it with an index or mirror that needs no credentials, or push it anyway: "
+        "[push] credentials = true",
+        lasting=True,
+    )
+
+
+def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tuple[Pushed, bool]:
+    """Bring an image under its immutable tag and then under its name; tell where it is, and whether it was not there.
+
+    `known` is where the image was found to be before; without it nobody has asked yet. RegistryError says that it could
+    not be done after several tries: the name in the registry then is as it was.
+    """
+    try:
+        return _patiently(lambda: _push(work, engine, known))
+    except RegistryError as error:
+        raise RegistryError(
+            f"{work.public} could not be pushed: {error}\n"
+            f"It is still in use on this engine. {_advice(error)}, and run again: {COMMAND} push"
+        ) from error
+
+
+def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> ObservedImage | None:
+    """Let the image that a manifest lists be the one of its name here, as if it had been promoted here.
+
+    Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it; what is in
+    use then stays.
+    """
+    public, pushed = f"{observed.repository}:{listed.name}", listed.pushed
+    current, record = observed.public(listed.name), observed.record(listed.name)
+    if current is not None and record is not None and current.id == listed.id:
+        return None
+    if not listed.key:
+        raise RegistryError(
+            f"{public} was not built by this project on the machine that wrote the manifest, so it was not pushed"
+        )
+    if pushed is None:
+        raise RegistryError(
+            f"{public} has no registry digest in this manifest\nPush it on the machine that wrote the "
+            f"manifest: {COMMAND} push"
+        )
+    if listed.standin and record is not None and not record.standin:
+        raise RegistryError(
+            f"{public} is based on a stand-in of the lab in this manifest, and on a real upstream image "
+            "here, so it is kept\n"
+            f"To replace it anyway, remove it first: {COMMAND} clean"
+        )
+    by_digest = f"{pushed.repository}@{pushed.digest}"
+    image = _patiently(lambda: engine.fetch(pushed.repository, pushed.digest))
+    try:
+        if found := mismatches(listed, image):
+            raise RegistryError(f"{by_digest} is not {public}: {'; '.join(found)}")
+        if image.labels.get(LAYERS) != layers_of(engine, image.id):
+            raise RegistryError(
+                f"{by_digest} is not {public}: its layers are not those that its labels record"
+            )
+        if current is not None and record is not None and current.id == image.id:
+            return None
+        adopt(listed.name, observed, engine, image)
+    finally:
+        # Nothing may have it for a name that no later run takes away again.
+        engine.untag(by_digest)
+    return image
+
+
+def forget_strays(repositories: Collection[str], observed: Observed, engine: RegistryEngine) -> None:
+    """Take names by digest in these repositories from our images, as a pull that was cut off leaves them.
+
+    Some stores count them as tags, and clients would go on to find by them what is out of use.
+    """
+    for image in observed.images:
+        # Where ids are digests, every tag makes a digest in its repository, which is no name of its own.
+        digests = [each for each in image.digests if not each.endswith(f"@{image.id}")]
+        for name in dict.fromkeys((*image.tags, *digests)):
+            repository, at, _ = name.partition("@")
+            if at and repository in repositories and observed.read(image) is not None:
+                engine.untag(name)
+
+
+def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pushed, bool]:
+    plain = f"{work.repository}:{work.name}"
+    there = _digest_there(engine, plain)
+    if known is not None and there == known.digest:
+        return known, False
+    try:
+        tag, digest = _push_immutable(work, engine, known)
+        if there != digest and (now := _push_as(work, engine, plain)) != digest:
+            raise RegistryError(f"{plain} has the digest {now} there, and {tag} has {digest}")
+    finally:
+        engine.untag(work.mark)
+    return Pushed(repository=work.repository, tag=tag, digest=digest), True
+
+
+def _push_immutable(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[str, str]:
+    """Push under the first tag that no other image has; return tag and digest."""
+    for tag in immutable_tags(work.image, work.record):
+        reference = f"{work.repository}:{tag}"
+        there = _digest_there(engine, reference)
+        if not there:
+            return tag, _push_as(work, engine, reference)
+        if (known is not None and there == known.digest) or _is(work, there, engine):
+            return tag, there
+    raise AssertionError  # the tags have no end
+
+
+def _is(work: Push, digest: str, engine: RegistryEngine) -> bool:
+    """Tell whether what has a digest there is the image, without sending or getting any of its layers."""
+    if work.image.id == digest or engine.info().store.startswith("containerd"):
+        return work.image.id == digest
+    found = engine.fetch(work.repository, digest)
+    engine.untag(f"{work.repository}@{digest}")
+    return found.id == work.image.id
+
+
+def _push_as(work: Push, engine: RegistryEngine, reference: str) -> str:
+    if reference == work.public:
+        return _push_exactly(work, engine, reference)
+    before = engine.inspect(reference)
+    # An engine pushes what has a tag of the registry, by which clients would find the image when it is out of use.
+    engine.tag(work.image.id, work.mark)
+    engine.tag(work.image.id, reference)
+    try:
+        return _push_exactly(work, engine, reference)
+    finally:
+        if before is None:
+            engine.untag(reference)
+        else:
+            engine.tag(before.id, reference)
+
+
+def _push_exactly(work: Push, engine: RegistryEngine, reference: str) -> str:
+    """Push a tag and return its digest; RegistryError where it was not the image's all the time."""
+    expected = {reference: work.image.id}
+    try:
+        ensure_in_place(engine, expected)
+        digest = engine.push(reference)
+        ensure_in_place(engine, expected)
+    except ReplacedError as error:
+        raise RegistryError(str(error), lasting=True) from error
+    return digest
+
+
+def _digest_there(engine: RegistryEngine, reference: str) -> str:
+    """Return the digest that a reference has in its registry; empty where it has none, or nobody may ask."""
+    try:
+        return engine.remote_digest(reference)
+    except NotInRegistryError:
+        return ""
+    except SourceUnavailableError as error:
+        # Some registries say so of every repository that is not there yet; what may not be done a push will tell.
+        if is_refusal(str(error)):
+            return ""
+        raise RegistryError(str(error)) from error
+
+
+def _patiently(work: Callable[[], _T]) -> _T:
+    """Return what comes of it, trying again after a while where that may help."""
+    for pause in PAUSES:
+        try:
+            return work()
+        except RegistryError as error:
+            if error.lasting:
+                raise
+            time.sleep(pause)
+    return work()
+
+
+def _advice(error: RegistryError) -> str:
+    return "Check docker login" if error.lasting else "Check that the registry answers"

@@ -1,0 +1,50 @@
+"""What has to be done for an image, as a value, and what that depends on."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from attrs import Factory, frozen
+
+if TYPE_CHECKING:
+    from isol8_tasks.plan.reasons import Reason
+
+
+State = Literal["up-to-date", "stale", "not-built", "undeclared", "undetermined", "held"]
+
+
+@frozen(kw_only=True)
+class Decision:
+    """The verdict on one image."""
+
+    image: str
+    """Its name: `bun-custom`."""
+    task: str
+    """The doit task that would mend it; empty for an undeclared image, which no task is for."""
+    state: State
+    reasons: tuple["Reason", ...] = ()
+    relabel: bool = False
+    """Its content is right and only what its labels remember is not: no build is needed."""
+    problem: str = ""
+    """Why nothing could be decided, for the state `undetermined`; for `held`, why nobody knows what waits."""
+    held: dt.timedelta | None = None
+    """For how long it has been held, for the state `held`; its reasons are what waits until it is released."""
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether there is something to do."""
+        return self.state in {"stale", "not-built", "undetermined"}
+
+
+@frozen(kw_only=True)
+class Circumstances:
+    """What a decision depends on besides the image and the engine."""
+
+    checkout: str
+    """The checkout that asks."""
+    forced: Collection[str] = ()
+    """Names of images that somebody wants rebuilt."""
+    behind: Mapping[str, tuple["Reason", ...]] = Factory(dict)
+    """Names of images whose sources have news, and which."""
+    held: Mapping[str, dt.timedelta] = Factory(dict)
+    """Names of images that were rolled back and stay so, and for how long they have."""

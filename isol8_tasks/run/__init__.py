@@ -1,0 +1,10 @@
+"""One run: what it knows, and what it does.
+
+workspace    the folder worked in: deps.toml, docker/, the manifest, the lock file, the clock
+engine_lock  keeps two runs off one engine
+view         what a run knows: it reads, observes and decides, each once
+events       what a run reports while it works
+session      builds what doit selects, as the view decides
+lock         writes deps.lock.toml, and builds exactly what it has
+refresh      finds what is behind, fetches it and has it built
+"""

@@ -1,0 +1,73 @@
+"""What a run has to tell while it works and when it is done."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from isol8_tasks.config.deps import Config
+from isol8_tasks.engine import BuildEvent
+from isol8_tasks.errors import Isol8Error
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.pushed import Pushed
+from isol8_tasks.lifecycle.build import Outcome
+from isol8_tasks.plan.graph import Graph
+
+
+class Listener(Protocol):
+    """Hears of what happens while images build; its methods are called from several threads."""
+
+    def building(self, image: str) -> None:
+        """Hear that work on an image begins."""
+
+    def event(self, image: str, event: BuildEvent) -> None:
+        """Hear what a build has to tell."""
+
+    def done(self, outcome: Outcome, seconds: float) -> None:
+        """Hear that an image took its tag."""
+
+    def failed(self, image: str) -> None:
+        """Hear that an image could not be made."""
+
+    def settled(self, image: str) -> None:
+        """Hear that another run brought an image up to date in the meantime."""
+
+    def pushed(self, image: str, where: Pushed, seconds: float) -> None:
+        """Hear that an image is in the registry."""
+
+    def waiting(self, holder: str) -> None:
+        """Hear that another run has to end first."""
+
+
+@frozen(kw_only=True)
+class Failure:
+    """An image, or the engine, that something is wrong with."""
+
+    subject: str
+    """The image's full tag, or the task's name where it is no image's."""
+    error: Isol8Error
+    kept: str = ""
+    """What is still in use in its place, for people; empty where there is nothing."""
+    hint: str = ""
+    log: str = ""
+    """Where the whole output lies."""
+
+
+def not_pushed(names: Sequence[str]) -> tuple[str, ...]:
+    """Say which images stay here although there is a registry for them; nothing where none does."""
+    line = f"not pushed, because based on stand-ins of the lab: {', '.join(names)}; [push] standins = true pushes them"
+    return (line,) if names else ()
+
+
+def remembered_flags(graph: Graph, observed: Observed, config: Config) -> tuple[str, ...]:
+    """Say of each package that a flag asked for, and deps.toml does not, where it comes from."""
+    lines: list[str] = []
+    for spec in graph.images:
+        # Not what this run asks for: that of a build that failed is not remembered.
+        record = observed.last_record(spec.name)
+        lines.extend(
+            f"{package}: from --{spec.runtime} on {date}, not in {config.source}"
+            for package, date in (record.flags if record else ())
+            if package not in config.dependencies[spec.runtime]
+        )
+    return tuple(lines)

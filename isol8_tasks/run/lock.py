@@ -1,0 +1,305 @@
+"""Writes deps.lock.toml from the images in use, and holds a session to it."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from attrs import define
+
+from isol8_tasks.config.lockfile import Lock, LockedImage, parse_lock, render_lock
+from isol8_tasks.ecosystems.inventory import Package, decode
+from isol8_tasks.ecosystems.updates import Pin, Resolution, Update
+from isol8_tasks.engine import ImageEngine
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, VerifyFailedError
+from isol8_tasks.freshness.news import differences, installed, installed_resolution
+from isol8_tasks.freshness.survey import AT_ONCE
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.references import Reference, short_names
+from isol8_tasks.lifecycle.promotion import layers_of
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.reasons import NotAsLocked
+from isol8_tasks.run.session import Session
+
+
+def write_lock(session: Session) -> tuple[str, ...]:
+    """Write the lock of all images, and return the names of those that are in it in another way than before.
+
+    What is in an image as it was keeps what the lock says of it, and nobody is asked for it.
+
+    Raises:
+        Isol8Error: an image is not there or not up to date, or what is in it can't be had again.
+        ConfigError: deps.toml is missing, and the lock would lose what it declared.
+
+    """
+    if session.graph.missing:
+        raise ConfigError(session.graph.missing)
+    old = _read_if_there(session)
+    specs = session.graph.images
+    waiting = [spec.name for spec in specs if session.decisions[spec.name].state not in _SETTLED]
+    if waiting:
+        raise Isol8Error(
+            f"{', '.join(f'{session.repository}:{name}' for name in waiting)}: not up to date; a lock "
+            "records images as "
+            f"they are built, so build them first: {COMMAND} setup"
+        )
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        images = dict(
+            zip(
+                (spec.name for spec in specs),
+                pool.map(lambda spec: _locked(spec, session, old), specs),
+                strict=True,
+            )
+        )
+    text = render_lock(images)
+    if session.redactor(text) != text:
+        raise Isol8Error(
+            f"{session.workspace.lock_name}: not written: it would contain a credential from an address that a "
+            "package source returned; name a source in [build] args without credentials in its addresses"
+        )
+    try:
+        parse_lock(text, session.workspace.lock_name)
+    except ConfigError as error:
+        raise Isol8Error(f"{_unlockable(error)}\n{session.workspace.lock_name} is unchanged") from error
+    session.workspace.write_lock(text)
+    return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
+
+
+def update_lock(session: Session) -> tuple[str, ...]:
+    """Do what `write_lock` does where a lock exists; nothing where none was asked for yet."""
+    return write_lock(session) if session.workspace.read_lock() is not None else ()
+
+
+def hold_to_lock(session: Session) -> None:
+    """Let a session build exactly what the lock has, and take an image for current only if it is that.
+
+    Raises:
+        ConfigError: there is no lock, it can't be read, or it is of other images than deps.toml has.
+
+    """
+    text = session.workspace.read_lock()
+    name = session.workspace.lock_name
+    if text is None:
+        raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
+    keeper = Keeper(parse_lock(text, name), session)
+    keeper.check()
+    session.pin = keeper.pin
+    session.fetch = keeper.fetch
+    session.demand = keeper.demand
+    session.fetch_anew = True
+    session.behind = dict(keeper.behind())
+
+
+@define(eq=False)
+class Keeper:
+    """What a lock asks of a session."""
+
+    lock: Lock
+    session: Session
+
+    def check(self) -> None:
+        """Raise ConfigError for every image of the session that the lock does not have as it is asked for."""
+        problems = [problem for spec in self.session.graph.images if (problem := self._problem(spec))]
+        if problems:
+            raise ConfigError("\n".join([*problems, f"Rewrite the lock: {COMMAND} lock"]))
+
+    def _problem(self, spec: ImageSpec) -> str:
+        image = self.lock.images.get(spec.name)
+        if image is None:
+            asked = self.session.config.declaration(spec.name)
+            return (
+                f"{self.lock.source}: images.{spec.name}: not in the "
+                f"lock{f', but declared in {asked}' if asked else ''}"
+            )
+        place = f"{self.lock.place(spec.name)}: images.{spec.name}"
+        if image.asked != spec.inputs.packages:
+            return f"{place}: locked with {_listed(image.asked)}, but declared with {_listed(spec.inputs.packages)}"
+        if image.parent != (spec.parent or ""):
+            return (
+                f"{place}: its locked parent is {image.parent or 'none'}, its declared parent "
+                f"{spec.parent or 'none'}"
+            )
+        if set(image.upstream) != set(_upstream(spec)):
+            return (
+                f"{place}: its locked upstream image is {_listed(image.upstream)}, the Dockerfile has "
+                f"{_listed(_upstream(spec))}"
+            )
+        return ""
+
+    def pin(self, spec: ImageSpec) -> Resolution:
+        """Return what the lock has of an image's own."""
+        return self.lock.images[spec.name].resolution
+
+    def fetch(self, spec: ImageSpec, observed: Observed, engine: ImageEngine) -> bool:
+        """Pull the upstream images of a base by their digests, and tag them; tell whether that was needed."""
+        image = self.lock.images[spec.name]
+        needed = False
+        for short, reference in _upstream(spec).items():
+            here = observed.tagged(reference)
+            if here is not None and here.digest(reference) == image.upstream[short]:
+                continue
+            wanted = Reference.parse(reference)
+            exact = str(wanted.at(image.upstream[short]))
+            engine.pull(exact)
+            if not wanted.digest:
+                engine.tag(exact, reference)
+            needed = True
+        return needed
+
+    def demand(self, spec: ImageSpec, inventory: str) -> None:
+        """Raise VerifyFailedError for a build that has something else than the lock."""
+        found = decode(inventory)
+        there = found[1] if found else ()
+        other = differences(self.lock.there(spec.name), there)
+        lines = [f"{each.ecosystem} {each.words}" for each in other]
+        lines += [
+            f"{each.ecosystem} {each.name} {each.version} has the checksum {each.checksum}, but {wanted} is locked"
+            for each, wanted in self._otherwise(spec, there)
+        ]
+        if lines:
+            image = f"{self.session.repository}:{spec.name}"
+            first = f"{image} does not match {self.lock.place(spec.name)}"
+            raise VerifyFailedError(
+                "\n".join([first, *(f"  {line}" for line in lines), _advice(lines)]), findings=tuple(lines)
+            )
+
+    def _otherwise(self, spec: ImageSpec, there: Iterable[Package]) -> Iterator[tuple[Package, str]]:
+        """Give the packages of apk that are there in the version of the lock and with another content."""
+        wanted = self.lock.checksums(spec.name)
+        for each in there:
+            if each in wanted and each.checksum != wanted[each]:
+                yield each, wanted[each]
+
+    def behind(self) -> Iterator[tuple[str, tuple[NotAsLocked, ...]]]:
+        """Tell which images there are of something else than the lock has."""
+        seen: dict[str, frozenset[Update]] = {}
+        for spec in self.session.graph.images:
+            record = self.session.observed.record(spec.name)
+            found = self.session.observed.inventory(spec.name)
+            if record is None or found is None:
+                continue
+            other = frozenset(differences(found[1], self.lock.there(spec.name)))
+            other |= {
+                Update(
+                    ecosystem=each.ecosystem, name=each.name, old=each.checksum or "no checksum", new=wanted
+                )
+                for each, wanted in self._otherwise(spec, found[1])
+            }
+            seen[spec.name] = other
+            own = tuple(sorted(other - seen.get(spec.parent or "", frozenset())))
+            names = {reference: short for short, reference in _upstream(spec).items()}
+            wanted = self.lock.images[spec.name].upstream.get(names.get(spec.upstream, ""))
+            moved = (spec.upstream,) if spec.parent is None and wanted != record.upstream_digest else ()
+            if own or moved:
+                yield spec.name, (NotAsLocked(upstream=moved, updates=own),)
+
+
+def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
+    observed = session.observed
+    image, record = observed.public(spec.name), observed.record(spec.name)
+    if image is None or record is None or record.layers != layers_of(session.engine, image.id):
+        raise Isol8Error(
+            f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
+            f"is undetermined; rebuild it: {COMMAND} {spec.task} --force"
+        )
+    there, below = installed(spec.name, observed), frozenset[Package]()
+    if spec.parent is not None:
+        below = installed(spec.parent, observed)
+    known = old.images.get(spec.name) if old else None
+    own, gone = there - below, below - there
+    if known and _is_same(known, spec, own):
+        pins, lockfile = known.packages, known.lockfile
+    else:
+        resolution = installed_resolution(spec, observed, session.engine)
+        hashes = {pin.package: pin.integrity for pin in resolution.pins}
+        pins = tuple(
+            sorted(
+                Pin(
+                    ecosystem=each.ecosystem,
+                    name=each.name,
+                    version=each.version,
+                    integrity=each.checksum or hashes.get(each, ""),
+                )
+                for each in own
+            )
+        )
+        lockfile = resolution.lockfile
+    return LockedImage(
+        parent=spec.parent or "",
+        upstream={
+            short: _digest(spec, short, reference, observed) for short, reference in _upstream(spec).items()
+        },
+        asked=spec.inputs.packages,
+        packages=pins,
+        gone=tuple(sorted(gone)),
+        lockfile=lockfile,
+    )
+
+
+def _is_same(known: LockedImage, spec: ImageSpec, own: frozenset[Package]) -> bool:
+    """Tell whether what a lock has of an image is still what is in it, so that nobody has to be asked for hashes."""
+    checksums = {(each, each.checksum) for each in own if each.checksum}
+    return (
+        known.asked == spec.inputs.packages
+        and {pin.package for pin in known.packages} == own
+        and {(pin.package, pin.integrity) for pin in known.packages} >= checksums
+    )
+
+
+def _unlockable(error: ConfigError) -> str:
+    """Say what can't be locked in the words of the image, as the file of which the problem tells was never written."""
+    lines = str(error).splitlines()[:-1]
+    if any(
+        ": expected apk's Q1…, found no hash" in line or "bun: expected sha256:…, found no hash" in line
+        for line in lines
+    ):
+        return (
+            "the images were built before checksums of apk's packages and of Bun were recorded; rebuild them: "
+            f"{COMMAND} setup --force"
+        )
+    return "\n".join(re.sub(r"^.*?: (images\.)?", "", line) for line in lines)
+
+
+def _digest(spec: ImageSpec, short: str, reference: str, observed: Observed) -> str:
+    image = observed.tagged(reference)
+    record = observed.record(spec.name)
+    digest = image.digest(reference) if image else ""
+    if not digest and record is not None and record.upstream == reference:
+        digest = record.upstream_digest
+    if not digest:
+        raise Isol8Error(
+            f"{observed.repository}:{spec.name}: {short} has no registry digest, so "
+            "it cannot be locked; pull it and rebuild"
+        )
+    return digest
+
+
+def _upstream(spec: ImageSpec) -> Mapping[str, str]:
+    """Return the references of a base's upstream images, by what is left of each without where it is fetched from."""
+    return short_names(reference for reference, _ in spec.inputs.upstream)
+
+
+def _advice(lines: Iterable[str]) -> str:
+    """Say what can be done about packages of which a repository has only one version."""
+    if any(each.startswith("apk ") for each in lines):
+        return (
+            "A repository of Alpine has one version of a package: name one that has the locked versions in "
+            f"APK_REPOSITORY, or rewrite the lock: {COMMAND} lock"
+        )
+    return f"Rewrite the lock: {COMMAND} lock"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return " ".join(words) or "nothing"
+
+
+def _read_if_there(session: Session) -> Lock | None:
+    text = session.workspace.read_lock()
+    try:
+        return parse_lock(text, session.workspace.lock_name) if text is not None else None
+    except ConfigError:
+        # It is written again, which is what everybody else is told to do about it.
+        return None
+
+
+_SETTLED: Final = frozenset({"up-to-date", "held"})

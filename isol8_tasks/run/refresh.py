@@ -1,0 +1,187 @@
+"""A refresh: notice what moved, fetch it, have it built, and tell what came of it."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from attrs import define, evolve, field
+
+from isol8_tasks.ecosystems.updates import PackageNews, Resolution
+from isol8_tasks.errors import COMMAND, EngineError, UpstreamUnavailableError
+from isol8_tasks.freshness.changes import Built, changes
+from isol8_tasks.freshness.model import Freshness
+from isol8_tasks.freshness.news import installed_resolution, package_news
+from isol8_tasks.freshness.survey import Question, notice
+from isol8_tasks.images.labels import STANDIN
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.lifecycle.promotion import drop
+from isol8_tasks.plan import reasons
+from isol8_tasks.plan.decision import Decision
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.report.plan import reasons_in_words
+from isol8_tasks.report.refresh import Account, Failed
+from isol8_tasks.run.events import Failure
+from isol8_tasks.run.session import Session
+from isol8_tasks.run.workspace import now
+
+AskPackages = Callable[[Session, ImageSpec], PackageNews]
+AskInstalled = Callable[[Session, ImageSpec], Resolution | None]
+
+
+def ask_packages(session: Session, spec: ImageSpec) -> PackageNews:
+    """Ask the package sources of an image what they have that it does not."""
+    return package_news(spec, session.observed, session.engine, settings=session.config.refresh, now=now())
+
+
+def ask_installed(session: Session, spec: ImageSpec) -> Resolution | None:
+    """Ask for exactly what an image has, where nothing is newer that may be accepted."""
+    return installed_resolution(spec, session.observed, session.engine)
+
+
+def look(session: Session, ask: AskPackages = ask_packages) -> tuple[Freshness, ...]:
+    """Return how fresh every image of the run is; nothing is changed."""
+    question = Question(
+        specs=session.graph.images,
+        observed=session.observed,
+        holds=session.holds,
+        settings=session.config.refresh,
+        now=now(),
+    )
+    return notice(question, session.engine, lambda spec: ask(session, spec))
+
+
+@define(eq=False)
+class Refresh:
+    """One night's refresh of a session, which holds the engine's lock meanwhile."""
+
+    session: Session
+    ask: AskPackages = ask_packages
+    ask_installed: AskInstalled = ask_installed
+    found: tuple[Freshness, ...] = field(default=(), init=False)
+    _before: Observed = field(init=False)
+    _why: Mapping[str, Decision] = field(factory=dict, init=False)
+    _began: float = field(factory=time.monotonic, init=False)
+    _at: dt.datetime = field(factory=now, init=False)
+
+    def prepare(self) -> bool:
+        """Notice what moved and pull it, so that the session decides to build it; tell whether it has anything to do.
+
+        An image whose upstream image can't be pulled is kept as it is, and is a failure of the session.
+        """
+        session = self.session
+        session.lock()
+        self._before = session.observed
+        self.found = look(session, self.ask)
+        left = self._pull()
+        session.behind = {
+            each.image: reasons
+            for each in self.found
+            if each.image not in left and (reasons := _reasons(each, session))
+        }
+        session.fetch_anew = True
+        session.pin = self._resolution
+        session.look_again()
+        self._why = dict(session.decisions)
+        return any(decision.pending for decision in self._why.values())
+
+    def account(self, failed: Sequence[Failed]) -> Account:
+        """Return what came of it, once everything was built that could be."""
+        session = self.session
+        built = tuple(
+            Built(
+                image=spec.name,
+                parent=spec.parent,
+                why=reasons_in_words(_done(self._why[spec.name]), session.config),
+                seconds=session.seconds[spec.name],
+            )
+            for spec in session.graph.images
+            if spec.name in session.seconds
+        )
+        return Account(
+            at=self._at,
+            seconds=time.monotonic() - self._began,
+            repository=session.repository,
+            settings=session.config.refresh,
+            found=self.found,
+            failed=tuple(failed),
+            changed=changes(self._before, session.observed, built),
+        )
+
+    def _resolution(self, spec: ImageSpec) -> Resolution | None:
+        """Return what to install in an image: what was noticed, or what comes of it on the base that is new by now."""
+        if not spec.inputs.packages:
+            return None
+        if self.session.observed.record(spec.name) is None:
+            return self.ask(self.session, spec).resolution
+        news = next(each.packages for each in self.found if each.image == spec.name)
+        if spec.parent in self.session.seconds or news.resolution is None:
+            news = self.ask(self.session, spec)
+        return news.resolution or self.ask_installed(self.session, spec)
+
+    def _pull(self) -> set[str]:
+        """Pull upstream images that moved; return the names of the images that have to stay as they are."""
+        pulled: dict[str, EngineError | None] = {}
+        left: set[str] = set()
+        for each in self.found:
+            if each.held is not None:
+                continue
+            error = self._standin(each)
+            for moved in each.moved:
+                if moved.reference not in pulled:
+                    pulled[moved.reference] = self._pull_one(moved.reference)
+                error = error or pulled[moved.reference]
+            if error is not None:
+                left.add(each.image)
+                self.session.failures.append(
+                    Failure(subject=f"{self.session.repository}:{each.image}", error=error)
+                )
+        return left
+
+    def _pull_one(self, reference: str) -> EngineError | None:
+        """Pull an upstream image, and remove the one before it: what is based on that has its layers anyway."""
+        engine, old = self.session.engine, self.session.observed.tagged(reference)
+        try:
+            engine.pull(reference)
+        except EngineError as error:
+            return error
+        if old is not None:
+            drop(engine, [old.id])
+        return None
+
+    def _standin(self, fresh: Freshness) -> EngineError | None:
+        """Return what is wrong with an image that would be built on a stand-in while nobody can pull the real one."""
+        if not fresh.behind or not fresh.problems:
+            return None
+        spec = self.session.graph.image(fresh.image)
+        for reference, _ in spec.inputs.upstream:
+            image = self.session.observed.tagged(reference)
+            if image is not None and image.labels.get(STANDIN):
+                return UpstreamUnavailableError(
+                    f"{reference} is a stand-in here and its registry does not answer, so its images are "
+                    "not refreshed\n"
+                    f"Run refresh where the registry can be reached, or on a private engine: {COMMAND} up --lab"
+                )
+        return None
+
+
+def _done(decision: Decision) -> Decision:
+    """Return a decision as it reads once it was carried out; which packages changed is told by themselves."""
+    return evolve(
+        decision,
+        reasons=tuple(
+            reasons.ParentRebuilt(parent=each.parent) if isinstance(each, reasons.ParentStale) else each
+            for each in decision.reasons
+            if not isinstance(each, reasons.PackagesBehind | reasons.OtherCheckout)
+        ),
+    )
+
+
+def _reasons(fresh: Freshness, session: Session) -> tuple[reasons.Reason, ...]:
+    """Return what a session has to know of an image's news; that an upstream image moved it sees itself."""
+    found: list[reasons.Reason] = []
+    if fresh.packages.updates:
+        found.append(reasons.PackagesBehind(updates=fresh.packages.updates))
+    limit = session.config.refresh.max_age
+    if fresh.age is not None and limit is not None:
+        found.append(reasons.GrownOld(age=fresh.age, max_age=limit))
+    return tuple(found)

@@ -1,0 +1,419 @@
+"""One run: builds what doit selects, as the view of it decides, and says what came of it."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.updates import Resolution
+from isol8_tasks.engine import BuildEvent, ImageEngine
+from isol8_tasks.errors import (
+    BuildFailedError,
+    Isol8Error,
+    LockedError,
+    ReplacedError,
+    UndecidedError,
+    VerifyFailedError,
+)
+from isol8_tasks.images import manifest
+from isol8_tasks.images.candidates import abandoned
+from isol8_tasks.images.holds import are_settled
+from isol8_tasks.images.observed import Observed, private_repository
+from isol8_tasks.images.pushed import Pushed, in_use, recorded, strays, waiting
+from isol8_tasks.lifecycle.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
+from isol8_tasks.lifecycle.promotion import is_tag_of
+from isol8_tasks.plan.decision import Decision
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
+from isol8_tasks.run.engine_lock import engine_lock
+from isol8_tasks.run.events import Failure, Listener
+from isol8_tasks.run.view import View
+from isol8_tasks.run.workspace import Workspace, now, processors
+from isol8_tasks.safety.crash import as_error
+from isol8_tasks.verify.checker import Check, Checker
+
+if TYPE_CHECKING:
+    from isol8_tasks.run.view import Engine
+
+_WIND_DOWN_SECONDS: Final = 10
+_LOOK_SECONDS: Final = 0.05
+
+
+@define(kw_only=True, eq=False, slots=False)
+class Session(View):
+    """Everything that the tasks of one run share: what is known, and what is done about it."""
+
+    _check: Check | None = field(default=None, alias="check")
+    """What stands between build and promotion; None for our checks and those of deps.toml."""
+    listener: Listener | None = None
+    wait: float = 600
+    """Seconds to wait for another run on the same engine; -1: as long as it takes."""
+    demand: Callable[[ImageSpec, str], None] | None = None
+    """Gets a build that passed its check, and its inventory in short; VerifyFailedError keeps the old image."""
+    fetch: Callable[[ImageSpec, Observed, ImageEngine], bool] = ensure_upstream
+    """Pulls what the upstream images of an image lack, and tells whether that was anything."""
+    fetch_anew: bool = False
+    """Build without cache, so that what a build fetches is fetched again."""
+    pin: Callable[[ImageSpec], Resolution | None] | None = None
+    """Resolves the packages of an image just before it is built; without it the installer does as it likes."""
+    over: threading.Event = field(factory=threading.Event, init=False)
+    """Set once the time that was given is over: what is not begun by then is not."""
+    own_report: bool = False
+    """Whoever runs it says itself what came of it."""
+    outcomes: list[Outcome] = field(factory=list, init=False)
+    seconds: dict[str, float] = field(factory=dict, init=False)
+    """How long each image took that was built."""
+    failures: list[Failure] = field(factory=list, init=False)
+    changed: tuple[str, ...] | None = field(default=None, init=False)
+    """Names that changed in the manifest; None while it was not looked at."""
+    pushed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
+    """By name the id of each image that this run found or brought to be in a registry, and where."""
+    _at_work: set[str] = field(factory=set, init=False)
+    """Names of the images that are being made."""
+    _held: contextlib.ExitStack = field(factory=contextlib.ExitStack, init=False)
+    _locked: bool = field(default=False, init=False)
+
+    @property
+    def jobs(self) -> int:
+        """How many images are built side by side; the bases of one Dockerfile count only where deps.toml says jobs."""
+        return self.config.build.jobs or processors()
+
+    @property
+    def workers(self) -> int:
+        """How many threads of doit's it takes to keep that many builds going."""
+        return self.jobs + len(RUNTIMES)
+
+    @cached_property
+    def checker(self) -> Checker:
+        """What checks an image before it takes its tag."""
+        return Checker(self.engine, self.config, lambda: self.observed)
+
+    @cached_property
+    def _slots(self) -> threading.Semaphore:
+        return threading.Semaphore(self.jobs)
+
+    def force(self, name: str) -> None:
+        """Rebuild an image in this run, whatever state it is in."""
+        with self._mutex:
+            if name not in self.forced and not any(each.image == name for each in self.outcomes):
+                self.forced.add(name)
+                self._decide_again(name)
+
+    def make(self, name: str) -> None:
+        """Bring an image up to date, and remember what came of it; raises what went wrong."""
+        log: list[str] = []
+        spec = self.graph.image(name)
+        try:
+            self.lock()
+            self._at_work.add(name)
+            decision = self.decisions[name]
+            if decision.state == "undetermined":
+                raise UndecidedError(decision.problem)  # noqa: TRY301 - it is told as whatever else goes wrong
+            if not decision.pending:
+                return
+            with self._slot(spec):
+                self._in_time()
+                try:
+                    self._make(name, decision, log)
+                except ReplacedError:
+                    if not self._is_settled(name):
+                        raise
+        except Exception as caught:
+            error = as_error(spec.task, caught)
+            if self.listener:
+                self.listener.failed(name)
+            self.failures.append(self._failure(spec, error, log))
+            raise error from caught
+        finally:
+            self._at_work.discard(name)
+
+    def remove(self, name: str) -> bool:
+        """Take an image away, with all the tags that we gave it; tell whether there was one."""
+        self.lock()
+        tags = [
+            tag
+            for image in self.observed.images
+            for tag in image.tags
+            if is_tag_of(tag, name, self.repository)
+            and (
+                ((record := self.observed.read(image)) is not None and record.image == name)
+                or tag in self.observed.unreadable
+            )
+        ]
+        public = f"{self.repository}:{name}"
+        if self.observed.public(name) is not None and public not in tags:
+            tags.append(public)
+        # The markers last: what is cut off here is seen as ours until the end.
+        for tag in sorted(tags, key=lambda tag: tag.startswith(private_repository(self.repository))):
+            self.engine.untag(tag)
+        return bool(tags)
+
+    def resolve(self) -> None:
+        """Write the manifest of what the engine holds now, and push what is in use and not in the registry yet.
+
+        RegistryError says that it could not be pushed.
+        """
+        if self.outcomes:
+            # Sizes and times of what was just built are the engine's to tell.
+            self._observed = self._observe()
+        self._sweep()
+        self.write_manifest()
+        if self.config.push.repository:
+            self._push()
+
+    def write_manifest(self) -> None:
+        """Write the manifest of what the engine held when it was looked at last."""
+        held = self.holds
+        state = manifest.state(self.observed, held)
+        if not self.pushed and self.workspace.manifest_shows(state):
+            self.changed = self.changed or ()
+            return
+        text = manifest.render(self.observed, held, self.in_registry)
+        old = self.workspace.write_manifest(text, state)
+        new = () if old == text else manifest.changes(old, text)
+        self.changed = tuple(dict.fromkeys((*(self.changed or ()), *new)))
+
+    @property
+    def in_registry(self) -> Mapping[str, tuple[str, Pushed]]:
+        """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
+        return {**recorded(self.workspace.read_manifest()), **self.pushed}
+
+    def cancel(self, *, for_good: bool = False) -> None:
+        """Abort every build under way; `for_good` lets none begin later."""
+        if self._engine is not None:
+            self._engine.cancel(for_good=for_good)
+
+    def wind_down(self) -> None:
+        """Wait until what was aborted has removed its containers and private tags; not for long."""
+        end = time.monotonic() + _WIND_DOWN_SECONDS
+        while self._at_work and time.monotonic() < end:
+            time.sleep(_LOOK_SECONDS)
+
+    def close(self) -> None:
+        """Release the lock, and close the connections to the engine."""
+        self._held.close()
+        self._locked = False
+        if self._engine is not None:
+            self._engine.close()
+
+    def _make(self, name: str, decision: Decision, log: list[str]) -> None:
+        began = time.monotonic()
+        if self.listener:
+            self.listener.building(name)
+        spec = self._with_upstream(name)
+
+        def on_event(event: BuildEvent) -> None:
+            log.append(event.line if event.kind == "log" else f"--- {event.kind} {event.step}")
+            if self.listener:
+                self.listener.event(name, event)
+
+        if decision.relabel:
+            outcome = relabel_image(spec, self.observed, self.engine)
+        else:
+            outcome = build_image(
+                spec,
+                self.observed,
+                self.engine,
+                origin=self._origin(),
+                context=self.context,
+                on_event=on_event,
+                force=self.fetch_anew or name in self.forced,
+                resolution=self._resolution(spec),
+                check=self._accept,
+            )
+        with self._mutex:
+            self.outcomes.append(outcome)
+            self.seconds[name] = time.monotonic() - began
+            self.forced.discard(name)
+            self.behind.pop(name, None)
+            self._observed = self.observed.moved(outcome.image_id, outcome.labels, *outcome.tags)
+            self._decide_again(name)
+        if self.listener:
+            self.listener.done(outcome, self.seconds[name])
+
+    def _resolution(self, spec: ImageSpec) -> Resolution | None:
+        if self.pin:
+            return self.pin(spec)
+        settings = self.config.refresh
+        if not settings.limits_every_build:
+            return None
+        from isol8_tasks.freshness.news import aged_resolution  # noqa: PLC0415 - for who has a limit
+
+        return aged_resolution(spec, self.observed, self.engine, settings=settings, now=now())
+
+    @property
+    def any_age(self) -> tuple[str, ...]:
+        """Names of the images built in this run of which nobody can say that all in them has been out for min_age."""
+        if self.pin or not self.config.refresh.limits_every_build:
+            return ()
+        built = {outcome.image for outcome in self.outcomes if outcome.result == "built"}
+        return tuple(
+            spec.name
+            for spec in self.graph.images
+            if spec.name in built
+            and (
+                spec.parent is None or spec.inputs.setup or (spec.inputs.packages and spec.runtime == "bash")
+            )
+        )
+
+    def _is_settled(self, name: str) -> bool:
+        """Look at what another run made of an image in the meantime; tell whether that is what this one wanted."""
+        with self._mutex:
+            self.look_again()
+            settled = self.is_current(name)
+        if settled and self.listener:
+            self.listener.settled(name)
+        return settled
+
+    def _accept(self, spec: ImageSpec, image_id: str) -> str:
+        inventory = (self._check or self.checker)(spec, image_id)
+        if self.demand:
+            self.demand(spec, inventory)
+        return inventory
+
+    def _push(self) -> None:
+        """Push what is in use and, by the manifest, not in the registry of deps.toml."""
+        settings = self.config.push
+        names = waiting(self.observed, self.in_registry, settings.repository, standins=settings.standins)
+        if not names:
+            return
+        self.lock()
+        try:
+            for name in names:
+                self.push(name)
+        finally:
+            self.write_manifest()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the images that are not pushed, as they are based on a stand-in and deps.toml does not say so."""
+        settings = self.config.push
+        if not settings.repository or settings.standins:
+            return ()
+        pushed = in_use(self.observed, standins=False)
+        return tuple(name for name in in_use(self.observed, standins=True) if name not in pushed)
+
+    def push(self, name: str, *, known: Pushed | None = None) -> bool:
+        """Bring an image into the registry, and remember where it is; tell whether it was not there."""
+        from isol8_tasks.lifecycle.transfer import (  # noqa: PLC0415 - for who has a registry
+            Push,
+            push,
+            refuse_credentials,
+            refuse_other_layers,
+        )
+
+        began = time.monotonic()
+        work = Push.of(name, self.observed, self.config.push.repository)
+        refuse_other_layers(work, self.engine)
+        if not self.config.push.credentials:
+            refuse_credentials(work, self.engine, self.config.build.args, self.redactor)
+        where, new = push(work, self.engine, known)
+        self.pushed[name] = (work.image.id, where)
+        if self.listener and new:
+            self.listener.pushed(name, where, time.monotonic() - began)
+        return new
+
+    def _in_time(self) -> None:
+        if self.over.is_set():
+            raise Isol8Error("skipped: --timeout expired")
+
+    def _slot(self, spec: ImageSpec) -> contextlib.AbstractContextManager[object]:
+        """Return what keeps the number of builds under way to what was asked for.
+
+        Bases are built at the same time unless deps.toml says jobs: the builder then makes the stage that they
+        share once, where it would make it again for each that comes later in a build without cache.
+        """
+        if spec.kind == "base" and self.config.build.jobs is None:
+            return contextlib.nullcontext()
+        return self._slots
+
+    def _with_upstream(self, name: str) -> ImageSpec:
+        """Pull what an image is built on where it is missing, and return the image as it then is specified."""
+        with self._mutex:
+            unknown = True
+            while unknown:
+                if self.fetch(self.graph.image(name), self.observed, self.engine):
+                    self.look_again()
+                # ONBUILD triggers of an upstream image can ask for another one.
+                unknown = self.learn(name)
+            return self.graph.image(name)
+
+    def _sweep(self) -> None:
+        """Take away or finish what a run that was cut off left behind."""
+        longest = self.config.hold.max_age
+        strayed = strays(self.observed, self.config.push.repository)
+        cut_off = abandoned(self.observed, now())
+        if not strayed and not cut_off and are_settled(self.observed, now(), longest):
+            return
+        from isol8_tasks.lifecycle.rollback import mend  # noqa: PLC0415 - few runs find anything of the kind
+
+        with contextlib.suppress(LockedError):
+            self.lock(wait=0)
+            for tag in abandoned(self.observed, now()):
+                self.engine.untag(tag)
+            if mend(self.observed, self.engine, now=now(), longest=longest):
+                self._observed = self._observe()
+
+    def lock(self, *, wait: float | None = None) -> None:
+        """Take the engine for this run, and look again, since another run may have just released it."""
+        with self._mutex:
+            if self._locked:
+                return
+            lock = engine_lock(
+                self.engine.info().id,
+                holder=str(self.workspace.root),
+                since=now().isoformat("T", "seconds"),
+                wait=self.wait if wait is None else wait,
+                on_wait=self.listener.waiting if self.listener else None,
+            )
+            self._held.enter_context(lock)
+            self._locked = True
+            self.engine.sweep()
+            self.look_again()
+            if strayed := strays(self.observed, self.config.push.repository):
+                # Before anything takes the place of these images: clients would go on to find them by such a tag.
+                for tag in strayed:
+                    self.engine.untag(tag)
+                self.look_again()
+
+    def _origin(self) -> Origin:
+        return Origin(
+            checkout=self.workspace.checkout_id,
+            revision=self.workspace.revision(),
+            created=now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+    def _failure(self, spec: ImageSpec, error: Isol8Error, log: list[str]) -> Failure:
+        current = self.observed.public(spec.name)
+        kept = ""
+        if current is not None:
+            packages = " ".join(manifest.packages_of(current))
+            kept = f"built {manifest.built_on(current)}{f' ({packages})' if packages else ''}"
+        return Failure(
+            subject=f"{self.repository}:{spec.name}",
+            error=error,
+            kept=kept,
+            hint=self._hint(spec, error),
+            log=self.workspace.write_log(spec.name, [*map(self.redactor, log)]) if log else "",
+        )
+
+    def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:
+        if isinstance(error, VerifyFailedError):
+            return f"The failed build is kept as {self.repository}:{spec.name}-rejected for inspection."
+        if not isinstance(error, BuildFailedError):
+            return ""
+        words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
+        return "\n".join(filter(None, (words, where_to_look(spec, self.config))))
+
+
+def open_session(
+    root: Path, environ: Mapping[str, str], *, engine: "Engine | None" = None, check: Check | None = None
+) -> Session:
+    """Return a session for the checkout in `root`, on the engine that the environment leads to or a given one."""
+    return Session(workspace=Workspace.here(root, environ), environ=environ, engine=engine, check=check)

@@ -1,0 +1,232 @@
+"""What a run knows: what it reads, what the engine holds, and what follows from both, each found out once."""
+
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define, evolve, field
+
+from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.closure import Dockerfile, parse
+from isol8_tasks.ecosystems.runtimes import PROXY_ARGS
+from isol8_tasks.engine import FileContent
+from isol8_tasks.engine.endpoint import Endpoint, find
+from isol8_tasks.engine.listing import list_directly
+from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
+from isol8_tasks.images.holds import Hold, holds
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.triggers import Triggers
+from isol8_tasks.lifecycle.build import upstream_triggers
+from isol8_tasks.plan.decision import Circumstances, Decision
+from isol8_tasks.plan.graph import Graph, build_graph
+from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.plan.staleness import decide_again, decide_all
+from isol8_tasks.run.workspace import Workspace, digests, now
+from isol8_tasks.safety.credentials import Redactor
+
+if TYPE_CHECKING:
+    from isol8_tasks.engine.containers import SandboxEngine
+    from isol8_tasks.engine.registry import RegistryEngine
+    from isol8_tasks.engine.upkeep import UpkeepEngine
+    from isol8_tasks.plan.reasons import Reason
+
+    class Engine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
+        """All that is asked of an engine."""
+
+
+@define(kw_only=True, eq=False, slots=False)
+class View:
+    """A checkout and its engine, as one run sees them. Made without work; each part is read when first asked for."""
+
+    workspace: Workspace
+    environ: Mapping[str, str]
+    _engine: "Engine | None" = field(default=None, alias="engine")
+    """The connection to the engine, once something is asked that needs one."""
+    request: FlagRequest = field(factory=FlagRequest)
+    forced: set[str] = field(factory=set)
+    """Names of the images to rebuild without cache."""
+    behind: dict[str, tuple["Reason", ...]] = field(factory=dict)
+    """Names of the images whose sources have news, and which; they are rebuilt without cache, too."""
+    _observed: Observed | None = field(default=None, init=False)
+    _version: str = field(default="", init=False)
+    _unreachable: EngineError | None = field(default=None, init=False)
+    """Why the engine could not be asked; it is not tried twice."""
+    _graph: Graph | None = field(default=None, init=False)
+    _learned: dict[str, tuple[Triggers, ...]] = field(factory=dict, init=False)
+    """What the engine was asked about upstream images in this run, by the image that is built on them."""
+    _decisions: Mapping[str, Decision] | None = field(default=None, init=False)
+    _mutex: threading.RLock = field(factory=threading.RLock, init=False)
+
+    @cached_property
+    def config(self) -> Config:
+        """What deps.toml says."""
+        try:
+            arguments = self.dockerfile.declared_args | PROXY_ARGS
+        except Isol8Error:
+            # That is told when somebody needs the Dockerfile; what else is wrong with deps.toml is told first.
+            arguments = None
+        return self.workspace.read_config(arguments)
+
+    @property
+    def redactor(self) -> Redactor:
+        """Hides the credentials of the environment, and those of deps.toml once it is read."""
+        return self._redactor if "config" in self.__dict__ else self._redactor_of_environment
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor.of(self.config.build.args.items(), self.environ)
+
+    @cached_property
+    def _redactor_of_environment(self) -> Redactor:
+        return Redactor.of((), self.environ)
+
+    @cached_property
+    def context(self) -> Mapping[str, FileContent]:
+        """The files below docker/."""
+        return self.workspace.read_context()
+
+    @cached_property
+    def dockerfile(self) -> Dockerfile:
+        """The Dockerfile, read."""
+        return parse(self.context["Dockerfile"].data.decode("utf-8", "surrogateescape"))
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """The engine in use."""
+        return find(self.workspace.root, self.environ)
+
+    @property
+    def engine(self) -> "Engine":
+        """A connection to the engine, not yet tried."""
+        with self._mutex:
+            if self._engine is None:
+                # Here, since a run with nothing to do needs no Docker, whose import takes longer than all of it.
+                from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415
+
+                self._engine = DockerEngine(
+                    self.endpoint, environ=self.environ, builder=self.config.build.builder
+                )
+            return self._engine
+
+    @property
+    def engine_version(self) -> str:
+        """The engine's version, as it told with its last answer; empty when it was not asked."""
+        return self._version or (self._engine.version() if self._engine else "")
+
+    @property
+    def repository(self) -> str:
+        """What stands before the colon of every tag."""
+        return self.config.build.repository
+
+    @property
+    def observed(self) -> Observed:
+        """What the engine holds: asked for once, and then kept in step with what this run does."""
+        with self._mutex:
+            if self._unreachable is not None:
+                raise self._unreachable
+            if self._observed is None:
+                try:
+                    self._observed = self._observe()
+                except EngineError as error:
+                    self._unreachable = error
+                    raise
+            return self._observed
+
+    @property
+    def graph(self) -> Graph:
+        """The images that should exist; with no engine, those that deps.toml and the flags ask for."""
+        with self._mutex:
+            if self._graph is None:
+                try:
+                    observed = self.observed
+                except EngineError:
+                    observed = Observed(repository=self.repository)
+                self._graph = self._make_graph(observed)
+            return self._graph
+
+    @property
+    def holds(self) -> Mapping[str, Hold]:
+        """The images that were rolled back and stay so."""
+        return holds(self.observed, now(), self.config.hold.max_age)
+
+    @property
+    def decisions(self) -> Mapping[str, Decision]:
+        """The verdict on each image, as things stand now."""
+        with self._mutex:
+            if self._decisions is None:
+                self._decisions = decide_all(self.graph, self.observed, self._circumstances())
+            return self._decisions
+
+    def is_current(self, name: str) -> bool:
+        """Tell whether nothing is to be done for an image; what can't be decided is not current."""
+        try:
+            return not self.decisions[name].pending
+        except Isol8Error:
+            return False
+
+    def ping(self) -> None:
+        """Return when the engine answers; raise EngineUnreachableError with the reason and the fix otherwise."""
+        # Listing answers the question too, and a run asks for the list anyway.
+        _ = self.observed
+
+    def learn(self, name: str) -> bool:
+        """Ask for the ONBUILD triggers of an image's upstream images; tell whether they were not known.
+
+        Raises UndecidedError where that copies a file which can't be read.
+        """
+        spec = self.graph.image(name)
+        found = upstream_triggers(spec, self.engine)
+        if found == spec.triggers:
+            return False
+        self._learned[name] = found
+        self._graph = self._make_graph(self.observed)
+        if problem := self._graph.image(name).problem:
+            raise UndecidedError(problem)
+        return True
+
+    def look_again(self) -> None:
+        """Look at the engine again, and decide again."""
+        self._observed = self._observe()
+        self._graph = self._make_graph(self._observed)
+        self._decisions = None
+
+    def _decide_again(self, name: str) -> None:
+        """Keep the decisions in step with what became of one image."""
+        if self._decisions is not None:
+            self._decisions = decide_again(
+                name, self._decisions, self.graph, self.observed, self._circumstances()
+            )
+
+    def _circumstances(self) -> Circumstances:
+        return Circumstances(
+            checkout=self.workspace.checkout_id,
+            forced=frozenset(self.forced),
+            behind=dict(self.behind),
+            held={name: now() - hold.since for name, hold in self.holds.items()},
+        )
+
+    def _observe(self) -> Observed:
+        if self._engine is None and (listing := list_directly(self.endpoint.url)):
+            self._version = listing.version
+            return Observed(repository=self.repository, images=listing.images)
+        return Observed(repository=self.repository, images=self.engine.images())
+
+    def _make_graph(self, observed: Observed) -> Graph:
+        request = evolve(self.request, today=now().date().isoformat())
+        return build_graph(
+            self.config,
+            self.dockerfile,
+            digests(self.context),
+            observed,
+            request,
+            ignore=self._ignore(),
+            learned=self._learned,
+        )
+
+    def _ignore(self) -> str:
+        """Return the text of the build context's ignore file, the Dockerfile's own before the general one."""
+        for name in ("Dockerfile.dockerignore", ".dockerignore"):
+            if name in self.context:
+                return self.context[name].data.decode("utf-8", "surrogateescape")
+        return ""

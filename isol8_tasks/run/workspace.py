@@ -1,0 +1,288 @@
+"""The folder worked in: reads deps.toml and docker/, writes the manifest; owns paths and the clock."""
+
+import contextlib
+import datetime as dt
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import Factory, evolve, frozen
+
+from isol8_tasks.config.deps import Config, parse_config
+from isol8_tasks.engine import FileContent
+from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
+from isol8_tasks.plan.model import ContextFile
+from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
+
+if TYPE_CHECKING:
+    from isol8_tasks.config.client_file import ClientFile
+
+MANIFEST: Final = "resolved-images.json"
+HOME_FILE: Final = "~/.isol8/config.json"
+"""As messages name isol8's own file in the user's home."""
+_OF_ALL: Final = ("Dockerfile", "Dockerfile.dockerignore", ".dockerignore")
+"""Files of the build context that every image depends on."""
+
+
+@frozen(kw_only=True)
+class Workspace:
+    """A checkout on disk."""
+
+    root: Path
+    """The folder with dodo.py and docker/."""
+    deps: Path
+    """deps.toml, or what ISOL8_DEPS names; the manifest stands beside it."""
+    client_files: Mapping[str, Path] = Factory(dict)
+    """Where isol8's own file may lie, by the names that messages use; the first that is there counts."""
+    is_client_file_named: bool = False
+    """ISOL8_CONFIG names it, so it is required."""
+
+    @classmethod
+    def here(cls, root: Path, environ: Mapping[str, str]) -> "Workspace":
+        """Return the workspace of a checkout's folder."""
+        deps = root / environ.get("ISOL8_DEPS", "deps.toml")
+        given = environ.get("ISOL8_CONFIG")
+        if given is not None:
+            files = {given: root / given} if given else {}
+            return cls(root=root, deps=deps, client_files=files, is_client_file_named=True)
+        # As isol8 looks for it (packages/core/src/config.ts).
+        beside = deps.with_name("isol8.config.json")
+        files = {os.path.relpath(beside, root): beside}
+        if home := environ.get("HOME"):
+            files[HOME_FILE] = Path(home, ".isol8", "config.json")
+        return cls(root=root, deps=deps, client_files=files)
+
+    @property
+    def manifest(self) -> Path:
+        """Where resolved-images.json is written."""
+        return self.deps.parent / MANIFEST
+
+    @property
+    def lock_name(self) -> str:
+        """The lock's file, as messages name it."""
+        return os.path.relpath(self._lock, self.root)
+
+    @property
+    def _lock(self) -> Path:
+        return self.deps.with_name(f"{self.deps.stem}.lock.toml")
+
+    def read_lock(self) -> str | None:
+        """Return the text of the lock; None if there is none."""
+        try:
+            return _read_text(self._lock)
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{self.lock_name}: can't be read ({error}); expected a UTF-8 text file"
+            ) from error
+
+    def write_lock(self, text: str) -> None:
+        """Write the lock, whole or not at all."""
+        replace(self._lock, text)
+
+    @property
+    def state(self) -> Path:
+        """The folder for what can be made again: logs, the lab, doit's database."""
+        return self.root / ".isol8"
+
+    @property
+    def checkout_id(self) -> str:
+        """Name of this checkout for labels: its folder's name and enough of a hash to tell two of that name apart."""
+        digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:8]
+        return f"{self.root.resolve().name}-{digest}"
+
+    def read_config(self, arguments: Collection[str] | None = None) -> Config:
+        """Read deps.toml, which may give the build arguments named here; one that is missing asks for nothing."""
+        source = os.path.relpath(self.deps, self.root)
+        client_file = self._read_client_file()
+        try:
+            text = _read_text(self.deps)
+        except FileNotFoundError:
+            if self.deps == self.root / "deps.toml":
+                found = parse_config("", source, client_file=client_file) if client_file else Config()
+                return evolve(found, missing=True)
+            raise ConfigError(
+                f"{source}: not found, though ISOL8_DEPS names it; correct or unset it"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{source}: can't be read ({error}); expected a UTF-8 text file") from error
+        return parse_config(text, source, arguments, client_file)
+
+    def read_deps(self) -> str:
+        """Return the text of deps.toml, its line ends as they are; empty where there is none yet."""
+        return self.deps.read_bytes().decode() if self.deps.exists() else ""
+
+    def write_deps(self, text: str) -> None:
+        """Write deps.toml, whole or not at all; a link to it stays one."""
+        refuse_planted(self.deps)
+        replace(self.deps.resolve(), text)
+
+    def _read_client_file(self) -> "ClientFile | None":
+        """Read isol8's own file; None if there is none."""
+        for source, path in self.client_files.items():
+            try:
+                text = _read_text(path)
+            except (OSError, UnicodeDecodeError) as error:
+                # isol8 takes what it can't see for absent, in another user's home for one.
+                if os.access(path, os.F_OK):
+                    raise ConfigError(
+                        f"{source}: can't be read ({error}); expected a UTF-8 text file"
+                    ) from error
+                if self.is_client_file_named:
+                    raise ConfigError(
+                        f"{source}: not found, though ISOL8_CONFIG names it; correct or unset it"
+                    ) from None
+                continue
+            # Here, since few have one.
+            from isol8_tasks.config.client_file import parse_client_file  # noqa: PLC0415
+
+            return parse_client_file(text, source)
+        return None
+
+    def read_context(self) -> dict[str, FileContent]:
+        """Read every file below docker/, by its path there; what can't be read has a problem, and no content."""
+        folder = self.root / "docker"
+        files: dict[str, FileContent] = {}
+        folders = [""]
+        while folders:
+            prefix = folders.pop()
+            try:
+                with os.scandir(folder / prefix) as found:
+                    entries = list(found)
+            except OSError as error:
+                if not prefix:
+                    break
+                files[prefix] = _unreadable(f"docker/{prefix}: can't be listed ({error.strerror})")
+                continue
+            for entry in entries:
+                name = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{name}/")
+                else:
+                    _read_file(Path(entry.path), name, files)
+        if "Dockerfile" not in files:
+            raise PlanError("docker/Dockerfile: not found; the five base images are built from it")
+        for name in _OF_ALL:
+            if name in files and files[name].problem:
+                raise PlanError(files[name].problem)
+        return dict(sorted(files.items()))
+
+    def revision(self) -> str:
+        """Return the commit that is checked out; empty where git does not say."""
+        try:
+            git = self.root / ".git"
+            if git.is_file():
+                git = (self.root / git.read_text().removeprefix("gitdir:").strip()).resolve()
+            head = (git / "HEAD").read_text().strip()
+            if not head.startswith("ref:"):
+                return head
+            reference = head.removeprefix("ref:").strip()
+            common = git / "commondir"
+            home = (git / common.read_text().strip()).resolve() if common.is_file() else git
+            if (home / reference).is_file():
+                return (home / reference).read_text().strip()
+            packed = (home / "packed-refs").read_text().splitlines()
+            return next((line.split()[0] for line in packed if line.endswith(" " + reference)), "")
+        except (OSError, ValueError):
+            return ""
+
+    def manifest_shows(self, state: str) -> bool:
+        """Tell whether the manifest was written for this state, and is still what was written then."""
+        try:
+            return _read_text(self._written) == _note(state, _read_text(self.manifest).encode())
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def read_manifest(self) -> str | None:
+        """Return the manifest; None where there is none that can be read."""
+        try:
+            return _read_text(self.manifest)
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def write_manifest(self, text: str, state: str) -> str | None:
+        """Write the manifest unless it stands there already; return what stood there before."""
+        old = self.read_manifest()
+        if old != text:
+            replace(self.manifest, text)
+        # A note that can't be kept only means that the manifest is made once more.
+        with contextlib.suppress(OSError, Isol8Error):
+            make_folder(self.state)
+            replace(self._written, _note(state, text.encode()))
+        return old
+
+    @property
+    def _written(self) -> Path:
+        """Where it is noted for which state the manifest was written, each manifest by itself."""
+        digest = hashlib.sha256(os.fsencode(self.manifest.absolute())).hexdigest()[:8]
+        return self.state / f"manifest-{digest}"
+
+    def write_log(self, name: str, lines: list[str]) -> str:
+        """Keep the whole output of a build, and return its path relative to the checkout; empty where it can't be."""
+        folder = self.state / "logs"
+        path = folder / f"{name}.log"
+        try:
+            make_folder(folder)
+            # A build may print what it was given, tokens included.
+            replace(path, "".join(f"{line}\n" for line in lines), mode=PRIVATE)
+        except (OSError, Isol8Error):
+            return ""
+        return path.relative_to(self.root).as_posix()
+
+
+def _note(state: str, written: bytes) -> str:
+    return f"{state} {hashlib.sha256(written).hexdigest()}\n"
+
+
+def digests(files: Mapping[str, FileContent]) -> dict[str, ContextFile]:
+    """Return of every file what counts for a key."""
+    return {
+        name: ContextFile(
+            digest=hashlib.sha256(file.data).hexdigest(), executable=file.executable, problem=file.problem
+        )
+        for name, file in files.items()
+    }
+
+
+def _read_text(path: Path) -> str:
+    """Return a file's text; what is no regular file is not opened, as a pipe would be waited for without end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("not a regular file")
+    return path.read_text(encoding="utf-8")
+
+
+def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:
+    """Read what is no folder itself; nothing is opened that a program could wait for without end."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            # A build would find files by it, and following it could lead round in a circle.
+            files[f"{name}/"] = _unreadable(f"docker/{name}: a link to a folder, which is not followed")
+        elif stat.S_ISREG(mode):
+            files[name] = FileContent(data=path.read_bytes(), executable=bool(mode & stat.S_IXUSR))
+        else:
+            files[name] = _unreadable(f"docker/{name}: neither a file nor a folder")
+    except OSError as error:
+        what = "a link that leads nowhere" if path.is_symlink() else "can't be read"
+        files[name] = _unreadable(f"docker/{name}: {what} ({error.strerror})")
+
+
+def _unreadable(problem: str) -> FileContent:
+    return FileContent(data=b"", problem=f"{problem}; fix it or remove it")
+
+
+def processors() -> int:
+    """Return the processors that this process may use, where the system tells."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def now() -> dt.datetime:
+    """Return the time, in UTC."""
+    return dt.datetime.now(tz=dt.UTC)

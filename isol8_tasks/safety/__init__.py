@@ -1,0 +1,9 @@
+"""What keeps secrets, the terminal and other users' files safe. It knows nothing of images.
+
+redact       foreign text without the credentials in it
+credentials  the credentials in build arguments and the environment, as values
+printing     what is printed: without credentials, without escape sequences of others
+jsontext     JSON that others wrote
+files        files written whole, and through no link of another user's
+crash        an exception that nobody foresaw: one line, and the traceback in a file
+"""

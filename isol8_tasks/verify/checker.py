@@ -1,0 +1,82 @@
+"""Between build and promotion: the image is run as isol8's clients run it, and what it holds is written down."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from isol8_tasks.config.deps import Config
+from isol8_tasks.ecosystems.inventory import encode
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.plan.model import ImageSpec
+
+if TYPE_CHECKING:
+    from isol8_tasks.engine.containers import SandboxEngine
+    from isol8_tasks.verify.verifier import Verdict, Verifier
+
+Check = Callable[[ImageSpec, str], str]
+"""Gets an image and the id to run; returns its inventory in short. VerifyFailedError keeps the old image."""
+
+
+@define(eq=False)
+class Checker:
+    """Checks the images of one run."""
+
+    engine: "SandboxEngine"
+    config: Config
+    observed: Callable[[], Observed]
+    """What the engine holds by then."""
+    _verifier: "Verifier | None" = field(default=None, init=False)
+    _alike: "dict[str, Verdict]" = field(factory=dict, init=False)
+    """By the id of a parent: what came of an image of this run that adds nothing but labels to it."""
+    _turns: dict[str, threading.Lock] = field(factory=dict, init=False)
+
+    def __call__(self, spec: ImageSpec, image_id: str) -> str:
+        """Do what Check promises."""
+        from isol8_tasks.verify.verifier import failure  # noqa: PLC0415 - a run with nothing to do checks nothing
+
+        verdict = self._once(spec, image_id)
+        error = failure(f"{self.config.build.repository}:{spec.name}", verdict)
+        if error is not None:
+            raise error
+        return encode(verdict.release, verdict.packages)
+
+    def _once(self, spec: ImageSpec, image_id: str) -> "Verdict":
+        """Check an image, unless one of this run that adds nothing to the same parent either has passed."""
+        parent = self.observed().public(spec.parent) if spec.parent else None
+        if parent is None or spec.inputs.packages or self.config.verify.checks.get(spec.name):
+            return self.verdict(spec, image_id)
+        with self._turns.setdefault(parent.id, threading.Lock()):
+            verdict = self._alike.get(parent.id) or self.verdict(spec, image_id)
+            if not verdict.findings:
+                self._alike[parent.id] = verdict
+        return verdict
+
+    def verdict(self, spec: ImageSpec, image_id: str) -> "Verdict":
+        """Run all checks of an image: those for every image, and the user's own."""
+        from isol8_tasks.verify.verifier import Subject, Verifier  # noqa: PLC0415 - as above
+
+        if self._verifier is None:
+            self._verifier = Verifier(self.engine)
+        arguments: Mapping[str, str] = dict(spec.args)
+        subject = Subject(
+            image=image_id,
+            runtime=spec.runtime,
+            packages=spec.packages,
+            upstream=self._upstream(spec),
+            checks=self.config.verify.checks.get(spec.name, ()),
+            oldest_client=self.config.verify.oldest_client,
+            filtered=spec.parent is None,
+            registry=arguments.get("NPM_CONFIG_REGISTRY", ""),
+        )
+        return self._verifier.verify(subject)
+
+    def _upstream(self, spec: ImageSpec) -> tuple[str, ...]:
+        if spec.parent is None:
+            return tuple(reference for reference, _ in spec.inputs.upstream)
+        observed = self.observed()
+        record, parent = observed.record(spec.parent), observed.public(spec.parent)
+        recorded = (record.upstream,) if record and record.upstream else ()
+        # Where the upstream image was removed, what the parent has is not this image's doing.
+        return (*recorded, parent.id) if parent else recorded

@@ -1,0 +1,265 @@
+"""Runs the checks of an image in throw-away containers, and tells what they found and what is in it."""
+
+import re
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Final
+
+from attrs import Factory, define, evolve, field, frozen
+
+from isol8_tasks.config.checks import UserCheck
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.engine.containers import (
+    Finished,
+    NoSuchImageError,
+    NotStartedError,
+    RunRequest,
+    SandboxEngine,
+)
+from isol8_tasks.errors import VerifyFailedError
+from isol8_tasks.verify import probe
+from isol8_tasks.verify.conditions import (
+    RELEASES,
+    Conditions,
+    Releases,
+    conditions,
+    next_after,
+    profile,
+)
+from isol8_tasks.verify.findings import (
+    AnyFinding,
+    CommandExit,
+    CommandHung,
+    CommandOutput,
+    FilterBroken,
+    Finding,
+    InSome,
+    LookBroken,
+    LookHung,
+    NotStarted,
+    PackageUnusable,
+    RuntimeBroken,
+    SignalsLost,
+    merged,
+    output,
+    render,
+)
+from isol8_tasks.verify.judging import inventory, is_loose, judge, loose_files
+from isol8_tasks.verify.packages import ECOSYSTEMS
+from isol8_tasks.verify.probe import Look
+
+
+@frozen(kw_only=True)
+class Subject:
+    """An image, and what it promises."""
+
+    image: str
+    """The tag or id to run."""
+    runtime: str
+    packages: tuple[str, ...] = ()
+    """What was asked for, as specs."""
+    upstream: tuple[str, ...] = ()
+    """Images to compare its files with; the first that is on the engine counts."""
+    checks: tuple[UserCheck, ...] = ()
+    oldest_client: str = ""
+    """The oldest release of isol8 that has to run it; empty for all."""
+    filtered: bool = False
+    """Whether it has to start the network filter, as bases do."""
+    registry: str = ""
+    """The NPM_CONFIG_REGISTRY that it was built with, which Deno has to be told again; empty for npm's own."""
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What came of the checks."""
+
+    findings: tuple[Finding, ...]
+    """Empty if the image passes verification."""
+    release: str = ""
+    """Alpine's."""
+    packages: tuple[Package, ...] = ()
+    """What is in the image, sorted."""
+
+
+@frozen(kw_only=True)
+class _Seen:
+    """What was seen of an image in one kind of container."""
+
+    found: tuple[tuple[AnyFinding, Releases], ...]
+    look: Look = Factory(Look)
+    loose: frozenset[tuple[str, int]] = frozenset()
+
+
+@define(eq=False)
+class Verifier:
+    """Checks images, from several threads if need be; remembers what it saw in upstream images as long as it lives."""
+
+    engine: SandboxEngine
+    _upstream: dict[str, frozenset[tuple[str, int]] | None] = field(factory=dict, init=False)
+    """By reference: what is setuid, setgid or writable by everybody; None where the image is not on the engine."""
+    _mutex: threading.Lock = field(factory=threading.Lock, init=False)
+
+    def verify(self, subject: Subject) -> Verdict:
+        """Run every check of an image, as each kind of client; an EngineError means that the engine failed."""
+        kinds = conditions(subject.runtime, subject.oldest_client)
+        with ThreadPoolExecutor(len(kinds)) as pool:
+            seen = list(pool.map(lambda kind: self._seen(subject, kind, whole=kind is kinds[0]), kinds))
+        releases = frozenset(chain.from_iterable(kind.releases for kind in kinds))
+        findings = merged(chain.from_iterable(each.found for each in seen), releases)
+        loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
+        starts = not any(isinstance(finding, NotStarted) for finding, _ in seen[0].found)
+        # As the newest clients run it alone: what a user asks for may well name user sandbox.
+        tried = [self._run(subject.image, check, kinds[0]) for check in subject.checks if starts]
+        return Verdict(
+            findings=(*findings, *loose, *(found for found in tried if found is not None)),
+            release=seen[0].look.release,
+            packages=inventory(subject.runtime, seen[0].look),
+        )
+
+    def _seen(self, subject: Subject, kind: Conditions, *, whole: bool) -> "_Seen":
+        """Look into an image as one kind of client runs it.
+
+        What a busy machine may be to blame for is looked at again, with more time, before it is held against an image.
+        """
+        seen = self._looked(subject, kind, whole=whole, patience=1)
+        if any(isinstance(finding, _OF_A_BUSY_MACHINE) for finding, _ in seen.found):
+            seen = self._looked(subject, kind, whole=whole, patience=_PATIENCE)
+        return seen
+
+    def _looked(self, subject: Subject, kind: Conditions, *, whole: bool, patience: int) -> "_Seen":
+        mark = secrets.token_hex(8)
+        ecosystem = ECOSYSTEMS[RUNTIMES[subject.runtime].ecosystem]
+        request = probe.request(
+            subject.image,
+            subject.runtime,
+            tuple(map(ecosystem.item, subject.packages)),
+            mark=mark,
+            kind=kind,
+            whole=whole,
+            filtered=subject.filtered,
+            patience=patience,
+            environment=_environment(subject.registry),
+        )
+        try:
+            finished = self._finished(request)
+        except NotStartedError as error:
+            return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
+        look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
+        found = judge(
+            subject.runtime,
+            subject.packages,
+            look,
+            finished,
+            seconds=request.seconds,
+            kind=kind,
+            whole=whole,
+            filtered=subject.filtered,
+        )
+        loose = frozenset(self._loose(subject.image, look, finished)) if whole else frozenset()
+        return _Seen(found=tuple(found), look=look, loose=loose)
+
+    def _finished(self, request: RunRequest) -> Finished:
+        """Run a container; a start that is refused is tried once more, since an engine with much to do fails some."""
+        try:
+            return self.engine.run(request)
+        except NotStartedError as error:
+            # Where the engine has no seccomp, clients can't forbid anything either.
+            is_without = request.seccomp and "seccomp" in error.reason
+            return self.engine.run(evolve(request, seccomp="") if is_without else request)
+
+    def _loose(self, image: str, look: Look, finished: Finished) -> set[tuple[str, int]]:
+        listed = finished.modes
+        closed = (
+            entry
+            for folder in look.closed
+            for entry in (listed[folder] if folder in listed else self.engine.modes(image, folder))
+        )
+        return {*look.modes, *((path, mode) for path, mode in closed if is_loose(mode))}
+
+    def _known(self, references: tuple[str, ...]) -> frozenset[tuple[str, int]]:
+        """Return what the upstream image has of the kind; who finds nothing in an image never asks."""
+        with self._mutex:
+            for reference in references:
+                if reference not in self._upstream:
+                    self._upstream[reference] = self._look_upstream(reference)
+                if (known := self._upstream[reference]) is not None:
+                    return known
+        return frozenset()
+
+    def _look_upstream(self, reference: str) -> frozenset[tuple[str, int]] | None:
+        for patience in (1, _PATIENCE):
+            mark = secrets.token_hex(8)
+            try:
+                finished = self._finished(probe.upstream_request(reference, mark=mark, patience=patience))
+            except (NoSuchImageError, NotStartedError):
+                return None
+            look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
+            if look.status is not None:
+                break
+        return frozenset(self._loose(reference, look, finished))
+
+    def _run(self, image: str, check: UserCheck, kind: Conditions) -> Finding | None:
+        """Run a check of the user's own; what may be late, or cut short, on a busy machine has a second try."""
+        found = self._tried(image, check, kind)
+        return self._tried(image, check, kind) if isinstance(found, CommandHung | CommandOutput) else found
+
+    def _tried(self, image: str, check: UserCheck, kind: Conditions) -> Finding | None:
+        command = check.command
+        request = RunRequest(
+            image=image,
+            command=command,
+            user=kind.user,
+            environment=kind.environment,
+            tmpfs=kind.tmpfs,
+            seccomp=profile(kind.denied_system_calls),
+            capabilities=(),
+            seconds=check.timeout,
+        )
+        try:
+            finished = self._finished(request)
+        except NotStartedError as error:
+            return NotStarted(reason=error.reason)
+        text = finished.output.decode("utf-8", "replace")
+        if finished.exit is None:
+            return CommandHung(command=command, seconds=check.timeout, output=text)
+        if finished.exit != check.exit:
+            return CommandExit(command=command, expected=check.exit, exit=finished.exit, output=text)
+        if not re.search(check.output, text):
+            return CommandOutput(command=command, pattern=check.output, output=text)
+        return None
+
+
+def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
+    """Return what to raise for an image that failed verification; None for one that passes."""
+    if not verdict.findings:
+        return None
+    lines = []
+    for finding in verdict.findings:
+        lines.append(f"  {render(finding)}")
+        lines += [f"      {line}" for line in output(finding)]
+    if way_out := _way_out(verdict.findings):
+        lines.append(way_out)
+    return VerifyFailedError(
+        "\n".join([f"{image} failed verification", *lines]),
+        findings=tuple(map(render, verdict.findings)),
+        output=tuple(line for finding in verdict.findings for line in output(finding)),
+    )
+
+
+def _way_out(findings: tuple[Finding, ...]) -> str:
+    """Say how to leave clients out that nobody may have, where the newest ones meet no fault."""
+    met = [finding.releases if isinstance(finding, InSome) else RELEASES for finding in findings]
+    oldest = next_after(chain.from_iterable(met))
+    return f'If nobody uses these clients, write oldest_client = "{oldest}" under [verify].' if oldest else ""
+
+
+def _environment(registry: str) -> dict[str, str]:
+    """Name the registry without a user's name and password, which don't count and are nobody's business in there."""
+    return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
+
+
+_OF_A_BUSY_MACHINE: Final = (LookHung, LookBroken, RuntimeBroken, SignalsLost, FilterBroken, PackageUnusable)
+_PATIENCE: Final = 2

@@ -1,0 +1,158 @@
+"""The command prune: it asks without keeping anybody out, and removes what it showed and still may."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from isol8_tasks.cli.commands import prune
+from isol8_tasks.cli.commands.prune import Prune
+from isol8_tasks.errors import ConfigError, EngineError
+from isol8_tasks.run.engine_lock import engine_lock
+from isol8_tasks.run.lock import write_lock
+from isol8_tasks.run.session import Session, open_session
+from tests.fake_engine import FakeEngine, accept
+
+DOCKERFILE = """\
+FROM alpine:3.21 AS base
+FROM base AS python
+FROM base AS node
+FROM base AS bun
+FROM denoland/deno:alpine AS deno
+FROM base AS bash
+"""
+CUSTOMS = ("bash-custom", "node-custom")
+RESTORE = (
+    "deps.toml is missing, so isol8:node-custom, isol8:bash-custom count as undeclared; restore it, or make an empty "
+    "one if that is meant"
+)
+
+
+@frozen
+class Run:
+    """A checkout whose custom images are built, and its next run."""
+
+    folder: Path
+    engine: FakeEngine
+    patch: pytest.MonkeyPatch
+
+    def session(self) -> Session:
+        return open_session(self.folder, {}, engine=self.engine, check=accept)
+
+    def prune(self, answer: Callable[[], bool] | None = None) -> int:
+        """Run the command, which asks where an answer is given."""
+        current = self.session()
+        self.patch.setattr(prune, "session", lambda: current)
+        if answer:
+            self.patch.setattr(prune, "_agreed", lambda *_: answer())
+        return int(Prune.act(Prune.__new__(Prune), {"wait": 0, "yes": answer is None}, []))
+
+    def left(self) -> Sequence[str]:
+        observed = self.session().observed
+        return [name for name in CUSTOMS if observed.public(name)]
+
+
+@pytest.fixture(name="run")
+def make_run(tmp_path: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Give a checkout that no longer asks for two custom images."""
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / "deps.toml").write_text('[dependencies]\nbash = ["jq"]\nnode = ["lodash"]\n')
+    run = Run(tmp_path, fake_engine, monkeypatch)
+    session = run.session()
+    for spec in session.graph.images:
+        session.make(spec.name)
+    session.close()
+    (tmp_path / "deps.toml").write_text("")
+    return run
+
+
+def test_nobody_waits_for_the_answer(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """While it asks, another run has the engine; then it takes the lock, and removes what it showed."""
+    heard = []
+
+    def answer() -> bool:
+        with engine_lock(run.engine.info().id, holder="another", since="now", wait=0):
+            heard.append(capsys.readouterr().out)
+        return True
+
+    assert run.prune(answer) == 0
+    assert all(f"isol8:{name}" in heard[0] for name in CUSTOMS)
+    assert run.left() == []
+
+
+def test_it_removes_under_the_lock(run: Run) -> None:
+    """Another run that began while it asked keeps it from removing anything."""
+    with engine_lock(run.engine.info().id, holder="another", since="now", wait=0):
+        assert run.prune(lambda: True) == 1
+    assert len(run.left()) == len(CUSTOMS)
+
+
+def test_what_changed_during_the_question_stays(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is declared again meanwhile, or used by a container, is left; the rest goes, and nothing else."""
+
+    def answer() -> bool:
+        image = run.session().observed.public("bash-custom")
+        assert image is not None
+        run.engine.containers.add(image.id)
+        return True
+
+    assert run.prune(answer) == 0
+    assert run.left() == ["bash-custom"]
+    out = capsys.readouterr().out
+    assert "  changed in the meantime, so it is kept\n1 image removed" in out
+
+
+def test_why_a_removal_failed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """The engine's own words, the other images gone, and 1."""
+    whole = FakeEngine.untag
+
+    def untag(engine: FakeEngine, reference: str) -> None:
+        if "bash-custom" in reference:
+            raise EngineError(f"the engine did not remove {reference}: the disk is full")
+        whole(engine, reference)
+
+    run.patch.setattr(FakeEngine, "untag", untag)
+    assert run.prune() == 1
+    assert run.left() == ["bash-custom"]
+    captured = capsys.readouterr()
+    assert captured.err.startswith("ERROR: isol8:bash-custom")
+    assert captured.err.endswith(": the disk is full\n")
+    assert captured.out.splitlines()[-1].startswith("1 image removed")
+
+
+class TestMissing:
+    """deps.toml that is gone, and so declares nothing."""
+
+    def test_prune_removes_no_custom_image(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        """It says why; an empty file is another matter."""
+        (run.folder / "deps.toml").unlink()
+        assert run.prune() == 0
+        assert len(run.left()) == len(CUSTOMS)
+        assert capsys.readouterr().out == (
+            f"warning: {RESTORE}; until then no image is removed as undeclared\nnothing to remove\n"
+        )
+        (run.folder / "deps.toml").write_text("")
+        assert run.prune() == 0
+        assert run.left() == []
+
+    def test_plan_and_runs_warn(self, run: Run) -> None:
+        """As of everything else that is told of the graph."""
+        (run.folder / "deps.toml").unlink()
+        assert run.session().graph.warnings == (RESTORE,)
+
+    def test_a_lock_is_not_written(self, run: Run) -> None:
+        """It would lose what the file declared."""
+        (run.folder / "deps.toml").unlink()
+        with pytest.raises(ConfigError) as caught:
+            write_lock(run.session())
+        assert str(caught.value) == RESTORE
+
+    def test_isol8s_own_file_will_do(self, run: Run) -> None:
+        """Who declares everything there never had a deps.toml, and hears nothing of it."""
+        (run.folder / "deps.toml").unlink()
+        (run.folder / "isol8.config.json").write_text(
+            '{"dependencies": {"bash": ["jq"], "node": ["lodash"]}}'
+        )
+        assert run.session().graph.warnings == ()

@@ -1,0 +1,67 @@
+"""Commands of a package in which a module is broken."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        (sys.executable, "-m", "isol8_tasks.cli", *words),
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Give a copy of the package and of what doit reads."""
+    shutil.copytree(ROOT / "isol8_tasks", tmp_path / "isol8_tasks")
+    for name in ("dodo.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "docker", tmp_path / "docker")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("module", "broken"),
+    [
+        ("cli/doit", "raise KeyError('x')"),
+        ("cli/tasks", "import nothing_of_that_name"),
+        ("run/session", "def"),
+        ("config/deps", "raise MemoryError"),
+        ("safety/redact", "raise KeyError('x')"),
+    ],
+)
+def test_a_module_that_cannot_be_imported(copy: Path, module: str, broken: str) -> None:
+    """Any command ends with one line and 1, and keeps the traceback where it still can."""
+    with (copy / "isol8_tasks" / f"{module}.py").open("a") as file:
+        file.write(f"\n{broken}\n")
+    done = run(copy, "plan")
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ERROR: internal error in ")
+    kept = [each.read_text() for each in (copy / ".isol8/crashes").glob("*.txt")]
+    assert bool(kept) == (module != "safety/redact")
+    assert all(broken in each or "SyntaxError" in each for each in kept)
+
+
+def test_a_package_that_is_whole(copy: Path) -> None:
+    """Nothing is said, and doit's exit codes are doit's."""
+    assert run(copy, "list").returncode == 0
+    done = run(copy, "no-such-task")
+    assert done.returncode == 3
+    assert "no-such-task" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,477 @@
+"""deps.toml: what it may say, and how every mistake in it is told at once."""
+
+import re
+from pathlib import Path
+
+import pytest
+import tomli
+from attrs import fields
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isol8_tasks.config.deps import BuildSettings, Config, parse_config
+from isol8_tasks.config.images import SETTINGS
+from isol8_tasks.config.settings import ClientSettings, FilterSettings, PushSettings
+from isol8_tasks.ecosystems.grammar import ECOSYSTEMS
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.errors import ConfigError
+
+ROOT = Path(__file__).parents[3]
+PIP, NPM = ECOSYSTEMS["pypi"].forms, ECOSYSTEMS["npm"].forms
+NOTHING = dict.fromkeys(RUNTIMES, ())
+
+
+def problems(text: str) -> list[str]:
+    """Give the lines of the error that the text is refused with."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "deps.toml")
+    return str(caught.value).split("\n")
+
+
+class TestGoodFiles:
+    """Files that say what they may."""
+
+    def test_everything(self) -> None:
+        """Every key ends up where it belongs, the packages checked and in the order of the file."""
+        text = """
+            [dependencies]
+            python = ["pandas", " numpy ", "requests[socks]>=2,<3", "numpy"]
+            node = []
+            deno = ["npm:zod@3"]
+            [build]
+            repository = "registry.example:5000/team/isol8"
+            builder = "classic"
+            args = { PIP_INDEX_URL = "https://user:secret@h.example/simple", A_1 = "" }
+            jobs = 1
+        """
+        assert parse_config(text, "deps.toml") == Config(
+            dependencies=NOTHING
+            | {
+                "python": ("pandas", "numpy", "requests[socks]>=2,<3", "numpy"),
+                "deno": ("npm:zod@3",),
+            },
+            build=BuildSettings(
+                repository="registry.example:5000/team/isol8",
+                builder="classic",
+                args={"A_1": "", "PIP_INDEX_URL": "https://user:secret@h.example/simple"},
+                jobs=1,
+            ),
+        )
+
+    @pytest.mark.parametrize("text", ["", "# nothing\n", "[dependencies]\n[build]\n", "\ufeff[build]\r\n"])
+    def test_nothing_is_asked_for(self, text: str) -> None:
+        """An empty file, and empty tables, mean the defaults."""
+        assert parse_config(text, "deps.toml") == Config(
+            dependencies=NOTHING,
+            build=BuildSettings(repository="isol8", builder="auto", args={}, jobs=None),
+        )
+
+    def test_as_shipped_nothing_is_asked_for(self) -> None:
+        """The deps.toml of the project leaves everything to its reader."""
+        assert parse_config((ROOT / "deps.toml").read_text("utf-8"), "deps.toml") == Config()
+
+    def test_what_is_shipped_as_comments_can_be_switched_on(self) -> None:
+        """The shipped deps.toml is good with every example in it uncommented, and has one for every key."""
+        text = (ROOT / "deps.toml").read_text("utf-8")
+        switched_on = re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
+        config = parse_config(switched_on, "deps.toml")
+
+        assert all(config.dependencies.values())
+        assert tomli.loads(switched_on)["build"].keys() == {"repository", "builder", "jobs", "args"}
+
+    def test_the_example_asks_for_every_runtime(self) -> None:
+        """The example holds the specification's packages."""
+        text = (ROOT / "examples" / "deps.toml").read_text("utf-8")
+
+        assert parse_config(text, "deps.toml") == Config(
+            dependencies={
+                "python": ("numpy", "pandas"),
+                "node": ("lodash", "express"),
+                "bun": ("zod", "hono"),
+                "deno": ("npm:is-number",),
+                "bash": ("jq", "curl"),
+            }
+        )
+
+    @pytest.mark.parametrize(
+        "name", ["isol8", "team/isol8", "a-b__c.d", "localhost/x", "Registry.example/x/y"]
+    )
+    def test_repository(self, name: str) -> None:
+        """What Docker takes for a repository is one."""
+        assert parse_config(f"[build]\nrepository = '{name}'", "deps.toml").build.repository == name
+
+
+class TestPlace:
+    """Where in the file a package stands."""
+
+    def test_line_of_a_package(self) -> None:
+        """A package is found on its own line of an array that has several."""
+        config = parse_config('[dependencies]\npython = [\n  "numpy",\n  " pandas ",\n]', "dir/deps.toml")
+
+        assert config.place("python", "pandas") == "dir/deps.toml:4"
+
+    def test_a_package_that_the_file_does_not_ask_for(self) -> None:
+        """A package that came from elsewhere has no place in the file."""
+        assert parse_config("dependencies.python = ['numpy']", "deps.toml").place("python", "scipy") is None
+
+
+class TestMistakes:
+    """One mistake each, told in one line."""
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            pytest.param(
+                "[dependencies]\n\npyhton = []",
+                "3: dependencies.pyhton: not a runtime "
+                "(did you mean python? allowed: python, node, bun, deno, bash)",
+                id="runtime",
+            ),
+            pytest.param(
+                "[dependencies]\nruby = []",
+                "2: dependencies.ruby: not a runtime (allowed: python, node, bun, deno, bash)",
+                id="runtime-unlike-any",
+            ),
+            pytest.param(
+                "[dependencys]",
+                "1: dependencys: not a table of this file "
+                "(did you mean dependencies? "
+                "allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                id="table",
+            ),
+            pytest.param(
+                "[image.base]\nx = 1",
+                "1: image: not a table of this file (did you mean images? "
+                "allowed: dependencies, images, build, clients, filter, hold, "
+                "prune, refresh, push, verify)",
+                id="table-of-tables",
+            ),
+            pytest.param(
+                '"a b" = 1',
+                "1: 'a b': not a table of this file "
+                "(allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                id="quoted-key",
+            ),
+            pytest.param(
+                "source = 'x'",
+                "1: source: not a table of this file "
+                "(allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                id="field-that-is-no-key",
+            ),
+            pytest.param(
+                "node = ['lodash']",
+                "1: node: not at the top of the file; it belongs under [dependencies]",
+                id="runtime-at-the-top",
+            ),
+            pytest.param(
+                "jobs = 2",
+                "1: jobs: not at the top of the file; it belongs under [build]",
+                id="setting-at-top",
+            ),
+            pytest.param(
+                "[build]\njob = 2",
+                "2: build.job: not a setting of [build] "
+                "(did you mean jobs? allowed: repository, builder, args, jobs)",
+                id="setting",
+            ),
+            pytest.param(
+                "dependencies = ['numpy']",
+                "1: dependencies: expected a table, found an array",
+                id="dependencies-array",
+            ),
+            pytest.param("build = 1.5", "1: build: expected a table, found a float", id="build-float"),
+            pytest.param(
+                "[dependencies]\npython = 'numpy'",
+                "2: dependencies.python: expected an array of strings, found a string; "
+                'write python = ["…", "…"]',
+                id="string-for-array",
+            ),
+            pytest.param(
+                "[dependencies.python]\nnumpy = '*'",
+                "1: dependencies.python: expected an array of strings, found a table; "
+                'write python = ["…", "…"]',
+                id="table-for-array",
+            ),
+            pytest.param(
+                "[dependencies]\nnode = ['lodash',\n 2026-11-22]",
+                "3: dependencies.node[1]: expected a string, found a date or time",
+                id="date-for-string",
+            ),
+            pytest.param(
+                "[dependencies]\npython = ['']",
+                f"2: dependencies.python[0]: '': an empty text, not a package; {PIP}",
+                id="empty-package",
+            ),
+            pytest.param(
+                "[dependencies]\nbun = ['zod',\n\n'a b']",
+                f"4: dependencies.bun[1]: 'a b': 'a b' is not a package name of npm's; {NPM}",
+                id="package",
+            ),
+            pytest.param(
+                "[build]\nbuilder = 'buildkitt'",
+                "2: build.builder: 'buildkitt' is not a builder "
+                "(did you mean buildkit? allowed: auto, buildkit, buildx, classic)",
+                id="builder",
+            ),
+            pytest.param(
+                "[build]\nbuilder = true",
+                "2: build.builder: expected a string, found a boolean",
+                id="builder-boolean",
+            ),
+            pytest.param(
+                "[build]\njobs = 0",
+                "2: build.jobs: expected an integer from 1, found 0; omit it to use every processor",
+                id="jobs-zero",
+            ),
+            pytest.param(
+                "[build]\njobs = true",
+                "2: build.jobs: expected an integer from 1, found a boolean",
+                id="jobs-boolean",
+            ),
+            pytest.param(
+                "[build]\njobs = '2'",
+                "2: build.jobs: expected an integer from 1, found a string",
+                id="jobs-string",
+            ),
+            pytest.param(
+                "[build]\nargs = { A = 3.10 }",
+                "2: build.args.A: expected a string, found a float; put it in quotes",
+                id="argument-float",
+            ),
+            pytest.param(
+                "[build.args]\nA = true",
+                "2: build.args.A: expected a string, found a boolean; put it in quotes",
+                id="argument-boolean",
+            ),
+            pytest.param(
+                "[build.args]\nA = ['secret']",
+                "2: build.args.A: expected a string, found an array",
+                id="argument-array",
+            ),
+            pytest.param(
+                "[build.args]\nA = 'secret'\nB = \"secret\\u0000\"",
+                "3: build.args.B: a string with a NUL character, which environment variables can't contain",
+                id="argument-nul",
+            ),
+            pytest.param(
+                "[build.args]\n1-A = 'x'",
+                "2: build.args.1-A: not a name for a build argument (letters, digits and _, no digit first)",
+                id="argument-name",
+            ),
+            *(
+                pytest.param(
+                    f"[build]\nrepository = '{name}'",
+                    f"2: build.repository: '{name}' is not a repository name (lower-case letters and "
+                    "digits, with . _ - and / between them, and no tag; for example "
+                    "isol8 or registry.example:5000/team/isol8)",
+                    id=f"repository-{name}",
+                )
+                for name in (
+                    "",
+                    "Isol8",
+                    "isol8:latest",
+                    "-x",
+                    "a//b",
+                    "a___b",
+                    "Team/x",
+                    "h.example:/x",
+                    "é",
+                )
+            ),
+            *(
+                pytest.param(
+                    f"[build]\nrepository = '{name}'",
+                    f"2: build.repository: '{name}' is a name that Docker does not accept for a repository",
+                    id=f"repository-{name[:8]}",
+                )
+                for name in ("scratch", "0" * 64, "a" * 241)
+            ),
+        ],
+    )
+    def test_line_key_and_problem(self, text: str, problem: str) -> None:
+        """The message names the line and the key, what was found and what is allowed."""
+        assert problems(text) == [f"deps.toml:{problem}"]
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            pytest.param(
+                "[dependencies]\npython = [numpy]", ":2:11: not TOML: Invalid value", id="no-quotes"
+            ),
+            pytest.param(
+                "[build\n", ":1:7: not TOML: Expected ']' at the end of a table declaration", id="header"
+            ),
+            pytest.param("jobs = 1\njobs = 1", ":2:9: not TOML: Cannot overwrite a value", id="twice"),
+        ],
+    )
+    def test_not_toml(self, text: str, problem: str) -> None:
+        """A text that isn't TOML is told by line and column, with what it should look like."""
+        hint = 'tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'
+
+        assert problems(text) == [f"deps.toml{problem}; {hint}"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param("a = " + "[" * 2000, id="too-deep"),
+            pytest.param(f"a = {'1' * 5000}", id="too-long-a-number"),
+        ],
+    )
+    def test_toml_beyond_its_reader(self, text: str) -> None:
+        """What the TOML reader itself gives up on is one line, too."""
+        (problem,) = problems(text)
+
+        assert problem.startswith("deps.toml: can't be read as TOML: ")
+
+
+class TestEverythingAtOnce:
+    """Files with more than one mistake."""
+
+    def test_every_problem_has_its_line(self) -> None:
+        """All problems of a file are told together, in the order of their lines."""
+        text = """\
+[build]
+jobs = -1
+args = { A = 1,
+  "b c" = 2 }
+[dependencies]
+pyhton = "numpy"
+python = ["numpy",
+  "--pre", 3,
+]
+[holds]
+"""
+        assert problems(text) == [
+            ("deps.toml:2: build.jobs: expected an integer from 1, found -1; omit it to use every processor"),
+            "deps.toml:3: build.args.A: expected a string, found an integer; put it in quotes",
+            "deps.toml:4: build.args.'b c': expected a string, found an integer; put it in quotes",
+            (
+                "deps.toml:4: build.args.'b c': not a name for a build argument "
+                "(letters, digits and _, no digit first)"
+            ),
+            (
+                "deps.toml:6: dependencies.pyhton: not a runtime "
+                "(did you mean python? allowed: python, node, bun, deno, bash)"
+            ),
+            f"deps.toml:8: dependencies.python[1]: '--pre': an option, not a package; {PIP}",
+            "deps.toml:8: dependencies.python[2]: expected a string, found an integer",
+            (
+                "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, images, "
+                "build, clients, filter, hold, prune, refresh, push, verify)"
+            ),
+        ]
+
+    @settings(deadline=None)
+    @given(
+        dependencies=st.dictionaries(
+            st.sampled_from(["python", "node", "bun", "deno", "bash", "pyhton", "x.y", ""]),
+            st.one_of(
+                st.lists(st.sampled_from(['"numpy"', '"npm:zod"', '"--pre"', "1", '""', "[]"])).map(
+                    lambda items: f"[{', '.join(items)}]"
+                ),
+                st.sampled_from(['"numpy"', "1", "{}"]),
+            ),
+        ),
+        build=st.dictionaries(
+            st.sampled_from(["repository", "builder", "args", "jobs", "x", "text"]),
+            st.sampled_from(['"isol8"', '"auto"', "1", "0", "true", "{}", '{ A = "b" }', "{ A = 1, 1 = 2 }"]),
+        ),
+    )
+    def test_any_file_is_read_or_refused_line_by_line(
+        self, dependencies: dict[str, str], build: dict[str, str]
+    ) -> None:
+        """Any TOML is read, or every line of the error names the line on which that key stands."""
+        lines = ["[dependencies]", *(f'"{key}" = {value}' for key, value in dependencies.items())]
+        lines += ["[build]", *(f"{key} = {value}" for key, value in build.items())]
+        try:
+            config = parse_config("\n".join(lines), "deps.toml")
+        except ConfigError as error:
+            for problem in str(error).split("\n"):
+                match = re.match(r"deps\.toml:(\d+): (?:dependencies|build)\.('.*?'|\w*)", problem)
+                assert match, problem
+                assert lines[int(match[1]) - 1].partition(" = ")[0].strip("\"'") == match[2].strip("'")
+        else:
+            assert config.dependencies.keys() == RUNTIMES.keys()
+
+    @settings(deadline=None)
+    @given(text=st.text(st.sampled_from("[]{}=.,#\"'\\\n ab1dependencies"), max_size=60))
+    def test_no_text_makes_another_error(self, text: str) -> None:
+        """Whatever stands in the file, it is read or is an error of configuration."""
+        try:
+            config = parse_config(text, "deps.toml")
+        except ConfigError as error:
+            message = str(error)
+        else:
+            message = f"{config.source}: read"
+        assert message.startswith("deps.toml:")
+
+
+class TestDocumentation:
+    """docs/deps.md."""
+
+    @pytest.fixture
+    def text(self) -> str:
+        """Give the whole of it."""
+        return (ROOT / "docs" / "deps.md").read_text("utf-8")
+
+    def test_the_errors_shown_are_real(self, text: str) -> None:
+        """What the documentation shows for its example of mistakes is what this example gives."""
+        good, wrong = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        shown, _ = re.findall(r"```\n(deps.*?)\n```", text, re.DOTALL)
+
+        assert parse_config(good, "deps.toml").build.jobs == 2
+        assert problems(wrong) == shown.split("\n")
+
+    def test_every_key_is_explained(self, text: str) -> None:
+        """The table of keys has every key there is."""
+        keys = {
+            *(f"dependencies.{name}" for name in RUNTIMES),
+            *(f"images.NAME.{key}" for key in SETTINGS),
+            *(f"build.{each.name}" for each in fields(BuildSettings)),
+            *(f"clients.{each.name}" for each in fields(ClientSettings)),
+            *(f"filter.{each.name}" for each in fields(FilterSettings)),
+            *(f"push.{each.name}" for each in fields(PushSettings)),
+        }
+
+        assert set(re.findall(r"^\| `([A-Za-z._]+)`", text, re.MULTILINE)) == keys
+
+
+class TestStrangers:
+    """Names that fit nothing else that is given."""
+
+    ARGUMENTS = frozenset({"ALPINE_VERSION", "BUN_INSTALL_URL", "BUN_VERSION", "HTTP_PROXY"})
+
+    def test_with_everything_else_that_is_wrong(self) -> None:
+        """A build argument that nobody declares is told along with all other problems, with what was meant."""
+        text = '[build]\njobs = 0\n[build.args]\nbun_versoin = "2"\n[verify.pyhton]\ncommand = ["true"]\n'
+        with pytest.raises(ConfigError) as caught:
+            parse_config(text, "deps.toml", self.ARGUMENTS)
+        assert str(caught.value).splitlines() == [
+            "deps.toml:2: build.jobs: expected an integer from 1, found 0; omit it to use every processor",
+            (
+                "deps.toml:4: build.args.bun_versoin: docker/Dockerfile declares no such argument (did you mean "
+                "BUN_VERSION? allowed: ALPINE_VERSION, BUN_INSTALL_URL, BUN_VERSION, HTTP_PROXY)"
+            ),
+            (
+                "deps.toml:5: verify.pyhton: there is no such image (did you mean python? allowed: python, node, bun, "
+                "deno, bash, python-custom, node-custom, bun-custom, deno-custom, bash-custom)"
+            ),
+        ]
+
+    def test_what_is_declared_passes(self) -> None:
+        """Declared arguments, those that every builder knows and checks of images that may be are no problem."""
+        text = (
+            '[build.args]\nHTTP_PROXY = "http://p"\nBUN_VERSION = "1"\n[images.ml]\nruntime = "python"\n'
+            'packages = ["numpy"]\n[verify.ml]\ncommand = ["true"]\n[verify.bash-custom]\ncommand = ["true"]\n'
+        )
+        assert set(parse_config(text, "deps.toml", self.ARGUMENTS).verify.checks) == {"ml", "bash-custom"}
+
+    def test_where_nobody_knows_what_is_declared(self) -> None:
+        """Without a Dockerfile that can be read no argument is refused."""
+        assert parse_config('[build.args]\nANY = "2"\n', "deps.toml").build.args == {"ANY": "2"}
+
+    def test_a_name_that_is_none_is_told_once(self) -> None:
+        """What can't be an argument at all is one problem."""
+        with pytest.raises(ConfigError) as caught:
+            parse_config('[build.args]\n"A B" = "2"\n', "deps.toml", self.ARGUMENTS)
+        assert len(str(caught.value).splitlines()) == 1

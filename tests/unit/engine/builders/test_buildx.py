@@ -1,0 +1,148 @@
+"""`docker buildx build`, played by a small program in its place."""
+
+import base64
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from isol8_tasks.engine import BuildEvent, BuildRequest
+from isol8_tasks.engine.builders import buildx
+from isol8_tasks.engine.jobs import Job
+from isol8_tasks.errors import BuildFailedError, EngineError
+
+INSPECT = "Name:   default\nDriver: {driver}\n\nNodes:\nName:     default\nStatus:   {status}\n"
+REQUEST = BuildRequest(
+    tag="a:b",
+    dockerfile="FROM x\n",
+    target="t",
+    args={"GIVEN": "https://me:secret@host/", "HOME": "1", "DOCKER_X": "2"},
+    labels={"l": "3"},
+    no_cache=True,
+)
+
+
+def play(place: Path, script: str) -> dict[str, str]:
+    """Put a program in docker's place, and return the environment in which it is found."""
+    program = place / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return {"PATH": f"{place}{os.pathsep}{os.defpath}", "HOME": str(place)}
+
+
+def vertex(**more: object) -> dict[str, object]:
+    """Return a line of buildx's progress."""
+    return {"vertexes": [{"digest": "d", "name": "[1/1] RUN a", "started": "2026-11-22T00:00:00Z", **more}]}
+
+
+class TestIsUsable:
+    """Whether buildx is there, and builds where the images are."""
+
+    @pytest.mark.parametrize(
+        ("version", "driver", "status", "usable"),
+        [
+            ("github.com/docker/buildx v0.13.0 abc", "docker", "running", True),
+            ("github.com/docker/buildx 0.29.1+ds1 0.29.1+ds1-4", "docker", "running", True),
+            ("github.com/docker/buildx v0.12.1 abc", "docker", "running", False),
+            ("github.com/docker/buildx v1.0.0 abc", "docker-container", "running", False),
+            ("github.com/docker/buildx v1.0.0 abc", "docker", "inactive", False),
+            ("nonsense", "docker", "running", False),
+        ],
+        ids=["oldest", "Debian's", "too old", "another place", "not running", "unknown"],
+    )
+    def test_version_and_driver_decide(
+        self, tmp_path: Path, version: str, driver: str, status: str, *, usable: bool
+    ) -> None:
+        """It has to write JSON, and to build inside the engine."""
+        (tmp_path / "inspect").write_text(INSPECT.format(driver=driver, status=status))
+        environ = play(tmp_path, f'[ "$2" = version ] && echo "{version}" || cat {tmp_path}/inspect')
+        assert buildx.is_usable(environ) is usable
+
+    def test_without_docker_or_buildx_it_is_not(self, tmp_path: Path) -> None:
+        """Neither a missing program nor one that fails is an error."""
+        assert buildx.is_usable({"PATH": str(tmp_path)}) is False
+        assert buildx.is_usable(play(tmp_path, "exit 1")) is False
+
+
+class TestBuild:
+    """A build by another program."""
+
+    def test_the_command_is_complete_and_shows_no_argument(self, tmp_path: Path) -> None:
+        """Values go through the environment, where no list of processes shows them, unless docker would heed them."""
+        environ = play(
+            tmp_path,
+            f'for word; do echo "$word"; done > {tmp_path}/words; cat > {tmp_path}/sent; '
+            f'echo "$GIVEN" > {tmp_path}/given',
+        )
+        buildx.build(REQUEST, environ, Job(), lambda _event: None)
+        assert (tmp_path / "words").read_text().split() == [
+            *("buildx", "build", "--load", "--progress=rawjson", "--provenance=false", "--sbom=false"),
+            *("--tag=a:b", "--file=.isol8.Dockerfile", "--target=t", "--no-cache", "--label=l=3"),
+            *("--build-arg=GIVEN", "--build-arg=HOME=1", "--build-arg=DOCKER_X=2", "-"),
+        ]
+        assert (tmp_path / "given").read_text() == "https://me:secret@host/\n"
+        assert b"FROM x\n" in (tmp_path / "sent").read_bytes()
+
+    def test_progress_becomes_events(self, tmp_path: Path) -> None:
+        """Its JSON is read as the engine's own trace is."""
+        lines = [
+            vertex(),
+            {"logs": [{"vertex": "d", "data": base64.b64encode(b"hello\n").decode()}]},
+            {"statuses": [{"id": "x"}]},
+            vertex(completed="2026-11-22T00:00:01Z", cached=True),
+        ]
+        (tmp_path / "progress").write_text("\n".join(map(json.dumps, lines)))
+        events: list[BuildEvent] = []
+        buildx.build(REQUEST, play(tmp_path, f"cat {tmp_path}/progress >&2"), Job(), events.append)
+        assert events == [
+            BuildEvent(kind="step", step="RUN a", number=1, total=1),
+            BuildEvent(kind="log", step="RUN a", number=1, total=1, line="hello"),
+            BuildEvent(kind="cached", step="RUN a", number=1, total=1),
+        ]
+
+    def test_a_failure_has_its_step_and_reason(self, tmp_path: Path) -> None:
+        """The line that begins with ERROR is the reason, whatever follows."""
+        lines = [
+            json.dumps(vertex(completed="x", error="exit code: 1")),
+            "ERROR: failed to build: exit code: 1",
+            "[]",
+        ]
+        (tmp_path / "progress").write_text("\n".join(lines))
+        environ = play(tmp_path, f"cat {tmp_path}/progress >&2; echo hint >&2; exit 1")
+        with pytest.raises(BuildFailedError) as caught:
+            buildx.build(REQUEST, environ, Job(), lambda _event: None)
+        assert str(caught.value) == "a:b could not be built: [1/1] RUN a: exit code 1"
+
+    @pytest.mark.parametrize(
+        ("script", "reason"),
+        [("echo unknown flag >&2; exit 125", "unknown flag"), ("exit 1", "no reason was given")],
+    )
+    def test_a_failure_without_such_a_line(self, tmp_path: Path, script: str, reason: str) -> None:
+        """What it said last is the next best reason."""
+        with pytest.raises(BuildFailedError) as caught:
+            buildx.build(REQUEST, play(tmp_path, script), Job(), lambda _event: None)
+        assert str(caught.value) == f"a:b could not be built: {reason}"
+
+    def test_a_missing_program_is_an_error(self, tmp_path: Path) -> None:
+        """Where docker does not exist, that is said."""
+        with pytest.raises(EngineError) as caught:
+            buildx.build(REQUEST, {"PATH": str(tmp_path)}, Job(), lambda _event: None)
+        assert str(caught.value) == (
+            "the docker command can't be started for buildx: No such file or directory"
+        )
+
+    def test_cancelling_ends_the_program(self, tmp_path: Path) -> None:
+        """A build that is aborted does not go on behind one's back."""
+        environ = play(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60")
+        job = Job()
+        timer = threading.Timer(0.3, job.cancel)
+        timer.start()
+        start = time.monotonic()
+        with pytest.raises(EngineError) as caught:
+            buildx.build(REQUEST, environ, job, lambda _event: None)
+        assert str(caught.value) == "the build of a:b was aborted"
+        assert time.monotonic() - start < 10
+        assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()

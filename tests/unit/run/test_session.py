@@ -1,0 +1,504 @@
+"""A session: one look at the engine, decisions that keep in step, failures that say what to do."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from isol8_tasks.engine import BuildRequest
+from isol8_tasks.errors import (
+    BuildFailedError,
+    ConfigError,
+    EngineUnreachableError,
+    RegistryError,
+    ReplacedError,
+    UndecidedError,
+    UpstreamUnavailableError,
+)
+from isol8_tasks.images.labels import STANDIN
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
+from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
+from isol8_tasks.run.events import remembered_flags
+from isol8_tasks.run.session import Session, open_session
+from tests.fake_engine import FakeEngine, FakeImage, accept
+
+REGISTRY = "registry.example/isol8"
+DOCKERFILE = """\
+FROM alpine:3.21 AS base
+FROM base AS python
+FROM base AS node
+FROM base AS bun
+FROM denoland/deno:alpine AS deno
+FROM base AS bash
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Give a folder with a Dockerfile, and packages for bash."""
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / "deps.toml").write_text('[dependencies]\nbash = ["jq"]\n')
+    return tmp_path
+
+
+@pytest.fixture
+def session(checkout: Path, fake_engine: FakeEngine) -> Session:
+    """Give a session on the engine in memory."""
+    return open_session(checkout, {}, engine=fake_engine, check=accept)
+
+
+def again(session: Session) -> Session:
+    """Return the session of a later run on the same engine."""
+    session.close()
+    return open_session(session.workspace.root, {}, engine=session.engine, check=accept)
+
+
+def names(session: Session) -> tuple[str, ...]:
+    return tuple(spec.name for spec in session.graph.images)
+
+
+class TestObserving:
+    """One look at the engine."""
+
+    def test_a_run_with_nothing_to_do_asks_once(self, session: Session, fake_engine: FakeEngine) -> None:
+        """When all is up to date, one question is asked of the engine, and none for each image."""
+        for name in names(session):
+            session.make(name)
+        later = again(session)
+        fake_engine.asked.clear()
+        later.ping()
+        assert all(later.is_current(name) for name in names(later))
+        later.resolve()
+        assert fake_engine.asked == ["images"]
+
+    def test_without_an_engine_the_graph_is_that_of_the_file(
+        self, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """What should exist is known without an engine, and what is, is not; the engine is tried once."""
+        fake_engine.reachable = False
+        assert names(session) == ("python", "node", "bun", "deno", "bash", "bash-custom")
+        assert not session.is_current("bash")
+        with pytest.raises(EngineUnreachableError):
+            session.ping()
+        assert fake_engine.asked.count("images") == 1
+
+
+class TestMaking:
+    """Bringing an image up to date."""
+
+    def test_decisions_keep_in_step(self, session: Session) -> None:
+        """Once its base is built, a custom image is no longer stale for it, and once built it is current."""
+        session.make("bash")
+        assert session.is_current("bash")
+        session.make("bash-custom")
+        assert session.is_current("bash-custom")
+        assert [outcome.image for outcome in session.outcomes] == ["bash", "bash-custom"]
+
+    def test_force_rebuilds_once(self, session: Session, fake_engine: FakeEngine) -> None:
+        """An image that is asked for by force is built without cache, and then it is current."""
+        session.make("bash")
+        later = again(session)
+        later.force("bash")
+        assert not later.is_current("bash")
+        later.make("bash")
+        assert later.is_current("bash")
+        later.force("bash")
+        assert later.is_current("bash")
+        assert [each.no_cache for each in fake_engine.candidates()] == [False, True]
+
+    @pytest.mark.parametrize("wanted", [True, False], ids=["the same", "another"])
+    def test_what_another_run_builds_at_the_same_time(
+        self, session: Session, checkout: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool
+    ) -> None:
+        """Without a lock that both see: what is just as wanted counts as done, and anything else as a failure."""
+        monkeypatch.setattr(
+            "isol8_tasks.run.session.engine_lock", lambda *_arguments, **_options: contextlib.nullcontext()
+        )
+        other = open_session(checkout, {}, engine=session.engine, check=accept)
+
+        def overtaken(spec: ImageSpec, _image_id: str) -> str:
+            if spec.name == "bash-custom" and not other.outcomes:
+                other.make("bash-custom")
+            return ""
+
+        session.make("bash")
+        if not wanted:
+            deps = (checkout / "deps.toml").read_text()
+            (checkout / "deps.toml").write_text(deps.replace('"jq"', '"jq", "unzip"'))
+            assert other.config.dependencies["bash"] == ("jq", "unzip")
+            (checkout / "deps.toml").write_text(deps)
+        slow = open_session(checkout, {}, engine=session.engine, check=overtaken)
+        if wanted:
+            slow.make("bash-custom")
+            assert not slow.failures
+            assert not slow.outcomes
+            assert slow.is_current("bash-custom")
+        else:
+            with pytest.raises(ReplacedError):
+                slow.make("bash-custom")
+            (failure,) = slow.failures
+            assert failure.subject == "isol8:bash-custom"
+            assert failure.kept.endswith("(jq unzip)")
+
+    def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
+        """After the lock is taken the engine is asked again, and what is current by then is left alone."""
+        slow = open_session(session.workspace.root, {}, engine=session.engine, check=accept)
+        assert not slow.is_current("bash")
+        session.make("bash")
+        session.close()
+        slow.make("bash")
+        assert slow.outcomes == []
+
+    def test_a_failure_says_what_stays_and_where_to_look(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """A build that fails names the image in use, the line of the package, and the log."""
+        session.make("bash")
+        session.make("bash-custom")
+        later = again(session)
+        (checkout / "deps.toml").write_text('[dependencies]\nbash = ["jq", "nojq"]\n')
+        fake_engine.fail.add("isol8_build:bash-custom-candidate")
+        with pytest.raises(BuildFailedError):
+            later.make("bash-custom")
+        (failure,) = later.failures
+        assert failure.subject == "isol8:bash-custom"
+        assert failure.kept.endswith("(jq)")
+        assert failure.hint == "Check [dependencies] bash in deps.toml:2."
+
+    def test_a_failure_by_a_flag_names_the_flag(self, session: Session, fake_engine: FakeEngine) -> None:
+        """When a flag asked for packages, it is named beside the file."""
+        session.request = FlagRequest(packages=(("node", ("nolodash",)),))
+        session.make("node")
+        fake_engine.fail.add("isol8_build:node-custom-candidate")
+        with pytest.raises(BuildFailedError):
+            session.make("node-custom")
+        assert session.failures[0].hint == "Check the flag --node (nolodash; --only-file drops it)."
+
+    def test_a_failure_of_a_named_image_names_its_table(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """Where the build of a named image fails, its table is what to look at."""
+        (checkout / "deps.toml").write_text('\n[images.tools]\nruntime = "bash"\npackages = ["jq"]\n')
+        fake_engine.fail.add("isol8_build:tools-candidate")
+        session.make("bash")
+        with pytest.raises(BuildFailedError):
+            session.make("tools")
+        assert session.failures[0].hint == "Check [images.tools] in deps.toml:2."
+
+    def test_decisions_go_down_a_chain(self, session: Session, checkout: Path) -> None:
+        """Once an image is built, those on it are decided again, and each is built once."""
+        (checkout / "deps.toml").write_text(
+            '[images.more]\nextends = "tools"\n[images.tools]\nruntime = "bash"\npackages = ["jq"]\n'
+        )
+        for name in ("bash", "tools", "more"):
+            assert not session.is_current("more")
+            session.make(name)
+            assert session.is_current(name)
+        later = again(session)
+        assert later.is_current("more")
+        later.force("tools")
+        assert not later.is_current("more")
+        later.make("tools")
+        later.make("more")
+        assert later.is_current("more")
+
+    def test_an_upstream_image_that_cannot_be_pulled_fails_that_image(
+        self, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """A pull that fails is a failure of the images on it, and of no other."""
+        del fake_engine.registry["denoland/deno:alpine"]
+        with pytest.raises(UpstreamUnavailableError):
+            session.make("deno")
+        session.make("bash")
+        assert [failure.subject for failure in session.failures] == ["isol8:deno"]
+
+    def test_a_file_that_cannot_be_read_fails_the_images_that_copy_it(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """They could not be decided; the others are built, of what could be read."""
+        (checkout / "docker" / "Dockerfile").write_text(
+            DOCKERFILE.replace("FROM base AS bash\n", "FROM base AS bash\nCOPY tool /\n")
+        )
+        (checkout / "docker" / "tool").symlink_to("gone")
+        problem = "docker/tool: a link that leads nowhere (No such file or directory); fix it or remove it"
+        with pytest.raises(UndecidedError) as caught:
+            session.make("bash")
+        assert str(caught.value) == problem
+        session.make("bun")
+        assert [failure.subject for failure in session.failures] == ["isol8:bash"]
+        assert {name: each.problem for name, each in session.decisions.items() if each.problem} == {
+            "bash": problem,
+            "bash-custom": "parent isol8:bash is undetermined",
+        }
+        assert [request.tag for request in fake_engine.candidates()] == ["isol8_build:bun-candidate"]
+
+    def test_what_a_pulled_standin_asks_for_is_passed_on(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """Build arguments on the labels of an image that this run pulled reach this run's build."""
+        (checkout / "docker" / "Dockerfile").write_text(
+            DOCKERFILE.replace(
+                "FROM base AS bun\n", "FROM base AS bun\nARG BUN_VERSION\nRUN echo $BUN_VERSION\n"
+            )
+        )
+        fake_engine.registry["alpine:3.21"] = evolve(
+            fake_engine.registry["alpine:3.21"], labels={"org.isol8.lab.arg.BUN_VERSION": "1.4.5"}
+        )
+        session.make("bun")
+        (request,) = fake_engine.candidates()
+        assert request.args == {"BUN_VERSION": "1.4.5"}
+        assert again(session).is_current("bun")
+
+
+class TestUpstreamTriggers:
+    """The ONBUILD triggers of an upstream image."""
+
+    @pytest.fixture(autouse=True)
+    def _holds_back(self, fake_engine: FakeEngine, checkout: Path) -> None:
+        deno = fake_engine.registry["denoland/deno:alpine"]
+        fake_engine.registry["denoland/deno:alpine"] = evolve(deno, onbuild=("COPY tool /tool",))
+        (checkout / "docker" / "tool").write_text("1")
+
+    def test_what_it_copies_counts_from_the_first_build_on(self, session: Session, checkout: Path) -> None:
+        """A later run knows it from the label, says what changed, and asks the engine no more than before."""
+        session.make("deno")
+        later = again(session)
+        assert later.is_current("deno")
+        (checkout / "docker" / "tool").write_text("2")
+        changed = again(later)
+        assert changed.decisions["deno"].reasons == (FileChanged(path="tool"),)
+        changed.make("deno")
+        assert again(changed).is_current("deno")
+
+    def test_a_run_with_nothing_to_do_asks_once(self, session: Session, fake_engine: FakeEngine) -> None:
+        """The image is not looked at for it."""
+        for name in names(session):
+            session.make(name)
+        later = again(session)
+        fake_engine.asked.clear()
+        assert all(later.is_current(name) for name in names(later))
+        later.resolve()
+        assert fake_engine.asked == ["images"]
+
+    def test_an_image_of_an_older_version_is_current(
+        self, session: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing is remembered on it, and that alone is no reason to rebuild it; the next build remembers."""
+        with monkeypatch.context() as patch:
+            patch.setattr("isol8_tasks.run.view.upstream_triggers", lambda *_: ())
+            session.make("deno")
+        later = again(session)
+        assert later.is_current("deno")
+        later.force("deno")
+        later.make("deno")
+        record = later.observed.record("deno")
+        assert record is not None
+        assert "COPY tool /tool" in record.triggers
+        assert again(later).is_current("deno")
+
+    def test_a_moved_image_is_the_only_reason(self, session: Session, fake_engine: FakeEngine) -> None:
+        """Its triggers are not known yet, and those of before are not told as gone; the build learns them."""
+        session.make("deno")
+        fake_engine.put("denoland/deno:alpine", FakeImage(id="sha256:" + "e" * 64))
+        later = again(session)
+        assert later.decisions["deno"].reasons == (UpstreamMoved(reference="denoland/deno:alpine"),)
+        later.make("deno")
+        assert again(later).is_current("deno")
+        assert "tool" not in dict(again(later).graph.image("deno").inputs.files)
+
+    def test_what_it_takes_from_is_pulled(self, session: Session, fake_engine: FakeEngine) -> None:
+        """An image that only a trigger asks for is fetched before the build, as the others are."""
+        deno = fake_engine.registry["denoland/deno:alpine"]
+        fake_engine.registry["denoland/deno:alpine"] = evolve(deno, onbuild=("COPY --from=extra:1 / /",))
+        fake_engine.registry["extra:1"] = FakeImage(id="sha256:" + "d" * 64)
+        session.make("deno")
+        assert "pull extra:1" in fake_engine.asked
+        assert again(session).is_current("deno")
+
+    def test_a_file_that_cannot_be_read_fails_the_image(self, session: Session, checkout: Path) -> None:
+        """A trigger that copies it is learned of at the build, which then is not begun."""
+        (checkout / "docker" / "tool").unlink()
+        (checkout / "docker" / "tool").symlink_to("gone")
+        with pytest.raises(UndecidedError, match="docker/tool: a link that leads nowhere"):
+            session.make("deno")
+        assert [failure.subject for failure in session.failures] == ["isol8:deno"]
+        session.make("bash")
+
+
+class TestRemoving:
+    """Taking an image away."""
+
+    def test_all_tags_of_the_image_go(self, session: Session, fake_engine: FakeEngine) -> None:
+        """Public tag, marker, hash tag and previous image go; its base stays."""
+        for name in ("bash", "bash-custom"):
+            session.make(name)
+        assert session.remove("bash-custom")
+        assert sorted(t for i in fake_engine.images() for t in i.tags if "bash" in t) == [
+            "isol8:bash",
+            "isol8_build:bash",
+        ]
+        assert not again(session).remove("bash-custom")
+
+
+class TestConfiguration:
+    """What is read."""
+
+    def test_an_undeclared_argument_is_refused(self, session: Session, checkout: Path) -> None:
+        """A build argument that the Dockerfile does not know is an error before anything is built."""
+        (checkout / "deps.toml").write_text('[build.args]\nNOPE = "1"\n')
+        with pytest.raises(ConfigError, match="NOPE"):
+            _ = session.graph
+
+    def test_an_ignore_file_keeps_files_out_of_the_inputs(self, session: Session, checkout: Path) -> None:
+        """What the builder does not see does not count."""
+        (checkout / "docker" / "Dockerfile").write_text(
+            DOCKERFILE.replace("FROM base AS bash", "FROM base AS bash\nCOPY . /x")
+        )
+        (checkout / "docker" / "a").write_text("a")
+        (checkout / "docker" / ".dockerignore").write_text("a\n")
+        assert "a" not in dict(session.graph.image("bash").inputs.files)
+
+    def test_remembered_flags_are_told(self, session: Session) -> None:
+        """A package that only a flag asked for is named with its date, once its image is built."""
+        session.request = FlagRequest(packages=(("bash", ("curl", "jq")),))
+        assert remembered_flags(session.graph, session.observed, session.config) == ()
+        session.make("bash")
+        session.make("bash-custom")
+        (line,) = remembered_flags(session.graph, session.observed, session.config)
+        assert line.startswith("curl: from --bash on 2")
+        assert line.endswith(", not in deps.toml")
+
+    def test_logs_and_labels_are_without_credentials(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path
+    ) -> None:
+        """The values of the build arguments are hidden in what is kept, a token in a path as well."""
+        token = "Ab3dEf6hIj9kLm2nOp"
+        (checkout / "docker" / "Dockerfile").write_text(
+            DOCKERFILE.replace("FROM base AS bash", f"FROM base AS bash\nARG MIRROR\nRUN echo {token}")
+        )
+        (checkout / "deps.toml").write_text(f'[build.args]\nMIRROR = "https://dl.example/{token}/main"\n')
+        session.make("bash")
+        image = session.observed.public("bash")
+        assert image is not None
+        assert "https://dl.example/***/main" in image.labels["org.isol8.tasks.inputs"]
+        assert token not in "".join(image.labels.values())
+        fake_engine.fail.add("isol8_build:bash-candidate")
+        later = again(session)
+        later.force("bash")
+        with pytest.raises(BuildFailedError):
+            later.make("bash")
+        log = (checkout / later.failures[0].log).read_text()
+        assert "RUN echo ***" in log
+        assert token not in log
+
+    def test_jobs_are_those_of_the_file(self, session: Session, checkout: Path) -> None:
+        """The file's number wins over the number of processors."""
+        (checkout / "deps.toml").write_text("[build]\njobs = 7\n")
+        assert session.jobs == 7
+        assert open_session(checkout / "docker", {}).jobs >= 1
+
+
+class TestPushing:
+    """What a run does for a registry, in its end."""
+
+    @pytest.fixture
+    def pushing(self, session: Session) -> Session:
+        """Give a session that is to push, and has built a base and a custom image."""
+        deps = session.workspace.deps
+        deps.write_text(deps.read_text() + f'[push]\nrepository = "{REGISTRY}"\n')
+        for name in ("bash", "bash-custom"):
+            session.make(name)
+        return session
+
+    def test_what_was_promoted(self, pushing: Session, fake_engine: FakeEngine) -> None:
+        """It is pushed, the manifest says where, and the next run asks nobody about it."""
+        pushing.resolve()
+        assert set(pushing.pushed) == {"bash", "bash-custom"}
+        found = pushing.workspace.read_manifest()
+        assert found is not None
+        assert found.count(REGISTRY) == 3
+        assert pushing.changed == ("bash", "bash-custom")
+        later = again(pushing)
+        fake_engine.asked.clear()
+        later.ping()
+        later.resolve()
+        assert fake_engine.asked == ["images"]
+        assert later.changed == ()
+        assert later.workspace.read_manifest() == found
+
+    def test_a_registry_that_is_not_there(
+        self, pushing: Session, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is an error, the manifest is that of what is in use, and a later run does what is left."""
+        monkeypatch.setattr("isol8_tasks.lifecycle.transfer.time.sleep", lambda _: None)
+        fake_engine.registry_fails = "connection refused"
+        with pytest.raises(RegistryError, match=r"^isol8:bash could not be pushed: "):
+            pushing.resolve()
+        found = pushing.workspace.read_manifest()
+        assert found is not None
+        assert '"isol8:bash-custom"' in found
+        assert REGISTRY not in found
+        fake_engine.registry_fails = ""
+        later = again(pushing)
+        later.resolve()
+        assert set(later.pushed) == {"bash", "bash-custom"}
+
+    def test_what_a_run_that_was_cut_off_left(self, pushing: Session, fake_engine: FakeEngine) -> None:
+        """Its tags are gone before anything can take the place of the image, and at the latest in the end."""
+        pushing.resolve()
+        for build in (True, False):
+            fake_engine.tag("isol8:bash", "isol8_build:bash-pushing")
+            fake_engine.tag("isol8:bash", f"{REGISTRY}:bash")
+            later = again(pushing)
+            if build:
+                fake_engine.asked.clear()
+                later.make("python")
+                asked = fake_engine.asked
+                assert asked.index(f"untag {REGISTRY}:bash") < asked.index(
+                    "build isol8_build:python-candidate"
+                )
+            later.resolve()
+            tags = {tag for image in fake_engine.images() for tag in image.tags}
+            assert not tags & {"isol8_build:bash-pushing", f"{REGISTRY}:bash"}
+
+    def test_a_credential_stays_here(self, pushing: Session, fake_engine: FakeEngine, checkout: Path) -> None:
+        """An image in which whoever pulls it could read one is not pushed, unless deps.toml says so."""
+        deps = (checkout / "deps.toml").read_text()
+        step = "ONBUILD ARG INDEX=https://me:s3cret-word@index.example/"
+        (checkout / "docker" / "Dockerfile").write_text(f"{DOCKERFILE}{step}\n")
+        later = again(pushing)
+        later.make("bash")
+        with pytest.raises(RegistryError, match=r"^isol8:bash is not pushed: whoever pulls it") as caught:
+            later.resolve()
+        assert "s3cret-word" not in str(caught.value)
+        assert not any(each.startswith("push ") for each in fake_engine.asked)
+        (checkout / "deps.toml").write_text(f"{deps}credentials = true\n")
+        last = again(later)
+        last.resolve()
+        assert "bash" in last.pushed
+
+    def test_what_was_not_verified_stays_here(self, pushing: Session, fake_engine: FakeEngine) -> None:
+        """An image with both tags and other layers than its labels record is not pushed."""
+        pushing.make("bash")
+        forged = BuildRequest(tag="isol8:bash", dockerfile="FROM isol8:bash\nRUN echo more\n")
+        fake_engine.tag(fake_engine.build(forged, lambda _event: None), "isol8_build:bash")
+        later = again(pushing)
+        with pytest.raises(RegistryError, match=r"^isol8:bash is not pushed: its layers are not those"):
+            later.resolve()
+        assert not any(each.startswith("push ") for each in fake_engine.asked)
+
+    def test_a_stand_in_stays_here(self, session: Session, fake_engine: FakeEngine, checkout: Path) -> None:
+        """What was built on one is pushed only where deps.toml says so."""
+        real = fake_engine.registry["alpine:3.21"]
+        fake_engine.registry["alpine:3.21"] = evolve(real, labels={STANDIN: "5e"})
+        (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\n')
+        session.make("bash")
+        session.resolve()
+        assert not session.pushed
+        assert session.left_out == ("bash",)
+        (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\nstandins = true\n')
+        later = again(session)
+        later.resolve()
+        assert set(later.pushed) == {"bash"}

@@ -1,0 +1,147 @@
+"""The credentials of a run, known by value: none of them gets out, and nothing else is touched."""
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+
+from isol8_tasks.safety.credentials import SHORTEST, Redactor, credentials, exposed, hidden_argument
+
+KINDS = {
+    "password": ("PIP_INDEX_URL", "https://me:{}@index.example/simple", "s3cret-word"),
+    "percent-encoded password": ("PIP_INDEX_URL", "https://me:{}@index.example/simple", "p%40ss%2Fw0rd"),
+    "password with a slash": ("PIP_INDEX_URL", "https://me:{}@index.example/simple", "pass/w0rd"),
+    "extra index": ("PIP_EXTRA_INDEX_URL", "https://a.example/ https://me:{}@b.example/simple", "extr4-word"),
+    "token as user": ("NPM_CONFIG_REGISTRY", "https://{}@npm.example/", "tok3nAsUser"),
+    "token in a path": ("APK_REPOSITORY", "https://dl.example/{}/v3.21/main", "Ab3dEf6hIj9kLm2nOp"),
+    "uuid in a path": ("MIRROR", "https://dl.example/{}/simple", "0a1b2c3d-1111-2222-3333-444455556666"),
+    "token in a query": ("MIRROR", "https://dl.example/a?x=1&access_token={}&y=2", "qu3ry-word"),
+    "npm token": ("NPMRC", "//npm.example/:_authToken={}", "npm-w0rd-1234"),
+    "quoted npm token": ("NPMRC", '//npm.example/:_authToken="{}"', "npm-w0rd-5678"),
+    "header": ("HEADER", "X-Api-Key: {}", "h3ader-word"),
+    "bearer": ("HEADER", "Authorization: Bearer {}", "b3arer.word"),
+    "variable whose name says so": ("AWS_SECRET_ACCESS_KEY", "{}", "wJalr/K7MDENG+bPx"),
+}
+"""Of each kind a build argument, its value around the secret, and the secret."""
+
+
+def _places(secret: str, value: str) -> tuple[str, ...]:
+    """Return what a run may come to print or keep with a secret in it, in all the ways that it is written."""
+    forms = {value, secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
+    if "%" in secret:
+        forms |= {"p@ss/w0rd", "p%40ss%2fw0rd"}
+    texts = [
+        "ERROR: 401 for {}",
+        '"{}"',
+        "|1 PIP_INDEX_URL={} /bin/sh -c pip install",
+        "https://other.example/{}/x",
+        "X-Other: {}",
+        "'{}'",
+        '{{"a": "{}"}}',
+        "x={}&y=1",
+        "build argument A {} → b",
+        "ONBUILD RUN curl {}",
+        "[{}]({})",
+        "a\n{}\nb",
+    ]
+    return tuple(text.replace("{}", form) for form in forms for text in texts)
+
+
+@pytest.mark.parametrize(("name", "around", "secret"), KINDS.values(), ids=KINDS.keys())
+class TestKinds:
+    """Every kind of credential, in every place."""
+
+    def test_it_is_nowhere(self, name: str, around: str, secret: str) -> None:
+        """The value of a credential is hidden however a text has it."""
+        value = around.format(secret)
+        hide = Redactor.of([(name, value)])
+        for text in _places(secret, value):
+            clean = hide(text)
+            assert secret not in clean
+            assert "p@ss/w0rd" not in clean
+            assert "p%40ss%2fw0rd" not in clean
+
+    def test_no_label_has_it(self, name: str, around: str, secret: str) -> None:
+        """What is remembered of the argument does not hold it, and what surrounds it stays."""
+        hidden = hidden_argument(name, around.format(secret))
+        assert secret not in hidden
+        assert "***" in hidden
+
+    def test_an_image_with_it_is_found(self, name: str, around: str, secret: str) -> None:
+        """A history with the value is told, and by which argument."""
+        value = around.format(secret)
+        history = [f"|1 {name}={value} /bin/sh -c true", "COPY a b"]
+        assert exposed(history, {name: value, "OTHER": "x"}, Redactor.of([(name, value)])) == (name,)
+
+
+class TestRedactor:
+    """What the values of a run hide, and what they leave."""
+
+    def test_a_login_as_a_header_has_it(self) -> None:
+        """User and password come back encoded in a header."""
+        hide = Redactor.of([("A", "https://me:p%40ssword@h/")])
+        assert hide("got " + base64.b64encode(b"me:p@ssword").decode()) == "got ***"
+
+    def test_short_values_hide_nothing(self) -> None:
+        """A password of a few letters must not blank these wherever they stand."""
+        short = "a" * (SHORTEST - 1)
+        hide = Redactor.of([("A", f"https://me:{short}@h/")])
+        assert hide(f"b{short}n and {short}") == f"b{short}n and {short}"
+        assert hide(f"https://me:{short}@h/") == "https://***@h/"
+
+    def test_words_stay_whole(self) -> None:
+        """A value that reads like a word is hidden where it stands alone."""
+        hide = Redactor.of([("A", "https://me:secret@h/")])
+        assert hide("secretary, secret, x%3Asecret%40h") == "secretary, ***, x%3A***%40h"
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "https://h/deno-x86_64-unknown-linux-gnu/v1.2.3/bun.zip",
+            "https://mirror.example/v3.21/main https://mirror.example/v3.21/community",
+            "file:///opt/lab/bun-install.sh",
+            "1.2.3",
+        ],
+    )
+    def test_ordinary_arguments_have_none(self, value: str) -> None:
+        """Versions and addresses of mirrors hold no credential."""
+        assert not [*credentials("A", value)]
+        assert hidden_argument("A", value) == value
+
+    def test_the_environment(self) -> None:
+        """Variables count whose name says so, and proxies; a path does not."""
+        environ = {
+            "GITHUB_TOKEN": "t0ken-of-ci",
+            "https_proxy": "http://me:pr0xy-word@p:3128",
+            "SOME_AUTH": "/run/agent.socket",
+            "HOME": "/home/someone",
+        }
+        hide = Redactor.of((), environ)
+        text = "t0ken-of-ci pr0xy-word /run/agent.socket /home/someone"
+        assert hide(text) == "*** *** /run/agent.socket /home/someone"
+
+    def test_json_stays_json(self) -> None:
+        """A password with a quote is hidden as JSON writes it."""
+        hide = Redactor.of([("MY_TOKEN", 'quo"te\\d-word')])
+        assert json.loads(hide(json.dumps({"a": 'quo"te\\d-word'}))) == {"a": "***"}
+
+
+class TestExposed:
+    """Whether somebody who pulls an image could read a credential."""
+
+    def test_a_credential_of_nobody_here(self) -> None:
+        """One that deps.toml does not have any more counts, without a name."""
+        assert exposed(["RUN pip -i https://me:gone-word@h/"], {}, Redactor()) == ()
+
+    @pytest.mark.parametrize(
+        "step",
+        [
+            "RUN curl -H 'Authorization: Bearer $TOKEN' https://$USER:${PASS}@h/",
+            "RUN git clone ssh://git@host/x https://h/a",
+            "ADD file:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef in / ",
+        ],
+    )
+    def test_no_credential(self, step: str) -> None:
+        """What names a variable, or the user that everyone has, is none."""
+        assert exposed([step], {"A": "https://h/"}, Redactor.of([("A", "https://h/")])) is None

@@ -1,0 +1,135 @@
+"""Which images of a run are looked into, on an engine in memory."""
+
+import pytest
+from attrs import define, field
+
+from isol8_tasks.config.deps import parse_config
+from isol8_tasks.dockerfile.closure import parse
+from isol8_tasks.ecosystems.inventory import Package, decode
+from isol8_tasks.engine.containers import Finished, NotStartedError, RunRequest
+from isol8_tasks.errors import VerifyFailedError
+from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.plan.graph import build_graph
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
+from isol8_tasks.verify.checker import Checker
+
+ANSWER = """
+{mark} filter 99 0
+HTTP/1.1 403 Forbidden
+
+{mark} first
+tini
+
+{mark} release
+3.21.0
+
+{mark} apk
+P:musl
+V:1
+
+{mark} modes
+seen /etc
+
+{mark} runtime
+42 5.2
+
+{items}
+{mark} start 0
+42
+
+{mark} end 0 yes
+"""
+IMAGES = """
+[images.one]
+runtime = "bash"
+setup = "echo 1"
+[images.two]
+runtime = "bash"
+setup = "echo 2"
+[images.on-two]
+extends = "two"
+setup = "echo 3"
+[images.jq]
+runtime = "bash"
+packages = ["jq"]
+"""
+ONE_KIND = '[verify]\noldest_client = "0.7.0"\n'
+BASES = parse("".join(f"FROM scratch AS {name}\n" for name in ("python", "node", "bun", "deno", "bash")))
+NOTHING = Observed(repository="isol8")
+BUILT = Observed(
+    repository="isol8",
+    images=tuple(ObservedImage(id=f"sha256:{name}", tags=(f"isol8:{name}",)) for name in ("bash", "two")),
+)
+
+
+@define
+class Engine:
+    """Each image answers alike, and some can't be started."""
+
+    broken: set[str] = field(factory=set)
+    asked: list[str] = field(factory=list)
+
+    def run(self, request: RunRequest) -> Finished:
+        self.asked.append(request.image)
+        if request.image in self.broken:
+            raise NotStartedError("the engine did not start it: no user", "no user")
+        if request.command == ("true",):
+            return Finished(exit=0, stdout=b"", stderr=b"", output=b"")
+        mark, items = request.command[4], request.command[7:]
+        told = "".join(f"{mark} item {item}\nok usr/bin/{item}\n" for item in items)
+        text = ANSWER.format(mark=mark, items=told).encode()
+        return Finished(exit=0, stdout=text, stderr=b"", output=text)
+
+    def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
+        raise NotImplementedError(f"{image} has no closed {folder}")
+
+    def sweep(self) -> None: ...
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@define
+class Run:
+    """The checks of one run."""
+
+    checker: Checker
+    specs: dict[str, ImageSpec]
+
+    def check(self, *names: str) -> list[str]:
+        """Check images in this order, and return what is written down of each."""
+        return [self.checker(self.specs[name], name) for name in names]
+
+
+def begin(engine: Engine, more: str = "") -> Run:
+    config = parse_config(IMAGES + more + ONE_KIND, "deps.toml")
+    images = build_graph(config, BASES, {}, NOTHING, FlagRequest()).images
+    return Run(Checker(engine, config, lambda: BUILT), {spec.name: spec for spec in images})
+
+
+class TestSameContent:
+    """Images that differ by their labels alone."""
+
+    def test_one_look_serves_all_that_add_nothing_to_an_image(self, engine: Engine) -> None:
+        """The second image on the same base has the first one's inventory; on another base it is looked into."""
+        found = begin(engine).check("bash", "one", "two", "on-two")
+        assert engine.asked == ["bash", "one", "on-two"]
+        assert len(set(found)) == 1
+        assert decode(found[2]) == ("3.21.0", (Package(ecosystem="apk", name="musl", version="1"),))
+
+    def test_packages_and_checks_of_ones_own_are_looked_into(self, engine: Engine) -> None:
+        """What an image adds, or what is asked of it alone, is never taken from another."""
+        begin(engine, '[verify.two]\ncommand = ["true"]\n').check("one", "jq", "two")
+        assert engine.asked == ["one", "jq", "two", "two"]
+
+    def test_a_failure_is_that_of_one_image(self, engine: Engine) -> None:
+        """Each is tried where none has passed yet."""
+        engine.broken = {"one"}
+        run = begin(engine)
+        with pytest.raises(VerifyFailedError):
+            run.check("one")
+        run.check("two", "one", "two")
+        # A start that is refused is tried once more.
+        assert engine.asked == ["one", "one", "two"]
