@@ -109,8 +109,7 @@ def immutable_tags(image: ObservedImage, record: Record) -> Iterator[str]:
     """Yield the tag that an image gets once and for all, and what to take where another image has that."""
     tag = f"{record.image[:_LONGEST_NAME]}-{image.built:%Y%m%d}-{record.key[:_KEY_DIGITS]}"
     yield tag
-    for number in itertools.count(2):
-        yield f"{tag}-{number}"
+    yield from map(f"{tag}-{{}}".format, itertools.count(2))
 
 
 def mark(repository: str, name: str) -> str:

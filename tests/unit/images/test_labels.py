@@ -180,3 +180,29 @@ class TestOutOfUse:
             "org.isol8.runtime": "bun (not in use)"
         }
         assert labels.restored({"org.isol8.runtime": "bun"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("key", "x" * ((1 << 20) + 1), "has more than 1048576 characters"),
+        ("flags", " " * ((1 << 20) + 1), "has more than 1048576 characters"),
+        ("image", "bun\nbash", "has characters that it never has"),
+        ("role", "promoted", "is none of candidate, current, previous"),
+        ("packages", "[", "is not JSON"),
+        ("packages", "{}", "is not a JSON array"),
+        ("flags", "[]", "is not a JSON object"),
+        ("flags", '{"-rf": "2026-11-22"}', "has something that is not a package"),
+        ("packages", '["a\\u001b"]', "has something that is not plain text"),
+        ("upstream", "alpine\n", "has something that is not plain text"),
+        ("recipe", "-1", "is not a number"),
+        ("clients", '{"org.isol8.tasks.key": "0"}', "has a label that is not for isol8's clients"),
+    ],
+)
+def test_a_label_that_cannot_be_read(name: str, text: str, why: str) -> None:
+    """The image then has no record, and the label is named."""
+    written = labels.write(Record(image="bun", role="current", key="k", inputs="", build="b", checkout="c"))
+    assert labels.problem(written) == ""
+    spoilt = {**written, labels.PREFIX + name: text}
+    assert labels.read(spoilt) is None
+    assert labels.problem(spoilt) == f"label {labels.PREFIX}{name} {why}"

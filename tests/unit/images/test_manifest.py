@@ -204,3 +204,16 @@ class TestState:
         ]
         assert len(set(states)) == len(states)
         assert manifest.state(Observed(repository="isol8", images=(image("bun", 1),)), {}) == states[0]
+
+    def test_images_without_labels_are_no_matter(self) -> None:
+        """They can't be of anything that the manifest lists."""
+        other = ObservedImage(id="sha256:other", tags=("alpine:3.21",))
+        assert manifest.state(evolve(BOTH, images=(*BOTH.images, other)), {}) == manifest.state(BOTH, {})
+
+
+def test_what_an_image_says_of_itself() -> None:
+    """Its packages, and the day on which it was built."""
+    ours = image("python-custom", 2, packages=("numpy",))
+    assert manifest.packages_of(ours) == ("numpy",)
+    assert manifest.built_on(ours) == "2023-11-14"
+    assert manifest.packages_of(ObservedImage(id="a")) == ()
