@@ -50,7 +50,10 @@ def test_images_that_grew_old(built: Checkout, docker_api: docker.APIClient) -> 
     done = built.doit("refresh", "--only=bash", "--report=reports/night.md")
     assert (done.code, done.err) == (0, ""), done.out + done.err
     assert re.match(r"\S+ \S+ UTC · 2 changed · 2 fresh · \d+\.\d s\nchanged\n", done.out)
-    line = rf"  {built.repository}:bash +built .* ago, longer than \[refresh\] max_age = 0 seconds · the same packages · "
+    line = (
+        rf"  {built.repository}:bash +built .* ago, longer than \[refresh\] max_age = 0 seconds · "
+        "the same packages · "
+    )
     assert re.search(line, done.out)
     assert image_id(docker_api, built, "bash") != before
     assert (built.folder / "told").read_text() == done.out
