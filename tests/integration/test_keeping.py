@@ -118,7 +118,9 @@ class TestRollback:
             r"held until \d{4}-\d\d-\d\d \d\d:\d\d UTC",
             first,
         )
-        assert second == (f"  The replaced build is {repository}:bash-previous. ./doitw release bash first.")
+        assert second == (
+            f"  The replaced build is {repository}:bash-previous. End the hold: ./doitw release bash"
+        )
         assert [label(f"{repository}:bash{end}", BUILD) for end in ("", "-previous")] == [old, new]
         assert docker_api.inspect_image(f"{repository}:bash-custom")["Id"] == custom
         (hold,) = hold_tags(observe(own))["bash"]
