@@ -118,9 +118,9 @@ def task_setup(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - doit's own val
     with _one_line_errors():
         session().request = flag_request(flags)
         if flags["locked"]:
-            from isol8_tasks.run.lock import hold_to_lock  # noqa: PLC0415 - most runs hold to no lock
+            from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
 
-            hold_to_lock(session())
+            session().follow(lock_policy(session()))
         if flags["force"]:
             session().forced.update(spec.name for spec in session().graph.images)
     return {"actions": None, "task_dep": ["resolve"]}

@@ -19,6 +19,7 @@ from isol8_tasks.images.references import Reference, short_names
 from isol8_tasks.lifecycle.promotion import layers_of
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.reasons import NotAsLocked
+from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.session import Session
 
 
@@ -70,8 +71,8 @@ def update_lock(session: Session) -> tuple[str, ...]:
     return write_lock(session) if session.workspace.read_lock() is not None else ()
 
 
-def hold_to_lock(session: Session) -> None:
-    """Let a session build exactly what the lock has, and take an image for current only if it is that.
+def lock_policy(session: Session) -> Policy:
+    """Return the policy to build exactly what the lock has, and to take an image for current only if it is that.
 
     Raises:
         ConfigError: there is no lock, it can't be read, or it is of other images than deps.toml has.
@@ -83,11 +84,13 @@ def hold_to_lock(session: Session) -> None:
         raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
     keeper = Keeper(parse_lock(text, name), session)
     keeper.check()
-    session.pin = keeper.pin
-    session.fetch = keeper.fetch
-    session.demand = keeper.demand
-    session.fetch_anew = True
-    session.behind = dict(keeper.behind())
+    return Policy(
+        fetch=keeper.fetch,
+        pin=keeper.pin,
+        demand=keeper.demand,
+        anew=True,
+        behind=dict(keeper.behind()),
+    )
 
 
 @define(eq=False)

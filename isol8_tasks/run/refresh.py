@@ -21,6 +21,7 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.report.refresh import Account, Failed
 from isol8_tasks.run.events import Failure
+from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.workspace import now
 
@@ -73,13 +74,7 @@ class Refresh:
         self._before = session.observed
         self.found = look(session, self.ask)
         left = self._pull()
-        session.behind = {
-            each.image: reasons
-            for each in self.found
-            if each.image not in left and (reasons := _reasons(each, session))
-        }
-        session.fetch_anew = True
-        session.pin = self._resolution
+        session.follow(self._policy(left))
         session.look_again()
         self._why = dict(session.decisions)
         return any(decision.pending for decision in self._why.values())
@@ -106,6 +101,15 @@ class Refresh:
             failed=tuple(failed),
             changed=changes(self._before, session.observed, built),
         )
+
+    def _policy(self, left: set[str]) -> Policy:
+        """Return the policy to build what is behind, without the images that have to stay as they are."""
+        behind = {
+            each.image: reasons
+            for each in self.found
+            if each.image not in left and (reasons := _reasons(each, self.session))
+        }
+        return Policy(behind=behind, anew=True, pin=self._resolution)
 
     def _resolution(self, spec: ImageSpec) -> Resolution | None:
         """Return what to install in an image: what was noticed, or what comes of it on the base that is new by now."""

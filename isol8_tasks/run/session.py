@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ from attrs import define, field
 
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.updates import Resolution
-from isol8_tasks.engine import BuildEvent, ImageEngine
+from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import (
     BuildFailedError,
     Isol8Error,
@@ -24,15 +24,16 @@ from isol8_tasks.errors import (
 from isol8_tasks.images import manifest
 from isol8_tasks.images.candidates import abandoned
 from isol8_tasks.images.holds import are_settled
-from isol8_tasks.images.observed import Observed, private_repository
+from isol8_tasks.images.observed import private_repository
 from isol8_tasks.images.pushed import Pushed, in_use, recorded, strays, waiting
-from isol8_tasks.lifecycle.build import Origin, Outcome, build_image, ensure_upstream, relabel_image
+from isol8_tasks.lifecycle.build import Origin, Outcome, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import is_tag_of
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure, Listener
+from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import Workspace, now, processors
 from isol8_tasks.safety.crash import as_error
@@ -54,14 +55,8 @@ class Session(View):
     listener: Listener | None = None
     wait: float = 600
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
-    demand: Callable[[ImageSpec, str], None] | None = None
-    """Gets a build that passed its check, and its inventory in short; VerifyFailedError keeps the old image."""
-    fetch: Callable[[ImageSpec, Observed, ImageEngine], bool] = ensure_upstream
-    """Pulls what the upstream images of an image lack, and tells whether that was anything."""
-    fetch_anew: bool = False
-    """Build without cache, so that what a build fetches is fetched again."""
-    pin: Callable[[ImageSpec], Resolution | None] | None = None
-    """Resolves the packages of an image just before it is built; without it the installer does as it likes."""
+    policy: Policy = field(factory=Policy, init=False)
+    """What `follow` was given."""
     over: threading.Event = field(factory=threading.Event, init=False)
     """Set once the time that was given is over: what is not begun by then is not."""
     own_report: bool = False
@@ -97,6 +92,13 @@ class Session(View):
     @cached_property
     def _slots(self) -> threading.Semaphore:
         return threading.Semaphore(self.jobs)
+
+    def follow(self, policy: Policy) -> None:
+        """Keep to a policy from now on; what is to be done is decided by it."""
+        with self._mutex:
+            self.policy = policy
+            self.behind = dict(policy.behind)
+            self._decisions = None
 
     def force(self, name: str) -> None:
         """Rebuild an image in this run, whatever state it is in."""
@@ -223,7 +225,7 @@ class Session(View):
                 origin=self._origin(),
                 context=self.context,
                 on_event=on_event,
-                force=self.fetch_anew or name in self.forced,
+                force=self.policy.anew or name in self.forced,
                 resolution=self._resolution(spec),
                 check=self._accept,
             )
@@ -238,8 +240,8 @@ class Session(View):
             self.listener.done(outcome, self.seconds[name])
 
     def _resolution(self, spec: ImageSpec) -> Resolution | None:
-        if self.pin:
-            return self.pin(spec)
+        if self.policy.pin:
+            return self.policy.pin(spec)
         settings = self.config.refresh
         if not settings.limits_every_build:
             return None
@@ -250,7 +252,7 @@ class Session(View):
     @property
     def any_age(self) -> tuple[str, ...]:
         """Names of the images built in this run of which nobody can say that all in them has been out for min_age."""
-        if self.pin or not self.config.refresh.limits_every_build:
+        if self.policy.pin or not self.config.refresh.limits_every_build:
             return ()
         built = {outcome.image for outcome in self.outcomes if outcome.result == "built"}
         return tuple(
@@ -273,8 +275,8 @@ class Session(View):
 
     def _accept(self, spec: ImageSpec, image_id: str) -> str:
         inventory = (self._check or self.checker)(spec, image_id)
-        if self.demand:
-            self.demand(spec, inventory)
+        if self.policy.demand:
+            self.policy.demand(spec, inventory)
         return inventory
 
     def _push(self) -> None:
@@ -338,7 +340,7 @@ class Session(View):
         with self._mutex:
             unknown = True
             while unknown:
-                if self.fetch(self.graph.image(name), self.observed, self.engine):
+                if self.policy.fetch(self.graph.image(name), self.observed, self.engine):
                     self.look_again()
                 # ONBUILD triggers of an upstream image can ask for another one.
                 unknown = self.learn(name)

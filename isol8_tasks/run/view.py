@@ -46,8 +46,8 @@ class View:
     request: FlagRequest = field(factory=FlagRequest)
     forced: set[str] = field(factory=set)
     """Names of the images to rebuild without cache."""
-    behind: dict[str, tuple["Reason", ...]] = field(factory=dict)
-    """Names of the images whose sources have news, and which; they are rebuilt without cache, too."""
+    behind: dict[str, tuple["Reason", ...]] = field(factory=dict, init=False)
+    """What the policy says is behind, without what was built since."""
     _observed: Observed | None = field(default=None, init=False)
     _version: str = field(default="", init=False)
     _unreachable: EngineError | None = field(default=None, init=False)

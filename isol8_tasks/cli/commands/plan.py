@@ -44,9 +44,9 @@ class Plan(OwnCommand):
         current = session()
         current.request = flag_request(params)
         if params["locked"]:
-            from isol8_tasks.run.lock import hold_to_lock  # noqa: PLC0415 - as in the task
+            from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - as in the task
 
-            hold_to_lock(current)
+            current.follow(lock_policy(current))
         if params["force"]:
             current.forced.update(spec.name for spec in current.graph.images)
         try:

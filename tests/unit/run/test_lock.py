@@ -11,7 +11,7 @@ from isol8_tasks.engine import BuildRequest
 from isol8_tasks.errors import ConfigError, Isol8Error, VerifyFailedError
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.reasons import NotAsLocked
-from isol8_tasks.run.lock import hold_to_lock, update_lock, write_lock
+from isol8_tasks.run.lock import lock_policy, update_lock, write_lock
 from isol8_tasks.run.session import Session, open_session
 from tests.fake_engine import FakeEngine, FakeImage
 
@@ -76,7 +76,7 @@ def build(session: Session) -> list[str]:
 
 def locked(begin: Callable[[], Session]) -> Session:
     session = begin()
-    hold_to_lock(session)
+    session.follow(lock_policy(session))
     return session
 
 
@@ -267,8 +267,8 @@ class TestHold:
         """Its pins."""
         write_lock(begin())
         session = locked(begin)
-        assert session.pin is not None
-        assert session.pin(session.graph.image("bash-custom")) == Resolution(
+        assert session.policy.pin is not None
+        assert session.policy.pin(session.graph.image("bash-custom")) == Resolution(
             pins=(Pin(ecosystem="apk", name="jq", version="1.7", integrity=CHECKSUM),)
         )
         session.close()

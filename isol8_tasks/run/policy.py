@@ -1,0 +1,31 @@
+"""What a run keeps to beyond deps.toml: a refresh and a lock each make one, and a session follows it."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import Factory, frozen
+
+from isol8_tasks.ecosystems.updates import Resolution
+from isol8_tasks.engine import ImageEngine
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.lifecycle.build import ensure_upstream
+from isol8_tasks.plan.model import ImageSpec
+
+if TYPE_CHECKING:
+    from isol8_tasks.plan.reasons import Reason
+
+
+@frozen(kw_only=True)
+class Policy:
+    """What is fetched, pinned and demanded, and what is behind; by default that of a plain run."""
+
+    fetch: Callable[[ImageSpec, Observed, ImageEngine], bool] = ensure_upstream
+    """Pulls what the upstream images of an image lack, and tells whether that was anything."""
+    pin: Callable[[ImageSpec], Resolution | None] | None = None
+    """Resolves the packages of an image just before it is built; without it the installer does as it likes."""
+    demand: Callable[[ImageSpec, str], None] | None = None
+    """Gets a build that passed its check, and its inventory in short; VerifyFailedError keeps the old image."""
+    anew: bool = False
+    """Build without cache, so that what a build fetches is fetched again."""
+    behind: Mapping[str, tuple["Reason", ...]] = Factory(dict)
+    """Names of the images whose sources have news, and which; they are rebuilt without cache, too."""
