@@ -142,7 +142,7 @@ def resolve_image(
     wanted = requested(runtime, packages)
     session = open_session(checkout or Path.cwd(), os.environ if environ is None else environ)
     try:
-        found = resolve(session.observed, runtime, wanted)
+        found = resolve(session.view.observed, runtime, wanted)
     finally:
         session.close()
     if found.image is None:

@@ -67,7 +67,7 @@ def heed_signals() -> None:
 def _interrupt(number: int, _frame: object) -> None:
     signal.signal(number, signal.SIG_DFL)
     # Threads that a command waits for would else go on to the end of all their work.
-    session().cancel(for_good=True)
+    session().view.cancel(for_good=True)
     raise TerminatedError if number == signal.SIGTERM else KeyboardInterrupt
 
 
@@ -255,7 +255,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
             )
         except KeyboardInterrupt as error:
             interrupted = interruption(error)
-            current.cancel(for_good=True)
+            current.view.cancel(for_good=True)
             current.wind_down()
             screen.close()
             screen.line("interrupted; finished builds are kept, and every image in use is untouched")
@@ -291,7 +291,7 @@ def _exit_code(result: int) -> int:
 @one_line
 def parsed(parse_execute: Callable[[list[str]], int], words: list[str]) -> int:
     """Let doit read the words of a command, and say in one line what it does not understand."""
-    clean_output(lambda text: session().redactor(text))
+    clean_output(lambda text: session().view.redactor(text))  # noqa: PLW0108 - one that knows more once deps.toml is read
     _refuse_assignments()
     try:
         return parse_execute(words) or 0

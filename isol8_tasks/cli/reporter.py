@@ -35,17 +35,17 @@ class Reporter:
         """Print what is stale among the selected, and why, before the work on it begins."""
         wanted = _with_dependencies(tasks, selected_tasks)
         try:
-            decisions = self.session.decisions
+            decisions = self.session.view.decisions
         except Isol8Error:
             return  # the ping says so
-        names = {spec.task: spec.name for spec in self.session.graph.images}
+        names = {spec.task: spec.name for spec in self.session.view.graph.images}
         for name in wanted:
             if (tasks[name].options or {}).get("force"):
                 for each in tasks[name].task_dep if tasks[name].has_subtask else [name]:
                     # What setup forces it has told the session itself.
                     if each in names:
                         self.session.force(names[each])
-        decisions = self.session.decisions
+        decisions = self.session.view.decisions
         self.selected = [names[task] for task in names if task in wanted]
         if not self.screen.quiet:
             shown = [
@@ -54,7 +54,7 @@ class Reporter:
             self._lines((each.state, self._decision(each)) for each in shown)
 
     def _decision(self, decision: Decision) -> str:
-        return report.decision_line(decision, self.session.config, width=self.screen.width)
+        return report.decision_line(decision, self.session.view.config, width=self.screen.width)
 
     def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
         for line in report.abridged(lines):
@@ -108,24 +108,26 @@ class Reporter:
     def decided(self, name: str) -> str:
         """Return the state of an image; nothing where the engine could not be asked."""
         try:
-            return self.session.decisions[name].state
+            return self.session.view.decisions[name].state
         except Isol8Error:
             return ""
 
     def _notes(self) -> None:
-        for warning in self.session.graph.warnings:
+        for warning in self.session.view.graph.warnings:
             self.screen.line(f"warning: {warning}")
-        for line in remembered_flags(self.session.graph, self.session.observed, self.session.config):
+        for line in remembered_flags(
+            self.session.view.graph, self.session.view.observed, self.session.view.config
+        ):
             self.screen.line(line)
         for line in not_pushed(self.session.left_out):
             self.screen.line(line)
         if names := self.session.any_age:
-            self.screen.line(report.any_age_line(f"{self.session.repository}:{name}" for name in names))
-        self._lines(("undeclared", self._undeclared(name)) for name in self.session.graph.undeclared)
+            self.screen.line(report.any_age_line(f"{self.session.view.repository}:{name}" for name in names))
+        self._lines(("undeclared", self._undeclared(name)) for name in self.session.view.graph.undeclared)
 
     def _undeclared(self, name: str) -> str:
         return (
-            f"{self.session.repository}:{name}".ljust(self.screen.width)
+            f"{self.session.view.repository}:{name}".ljust(self.screen.width)
             + "  undeclared  no longer declared, but clients still prefer it; "
             f"remove it with: {COMMAND} clean {task_of(name)}"
         )
@@ -134,7 +136,7 @@ class Reporter:
         session = self.session
         failed = {failure.subject.rpartition(":")[2] for failure in session.failures}
         built = [outcome.image for outcome in session.outcomes]
-        unmet = {spec.name for spec in session.graph.images if spec.task in self.unmet}
+        unmet = {spec.name for spec in session.view.graph.images if spec.task in self.unmet}
         done = {*failed, *built, *unmet}
         rest = [name for name in self.selected if name not in done]
         held = [name for name in rest if self.decided(name) == "held"]
@@ -176,12 +178,12 @@ class Guarded:
 
 
 def _engine_words(session: Session) -> str:
-    version = session.engine_version
+    version = session.view.engine_version
     return f"Docker {version}" if version else ""
 
 
 def _engine_line(session: Session) -> str:
-    found = session.engine.info()
+    found = session.view.engine.info()
     return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
 
 
@@ -214,12 +216,12 @@ def _with_dependencies(tasks: dict[str, Any], selected: Iterable[str]) -> set[st
 
 def open_screen(session: Session, *, quiet: bool, lasting: bool = True) -> Screen:
     """Return the screen for standard output, as wide as its longest tag needs; without `lasting` nothing is left."""
-    names = [*(spec.name for spec in session.graph.images), *session.graph.undeclared]
-    width = report.name_width(session.repository, names)
+    names = [*(spec.name for spec in session.view.graph.images), *session.view.graph.undeclared]
+    width = report.name_width(session.view.repository, names)
     return Screen(
         stream=sys.stdout,
         live=sys.stdout.isatty() and not quiet and os.environ.get("TERM") != "dumb",
         width=width,
-        repository=session.repository,
+        repository=session.view.repository,
         quiet=quiet or not lasting,
     )

@@ -116,19 +116,19 @@ def task_setup(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - doit's own val
     """Bring every image up to date, and write resolved-images.json."""
     # doit makes the tasks in the order of these functions, so this one hands the flags to those below.
     with _one_line_errors():
-        session().request = flag_request(flags)
+        session().view.request = flag_request(flags)
         if flags["locked"]:
             from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
 
-            session().follow(lock_policy(session()))
+            session().follow(lock_policy(session().view))
         if flags["force"]:
-            session().forced.update(spec.name for spec in session().graph.images)
+            session().view.force(*(spec.name for spec in session().view.graph.images))
     return {"actions": None, "task_dep": ["resolve"]}
 
 
 def task_ping() -> dict[str, Any]:
     """Verify that a Docker Engine answers."""
-    return {"actions": [_action("ping", session().ping)], **_PLAIN}
+    return {"actions": [_action("ping", session().view.ping)], **_PLAIN}
 
 
 def task_base() -> Iterator[dict[str, Any]]:
@@ -152,7 +152,7 @@ def task_image() -> Iterator[dict[str, Any]]:
 def task_resolve() -> dict[str, Any]:
     """Write resolved-images.json: which image each runtime runs."""
     with _one_line_errors():
-        images = [spec.task for spec in session().graph.images]
+        images = [spec.task for spec in session().view.graph.images]
     return {"actions": [_action("resolve", session().resolve)], "task_dep": ["ping", *images], **_PLAIN}
 
 
@@ -165,12 +165,12 @@ def _group(doc: str) -> dict[str, Any]:
 
 def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
     with _one_line_errors():
-        images = [spec for spec in session().graph.images if spec.kind == kind]
+        images = [spec for spec in session().view.graph.images if spec.kind == kind]
     for spec in images:
         yield {
             "name": spec.task.partition(":")[2],
             "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
-            "actions": [_action(spec.task, _maker(spec), f"{session().repository}:{spec.name}")],
+            "actions": [_action(spec.task, _maker(spec), f"{session().view.repository}:{spec.name}")],
             "task_dep": ["ping", *([task_of(spec.parent)] if spec.parent else [])],
             "uptodate": [_Freshness(spec.name)],
             "params": [FORCE],
@@ -201,19 +201,19 @@ class _Freshness:
         try:
             if (task.options or {}).get("force"):
                 session().force(self.name)
-            return session().is_current(self.name)
+            return session().view.is_current(self.name)
         except Exception as error:  # noqa: BLE001 - one that gets out of here ends the whole run, other images' work too
             session().failures.append(
-                Failure(subject=f"{session().repository}:{self.name}", error=as_error(task.name, error))
+                Failure(subject=f"{session().view.repository}:{self.name}", error=as_error(task.name, error))
             )
             return False
 
     def __repr__(self) -> str:
         try:
-            decision = session().decisions[self.name]
+            decision = session().view.decisions[self.name]
         except Isol8Error as error:
             return str(error)
-        return "; ".join(reasons_in_words(decision, session().config)) or decision.state
+        return "; ".join(reasons_in_words(decision, session().view.config)) or decision.state
 
 
 def _action(

@@ -1,4 +1,4 @@
-"""Writes deps.lock.toml from the images in use, and holds a session to it."""
+"""Writes deps.lock.toml from the images in use, and the policy that holds a run to it."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,10 +20,10 @@ from isol8_tasks.lifecycle.promotion import layers_of
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.reasons import NotAsLocked
 from isol8_tasks.run.policy import Policy
-from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
 
 
-def write_lock(session: Session) -> tuple[str, ...]:
+def write_lock(view: View) -> tuple[str, ...]:
     """Write the lock of all images, and return the names of those that are in it in another way than before.
 
     What is in an image as it was keeps what the lock says of it, and nobody is asked for it.
@@ -33,14 +33,14 @@ def write_lock(session: Session) -> tuple[str, ...]:
         ConfigError: deps.toml is missing, and the lock would lose what it declared.
 
     """
-    if session.graph.missing:
-        raise ConfigError(session.graph.missing)
-    old = _read_if_there(session)
-    specs = session.graph.images
-    waiting = [spec.name for spec in specs if session.decisions[spec.name].state not in _SETTLED]
+    if view.graph.missing:
+        raise ConfigError(view.graph.missing)
+    old = _read_if_there(view)
+    specs = view.graph.images
+    waiting = [spec.name for spec in specs if view.decisions[spec.name].state not in _SETTLED]
     if waiting:
         raise Isol8Error(
-            f"{', '.join(f'{session.repository}:{name}' for name in waiting)}: not up to date; a lock "
+            f"{', '.join(f'{view.repository}:{name}' for name in waiting)}: not up to date; a lock "
             "records images as "
             f"they are built, so build them first: {COMMAND} setup"
         )
@@ -48,41 +48,41 @@ def write_lock(session: Session) -> tuple[str, ...]:
         images = dict(
             zip(
                 (spec.name for spec in specs),
-                pool.map(lambda spec: _locked(spec, session, old), specs),
+                pool.map(lambda spec: _locked(spec, view, old), specs),
                 strict=True,
             )
         )
     text = render_lock(images)
-    if session.redactor(text) != text:
+    if view.redactor(text) != text:
         raise Isol8Error(
-            f"{session.workspace.lock_name}: not written: it would contain a credential from an address that a "
+            f"{view.workspace.lock_name}: not written: it would contain a credential from an address that a "
             "package source returned; name a source in [build] args without credentials in its addresses"
         )
     try:
-        parse_lock(text, session.workspace.lock_name)
+        parse_lock(text, view.workspace.lock_name)
     except ConfigError as error:
-        raise Isol8Error(f"{_unlockable(error)}\n{session.workspace.lock_name} is unchanged") from error
-    session.workspace.write_lock(text)
+        raise Isol8Error(f"{_unlockable(error)}\n{view.workspace.lock_name} is unchanged") from error
+    view.workspace.write_lock(text)
     return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
 
 
-def update_lock(session: Session) -> tuple[str, ...]:
+def update_lock(view: View) -> tuple[str, ...]:
     """Do what `write_lock` does where a lock exists; nothing where none was asked for yet."""
-    return write_lock(session) if session.workspace.read_lock() is not None else ()
+    return write_lock(view) if view.workspace.read_lock() is not None else ()
 
 
-def lock_policy(session: Session) -> Policy:
+def lock_policy(view: View) -> Policy:
     """Return the policy to build exactly what the lock has, and to take an image for current only if it is that.
 
     Raises:
         ConfigError: there is no lock, it can't be read, or it is of other images than deps.toml has.
 
     """
-    text = session.workspace.read_lock()
-    name = session.workspace.lock_name
+    text = view.workspace.read_lock()
+    name = view.workspace.lock_name
     if text is None:
         raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
-    keeper = Keeper(parse_lock(text, name), session)
+    keeper = Keeper(parse_lock(text, name), view)
     keeper.check()
     return Policy(
         fetch=keeper.fetch,
@@ -95,21 +95,21 @@ def lock_policy(session: Session) -> Policy:
 
 @define(eq=False)
 class Keeper:
-    """What a lock asks of a session."""
+    """What a lock asks of a view."""
 
     lock: Lock
-    session: Session
+    view: View
 
     def check(self) -> None:
-        """Raise ConfigError for every image of the session that the lock does not have as it is asked for."""
-        problems = [problem for spec in self.session.graph.images if (problem := self._problem(spec))]
+        """Raise ConfigError for every image of the view that the lock does not have as it is asked for."""
+        problems = [problem for spec in self.view.graph.images if (problem := self._problem(spec))]
         if problems:
             raise ConfigError("\n".join([*problems, f"Rewrite the lock: {COMMAND} lock"]))
 
     def _problem(self, spec: ImageSpec) -> str:
         image = self.lock.images.get(spec.name)
         if image is None:
-            asked = self.session.config.declaration(spec.name)
+            asked = self.view.config.declaration(spec.name)
             return (
                 f"{self.lock.source}: images.{spec.name}: not in the "
                 f"lock{f', but declared in {asked}' if asked else ''}"
@@ -160,7 +160,7 @@ class Keeper:
             for each, wanted in self._otherwise(spec, there)
         ]
         if lines:
-            image = f"{self.session.repository}:{spec.name}"
+            image = f"{self.view.repository}:{spec.name}"
             first = f"{image} does not match {self.lock.place(spec.name)}"
             raise VerifyFailedError(
                 "\n".join([first, *(f"  {line}" for line in lines), _advice(lines)]), findings=tuple(lines)
@@ -176,9 +176,9 @@ class Keeper:
     def behind(self) -> Iterator[tuple[str, tuple[NotAsLocked, ...]]]:
         """Tell which images there are of something else than the lock has."""
         seen: dict[str, frozenset[Update]] = {}
-        for spec in self.session.graph.images:
-            record = self.session.observed.record(spec.name)
-            found = self.session.observed.inventory(spec.name)
+        for spec in self.view.graph.images:
+            record = self.view.observed.record(spec.name)
+            found = self.view.observed.inventory(spec.name)
             if record is None or found is None:
                 continue
             other = frozenset(differences(found[1], self.lock.there(spec.name)))
@@ -197,10 +197,10 @@ class Keeper:
                 yield spec.name, (NotAsLocked(upstream=moved, updates=own),)
 
 
-def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
-    observed = session.observed
+def _locked(spec: ImageSpec, view: View, old: Lock | None) -> LockedImage:
+    observed = view.observed
     image, record = observed.public(spec.name), observed.record(spec.name)
-    if image is None or record is None or record.layers != layers_of(session.engine, image.id):
+    if image is None or record is None or record.layers != layers_of(view.engine, image.id):
         raise Isol8Error(
             f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
             f"is undetermined; rebuild it: {COMMAND} {spec.task} --force"
@@ -213,7 +213,7 @@ def _locked(spec: ImageSpec, session: Session, old: Lock | None) -> LockedImage:
     if known and _is_same(known, spec, own):
         pins, lockfile = known.packages, known.lockfile
     else:
-        resolution = installed_resolution(spec, observed, session.engine)
+        resolution = installed_resolution(spec, observed, view.engine)
         hashes = {pin.package: pin.integrity for pin in resolution.pins}
         pins = tuple(
             sorted(
@@ -296,10 +296,10 @@ def _listed(words: Iterable[str]) -> str:
     return " ".join(words) or "nothing"
 
 
-def _read_if_there(session: Session) -> Lock | None:
-    text = session.workspace.read_lock()
+def _read_if_there(view: View) -> Lock | None:
+    text = view.workspace.read_lock()
     try:
-        return parse_lock(text, session.workspace.lock_name) if text is not None else None
+        return parse_lock(text, view.workspace.lock_name) if text is not None else None
     except ConfigError:
         # It is written again, which is what everybody else is told to do about it.
         return None

@@ -23,32 +23,33 @@ from isol8_tasks.report.refresh import Account, Failed
 from isol8_tasks.run.events import Failure
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 
-AskPackages = Callable[[Session, ImageSpec], PackageNews]
-AskInstalled = Callable[[Session, ImageSpec], Resolution | None]
+AskPackages = Callable[[View, ImageSpec], PackageNews]
+AskInstalled = Callable[[View, ImageSpec], Resolution | None]
 
 
-def ask_packages(session: Session, spec: ImageSpec) -> PackageNews:
+def ask_packages(view: View, spec: ImageSpec) -> PackageNews:
     """Ask the package sources of an image what they have that it does not."""
-    return package_news(spec, session.observed, session.engine, settings=session.config.refresh, now=now())
+    return package_news(spec, view.observed, view.engine, settings=view.config.refresh, now=now())
 
 
-def ask_installed(session: Session, spec: ImageSpec) -> Resolution | None:
+def ask_installed(view: View, spec: ImageSpec) -> Resolution | None:
     """Ask for exactly what an image has, where nothing is newer that may be accepted."""
-    return installed_resolution(spec, session.observed, session.engine)
+    return installed_resolution(spec, view.observed, view.engine)
 
 
-def look(session: Session, ask: AskPackages = ask_packages) -> tuple[Freshness, ...]:
+def look(view: View, ask: AskPackages = ask_packages) -> tuple[Freshness, ...]:
     """Return how fresh every image of the run is; nothing is changed."""
     question = Question(
-        specs=session.graph.images,
-        observed=session.observed,
-        holds=session.holds,
-        settings=session.config.refresh,
+        specs=view.graph.images,
+        observed=view.observed,
+        holds=view.holds,
+        settings=view.config.refresh,
         now=now(),
     )
-    return notice(question, session.engine, lambda spec: ask(session, spec))
+    return notice(question, view.engine, lambda spec: ask(view, spec))
 
 
 @define(eq=False)
@@ -71,12 +72,12 @@ class Refresh:
         """
         session = self.session
         session.lock()
-        self._before = session.observed
-        self.found = look(session, self.ask)
+        self._before = session.view.observed
+        self.found = look(session.view, self.ask)
         left = self._pull()
         session.follow(self._policy(left))
-        session.look_again()
-        self._why = dict(session.decisions)
+        session.view.look_again()
+        self._why = dict(session.view.decisions)
         return any(decision.pending for decision in self._why.values())
 
     def account(self, failed: Sequence[Failed]) -> Account:
@@ -86,20 +87,20 @@ class Refresh:
             Built(
                 image=spec.name,
                 parent=spec.parent,
-                why=reasons_in_words(_done(self._why[spec.name]), session.config),
+                why=reasons_in_words(_done(self._why[spec.name]), session.view.config),
                 seconds=session.seconds[spec.name],
             )
-            for spec in session.graph.images
+            for spec in session.view.graph.images
             if spec.name in session.seconds
         )
         return Account(
             at=self._at,
             seconds=time.monotonic() - self._began,
-            repository=session.repository,
-            settings=session.config.refresh,
+            repository=session.view.repository,
+            settings=session.view.config.refresh,
             found=self.found,
             failed=tuple(failed),
-            changed=changes(self._before, session.observed, built),
+            changed=changes(self._before, session.view.observed, built),
         )
 
     def _policy(self, left: set[str]) -> Policy:
@@ -107,7 +108,7 @@ class Refresh:
         behind = {
             each.image: reasons
             for each in self.found
-            if each.image not in left and (reasons := _reasons(each, self.session))
+            if each.image not in left and (reasons := _reasons(each, self.session.view))
         }
         return Policy(behind=behind, anew=True, pin=self._resolution)
 
@@ -115,12 +116,12 @@ class Refresh:
         """Return what to install in an image: what was noticed, or what comes of it on the base that is new by now."""
         if not spec.inputs.packages:
             return None
-        if self.session.observed.record(spec.name) is None:
-            return self.ask(self.session, spec).resolution
+        if self.session.view.observed.record(spec.name) is None:
+            return self.ask(self.session.view, spec).resolution
         news = next(each.packages for each in self.found if each.image == spec.name)
         if spec.parent in self.session.seconds or news.resolution is None:
-            news = self.ask(self.session, spec)
-        return news.resolution or self.ask_installed(self.session, spec)
+            news = self.ask(self.session.view, spec)
+        return news.resolution or self.ask_installed(self.session.view, spec)
 
     def _pull(self) -> set[str]:
         """Pull upstream images that moved; return the names of the images that have to stay as they are."""
@@ -137,13 +138,13 @@ class Refresh:
             if error is not None:
                 left.add(each.image)
                 self.session.failures.append(
-                    Failure(subject=f"{self.session.repository}:{each.image}", error=error)
+                    Failure(subject=f"{self.session.view.repository}:{each.image}", error=error)
                 )
         return left
 
     def _pull_one(self, reference: str) -> EngineError | None:
         """Pull an upstream image, and remove the one before it: what is based on that has its layers anyway."""
-        engine, old = self.session.engine, self.session.observed.tagged(reference)
+        engine, old = self.session.view.engine, self.session.view.observed.tagged(reference)
         try:
             engine.pull(reference)
         except EngineError as error:
@@ -156,9 +157,9 @@ class Refresh:
         """Return what is wrong with an image that would be built on a stand-in while nobody can pull the real one."""
         if not fresh.behind or not fresh.problems:
             return None
-        spec = self.session.graph.image(fresh.image)
+        spec = self.session.view.graph.image(fresh.image)
         for reference, _ in spec.inputs.upstream:
-            image = self.session.observed.tagged(reference)
+            image = self.session.view.observed.tagged(reference)
             if image is not None and image.labels.get(STANDIN):
                 return UpstreamUnavailableError(
                     f"{reference} is a stand-in here and its registry does not answer, so its images are "
@@ -180,12 +181,12 @@ def _done(decision: Decision) -> Decision:
     )
 
 
-def _reasons(fresh: Freshness, session: Session) -> tuple[reasons.Reason, ...]:
-    """Return what a session has to know of an image's news; that an upstream image moved it sees itself."""
+def _reasons(fresh: Freshness, view: View) -> tuple[reasons.Reason, ...]:
+    """Return what a view has to know of an image's news; that an upstream image moved it sees itself."""
     found: list[reasons.Reason] = []
     if fresh.packages.updates:
         found.append(reasons.PackagesBehind(updates=fresh.packages.updates))
-    limit = session.config.refresh.max_age
+    limit = view.config.refresh.max_age
     if fresh.age is not None and limit is not None:
         found.append(reasons.GrownOld(age=fresh.age, max_age=limit))
     return tuple(found)

@@ -47,9 +47,10 @@ _LOOK_SECONDS: Final = 0.05
 
 
 @define(kw_only=True, eq=False, slots=False)
-class Session(View):
+class Session:
     """Everything that the tasks of one run share: what is known, and what is done about it."""
 
+    view: View
     _check: Check | None = field(default=None, alias="check")
     """What stands between build and promotion; None for our checks and those of deps.toml."""
     listener: Listener | None = None
@@ -77,7 +78,7 @@ class Session(View):
     @property
     def jobs(self) -> int:
         """How many images are built side by side; the bases of one Dockerfile count only where deps.toml says jobs."""
-        return self.config.build.jobs or processors()
+        return self.view.config.build.jobs or processors()
 
     @property
     def workers(self) -> int:
@@ -87,7 +88,7 @@ class Session(View):
     @cached_property
     def checker(self) -> Checker:
         """What checks an image before it takes its tag."""
-        return Checker(self.engine, self.config, lambda: self.observed)
+        return Checker(self.view.engine, self.view.config, lambda: self.view.observed)
 
     @cached_property
     def _slots(self) -> threading.Semaphore:
@@ -95,26 +96,24 @@ class Session(View):
 
     def follow(self, policy: Policy) -> None:
         """Keep to a policy from now on; what is to be done is decided by it."""
-        with self._mutex:
+        with self.view.mutex:
             self.policy = policy
-            self.behind = dict(policy.behind)
-            self._decisions = None
+            self.view.note_behind(policy.behind)
 
     def force(self, name: str) -> None:
         """Rebuild an image in this run, whatever state it is in."""
-        with self._mutex:
-            if name not in self.forced and not any(each.image == name for each in self.outcomes):
-                self.forced.add(name)
-                self._decide_again(name)
+        with self.view.mutex:
+            if not any(each.image == name for each in self.outcomes):
+                self.view.force(name)
 
     def make(self, name: str) -> None:
         """Bring an image up to date, and remember what came of it; raises what went wrong."""
         log: list[str] = []
-        spec = self.graph.image(name)
+        spec = self.view.graph.image(name)
         try:
             self.lock()
             self._at_work.add(name)
-            decision = self.decisions[name]
+            decision = self.view.decisions[name]
             if decision.state == "undetermined":
                 raise UndecidedError(decision.problem)  # noqa: TRY301 - it is told as whatever else goes wrong
             if not decision.pending:
@@ -140,20 +139,20 @@ class Session(View):
         self.lock()
         tags = [
             tag
-            for image in self.observed.images
+            for image in self.view.observed.images
             for tag in image.tags
-            if is_tag_of(tag, name, self.repository)
+            if is_tag_of(tag, name, self.view.repository)
             and (
-                ((record := self.observed.read(image)) is not None and record.image == name)
-                or tag in self.observed.unreadable
+                ((record := self.view.observed.read(image)) is not None and record.image == name)
+                or tag in self.view.observed.unreadable
             )
         ]
-        public = f"{self.repository}:{name}"
-        if self.observed.public(name) is not None and public not in tags:
+        public = f"{self.view.repository}:{name}"
+        if self.view.observed.public(name) is not None and public not in tags:
             tags.append(public)
         # The markers last: what is cut off here is seen as ours until the end.
-        for tag in sorted(tags, key=lambda tag: tag.startswith(private_repository(self.repository))):
-            self.engine.untag(tag)
+        for tag in sorted(tags, key=lambda tag: tag.startswith(private_repository(self.view.repository))):
+            self.view.engine.untag(tag)
         return bool(tags)
 
     def resolve(self) -> None:
@@ -163,33 +162,28 @@ class Session(View):
         """
         if self.outcomes:
             # Sizes and times of what was just built are the engine's to tell.
-            self._observed = self._observe()
+            self.view.look()
         self._sweep()
         self.write_manifest()
-        if self.config.push.repository:
+        if self.view.config.push.repository:
             self._push()
 
     def write_manifest(self) -> None:
         """Write the manifest of what the engine held when it was looked at last."""
-        held = self.holds
-        state = manifest.state(self.observed, held)
-        if not self.pushed and self.workspace.manifest_shows(state):
+        held = self.view.holds
+        state = manifest.state(self.view.observed, held)
+        if not self.pushed and self.view.workspace.manifest_shows(state):
             self.changed = self.changed or ()
             return
-        text = manifest.render(self.observed, held, self.in_registry)
-        old = self.workspace.write_manifest(text, state)
+        text = manifest.render(self.view.observed, held, self.in_registry)
+        old = self.view.workspace.write_manifest(text, state)
         new = () if old == text else manifest.changes(old, text)
         self.changed = tuple(dict.fromkeys((*(self.changed or ()), *new)))
 
     @property
     def in_registry(self) -> Mapping[str, tuple[str, Pushed]]:
         """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
-        return {**recorded(self.workspace.read_manifest()), **self.pushed}
-
-    def cancel(self, *, for_good: bool = False) -> None:
-        """Abort every build under way; `for_good` lets none begin later."""
-        if self._engine is not None:
-            self._engine.cancel(for_good=for_good)
+        return {**recorded(self.view.workspace.read_manifest()), **self.pushed}
 
     def wind_down(self) -> None:
         """Wait until what was aborted has removed its containers and private tags; not for long."""
@@ -201,8 +195,7 @@ class Session(View):
         """Release the lock, and close the connections to the engine."""
         self._held.close()
         self._locked = False
-        if self._engine is not None:
-            self._engine.close()
+        self.view.close()
 
     def _make(self, name: str, decision: Decision, log: list[str]) -> None:
         began = time.monotonic()
@@ -216,48 +209,45 @@ class Session(View):
                 self.listener.event(name, event)
 
         if decision.relabel:
-            outcome = relabel_image(spec, self.observed, self.engine)
+            outcome = relabel_image(spec, self.view.observed, self.view.engine)
         else:
             outcome = build_image(
                 spec,
-                self.observed,
-                self.engine,
+                self.view.observed,
+                self.view.engine,
                 origin=self._origin(),
-                context=self.context,
+                context=self.view.context,
                 on_event=on_event,
-                force=self.policy.anew or name in self.forced,
+                force=self.policy.anew or name in self.view.forced,
                 resolution=self._resolution(spec),
                 check=self._accept,
             )
-        with self._mutex:
+        with self.view.mutex:
             self.outcomes.append(outcome)
             self.seconds[name] = time.monotonic() - began
-            self.forced.discard(name)
-            self.behind.pop(name, None)
-            self._observed = self.observed.moved(outcome.image_id, outcome.labels, *outcome.tags)
-            self._decide_again(name)
+            self.view.made(outcome)
         if self.listener:
             self.listener.done(outcome, self.seconds[name])
 
     def _resolution(self, spec: ImageSpec) -> Resolution | None:
         if self.policy.pin:
             return self.policy.pin(spec)
-        settings = self.config.refresh
+        settings = self.view.config.refresh
         if not settings.limits_every_build:
             return None
         from isol8_tasks.freshness.news import aged_resolution  # noqa: PLC0415 - for who has a limit
 
-        return aged_resolution(spec, self.observed, self.engine, settings=settings, now=now())
+        return aged_resolution(spec, self.view.observed, self.view.engine, settings=settings, now=now())
 
     @property
     def any_age(self) -> tuple[str, ...]:
         """Names of the images built in this run of which nobody can say that all in them has been out for min_age."""
-        if self.policy.pin or not self.config.refresh.limits_every_build:
+        if self.policy.pin or not self.view.config.refresh.limits_every_build:
             return ()
         built = {outcome.image for outcome in self.outcomes if outcome.result == "built"}
         return tuple(
             spec.name
-            for spec in self.graph.images
+            for spec in self.view.graph.images
             if spec.name in built
             and (
                 spec.parent is None or spec.inputs.setup or (spec.inputs.packages and spec.runtime == "bash")
@@ -266,9 +256,9 @@ class Session(View):
 
     def _is_settled(self, name: str) -> bool:
         """Look at what another run made of an image in the meantime; tell whether that is what this one wanted."""
-        with self._mutex:
-            self.look_again()
-            settled = self.is_current(name)
+        with self.view.mutex:
+            self.view.look_again()
+            settled = self.view.is_current(name)
         if settled and self.listener:
             self.listener.settled(name)
         return settled
@@ -281,8 +271,8 @@ class Session(View):
 
     def _push(self) -> None:
         """Push what is in use and, by the manifest, not in the registry of deps.toml."""
-        settings = self.config.push
-        names = waiting(self.observed, self.in_registry, settings.repository, standins=settings.standins)
+        settings = self.view.config.push
+        names = waiting(self.view.observed, self.in_registry, settings.repository, standins=settings.standins)
         if not names:
             return
         self.lock()
@@ -295,11 +285,11 @@ class Session(View):
     @property
     def left_out(self) -> tuple[str, ...]:
         """Names of the images that are not pushed, as they are based on a stand-in and deps.toml does not say so."""
-        settings = self.config.push
+        settings = self.view.config.push
         if not settings.repository or settings.standins:
             return ()
-        pushed = in_use(self.observed, standins=False)
-        return tuple(name for name in in_use(self.observed, standins=True) if name not in pushed)
+        pushed = in_use(self.view.observed, standins=False)
+        return tuple(name for name in in_use(self.view.observed, standins=True) if name not in pushed)
 
     def push(self, name: str, *, known: Pushed | None = None) -> bool:
         """Bring an image into the registry, and remember where it is; tell whether it was not there."""
@@ -311,11 +301,11 @@ class Session(View):
         )
 
         began = time.monotonic()
-        work = Push.of(name, self.observed, self.config.push.repository)
-        refuse_other_layers(work, self.engine)
-        if not self.config.push.credentials:
-            refuse_credentials(work, self.engine, self.config.build.args, self.redactor)
-        where, new = push(work, self.engine, known)
+        work = Push.of(name, self.view.observed, self.view.config.push.repository)
+        refuse_other_layers(work, self.view.engine)
+        if not self.view.config.push.credentials:
+            refuse_credentials(work, self.view.engine, self.view.config.build.args, self.view.redactor)
+        where, new = push(work, self.view.engine, known)
         self.pushed[name] = (work.image.id, where)
         if self.listener and new:
             self.listener.pushed(name, where, time.monotonic() - began)
@@ -331,91 +321,92 @@ class Session(View):
         Bases are built at the same time unless deps.toml says jobs: the builder then makes the stage that they
         share once, where it would make it again for each that comes later in a build without cache.
         """
-        if spec.kind == "base" and self.config.build.jobs is None:
+        if spec.kind == "base" and self.view.config.build.jobs is None:
             return contextlib.nullcontext()
         return self._slots
 
     def _with_upstream(self, name: str) -> ImageSpec:
         """Pull what an image is built on where it is missing, and return the image as it then is specified."""
-        with self._mutex:
+        with self.view.mutex:
             unknown = True
             while unknown:
-                if self.policy.fetch(self.graph.image(name), self.observed, self.engine):
-                    self.look_again()
+                if self.policy.fetch(self.view.graph.image(name), self.view.observed, self.view.engine):
+                    self.view.look_again()
                 # ONBUILD triggers of an upstream image can ask for another one.
-                unknown = self.learn(name)
-            return self.graph.image(name)
+                unknown = self.view.learn(name)
+            return self.view.graph.image(name)
 
     def _sweep(self) -> None:
         """Take away or finish what a run that was cut off left behind."""
-        longest = self.config.hold.max_age
-        strayed = strays(self.observed, self.config.push.repository)
-        cut_off = abandoned(self.observed, now())
-        if not strayed and not cut_off and are_settled(self.observed, now(), longest):
+        longest = self.view.config.hold.max_age
+        strayed = strays(self.view.observed, self.view.config.push.repository)
+        cut_off = abandoned(self.view.observed, now())
+        if not strayed and not cut_off and are_settled(self.view.observed, now(), longest):
             return
         from isol8_tasks.lifecycle.rollback import mend  # noqa: PLC0415 - few runs find anything of the kind
 
         with contextlib.suppress(LockedError):
             self.lock(wait=0)
-            for tag in abandoned(self.observed, now()):
-                self.engine.untag(tag)
-            if mend(self.observed, self.engine, now=now(), longest=longest):
-                self._observed = self._observe()
+            for tag in abandoned(self.view.observed, now()):
+                self.view.engine.untag(tag)
+            if mend(self.view.observed, self.view.engine, now=now(), longest=longest):
+                self.view.look()
 
     def lock(self, *, wait: float | None = None) -> None:
         """Take the engine for this run, and look again, since another run may have just released it."""
-        with self._mutex:
+        with self.view.mutex:
             if self._locked:
                 return
             lock = engine_lock(
-                self.engine.info().id,
-                holder=str(self.workspace.root),
+                self.view.engine.info().id,
+                holder=str(self.view.workspace.root),
                 since=now().isoformat("T", "seconds"),
                 wait=self.wait if wait is None else wait,
                 on_wait=self.listener.waiting if self.listener else None,
             )
             self._held.enter_context(lock)
             self._locked = True
-            self.engine.sweep()
-            self.look_again()
-            if strayed := strays(self.observed, self.config.push.repository):
+            self.view.engine.sweep()
+            self.view.look_again()
+            if strayed := strays(self.view.observed, self.view.config.push.repository):
                 # Before anything takes the place of these images: clients would go on to find them by such a tag.
                 for tag in strayed:
-                    self.engine.untag(tag)
-                self.look_again()
+                    self.view.engine.untag(tag)
+                self.view.look_again()
 
     def _origin(self) -> Origin:
         return Origin(
-            checkout=self.workspace.checkout_id,
-            revision=self.workspace.revision(),
+            checkout=self.view.workspace.checkout_id,
+            revision=self.view.workspace.revision(),
             created=now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
 
     def _failure(self, spec: ImageSpec, error: Isol8Error, log: list[str]) -> Failure:
-        current = self.observed.public(spec.name)
+        current = self.view.observed.public(spec.name)
         kept = ""
         if current is not None:
             packages = " ".join(manifest.packages_of(current))
             kept = f"built {manifest.built_on(current)}{f' ({packages})' if packages else ''}"
         return Failure(
-            subject=f"{self.repository}:{spec.name}",
+            subject=f"{self.view.repository}:{spec.name}",
             error=error,
             kept=kept,
             hint=self._hint(spec, error),
-            log=self.workspace.write_log(spec.name, [*map(self.redactor, log)]) if log else "",
+            log=self.view.workspace.write_log(spec.name, [*map(self.view.redactor, log)]) if log else "",
         )
 
     def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:
         if isinstance(error, VerifyFailedError):
-            return f"The failed build is kept as {self.repository}:{spec.name}-rejected for inspection."
+            return f"The failed build is kept as {self.view.repository}:{spec.name}-rejected for inspection."
         if not isinstance(error, BuildFailedError):
             return ""
         words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
-        return "\n".join(filter(None, (words, where_to_look(spec, self.config))))
+        return "\n".join(filter(None, (words, where_to_look(spec, self.view.config))))
 
 
 def open_session(
     root: Path, environ: Mapping[str, str], *, engine: "Engine | None" = None, check: Check | None = None
 ) -> Session:
     """Return a session for the checkout in `root`, on the engine that the environment leads to or a given one."""
-    return Session(workspace=Workspace.here(root, environ), environ=environ, engine=engine, check=check)
+    view = View(workspace=Workspace.here(root, environ), environ=environ, engine=engine)
+    return Session(view=view, check=check)

@@ -17,7 +17,7 @@ from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.images.holds import Hold, holds
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.triggers import Triggers
-from isol8_tasks.lifecycle.build import upstream_triggers
+from isol8_tasks.lifecycle.build import Outcome, upstream_triggers
 from isol8_tasks.plan.decision import Circumstances, Decision
 from isol8_tasks.plan.graph import Graph, build_graph
 from isol8_tasks.plan.model import FlagRequest
@@ -44,7 +44,7 @@ class View:
     _engine: "Engine | None" = field(default=None, alias="engine")
     """The connection to the engine, once something is asked that needs one."""
     request: FlagRequest = field(factory=FlagRequest)
-    forced: set[str] = field(factory=set)
+    forced: set[str] = field(factory=set, init=False)
     """Names of the images to rebuild without cache."""
     behind: dict[str, tuple["Reason", ...]] = field(factory=dict, init=False)
     """What the policy says is behind, without what was built since."""
@@ -56,7 +56,8 @@ class View:
     _learned: dict[str, tuple[Triggers, ...]] = field(factory=dict, init=False)
     """What the engine was asked about upstream images in this run, by the image that is built on them."""
     _decisions: Mapping[str, Decision] | None = field(default=None, init=False)
-    _mutex: threading.RLock = field(factory=threading.RLock, init=False)
+    mutex: threading.RLock = field(factory=threading.RLock, init=False)
+    """Held while several parts of it change together."""
 
     @cached_property
     def config(self) -> Config:
@@ -99,7 +100,7 @@ class View:
     @property
     def engine(self) -> "Engine":
         """A connection to the engine, not yet tried."""
-        with self._mutex:
+        with self.mutex:
             if self._engine is None:
                 # Here, since a run with nothing to do needs no Docker, whose import takes longer than all of it.
                 from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415
@@ -122,7 +123,7 @@ class View:
     @property
     def observed(self) -> Observed:
         """What the engine holds: asked for once, and then kept in step with what this run does."""
-        with self._mutex:
+        with self.mutex:
             if self._unreachable is not None:
                 raise self._unreachable
             if self._observed is None:
@@ -136,7 +137,7 @@ class View:
     @property
     def graph(self) -> Graph:
         """The images that should exist; with no engine, those that deps.toml and the flags ask for."""
-        with self._mutex:
+        with self.mutex:
             if self._graph is None:
                 try:
                     observed = self.observed
@@ -153,7 +154,7 @@ class View:
     @property
     def decisions(self) -> Mapping[str, Decision]:
         """The verdict on each image, as things stand now."""
-        with self._mutex:
+        with self.mutex:
             if self._decisions is None:
                 self._decisions = decide_all(self.graph, self.observed, self._circumstances())
             return self._decisions
@@ -185,11 +186,45 @@ class View:
             raise UndecidedError(problem)
         return True
 
+    def look(self) -> Observed:
+        """Ask the engine what it holds now; what was decided stays."""
+        self._observed = self._observe()
+        return self._observed
+
     def look_again(self) -> None:
         """Look at the engine again, and decide again."""
-        self._observed = self._observe()
-        self._graph = self._make_graph(self._observed)
+        self._graph = self._make_graph(self.look())
         self._decisions = None
+
+    def force(self, *names: str) -> None:
+        """Let images be rebuilt without cache, whatever state they are in."""
+        with self.mutex:
+            for name in {*names} - self.forced:
+                self.forced.add(name)
+                self._decide_again(name)
+
+    def note_behind(self, behind: Mapping[str, tuple["Reason", ...]]) -> None:
+        """Decide from now on with what the sources of some images have that is newer."""
+        self.behind = dict(behind)
+        self._decisions = None
+
+    def made(self, outcome: Outcome) -> None:
+        """Keep in step with an image that was made."""
+        with self.mutex:
+            self.forced.discard(outcome.image)
+            self.behind.pop(outcome.image, None)
+            self._observed = self.observed.moved(outcome.image_id, outcome.labels, *outcome.tags)
+            self._decide_again(outcome.image)
+
+    def cancel(self, *, for_good: bool = False) -> None:
+        """Abort every build under way; `for_good` lets none begin later."""
+        if self._engine is not None:
+            self._engine.cancel(for_good=for_good)
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        if self._engine is not None:
+            self._engine.close()
 
     def _decide_again(self, name: str) -> None:
         """Keep the decisions in step with what became of one image."""

@@ -38,10 +38,10 @@ class Clean(OwnCommand):
             )
         current = session()
         try:
-            current.ping()
+            current.view.ping()
             removed = [self._remove(current, name, dryrun=params["dryrun"]) for name in _named(current, args)]
             if any(removed):
-                current.look_again()
+                current.view.look_again()
                 current.resolve()
         finally:
             current.close()
@@ -51,7 +51,7 @@ class Clean(OwnCommand):
     def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
         removed = not dryrun and current.remove(name)
         say(
-            f"{current.repository}:{name}".ljust(report.NAME_WIDTH)
+            f"{current.view.repository}:{name}".ljust(report.NAME_WIDTH)
             + ("  would be removed" if dryrun else "  removed" if removed else "  does not exist")
         )
         return removed
@@ -59,7 +59,7 @@ class Clean(OwnCommand):
 
 def _named(current: Session, args: Sequence[str]) -> list[str]:
     """Return the names of the images whose tasks are meant, each before the one that it is based on."""
-    names = [*(spec.name for spec in current.graph.images), *current.graph.undeclared]
+    names = [*(spec.name for spec in current.view.graph.images), *current.view.graph.undeclared]
     tasks = {task_of(name): name for name in names}
     found: dict[str, None] = {}
     for word in args:

@@ -23,8 +23,8 @@ class Env(OwnCommand):
         """Print it."""
         self.no_arguments(args)
         current = session()
-        current.engine.ping()
+        current.view.engine.ping()
         current.close()
         # A shell reads it, so an address with a user name in it stays as it is.
-        print(f"export DOCKER_HOST={shlex.quote(current.endpoint.url)}", file=exactly(sys.stdout))
+        print(f"export DOCKER_HOST={shlex.quote(current.view.endpoint.url)}", file=exactly(sys.stdout))
         return 0

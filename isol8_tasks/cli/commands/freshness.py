@@ -27,16 +27,16 @@ class Freshness(OwnCommand):
         """Print it."""
         self.no_arguments(args)
         current = session()
-        current.request = flag_request({**NO_FLAGS, "only": params["only"]})
+        current.view.request = flag_request({**NO_FLAGS, "only": params["only"]})
         try:
-            current.ping()
+            current.view.ping()
             with asking(current):
-                found = look(current)
+                found = look(current.view)
         finally:
             current.close()
-        settings = current.config.refresh
+        settings = current.view.config.refresh
         show = words.as_data if params["json"] else words.table
-        say(show(found, current.repository, settings))
+        say(show(found, current.view.repository, settings))
         if any(each.state == "behind" for each in found):
             return PENDING
         return UNDETERMINED if any(each.problems for each in found) else 0

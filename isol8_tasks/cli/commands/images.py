@@ -47,12 +47,12 @@ def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, Ob
     """Return the images that are meant and are there; a ConfigError names the first that is not."""
     there = {
         spec.name: (spec, image)
-        for spec in current.graph.images
-        if (image := current.observed.public(spec.name)) is not None
+        for spec in current.view.graph.images
+        if (image := current.view.observed.public(spec.name)) is not None
     }
     if not words and not there:
         raise Isol8Error(f"there is no image yet; {COMMAND} up builds them")
-    return tuple(_found(there, words, current.repository)) if words else tuple(there.values())
+    return tuple(_found(there, words, current.view.repository)) if words else tuple(there.values())
 
 
 def _found(
@@ -67,10 +67,10 @@ def _found(
 
 def inventory_of(current: Session, name: str) -> tuple[str, tuple[Package, ...]]:
     """Return Alpine's release and the packages; an Isol8Error tells of an image that was never checked."""
-    found = current.observed.inventory(name)
+    found = current.view.observed.inventory(name)
     if found is None:
         raise Isol8Error(
-            f"{current.repository}:{name}: no inventory; only images that this project built and verified "
-            f"have one: {COMMAND} {current.graph.image(name).task} --force"
+            f"{current.view.repository}:{name}: no inventory; only images that this project built and verified "
+            f"have one: {COMMAND} {current.view.graph.image(name).task} --force"
         )
     return found

@@ -26,7 +26,7 @@ class Import(OwnCommand):
         """Write what it lacks, and say what that was."""
         self.no_arguments(args)
         current = session()
-        config, workspace = current.config, current.workspace
+        config, workspace = current.view.config, current.view.workspace
         if config.added is None:
             say(f"no {' and no '.join(workspace.client_files) or 'isol8.config.json'} here; nothing to write")
             return 0

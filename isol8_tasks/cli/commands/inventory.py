@@ -24,7 +24,7 @@ class Inventory(ImagesCommand):
         if params["json"]:
             found = [
                 {
-                    "image": f"{current.repository}:{name}",
+                    "image": f"{current.view.repository}:{name}",
                     "alpine": release,
                     "packages": [
                         {"ecosystem": each.ecosystem, "name": each.name, "version": each.version}
@@ -36,7 +36,7 @@ class Inventory(ImagesCommand):
             say(json.dumps({"images": found}, indent=2, ensure_ascii=False))
             return 0
         for name, release, packages in told:
-            say(f"{current.repository}:{name}  Alpine {release} · {len(packages)} packages")
+            say(f"{current.view.repository}:{name}  Alpine {release} · {len(packages)} packages")
             for each in packages:
                 say(f"  {each.ecosystem:<8}{each.name} {each.version}")
         return 0

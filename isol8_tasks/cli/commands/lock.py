@@ -26,10 +26,10 @@ class LockCommand(OwnCommand):
         self.no_arguments(args)
         current = session()
         try:
-            current.ping()
-            changed = write_lock(current)
+            current.view.ping()
+            changed = write_lock(current.view)
         finally:
             current.close()
-        file = current.workspace.lock_name
+        file = current.view.workspace.lock_name
         say(f"{file}: {', '.join(changed)} changed" if changed else f"{file} unchanged")
         return 0

@@ -33,7 +33,7 @@ def asking(current: Session) -> Iterator[None]:
     """Say on a terminal what takes its time, as long as it does."""
     live = sys.stderr.isatty()
     if live:
-        count = len(current.graph.images)
+        count = len(current.view.graph.images)
         sys.stderr.write(f"asking the sources of {count} image{'' if count == 1 else 's'} …")
         sys.stderr.flush()
     try:

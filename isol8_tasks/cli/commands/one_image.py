@@ -30,7 +30,7 @@ class OneImageCommand(OwnCommand):
             current.lock()
             mend(current)
             self.keep(current, _name(current, args[0]))
-            current.look_again()
+            current.view.look_again()
             current.resolve()
         finally:
             current.close()
@@ -45,14 +45,14 @@ def mend(current: Session) -> None:
     """Bring rollbacks that were cut off to their end, as the image that one goes back to is named by its hold alone."""
     from isol8_tasks.lifecycle.rollback import mend  # noqa: PLC0415 - most runs roll nothing back
 
-    if mend(current.observed, current.engine, now=now(), longest=current.config.hold.max_age):
-        current.look_again()
+    if mend(current.view.observed, current.view.engine, now=now(), longest=current.view.config.hold.max_age):
+        current.view.look_again()
 
 
 def _name(current: Session, word: str) -> str:
     """Return the name of the image that is meant: by its name, its tag or its task."""
-    if word.startswith(f"{current.repository}:"):
-        return word.removeprefix(f"{current.repository}:")
+    if word.startswith(f"{current.view.repository}:"):
+        return word.removeprefix(f"{current.view.repository}:")
     kind, colon, rest = word.partition(":")
     if not colon:
         return word

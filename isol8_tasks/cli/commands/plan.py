@@ -42,29 +42,29 @@ class Plan(OwnCommand):
         """Print the plan."""
         self.no_arguments(args)
         current = session()
-        current.request = flag_request(params)
+        current.view.request = flag_request(params)
         if params["locked"]:
             from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - as in the task
 
-            current.follow(lock_policy(current))
+            current.follow(lock_policy(current.view))
         if params["force"]:
-            current.forced.update(spec.name for spec in current.graph.images)
+            current.view.force(*(spec.name for spec in current.view.graph.images))
         try:
-            decisions = list(current.decisions.values())
+            decisions = list(current.view.decisions.values())
         except Isol8Error as error:
             if params["json"]:
-                specs = [(spec.name, spec.task) for spec in current.graph.images]
-                print(report.undetermined_json(specs, str(error), repository=current.repository))  # noqa: T201 - its purpose
+                specs = [(spec.name, spec.task) for spec in current.view.graph.images]
+                print(report.undetermined_json(specs, str(error), repository=current.view.repository))  # noqa: T201 - its purpose
             raise
         finally:
             current.close()
         if params["json"]:
-            print(report.plan_json(decisions, current.config))  # noqa: T201 - its purpose
+            print(report.plan_json(decisions, current.view.config))  # noqa: T201 - its purpose
         else:
-            print(report.plan_table(decisions, current.config))  # noqa: T201 - its purpose
-            for warning in current.graph.warnings:
+            print(report.plan_table(decisions, current.view.config))  # noqa: T201 - its purpose
+            for warning in current.view.graph.warnings:
                 print(f"warning: {warning}")  # noqa: T201 - as above
-            for line in report.added_lines(current.config):
+            for line in report.added_lines(current.view.config):
                 print(line)  # noqa: T201 - as above
         states = {decision.state for decision in decisions} if params["check"] else set()
         if states & {"not-built", "stale"}:

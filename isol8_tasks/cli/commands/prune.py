@@ -45,12 +45,12 @@ class Prune(OwnCommand):
         current = session()
         current.wait = params["wait"]
         try:
-            if current.graph.missing:
-                say(f"warning: {current.graph.missing}; until then no image is removed as undeclared")
+            if current.view.graph.missing:
+                say(f"warning: {current.view.graph.missing}; until then no image is removed as undeclared")
             # Without the lock, for which others would wait as long as the answer takes.
             found = _removals(current)
             for each in found:
-                say(_line(each, current.repository))
+                say(_line(each, current.view.repository))
             free = [each for each in found if not each.in_use]
             cache = self._cache_to_forget(current)
             if not free and not cache:
@@ -60,13 +60,13 @@ class Prune(OwnCommand):
                 say("nothing was removed")
                 return 0
             current.lock()
-            before = current.engine.disk()
+            before = current.view.engine.disk()
             gone, left = _remove(current, free)
             # What an image leaves behind counts as the builder's from now on.
-            if current.config.prune.keep is not None:
-                current.engine.forget_builds(current.config.prune.keep)
-            after = current.engine.disk()
-            current.look_again()
+            if current.view.config.prune.keep is not None:
+                current.view.engine.forget_builds(current.view.config.prune.keep)
+            after = current.view.engine.disk()
+            current.view.look_again()
             current.resolve()
         finally:
             current.close()
@@ -76,10 +76,10 @@ class Prune(OwnCommand):
     @staticmethod
     def _cache_to_forget(current: Session) -> int:
         """Return by how many bytes the build cache is larger than deps.toml says; 0 where it says nothing."""
-        keep = current.config.prune.keep
+        keep = current.view.config.prune.keep
         if keep is None:
             return 0
-        over = max(current.engine.disk().cache - keep, 0)
+        over = max(current.view.engine.disk().cache - keep, 0)
         if over:
             say(f"the build cache  {units.size(over)} more than [prune] keep = {units.size(keep)}")
         return over
@@ -89,16 +89,16 @@ def _removals(current: Session) -> "tuple[Removal, ...]":
     from isol8_tasks.lifecycle.prune import made_here, ours_without_a_name, removals  # noqa: PLC0415 - as above
 
     found = removals(
-        current.observed,
-        ours_without_a_name(current.engine),
-        used=current.engine.used(),
+        current.view.observed,
+        ours_without_a_name(current.view.engine),
+        used=current.view.engine.used(),
         # Of a file that is missing nobody knows what it declared.
-        undeclared=() if current.graph.missing else current.graph.undeclared,
-        held=current.holds,
+        undeclared=() if current.view.graph.missing else current.view.graph.undeclared,
+        held=current.view.holds,
         now=now(),
-        previous_age=current.config.prune.previous_age,
+        previous_age=current.view.config.prune.previous_age,
     )
-    return tuple(each for each in found if not each.tags or made_here(current.engine, each.image))
+    return tuple(each for each in found if not each.tags or made_here(current.view.engine, each.image))
 
 
 def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
@@ -109,10 +109,10 @@ def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
     gone = left = 0
     for each in shown:
         if (each.image.id, each.tags) not in still:
-            say(f"{_what(each, current.repository)}  changed in the meantime, so it is kept")
-        elif problem := remove(current.engine, each):
+            say(f"{_what(each, current.view.repository)}  changed in the meantime, so it is kept")
+        elif problem := remove(current.view.engine, each):
             left += 1
-            sys.stderr.write(f"ERROR: {_what(each, current.repository)}: {problem}\n")
+            sys.stderr.write(f"ERROR: {_what(each, current.view.repository)}: {problem}\n")
         else:
             gone += 1
     return gone, left

@@ -32,14 +32,14 @@ class Pull(OwnCommand):
         if len(args) > 1:
             raise ConfigError(f"pull: expected one manifest, for example: {COMMAND} pull {MANIFEST}")
         current = session()
-        file = Path(args[0]) if args else current.workspace.manifest
+        file = Path(args[0]) if args else current.view.workspace.manifest
         images = read_manifest(_text(file), str(args[0] if args else MANIFEST))
         current.wait = params["wait"]
         began = time.monotonic()
         try:
             current.lock()
             counts = self._pull(current, images)
-            current.look_again()
+            current.view.look_again()
             if not counts["failed"]:
                 # Else it would no longer say what is missing.
                 current.write_manifest()
@@ -52,10 +52,12 @@ class Pull(OwnCommand):
     def _pull(current: Session, images: Sequence[Listed]) -> dict[str, int]:
         from isol8_tasks.lifecycle.transfer import forget_strays, pull  # noqa: PLC0415 - most runs pull nothing
 
-        held, observed = current.holds, current.observed
+        held, observed = current.view.holds, current.view.observed
         teller = Teller(current, [listed.name for listed in images])
         counts = dict.fromkeys(("pulled", "failed", "held", "up to date"), 0)
-        forget_strays({each.pushed.repository for each in images if each.pushed}, observed, current.engine)
+        forget_strays(
+            {each.pushed.repository for each in images if each.pushed}, observed, current.view.engine
+        )
         for listed in images:
             began = time.monotonic()
             if listed.name in held:
@@ -65,7 +67,7 @@ class Pull(OwnCommand):
                 counts["held"] += 1
                 continue
             try:
-                image = pull(listed, observed, current.engine)
+                image = pull(listed, observed, current.view.engine)
             except (RegistryError, ReplacedError) as error:
                 teller.failed(listed.name, error)
                 counts["failed"] += 1

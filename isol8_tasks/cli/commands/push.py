@@ -29,17 +29,17 @@ class Push(OwnCommand):
         """Push them, one after the other, and write the manifest of where they are."""
         self.no_arguments(args)
         current = session()
-        settings = current.config.push
+        settings = current.view.config.push
         if not settings.repository:
             raise ConfigError(
-                f"push: {current.config.source} names no registry to push to; write under [push] "
+                f"push: {current.view.config.source} names no registry to push to; write under [push] "
                 'repository = "registry.example/isol8"'
             )
         current.wait = params["wait"]
         began = time.monotonic()
         try:
             current.lock()
-            names = in_use(current.observed, standins=settings.standins)
+            names = in_use(current.view.observed, standins=settings.standins)
             teller = Teller(current, names)
             left = current.left_out
             for name in left:
@@ -69,7 +69,7 @@ class Push(OwnCommand):
 
 def _still(current: Session, name: str, known: tuple[str, Pushed] | None) -> Pushed | None:
     """Return where the image in use is in the current registry, as far as that is known."""
-    image = current.observed.public(name)
+    image = current.view.observed.public(name)
     if known is None or image is None or known[0] != image.id:
         return None
-    return known[1] if known[1].repository == current.config.push.repository else None
+    return known[1] if known[1].repository == current.view.config.push.repository else None

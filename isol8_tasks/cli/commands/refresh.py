@@ -63,7 +63,7 @@ class RefreshCommand(OwnCommand):
         self.no_arguments(args)
         seconds = _seconds(params["timeout"])
         current = session()
-        current.request = flag_request({**NO_FLAGS, "only": params["only"]})
+        current.view.request = flag_request({**NO_FLAGS, "only": params["only"]})
         current.wait = params["wait"]
         current.own_report = True
         try:
@@ -77,9 +77,9 @@ class RefreshCommand(OwnCommand):
                 code = _build(current.wait, params) if pending else _resolved(current)
             if code in {INTERRUPTED, TERMINATED}:
                 return code
-            if current.graph.missing:
-                error = ConfigError(current.graph.missing)
-                current.failures.append(Failure(subject=current.config.source, error=error))
+            if current.view.graph.missing:
+                error = ConfigError(current.view.graph.missing)
+                current.failures.append(Failure(subject=current.view.config.source, error=error))
             _bring_lock(current)
             failures = [*_failed(current)]
             if code not in {0, UNDETERMINED} and not failures:
@@ -87,8 +87,8 @@ class RefreshCommand(OwnCommand):
             account = refresh.account(tuple(failures))
         finally:
             current.close()
-        _publish(account, params, current.redactor)
-        problem = _notify(account, current.config.refresh.notify, current.redactor)
+        _publish(account, params, current.view.redactor)
+        problem = _notify(account, current.view.config.refresh.notify, current.view.redactor)
         if account.failed or problem:
             # An engine that went away, and nothing else, is no failure of an image.
             gone = all(isinstance(each.error, EngineUnreachableError) for each in current.failures)
@@ -112,23 +112,23 @@ def _resolved(current: Session) -> int:
 
 def _bring_lock(current: Session) -> None:
     """Bring an existing lock up to date; it is of all images, or stays as it was."""
-    if current.request.only or current.workspace.read_lock() is None:
+    if current.view.request.only or current.view.workspace.read_lock() is None:
         return
     from isol8_tasks.run.lock import update_lock  # noqa: PLC0415 - few have a lock
 
     problem = Isol8Error("is unchanged, because not every image could be refreshed")
     if not current.failures:
         try:
-            update_lock(current)
+            update_lock(current.view)
         except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
             problem = as_error("lock", error)
         else:
             return
-    current.failures.append(Failure(subject=current.workspace.lock_name, error=problem))
+    current.failures.append(Failure(subject=current.view.workspace.lock_name, error=problem))
 
 
 def _failed(current: Session) -> Iterator[Failed]:
-    width = report.name_width(current.repository, [spec.name for spec in current.graph.images])
+    width = report.name_width(current.view.repository, [spec.name for spec in current.view.graph.images])
     for failure in current.failures:
         first, *more = failure_lines(failure, width)
         said = first.removeprefix(failure.subject.ljust(width)).strip().removeprefix("failed").strip()
@@ -201,7 +201,7 @@ def _deadline(current: Session, seconds: float | None) -> Iterator[None]:
 def _over(current: Session) -> Callable[[], None]:
     def end() -> None:
         current.over.set()
-        current.cancel()
+        current.view.cancel()
 
     return end
 

@@ -16,8 +16,8 @@ class Release(OneImageCommand):
         """Release it."""
         from isol8_tasks.lifecycle.rollback import release  # noqa: PLC0415 - most runs release nothing
 
-        if not release(name, current.observed, current.engine):
-            held = sorted(hold_tags(current.observed))
+        if not release(name, current.view.observed, current.view.engine):
+            held = sorted(hold_tags(current.view.observed))
             more = f"held: {', '.join(held)}" if held else "no image is held"
-            raise ConfigError(f"{current.repository}:{name} is not held ({more})")
-        say(f"{current.repository}:{name}  released; {COMMAND} plan shows what a run would do")
+            raise ConfigError(f"{current.view.repository}:{name} is not held ({more})")
+        say(f"{current.view.repository}:{name}  released; {COMMAND} plan shows what a run would do")

@@ -18,12 +18,14 @@ class Rollback(OneImageCommand):
         """Roll it back."""
         from isol8_tasks.lifecycle.rollback import roll_back  # noqa: PLC0415 - most runs roll nothing back
 
-        roll_back(name, current.observed, current.engine, now=now())
-        current.look_again()
-        image = current.observed.public(name)
+        roll_back(name, current.view.observed, current.view.engine, now=now())
+        current.view.look_again()
+        image = current.view.observed.public(name)
         day = f"of {built_on(image)} " if image else ""
-        until = (now() + current.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
-        say(f"{current.repository}:{name}  rolled back: the build {day}is in use again; held until {until}")
+        until = (now() + current.view.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
         say(
-            f"  The replaced build is {current.repository}:{name}-previous. End the hold: {COMMAND} release {name}"
+            f"{current.view.repository}:{name}  rolled back: the build {day}is in use again; held until {until}"
+        )
+        say(
+            f"  The replaced build is {current.view.repository}:{name}-previous. End the hold: {COMMAND} release {name}"
         )

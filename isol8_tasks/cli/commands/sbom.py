@@ -40,7 +40,7 @@ class Sbom(ImagesCommand):
         for spec, image in images:
             release, packages = inventory_of(current, spec.name)
             bill = Bill(
-                reference=f"{current.repository}:{spec.name}",
+                reference=f"{current.view.repository}:{spec.name}",
                 image_id=image.id,
                 created=created(image),
                 release=release,

@@ -16,9 +16,9 @@ class Teller:
     """Says what came of each image."""
 
     def __init__(self, current: Session, names: Sequence[str]) -> None:
-        self._repository = current.repository
+        self._repository = current.view.repository
         self._current = current
-        self._width = report.name_width(current.repository, names)
+        self._width = report.name_width(current.view.repository, names)
 
     def line(self, name: str, what: str, more: str) -> None:
         """Say a line about an image."""

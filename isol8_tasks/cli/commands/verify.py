@@ -31,14 +31,14 @@ class Verify(ImagesCommand):
         """Run the checks side by side, and print what they found."""
         from isol8_tasks.verify.findings import OtherLayers, output, render  # noqa: PLC0415 - no other command shows them
 
-        current.engine.sweep()
+        current.view.engine.sweep()
 
         def look(pair: tuple[ImageSpec, ObservedImage]) -> "Verdict":
             # By its id, so that a run beside this one may give the tag to another image.
             spec, image = pair
             verdict = current.checker.verdict(spec, image.id)
-            record = current.observed.read(image)
-            if record is None or record.layers == layers_of(current.engine, image.id):
+            record = current.view.observed.read(image)
+            if record is None or record.layers == layers_of(current.view.engine, image.id):
                 return verdict
             return evolve(verdict, findings=(OtherLayers(), *verdict.findings))
 
@@ -47,17 +47,17 @@ class Verify(ImagesCommand):
         if params["json"]:
             found = [
                 {
-                    "image": f"{current.repository}:{name}",
+                    "image": f"{current.view.repository}:{name}",
                     "findings": [render(finding) for finding in verdict.findings],
                 }
                 for name, verdict in verdicts.items()
             ]
             say(json.dumps({"images": found}, indent=2, ensure_ascii=False))
         else:
-            width = report.name_width(current.repository, verdicts)
+            width = report.name_width(current.view.repository, verdicts)
             for name, verdict in verdicts.items():
                 state = "failed" if verdict.findings else f"ok      {len(verdict.packages)} packages"
-                say(f"{current.repository}:{name}".ljust(width) + f"  {state}")
+                say(f"{current.view.repository}:{name}".ljust(width) + f"  {state}")
                 for finding in verdict.findings:
                     say(f"  {render(finding)}")
                     for line in output(finding):

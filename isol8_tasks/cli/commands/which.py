@@ -52,8 +52,8 @@ class Which(OwnCommand):
         wanted = requested(args[0], words)
         current = session()
         try:
-            found = resolve(current.observed, args[0], wanted)
-            choices = client_choices(current.observed, found)
+            found = resolve(current.view.observed, args[0], wanted)
+            choices = client_choices(current.view.observed, found)
         finally:
             current.close()
         if params["json"]:

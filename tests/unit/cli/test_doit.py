@@ -133,7 +133,7 @@ class TestTasks:
         self, session: Session, error: Exception, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Once, with what it is about; never is it done."""
-        monkeypatch.setattr(session, "ping", ending(error))
+        monkeypatch.setattr(session.view, "ping", ending(error))
         ((act, _),) = tasks.task_ping()["actions"]
         assert isinstance(act(), TaskFailed)
         (failure,) = session.failures

@@ -118,7 +118,7 @@ def engine_with(root: Path, name: str = "", changed: dict[str, str] | None = Non
     images = (FakeImage(id="sha256:" + str(number) * 64) for number in range(1, 9))
     engine = FakeEngine(registry=dict(zip(("alpine:3.21", "denoland/deno:alpine"), images, strict=False)))
     session = open_session(root, {}, engine=engine, check=accept)
-    for spec in session.graph.images:
+    for spec in session.view.graph.images:
         session.make(spec.name)
     session.close()
     if name:
@@ -135,13 +135,16 @@ def spoil(engine: FakeEngine, name: str, changed: dict[str, str]) -> None:
 
 def told(session: Session) -> list[str]:
     """Return each line that a plan and a run would print, and write what they write."""
-    decisions = list(session.decisions.values())
+    decisions = list(session.view.decisions.values())
     session.write_manifest()
-    json.loads(report.plan_json(decisions, session.config))
-    lines = [*session.graph.warnings, *remembered_flags(session.graph, session.observed, session.config)]
-    lines += [line for each in decisions for line in report.reasons_in_words(each, session.config)]
-    assert report.plan_table(decisions, session.config).count("\n") <= sum(
-        max(1, len(report.reasons_in_words(each, session.config))) for each in decisions
+    json.loads(report.plan_json(decisions, session.view.config))
+    lines = [
+        *session.view.graph.warnings,
+        *remembered_flags(session.view.graph, session.view.observed, session.view.config),
+    ]
+    lines += [line for each in decisions for line in report.reasons_in_words(each, session.view.config)]
+    assert report.plan_table(decisions, session.view.config).count("\n") <= sum(
+        max(1, len(report.reasons_in_words(each, session.view.config))) for each in decisions
     )
     return lines
 
@@ -157,12 +160,12 @@ def test_no_label_ends_a_command_or_forges_a_line(checkout: Path, name: str, cha
     engine = engine_with(checkout, name, changed)
     session = open_session(checkout, {}, engine=engine, check=accept)
     assert all(line.isprintable() for line in told(session))
-    for spec in session.graph.images:
+    for spec in session.view.graph.images:
         session.make(spec.name)
     session.close()
     mended = open_session(checkout, {}, engine=engine, check=accept)
     assert all(line.isprintable() for line in told(mended))
-    assert all(mended.is_current(spec.name) for spec in mended.graph.images)
+    assert all(mended.view.is_current(spec.name) for spec in mended.view.graph.images)
 
 
 FLAGS = f"{labels.PREFIX}flags"
@@ -193,11 +196,13 @@ FLAGS = f"{labels.PREFIX}flags"
 def test_an_image_whose_label_cannot_be_read(checkout: Path, changed: dict[str, str], problem: str) -> None:
     """It is stale and says which label, one line tells what becomes of it, and all others are as they were."""
     session = open_session(checkout, {}, engine=engine_with(checkout, "bash-custom", changed), check=accept)
-    states = {name: decision.state for name, decision in session.decisions.items()}
+    states = {name: decision.state for name, decision in session.view.decisions.items()}
     assert {name for name, state in states.items() if state != "up-to-date"} == {"bash-custom"}
     assert states["bash-custom"] == "stale"
-    assert report.reasons_in_words(session.decisions["bash-custom"], session.config) == (f"its {problem}",)
-    assert session.graph.warnings == (
+    assert report.reasons_in_words(session.view.decisions["bash-custom"], session.view.config) == (
+        f"its {problem}",
+    )
+    assert session.view.graph.warnings == (
         (
             f"isol8:bash-custom: {problem}, so it does not count as ours; "
             "the next build replaces it; give packages of earlier flags again"
@@ -205,18 +210,18 @@ def test_an_image_whose_label_cannot_be_read(checkout: Path, changed: dict[str, 
     )
     session.make("bash-custom")
     session.close()
-    mended = open_session(checkout, {}, engine=session.engine, check=accept)
-    assert mended.is_current("bash-custom")
-    assert mended.graph.warnings == ()
+    mended = open_session(checkout, {}, engine=session.view.engine, check=accept)
+    assert mended.view.is_current("bash-custom")
+    assert mended.view.graph.warnings == ()
 
 
 def test_a_hash_of_the_wrong_length_is_no_key(checkout: Path) -> None:
     """It is told like any other key that differs."""
     changed = {f"{labels.PREFIX}key": "0" * 63}
     session = open_session(checkout, {}, engine=engine_with(checkout, "bash", changed), check=accept)
-    decision = session.decisions["bash"]
+    decision = session.view.decisions["bash"]
     assert (
-        report.reasons_in_words(decision, session.config)[0]
+        report.reasons_in_words(decision, session.view.config)[0]
         == "the key changed, but none of the recorded inputs"
     )
 
@@ -234,14 +239,14 @@ def test_an_image_that_nothing_asks_for(checkout: Path, tmp_path: Path, name: st
     shutil.copytree(checkout, tmp_path / "other")
     (tmp_path / "other" / "deps.toml").write_text("")
     session = open_session(tmp_path / "other", {}, engine=engine, check=accept)
-    assert session.graph.warnings == (
+    assert session.view.graph.warnings == (
         f"isol8:{name}: label {FLAGS} is not JSON, so it does not count as ours; {hint}",
     )
-    assert "bash-custom" in session.graph.undeclared
+    assert "bash-custom" in session.view.graph.undeclared
     session.remove("bash-custom")
-    session.look_again()
-    assert session.observed.public("bash-custom") is None
-    assert session.observed.marker("bash-custom") is None
+    session.view.look_again()
+    assert session.view.observed.public("bash-custom") is None
+    assert session.view.observed.marker("bash-custom") is None
 
 
 def test_what_a_base_says_of_its_stand_in(tmp_path: Path, checkout: Path) -> None:
@@ -254,13 +259,13 @@ def test_what_a_base_says_of_its_stand_in(tmp_path: Path, checkout: Path) -> Non
     engine = engine_with(root, "bash", {f"{labels.PREFIX}standin-args": '{"ALPINE_IMAGE": ""}'})
     engine.untag("alpine:3.21")
     session = open_session(root, {}, engine=engine, check=accept)
-    assert session.graph.warnings == (
+    assert session.view.graph.warnings == (
         (
             "isol8:bash: label org.isol8.tasks.standin-args has what the Dockerfile can't be built with, "
             "so it is left out; build the image with --force"
         ),
     )
-    assert session.is_current("node")
+    assert session.view.is_current("node")
 
 
 def test_what_a_base_says_of_its_triggers(checkout: Path) -> None:
@@ -268,10 +273,10 @@ def test_what_a_base_says_of_its_triggers(checkout: Path) -> None:
     steps = ["COPY --from=nobody a b", f"FROM a\n{FORGED}"]
     changed = {f"{labels.PREFIX}triggers": json.dumps([["alpine:3.21", "1" * 12, steps]])}
     session = open_session(checkout, {}, engine=engine_with(checkout, "bash", changed), check=accept)
-    (warning,) = session.graph.warnings
+    (warning,) = session.view.graph.warnings
     assert warning.isprintable()
     assert "bash" in warning
-    assert session.is_current("node")
+    assert session.view.is_current("node")
 
 
 @pytest.mark.parametrize(

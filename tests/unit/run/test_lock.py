@@ -67,7 +67,7 @@ def begin(tmp_path: Path, engine: FakeEngine, jq: list[str]) -> Callable[[], Ses
 
 def build(session: Session) -> list[str]:
     """Build what is not current, and return the names."""
-    names = [spec.name for spec in session.graph.images if not session.is_current(spec.name)]
+    names = [spec.name for spec in session.view.graph.images if not session.view.is_current(spec.name)]
     for name in names:
         session.make(name)
     session.close()
@@ -76,7 +76,7 @@ def build(session: Session) -> list[str]:
 
 def locked(begin: Callable[[], Session]) -> Session:
     session = begin()
-    session.follow(lock_policy(session))
+    session.follow(lock_policy(session.view))
     return session
 
 
@@ -86,35 +86,35 @@ class TestWrite:
     def test_a_lock_of_everything(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """Each image with what is its own; the second time nothing changes."""
         names = ("python", "node", "bun", "deno", "bash", "bash-custom")
-        assert write_lock(begin()) == names
+        assert write_lock(begin().view) == names
         text = (tmp_path / "deps.lock.toml").read_text()
         assert (
             '[images.bash-custom]\nparent = "bash"\nasked = [\n    "jq",\n]\npackages = [\n    "apk jq 1.7 Q1aaa'
             in text
         )
         assert f'[images.deno]\nupstream = {{ "deno:alpine" = "{DIGEST}" }}\n' in text
-        assert write_lock(begin()) == ()
+        assert write_lock(begin().view) == ()
         assert (tmp_path / "deps.lock.toml").read_text() == text
 
     def test_only_a_lock_that_is_there_is_updated(
         self, begin: Callable[[], Session], tmp_path: Path, jq: list[str]
     ) -> None:
         """Nothing is written that nobody asked for."""
-        assert update_lock(begin()) == ()
+        assert update_lock(begin().view) == ()
         assert not (tmp_path / "deps.lock.toml").exists()
-        write_lock(begin())
+        write_lock(begin().view)
         jq[0] = "1.8"
         session = begin()
         session.force("bash-custom")
         assert build(session) == ["bash-custom"]
-        assert update_lock(begin()) == ("bash-custom",)
+        assert update_lock(begin().view) == ("bash-custom",)
         assert '"apk jq 1.8 Q1' in (tmp_path / "deps.lock.toml").read_text()
 
     def test_stale_image_is_not_locked(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """It is not what will be there."""
         (tmp_path / "deps.toml").write_text('[dependencies]\nbash = ["jq", "unzip"]\n')
         with pytest.raises(Isol8Error) as caught:
-            write_lock(begin())
+            write_lock(begin().view)
         assert str(caught.value) == (
             "isol8:bash-custom: not up to date; a lock records images as they are built, so build them "
             "first: ./doitw setup"
@@ -127,16 +127,16 @@ class TestWrite:
         forged = BuildRequest(tag="isol8:bash-custom", dockerfile="FROM isol8:bash-custom\nRUN echo more\n")
         engine.tag(engine.build(forged, lambda _event: None), "isol8_build:bash-custom")
         with pytest.raises(Isol8Error, match=r"^isol8:bash-custom: its layers are not those"):
-            write_lock(begin())
+            write_lock(begin().view)
         assert not (tmp_path / "deps.lock.toml").exists()
 
     def test_lock_that_is_refused_is_written_anew(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """As everybody is told to do about it; so is one of an earlier form."""
-        write_lock(begin())
+        write_lock(begin().view)
         file = tmp_path / "deps.lock.toml"
         text = file.read_text()
         file.write_text(text.replace("version = 2", "version = 1").replace(f" {CHECKSUM}", ""))
-        assert "bash-custom" in write_lock(begin())
+        assert "bash-custom" in write_lock(begin().view)
         assert file.read_text() == text
 
     def test_images_of_an_earlier_release_are_not_locked(
@@ -148,7 +148,7 @@ class TestWrite:
         session.force("bash-custom")
         build(session)
         with pytest.raises(Isol8Error) as caught:
-            write_lock(begin())
+            write_lock(begin().view)
         assert str(caught.value) == (
             "the images were built before checksums of apk's packages and of Bun were recorded; rebuild them: "
             "./doitw setup --force\ndeps.lock.toml is unchanged"
@@ -162,7 +162,7 @@ class TestWrite:
         engine.put("alpine:3.21", FakeImage(id="sha256:alpine2"))
         build(begin())
         with pytest.raises(Isol8Error, match=r"^isol8:python: alpine:3\.21 has no registry digest"):
-            write_lock(begin())
+            write_lock(begin().view)
 
     def test_upstream_images_by_digest(
         self, engine: FakeEngine, begin: Callable[[], Session], tmp_path: Path
@@ -175,7 +175,7 @@ class TestWrite:
         build(begin())
         # By its tag it is here already.
         assert f"pull {names[0]}" not in engine.asked
-        write_lock(begin())
+        write_lock(begin().view)
         assert f'upstream = {{ "{names[0]}" = "{DIGEST}" }}' in (tmp_path / "deps.lock.toml").read_text()
         assert build(locked(begin)) == []
         engine.untag("alpine:3.21")
@@ -194,7 +194,7 @@ class TestWrite:
         text = DOCKERFILE + "COPY --from=team/alpine:3.21 /etc/os-release /etc/team\n"
         (tmp_path / "docker" / "Dockerfile").write_text(text)
         build(begin())
-        write_lock(begin())
+        write_lock(begin().view)
         assert (
             f'[images.bash]\nupstream = {{ "alpine:3.21" = "{DIGEST}", "team/alpine:3.21" = "sha256:222'
             in (tmp_path / "deps.lock.toml").read_text()
@@ -207,18 +207,18 @@ class TestHold:
 
     def test_images_of_the_lock_are_current(self, begin: Callable[[], Session]) -> None:
         """Nothing is built."""
-        write_lock(begin())
+        write_lock(begin().view)
         assert build(locked(begin)) == []
 
     def test_another_version_is_behind(self, begin: Callable[[], Session], jq: list[str]) -> None:
         """It is rebuilt, until it is that of the lock."""
-        write_lock(begin())
+        write_lock(begin().view)
         jq[0] = "1.8"
         session = begin()
         session.force("bash-custom")
         build(session)
         session = locked(begin)
-        (reason,) = session.decisions["bash-custom"].reasons
+        (reason,) = session.view.decisions["bash-custom"].reasons
         update = Update(ecosystem="apk", name="jq", old="1.8", new="1.7")
         assert reason == NotAsLocked(updates=(update,))
         with pytest.raises(VerifyFailedError) as caught:
@@ -234,13 +234,13 @@ class TestHold:
 
     def test_another_content_is_behind(self, begin: Callable[[], Session], jq: list[str]) -> None:
         """The same version with another checksum is no build of the lock, and takes no tag."""
-        write_lock(begin())
+        write_lock(begin().view)
         jq[1] = OTHER
         session = begin()
         session.force("bash-custom")
         build(session)
         session = locked(begin)
-        (reason,) = session.decisions["bash-custom"].reasons
+        (reason,) = session.view.decisions["bash-custom"].reasons
         assert reason == NotAsLocked(updates=(Update(ecosystem="apk", name="jq", old=OTHER, new=CHECKSUM),))
         with pytest.raises(VerifyFailedError) as caught:
             build(session)
@@ -255,7 +255,7 @@ class TestHold:
         self, begin: Callable[[], Session], tmp_path: Path, engine: FakeEngine
     ) -> None:
         """It is read before the engine is asked for anything."""
-        write_lock(begin())
+        write_lock(begin().view)
         file = tmp_path / "deps.lock.toml"
         file.write_text(file.read_text().replace(f" {CHECKSUM}", ""))
         before = len(engine.requests)
@@ -265,10 +265,10 @@ class TestHold:
 
     def test_build_gets_what_is_in_the_lock(self, begin: Callable[[], Session]) -> None:
         """Its pins."""
-        write_lock(begin())
+        write_lock(begin().view)
         session = locked(begin)
         assert session.policy.pin is not None
-        assert session.policy.pin(session.graph.image("bash-custom")) == Resolution(
+        assert session.policy.pin(session.view.graph.image("bash-custom")) == Resolution(
             pins=(Pin(ecosystem="apk", name="jq", version="1.7", integrity=CHECKSUM),)
         )
         session.close()
@@ -277,14 +277,16 @@ class TestHold:
         self, engine: FakeEngine, begin: Callable[[], Session]
     ) -> None:
         """And has its tag again, which had moved."""
-        write_lock(begin())
+        write_lock(begin().view)
         old = engine.registry["alpine:3.21"]
         engine.registry[f"alpine@{DIGEST}"] = old
         engine.put("alpine:3.21", FakeImage(id="sha256:alpine2", digests=(f"alpine@sha256:{'2' * 64}",)))
         build(begin())
         session = locked(begin)
         moved = [
-            name for name, why in session.behind.items() if why == (NotAsLocked(upstream=("alpine:3.21",)),)
+            name
+            for name, why in session.view.behind.items()
+            if why == (NotAsLocked(upstream=("alpine:3.21",)),)
         ]
         assert moved == ["python", "node", "bun", "bash"]
         build(session)
@@ -312,7 +314,7 @@ class TestHold:
         self, begin: Callable[[], Session], tmp_path: Path, old: str, new: str, words: str
     ) -> None:
         """A line each, and the way on."""
-        write_lock(begin())
+        write_lock(begin().view)
         deps = tmp_path / "deps.toml"
         deps.write_text(deps.read_text().replace(old, new))
         with pytest.raises(ConfigError) as caught:
@@ -321,7 +323,7 @@ class TestHold:
 
     def test_other_ground_than_asked_for(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """Another upstream image, or another parent."""
-        write_lock(begin())
+        write_lock(begin().view)
         file = tmp_path / "deps.lock.toml"
         text = file.read_text()
         file.write_text(text.replace('"alpine:3.21"', '"alpine:3.20"'))

@@ -14,6 +14,7 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.refresh import Account
 from isol8_tasks.run.refresh import AskPackages, Refresh, look
 from isol8_tasks.run.session import Session, open_session
+from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 from tests.fake_engine import FakeEngine, FakeImage, accept
 
@@ -60,26 +61,26 @@ def begin(tmp_path: Path, engine: FakeEngine) -> Callable[[], Session]:
 
 
 def build(session: Session) -> None:
-    for spec in session.graph.images:
-        if not session.is_current(spec.name):
+    for spec in session.view.graph.images:
+        if not session.view.is_current(spec.name):
             session.make(spec.name)
 
 
-def quiet(_session: Session, _spec: ImageSpec) -> PackageNews:
+def quiet(_view: View, _spec: ImageSpec) -> PackageNews:
     """Have no news of packages."""
     return PackageNews()
 
 
 def news_of(name: str) -> AskPackages:
-    def ask(session: Session, spec: ImageSpec) -> PackageNews:
-        return PackageNews(updates=(JQ,)) if spec.name == name else quiet(session, spec)
+    def ask(view: View, spec: ImageSpec) -> PackageNews:
+        return PackageNews(updates=(JQ,)) if spec.name == name else quiet(view, spec)
 
     return ask
 
 
 def refreshed(session: Session, ask: AskPackages = quiet) -> tuple[Account, list[str]]:
     """Do all of a refresh, and return its account and the names of what was built."""
-    refresh = Refresh(session, ask, ask_installed=lambda _session, _spec: None)
+    refresh = Refresh(session, ask, ask_installed=lambda _view, _spec: None)
     if refresh.prepare():
         build(session)
     account = refresh.account(())
@@ -88,7 +89,7 @@ def refreshed(session: Session, ask: AskPackages = quiet) -> tuple[Account, list
 
 
 def states(session: Session, ask: AskPackages = quiet) -> dict[str, str]:
-    return {each.image: each.state for each in look(session, ask)}
+    return {each.image: each.state for each in look(session.view, ask)}
 
 
 def test_nothing_moved(begin: Callable[[], Session]) -> None:
@@ -148,7 +149,7 @@ def test_newer_packages(begin: Callable[[], Session]) -> None:
 
 def test_what_stands_on_an_image_with_news(begin: Callable[[], Session]) -> None:
     """It is built as well, and the reason says so."""
-    found = {each.image: each for each in look(begin(), news_of("bash"))}
+    found = {each.image: each for each in look(begin().view, news_of("bash"))}
     assert found["bash-custom"].parent == "bash"
     account, built = refreshed(begin(), news_of("bash"))
     assert built == ["bash", "bash-custom"]
@@ -159,7 +160,7 @@ def test_a_source_that_does_not_answer(begin: Callable[[], Session], engine: Fak
     """What is not known is not fresh, and no reason to build."""
     del engine.registry["denoland/deno:alpine"]
 
-    def ask(_session: Session, spec: ImageSpec) -> PackageNews:
+    def ask(_view: View, spec: ImageSpec) -> PackageNews:
         if spec.name == "bash-custom":
             raise SourceUnavailableError("the index does not answer\nTry again.")
         return PackageNews()
@@ -185,7 +186,7 @@ def test_a_pull_that_fails(
 
     monkeypatch.setattr(FakeEngine, "pull", pull)
     session = begin()
-    before = {spec.name: session.observed.public(spec.name) for spec in session.graph.images}
+    before = {spec.name: session.view.observed.public(spec.name) for spec in session.view.graph.images}
     _, built = refreshed(session, news_of("deno"))
     assert built == ["deno"]
     assert [failure.subject for failure in session.failures] == [
@@ -193,7 +194,7 @@ def test_a_pull_that_fails(
     ]
     monkeypatch.setattr(FakeEngine, "pull", whole)
     later = begin()
-    assert all(later.observed.public(name) == image for name, image in before.items() if name != "deno")
+    assert all(later.view.observed.public(name) == image for name, image in before.items() if name != "deno")
 
 
 def test_nothing_new_on_a_stand_in(begin: Callable[[], Session], engine: FakeEngine) -> None:
@@ -212,8 +213,8 @@ def test_a_held_image_is_left(begin: Callable[[], Session], engine: FakeEngine) 
     session = begin()
     session.force("deno")
     session.make("deno")
-    session.look_again()
-    roll_back("deno", session.observed, engine, now=now())
+    session.view.look_again()
+    roll_back("deno", session.view.observed, engine, now=now())
     session.close()
     engine.registry["denoland/deno:alpine"] = FakeImage(
         id="sha256:deno2", digests=("denoland/deno@sha256:d2",)
@@ -254,11 +255,11 @@ def test_on_a_base_that_is_not_there_nothing_is_asked(begin: Callable[[], Sessio
     session.close()
     asked: list[str] = []
 
-    def ask(_session: Session, spec: ImageSpec) -> PackageNews:
+    def ask(_view: View, spec: ImageSpec) -> PackageNews:
         asked.append(spec.name)
         return PackageNews()
 
-    found = {each.image: each for each in look(begin(), ask)}
+    found = {each.image: each for each in look(begin().view, ask)}
     assert "bash-custom" not in asked
     assert (found["bash"].state, found["bash-custom"].state, found["bash-custom"].problems) == (
         "not-built",

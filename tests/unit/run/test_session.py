@@ -52,11 +52,11 @@ def session(checkout: Path, fake_engine: FakeEngine) -> Session:
 def again(session: Session) -> Session:
     """Return the session of a later run on the same engine."""
     session.close()
-    return open_session(session.workspace.root, {}, engine=session.engine, check=accept)
+    return open_session(session.view.workspace.root, {}, engine=session.view.engine, check=accept)
 
 
 def names(session: Session) -> tuple[str, ...]:
-    return tuple(spec.name for spec in session.graph.images)
+    return tuple(spec.name for spec in session.view.graph.images)
 
 
 class TestObserving:
@@ -68,8 +68,8 @@ class TestObserving:
             session.make(name)
         later = again(session)
         fake_engine.asked.clear()
-        later.ping()
-        assert all(later.is_current(name) for name in names(later))
+        later.view.ping()
+        assert all(later.view.is_current(name) for name in names(later))
         later.resolve()
         assert fake_engine.asked == ["images"]
 
@@ -79,9 +79,9 @@ class TestObserving:
         """What should exist is known without an engine, and what is, is not; the engine is tried once."""
         fake_engine.reachable = False
         assert names(session) == ("python", "node", "bun", "deno", "bash", "bash-custom")
-        assert not session.is_current("bash")
+        assert not session.view.is_current("bash")
         with pytest.raises(EngineUnreachableError):
-            session.ping()
+            session.view.ping()
         assert fake_engine.asked.count("images") == 1
 
 
@@ -91,9 +91,9 @@ class TestMaking:
     def test_decisions_keep_in_step(self, session: Session) -> None:
         """Once its base is built, a custom image is no longer stale for it, and once built it is current."""
         session.make("bash")
-        assert session.is_current("bash")
+        assert session.view.is_current("bash")
         session.make("bash-custom")
-        assert session.is_current("bash-custom")
+        assert session.view.is_current("bash-custom")
         assert [outcome.image for outcome in session.outcomes] == ["bash", "bash-custom"]
 
     def test_force_rebuilds_once(self, session: Session, fake_engine: FakeEngine) -> None:
@@ -101,11 +101,11 @@ class TestMaking:
         session.make("bash")
         later = again(session)
         later.force("bash")
-        assert not later.is_current("bash")
+        assert not later.view.is_current("bash")
         later.make("bash")
-        assert later.is_current("bash")
+        assert later.view.is_current("bash")
         later.force("bash")
-        assert later.is_current("bash")
+        assert later.view.is_current("bash")
         assert [each.no_cache for each in fake_engine.candidates()] == [False, True]
 
     @pytest.mark.parametrize("wanted", [True, False], ids=["the same", "another"])
@@ -116,7 +116,7 @@ class TestMaking:
         monkeypatch.setattr(
             "isol8_tasks.run.session.engine_lock", lambda *_arguments, **_options: contextlib.nullcontext()
         )
-        other = open_session(checkout, {}, engine=session.engine, check=accept)
+        other = open_session(checkout, {}, engine=session.view.engine, check=accept)
 
         def overtaken(spec: ImageSpec, _image_id: str) -> str:
             if spec.name == "bash-custom" and not other.outcomes:
@@ -127,14 +127,14 @@ class TestMaking:
         if not wanted:
             deps = (checkout / "deps.toml").read_text()
             (checkout / "deps.toml").write_text(deps.replace('"jq"', '"jq", "unzip"'))
-            assert other.config.dependencies["bash"] == ("jq", "unzip")
+            assert other.view.config.dependencies["bash"] == ("jq", "unzip")
             (checkout / "deps.toml").write_text(deps)
-        slow = open_session(checkout, {}, engine=session.engine, check=overtaken)
+        slow = open_session(checkout, {}, engine=session.view.engine, check=overtaken)
         if wanted:
             slow.make("bash-custom")
             assert not slow.failures
             assert not slow.outcomes
-            assert slow.is_current("bash-custom")
+            assert slow.view.is_current("bash-custom")
         else:
             with pytest.raises(ReplacedError):
                 slow.make("bash-custom")
@@ -144,8 +144,8 @@ class TestMaking:
 
     def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
         """After the lock is taken the engine is asked again, and what is current by then is left alone."""
-        slow = open_session(session.workspace.root, {}, engine=session.engine, check=accept)
-        assert not slow.is_current("bash")
+        slow = open_session(session.view.workspace.root, {}, engine=session.view.engine, check=accept)
+        assert not slow.view.is_current("bash")
         session.make("bash")
         session.close()
         slow.make("bash")
@@ -169,7 +169,7 @@ class TestMaking:
 
     def test_a_failure_by_a_flag_names_the_flag(self, session: Session, fake_engine: FakeEngine) -> None:
         """When a flag asked for packages, it is named beside the file."""
-        session.request = FlagRequest(packages=(("node", ("nolodash",)),))
+        session.view.request = FlagRequest(packages=(("node", ("nolodash",)),))
         session.make("node")
         fake_engine.fail.add("isol8_build:node-custom-candidate")
         with pytest.raises(BuildFailedError):
@@ -193,16 +193,16 @@ class TestMaking:
             '[images.more]\nextends = "tools"\n[images.tools]\nruntime = "bash"\npackages = ["jq"]\n'
         )
         for name in ("bash", "tools", "more"):
-            assert not session.is_current("more")
+            assert not session.view.is_current("more")
             session.make(name)
-            assert session.is_current(name)
+            assert session.view.is_current(name)
         later = again(session)
-        assert later.is_current("more")
+        assert later.view.is_current("more")
         later.force("tools")
-        assert not later.is_current("more")
+        assert not later.view.is_current("more")
         later.make("tools")
         later.make("more")
-        assert later.is_current("more")
+        assert later.view.is_current("more")
 
     def test_an_upstream_image_that_cannot_be_pulled_fails_that_image(
         self, session: Session, fake_engine: FakeEngine
@@ -228,7 +228,7 @@ class TestMaking:
         assert str(caught.value) == problem
         session.make("bun")
         assert [failure.subject for failure in session.failures] == ["isol8:bash"]
-        assert {name: each.problem for name, each in session.decisions.items() if each.problem} == {
+        assert {name: each.problem for name, each in session.view.decisions.items() if each.problem} == {
             "bash": problem,
             "bash-custom": "parent isol8:bash is undetermined",
         }
@@ -249,7 +249,7 @@ class TestMaking:
         session.make("bun")
         (request,) = fake_engine.candidates()
         assert request.args == {"BUN_VERSION": "1.4.5"}
-        assert again(session).is_current("bun")
+        assert again(session).view.is_current("bun")
 
 
 class TestUpstreamTriggers:
@@ -265,12 +265,12 @@ class TestUpstreamTriggers:
         """A later run knows it from the label, says what changed, and asks the engine no more than before."""
         session.make("deno")
         later = again(session)
-        assert later.is_current("deno")
+        assert later.view.is_current("deno")
         (checkout / "docker" / "tool").write_text("2")
         changed = again(later)
-        assert changed.decisions["deno"].reasons == (FileChanged(path="tool"),)
+        assert changed.view.decisions["deno"].reasons == (FileChanged(path="tool"),)
         changed.make("deno")
-        assert again(changed).is_current("deno")
+        assert again(changed).view.is_current("deno")
 
     def test_a_run_with_nothing_to_do_asks_once(self, session: Session, fake_engine: FakeEngine) -> None:
         """The image is not looked at for it."""
@@ -278,7 +278,7 @@ class TestUpstreamTriggers:
             session.make(name)
         later = again(session)
         fake_engine.asked.clear()
-        assert all(later.is_current(name) for name in names(later))
+        assert all(later.view.is_current(name) for name in names(later))
         later.resolve()
         assert fake_engine.asked == ["images"]
 
@@ -290,23 +290,23 @@ class TestUpstreamTriggers:
             patch.setattr("isol8_tasks.run.view.upstream_triggers", lambda *_: ())
             session.make("deno")
         later = again(session)
-        assert later.is_current("deno")
+        assert later.view.is_current("deno")
         later.force("deno")
         later.make("deno")
-        record = later.observed.record("deno")
+        record = later.view.observed.record("deno")
         assert record is not None
         assert "COPY tool /tool" in record.triggers
-        assert again(later).is_current("deno")
+        assert again(later).view.is_current("deno")
 
     def test_a_moved_image_is_the_only_reason(self, session: Session, fake_engine: FakeEngine) -> None:
         """Its triggers are not known yet, and those of before are not told as gone; the build learns them."""
         session.make("deno")
         fake_engine.put("denoland/deno:alpine", FakeImage(id="sha256:" + "e" * 64))
         later = again(session)
-        assert later.decisions["deno"].reasons == (UpstreamMoved(reference="denoland/deno:alpine"),)
+        assert later.view.decisions["deno"].reasons == (UpstreamMoved(reference="denoland/deno:alpine"),)
         later.make("deno")
-        assert again(later).is_current("deno")
-        assert "tool" not in dict(again(later).graph.image("deno").inputs.files)
+        assert again(later).view.is_current("deno")
+        assert "tool" not in dict(again(later).view.graph.image("deno").inputs.files)
 
     def test_what_it_takes_from_is_pulled(self, session: Session, fake_engine: FakeEngine) -> None:
         """An image that only a trigger asks for is fetched before the build, as the others are."""
@@ -315,7 +315,7 @@ class TestUpstreamTriggers:
         fake_engine.registry["extra:1"] = FakeImage(id="sha256:" + "d" * 64)
         session.make("deno")
         assert "pull extra:1" in fake_engine.asked
-        assert again(session).is_current("deno")
+        assert again(session).view.is_current("deno")
 
     def test_a_file_that_cannot_be_read_fails_the_image(self, session: Session, checkout: Path) -> None:
         """A trigger that copies it is learned of at the build, which then is not begun."""
@@ -349,7 +349,7 @@ class TestConfiguration:
         """A build argument that the Dockerfile does not know is an error before anything is built."""
         (checkout / "deps.toml").write_text('[build.args]\nNOPE = "1"\n')
         with pytest.raises(ConfigError, match="NOPE"):
-            _ = session.graph
+            _ = session.view.graph
 
     def test_an_ignore_file_keeps_files_out_of_the_inputs(self, session: Session, checkout: Path) -> None:
         """What the builder does not see does not count."""
@@ -358,15 +358,15 @@ class TestConfiguration:
         )
         (checkout / "docker" / "a").write_text("a")
         (checkout / "docker" / ".dockerignore").write_text("a\n")
-        assert "a" not in dict(session.graph.image("bash").inputs.files)
+        assert "a" not in dict(session.view.graph.image("bash").inputs.files)
 
     def test_remembered_flags_are_told(self, session: Session) -> None:
         """A package that only a flag asked for is named with its date, once its image is built."""
-        session.request = FlagRequest(packages=(("bash", ("curl", "jq")),))
-        assert remembered_flags(session.graph, session.observed, session.config) == ()
+        session.view.request = FlagRequest(packages=(("bash", ("curl", "jq")),))
+        assert remembered_flags(session.view.graph, session.view.observed, session.view.config) == ()
         session.make("bash")
         session.make("bash-custom")
-        (line,) = remembered_flags(session.graph, session.observed, session.config)
+        (line,) = remembered_flags(session.view.graph, session.view.observed, session.view.config)
         assert line.startswith("curl: from --bash on 2")
         assert line.endswith(", not in deps.toml")
 
@@ -380,7 +380,7 @@ class TestConfiguration:
         )
         (checkout / "deps.toml").write_text(f'[build.args]\nMIRROR = "https://dl.example/{token}/main"\n')
         session.make("bash")
-        image = session.observed.public("bash")
+        image = session.view.observed.public("bash")
         assert image is not None
         assert "https://dl.example/***/main" in image.labels["org.isol8.tasks.inputs"]
         assert token not in "".join(image.labels.values())
@@ -406,7 +406,7 @@ class TestPushing:
     @pytest.fixture
     def pushing(self, session: Session) -> Session:
         """Give a session that is to push, and has built a base and a custom image."""
-        deps = session.workspace.deps
+        deps = session.view.workspace.deps
         deps.write_text(deps.read_text() + f'[push]\nrepository = "{REGISTRY}"\n')
         for name in ("bash", "bash-custom"):
             session.make(name)
@@ -416,17 +416,17 @@ class TestPushing:
         """It is pushed, the manifest says where, and the next run asks nobody about it."""
         pushing.resolve()
         assert set(pushing.pushed) == {"bash", "bash-custom"}
-        found = pushing.workspace.read_manifest()
+        found = pushing.view.workspace.read_manifest()
         assert found is not None
         assert found.count(REGISTRY) == 3
         assert pushing.changed == ("bash", "bash-custom")
         later = again(pushing)
         fake_engine.asked.clear()
-        later.ping()
+        later.view.ping()
         later.resolve()
         assert fake_engine.asked == ["images"]
         assert later.changed == ()
-        assert later.workspace.read_manifest() == found
+        assert later.view.workspace.read_manifest() == found
 
     def test_a_registry_that_is_not_there(
         self, pushing: Session, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
@@ -436,7 +436,7 @@ class TestPushing:
         fake_engine.registry_fails = "connection refused"
         with pytest.raises(RegistryError, match=r"^isol8:bash could not be pushed: "):
             pushing.resolve()
-        found = pushing.workspace.read_manifest()
+        found = pushing.view.workspace.read_manifest()
         assert found is not None
         assert '"isol8:bash-custom"' in found
         assert REGISTRY not in found

@@ -123,9 +123,8 @@ def test_what_is_left_out_is_told(
     entry = {"tag": "isol8:x", "runtime": "bash", "installPackages": ["jq"]}
     (tmp_path / "isol8.config.json").write_text(json.dumps({"prebuiltImages": [entry]}))
     config = Workspace.here(tmp_path, {}).read_config()
-    monkeypatch.setattr(
-        importing, "session", lambda: SimpleNamespace(config=config, workspace=Workspace.here(tmp_path, {}))
-    )
+    view = SimpleNamespace(config=config, workspace=Workspace.here(tmp_path, {}))
+    monkeypatch.setattr(importing, "session", lambda: SimpleNamespace(view=view))
     assert importing.Import().act({}, []) == 0
     assert capsys.readouterr().out.splitlines() == [
         "isol8.config.json:1: isol8:x is ignored: deps.toml:1 declares an image of that name and takes precedence",

@@ -49,7 +49,7 @@ class Run:
         return int(Prune.act(Prune.__new__(Prune), {"wait": 0, "yes": answer is None}, []))
 
     def left(self) -> Sequence[str]:
-        observed = self.session().observed
+        observed = self.session().view.observed
         return [name for name in CUSTOMS if observed.public(name)]
 
 
@@ -61,7 +61,7 @@ def make_run(tmp_path: Path, fake_engine: FakeEngine, monkeypatch: pytest.Monkey
     (tmp_path / "deps.toml").write_text('[dependencies]\nbash = ["jq"]\nnode = ["lodash"]\n')
     run = Run(tmp_path, fake_engine, monkeypatch)
     session = run.session()
-    for spec in session.graph.images:
+    for spec in session.view.graph.images:
         session.make(spec.name)
     session.close()
     (tmp_path / "deps.toml").write_text("")
@@ -93,7 +93,7 @@ def test_what_changed_during_the_question_stays(run: Run, capsys: pytest.Capture
     """What is declared again meanwhile, or used by a container, is left; the rest goes, and nothing else."""
 
     def answer() -> bool:
-        image = run.session().observed.public("bash-custom")
+        image = run.session().view.observed.public("bash-custom")
         assert image is not None
         run.engine.containers.add(image.id)
         return True
@@ -140,13 +140,13 @@ class TestMissing:
     def test_plan_and_runs_warn(self, run: Run) -> None:
         """As of everything else that is told of the graph."""
         (run.folder / "deps.toml").unlink()
-        assert run.session().graph.warnings == (RESTORE,)
+        assert run.session().view.graph.warnings == (RESTORE,)
 
     def test_a_lock_is_not_written(self, run: Run) -> None:
         """It would lose what the file declared."""
         (run.folder / "deps.toml").unlink()
         with pytest.raises(ConfigError) as caught:
-            write_lock(run.session())
+            write_lock(run.session().view)
         assert str(caught.value) == RESTORE
 
     def test_isol8s_own_file_will_do(self, run: Run) -> None:
@@ -155,4 +155,4 @@ class TestMissing:
         (run.folder / "isol8.config.json").write_text(
             '{"dependencies": {"bash": ["jq"], "node": ["lodash"]}}'
         )
-        assert run.session().graph.warnings == ()
+        assert run.session().view.graph.warnings == ()
