@@ -25,7 +25,7 @@ ROUNDS = int(os.environ.get("ISOL8_ROUNDS", "4"))
 LABEL = "org.isol8.tasks."
 _UNLOCKED = """
 import contextlib, sys
-from isol8_tasks import session
+from isol8_tasks.run import session
 
 session.engine_lock = lambda *_arguments, **_options: contextlib.nullcontext()
 from doit.doit_cmd import DoitMain
