@@ -1,20 +1,17 @@
 """One image from decision to promotion: build under a private tag, check, and only then let it take the public one."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Literal
 
 from attrs import evolve, frozen
 
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.ecosystems.specs import client_label
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildRequest, FileContent, ImageEngine, OnEvent
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
-from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.images.triggers import Triggers, encode_triggers, rememberable
+from isol8_tasks.images.triggers import Triggers, rememberable
 from isol8_tasks.lifecycle.pinned import build_pinned
 from isol8_tasks.lifecycle.promotion import (
     client_tags,
@@ -27,22 +24,11 @@ from isol8_tasks.lifecycle.promotion import (
     relabelled,
     tagged_as_seen,
 )
-from isol8_tasks.plan.fingerprint import encode_inputs, key
-from isol8_tasks.plan.graph import short_id, standin_args, upstream_id
+from isol8_tasks.plan.description import Description, Origin, describe
+from isol8_tasks.plan.graph import short_id
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.redact import redact
 from isol8_tasks.verify.checker import Check
-
-
-@frozen(kw_only=True)
-class Origin:
-    """Where and when a build is made, for the labels."""
-
-    checkout: str
-    revision: str
-    """The commit of the checkout; empty where there is none."""
-    created: str
-    """ISO 8601, UTC."""
 
 
 @frozen(kw_only=True)
@@ -79,41 +65,41 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     does not pass its check is kept as `-rejected`, for inspection. What was built is checked and promoted by id, and
     ReplacedError says that another run moved the tag, or that of the parent, in the meantime.
     """
-    record = _record(spec, observed, origin)
-    ours = {**labels.write(evolve(record, role="candidate")), **_annotations(spec, observed, origin, record)}
-    shown, left_out = _for_clients(spec, observed)
-    hidden = labels.hidden(_parent_labels(spec, observed))
+    described = describe(spec, observed, origin)
     request = BuildRequest(
         tag="",
         dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
         target=spec.target,
         context=context if spec.kind == "base" else {},
         args=dict(spec.args),
-        # Where a label is inherited, by which clients would pick it, it tells the truth about this image, too.
-        labels={**(shown if hidden else {}), **hidden, **ours},
+        labels=described.candidate(),
         no_cache=force,
     )
-    with private_tag(engine, observed.repository, spec.name, record.build) as candidate:
-        _ensure_origin(spec, observed, engine)
+    with private_tag(engine, observed.repository, spec.name, described.record.build) as candidate:
+        _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
         if resolution is None:
             image_id = engine.build(request, on_event)
         else:
             image_id = build_pinned(spec, resolution, request, engine, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
-        _ensure_origin(spec, observed, engine, image_id)
+        _ensure_in_place(spec, described, observed, engine, image_id)
         try:
             inventory = check(spec, image_id)
         except VerifyFailedError:
             reject(spec.name, observed, engine, image_id)
             raise
-        record = evolve(record, inventory=inventory)
-        promoted = {**ours, **labels.write(record), **shown}
+        promoted = described.promoted(inventory)
         promoted_id, tags = promote(
             spec.name, observed, engine, candidate=candidate, verified=image_id, promoted=promoted
         )
     return Outcome(
-        image=spec.name, result="built", image_id=promoted_id, labels=promoted, tags=tags, left_out=left_out
+        image=spec.name,
+        result="built",
+        image_id=promoted_id,
+        labels=promoted,
+        tags=tags,
+        left_out=described.left_out,
     )
 
 
@@ -157,16 +143,13 @@ def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, .
     )
 
 
-def _ensure_origin(spec: ImageSpec, observed: Observed, engine: ImageEngine, image_id: str = "") -> None:
+def _ensure_in_place(
+    spec: ImageSpec, described: Description, observed: Observed, engine: ImageEngine, image_id: str = ""
+) -> None:
     """Raise ReplacedError where a tag that an image is built on names another image than its labels do."""
-    parent = f"{observed.repository}:{spec.parent}"
-    for reference in [parent] if spec.parent else [name for name, _ in spec.inputs.upstream]:
-        known = observed.tagged(reference)
-        if known is None:
-            # A reference by digest, which can't move.
-            continue
+    for reference, known in described.built_on.items():
         found = engine.inspect(reference)
-        same = found is not None and found.id == known.id
+        same = found is not None and found.id == known
         if found and image_id and spec.parent:
             made = engine.inspect(image_id)
             same = same and made is not None and made.layers[: len(found.layers)] == found.layers
@@ -190,76 +173,3 @@ def _passed_on(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> str:
     detail = engine.inspect(f"{observed.repository}:{spec.parent}") if spec.kind == "named" else None
     triggers = detail.onbuild if detail else ()
     return "".join(f"ONBUILD {each}\n" for each in triggers if each.upper().startswith("ARG "))
-
-
-def _for_clients(spec: ImageSpec, observed: Observed) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """Return the labels of an image in use, and the packages that they can't hold."""
-    dependencies, left_out = client_label(spec.packages)
-    inherited = _parent_labels(spec, observed)
-    shown = labels.for_clients(
-        spec.runtime,
-        spec.build_hash,
-        packages=None if spec.kind == "base" else spec.packages,
-        dependencies=dependencies,
-        setup=spec.inputs.setup,
-    )
-    # list-custom prints empty labels, and one that is inherited can't be taken away otherwise.
-    return {name: value for name, value in shown.items() if value or inherited.get(name)}, left_out
-
-
-def _record(spec: ImageSpec, observed: Observed, origin: Origin) -> Record:
-    inputs = evolve(
-        spec.inputs,
-        upstream=tuple((name, upstream_id(observed, name)) for name, _ in spec.inputs.upstream),
-    )
-    parent = observed.record(spec.parent) if spec.parent else None
-    upstream, digest, standin = _upstream(spec, observed, parent)
-    wanted = standin_args((reference for reference, _ in spec.inputs.upstream), observed)
-    return Record(
-        image=spec.name,
-        role="current",
-        key=key(inputs),
-        inputs=encode_inputs(inputs),
-        build=secrets.token_hex(8),
-        parent=parent.build if parent else "",
-        checkout=origin.checkout,
-        standin=standin,
-        standin_args=tuple(sorted((wanted or {}).items())),
-        upstream=upstream,
-        upstream_digest=digest,
-        triggers=encode_triggers(spec.triggers),
-        flags=spec.flags,
-        packages=spec.packages,
-        recipe=spec.inputs.recipe,
-    )
-
-
-def _upstream(spec: ImageSpec, observed: Observed, parent: Record | None) -> tuple[str, str, str]:
-    """Return reference and digest of the upstream image that an image is based on, and the hash of a stand-in in it."""
-    if parent is not None:
-        return parent.upstream, parent.upstream_digest, parent.standin
-    image = observed.tagged(spec.upstream)
-    others = (observed.tagged(reference) for reference, _ in spec.inputs.upstream)
-    standins = (each.labels.get(labels.STANDIN, "") for each in (image, *others) if each)
-    return spec.upstream, image.digest(spec.upstream) if image else "", next(filter(None, standins), "")
-
-
-def _parent_labels(spec: ImageSpec, observed: Observed) -> Mapping[str, str]:
-    parents = [spec.parent] if spec.parent else []
-    images = [observed.public(name) for name in parents]
-    images += [observed.tagged(reference) for reference, _ in spec.inputs.upstream]
-    return {key: value for image in images if image for key, value in image.labels.items()}
-
-
-def _annotations(spec: ImageSpec, observed: Observed, origin: Origin, record: Record) -> dict[str, str]:
-    """Return OCI's own annotations (https://specs.opencontainers.org/image-spec/annotations/)."""
-    if spec.parent is not None:
-        name, digest = f"{observed.repository}:{spec.parent}", ""
-    else:
-        name, digest = record.upstream, record.upstream_digest
-    return {
-        "org.opencontainers.image.created": origin.created,
-        "org.opencontainers.image.revision": origin.revision,
-        labels.BASE_NAME: name,
-        "org.opencontainers.image.base.digest": digest,
-    }

@@ -5,6 +5,7 @@ graph        deps.toml, the Dockerfile and the engine's images to the images tha
 depth        how long a chain of parents may be
 fingerprint  the key of an image's inputs, and the inputs in short
 differences  what differs between remembered inputs and the current ones
+description  what the labels of an image are to say of it, from one look at what it is built on
 reasons      why an image is stale: a closed set of kinds with data
 staleness    what has to be done for an image
 explanation  every reason why an image is not up to date

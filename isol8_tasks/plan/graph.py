@@ -11,7 +11,7 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES, Runtime
 from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word
 from isol8_tasks.errors import COMMAND, PlanError
 from isol8_tasks.images.labels import PREFIX, STANDIN_ARG
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
@@ -151,7 +151,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         )
 
     given = dict(config.build.args)
-    wanted = standin_args(read(given).upstream, observed)
+    wanted = standin_args(map(observed.tagged, read(given).upstream))
     if wanted is None and record:
         wanted = dict(record.standin_args)
     args = {**(wanted or {}), **given}
@@ -210,9 +210,9 @@ def short_id(image_id: str) -> str:
     return image_id.removeprefix("sha256:")[:12]
 
 
-def standin_args(upstream: Iterable[str], observed: Observed) -> dict[str, str] | None:
+def standin_args(upstream: Iterable[ObservedImage | None]) -> dict[str, str] | None:
     """Return the build arguments that stand-ins among the upstream images ask for; None if none of these is here."""
-    images = [image for reference in upstream if (image := observed.tagged(reference))]
+    images = [image for image in upstream if image]
     if not images:
         return None
     return {

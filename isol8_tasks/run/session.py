@@ -26,9 +26,10 @@ from isol8_tasks.images.candidates import abandoned
 from isol8_tasks.images.holds import are_settled
 from isol8_tasks.images.observed import private_repository
 from isol8_tasks.images.pushed import Pushed, in_use, recorded, strays, waiting
-from isol8_tasks.lifecycle.build import Origin, Outcome, build_image, relabel_image
+from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import is_tag_of
 from isol8_tasks.plan.decision import Decision
+from isol8_tasks.plan.description import Origin
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.run.engine_lock import engine_lock

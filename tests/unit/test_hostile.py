@@ -11,7 +11,8 @@ from isol8_tasks.ecosystems.grammar import ECOSYSTEMS
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.lifecycle.build import Origin, build_image
+from isol8_tasks.lifecycle.build import build_image
+from isol8_tasks.plan.description import Origin
 from isol8_tasks.plan.graph import build_graph, render_custom
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from tests.fake_engine import FakeEngine, accept, plain

@@ -16,7 +16,8 @@ from isol8_tasks.errors import (
 )
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.lifecycle.build import Origin, build_image, ensure_upstream, relabel_image
+from isol8_tasks.lifecycle.build import build_image, ensure_upstream, relabel_image
+from isol8_tasks.plan.description import Origin
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.verify.checker import Check

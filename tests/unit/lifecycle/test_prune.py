@@ -8,8 +8,9 @@ from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.lifecycle.build import Origin, build_image
+from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.prune import Removal, made_here, ours_without_a_name, removals, remove
+from isol8_tasks.plan.description import Origin
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from tests.fake_engine import FakeEngine, FakeImage, accept
 

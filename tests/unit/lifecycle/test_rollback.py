@@ -10,8 +10,9 @@ from isol8_tasks.errors import ConfigError, EngineError, ReplacedError
 from isol8_tasks.images.holds import hold_tags, holds
 from isol8_tasks.images.labels import PREFIX
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.lifecycle.build import Origin, build_image
+from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.rollback import mend, release, roll_back
+from isol8_tasks.plan.description import Origin
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from tests.clients import CLIENTS
 from tests.fake_engine import FakeEngine, accept

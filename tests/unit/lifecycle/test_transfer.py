@@ -10,8 +10,9 @@ from isol8_tasks.errors import EngineError, RegistryError
 from isol8_tasks.images.manifest import render
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Listed, Pushed, read_manifest
-from isol8_tasks.lifecycle.build import Origin, build_image
+from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.transfer import Push, forget_strays, pull, push
+from isol8_tasks.plan.description import Origin
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from tests.clients import CLIENTS
 from tests.fake_engine import FakeEngine, FakeImage, accept
