@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from doit.cmd_help import Help as DoitHelp
 from doit.cmd_info import Info as DoitInfo
@@ -23,11 +23,13 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 import isol8_tasks.cli.gc  # noqa: F401 - for what importing it does, before the rest is imported
 from isol8_tasks.cli.tasks import SETUP_FLAGS, session
 from isol8_tasks.errors import COMMAND, ConfigError, InternalError, Isol8Error
-from isol8_tasks.run.events import Failure
 from isol8_tasks.run.session import Session
-from isol8_tasks.safety.crash import as_error, in_threads, internal_error, watch_threads
+from isol8_tasks.safety.crash import in_threads, internal_error, watch_threads
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.printing import clean_output
+
+if TYPE_CHECKING:
+    from isol8_tasks.cli.screen import Screen
 
 INTERRUPTED: Final = 130
 """What a shell expects of a program that Ctrl-C ended."""
@@ -237,7 +239,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         from isol8_tasks.cli.reporter import Guarded, Reporter, open_screen  # noqa: PLC0415
 
         current = session()
-        screen = open_screen(current, quiet=self.quiet, lasting=not current.own_report)
+        screen = open_screen(current, quiet=self.quiet)
         reporter = Reporter(current, screen)
         guarded = Guarded(reporter, current.failures)
         current.listener = screen
@@ -254,30 +256,31 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
                 single=single,
             )
         except KeyboardInterrupt as error:
-            interrupted = interruption(error)
-            current.view.cancel(for_good=True)
-            current.wind_down()
-            screen.close()
-            screen.line("interrupted; finished builds are kept, and every image in use is untouched")
+            interrupted = stopped(current, screen, error)
         if not interrupted:
             if current.changed is None and (current.outcomes or "resolve" in reporter.unmet):
                 _resolve_in_the_end(current)
             reporter.finish()
-        if not current.own_report:
-            current.close()
+        current.close()
         if screen.lost is not None:
             raise screen.lost
         return interrupted or _exit_code(result)
 
 
+def stopped(current: Session, screen: "Screen | None", error: KeyboardInterrupt) -> int:
+    """Abort what is under way, say so, and return the exit code of a run that was interrupted."""
+    current.view.cancel(for_good=True)
+    current.wind_down()
+    if screen:
+        screen.close()
+        screen.line("interrupted; finished builds are kept, and every image in use is untouched")
+    return interruption(error)
+
+
 def _resolve_in_the_end(current: Session) -> None:
     """Write the manifest where the run did not come to it: after a failure, or when only some tasks were named."""
-    if any(failure.subject == "ping" for failure in current.failures):
-        return
-    try:
-        current.resolve()
-    except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
-        current.failures.append(Failure(subject="resolve", error=as_error("resolve", error)))
+    if not any(failure.subject == "ping" for failure in current.failures):
+        current.end()
 
 
 def _exit_code(result: int) -> int:

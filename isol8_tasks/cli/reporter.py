@@ -90,10 +90,9 @@ class Reporter:
     def finish(self) -> None:
         """Print failures, what is remembered of flags, and the figures."""
         self.screen.close()
-        if self.session.own_report:
-            return
         for failure in self.session.failures:
-            for line in failure_lines(failure, self.screen.width):
+            words = failure_words(failure)
+            for line in report.failure_lines(failure.subject, words, self.screen.width):
                 self.screen.line(line)
         if self.session.failures and self.session.failures[0].subject == "ping":
             return
@@ -187,13 +186,12 @@ def _engine_line(session: Session) -> str:
     return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
 
 
-def failure_lines(failure: Failure, width: int) -> tuple[str, ...]:
-    """Return what is said of a failure, its subject in front in that many columns."""
+def failure_words(failure: Failure) -> tuple[str, ...]:
+    """Return what is said of a failure, a line each, behind its subject."""
     error = failure.error
     step, output = (error.step, error.output) if isinstance(error, BuildFailedError) else ("", ())
-    return report.failure_lines(
+    return report.failure_words(
         subject=failure.subject,
-        width=width,
         step=report.failed_step(step),
         message=str(error),
         output=output,

@@ -225,10 +225,9 @@ def failed_step(step: str) -> str:
     return shortened(f"step {found[1]}: {step[found.end() :]}" if found else step)
 
 
-def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
+def failure_words(  # noqa: PLR0913 - one argument for each thing that is told
     *,
     subject: str,
-    width: int,
     step: str,
     message: str,
     output: Sequence[str],
@@ -236,12 +235,11 @@ def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
     hint: str,
     log: str,
 ) -> tuple[str, ...]:
-    """Return what is said of an image that could not be made: what failed, what stays, where to look."""
+    """Return what is said of an image that could not be made, a line each: what failed, what stays, where to look."""
     first, *more = (step or message).splitlines() or [""]
     # The subject is in front of it already.
     first = first.removeprefix(f"{subject} ").removeprefix(f"{subject}: ")
-    lines = [subject.ljust(width) + "  failed      " + first]
-    lines += [f"  {line}" for line in more]
+    lines = [first, *(f"  {line}" for line in more)]
     lines += [f"    {line}" for line in output]
     if step and message and not output:
         lines.append(f"    {message}")
@@ -251,6 +249,12 @@ def failure_lines(  # noqa: PLR0913 - one argument for each thing that is told
         last = " ".join(word for word in (hint, f"Whole log: {log}" if log else "") if word)
         lines += [f"  {line}" for line in last.splitlines()]
     return tuple(lines)
+
+
+def failure_lines(subject: str, words: Sequence[str], width: int) -> tuple[str, ...]:
+    """Return what is said of a failure with its subject in front, in that many columns."""
+    first, *more = words
+    return (f"{subject.ljust(width)}  failed      {first}", *more)
 
 
 def where_to_look(spec: ImageSpec, config: Config) -> str:

@@ -1,13 +1,15 @@
 """A refresh: notice what moved, fetch it, have it built, and tell what came of it."""
 
+import contextlib
 import datetime as dt
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
 from isol8_tasks.ecosystems.updates import PackageNews, Resolution
-from isol8_tasks.errors import COMMAND, EngineError, UpstreamUnavailableError
+from isol8_tasks.errors import COMMAND, EngineError, Isol8Error, UpstreamUnavailableError
 from isol8_tasks.freshness.changes import Built, changes
 from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.freshness.news import installed_resolution, package_news
@@ -65,8 +67,8 @@ class Refresh:
     _began: float = field(factory=time.monotonic, init=False)
     _at: dt.datetime = field(factory=now, init=False)
 
-    def prepare(self) -> bool:
-        """Notice what moved and pull it, so that the session decides to build it; tell whether it has anything to do.
+    def prepare(self) -> None:
+        """Notice what moved and pull it, so that the session decides to build it.
 
         An image whose upstream image can't be pulled is kept as it is, and is a failure of the session.
         """
@@ -78,7 +80,20 @@ class Refresh:
         session.follow(self._policy(left))
         session.view.look_again()
         self._why = dict(session.view.decisions)
-        return any(decision.pending for decision in self._why.values())
+
+    def build(self) -> None:
+        """Build what is pending, side by side, each image after its parent, and write the manifest.
+
+        What goes wrong is among the session's failures; on what could not be built, nothing is.
+        """
+        builds: dict[str, _Build] = {}
+        for spec in self.session.view.graph.images:
+            if self._why[spec.name].pending:
+                builds[spec.name] = _Build(self.session, spec.name, builds.get(spec.parent or ""))
+                builds[spec.name].start()
+        for each in builds.values():
+            each.join()
+        self.session.end()
 
     def account(self, failed: Sequence[Failed]) -> Account:
         """Return what came of it, once everything was built that could be."""
@@ -167,6 +182,25 @@ class Refresh:
                     f"Run refresh where the registry can be reached, or on a private engine: {COMMAND} up --lab"
                 )
         return None
+
+
+class _Build(threading.Thread):
+    """An image on its way, once its parent is built; a process that is interrupted does not wait for it."""
+
+    def __init__(self, session: Session, image: str, parent: "_Build | None") -> None:
+        super().__init__(name=f"build {image}", daemon=True)
+        self._session, self._image, self._parent = session, image, parent
+        self.made = False
+
+    def run(self) -> None:
+        """Build it, unless its parent could not be."""
+        if self._parent:
+            self._parent.join()
+            if not self._parent.made:
+                return
+        with contextlib.suppress(Isol8Error):
+            self._session.make(self._image)
+            self.made = True
 
 
 def _done(decision: Decision) -> Decision:

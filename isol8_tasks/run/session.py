@@ -61,8 +61,6 @@ class Session:
     """What `follow` was given."""
     over: threading.Event = field(factory=threading.Event, init=False)
     """Set once the time that was given is over: what is not begun by then is not."""
-    own_report: bool = False
-    """Whoever runs it says itself what came of it."""
     outcomes: list[Outcome] = field(factory=list, init=False)
     seconds: dict[str, float] = field(factory=dict, init=False)
     """How long each image took that was built."""
@@ -168,6 +166,13 @@ class Session:
         self.write_manifest()
         if self.view.config.push.repository:
             self._push()
+
+    def end(self) -> None:
+        """Do what `resolve` does after a run in which something may have failed; so may this."""
+        try:
+            self.resolve()
+        except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
+            self.failures.append(Failure(subject="resolve", error=as_error("resolve", error)))
 
     def write_manifest(self) -> None:
         """Write the manifest of what the engine held when it was looked at last."""

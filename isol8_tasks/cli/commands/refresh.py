@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
+from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.looking import JSON, NO_FLAGS, ONLY, UNDETERMINED, asking
-from isol8_tasks.cli.doit import INTERRUPTED, QUIET, TERMINATED, WAIT, one_line
-from isol8_tasks.cli.reporter import failure_lines, open_screen
+from isol8_tasks.cli.doit import QUIET, WAIT, one_line, stopped
+from isol8_tasks.cli.reporter import failure_words, open_screen
 from isol8_tasks.cli.tasks import flag_request, session
 from isol8_tasks.config.units import parse_duration
 from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error
-from isol8_tasks.report import plan as report
 from isol8_tasks.report import refresh as accounts
 from isol8_tasks.report.refresh import Account, Failed
 from isol8_tasks.run.events import Failure
@@ -65,26 +64,25 @@ class RefreshCommand(OwnCommand):
         current = session()
         current.view.request = flag_request({**NO_FLAGS, "only": params["only"]})
         current.wait = params["wait"]
-        current.own_report = True
         try:
-            if not params["json"]:
-                # Who has to wait for another run is told so.
-                current.listener = open_screen(current, quiet=True)
+            screen = None if params["json"] else open_screen(current, quiet=params["quiet"], lasting=False)
+            current.listener = screen
             refresh = Refresh(current)
             with _deadline(current, seconds):
                 with asking(current):
-                    pending = refresh.prepare()
-                code = _build(current.wait, params) if pending else _resolved(current)
-            if code in {INTERRUPTED, TERMINATED}:
-                return code
+                    refresh.prepare()
+                try:
+                    refresh.build()
+                except KeyboardInterrupt as interrupt:
+                    return stopped(current, screen, interrupt)
+            if screen:
+                screen.close()
             if current.view.graph.missing:
                 error = ConfigError(current.view.graph.missing)
                 current.failures.append(Failure(subject=current.view.config.source, error=error))
             _bring_lock(current)
-            failures = [*_failed(current)]
-            if code not in {0, UNDETERMINED} and not failures:
-                failures.append(Failed(subject="setup", lines=(f"ended with exit code {code}",)))
-            account = refresh.account(tuple(failures))
+            failed = [Failed(subject=each.subject, lines=failure_words(each)) for each in current.failures]
+            account = refresh.account(failed)
         finally:
             current.close()
         _publish(account, params, current.view.redactor)
@@ -94,20 +92,6 @@ class RefreshCommand(OwnCommand):
             gone = all(isinstance(each.error, EngineUnreachableError) for each in current.failures)
             return UNDETERMINED if current.failures and gone and not problem else 1
         return UNDETERMINED if account.unknown else 0
-
-
-def _build(wait: float, params: Mapping[str, Any]) -> int:
-    options = [f"--wait={wait}", *(["--quiet"] if params["quiet"] or params["json"] else [])]
-    return run_doit(["run", *options, "setup", *setup_words({**NO_FLAGS, "only": params["only"]})])
-
-
-def _resolved(current: Session) -> int:
-    """Write the manifest where there was nothing to build: leftovers of a run that was cut off go with it."""
-    try:
-        current.resolve()
-    except Exception as error:  # noqa: BLE001 - what was found is told in any case
-        current.failures.append(Failure(subject="resolve", error=as_error("resolve", error)))
-    return 0
 
 
 def _bring_lock(current: Session) -> None:
@@ -125,14 +109,6 @@ def _bring_lock(current: Session) -> None:
         else:
             return
     current.failures.append(Failure(subject=current.view.workspace.lock_name, error=problem))
-
-
-def _failed(current: Session) -> Iterator[Failed]:
-    width = report.name_width(current.view.repository, [spec.name for spec in current.view.graph.images])
-    for failure in current.failures:
-        first, *more = failure_lines(failure, width)
-        said = first.removeprefix(failure.subject.ljust(width)).strip().removeprefix("failed").strip()
-        yield Failed(subject=failure.subject, lines=(said, *more))
 
 
 def _publish(account: Account, params: Mapping[str, Any], redact: Redact) -> None:

@@ -156,9 +156,8 @@ class TestFailure:
 
     def test_all_that_is_known(self) -> None:
         """Step, output, what stays, where to look and the log are told in this order."""
-        lines = report.failure_lines(
+        words = report.failure_words(
             subject="isol8:python-custom",
-            width=20,
             step="step 2/2: pip install nunpy",
             message="the build failed",
             output=("ERROR: No matching distribution found for nunpy",),
@@ -166,6 +165,7 @@ class TestFailure:
             hint="Check [dependencies] python in deps.toml:4.",
             log=".isol8/logs/python-custom.log",
         )
+        lines = report.failure_lines("isol8:python-custom", words, 20)
         assert lines == (
             "isol8:python-custom   failed      step 2/2: pip install nunpy",
             "    ERROR: No matching distribution found for nunpy",
@@ -175,24 +175,27 @@ class TestFailure:
 
     def test_only_a_message(self) -> None:
         """Without a step the message stands in its place."""
-        lines = report.failure_lines(
-            subject="ping", width=8, step="", message="no engine", output=(), kept="", hint="", log=""
+        words = report.failure_words(
+            subject="ping", step="", message="no engine", output=(), kept="", hint="", log=""
         )
+        lines = report.failure_lines("ping", words, 8)
         assert lines == ("ping      failed      no engine",)
 
     def test_the_image_is_named_once(self) -> None:
         """A message that begins with the image, as those of verification do, does not repeat it."""
         message = "isol8:web failed verification\n  jq is not installed"
-        lines = report.failure_lines(
-            subject="isol8:web", width=9, step="", message=message, output=(), kept="", hint="", log=""
+        words = report.failure_words(
+            subject="isol8:web", step="", message=message, output=(), kept="", hint="", log=""
         )
+        lines = report.failure_lines("isol8:web", words, 9)
         assert lines[:2] == ("isol8:web  failed      failed verification", "    jq is not installed")
 
     def test_a_step_without_output_has_the_message_below(self) -> None:
         """A step that printed nothing is followed by what the builder said."""
-        lines = report.failure_lines(
-            subject="x", width=1, step="s", message="exit code: 1", output=(), kept="", hint="", log=""
+        words = report.failure_words(
+            subject="x", step="s", message="exit code: 1", output=(), kept="", hint="", log=""
         )
+        lines = report.failure_lines("x", words, 1)
         assert lines[1] == "    exit code: 1"
 
     @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A refresh notices what moved, has just that built, and leaves what it can't fetch."""
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,8 +82,8 @@ def news_of(name: str) -> AskPackages:
 def refreshed(session: Session, ask: AskPackages = quiet) -> tuple[Account, list[str]]:
     """Do all of a refresh, and return its account and the names of what was built."""
     refresh = Refresh(session, ask, ask_installed=lambda _view, _spec: None)
-    if refresh.prepare():
-        build(session)
+    refresh.prepare()
+    refresh.build()
     account = refresh.account(())
     session.close()
     return account, [each.image for each in account.changed]
@@ -271,3 +272,43 @@ def test_on_a_base_that_is_not_there_nothing_is_asked(begin: Callable[[], Sessio
     assert built == ["bash", "bash-custom"]
     assert asked.count("bash-custom") == 1
     assert not account.unknown
+
+
+def test_on_a_base_that_fails_nothing_is_built(begin: Callable[[], Session], engine: FakeEngine) -> None:
+    """The failure is that of the base alone; what is not based on it is built, and the manifest written."""
+    engine.fail.add("isol8_build:bash-candidate")
+    session = begin()
+    account, built = refreshed(session, lambda *_: PackageNews(updates=(JQ,)))
+    assert built == ["python", "node", "bun", "deno"]
+    assert [failure.subject for failure in session.failures] == ["isol8:bash"]
+    assert {"python", "deno"} <= set(session.changed or ())
+    assert account.fresh == 4
+
+
+def test_bases_are_built_at_the_same_time(begin: Callable[[], Session], tmp_path: Path) -> None:
+    """Each waits for its parent and for nobody else."""
+    engine = begin().view.engine
+    together = threading.Barrier(5, timeout=10)
+
+    def check(spec: ImageSpec, _image_id: str) -> str:
+        if spec.parent is None:
+            together.wait()
+        return accept(spec, _image_id)
+
+    session = open_session(tmp_path, {}, engine=engine, check=check)
+    _, built = refreshed(session, lambda *_: PackageNews(updates=(JQ,)))
+    assert built == ["python", "node", "bun", "deno", "bash", "bash-custom"]
+
+
+def test_a_manifest_that_cannot_be_written(
+    begin: Callable[[], Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a failure beside those of images."""
+
+    def write(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Session, "resolve", write)
+    session = begin()
+    refreshed(session)
+    assert [(each.subject, str(each.error)) for each in session.failures] == [("resolve", "no space left")]
