@@ -239,7 +239,7 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         from isol8_tasks.cli.reporter import Guarded, Reporter, open_screen  # noqa: PLC0415
 
         current = session()
-        screen = open_screen(current, quiet=self.quiet)
+        screen = open_screen(current.view, quiet=self.quiet)
         reporter = Reporter(current, screen)
         guarded = Guarded(reporter, current.failures)
         current.listener = screen

@@ -13,6 +13,7 @@ from isol8_tasks.plan.graph import task_of
 from isol8_tasks.report import plan as report
 from isol8_tasks.run.events import Failure, not_pushed, remembered_flags
 from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import MANIFEST
 from isol8_tasks.safety.crash import as_error
 
@@ -24,6 +25,7 @@ class Reporter:
 
     def __init__(self, session: Session, screen: Screen) -> None:
         self.session = session
+        self.view = session.view
         self.screen = screen
         self.selected: list[str] = []
         """Names of the images that this run is about."""
@@ -35,17 +37,17 @@ class Reporter:
         """Print what is stale among the selected, and why, before the work on it begins."""
         wanted = _with_dependencies(tasks, selected_tasks)
         try:
-            decisions = self.session.view.decisions
+            decisions = self.view.decisions
         except Isol8Error:
             return  # the ping says so
-        names = {spec.task: spec.name for spec in self.session.view.graph.images}
+        names = {spec.task: spec.name for spec in self.view.graph.images}
         for name in wanted:
             if (tasks[name].options or {}).get("force"):
                 for each in tasks[name].task_dep if tasks[name].has_subtask else [name]:
                     # What setup forces it has told the session itself.
                     if each in names:
                         self.session.force(names[each])
-        decisions = self.session.view.decisions
+        decisions = self.view.decisions
         self.selected = [names[task] for task in names if task in wanted]
         if not self.screen.quiet:
             shown = [
@@ -54,7 +56,7 @@ class Reporter:
             self._lines((each.state, self._decision(each)) for each in shown)
 
     def _decision(self, decision: Decision) -> str:
-        return report.decision_line(decision, self.session.view.config, width=self.screen.width)
+        return report.decision_line(decision, self.view.config, width=self.screen.width)
 
     def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
         for line in report.abridged(lines):
@@ -77,7 +79,7 @@ class Reporter:
 
     def _failed(self, subject: str, message: str) -> None:
         # What a traceback would say is not here: tasks of ours tell of themselves.
-        self.session.failures.append(Failure(subject=subject, error=InternalError(message)))
+        self.session.failed(subject, InternalError(message))
 
     def get_status(self, task: Any) -> None: ...  # noqa: ANN401, D102 - doit's interface; nothing to show
     def execute_task(self, task: Any) -> None: ...  # noqa: ANN401, D102 - as above
@@ -100,42 +102,40 @@ class Reporter:
             self._notes()
         if not self.selected and not self.session.failures:
             # Only the ping was asked for.
-            self.screen.line(_engine_line(self.session))
+            self.screen.line(_engine_line(self.view))
         elif not self.screen.quiet or self.session.outcomes or self.session.pushed or self.session.failures:
             self.screen.line(self._summary())
 
     def decided(self, name: str) -> str:
         """Return the state of an image; nothing where the engine could not be asked."""
         try:
-            return self.session.view.decisions[name].state
+            return self.view.decisions[name].state
         except Isol8Error:
             return ""
 
     def _notes(self) -> None:
-        for warning in self.session.view.graph.warnings:
+        for warning in self.view.graph.warnings:
             self.screen.line(f"warning: {warning}")
-        for line in remembered_flags(
-            self.session.view.graph, self.session.view.observed, self.session.view.config
-        ):
+        for line in remembered_flags(self.view.graph, self.view.observed, self.view.config):
             self.screen.line(line)
         for line in not_pushed(self.session.left_out):
             self.screen.line(line)
         if names := self.session.any_age:
-            self.screen.line(report.any_age_line(f"{self.session.view.repository}:{name}" for name in names))
-        self._lines(("undeclared", self._undeclared(name)) for name in self.session.view.graph.undeclared)
+            self.screen.line(report.any_age_line(f"{self.view.repository}:{name}" for name in names))
+        self._lines(("undeclared", self._undeclared(name)) for name in self.view.graph.undeclared)
 
     def _undeclared(self, name: str) -> str:
         return (
-            f"{self.session.view.repository}:{name}".ljust(self.screen.width)
+            f"{self.view.repository}:{name}".ljust(self.screen.width)
             + "  undeclared  no longer declared, but clients still prefer it; "
             f"remove it with: {COMMAND} clean {task_of(name)}"
         )
 
     def _summary(self) -> str:
         session = self.session
-        failed = {failure.subject.rpartition(":")[2] for failure in session.failures}
+        failed = {failure.image for failure in session.failures}
         built = [outcome.image for outcome in session.outcomes]
-        unmet = {spec.name for spec in session.view.graph.images if spec.task in self.unmet}
+        unmet = {spec.name for spec in self.view.graph.images if spec.task in self.unmet}
         done = {*failed, *built, *unmet}
         rest = [name for name in self.selected if name not in done]
         held = [name for name in rest if self.decided(name) == "held"]
@@ -151,7 +151,7 @@ class Reporter:
         work = bool(built or failed or session.pushed)
         return report.summary(
             counts,
-            engine="" if work else _engine_words(session),
+            engine="" if work else _engine_words(self.view),
             manifest=report.manifest_phrase(session.changed, name=MANIFEST),
             seconds=time.monotonic() - self.began if work else None,
         )
@@ -176,13 +176,13 @@ class Guarded:
         return guarded
 
 
-def _engine_words(session: Session) -> str:
-    version = session.view.engine_version
+def _engine_words(view: View) -> str:
+    version = view.engine_version
     return f"Docker {version}" if version else ""
 
 
-def _engine_line(session: Session) -> str:
-    found = session.view.engine.info()
+def _engine_line(view: View) -> str:
+    found = view.engine.info()
     return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
 
 
@@ -212,14 +212,14 @@ def _with_dependencies(tasks: dict[str, Any], selected: Iterable[str]) -> set[st
     return wanted
 
 
-def open_screen(session: Session, *, quiet: bool, lasting: bool = True) -> Screen:
+def open_screen(view: View, *, quiet: bool, lasting: bool = True) -> Screen:
     """Return the screen for standard output, as wide as its longest tag needs; without `lasting` nothing is left."""
-    names = [*(spec.name for spec in session.view.graph.images), *session.view.graph.undeclared]
-    width = report.name_width(session.view.repository, names)
+    names = [*(spec.name for spec in view.graph.images), *view.graph.undeclared]
+    width = report.name_width(view.repository, names)
     return Screen(
         stream=sys.stdout,
         live=sys.stdout.isatty() and not quiet and os.environ.get("TERM") != "dumb",
         width=width,
-        repository=session.view.repository,
+        repository=view.repository,
         quiet=quiet or not lasting,
     )

@@ -17,7 +17,6 @@ from isol8_tasks.errors import ConfigError, Isol8Error
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
-from isol8_tasks.run.events import Failure
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.safety.crash import as_error
 
@@ -81,6 +80,18 @@ def session() -> Session:
     return open_session(Path.cwd(), os.environ)
 
 
+def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
+    """Let a session do what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
+    view = current.view
+    view.request = flag_request(flags)
+    if flags["locked"]:
+        from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
+
+        current.follow(lock_policy(view))
+    if flags["force"]:
+        view.force(*(spec.name for spec in view.graph.images))
+
+
 def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
     """Return what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
     only, problems = _only(flags["only"])
@@ -116,13 +127,7 @@ def task_setup(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - doit's own val
     """Bring every image up to date, and write resolved-images.json."""
     # doit makes the tasks in the order of these functions, so this one hands the flags to those below.
     with _one_line_errors():
-        session().view.request = flag_request(flags)
-        if flags["locked"]:
-            from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
-
-            session().follow(lock_policy(session().view))
-        if flags["force"]:
-            session().view.force(*(spec.name for spec in session().view.graph.images))
+        heed_flags(session(), flags)
     return {"actions": None, "task_dep": ["resolve"]}
 
 
@@ -170,7 +175,7 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
         yield {
             "name": spec.task.partition(":")[2],
             "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
-            "actions": [_action(spec.task, _maker(spec), f"{session().view.repository}:{spec.name}")],
+            "actions": [_action(spec.task, _maker(spec), spec.name)],
             "task_dep": ["ping", *([task_of(spec.parent)] if spec.parent else [])],
             "uptodate": [_Freshness(spec.name)],
             "params": [FORCE],
@@ -203,9 +208,7 @@ class _Freshness:
                 session().force(self.name)
             return session().view.is_current(self.name)
         except Exception as error:  # noqa: BLE001 - one that gets out of here ends the whole run, other images' work too
-            session().failures.append(
-                Failure(subject=f"{session().view.repository}:{self.name}", error=as_error(task.name, error))
-            )
+            session().failed(task.name, as_error(task.name, error), image=self.name)
             return False
 
     def __repr__(self) -> str:
@@ -217,7 +220,7 @@ class _Freshness:
 
 
 def _action(
-    task: str, work: Callable[[], object], subject: str = ""
+    task: str, work: Callable[[], object], image: str = ""
 ) -> tuple[Callable[[], TaskFailed | None], list[object]]:
     """Return a doit action that reports whatever goes wrong in a line; it is a failure of the task, or its image."""
 
@@ -225,10 +228,9 @@ def _action(
         try:
             work()
         except Exception as error:  # noqa: BLE001 - doit would take a bug for a task without an image
-            failures = session().failures
             problem = as_error(task, error)
-            if not any(failure.error is problem for failure in failures):
-                failures.append(Failure(subject=subject or task, error=problem))
+            if not any(failure.error is problem for failure in session().failures):
+                session().failed(task, problem, image=image)
             return TaskFailed(str(problem), report=False)
         return None
 

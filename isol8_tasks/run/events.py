@@ -46,6 +46,8 @@ class Failure:
     subject: str
     """The image's full tag, or the task's name where it is no image's."""
     error: Isol8Error
+    image: str = ""
+    """The image's name; empty where it is no image's."""
     kept: str = ""
     """What is still in use in its place, for people; empty where there is nothing."""
     hint: str = ""

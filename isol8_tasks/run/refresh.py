@@ -22,7 +22,6 @@ from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.report.refresh import Account, Failed
-from isol8_tasks.run.events import Failure
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
@@ -152,9 +151,7 @@ class Refresh:
                 error = error or pulled[moved.reference]
             if error is not None:
                 left.add(each.image)
-                self.session.failures.append(
-                    Failure(subject=f"{self.session.view.repository}:{each.image}", error=error)
-                )
+                self.session.failed(each.image, error, image=each.image)
         return left
 
     def _pull_one(self, reference: str) -> EngineError | None:

@@ -133,6 +133,11 @@ class Session:
         finally:
             self._at_work.discard(name)
 
+    def failed(self, subject: str, error: Isol8Error, *, image: str = "") -> None:
+        """Remember what went wrong with an image, or with something else."""
+        subject = f"{self.view.repository}:{image}" if image else subject
+        self.failures.append(Failure(subject=subject, error=error, image=image))
+
     def remove(self, name: str) -> bool:
         """Take an image away, with all the tags that we gave it; tell whether there was one."""
         self.lock()
@@ -172,7 +177,7 @@ class Session:
         try:
             self.resolve()
         except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
-            self.failures.append(Failure(subject="resolve", error=as_error("resolve", error)))
+            self.failed("resolve", as_error("resolve", error))
 
     def write_manifest(self) -> None:
         """Write the manifest of what the engine held when it was looked at last."""
@@ -396,6 +401,7 @@ class Session:
         return Failure(
             subject=f"{self.view.repository}:{spec.name}",
             error=error,
+            image=spec.name,
             kept=kept,
             hint=self._hint(spec, error),
             log=self.view.workspace.write_log(spec.name, [*map(self.view.redactor, log)]) if log else "",

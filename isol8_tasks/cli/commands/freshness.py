@@ -6,7 +6,7 @@ from typing import Any
 from isol8_tasks.cli.command import PENDING, OwnCommand, say
 from isol8_tasks.cli.commands.looking import JSON, NO_FLAGS, ONLY, UNDETERMINED, asking
 from isol8_tasks.cli.doit import one_line
-from isol8_tasks.cli.tasks import flag_request, session
+from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words
 from isol8_tasks.run.refresh import look
 
@@ -27,10 +27,10 @@ class Freshness(OwnCommand):
         """Print it."""
         self.no_arguments(args)
         current = session()
-        current.view.request = flag_request({**NO_FLAGS, "only": params["only"]})
+        heed_flags(current, {**NO_FLAGS, "only": params["only"]})
         try:
             current.view.ping()
-            with asking(current):
+            with asking(current.view):
                 found = look(current.view)
         finally:
             current.close()

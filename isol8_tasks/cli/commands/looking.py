@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from isol8_tasks.cli.tasks import SETUP_FLAGS
 from isol8_tasks.errors import SourceUnavailableError
-from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
 from isol8_tasks.safety.printing import exactly
 
 UNDETERMINED: Final = SourceUnavailableError.exit_code
@@ -29,11 +29,11 @@ NO_FLAGS: Final[Mapping[str, Any]] = {flag["name"]: flag["default"] for flag in 
 
 
 @contextmanager
-def asking(current: Session) -> Iterator[None]:
+def asking(view: View) -> Iterator[None]:
     """Say on a terminal what takes its time, as long as it does."""
     live = sys.stderr.isatty()
     if live:
-        count = len(current.view.graph.images)
+        count = len(view.graph.images)
         sys.stderr.write(f"asking the sources of {count} image{'' if count == 1 else 's'} …")
         sys.stderr.flush()
     try:

@@ -8,6 +8,7 @@ from isol8_tasks.cli.doit import WAIT, one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 
 
@@ -28,8 +29,8 @@ class OneImageCommand(OwnCommand):
         current.wait = params["wait"]
         try:
             current.lock()
-            mend(current)
-            self.keep(current, _name(current, args[0]))
+            mend(current.view)
+            self.keep(current, _name(current.view, args[0]))
             current.view.look_again()
             current.resolve()
         finally:
@@ -41,18 +42,18 @@ class OneImageCommand(OwnCommand):
         raise NotImplementedError
 
 
-def mend(current: Session) -> None:
+def mend(view: View) -> None:
     """Bring rollbacks that were cut off to their end, as the image that one goes back to is named by its hold alone."""
     from isol8_tasks.lifecycle.rollback import mend  # noqa: PLC0415 - most runs roll nothing back
 
-    if mend(current.view.observed, current.view.engine, now=now(), longest=current.view.config.hold.max_age):
-        current.view.look_again()
+    if mend(view.observed, view.engine, now=now(), longest=view.config.hold.max_age):
+        view.look_again()
 
 
-def _name(current: Session, word: str) -> str:
+def _name(view: View, word: str) -> str:
     """Return the name of the image that is meant: by its name, its tag or its task."""
-    if word.startswith(f"{current.view.repository}:"):
-        return word.removeprefix(f"{current.view.repository}:")
+    if word.startswith(f"{view.repository}:"):
+        return word.removeprefix(f"{view.repository}:")
     kind, colon, rest = word.partition(":")
     if not colon:
         return word

@@ -5,7 +5,7 @@ from typing import Any
 
 from isol8_tasks.cli.command import PENDING, OwnCommand
 from isol8_tasks.cli.doit import one_line
-from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
+from isol8_tasks.cli.tasks import SETUP_FLAGS, heed_flags, session
 from isol8_tasks.errors import Isol8Error, UndecidedError
 from isol8_tasks.report import plan as report
 
@@ -42,13 +42,7 @@ class Plan(OwnCommand):
         """Print the plan."""
         self.no_arguments(args)
         current = session()
-        current.view.request = flag_request(params)
-        if params["locked"]:
-            from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - as in the task
-
-            current.follow(lock_policy(current.view))
-        if params["force"]:
-            current.view.force(*(spec.name for spec in current.view.graph.images))
+        heed_flags(current, params)
         try:
             decisions = list(current.view.decisions.values())
         except Isol8Error as error:

@@ -10,6 +10,7 @@ from isol8_tasks.cli.tasks import session
 from isol8_tasks.config import units
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ class Prune(OwnCommand):
             if current.view.graph.missing:
                 say(f"warning: {current.view.graph.missing}; until then no image is removed as undeclared")
             # Without the lock, for which others would wait as long as the answer takes.
-            found = _removals(current)
+            found = _removals(current.view)
             for each in found:
                 say(_line(each, current.view.repository))
             free = [each for each in found if not each.in_use]
-            cache = self._cache_to_forget(current)
+            cache = self._cache_to_forget(current.view)
             if not free and not cache:
                 say("nothing to remove")
                 return 0
@@ -74,38 +75,38 @@ class Prune(OwnCommand):
         return 1 if left else 0
 
     @staticmethod
-    def _cache_to_forget(current: Session) -> int:
+    def _cache_to_forget(view: View) -> int:
         """Return by how many bytes the build cache is larger than deps.toml says; 0 where it says nothing."""
-        keep = current.view.config.prune.keep
+        keep = view.config.prune.keep
         if keep is None:
             return 0
-        over = max(current.view.engine.disk().cache - keep, 0)
+        over = max(view.engine.disk().cache - keep, 0)
         if over:
             say(f"the build cache  {units.size(over)} more than [prune] keep = {units.size(keep)}")
         return over
 
 
-def _removals(current: Session) -> "tuple[Removal, ...]":
+def _removals(view: View) -> "tuple[Removal, ...]":
     from isol8_tasks.lifecycle.prune import made_here, ours_without_a_name, removals  # noqa: PLC0415 - as above
 
     found = removals(
-        current.view.observed,
-        ours_without_a_name(current.view.engine),
-        used=current.view.engine.used(),
+        view.observed,
+        ours_without_a_name(view.engine),
+        used=view.engine.used(),
         # Of a file that is missing nobody knows what it declared.
-        undeclared=() if current.view.graph.missing else current.view.graph.undeclared,
-        held=current.view.holds,
+        undeclared=() if view.graph.missing else view.graph.undeclared,
+        held=view.holds,
         now=now(),
-        previous_age=current.view.config.prune.previous_age,
+        previous_age=view.config.prune.previous_age,
     )
-    return tuple(each for each in found if not each.tags or made_here(current.view.engine, each.image))
+    return tuple(each for each in found if not each.tags or made_here(view.engine, each.image))
 
 
 def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
     """Remove of what was shown all that is still to go; return how many are gone, and how many failed."""
     from isol8_tasks.lifecycle.prune import remove  # noqa: PLC0415 - as above
 
-    still = {(each.image.id, each.tags) for each in _removals(current) if not each.in_use}
+    still = {(each.image.id, each.tags) for each in _removals(current.view) if not each.in_use}
     gone = left = 0
     for each in shown:
         if (each.image.id, each.tags) not in still:

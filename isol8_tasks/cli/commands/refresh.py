@@ -12,12 +12,11 @@ from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.looking import JSON, NO_FLAGS, ONLY, UNDETERMINED, asking
 from isol8_tasks.cli.doit import QUIET, WAIT, one_line, stopped
 from isol8_tasks.cli.reporter import failure_words, open_screen
-from isol8_tasks.cli.tasks import flag_request, session
+from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.config.units import parse_duration
 from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error
 from isol8_tasks.report import refresh as accounts
 from isol8_tasks.report.refresh import Account, Failed
-from isol8_tasks.run.events import Failure
 from isol8_tasks.run.refresh import Refresh
 from isol8_tasks.run.session import Session
 from isol8_tasks.safety.crash import as_error
@@ -62,14 +61,16 @@ class RefreshCommand(OwnCommand):
         self.no_arguments(args)
         seconds = _seconds(params["timeout"])
         current = session()
-        current.view.request = flag_request({**NO_FLAGS, "only": params["only"]})
+        heed_flags(current, {**NO_FLAGS, "only": params["only"]})
         current.wait = params["wait"]
         try:
-            screen = None if params["json"] else open_screen(current, quiet=params["quiet"], lasting=False)
+            screen = (
+                None if params["json"] else open_screen(current.view, quiet=params["quiet"], lasting=False)
+            )
             current.listener = screen
             refresh = Refresh(current)
             with _deadline(current, seconds):
-                with asking(current):
+                with asking(current.view):
                     refresh.prepare()
                 try:
                     refresh.build()
@@ -78,8 +79,7 @@ class RefreshCommand(OwnCommand):
             if screen:
                 screen.close()
             if current.view.graph.missing:
-                error = ConfigError(current.view.graph.missing)
-                current.failures.append(Failure(subject=current.view.config.source, error=error))
+                current.failed(current.view.config.source, ConfigError(current.view.graph.missing))
             _bring_lock(current)
             failed = [Failed(subject=each.subject, lines=failure_words(each)) for each in current.failures]
             account = refresh.account(failed)
@@ -108,7 +108,7 @@ def _bring_lock(current: Session) -> None:
             problem = as_error("lock", error)
         else:
             return
-    current.failures.append(Failure(subject=current.view.workspace.lock_name, error=problem))
+    current.failed(current.view.workspace.lock_name, problem)
 
 
 def _publish(account: Account, params: Mapping[str, Any], redact: Redact) -> None:
