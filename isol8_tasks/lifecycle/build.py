@@ -24,7 +24,7 @@ from isol8_tasks.lifecycle.promotion import (
     relabelled,
     tagged_as_seen,
 )
-from isol8_tasks.plan.description import Description, Origin, describe
+from isol8_tasks.plan.description import Description, Provenance, describe
 from isol8_tasks.plan.graph import short_id
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.redact import redact
@@ -50,7 +50,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     observed: Observed,
     engine: ImageEngine,
     *,
-    origin: Origin,
+    provenance: Provenance,
     context: Mapping[str, FileContent],
     on_event: OnEvent,
     check: Check,
@@ -65,7 +65,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     does not pass its check is kept as `-rejected`, for inspection. What was built is checked and promoted by id, and
     ReplacedError says that another run moved the tag, or that of the parent, in the meantime.
     """
-    described = describe(spec, observed, origin)
+    described = describe(spec, observed, provenance)
     request = BuildRequest(
         tag="",
         dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),

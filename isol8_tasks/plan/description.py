@@ -16,7 +16,7 @@ from isol8_tasks.plan.model import ImageSpec
 
 
 @frozen(kw_only=True)
-class Origin:
+class Provenance:
     """Where and when a build is made, for the labels."""
 
     checkout: str
@@ -72,7 +72,7 @@ class _Ground:
         return {key: value for image in self.images.values() for key, value in image.labels.items()}
 
 
-def describe(spec: ImageSpec, observed: Observed, origin: Origin) -> Description:
+def describe(spec: ImageSpec, observed: Observed, provenance: Provenance) -> Description:
     """Return what the labels of an image are to say that is built now, on what the engine holds."""
     ground = _ground(spec, observed)
     # Upstream images may have been pulled since it was planned.
@@ -98,7 +98,7 @@ def describe(spec: ImageSpec, observed: Observed, origin: Origin) -> Description
             inputs=encode_inputs(inputs),
             build=secrets.token_hex(8),
             parent=ground.build,
-            checkout=origin.checkout,
+            checkout=provenance.checkout,
             standin=ground.standin,
             standin_args=tuple(sorted(ground.standin_args.items())),
             upstream=ground.upstream,
@@ -109,8 +109,8 @@ def describe(spec: ImageSpec, observed: Observed, origin: Origin) -> Description
             recipe=spec.inputs.recipe,
         ),
         annotations={
-            "org.opencontainers.image.created": origin.created,
-            "org.opencontainers.image.revision": origin.revision,
+            "org.opencontainers.image.created": provenance.created,
+            "org.opencontainers.image.revision": provenance.revision,
             labels.BASE_NAME: f"{observed.repository}:{spec.parent}" if spec.parent else ground.upstream,
             "org.opencontainers.image.base.digest": "" if spec.parent else ground.upstream_digest,
         },

@@ -4,8 +4,8 @@ workspace    the folder worked in: deps.toml, docker/, the manifest, the lock fi
 engine_lock  keeps two runs off one engine
 view         what a run knows: it reads, observes and decides, each once
 events       what a run reports while it works
-policy       what a lock or a refresh asks of a run: what to fetch, pin, demand and build anew
+policy       what a lock or a refresh asks of a run: what to fetch, pin and demand, and what is behind
 session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has
-refresh      finds what is behind, fetches it and has it built
+refresh      finds what is behind, fetches it and builds it
 """

@@ -88,20 +88,20 @@ def lock_policy(view: View) -> Policy:
         fetch=keeper.fetch,
         pin=keeper.pin,
         demand=keeper.demand,
-        anew=True,
+        no_cache=True,
         behind=dict(keeper.behind()),
     )
 
 
 @define(eq=False)
 class Keeper:
-    """What a lock asks of a view."""
+    """What a lock asks of a run."""
 
     lock: Lock
     view: View
 
     def check(self) -> None:
-        """Raise ConfigError for every image of the view that the lock does not have as it is asked for."""
+        """Raise ConfigError for every image of the run that the lock does not have as it is asked for."""
         problems = [problem for spec in self.view.graph.images if (problem := self._problem(spec))]
         if problems:
             raise ConfigError("\n".join([*problems, f"Rewrite the lock: {COMMAND} lock"]))

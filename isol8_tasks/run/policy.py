@@ -25,7 +25,7 @@ class Policy:
     """Resolves the packages of an image just before it is built; without it the installer does as it likes."""
     demand: Callable[[ImageSpec, str], None] | None = None
     """Gets a build that passed its check, and its inventory in short; VerifyFailedError keeps the old image."""
-    anew: bool = False
+    no_cache: bool = False
     """Build without cache, so that what a build fetches is fetched again."""
     behind: Mapping[str, tuple["Reason", ...]] = Factory(dict)
     """Names of the images whose sources have news, and which; they are rebuilt without cache, too."""

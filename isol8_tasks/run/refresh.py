@@ -1,4 +1,4 @@
-"""A refresh: notice what moved, fetch it, have it built, and tell what came of it."""
+"""A refresh: notice what moved, fetch it, build it, and tell what came of it."""
 
 import contextlib
 import datetime as dt
@@ -124,7 +124,7 @@ class Refresh:
             for each in self.found
             if each.image not in left and (reasons := _reasons(each, self.session.view))
         }
-        return Policy(behind=behind, anew=True, pin=self._resolution)
+        return Policy(behind=behind, no_cache=True, pin=self._resolution)
 
     def _resolution(self, spec: ImageSpec) -> Resolution | None:
         """Return what to install in an image: what was noticed, or what comes of it on the base that is new by now."""
@@ -213,7 +213,7 @@ def _done(decision: Decision) -> Decision:
 
 
 def _reasons(fresh: Freshness, view: View) -> tuple[reasons.Reason, ...]:
-    """Return what a view has to know of an image's news; that an upstream image moved it sees itself."""
+    """Return what is to be known of an image's news; that an upstream image moved, the view sees itself."""
     found: list[reasons.Reason] = []
     if fresh.packages.updates:
         found.append(reasons.PackagesBehind(updates=fresh.packages.updates))

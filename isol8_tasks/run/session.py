@@ -29,7 +29,7 @@ from isol8_tasks.images.pushed import Pushed, in_use, recorded, strays, waiting
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import is_tag_of
 from isol8_tasks.plan.decision import Decision
-from isol8_tasks.plan.description import Origin
+from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.run.engine_lock import engine_lock
@@ -226,10 +226,10 @@ class Session:
                 spec,
                 self.view.observed,
                 self.view.engine,
-                origin=self._origin(),
+                provenance=self._provenance(),
                 context=self.view.context,
                 on_event=on_event,
-                force=self.policy.anew or name in self.view.forced,
+                force=self.policy.no_cache or name in self.view.forced,
                 resolution=self._resolution(spec),
                 check=self._accept,
             )
@@ -385,8 +385,8 @@ class Session:
                     self.view.engine.untag(tag)
                 self.view.look_again()
 
-    def _origin(self) -> Origin:
-        return Origin(
+    def _provenance(self) -> Provenance:
+        return Provenance(
             checkout=self.view.workspace.checkout_id,
             revision=self.view.workspace.revision(),
             created=now().strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -12,7 +12,7 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image
-from isol8_tasks.plan.description import Origin
+from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.graph import build_graph, render_custom
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from tests.fake_engine import FakeEngine, accept, plain
@@ -82,7 +82,7 @@ def test_a_script_is_a_label_and_nothing_else(scripted: tuple[FakeEngine, tuple[
             spec,
             Observed(repository="isol8", images=engine.images()),
             engine,
-            origin=Origin(checkout="here", revision="", created="2026-11-23T09:00:00Z"),
+            provenance=Provenance(checkout="here", revision="", created="2026-11-23T09:00:00Z"),
             context={},
             on_event=lambda _event: None,
             check=accept,

@@ -17,13 +17,13 @@ from isol8_tasks.errors import (
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image, ensure_upstream, relabel_image
-from isol8_tasks.plan.description import Origin
+from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.verify.checker import Check
 from tests.fake_engine import FakeEngine, FakeImage, accept, plain
 
-ORIGIN = Origin(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
+PROVENANCE = Provenance(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
 BASE = ImageSpec(
     upstream="alpine:3.21",
     name="bash",
@@ -83,7 +83,7 @@ def make(engine: FakeEngine, spec: ImageSpec, check: Check = accept) -> None:
         spec,
         observe(engine),
         engine,
-        origin=ORIGIN,
+        provenance=PROVENANCE,
         context={"Dockerfile": FileContent(data=b"")},
         on_event=lambda _event: None,
         check=check,
@@ -275,7 +275,7 @@ class TestPromotion:
             spec,
             observe(engine),
             engine,
-            origin=ORIGIN,
+            provenance=PROVENANCE,
             context={},
             on_event=lambda _event: None,
             check=accept,
@@ -469,7 +469,7 @@ class TestAnotherRun:
                 evolve(BASE, dockerfile=BASE.dockerfile + "RUN echo x\n"),
                 observe(engine),
                 engine,
-                origin=ORIGIN,
+                provenance=PROVENANCE,
                 context={},
                 on_event=pulled,
                 check=accept,

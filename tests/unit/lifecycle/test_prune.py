@@ -10,7 +10,7 @@ from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.prune import Removal, made_here, ours_without_a_name, removals, remove
-from isol8_tasks.plan.description import Origin
+from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from tests.fake_engine import FakeEngine, FakeImage, accept
 
@@ -47,7 +47,7 @@ def make(engine: FakeEngine, spec: ImageSpec, created: str = "2026-11-22T09:00:0
         spec,
         observe(engine),
         engine,
-        origin=Origin(checkout="here", revision="", created=created),
+        provenance=Provenance(checkout="here", revision="", created=created),
         context={"Dockerfile": FileContent(data=b"")},
         on_event=lambda _event: None,
         check=accept,

@@ -12,7 +12,7 @@ from isol8_tasks.images.labels import PREFIX
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.rollback import mend, release, roll_back
-from isol8_tasks.plan.description import Origin
+from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from tests.clients import CLIENTS
 from tests.fake_engine import FakeEngine, accept
@@ -63,7 +63,7 @@ def make(engine: FakeEngine, image: ImageSpec) -> None:
         image,
         observe(engine),
         engine,
-        origin=Origin(checkout="here", revision="", created="2026-11-22T09:00:00Z"),
+        provenance=Provenance(checkout="here", revision="", created="2026-11-22T09:00:00Z"),
         context={"Dockerfile": FileContent(data=b"")},
         on_event=lambda _event: None,
         check=accept,

@@ -6,10 +6,10 @@ from attrs import evolve
 
 from isol8_tasks.images.labels import RUNTIME, STANDIN, STANDIN_ARG, read
 from isol8_tasks.images.observed import Observed, ObservedImage
-from isol8_tasks.plan.description import Description, Origin, describe
+from isol8_tasks.plan.description import Description, Provenance, describe
 from isol8_tasks.plan.model import ImageSpec, Inputs
 
-ORIGIN = Origin(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
+PROVENANCE = Provenance(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
 DIGEST = "sha256:" + "1" * 64
 BASE = ImageSpec(
     name="bash",
@@ -40,7 +40,7 @@ ALPINE = ObservedImage(
 
 
 def described(spec: ImageSpec, *images: ObservedImage) -> Description:
-    return describe(spec, Observed(repository="isol8", images=images), ORIGIN)
+    return describe(spec, Observed(repository="isol8", images=images), PROVENANCE)
 
 
 def bash(labels: Mapping[str, str], *tags: str) -> ObservedImage:
