@@ -59,8 +59,7 @@ class Session:
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
     policy: Policy = field(factory=Policy, init=False)
     """What `follow` was given."""
-    over: threading.Event = field(factory=threading.Event, init=False)
-    """Set once the time that was given is over: what is not begun by then is not."""
+    _over: threading.Event = field(factory=threading.Event, init=False)
     outcomes: list[Outcome] = field(factory=list, init=False)
     seconds: dict[str, float] = field(factory=dict, init=False)
     """How long each image took that was built."""
@@ -196,6 +195,11 @@ class Session:
         """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
         return {**recorded(self.view.workspace.read_manifest()), **self.pushed}
 
+    def expire(self) -> None:
+        """Let the time that was given be over: what is under way is aborted, and nothing more begun."""
+        self._over.set()
+        self.view.cancel()
+
     def wind_down(self) -> None:
         """Wait until what was aborted has removed its containers and private tags; not for long."""
         end = time.monotonic() + _WIND_DOWN_SECONDS
@@ -323,7 +327,7 @@ class Session:
         return new
 
     def _in_time(self) -> None:
-        if self.over.is_set():
+        if self._over.is_set():
             raise Isol8Error("skipped: --timeout expired")
 
     def _slot(self, spec: ImageSpec) -> contextlib.AbstractContextManager[object]:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -162,24 +162,14 @@ def _notify(account: Account, command: tuple[str, ...], redact: Redact) -> bool:
 @contextmanager
 def _deadline(current: Session, seconds: float | None) -> Iterator[None]:
     """Break the builds off when the time is over."""
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, _over(current))
+    timer = threading.Timer(seconds or 0, current.expire)
     timer.daemon = True
-    timer.start()
+    if seconds is not None:
+        timer.start()
     try:
         yield
     finally:
         timer.cancel()
-
-
-def _over(current: Session) -> Callable[[], None]:
-    def end() -> None:
-        current.over.set()
-        current.view.cancel()
-
-    return end
 
 
 def _seconds(text: str) -> float | None:
