@@ -12,7 +12,9 @@ def main() -> int:
         words = sys.argv[1:]
         if "" in words:
             # As of a variable that is not set; doit looks at the first letter of each.
-            sys.stderr.write("ERROR: '' is not understood; leave the empty word out, or check the variable in it\n")
+            sys.stderr.write(
+                "ERROR: '' is not understood; leave the empty word out, or check the variable in it\n"
+            )
             return 3
         # doit's own answer to --help names the commands as its own.
         return int(DoitMain().run(["help"] if words == ["--help"] else words) or 0)
