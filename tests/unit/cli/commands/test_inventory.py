@@ -12,9 +12,9 @@ def test_packages_of_all_images(built: CommandLine) -> None:
     """One on a line below its image."""
     done = built("inventory")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("isol8:python  Alpine 3.21 · 1 packages\n  apk     musl 1.2.5-r9\nisol8:node ")
+    assert done.out.startswith("isol8:python  Alpine 3.99 · 1 packages\n  apk     musl 1.2.5-r9\nisol8:node ")
     assert done.out.endswith(
-        "isol8:bash-custom  Alpine 3.21 · 2 packages\n  apk     jq 1.7.1-r0\n  apk     musl 1.2.5-r9\n"
+        "isol8:bash-custom  Alpine 3.99 · 2 packages\n  apk     jq 1.7.1-r0\n  apk     musl 1.2.5-r9\n"
     )
 
 
@@ -36,7 +36,7 @@ def test_json_has_each_package_in_parts(built: CommandLine) -> None:
         "images": [
             {
                 "image": "isol8:bash-custom",
-                "alpine": "3.21",
+                "alpine": "3.99",
                 "packages": [
                     {"ecosystem": "apk", "name": "jq", "version": "1.7.1-r0"},
                     {"ecosystem": "apk", "name": "musl", "version": "1.2.5-r9"},
