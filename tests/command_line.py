@@ -68,13 +68,15 @@ class CommandLine:
     news: dict[str, PackageNews | Isol8Error] = field(factory=dict)
     """What the package sources say of an image, by its name; nothing new by default."""
 
-    def __call__(self, *words: str, answer: str | None = None) -> Ended:
-        """Run a command; with an answer for what it asks, there is a terminal."""
+    def __call__(self, *words: str, answer: str | None = None, at_terminal: bool = False) -> Ended:
+        """Run a command; with an answer for what it asks, standard input is a terminal."""
         out, err = io.StringIO(), io.StringIO()
+        lines = "" if answer is None else f"{answer}\n"
+        typed = Terminal(lines) if at_terminal or lines else io.StringIO()
         tasks.session.cache_clear()
         with self.patch.context() as here, redirect_stdout(out), redirect_stderr(err):
             here.setattr(sys, "argv", ["doit", *words])
-            here.setattr(sys, "stdin", io.StringIO() if answer is None else Terminal(f"{answer}\n"))
+            here.setattr(sys, "stdin", typed)
             code = main()
         return Ended(code, out.getvalue(), err.getvalue())
 
