@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from isol8_tasks.lifecycle import transfer
 from tests.command_line import CommandLine
 
 DEPS = '[dependencies]\nbash = ["jq"]\n[push]\nrepository = "registry.example/isol8"\n'
@@ -49,6 +50,7 @@ def test_image_that_cannot_be_pulled_is_1(pushed: CommandLine) -> None:
     before = (pushed.folder / "resolved-images.json").read_text()
     where = json.loads(before)["images"]["isol8:bun"]["pushed"]
     del pushed.engine.registry[f"{where['repository']}@{where['digest']}"]
+    pushed.patch.setattr(transfer, "PAUSES", (0, 0))
     done = pushed("pull")
     assert (done.code, done.err) == (1, "")
     assert "isol8:bun           failed      the pull of registry.example/isol8@sha256:" in done.out
