@@ -9,7 +9,15 @@ def main() -> int:
     try:
         from doit.doit_cmd import DoitMain  # noqa: PLC0415 - it may be what is broken
 
-        return int(DoitMain().run(sys.argv[1:]) or 0)
+        words = sys.argv[1:]
+        if "" in words:
+            # As of a variable that is not set; doit looks at the first letter of each.
+            sys.stderr.write(
+                "ERROR: '' is not understood; leave the empty word out, or check the variable in it\n"
+            )
+            return 3
+        # doit's own answer to --help names the commands as its own.
+        return int(DoitMain().run(["help"] if words == ["--help"] else words) or 0)
     except Exception as error:  # noqa: BLE001 - nothing of ours is there yet that would say it
         sys.stderr.write(f"ERROR: {_line(error)}\n")
         return 1

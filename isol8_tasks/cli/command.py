@@ -1,13 +1,14 @@
 """What the commands of our own share."""
 
+import getopt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from doit.cmd_base import Command
+from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
-from isol8_tasks.cli.doit import parsed
+from isol8_tasks.cli.doit import Spoken
 from isol8_tasks.cli.tasks import SETUP_FLAGS
 from isol8_tasks.errors import COMMAND
 
@@ -15,12 +16,22 @@ PENDING: Final = 2
 """Changes pending, where it was asked for with --check."""
 
 
-class OwnCommand(Command):  # type: ignore[misc]  # doit has no types
+class OwnCommand(Spoken):
     """A command of ours, which needs no tasks of doit's."""
 
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Read the options, and run it."""
-        return parsed(super().parse_execute, in_args)
+    def read(self, words: list[str]) -> int:
+        """Take options behind names as well, where doit takes none."""
+        parser = self.cmdparser
+        try:
+            options, names = getopt.gnu_getopt(words, parser.get_short(), parser.get_long())
+        except getopt.GetoptError as error:
+            raise CmdParseError(str(error)) from None
+        given = [
+            word
+            for option, value in options
+            for word in ([option] if parser.get_option(option)[0].type is bool else [option, value])
+        ]
+        return super().read([*given, "--", *names])
 
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
         """Check where it runs, and run it."""

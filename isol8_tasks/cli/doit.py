@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from doit.cmd_base import Command
 from doit.cmd_help import Help as DoitHelp
 from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
@@ -164,26 +166,32 @@ class MemoryDatabase(JsonDB):  # type: ignore[misc]  # doit has no types
         """Write nothing."""
 
 
-class List(DoitList):  # type: ignore[misc]  # doit has no types
+class Spoken(Command):  # type: ignore[misc]  # doit has no types
+    """A command that says in one line what it does not understand, and what went wrong."""
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Read the options, and run it."""
+        return parsed(self, in_args)
+
+    def read(self, words: list[str]) -> int:
+        """Do it as doit does; an exception tells what is not understood."""
+        return super().parse_execute(words) or 0
+
+
+class List(Spoken, DoitList):  # type: ignore[misc]  # doit has no types
     """doit's list, which ends with one line whatever goes wrong."""
 
     doc_purpose = "list the tasks"
 
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Read the options, and run it."""
-        return parsed(super().parse_execute, in_args)
 
-
-class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
+class Info(Spoken, DoitInfo):  # type: ignore[misc]  # doit has no types
     """doit's info, which knows a task that does not exist."""
 
     doc_purpose = "print the state of a task, and what it depends on"
 
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Read the options, and run it."""
-        return parsed(super().parse_execute, in_args)
-
     def _execute(self, pos_args: list[str], hide_status: bool = False) -> int:  # noqa: FBT001, FBT002 - doit's own
+        if len(pos_args) != 1:
+            raise InvalidCommand(f"info: expected one task, for example: {COMMAND} info base:bun")
         for name in pos_args:
             if not any(task.name == name for task in self.task_list):
                 raise InvalidCommand(f"{name!r} is not a task; {COMMAND} list shows them")
@@ -191,18 +199,19 @@ class Info(DoitInfo):  # type: ignore[misc]  # doit has no types
         return 0
 
 
-class Help(DoitHelp):  # type: ignore[misc]  # doit has no types
+class Help(Spoken, DoitHelp):  # type: ignore[misc]  # doit has no types
     """doit's help, which names the commands as the reader types them, and ends with one line whatever goes wrong."""
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - whatever doit passes
         super().__init__(**{**kwargs, "bin_name": COMMAND})
 
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Read the options, and run it."""
-        return parsed(super().parse_execute, in_args)
+    def _execute(self, pos_args: list[str]) -> bool:
+        if not super()._execute(pos_args):
+            raise InvalidCommand(not_found=pos_args[0])
+        return True
 
 
-class Run(DoitRun):  # type: ignore[misc]  # doit has no types
+class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
     """doit's run, with our lines, side by side by default, and with the exit codes of the README."""
 
     doc_purpose = "build the images of the named tasks; all by default"
@@ -214,13 +223,12 @@ class Run(DoitRun):  # type: ignore[misc]  # doit has no types
         # One failing image stops no other that is not based on it.
         self.cmdparser["continue"].default = True
 
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Read the options, and run it."""
-        return parsed(super().parse_execute, in_args)
-
     @one_line
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own value
         """Run the selected tasks."""
+        if params["num_process"] < 0:
+            # doit would start no thread, and do nothing.
+            raise ConfigError(f"-n: {params['num_process']} is not a number of tasks; expected 1 or more")
         current = session()
         current.wait = params["wait"]
         self.quiet = params["quiet"]
@@ -292,19 +300,39 @@ def _exit_code(result: int) -> int:
 
 
 @one_line
-def parsed(parse_execute: Callable[[list[str]], int], words: list[str]) -> int:
+def parsed(command: Spoken, words: list[str]) -> int:
     """Let doit read the words of a command, and say in one line what it does not understand."""
     clean_output(lambda text: session().view.redactor(text))  # noqa: PLW0108 - one that knows more once deps.toml is read
     _refuse_assignments()
     try:
-        return parse_execute(words) or 0
+        return command.read(words)
     except CmdParseError as error:
-        # doit adds a listing of its parser's insides.
-        message = str(error).partition(" (parsing options")[0]
-        for flag in SETUP_FLAGS:
-            if f"--{flag['long']} not recognized" in message:
-                message += f"; it is a flag of setup: {COMMAND} setup --{flag['long']} …"
-        raise CmdParseError(message) from None
+        raise CmdParseError(_misread(command, str(error))) from None
+    except InvalidCommand as error:
+        if error.not_found is None:
+            raise
+        raise InvalidCommand(
+            f"{error.not_found!r} is neither a command nor a task; {COMMAND} help lists the commands, "
+            f"{COMMAND} list the tasks"
+        ) from None
+
+
+def _misread(command: Spoken, message: str) -> str:
+    """Say without the insides of doit's parser what it did not understand."""
+    if found := re.search(r"parameter '(\w+)' <class '(?:int|float)'>.*?('.*')", message, re.DOTALL):
+        return f"--{command.cmdparser[found[1]].long}: {found[2]} is not a number"
+    message = message.partition(" (parsing options")[0].rstrip(".")
+    of_command = message.removeprefix("Error parsing Command: ")
+    message = of_command.removeprefix("Error parsing Task: ")
+    for flag in SETUP_FLAGS:
+        if f"--{flag['long']} not recognized" in message:
+            return f"{message}; it is a flag of setup: {COMMAND} setup --{flag['long']} …"
+    # Which of the tasks it was given to, doit does not say.
+    return (
+        f"{message}; {COMMAND} help {command.get_name()} lists the options"
+        if message == of_command
+        else message
+    )
 
 
 def _refuse_assignments() -> None:

@@ -140,6 +140,14 @@ class Session:
     def remove(self, name: str) -> bool:
         """Take an image away, with all the tags that we gave it; tell whether there was one."""
         self.lock()
+        tags = self.tags_of(name)
+        # The markers last: what is cut off here is seen as ours until the end.
+        for tag in sorted(tags, key=lambda tag: tag.startswith(private_repository(self.view.repository))):
+            self.view.engine.untag(tag)
+        return bool(tags)
+
+    def tags_of(self, name: str) -> list[str]:
+        """Return all tags of an image: those that we gave it, and the public one whoever gave it."""
         tags = [
             tag
             for image in self.view.observed.images
@@ -153,10 +161,7 @@ class Session:
         public = f"{self.view.repository}:{name}"
         if self.view.observed.public(name) is not None and public not in tags:
             tags.append(public)
-        # The markers last: what is cut off here is seen as ours until the end.
-        for tag in sorted(tags, key=lambda tag: tag.startswith(private_repository(self.view.repository))):
-            self.view.engine.untag(tag)
-        return bool(tags)
+        return tags
 
     def resolve(self) -> None:
         """Write the manifest of what the engine holds now, and push what is in use and not in the registry yet.

@@ -49,12 +49,10 @@ class Clean(OwnCommand):
 
     @staticmethod
     def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
-        removed = not dryrun and current.remove(name)
-        say(
-            f"{current.view.repository}:{name}".ljust(report.NAME_WIDTH)
-            + ("  would be removed" if dryrun else "  removed" if removed else "  does not exist")
-        )
-        return removed
+        found = bool(current.tags_of(name)) if dryrun else current.remove(name)
+        what = "does not exist" if not found else "would be removed" if dryrun else "removed"
+        say(f"{current.view.repository}:{name}".ljust(report.NAME_WIDTH) + f"  {what}")
+        return found and not dryrun
 
 
 def _named(current: Session, args: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What the commands that look into images share."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand
@@ -44,25 +44,27 @@ class ImagesCommand(OwnCommand):
 
 
 def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, ObservedImage], ...]:
-    """Return the images that are meant and are there; a ConfigError names the first that is not."""
+    """Return the images that are meant and are there; an Isol8Error names the first that is not."""
     there = {
         spec.name: (spec, image)
         for spec in current.view.graph.images
         if (image := current.view.observed.public(spec.name)) is not None
     }
-    if not words and not there:
+    if not there:
         raise Isol8Error(f"there is no image yet; {COMMAND} up builds them")
-    return tuple(_found(there, words, current.view.repository)) if words else tuple(there.values())
-
-
-def _found(
-    there: Mapping[str, tuple[ImageSpec, ObservedImage]], words: Sequence[str], repository: str
-) -> Iterator[tuple[ImageSpec, ObservedImage]]:
-    for word in words:
-        name = word.removeprefix(f"{repository}:")
+    names = [word.removeprefix(f"{current.view.repository}:") for word in words] or [*there]
+    for name in names:
         if name not in there:
-            raise ConfigError(f"{repository}:{name}: no such image; there are {', '.join(sorted(there))}")
-        yield there[name]
+            raise _absent(current, name, there)
+    return tuple(there[name] for name in names)
+
+
+def _absent(current: Session, name: str, there: Iterable[str]) -> Isol8Error:
+    image = f"{current.view.repository}:{name}"
+    for spec in current.view.graph.images:
+        if spec.name == name:
+            return Isol8Error(f"{image}: not built; {COMMAND} {spec.task} builds it")
+    return ConfigError(f"{image}: no such image; there are {', '.join(sorted(there))}")
 
 
 def inventory_of(current: Session, name: str) -> tuple[str, tuple[Package, ...]]:

@@ -136,7 +136,12 @@ def _agreed(count: int, cache: int) -> bool:
         )
     more = " and shrink the build cache" if cache else ""
     images = f"Remove {count} image{'' if count == 1 else 's'}{more}" if count else "Shrink the build cache"
-    return input(f"{images}? [y/N] ").strip().lower() in {"y", "yes"}
+    try:
+        return input(f"{images}? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        # Ctrl-D, which ends no line.
+        say("")
+        return False
 
 
 def _freed(before: "Disk", after: "Disk") -> str:

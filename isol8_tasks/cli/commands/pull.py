@@ -1,5 +1,6 @@
 """The command pull: images from a registry, by digest."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,8 +33,9 @@ class Pull(OwnCommand):
         if len(args) > 1:
             raise ConfigError(f"pull: expected one manifest, for example: {COMMAND} pull {MANIFEST}")
         current = session()
-        file = Path(args[0]) if args else current.view.workspace.manifest
-        images = read_manifest(_text(file), str(args[0] if args else MANIFEST))
+        workspace = current.view.workspace
+        name = args[0] if args else os.path.relpath(workspace.manifest, workspace.root)
+        images = read_manifest(_text(name), name)
         current.wait = params["wait"]
         began = time.monotonic()
         try:
@@ -81,12 +83,12 @@ class Pull(OwnCommand):
         return counts
 
 
-def _text(file: Path) -> str:
+def _text(name: str) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
-            f"{file}: can't be read as a manifest ({reason}); copy resolved-images.json from the machine that "
+            f"{name}: can't be read as a manifest ({reason}); copy resolved-images.json from the machine that "
             f"pushed, or name it: {COMMAND} pull FILE"
         ) from error

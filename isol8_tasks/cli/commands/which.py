@@ -36,11 +36,6 @@ class Which(OwnCommand):
         },
     )
 
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Read the options, behind the runtime as well, where doit takes none."""
-        runtime = [word for word in in_args[:1] if not word.startswith("-")]
-        return super().parse_execute([*in_args[len(runtime) :], *runtime])
-
     @one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Print the image, and where isol8's own clients take another."""

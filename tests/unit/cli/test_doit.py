@@ -6,10 +6,11 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tomli
 from doit.exceptions import TaskFailed
 
 from isol8_tasks.cli import doit as running
@@ -18,24 +19,23 @@ from isol8_tasks.cli.doit import one_line
 from isol8_tasks.cli.reporter import Guarded, Reporter
 from isol8_tasks.cli.screen import Screen
 from isol8_tasks.errors import ConfigError, EngineError, EngineUnreachableError, Isol8Error
+from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure
 from isol8_tasks.run.session import Session, open_session
-from isol8_tasks.safety.crash import in_threads
+from tests.command_line import CommandLine, Ended
 from tests.fake_engine import FakeEngine
 
+NO_TASK = "{!r} is neither a command nor a task; ./doitw help lists the commands, ./doitw list the tasks"
+NO_VARIABLE = (
+    "jq=1.7: doit reads a word with = as a variable, and there are none; "
+    "write the flag and its value as one word: --bash=jq=1.7"
+)
+COMMANDS = tuple(
+    tomli.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["tool"]["doit"]["plugins"][
+        "command"
+    ]
+)
 DOCKER = Path(__file__).parents[3] / "docker"
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Work in a folder of the test's own, and leave the process as it was."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    in_threads.clear()
 
 
 @pytest.fixture
@@ -182,3 +182,215 @@ class TestTasks:
         running._resolve_in_the_end(session)  # noqa: SLF001 - as above
         assert [failure.subject for failure in session.failures] == ["resolve"]
         assert running._exit_code(0) == 1  # noqa: SLF001 - as above
+
+
+class TestRun:
+    """What is built of what doit selects, by the words of the command line."""
+
+    def test_everything_is_built_then_nothing(self, cli: CommandLine) -> None:
+        """And told so; the words `setup` and `run` make no difference."""
+        done = cli()
+        assert (done.code, done.err) == (0, "")
+        lines = done.out.splitlines()
+        assert lines[5] == "isol8:bash-custom   not built   declared in deps.toml:2, never built"
+        assert len([line for line in lines if "  built       " in line]) == 6
+        assert lines[-1].startswith("6 built · ")
+        for words in ((), ("setup",), ("run",), ("resolve",)):
+            assert cli(*words).out == "6 images up to date · Docker 0.0 · resolved-images.json unchanged\n"
+
+    def test_named_task_is_built_with_its_parent(self, cli: CommandLine) -> None:
+        """And nothing else."""
+        assert cli("custom:bash").code == 0
+        assert {"bash", "bash-custom"} == {tag for tag in cli.tags() if "-custom-" not in tag}
+        assert cli("--quiet", "base:b*").code == 0
+        assert {"bash", "bash-custom", "bun"} == {tag for tag in cli.tags() if "-custom-" not in tag}
+
+    def test_force_rebuilds_what_is_up_to_date(self, built: CommandLine) -> None:
+        """Of a task, of a kind, or everything."""
+        assert "isol8:bun           stale       forced\n" in built("base:bun", "--force").out
+        assert built("base", "--force").out.splitlines()[-1].startswith("5 built · ")
+        assert built("setup", "--force").out.splitlines()[-1].startswith("6 built · ")
+
+    def test_quiet_prints_changes_and_failures_only(self, cli: CommandLine) -> None:
+        """One line where images were built, and then none."""
+        done = cli("--quiet")
+        assert done.out.startswith("6 built · ")
+        assert done.out.count("\n") == 1
+        assert cli("-q").out == ""
+
+    def test_failed_build_is_1_and_the_others_are_built(self, cli: CommandLine) -> None:
+        """With its parent's children skipped, and the reason."""
+        with (cli.folder / "docker" / "Dockerfile").open("a") as file:
+            file.write("RUN echo no such thing; false\n")
+        done = cli()
+        assert done.code == 1
+        assert (
+            "isol8:bash          failed      step 3/3: echo no such thing; false\n    no such thing\n"
+            in done.out
+        )
+        assert done.out.splitlines()[-1].startswith("4 built · 1 failed · 1 skipped · ")
+
+    def test_no_continue_begins_nothing_after_a_failure(self, cli: CommandLine) -> None:
+        """One task at a time, so that the failure is known before the next."""
+        cli.engine.registry.clear()
+        done = cli("-n", "1", "--no-continue")
+        assert done.code == 4
+        assert cli.tags() == set()
+
+    def test_engine_that_does_not_answer_is_4(self, dead: CommandLine) -> None:
+        """Once, as what the ping came to; no image is blamed."""
+        for words in ((), ("up",), ("base:bun", "--force"), ("ping",)):
+            done = dead(*words)
+            assert (done.code, done.err) == (4, "")
+            assert done.out == (
+                "ping                failed      no Docker Engine answers at fake:// (it is a fake): it was stopped\n"
+                "  Start it again.\n"
+            )
+
+    def test_ping_names_the_engine(self, cli: CommandLine) -> None:
+        """Nothing else is asked for."""
+        assert cli("ping").out == "Docker 0.0 · API 1.41 · memory · buildkit · fake://\n"
+
+    def test_other_run_on_the_engine_is_1(self, cli: CommandLine) -> None:
+        """Where this one is told not to wait."""
+        with engine_lock(cli.engine.info().id, holder="another", since="now", wait=0):
+            done = cli("--wait=0", "base:bun")
+        assert done.code == 1
+        assert "another run is using this engine: process " in done.out
+        assert cli.tags() == set()
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ("bogus", NO_TASK.format("bogus")),
+            ("run base:perl", NO_TASK.format("base:perl")),
+            ("--bogus", "option --bogus not recognized; ./doitw help run lists the options"),
+            ("setup --bogus", "option --bogus not recognized"),
+            (
+                "base:bun --bash",
+                "option --bash not recognized; it is a flag of setup: ./doitw setup --bash …",
+            ),
+            ("--wait x", "--wait: 'x' is not a number"),
+            ("-n x", "--process: 'x' is not a number"),
+            ("-n -1", "-n: -1 is not a number of tasks; expected 1 or more"),
+            ("setup --only perl", "--only: 'perl' is not a runtime (allowed: python, node, bun, deno, bash)"),
+            ("setup --locked", "deps.lock.toml: not found, but --locked needs it; write it: ./doitw lock"),
+            (
+                "setup --bash jq=1.7",
+                NO_VARIABLE,
+            ),
+            (
+                "jq=1.7",
+                NO_VARIABLE,
+            ),
+        ],
+    )
+    def test_wrong_words_are_3_and_build_nothing(self, cli: CommandLine, words: str, said: str) -> None:
+        """In one line, with what to type."""
+        done = cli(*words.split())
+        assert (done.code, done.out, done.err) == (3, "", f"ERROR: {said}\n")
+        assert cli.engine.requests == []
+
+    @pytest.mark.parametrize("words", ["setup", "plan", "list", "info base:bun", "up", "refresh"])
+    def test_dockerfile_that_is_missing_is_3(self, cli: CommandLine, words: str) -> None:
+        """Nothing can be planned without it."""
+        (cli.folder / "docker" / "Dockerfile").unlink()
+        done = cli(*words.split())
+        assert (done.code, done.out) == (3, "")
+        assert done.err.startswith("ERROR: docker/Dockerfile: ")
+        assert done.err.count("\n") == 1
+
+
+class TestList:
+    """The command list."""
+
+    def test_tasks_of_all_images(self, cli: CommandLine) -> None:
+        """Those that deps.toml asks for included, whether they are built or not."""
+        done = cli("list")
+        assert (done.code, done.err) == (0, "")
+        assert [line.split()[0] for line in done.out.splitlines()] == [
+            "base", "base:bash", "base:bun", "base:deno", "base:node", "base:python", "custom", "custom:bash", "image",
+            "ping", "resolve", "setup",
+        ]  # fmt: skip
+        assert "custom:bash   bash with jq\n" in done.out
+
+    def test_status_tells_what_is_up_to_date(self, built: CommandLine) -> None:
+        """`U` for that, `R` for what would run; without an engine everything would."""
+        built.declare('[dependencies]\nbash = ["jq", "zip"]\n')
+        lines = built("list", "--status").out.splitlines()
+        assert [line for line in lines if ":bash" in line] == [
+            "U base:bash     Base image of bash",
+            "R custom:bash   bash with jq zip",
+        ]
+        built.engine.reachable = False
+        done = built("list", "--status")
+        assert done.code == 0
+        assert {line[0] for line in done.out.splitlines()} == {"R"}
+
+    def test_wrong_words_are_refused(self, cli: CommandLine) -> None:
+        """A task that is none, and an option that is none."""
+        assert cli("list", "nothing") == Ended(3, "", "ERROR: 'nothing' is not a task.\n")
+        said = "ERROR: option --bogus not recognized; ./doitw help list lists the options\n"
+        assert cli("list", "--bogus") == Ended(3, "", said)
+
+
+class TestInfo:
+    """The command info."""
+
+    def test_state_and_why(self, built: CommandLine) -> None:
+        """As the plan has them."""
+        assert "\nstatus     : up-to-date\n" in built("info", "custom:bash").out
+        built.declare('[dependencies]\nbash = ["zip"]\n')
+        done = built("info", "custom:bash")
+        assert (done.code, done.err) == (0, "")
+        assert "\nstatus     : run\n" in done.out
+        assert "    - + zip" in done.out
+        assert "\ntask_dep   : \n - ping\n - base:bash\n" in done.out
+
+    def test_engine_that_does_not_answer_is_the_reason(self, dead: CommandLine) -> None:
+        """The task would run."""
+        done = dead("info", "base:bun")
+        assert done.code == 0
+        assert "    - no Docker Engine answers at fake://" in done.out
+
+    def test_unknown_task_is_refused(self, cli: CommandLine) -> None:
+        """And the line says where the tasks are listed."""
+        said = "ERROR: 'base:perl' is not a task; ./doitw list shows them\n"
+        assert cli("info", "base:perl") == Ended(3, "", said)
+
+    @pytest.mark.parametrize("words", [(), ("base:bun", "base:deno")])
+    def test_one_task_is_expected(self, cli: CommandLine, words: tuple[str, ...]) -> None:
+        """No more and no less."""
+        said = "ERROR: info: expected one task, for example: ./doitw info base:bun\n"
+        assert cli("info", *words) == Ended(3, "", said)
+
+
+class TestHelp:
+    """The command help."""
+
+    @pytest.mark.parametrize("words", [("help",), ("--help",), ("help", "help")])
+    def test_commands_are_named_as_they_are_typed(self, cli: CommandLine, words: tuple[str, ...]) -> None:
+        """In every way to ask."""
+        done = cli(*words)
+        assert (done.code, done.err) == (0, "")
+        assert "  ./doitw help" in done.out
+        assert " doit help" not in done.out
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_command_has_a_purpose_and_options(self, cli: CommandLine, command: str) -> None:
+        """It reads without an engine, and so do all commands."""
+        cli.engine.reachable = False
+        done = cli("help", command)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith("PURPOSE\n    ")
+        assert f"\nUSAGE\n    ./doitw {command}" in done.out
+
+    def test_task_is_explained(self, cli: CommandLine) -> None:
+        """With its flags."""
+        done = cli("help", "base:bun")
+        assert done.code == 0
+        assert done.out.startswith("base:bun  Base image of bun\n  --force ")
+
+    def test_what_is_neither_is_refused(self, cli: CommandLine) -> None:
+        """It is no success to print something else."""
+        assert cli("help", "nothing") == Ended(3, "", f"ERROR: {NO_TASK.format('nothing')}\n")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import CommandLine, Ended
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -65,3 +67,11 @@ def test_a_package_that_is_whole(copy: Path) -> None:
     assert done.returncode == 3
     assert "no-such-task" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_empty_word_is_refused(cli: CommandLine) -> None:
+    """As of a variable that is not set; nothing is guessed about what it was for."""
+    said = "ERROR: '' is not understood; leave the empty word out, or check the variable in it\n"
+    for words in (("",), ("setup", "--python", ""), ("clean", "")):
+        assert cli(*words) == Ended(3, "", said)
+    assert cli.engine.asked == []

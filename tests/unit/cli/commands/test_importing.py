@@ -12,6 +12,7 @@ from isol8_tasks.config.client_file import parse_client_file
 from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.run.workspace import Workspace
+from tests.command_line import CommandLine, Ended
 
 ROOT = Path(__file__).parents[4]
 SCRIPT = "mkdir -p /sandbox/plots\\n\n\"quoted\" '''triple'''\n"
@@ -148,3 +149,38 @@ def test_the_file_is_written_whole(tmp_path: Path) -> None:
     with pytest.raises(Isol8Error, match=r"folder\.toml: can't be written"):
         workspace.write_deps("# lost\n")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["deps.toml", "real.toml"]
+
+
+class TestCommand:
+    """The command import."""
+
+    def test_what_was_copied_is_told(self, cli: CommandLine) -> None:
+        """And once is enough; isol8.config.json stays as it is."""
+        theirs = cli.folder / "isol8.config.json"
+        theirs.write_text('{"dependencies": {"node": ["zod"], "bash": ["jq"]}}')
+        done = cli("import")
+        assert done == Ended(
+            0, "isol8.config.json:1 adds zod to isol8:node-custom\nwritten to deps.toml\n", ""
+        )
+        assert (cli.folder / "deps.toml").read_text() == '[dependencies]\nbash = ["jq"]\nnode = ["zod"]\n'
+        said = "deps.toml has everything that isol8.config.json declares; nothing to write\n"
+        assert cli("import") == Ended(0, said, "")
+        assert "zod" in theirs.read_text()
+        assert cli.engine.asked == []
+
+    def test_without_a_file_there_is_nothing_to_write(self, cli: CommandLine) -> None:
+        """The line says where it was looked for."""
+        said = "no isol8.config.json and no ~/.isol8/config.json here; nothing to write\n"
+        assert cli("import") == Ended(0, said, "")
+        cli.patch.setenv("ISOL8_CONFIG", "")
+        assert cli("import") == Ended(0, "no isol8.config.json here; nothing to write\n", "")
+
+    @pytest.mark.parametrize("text", ["{", "[]"])
+    def test_file_that_is_wrong_is_refused(self, cli: CommandLine, text: str) -> None:
+        """And deps.toml stays as it was."""
+        before = (cli.folder / "deps.toml").read_text()
+        (cli.folder / "isol8.config.json").write_text(text)
+        done = cli("import")
+        assert (done.code, done.out) == (3, "")
+        assert done.err.startswith("ERROR: isol8.config.json")
+        assert (cli.folder / "deps.toml").read_text() == before

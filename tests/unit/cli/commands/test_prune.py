@@ -12,6 +12,7 @@ from isol8_tasks.errors import ConfigError, EngineError
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.lock import write_lock
 from isol8_tasks.run.session import Session, open_session
+from tests.command_line import CommandLine, Ended
 from tests.fake_engine import FakeEngine, accept
 
 DOCKERFILE = """\
@@ -156,3 +157,87 @@ class TestMissing:
             '{"dependencies": {"bash": ["jq"], "node": ["lodash"]}}'
         )
         assert run.session().view.graph.warnings == ()
+
+
+class TestQuestion:
+    """What it asks on a terminal, and what it does without one."""
+
+    @pytest.fixture
+    def undeclared(self, built: CommandLine) -> CommandLine:
+        """Give the command line of a checkout that no longer asks for its custom image."""
+        built.declare("")
+        return built
+
+    @pytest.mark.parametrize("answer", ["y", "Y", "yes", " YES "])
+    def test_yes_removes(self, undeclared: CommandLine, answer: str) -> None:
+        """What is shown before, and nothing else; the manifest is of what is left."""
+        before = undeclared.tags()
+        done = undeclared("prune", answer=answer)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith("isol8:bash-custom")
+        assert "Remove 1 image? [y/N] 1 image removed · freed " in done.out
+        assert before - undeclared.tags() >= {"bash-custom"}
+        assert {"bash", "bun"} <= undeclared.tags()
+        assert "bash-custom" not in (undeclared.folder / "resolved-images.json").read_text()
+
+    @pytest.mark.parametrize("answer", ["", "n", "no", "yess", "all"])
+    def test_anything_else_removes_nothing(self, undeclared: CommandLine, answer: str) -> None:
+        """It is no failure."""
+        before = undeclared.tags()
+        done = undeclared("prune", answer=answer)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.endswith("Remove 1 image? [y/N] nothing was removed\n")
+        assert undeclared.tags() == before
+
+    def test_end_of_input_removes_nothing(self, undeclared: CommandLine) -> None:
+        """As Ctrl-D on a terminal does."""
+        before = undeclared.tags()
+        done = undeclared("prune", at_terminal=True)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.endswith("Remove 1 image? [y/N] \nnothing was removed\n")
+        assert undeclared.tags() == before
+
+    def test_without_a_terminal_it_is_refused(self, undeclared: CommandLine) -> None:
+        """The line says how to do without the question."""
+        before = undeclared.tags()
+        done = undeclared("prune")
+        assert done.code == 3
+        assert done.err == (
+            "ERROR: prune needs confirmation, and stdin is not a terminal; ./doitw prune --yes removes them\n"
+        )
+        assert undeclared.tags() == before
+
+    @pytest.mark.parametrize("flag", ["--yes", "-y"])
+    def test_yes_as_a_flag_asks_nothing(self, undeclared: CommandLine, flag: str) -> None:
+        """With a terminal or without."""
+        done = undeclared("prune", flag)
+        assert (done.code, done.err) == (0, "")
+        assert "[y/N]" not in done.out
+        assert "bash-custom" not in undeclared.tags()
+
+    def test_nothing_to_remove_asks_nothing(self, built: CommandLine) -> None:
+        """Nor does an image that a container uses, which stays anyway."""
+        assert built("prune") == Ended(0, "nothing to remove\n", "")
+        image = built.open().view.observed.public("bash-custom")
+        assert image is not None
+        built.declare("")
+        built.engine.containers.add(image.id)
+        done = built("prune")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.endswith("; in use by a container, so it is kept\nnothing to remove\n")
+
+    def test_build_cache_that_is_too_large_is_shrunk(self, built: CommandLine) -> None:
+        """To what deps.toml says, after the question."""
+        built.declare('[dependencies]\nbash = ["jq"]\n[prune]\nkeep = "2 kB"\n')
+        built.engine.cache_bytes = 7000
+        assert built("prune", answer="n").out == (
+            "the build cache  5 kB more than [prune] keep = 2 kB\nShrink the build cache? [y/N] nothing was removed\n"
+        )
+        assert built.engine.cache_bytes == 7000
+        done = built("prune", answer="y")
+        assert (done.code, done.err) == (0, "")
+        assert built.engine.cache_bytes == 2000
+        assert done.out.endswith("0 images removed · freed 5 kB\n")
+        assert built("prune") == Ended(0, "nothing to remove\n", "")
+        built.declare('[prune]\nkeep = "1 kB"\n')
+        assert "Remove 1 image and shrink the build cache? [y/N] " in built("prune", answer="n").out

@@ -1,0 +1,77 @@
+"""The commands for work on this project: what they start, with which words, and their exit codes."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.command_line import CommandLine, Ended
+
+
+@pytest.fixture
+def ran(cli: CommandLine) -> dict[str, Any]:
+    """Give what is started in place of the real things, each with its words, and the codes that they end with."""
+    ends: dict[str, Any] = {"tests.run": 0, "bench.run": 0, ".ci/lint": 0, "words": []}
+
+    def main_of(name: str) -> Callable[[Sequence[str]], int]:
+        def main(words: Sequence[str]) -> int:
+            ends["words"].append((name, *words))
+            if isinstance(ends[name], BaseException):
+                raise ends[name]
+            return int(ends[name])
+
+        return main
+
+    for name in ("tests.run", "bench.run"):
+        module = ModuleType(name)
+        module.main = main_of(name)  # type: ignore[attr-defined]
+        cli.patch.setitem(sys.modules, name, module)
+
+    def run(command: Sequence[str], *, check: bool) -> "subprocess.CompletedProcess[str]":
+        assert not check
+        ends["words"].append(tuple(command))
+        return subprocess.CompletedProcess(command, ends[command[0]])
+
+    cli.patch.setattr(subprocess, "run", run)
+    return ends
+
+
+@pytest.mark.parametrize(("command", "module"), [("test", "tests.run"), ("bench", "bench.run")])
+def test_every_word_is_handed_on(cli: CommandLine, ran: dict[str, Any], command: str, module: str) -> None:
+    """Options included, whoever understands them."""
+    assert cli(command, "-k", "some", "--help", "x") == Ended(0, "", "")
+    assert ran["words"] == [(module, "-k", "some", "--help", "x")]
+
+
+@pytest.mark.parametrize(
+    ("command", "started"), [("test", "tests.run"), ("bench", "bench.run"), ("lint", ".ci/lint")]
+)
+def test_failure_is_1(cli: CommandLine, ran: dict[str, Any], command: str, started: str) -> None:
+    """Whatever the code of what fails: pytest's and ruff's mean something else."""
+    for code in (1, 2, 5, -11):
+        ran[started] = code
+        assert cli(command).code == 1
+    ran[started] = 0
+    assert cli(command).code == 0
+
+
+@pytest.mark.parametrize(("lint", "test", "code"), [(0, 0, 0), (1, 0, 1), (0, 2, 1), (1, 1, 1)])
+def test_check_runs_both_and_fails_if_one_does(
+    cli: CommandLine, ran: dict[str, Any], lint: int, test: int, code: int
+) -> None:
+    """The tests run even if lint failed."""
+    ran |= {".ci/lint": lint, "tests.run": test}
+    assert cli("check").code == code
+    assert ran["words"] == [(".ci/lint",), ("tests.run",)]
+
+
+@pytest.mark.parametrize(("end", "code"), [(SystemExit(0), 0), (SystemExit(2), 3)])
+def test_usage_of_the_benchmark_is_0_asked_for_and_3_for_wrong_words(
+    cli: CommandLine, ran: dict[str, Any], end: SystemExit, code: int
+) -> None:
+    """As argparse ends the process."""
+    ran["bench.run"] = end
+    assert cli("bench", "--bogus").code == code

@@ -1,0 +1,83 @@
+"""The command push: brings the images in use into the registry of deps.toml."""
+
+import json
+
+import pytest
+from attrs import evolve
+
+from isol8_tasks.images.labels import STANDIN
+from tests.command_line import CommandLine
+
+DEPS = '[dependencies]\nbash = ["jq"]\n[push]\nrepository = "registry.example/isol8"\n'
+
+
+@pytest.fixture
+def shared(built: CommandLine) -> CommandLine:
+    """Give the command line of a built checkout with a registry, and the manifest written."""
+    assert built("--quiet").code == 0
+    built.declare(DEPS)
+    return built
+
+
+def test_images_in_use_are_pushed_once(shared: CommandLine) -> None:
+    """The manifest then says where they are."""
+    done = shared("push")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert len([line for line in lines if "  pushed  " in line and "registry.example/isol8:" in line]) == 6
+    assert lines[-1].startswith("6 pushed · ")
+    images = json.loads((shared.folder / "resolved-images.json").read_text())["images"]
+    assert all(each["pushed"]["repository"] == "registry.example/isol8" for each in images.values())
+    again = shared("push")
+    assert (again.code, again.err) == (0, "")
+    assert again.out.startswith("6 already there · ")
+    assert "resolved-images.json unchanged" in again.out
+
+
+def test_without_a_registry_it_is_refused(built: CommandLine) -> None:
+    """The line says what to write where."""
+    done = built("push")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        "ERROR: push: deps.toml names no registry to push to; write under [push] repository = "
+        '"registry.example/isol8"\n'
+    )
+    assert built.engine.asked == []
+
+
+def test_registry_that_refuses_is_1(shared: CommandLine) -> None:
+    """With its reason; what is in use stays as it is."""
+    shared.engine.registry_fails = "denied: no access"
+    tags = shared.tags()
+    done = shared("push")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("ERROR: ")
+    assert "denied: no access" in done.err
+    assert shared.tags() == tags
+
+
+def test_images_on_stand_ins_stay_here(cli: CommandLine) -> None:
+    """Unless deps.toml says otherwise."""
+    upstream = cli.engine.registry["denoland/deno:alpine"]
+    cli.engine.registry["denoland/deno:alpine"] = evolve(upstream, labels={STANDIN: "recipe"})
+    cli.build()
+    cli.declare(DEPS)
+    done = cli("push")
+    assert done.code == 0
+    assert (
+        "isol8:deno          left out    based on a stand-in of the lab; [push] standins = true" in done.out
+    )
+    assert done.out.splitlines()[-1].startswith("5 pushed · 1 left out · ")
+    cli.declare(DEPS + "standins = true\n")
+    assert cli("push").out.splitlines()[-1].startswith("1 pushed · 5 already there · ")
+
+
+def test_run_pushes_at_its_end(shared: CommandLine) -> None:
+    """What the manifest does not list; a failure there is one of the run."""
+    done = shared()
+    assert done.code == 0
+    assert "6 up to date · 6 pushed · " in done.out.splitlines()[-1]
+    shared.engine.registry_fails = "denied: no access"
+    failed = shared("base:bun", "--force")
+    assert failed.code == 1
+    assert "\nresolve             failed      isol8:bun could not be pushed: " in failed.out
