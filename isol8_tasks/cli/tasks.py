@@ -23,14 +23,6 @@ from isol8_tasks.safety.crash import as_error
 
 DOIT_CONFIG: Final = {"default_tasks": ["setup"], "action_string_formatting": "new"}
 
-_PACKAGES_OF: Final = {
-    "python": "Python packages, installed with pip",
-    "node": "Node.js packages, installed with npm",
-    "bun": "Bun packages, installed with bun",
-    "deno": "Deno modules, cached with deno",
-    "bash": "Alpine packages, installed with apk",
-}
-
 FORCE: Final = {
     "name": "force",
     "long": "force",
@@ -42,13 +34,13 @@ FORCE: Final = {
 SETUP_FLAGS: Final[list[dict[str, Any]]] = [
     *(
         {
-            "name": name,
-            "long": name,
+            "name": runtime.name,
+            "long": runtime.name,
             "type": list,
             "default": [],
-            "help": f"{what}; comma-separated; remembered for later runs",
+            "help": f"{runtime.packages}; comma-separated; remembered for later runs",
         }
-        for name, what in _PACKAGES_OF.items()
+        for runtime in RUNTIMES.values()
     ),
     {
         "name": "only_file",

@@ -8,8 +8,8 @@ from attrs import frozen
 
 from isol8_tasks.config.package_locks import Contents, read_lockfile
 from isol8_tasks.config.strict import InvalidError, Problem
-from isol8_tasks.ecosystems.inventory import ECOSYSTEMS, Ecosystem, Package
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES, has_one_version
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.errors import ConfigError
@@ -45,7 +45,7 @@ def disagreements(parts: Parts) -> Iterator[Problem]:
             yield ("lock",), "no package of this image is installed from it"
         yield from _without_hashes(parts, ())
         return
-    own = ECOSYSTEMS[RUNTIMES[parts.runtime].ecosystem]
+    own = ECOSYSTEMS[RUNTIMES[parts.runtime].ecosystem].inventory
     yield from _without_hashes(parts, own)
     if not parts.lockfile:
         if parts.runtime != "python" or any(pin.ecosystem in own for pin in parts.packages):
@@ -82,7 +82,7 @@ def _twice(parts: Parts) -> Iterator[Problem]:
     seen: set[Package] = set()
     names: set[tuple[str, str]] = set()
     for number, pin in enumerate(parts.packages):
-        alone = pin.ecosystem in {"apk", "pypi"} and (pin.ecosystem, pin.name) in names
+        alone = has_one_version(pin.ecosystem) and (pin.ecosystem, pin.name) in names
         if pin.package in seen or alone:
             yield ("packages", number), f"{pin.ecosystem} {pin.name} is listed twice"
         elif pin.package in parts.below:
@@ -103,14 +103,14 @@ def _checksums(parts: Parts) -> Iterator[Problem]:
             yield ("packages", number), f"bun: expected sha256:…, found {pin.integrity or 'no hash'}"
 
 
-def _without_hashes(parts: Parts, own: tuple[Ecosystem, ...]) -> Iterator[Problem]:
+def _without_hashes(parts: Parts, own: tuple[str, ...]) -> Iterator[Problem]:
     """Give hashes of what nobody holds against them: it came with another package, or with the upstream image."""
     for number, pin in enumerate(parts.packages):
         if pin.ecosystem not in {*own, "apk"} and pin.integrity and not is_bun(pin.package):
             yield ("packages", number), f"{pin.ecosystem} {pin.name}: its hash would never be compared"
 
 
-def _held_together(parts: Parts, own: tuple[Ecosystem, ...], contents: Contents) -> Iterator[Problem]:
+def _held_together(parts: Parts, own: tuple[str, ...], contents: Contents) -> Iterator[Problem]:
     """Give where packages and lock file are not of the same: either has exactly what the other one has."""
     named = set()
     for number, pin in enumerate(parts.packages):

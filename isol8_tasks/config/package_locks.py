@@ -25,7 +25,7 @@ from isol8_tasks.config.json_shapes import (
     shown,
 )
 from isol8_tasks.config.strict import InvalidError
-from isol8_tasks.ecosystems.inventory import Ecosystem, Package
+from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -231,7 +231,7 @@ def _add(hashes: dict[Package, str], package: Package, integrity: str, where: st
     hashes[package] = integrity
 
 
-def _package(ecosystem: Ecosystem, name: str, version: str) -> Package:
+def _package(ecosystem: str, name: str, version: str) -> Package:
     return Package(ecosystem=ecosystem, name=name, version=version)
 
 

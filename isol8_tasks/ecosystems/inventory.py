@@ -5,20 +5,11 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Literal
+from typing import Final
 
 from attrs import astuple, field, frozen
 
 from isol8_tasks.safety.jsontext import loads
-
-Ecosystem = Literal["apk", "deno", "generic", "npm", "pypi"]
-ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
-    "pypi": ("pypi",),
-    "npm": ("npm",),
-    "deno": ("npm", "deno"),
-    "apk": ("apk",),
-}
-"""What the packages of a runtime's ecosystem are in an inventory."""
 
 _LARGEST: Final = 16 << 20
 
@@ -27,7 +18,7 @@ _LARGEST: Final = 16 << 20
 class Package:
     """A package that is installed."""
 
-    ecosystem: Ecosystem
+    ecosystem: str
     """`deno` is a module by its URL or one of JSR; what Deno has from npm is `npm`. `generic` is a runtime that no
     package manager brought."""
     name: str
@@ -108,12 +99,12 @@ def runtime_package(name: str, version: str, checksum: str = "") -> Package:
     return Package(ecosystem="generic", name=name, version=version, checksum=checksum)
 
 
-def versions(packages: Iterable[Package]) -> Mapping[tuple[Ecosystem, str], str]:
+def versions(packages: Iterable[Package]) -> Mapping[tuple[str, str], str]:
     """Return the version of each package by ecosystem and name.
 
     npm may have several of one package, each in the folder of who asked for it: they stand side by side.
     """
-    found: dict[tuple[Ecosystem, str], str] = {}
+    found: dict[tuple[str, str], str] = {}
     for package in packages:
         key = (package.ecosystem, package.name)
         found[key] = ", ".join(filter(None, (found.get(key), package.version)))

@@ -7,13 +7,12 @@ what a build comes to.
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from itertools import groupby, zip_longest
-from typing import Final
 
 from attrs import evolve, frozen
 
 from isol8_tasks.config.settings import RefreshSettings
-from isol8_tasks.ecosystems.inventory import ECOSYSTEMS, Ecosystem, Package
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES, has_one_version
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.ecosystems.updates import PackageNews, Pin, Resolution, Update
 from isol8_tasks.engine.containers import SandboxEngine
@@ -105,7 +104,7 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
 
     """
     holdings = _holdings(spec, observed)
-    ecosystems = ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
+    ecosystems = ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem].inventory
     own = [package for package in holdings.own if package.ecosystem in ecosystems]
     if not spec.inputs.packages or ecosystems == ("apk",):
         return Resolution(pins=tuple(_pin(each) for each in own))
@@ -133,7 +132,7 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
         raise SourceUnavailableError(
             f"{question.image}: {' '.join(question.specs)} can't be resolved: {answer.failure}"
         )
-    ecosystems = ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
+    ecosystems = ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem].inventory
     there = _relevant(holdings.there, ecosystems)
     # Where only what is too new fits together, nothing can be accepted yet.
     expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
@@ -191,7 +190,7 @@ def apk_base_news(
 def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package]:
     """Return what an image has once a solution is installed on its parent."""
     pins = frozenset(pin.package for pin in solution.pins)
-    replaced = {(pin.ecosystem, pin.name) for pin in pins if pin.ecosystem in _ONE_VERSION}
+    replaced = {(pin.ecosystem, pin.name) for pin in pins if has_one_version(pin.ecosystem)}
     kept = (each for each in parent - set(solution.gone) if (each.ecosystem, each.name) not in replaced)
     return pins.union(kept)
 
@@ -296,7 +295,7 @@ def _resolution(solution: Solution, parent: frozenset[Package]) -> Resolution:
     return Resolution(pins=pins, lockfile=solution.lockfile)
 
 
-def _relevant(packages: Iterable[Package], ecosystems: Iterable[Ecosystem]) -> frozenset[Package]:
+def _relevant(packages: Iterable[Package], ecosystems: Iterable[str]) -> frozenset[Package]:
     """Leave out what has no versions: modules by their URL are what their URL says."""
     return frozenset(each for each in packages if each.ecosystem in ecosystems and each.version)
 
@@ -336,7 +335,3 @@ def _by_age(
 
 def _pin(package: Package) -> Pin:
     return Pin(ecosystem=package.ecosystem, name=package.name, version=package.version)
-
-
-_ONE_VERSION: Final = frozenset({"apk", "pypi"})
-"""Of what there is one version at a time."""

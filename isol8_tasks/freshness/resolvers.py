@@ -11,7 +11,7 @@ from typing import Final
 from attrs import Factory, frozen
 
 from isol8_tasks.ecosystems.inventory import Package, apk_packages
-from isol8_tasks.ecosystems.runtimes import LOCATION_ARGS, RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, is_location_of_packages
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
 from isol8_tasks.errors import SourceUnavailableError
@@ -135,9 +135,7 @@ def _program(runtime: str, described: str) -> tuple[str, ...]:
 
 def _run(command: tuple[str, ...], question: Question, engine: SandboxEngine) -> Finished:
     environment = {
-        name: value
-        for name, value in question.arguments.items()
-        if name in LOCATION_ARGS and name not in _ELSEWHERE and value
+        name: value for name, value in question.arguments.items() if is_location_of_packages(name) and value
     }
     return engine.run(
         RunRequest(
@@ -184,7 +182,3 @@ _COMMANDS: Final = {
 }
 # Node's own fetch takes neither proxies nor Alpine's certificates unless it is told to.
 _NODE: Final = {"NODE_USE_ENV_PROXY": "1", "NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt"}
-_ELSEWHERE: Final = frozenset(
-    {"ALPINE_IMAGE", "DENO_IMAGE", "APK_REPOSITORY", "BUN_ARCHIVE_URL", "BUN_INSTALL_URL"}
-)
-"""Build arguments that no custom image's build gets."""

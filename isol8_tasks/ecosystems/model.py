@@ -1,0 +1,48 @@
+"""What a runtime and an ecosystem of packages are: a field for everything that differs between them."""
+
+import datetime as dt
+from collections.abc import Callable
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Ecosystem:
+    """Packages of one kind: what they are called, and in what they differ from those of other ecosystems."""
+
+    name: str
+    """Of the ecosystem in runtimes, locks and inventories: `pypi`."""
+    read: Callable[[str], tuple[str, str]]
+    """Gives the canonical name and what follows it (version, extras, path; in its own canonical form)."""
+    forms: str
+    """What the installer takes, with one example; the end of every message about a spec it doesn't take."""
+    inventory: tuple[str, ...]
+    """The ecosystems of what it installs, as an inventory names them: Deno's packages are npm's, too."""
+    one_version: bool = False
+    """An image has no package of it in two versions."""
+    locations: frozenset[str] = frozenset()
+    """Build arguments that say where its packages are fetched from; each build of a custom image gets them."""
+
+
+@frozen(kw_only=True)
+class Runtime:
+    """One runtime of isol8: a stage of docker/Dockerfile, and how packages are installed on it."""
+
+    name: str
+    """The stage, the public tag and the value of isol8's own label."""
+    packages: str
+    """What can be installed on it, and how: the beginning of the help of its flag."""
+    recipe: int
+    """Version of how this project builds images of this runtime; raising it makes them stale, and says so."""
+    install: tuple[str, ...]
+    """The command that the packages of a custom image are appended to, word for word the specification's."""
+    one_by_one: bool = False
+    """Each package has a command of its own, as packages of one command share versions."""
+    ecosystem: str
+    """Whose packages they are: a name in ECOSYSTEMS."""
+    least_age: dt.timedelta = dt.timedelta()
+    """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
+    tidy: str = ""
+    """A step behind the packages, which takes back what their installer does not keep to."""
+    locations: frozenset[str] = frozenset()
+    """Build arguments that say where its base image fetches from."""
