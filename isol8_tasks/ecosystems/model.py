@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Literal
 
 from attrs import frozen
 
@@ -18,6 +19,8 @@ class Ecosystem:
     """What the installer takes, with one example; the end of every message about a spec it doesn't take."""
     inventory: tuple[str, ...]
     """The ecosystems of what it installs, as an inventory names them: Deno's packages are npm's, too."""
+    module: str
+    """The module that is its Verification."""
     one_version: bool = False
     """An image has no package of it in two versions."""
     locations: frozenset[str] = frozenset()
@@ -42,6 +45,11 @@ class Runtime:
     """Whose packages they are: a name in ECOSYSTEMS."""
     least_age: dt.timedelta = dt.timedelta()
     """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
+    answers: Literal["json", "modules", "sections"]
+    """How its probe tells of packages: among the items of one object of JSON; not at all, as a program for each
+    imports it; or, behind `42 VERSION`, in a section of the answer for each."""
+    unpackaged: bool = False
+    """Its program is none of Alpine's packages."""
     tidy: str = ""
     """A step behind the packages, which takes back what their installer does not keep to."""
     locations: frozenset[str] = frozenset()

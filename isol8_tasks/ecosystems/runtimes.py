@@ -1,16 +1,21 @@
 """The five runtimes and their ecosystems as data: python, node, bun, deno and bash."""
 
 import datetime as dt
-from typing import Final
+import importlib
+from typing import TYPE_CHECKING, Final, cast
 
 from isol8_tasks.ecosystems import grammar
 from isol8_tasks.ecosystems.model import Ecosystem, Runtime
+
+if TYPE_CHECKING:
+    from isol8_tasks.ecosystems.findings import Verification
 
 ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
     ecosystem.name: ecosystem
     for ecosystem in (
         Ecosystem(
             name="pypi",
+            module="isol8_tasks.ecosystems.pypi",
             read=grammar.read_pypi,
             forms="pip accepts name, name[extra], name>=1,<2 and name @ https://…, "
             "for example requests[socks]>=2,<3",
@@ -20,6 +25,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
         ),
         Ecosystem(
             name="npm",
+            module="isol8_tasks.ecosystems.npm",
             read=grammar.read_npm,
             forms="npm and bun accept name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
             inventory=("npm",),
@@ -27,6 +33,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
         ),
         Ecosystem(
             name="deno",
+            module="isol8_tasks.ecosystems.deno",
             read=grammar.read_deno,
             forms="deno accepts npm:name@1/path, jsr:@scope/name@1/path and https URLs, for example npm:zod@3",
             inventory=("npm", "deno"),
@@ -34,6 +41,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
         ),
         Ecosystem(
             name="apk",
+            module="isol8_tasks.ecosystems.apk",
             read=grammar.read_apk,
             forms="apk accepts name, name=version, name>=version, name~version and name@tag, "
             "for example jq=1.7.1-r0",
@@ -50,6 +58,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(
             name="python",
             packages="Python packages, installed with pip",
+            answers="json",
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
             ecosystem="pypi",
@@ -57,6 +66,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(
             name="node",
             packages="Node.js packages, installed with npm",
+            answers="json",
             recipe=1,
             install=("npm", "install", "-g"),
             ecosystem="npm",
@@ -64,6 +74,8 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(
             name="bun",
             packages="Bun packages, installed with bun",
+            answers="json",
+            unpackaged=True,
             recipe=1,
             install=("bun", "install", "-g"),
             ecosystem="npm",
@@ -73,6 +85,8 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             name="deno",
             packages="Deno modules, cached with deno",
             least_age=dt.timedelta(days=1),  # from 2.9 on
+            answers="modules",
+            unpackaged=True,
             recipe=3,
             install=("deno", "cache"),
             one_by_one=True,
@@ -84,6 +98,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(
             name="bash",
             packages="Alpine packages, installed with apk",
+            answers="sections",
             recipe=1,
             install=("apk", "add", "--no-cache"),
             ecosystem="apk",
@@ -98,6 +113,11 @@ PROXY_ARGS: Final = frozenset(
     for small in (True, False)
 )
 """Build arguments that every builder knows without a declaration (docs.docker.com/reference/dockerfile)."""
+
+
+def verification(runtime: str) -> "Verification":
+    """Return how packages on a runtime are looked for and judged, which few runs do."""
+    return cast("Verification", importlib.import_module(ECOSYSTEMS[RUNTIMES[runtime].ecosystem].module))
 
 
 def is_location(name: str) -> bool:
