@@ -1,10 +1,24 @@
 """What a runtime and an ecosystem of packages are: a field for everything that differs between them."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from attrs import frozen
+
+
+@frozen
+class Program:
+    """A file of a package that is run in a container."""
+
+    package: str
+    name: str
+
+    def text(self) -> str:
+        """Return what is in it."""
+        from importlib.resources import files  # noqa: PLC0415 - a run with nothing to do runs none
+
+        return (files(self.package) / self.name).read_text(encoding="utf-8")
 
 
 @frozen(kw_only=True)
@@ -45,6 +59,18 @@ class Runtime:
     """Whose packages they are: a name in ECOSYSTEMS."""
     least_age: dt.timedelta = dt.timedelta()
     """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
+    file: str
+    """Where clients write code for it, today."""
+    command: tuple[str, ...]
+    """What clients run the file with; `{file}` stands for it."""
+    inline: tuple[str, ...] = ()
+    """What newer clients run code with that needs no file, `{code}`; empty: they always write one."""
+    before_words: tuple[str, ...] = ()
+    """What stands between code on the command line and its words."""
+    programs: Mapping[str, str]
+    """By the ending of its file, a program that prints 42; each is written as only such files can be."""
+    probe: Program
+    """What looks for the packages in an image."""
     answers: Literal["json", "modules", "sections"]
     """How its probe tells of packages: among the items of one object of JSON; not at all, as a program for each
     imports it; or, behind `42 VERSION`, in a section of the answer for each."""

@@ -5,7 +5,7 @@ import importlib
 from typing import TYPE_CHECKING, Final, cast
 
 from isol8_tasks.ecosystems import grammar
-from isol8_tasks.ecosystems.model import Ecosystem, Runtime
+from isol8_tasks.ecosystems.model import Ecosystem, Program, Runtime
 
 if TYPE_CHECKING:
     from isol8_tasks.ecosystems.findings import Verification
@@ -55,9 +55,16 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
 RUNTIMES: Final[dict[str, Runtime]] = {
     runtime.name: runtime
     for runtime in (
+        # Files and commands: engine/../runtime/adapters/{python,node,bun,deno,bash}.ts@v0.4.3, the same in every
+        # release but for node's extension. Inline code: engine/docker.ts:985@v0.11.1, :952@v0.20.0.
         Runtime(
             name="python",
             packages="Python packages, installed with pip",
+            file="/sandbox/main.py",
+            command=("python3", "{file}"),
+            inline=("python3", "-c", "{code}"),
+            programs={"py": "print(40 + 2)"},
+            probe=Program("isol8_tasks.ecosystems.probes", "python.py"),
             answers="json",
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
@@ -66,6 +73,15 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(
             name="node",
             packages="Node.js packages, installed with npm",
+            file="/sandbox/main.mjs",
+            command=("node", "{file}"),
+            inline=("node", "-e", "{code}"),
+            before_words=("--",),
+            programs={
+                "js": 'require("node:fs"); console.log(40 + 2)',
+                "mjs": 'import "node:fs"; console.log(40 + 2)',
+            },
+            probe=Program("isol8_tasks.ecosystems.probes", "node.cjs"),
             answers="json",
             recipe=1,
             install=("npm", "install", "-g"),
@@ -74,6 +90,12 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(
             name="bun",
             packages="Bun packages, installed with bun",
+            file="/sandbox/main.ts",
+            command=("bun", "run", "{file}"),
+            inline=("bun", "-e", "{code}"),
+            before_words=("--",),
+            programs={"ts": 'import "node:fs"; console.log((40 as number) + 2)'},
+            probe=Program("isol8_tasks.ecosystems.probes", "node.cjs"),
             answers="json",
             unpackaged=True,
             recipe=1,
@@ -85,6 +107,13 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             name="deno",
             packages="Deno modules, cached with deno",
             least_age=dt.timedelta(days=1),  # from 2.9 on
+            file="/sandbox/main.mts",
+            command=(
+                *("deno", "run", "--allow-read=/sandbox,/tmp", "--allow-write=/sandbox,/tmp"),
+                *("--allow-env", "--allow-net", "{file}"),
+            ),
+            programs={"mts": 'import "node:fs"; console.log((40 as number) + 2)'},
+            probe=Program("isol8_tasks.ecosystems.probes", "deno.js"),
             answers="modules",
             unpackaged=True,
             recipe=3,
@@ -98,6 +127,12 @@ RUNTIMES: Final[dict[str, Runtime]] = {
         Runtime(
             name="bash",
             packages="Alpine packages, installed with apk",
+            file="/sandbox/main.sh",
+            command=("bash", "{file}"),
+            inline=("bash", "-c", "{code}"),
+            before_words=("bash",),
+            programs={"sh": "echo $((40 + 2))"},
+            probe=Program("isol8_tasks.ecosystems.probes", "bash.sh"),
             answers="sections",
             recipe=1,
             install=("apk", "add", "--no-cache"),

@@ -7,5 +7,5 @@ conditions  the kinds of containers that make a difference
 probe       the script that runs inside
 judging     what the probe printed, as findings
 findings    what can be wrong with an image
-probes/     the parts of the script, one a runtime
+probes/     the parts of the script that are the same for every runtime
 """
