@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from attrs import Factory, field, frozen
 
-from isol8_tasks.config.agreement import Parts, disagreements, is_bun
+from isol8_tasks.config.agreement import Parts, disagreements, is_release
 from isol8_tasks.config.positions import line_of
 from isol8_tasks.config.strict import (
     InvalidError,
@@ -237,7 +237,7 @@ def _disagreements(lock: Lock, written: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _is_checked(package: Package) -> bool:
     """Tell whether a package has a checksum that is looked up in the image, rather than held against a download."""
-    return package.ecosystem == "apk" or is_bun(package)
+    return package.ecosystem == "apk" or is_release(package)
 
 
 def _array(key: str, words: Iterable[str]) -> list[str]:

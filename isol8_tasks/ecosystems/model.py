@@ -35,10 +35,19 @@ class Ecosystem:
     """The ecosystems of what it installs, as an inventory names them: Deno's packages are npm's, too."""
     module: str
     """The module that is its Verification."""
+    source: Literal["index", "registry", "repository", ""] = ""
+    """Who is asked for newer versions: a Python index, npm's registry, Alpine's repositories; empty: nobody can be."""
+    spellings: bool = False
+    """The name of a package can be spelled in several ways."""
     one_version: bool = False
     """An image has no package of it in two versions."""
     locations: frozenset[str] = frozenset()
     """Build arguments that say where its packages are fetched from; each build of a custom image gets them."""
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether its source has older versions, too, and says when each was published."""
+        return self.source in {"index", "registry"}
 
 
 @frozen(kw_only=True)
@@ -57,6 +66,12 @@ class Runtime:
     """Each package has a command of its own, as packages of one command share versions."""
     ecosystem: str
     """Whose packages they are: a name in ECOSYSTEMS."""
+    asks: str = ""
+    """What runs programs/registry.mjs, by which npm's registry is asked with the runtime's own tool."""
+    release: tuple[str, str] | None = None
+    """The build arguments for one release of it, which npm's registry has, and for the release's SHA-256."""
+    lock: str = ""
+    """The lock file that its packages are installed from; empty: they are installed again, and compared."""
     least_age: dt.timedelta = dt.timedelta()
     """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
     file: str

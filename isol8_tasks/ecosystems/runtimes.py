@@ -16,6 +16,8 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
         Ecosystem(
             name="pypi",
             module="isol8_tasks.ecosystems.pypi",
+            source="index",
+            spellings=True,
             read=grammar.read_pypi,
             forms="pip accepts name, name[extra], name>=1,<2 and name @ https://…, "
             "for example requests[socks]>=2,<3",
@@ -26,6 +28,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
         Ecosystem(
             name="npm",
             module="isol8_tasks.ecosystems.npm",
+            source="registry",
             read=grammar.read_npm,
             forms="npm and bun accept name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
             inventory=("npm",),
@@ -34,6 +37,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
         Ecosystem(
             name="deno",
             module="isol8_tasks.ecosystems.deno",
+            source="registry",
             read=grammar.read_deno,
             forms="deno accepts npm:name@1/path, jsr:@scope/name@1/path and https URLs, for example npm:zod@3",
             inventory=("npm", "deno"),
@@ -42,6 +46,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
         Ecosystem(
             name="apk",
             module="isol8_tasks.ecosystems.apk",
+            source="repository",
             read=grammar.read_apk,
             forms="apk accepts name, name=version, name>=version, name~version and name@tag, "
             "for example jq=1.7.1-r0",
@@ -66,6 +71,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             programs={"py": "print(40 + 2)"},
             probe=Program("isol8_tasks.ecosystems.probes", "python.py"),
             answers="json",
+            lock="requirements.txt",
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
             ecosystem="pypi",
@@ -83,6 +89,8 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             },
             probe=Program("isol8_tasks.ecosystems.probes", "node.cjs"),
             answers="json",
+            asks="node",
+            lock="package-lock.json",
             recipe=1,
             install=("npm", "install", "-g"),
             ecosystem="npm",
@@ -98,6 +106,9 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             probe=Program("isol8_tasks.ecosystems.probes", "node.cjs"),
             answers="json",
             unpackaged=True,
+            asks="bun --no-install",
+            release=("BUN_VERSION", "BUN_SHA256"),
+            lock="bun.lock",
             recipe=1,
             install=("bun", "install", "-g"),
             ecosystem="npm",
@@ -116,6 +127,8 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             probe=Program("isol8_tasks.ecosystems.probes", "deno.js"),
             answers="modules",
             unpackaged=True,
+            asks="deno run --quiet --allow-all --no-lock --no-config",
+            lock="deno.lock",
             recipe=3,
             install=("deno", "cache"),
             one_by_one=True,
@@ -150,9 +163,19 @@ PROXY_ARGS: Final = frozenset(
 """Build arguments that every builder knows without a declaration (docs.docker.com/reference/dockerfile)."""
 
 
+def ecosystem_of(runtime: str) -> Ecosystem:
+    """Return the ecosystem of a runtime's packages."""
+    return ECOSYSTEMS[RUNTIMES[runtime].ecosystem]
+
+
+def release_args(ecosystem: str, name: str) -> tuple[str, str] | None:
+    """Return the build arguments for one release and its SHA-256, of a package that is a runtime built by release."""
+    return RUNTIMES[name].release if ecosystem == "generic" and name in RUNTIMES else None
+
+
 def verification(runtime: str) -> "Verification":
     """Return how packages on a runtime are looked for and judged, which few runs do."""
-    return cast("Verification", importlib.import_module(ECOSYSTEMS[RUNTIMES[runtime].ecosystem].module))
+    return cast("Verification", importlib.import_module(ecosystem_of(runtime).module))
 
 
 def is_location(name: str) -> bool:

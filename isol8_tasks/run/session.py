@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildEvent, ImageEngine
 from isol8_tasks.errors import (
@@ -258,7 +258,9 @@ class Session(View):
             for spec in self.graph.images
             if spec.name in built
             and (
-                spec.parent is None or spec.inputs.setup or (spec.inputs.packages and spec.runtime == "bash")
+                spec.parent is None
+                or spec.inputs.setup
+                or (spec.inputs.packages and not ecosystem_of(spec.runtime).is_dated)
             )
         )
 
