@@ -125,7 +125,7 @@ def task_ping() -> dict[str, Any]:
 
 def task_base() -> Iterator[dict[str, Any]]:
     """Build the image of a runtime from docker/Dockerfile."""
-    yield _group("Build the five base images from docker/Dockerfile.")
+    yield _group("Build the base images from docker/Dockerfile.")
     yield from _image_tasks("base", "Base image of {runtime}")
 
 
