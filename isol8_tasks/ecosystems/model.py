@@ -39,6 +39,9 @@ class Ecosystem:
     """Who is asked for newer versions: a Python index, npm's registry, Alpine's repositories; empty: nobody can be."""
     spellings: bool = False
     """The name of a package can be spelled in several ways."""
+    failures: tuple[tuple[str, str], ...] = ()
+    """What an installer's last lines come to in plain words, by a regular expression: the first that fits counts, and
+    its groups go into the words."""
     one_version: bool = False
     """An image has no package of it in two versions."""
     locations: frozenset[str] = frozenset()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from isol8_tasks.ecosystems.findings import (
@@ -13,7 +13,7 @@ from isol8_tasks.ecosystems.findings import (
     Seen,
     WrongVersion,
 )
-from isol8_tasks.ecosystems.inventory import Package, node_packages
+from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -50,9 +50,10 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
         yield from _judge_loading(spec, parse_spec("npm", spec).name + item["entry"][1:], item)
 
 
-def installed(seen: Seen) -> Iterable[Package]:
+def installed(seen: Seen) -> Iterator[Package]:
     """Do what Verification promises."""
-    return node_packages((name, version) for name, version in seen.answer.get("packages", ()))
+    for name, version in seen.answer.get("packages", ()):
+        yield Package(ecosystem="npm", name=name, version=version)
 
 
 def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFinding]:

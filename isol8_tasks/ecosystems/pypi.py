@@ -1,6 +1,7 @@
 """Python's packages, by the metadata of what is installed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from isol8_tasks.ecosystems.findings import (
@@ -12,7 +13,7 @@ from isol8_tasks.ecosystems.findings import (
     Seen,
     WrongVersion,
 )
-from isol8_tasks.ecosystems.inventory import Package, python_packages
+from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -46,9 +47,10 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
             yield PackageUnusable(package=spec, use=use, output=output)
 
 
-def installed(seen: Seen) -> Iterable[Package]:
+def installed(seen: Seen) -> Iterator[Package]:
     """Do what Verification promises."""
-    return python_packages((name, version) for name, version, _ in seen.answer.get("packages", ()))
+    for name, version, _ in seen.answer.get("packages", ()):
+        yield Package(ecosystem="pypi", name=re.sub(r"[-_.]+", "-", name).lower(), version=version)
 
 
 def _missing_of_extras(

@@ -17,6 +17,23 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             name="pypi",
             module="isol8_tasks.ecosystems.pypi",
             source="index",
+            failures=(
+                (r"Retrying \(|Max retries exceeded|Could not fetch URL", ""),
+                (
+                    r"\(from versions: none\)[\s\S]*No matching distribution found for (\S+)",
+                    (
+                        "The index has no {0}, or no build of it for Alpine (musl): "
+                        "neither a musllinux wheel for this Python nor the source."
+                    ),
+                ),
+                (
+                    r"Failed (?:building wheel for|to build) |metadata-generation-failed|did not run successfully",
+                    (
+                        "There is no wheel for Alpine (musl), and pip could not build it from source; "
+                        "the image has no compiler."
+                    ),
+                ),
+            ),
             spellings=True,
             read=grammar.read_pypi,
             forms="pip accepts name, name[extra], name>=1,<2 and name @ https://…, "
@@ -29,6 +46,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             name="npm",
             module="isol8_tasks.ecosystems.npm",
             source="registry",
+            failures=((r"Valid libc: +glibc\b", "It is built for glibc, and Alpine has musl."),),
             read=grammar.read_npm,
             forms="npm and bun accept name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
             inventory=("npm",),
