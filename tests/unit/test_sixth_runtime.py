@@ -13,14 +13,15 @@ from attrs import define, evolve, field
 
 from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request
 from isol8_tasks.config.deps import parse_config
-from isol8_tasks.config.lockfile import LockedImage, parse_lock, render_lock
-from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.config.lockfile import parse_lock
+from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.ecosystems.sbom import purl
 from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.engine.containers import Finished, RunRequest
 from isol8_tasks.errors import ConfigError, SourceUnavailableError, VerifyFailedError
 from isol8_tasks.freshness.news import package_news
+from isol8_tasks.run.lock import hold_to_lock, write_lock
 from isol8_tasks.run.session import Session, open_session
 from tests.fake_engine import FakeEngine, FakeImage
 from tests.sixth import lua
@@ -232,21 +233,36 @@ def test_versions_that_nobody_can_be_asked_for(session: Session, engine: Engine)
         )
 
 
-def test_lock() -> None:
-    """A lock names rocks by their versions, without a lock file that they would be installed from."""
-    digest, checksum = "sha256:" + "0" * 64, "Q1" + "a" * 27 + "="
-    base = LockedImage(
-        upstream={"alpine:3.21": digest},
-        packages=(Pin(ecosystem="apk", name="musl", version="1.2.5-r0", integrity=checksum),),
-    )
-    rock = Pin(ecosystem="luarocks", name="lpeg", version="1.1.0-2")
-    custom = LockedImage(parent="lua", asked=("lpeg",), packages=(rock,))
-    text = render_lock({"lua": base, "lua-custom": custom})
-    assert parse_lock(text, "deps.lock.toml").images["lua-custom"] == custom
-    with pytest.raises(ConfigError, match="no package of this image is installed from it"):
-        parse_lock(
-            render_lock({"lua": base, "lua-custom": evolve(custom, lockfile="lpeg\n")}), "deps.lock.toml"
+def test_lock(checkout: Path, engine: Engine) -> None:
+    """A lock has the versions of rocks, and nothing else is promoted by who holds to it."""
+    rock = Package(ecosystem="luarocks", name="lpeg", version="1.1.0-2")
+    musl = Package(ecosystem="apk", name="musl", version="1.2.5-r0", checksum="Q1" + "a" * 27 + "=")
+    found = {"lua-custom": [musl, rock]}
+    alpine = FakeImage(id="sha256:alpine", digests=("alpine@sha256:" + "0" * 64,))
+    engine.registry["alpine:3.21"] = alpine
+
+    def begin() -> Session:
+        return open_session(
+            checkout, {}, engine=engine, check=lambda spec, _: encode("3.21", found.get(spec.name, [musl]))
         )
+
+    first = begin()
+    for spec in first.graph.images:
+        first.make(spec.name)
+    first.close()
+    assert "lua-custom" in write_lock(begin())
+    locked = parse_lock((checkout / "deps.lock.toml").read_text(), "deps.lock.toml").images["lua-custom"]
+    assert locked.packages == (Pin(ecosystem="luarocks", name="lpeg", version="1.1.0-2"),)
+    assert not locked.lockfile
+    later = begin()
+    hold_to_lock(later)
+    assert later.is_current("lua-custom")
+    found["lua-custom"] = [musl, evolve(rock, version="1.1.0-3")]
+    later.force("lua-custom")
+    with pytest.raises(VerifyFailedError) as caught:
+        later.make("lua-custom")
+    later.close()
+    assert caught.value.findings == ("luarocks lpeg 1.1.0-2 → 1.1.0-3",)
 
 
 def test_purl() -> None:
