@@ -22,14 +22,6 @@ from isol8_tasks.safety.crash import as_error
 
 DOIT_CONFIG: Final = {"default_tasks": ["setup"], "action_string_formatting": "new"}
 
-_PACKAGES_OF: Final = {
-    "python": "Python packages, installed with pip",
-    "node": "Node.js packages, installed with npm",
-    "bun": "Bun packages, installed with bun",
-    "deno": "Deno modules, cached with deno",
-    "bash": "Alpine packages, installed with apk",
-}
-
 FORCE: Final = {
     "name": "force",
     "long": "force",
@@ -41,13 +33,13 @@ FORCE: Final = {
 SETUP_FLAGS: Final[list[dict[str, Any]]] = [
     *(
         {
-            "name": name,
-            "long": name,
+            "name": runtime.name,
+            "long": runtime.name,
             "type": list,
             "default": [],
-            "help": f"{what}; comma-separated; remembered for later runs",
+            "help": f"{runtime.packages}; comma-separated; remembered for later runs",
         }
-        for name, what in _PACKAGES_OF.items()
+        for runtime in RUNTIMES.values()
     ),
     {
         "name": "only_file",
@@ -138,7 +130,7 @@ def task_ping() -> dict[str, Any]:
 
 def task_base() -> Iterator[dict[str, Any]]:
     """Build the image of a runtime from docker/Dockerfile."""
-    yield _group("Build the five base images from docker/Dockerfile.")
+    yield _group("Build the base images from docker/Dockerfile.")
     yield from _image_tasks("base", "Base image of {runtime}")
 
 

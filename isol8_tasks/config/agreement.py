@@ -8,8 +8,8 @@ from attrs import frozen
 
 from isol8_tasks.config.package_locks import Contents, read_lockfile
 from isol8_tasks.config.strict import InvalidError, Problem
-from isol8_tasks.ecosystems.inventory import ECOSYSTEMS, Ecosystem, Package
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of, has_one_version, release_args
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.errors import ConfigError
@@ -40,15 +40,17 @@ def disagreements(parts: Parts) -> Iterator[Problem]:
         yield ("asked",), problem
         return
     yield from _checksums(parts)
-    if not parts.asked or parts.is_base or parts.runtime == "bash":
+    if not parts.asked or parts.is_base or not RUNTIMES[parts.runtime].lock:
         if parts.lockfile:
             yield ("lock",), "no package of this image is installed from it"
         yield from _without_hashes(parts, ())
         return
-    own = ECOSYSTEMS[RUNTIMES[parts.runtime].ecosystem]
+    own = ecosystem_of(parts.runtime).inventory
     yield from _without_hashes(parts, own)
     if not parts.lockfile:
-        if parts.runtime != "python" or any(pin.ecosystem in own for pin in parts.packages):
+        if RUNTIMES[parts.runtime].lock != "requirements.txt" or any(
+            pin.ecosystem in own for pin in parts.packages
+        ):
             yield (), "lock is missing; without it, packages would be installed unpinned"
         return
     try:
@@ -59,9 +61,9 @@ def disagreements(parts: Parts) -> Iterator[Problem]:
     yield from _held_together(parts, own, contents)
 
 
-def is_bun(package: Package) -> bool:
-    """Tell whether a package is the runtime Bun, which a base fetches by itself."""
-    return (package.ecosystem, package.name) == ("generic", "bun")
+def is_release(package: Package) -> bool:
+    """Tell whether a package is a runtime that a base fetches by itself, as Bun is."""
+    return release_args(package.ecosystem, package.name) is not None
 
 
 def _not_asked(parts: Parts) -> str:
@@ -82,7 +84,7 @@ def _twice(parts: Parts) -> Iterator[Problem]:
     seen: set[Package] = set()
     names: set[tuple[str, str]] = set()
     for number, pin in enumerate(parts.packages):
-        alone = pin.ecosystem in {"apk", "pypi"} and (pin.ecosystem, pin.name) in names
+        alone = has_one_version(pin.ecosystem) and (pin.ecosystem, pin.name) in names
         if pin.package in seen or alone:
             yield ("packages", number), f"{pin.ecosystem} {pin.name} is listed twice"
         elif pin.package in parts.below:
@@ -99,18 +101,18 @@ def _checksums(parts: Parts) -> Iterator[Problem]:
                 ("packages", number),
                 f"apk {pin.name}: expected apk's Q1…, found {pin.integrity or 'no hash'}",
             )
-        if is_bun(pin.package) and not re.fullmatch(r"sha256:[0-9a-f]{64}", pin.integrity):
-            yield ("packages", number), f"bun: expected sha256:…, found {pin.integrity or 'no hash'}"
+        if is_release(pin.package) and not re.fullmatch(r"sha256:[0-9a-f]{64}", pin.integrity):
+            yield ("packages", number), f"{pin.name}: expected sha256:…, found {pin.integrity or 'no hash'}"
 
 
-def _without_hashes(parts: Parts, own: tuple[Ecosystem, ...]) -> Iterator[Problem]:
+def _without_hashes(parts: Parts, own: tuple[str, ...]) -> Iterator[Problem]:
     """Give hashes of what nobody holds against them: it came with another package, or with the upstream image."""
     for number, pin in enumerate(parts.packages):
-        if pin.ecosystem not in {*own, "apk"} and pin.integrity and not is_bun(pin.package):
+        if pin.ecosystem not in {*own, "apk"} and pin.integrity and not is_release(pin.package):
             yield ("packages", number), f"{pin.ecosystem} {pin.name}: its hash would never be compared"
 
 
-def _held_together(parts: Parts, own: tuple[Ecosystem, ...], contents: Contents) -> Iterator[Problem]:
+def _held_together(parts: Parts, own: tuple[str, ...], contents: Contents) -> Iterator[Problem]:
     """Give where packages and lock file are not of the same: either has exactly what the other one has."""
     named = set()
     for number, pin in enumerate(parts.packages):

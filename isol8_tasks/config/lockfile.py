@@ -4,11 +4,11 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from attrs import Factory, field, frozen
 
-from isol8_tasks.config.agreement import Parts, disagreements, is_bun
+from isol8_tasks.config.agreement import Parts, disagreements, is_release
 from isol8_tasks.config.positions import line_of
 from isol8_tasks.config.strict import (
     InvalidError,
@@ -21,8 +21,8 @@ from isol8_tasks.config.strict import (
     unless,
     wrong_type,
 )
-from isol8_tasks.ecosystems.inventory import Ecosystem, Package
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, inventory_names
 from isol8_tasks.ecosystems.updates import Pin, Resolution
 from isol8_tasks.errors import COMMAND, ConfigError
 
@@ -181,7 +181,7 @@ def _read_packages(key: str, value: object) -> tuple[Pin, ...]:
     pins = []
     for words in array(key, value, _package_words):
         ecosystem, name, version, integrity = (*words.split(" "), "", "")[:4]
-        pins.append(Pin(ecosystem=ecosystem, name=name, version=version, integrity=integrity))  # type: ignore[arg-type]  # it was looked at
+        pins.append(Pin(ecosystem=ecosystem, name=name, version=version, integrity=integrity))
     return tuple(pins)
 
 
@@ -190,8 +190,8 @@ def _package_words(value: object) -> str:
     parts = words.split(" ")
     if len(parts) not in _PARTS or not re.fullmatch(_NAME, parts[1]) or not re.fullmatch(_PLAIN, words):
         raise InvalidError(f"{words!r} is not a package, as pypi numpy 2.3.1 sha256:…")
-    if parts[0] not in get_args(Ecosystem):
-        raise InvalidError(unknown(f"{parts[0]!r} is not an ecosystem", parts[0], get_args(Ecosystem)))
+    if parts[0] not in inventory_names():
+        raise InvalidError(unknown(f"{parts[0]!r} is not an ecosystem", parts[0], inventory_names()))
     return words
 
 
@@ -237,7 +237,7 @@ def _disagreements(lock: Lock, written: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _is_checked(package: Package) -> bool:
     """Tell whether a package has a checksum that is looked up in the image, rather than held against a download."""
-    return package.ecosystem == "apk" or is_bun(package)
+    return package.ecosystem == "apk" or is_release(package)
 
 
 def _array(key: str, words: Iterable[str]) -> list[str]:

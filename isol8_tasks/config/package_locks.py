@@ -25,7 +25,8 @@ from isol8_tasks.config.json_shapes import (
     shown,
 )
 from isol8_tasks.config.strict import InvalidError
-from isol8_tasks.ecosystems.inventory import Ecosystem, Package
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -53,7 +54,7 @@ def read_lockfile(runtime: str, text: str, asked: tuple[str, ...]) -> Contents:
         InvalidError: it is not as doit lock writes it, is not for these packages, or has one without its hash.
 
     """
-    return _READERS[runtime](text, asked)
+    return _READERS[RUNTIMES[runtime].lock](text, asked)
 
 
 def load_bun(text: str) -> Any:  # noqa: ANN401 - JSON
@@ -231,7 +232,7 @@ def _add(hashes: dict[Package, str], package: Package, integrity: str, where: st
     hashes[package] = integrity
 
 
-def _package(ecosystem: Ecosystem, name: str, version: str) -> Package:
+def _package(ecosystem: str, name: str, version: str) -> Package:
     return Package(ecosystem=ecosystem, name=name, version=version)
 
 
@@ -314,8 +315,9 @@ _JSR_ENTRY: Final[Mapping[str, Fits]] = {
     "dependencies": listing(matches(r"[!-~]+")),
 }
 _READERS: Final[Mapping[str, Callable[[str, tuple[str, ...]], Contents]]] = {
-    "python": _read_requirements,
-    "node": _read_npm,
-    "bun": _read_bun,
-    "deno": _read_deno,
+    "requirements.txt": _read_requirements,
+    "package-lock.json": _read_npm,
+    "bun.lock": _read_bun,
+    "deno.lock": _read_deno,
 }
+"""By the name of the lock file."""

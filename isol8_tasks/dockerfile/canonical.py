@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from isol8_tasks.dockerfile.steps import Step
 from isol8_tasks.dockerfile.syntax import Heredoc, Instruction, heredoc_name
 from isol8_tasks.dockerfile.variables import Value
-from isol8_tasks.ecosystems.runtimes import LOCATION_ARGS
+from isol8_tasks.ecosystems.runtimes import is_location
 
 Pair = tuple[str, Value]
 
@@ -85,7 +85,7 @@ def _held_back(trigger: Instruction, text: str) -> str:
 
 
 def _is_location(word: str) -> bool:
-    return word.partition("=")[0] in LOCATION_ARGS
+    return is_location(word.partition("=")[0])
 
 
 def _flags(instruction: Instruction, options: Mapping[str, str], mounts: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from isol8_tasks.dockerfile.stages import HeldBack, Origin, Resolver, Stage, Ups
 from isol8_tasks.dockerfile.steps import StageInputs, Step
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, heredoc_name, parse
 from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
-from isol8_tasks.ecosystems.runtimes import LOCATION_ARGS
+from isol8_tasks.ecosystems.runtimes import is_location
 
 __all__ = ["Closure", "Dockerfile", "closure", "parse"]
 
@@ -96,9 +96,7 @@ def _everything(
     return Closure(
         stages=(StageInputs(name=target.name, steps=(step,)),),
         files=paths,
-        args=tuple(
-            sorted((name, value) for name, value in resolver.given.items() if name not in LOCATION_ARGS)
-        ),
+        args=tuple(sorted((name, value) for name, value in resolver.given.items() if not is_location(name))),
         upstream=tuple(
             dict.fromkeys(each.reference for each in bases.values() if isinstance(each, Upstream))
         ),

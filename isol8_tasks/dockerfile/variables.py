@@ -7,7 +7,7 @@ from typing import Final
 from attrs import Factory, frozen
 
 from isol8_tasks.dockerfile.lexer import expand
-from isol8_tasks.ecosystems.runtimes import LOCATION_ARGS
+from isol8_tasks.ecosystems.runtimes import is_location
 
 _PLATFORM: Final = tuple(
     side + what
@@ -89,7 +89,7 @@ def argument(
         value = scope.expand(default)
     else:
         value = outer.values.get(name)
-    if name not in LOCATION_ARGS:
+    if not is_location(name):
         return value
     value = value or scope.values.get(name) or Value(text=None, counts="", known=not scope.open)
     return Value(text=value.text, counts=f"${{{name}}}", names=value.names, known=value.known)
@@ -145,7 +145,7 @@ class CountedArguments:
 
         `default`: one in place of which another was passed.
         """
-        if name not in LOCATION_ARGS and value.counts != f"${{{name}}}":
+        if not is_location(name) and value.counts != f"${{{name}}}":
             name += " (default)" * default
             self._values.setdefault(name, {}).setdefault(stage, []).append(value.counts)
 

@@ -1,7 +1,12 @@
 """The five runtimes and their packages: all that differs between them.
 
-runtimes   python, node, bun, deno and bash as data: stage, installer, ecosystem
+runtimes   python, node, bun, deno and bash, and the ecosystems of their packages, as data
+model      what is said of each: a field for everything that differs
 grammar    what each ecosystem accepts as the name of a package
+pypi, npm, deno, apk
+           how the packages of each are looked for in an image, and judged
+findings   what can be wrong with a package
+probes/    what each runtime runs in its image to look for packages
 specs      package specs: checked, gathered from lists, quoted for a shell
 inventory  the packages in an image, read from their own databases
 updates    which newer packages an image would get, as values

@@ -1,27 +1,14 @@
 """What each package ecosystem takes for the name of a package, one reader for each."""
 
 import re
-from collections.abc import Callable, Mapping
 from typing import Final
-
-from attrs import frozen
 
 
 class NotUnderstoodError(ValueError):
     """The text is not what the ecosystem's installer takes; the message says which part of it isn't."""
 
 
-@frozen(kw_only=True)
-class Ecosystem:
-    """How packages of one kind are named."""
-
-    read: Callable[[str], tuple[str, str]]
-    """Gives the canonical name and what follows it (version, extras, path; in its own canonical form)."""
-    forms: str
-    """What the installer takes, with one example; the end of every message about a spec it doesn't take."""
-
-
-def _read_pypi(text: str) -> tuple[str, str]:
+def read_pypi(text: str) -> tuple[str, str]:
     """PEP 508, without what would name a file; a URL only behind a name and over https."""
     name, rest = text, ""
     if simple := re.fullmatch(_PYPI_SIMPLE, text):
@@ -46,7 +33,7 @@ def _read_pypi(text: str) -> tuple[str, str]:
     return re.sub(r"[-_.]+", "-", name).lower(), rest
 
 
-def _read_npm(text: str) -> tuple[str, str]:
+def read_npm(text: str) -> tuple[str, str]:
     """Return what npm's registry is asked for; npm's git, file and URL specs are not taken."""
     name, at, wanted = _cut_version(text)
     _check_npm_name(name)
@@ -62,7 +49,7 @@ def _read_npm(text: str) -> tuple[str, str]:
     return name, f"@{' '.join(wanted.split())}"
 
 
-def _read_deno(text: str) -> tuple[str, str]:
+def read_deno(text: str) -> tuple[str, str]:
     """Return what `deno cache` loads: a package of npm or JSR, or a module by its URL."""
     scheme, colon, rest = text.partition(":")
     if colon and scheme in {"npm", "jsr"}:
@@ -97,7 +84,7 @@ def _read_deno_package(scheme: str, text: str) -> tuple[str, str]:
     return f"{scheme}:{name}{path}", f"@{wanted}" if at else ""
 
 
-def _read_apk(text: str) -> tuple[str, str]:
+def read_apk(text: str) -> tuple[str, str]:
     """Return a constraint as in apk's world file: name{@tag}{operator version}; no conflicts and no files."""
     name, at, tag, operator, version = _match_apk(text)
     if not re.fullmatch(_APK_NAME, name) or ".apk" in name:
@@ -200,25 +187,3 @@ _APK_OPERATORS: Final = frozenset({"=", "==", "<", "<=", ">", ">=", "~", "=~", "
 _APK_VERSION: Final = (
     r"[0-9]+(?:\.[0-9]+)*[a-z]?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(?:~[0-9a-f]+)?(?:-r[0-9]+)?"
 )
-
-ECOSYSTEMS: Final[Mapping[str, Ecosystem]] = {
-    "pypi": Ecosystem(
-        read=_read_pypi,
-        forms="pip accepts name, name[extra], name>=1,<2 and name @ https://…, "
-        "for example requests[socks]>=2,<3",
-    ),
-    "npm": Ecosystem(
-        read=_read_npm,
-        forms="npm and bun accept name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
-    ),
-    "deno": Ecosystem(
-        read=_read_deno,
-        forms="deno accepts npm:name@1/path, jsr:@scope/name@1/path and https URLs, for example npm:zod@3",
-    ),
-    "apk": Ecosystem(
-        read=_read_apk,
-        forms="apk accepts name, name=version, name>=version, name~version and name@tag, "
-        "for example jq=1.7.1-r0",
-    ),
-}
-"""By the name that runtimes give their ecosystem."""

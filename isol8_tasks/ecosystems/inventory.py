@@ -4,21 +4,12 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from attrs import astuple, field, frozen
 
 from isol8_tasks.safety.jsontext import loads
-
-Ecosystem = Literal["apk", "deno", "generic", "npm", "pypi"]
-ECOSYSTEMS: Final[Mapping[str, tuple[Ecosystem, ...]]] = {
-    "pypi": ("pypi",),
-    "npm": ("npm",),
-    "deno": ("npm", "deno"),
-    "apk": ("apk",),
-}
-"""What the packages of a runtime's ecosystem are in an inventory."""
 
 _LARGEST: Final = 16 << 20
 
@@ -27,7 +18,7 @@ _LARGEST: Final = 16 << 20
 class Package:
     """A package that is installed."""
 
-    ecosystem: Ecosystem
+    ecosystem: str
     """`deno` is a module by its URL or one of JSR; what Deno has from npm is `npm`. `generic` is a runtime that no
     package manager brought."""
     name: str
@@ -85,35 +76,17 @@ def apk_packages(installed: str) -> tuple[Package, ...]:
     return sorted_once(found)
 
 
-def python_packages(names: Iterable[tuple[str, str]]) -> tuple[Package, ...]:
-    """Take names and versions as METADATA has them."""
-    return sorted_once(
-        Package(ecosystem="pypi", name=re.sub(r"[-_.]+", "-", name).lower(), version=version)
-        for name, version in names
-    )
-
-
-def node_packages(names: Iterable[tuple[str, str]]) -> tuple[Package, ...]:
-    """Take names and versions as package.json has them."""
-    return sorted_once(Package(ecosystem="npm", name=name, version=version) for name, version in names)
-
-
-def deno_packages(cached: str) -> tuple[Package, ...]:
-    """Read the paths of Deno's npm cache, and what stands at the end of the modules that it keeps."""
-    return sorted_once(_deno(cached))
-
-
 def runtime_package(name: str, version: str, checksum: str = "") -> Package:
     """Return a runtime that was not installed as a package."""
     return Package(ecosystem="generic", name=name, version=version, checksum=checksum)
 
 
-def versions(packages: Iterable[Package]) -> Mapping[tuple[Ecosystem, str], str]:
+def versions(packages: Iterable[Package]) -> Mapping[tuple[str, str], str]:
     """Return the version of each package by ecosystem and name.
 
     npm may have several of one package, each in the folder of who asked for it: they stand side by side.
     """
-    found: dict[tuple[Ecosystem, str], str] = {}
+    found: dict[tuple[str, str], str] = {}
     for package in packages:
         key = (package.ecosystem, package.name)
         found[key] = ", ".join(filter(None, (found.get(key), package.version)))
@@ -123,27 +96,3 @@ def versions(packages: Iterable[Package]) -> Mapping[tuple[Ecosystem, str], str]
 def sorted_once(packages: Iterable[Package]) -> tuple[Package, ...]:
     """Gather packages, each once, by ecosystem, name and version."""
     return tuple(sorted(set(packages)))
-
-
-def _deno(cached: str) -> Iterator[Package]:
-    for line in cached.splitlines():
-        if found := re.search(_DENO_NPM, line):
-            yield Package(ecosystem="npm", name=found["name"], version=found["version"])
-        elif line.startswith(_DENO_METADATA):
-            try:
-                url = loads(line.removeprefix(_DENO_METADATA))["url"]
-            except (ValueError, KeyError, TypeError):
-                continue
-            if found := re.match(_JSR_URL, str(url)):
-                yield Package(ecosystem="deno", name=found["name"], version=found["version"])
-            elif not re.search(_JSR_META, str(url)):
-                yield Package(ecosystem="deno", name=str(url), version="")
-
-
-_DENO_NPM: Final = r"/npm/[^/]+/(?P<name>(?:@[^/]+/)?[^/@]+)/(?P<version>[0-9][^/]*)/package\.json$"
-_DENO_METADATA: Final = "// denoCacheMetadata="
-# Whichever registry it is, nobody else has this form.
-_JSR_URL: Final = (
-    r"https://[^/]+/(?P<name>@[a-z0-9-]+/[a-z0-9-]+)/(?P<version>[0-9]+\.[0-9]+\.[0-9]+[^/_]*)[/_]"
-)
-_JSR_META: Final = r"/@[a-z0-9-]+/[a-z0-9-]+/meta\.json$"

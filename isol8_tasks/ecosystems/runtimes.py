@@ -1,48 +1,174 @@
-"""The five runtimes as data: what differs between python, node, bun, deno and bash is said here and nowhere else."""
+"""The five runtimes and their ecosystems as data: python, node, bun, deno and bash."""
 
 import datetime as dt
-from typing import Final
+import importlib
+from typing import TYPE_CHECKING, Final, cast
 
-from attrs import frozen
+from isol8_tasks.ecosystems import grammar
+from isol8_tasks.ecosystems.model import Ecosystem, Program, Runtime
 
+if TYPE_CHECKING:
+    from isol8_tasks.ecosystems.findings import Verification
 
-@frozen(kw_only=True)
-class Runtime:
-    """One runtime of isol8: a stage of docker/Dockerfile, and how packages are installed on it."""
-
-    name: str
-    """The stage, the public tag and the value of isol8's own label."""
-    recipe: int
-    """Version of how this project builds images of this runtime; raising it makes them stale, and says so."""
-    install: tuple[str, ...]
-    """The command that the packages of a custom image are appended to, word for word the specification's."""
-    one_by_one: bool = False
-    """Each package has a command of its own, as packages of one command share versions."""
-    ecosystem: str
-    """Whose package grammar applies: pypi, npm, deno or apk."""
-    least_age: dt.timedelta = dt.timedelta()
-    """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
-    tidy: str = ""
-    """A step behind the packages, which takes back what their installer does not keep to."""
-
+ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
+    ecosystem.name: ecosystem
+    for ecosystem in (
+        Ecosystem(
+            name="pypi",
+            module="isol8_tasks.ecosystems.pypi",
+            source="index",
+            failures=(
+                (r"Retrying \(|Max retries exceeded|Could not fetch URL", ""),
+                (
+                    r"\(from versions: none\)[\s\S]*No matching distribution found for (\S+)",
+                    (
+                        "The index has no {0}, or no build of it for Alpine (musl): "
+                        "neither a musllinux wheel for this Python nor the source."
+                    ),
+                ),
+                (
+                    r"Failed (?:building wheel for|to build) |metadata-generation-failed|did not run successfully",
+                    (
+                        "There is no wheel for Alpine (musl), and pip could not build it from source; "
+                        "the image has no compiler."
+                    ),
+                ),
+            ),
+            spellings=True,
+            read=grammar.read_pypi,
+            forms="pip accepts name, name[extra], name>=1,<2 and name @ https://…, "
+            "for example requests[socks]>=2,<3",
+            inventory=("pypi",),
+            one_version=True,
+            locations=frozenset({"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST"}),
+        ),
+        Ecosystem(
+            name="npm",
+            module="isol8_tasks.ecosystems.npm",
+            source="registry",
+            failures=((r"Valid libc: +glibc\b", "It is built for glibc, and Alpine has musl."),),
+            read=grammar.read_npm,
+            forms="npm and bun accept name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
+            inventory=("npm",),
+            locations=frozenset({"NPM_CONFIG_REGISTRY"}),
+        ),
+        Ecosystem(
+            name="deno",
+            module="isol8_tasks.ecosystems.deno",
+            source="registry",
+            read=grammar.read_deno,
+            forms="deno accepts npm:name@1/path, jsr:@scope/name@1/path and https URLs, for example npm:zod@3",
+            inventory=("npm", "deno"),
+            locations=frozenset({"NPM_CONFIG_REGISTRY"}),
+        ),
+        Ecosystem(
+            name="apk",
+            module="isol8_tasks.ecosystems.apk",
+            source="repository",
+            read=grammar.read_apk,
+            forms="apk accepts name, name=version, name>=version, name~version and name@tag, "
+            "for example jq=1.7.1-r0",
+            inventory=("apk",),
+            one_version=True,
+        ),
+    )
+}
+"""By their names."""
 
 RUNTIMES: Final[dict[str, Runtime]] = {
     runtime.name: runtime
     for runtime in (
-        Runtime(name="python", recipe=1, install=("pip", "install", "--no-cache-dir"), ecosystem="pypi"),
-        Runtime(name="node", recipe=1, install=("npm", "install", "-g"), ecosystem="npm"),
-        Runtime(name="bun", recipe=1, install=("bun", "install", "-g"), ecosystem="npm"),
+        # Files and commands: engine/../runtime/adapters/{python,node,bun,deno,bash}.ts@v0.4.3, the same in every
+        # release but for node's extension. Inline code: engine/docker.ts:985@v0.11.1, :952@v0.20.0.
+        Runtime(
+            name="python",
+            packages="Python packages, installed with pip",
+            file="/sandbox/main.py",
+            command=("python3", "{file}"),
+            inline=("python3", "-c", "{code}"),
+            programs={"py": "print(40 + 2)"},
+            probe=Program("isol8_tasks.ecosystems.probes", "python.py"),
+            answers="json",
+            lock="requirements.txt",
+            recipe=1,
+            install=("pip", "install", "--no-cache-dir"),
+            ecosystem="pypi",
+        ),
+        Runtime(
+            name="node",
+            packages="Node.js packages, installed with npm",
+            file="/sandbox/main.mjs",
+            command=("node", "{file}"),
+            inline=("node", "-e", "{code}"),
+            before_words=("--",),
+            programs={
+                "js": 'require("node:fs"); console.log(40 + 2)',
+                "mjs": 'import "node:fs"; console.log(40 + 2)',
+            },
+            probe=Program("isol8_tasks.ecosystems.probes", "node.cjs"),
+            answers="json",
+            asks="node",
+            lock="package-lock.json",
+            recipe=1,
+            install=("npm", "install", "-g"),
+            ecosystem="npm",
+        ),
+        Runtime(
+            name="bun",
+            packages="Bun packages, installed with bun",
+            file="/sandbox/main.ts",
+            command=("bun", "run", "{file}"),
+            inline=("bun", "-e", "{code}"),
+            before_words=("--",),
+            programs={"ts": 'import "node:fs"; console.log((40 as number) + 2)'},
+            probe=Program("isol8_tasks.ecosystems.probes", "node.cjs"),
+            answers="json",
+            unpackaged=True,
+            asks="bun --no-install",
+            release=("BUN_VERSION", "BUN_SHA256"),
+            lock="bun.lock",
+            recipe=1,
+            install=("bun", "install", "-g"),
+            ecosystem="npm",
+            locations=frozenset({"BUN_ARCHIVE_URL", "BUN_INSTALL_URL"}),
+        ),
         Runtime(
             name="deno",
+            packages="Deno modules, cached with deno",
             least_age=dt.timedelta(days=1),  # from 2.9 on
+            file="/sandbox/main.mts",
+            command=(
+                *("deno", "run", "--allow-read=/sandbox,/tmp", "--allow-write=/sandbox,/tmp"),
+                *("--allow-env", "--allow-net", "{file}"),
+            ),
+            programs={"mts": 'import "node:fs"; console.log((40 as number) + 2)'},
+            probe=Program("isol8_tasks.ecosystems.probes", "deno.js"),
+            answers="modules",
+            unpackaged=True,
+            asks="deno run --quiet --allow-all --no-lock --no-config",
+            lock="deno.lock",
             recipe=3,
             install=("deno", "cache"),
             one_by_one=True,
             ecosystem="deno",
             # It gives files the mode that they have in a package, and some let everybody write (express, mathjs).
             tidy='RUN find "$DENO_DIR" ! -type l -perm -0002 -exec chmod o-w {} +',
+            locations=frozenset({"DENO_IMAGE"}),
         ),
-        Runtime(name="bash", recipe=1, install=("apk", "add", "--no-cache"), ecosystem="apk"),
+        Runtime(
+            name="bash",
+            packages="Alpine packages, installed with apk",
+            file="/sandbox/main.sh",
+            command=("bash", "{file}"),
+            inline=("bash", "-c", "{code}"),
+            before_words=("bash",),
+            programs={"sh": "echo $((40 + 2))"},
+            probe=Program("isol8_tasks.ecosystems.probes", "bash.sh"),
+            answers="sections",
+            recipe=1,
+            install=("apk", "add", "--no-cache"),
+            ecosystem="apk",
+        ),
     )
 }
 """In the order of the specification, which is also the order of every list that people see."""
@@ -54,15 +180,41 @@ PROXY_ARGS: Final = frozenset(
 )
 """Build arguments that every builder knows without a declaration (docs.docker.com/reference/dockerfile)."""
 
-LOCATION_ARGS: Final = PROXY_ARGS | {
-    "ALPINE_IMAGE",
-    "DENO_IMAGE",
-    "APK_REPOSITORY",
-    "BUN_ARCHIVE_URL",
-    "BUN_INSTALL_URL",
-    "PIP_INDEX_URL",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_TRUSTED_HOST",
-    "NPM_CONFIG_REGISTRY",
-}
-"""Build arguments that say where something is fetched from: passed on, and never part of a key."""
+
+def ecosystem_of(runtime: str) -> Ecosystem:
+    """Return the ecosystem of a runtime's packages."""
+    return ECOSYSTEMS[RUNTIMES[runtime].ecosystem]
+
+
+def release_args(ecosystem: str, name: str) -> tuple[str, str] | None:
+    """Return the build arguments for one release and its SHA-256, of a package that is a runtime built by release."""
+    return RUNTIMES[name].release if ecosystem == "generic" and name in RUNTIMES else None
+
+
+def verification(runtime: str) -> "Verification":
+    """Return how packages on a runtime are looked for and judged, which few runs do."""
+    return cast("Verification", importlib.import_module(ecosystem_of(runtime).module))
+
+
+def is_location(name: str) -> bool:
+    """Tell whether a build argument says where something is fetched from: passed on, and never part of a key."""
+    return (
+        name in {"ALPINE_IMAGE", "APK_REPOSITORY"}
+        or is_location_of_packages(name)
+        or any(name in each.locations for each in RUNTIMES.values())
+    )
+
+
+def is_location_of_packages(name: str) -> bool:
+    """Tell whether a build argument is one of these that custom images get, too."""
+    return name in PROXY_ARGS or any(name in each.locations for each in ECOSYSTEMS.values())
+
+
+def inventory_names() -> tuple[str, ...]:
+    """Return what an inventory may name as the ecosystem of a package."""
+    return tuple(sorted({"generic", *ECOSYSTEMS}))
+
+
+def has_one_version(ecosystem: str) -> bool:
+    """Tell whether an image has no package of an ecosystem, as inventories name it, in two versions."""
+    return ecosystem in ECOSYSTEMS and ECOSYSTEMS[ecosystem].one_version

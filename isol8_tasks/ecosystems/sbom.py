@@ -78,8 +78,6 @@ def purl(package: Package, *, release: str) -> "PackageURL":
         case "npm":
             scope, _, own = name.rpartition("/")
             return PackageURL("npm", scope or None, own, version)
-        case "pypi" | "generic" as kind:
-            return PackageURL(kind, None, name, version)
         case "deno" if "://" in name:
             parts = urlsplit(name)
             file = parts.path.rstrip("/").rpartition("/")[2] or parts.netloc
@@ -88,6 +86,8 @@ def purl(package: Package, *, release: str) -> "PackageURL":
             # JSR's packages have no type of their own.
             scope, _, own = name.rpartition("/")
             return PackageURL("generic", scope or None, own, version)
+        case kind:
+            return PackageURL(kind, None, name, version)
 
 
 def _components(bill: Bill) -> Iterable["Component"]:

@@ -7,7 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
-from isol8_tasks.ecosystems.grammar import ECOSYSTEMS, NotUnderstoodError
+from isol8_tasks.ecosystems.grammar import NotUnderstoodError
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.safety.redact import redact
 

@@ -6,14 +6,14 @@ from typing import Final
 
 from attrs import frozen
 
-from isol8_tasks.ecosystems.inventory import Ecosystem, Package
+from isol8_tasks.ecosystems.inventory import Package
 
 
 @frozen(kw_only=True, order=True)
 class Update:
     """A package of which another version is to be had than the image has."""
 
-    ecosystem: Ecosystem
+    ecosystem: str
     name: str
     old: str
     """Empty for one that the image does not have."""
@@ -43,7 +43,7 @@ def updates_in_words(updates: Sequence[Update]) -> str:
 class Pin:
     """One package in exactly one version."""
 
-    ecosystem: Ecosystem
+    ecosystem: str
     name: str
     version: str
     integrity: str = ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from isol8_tasks.ecosystems.inventory import Ecosystem, versions
+from isol8_tasks.ecosystems.inventory import versions
 from isol8_tasks.ecosystems.updates import Update
 from isol8_tasks.images.observed import Observed
 
@@ -81,7 +81,7 @@ def _updates(before: Observed, after: Observed, name: str) -> tuple[Update, ...]
     )
 
 
-def _versions(observed: Observed, name: str) -> Mapping[tuple[Ecosystem, str], str] | None:
+def _versions(observed: Observed, name: str) -> Mapping[tuple[str, str], str] | None:
     found = observed.inventory(name)
     return versions(found[1]) if found else None
 

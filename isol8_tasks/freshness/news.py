@@ -7,13 +7,12 @@ what a build comes to.
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from itertools import groupby, zip_longest
-from typing import Final
 
 from attrs import evolve, frozen
 
 from isol8_tasks.config.settings import RefreshSettings
-from isol8_tasks.ecosystems.inventory import ECOSYSTEMS, Ecosystem, Package
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of, has_one_version, release_args
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.ecosystems.updates import PackageNews, Pin, Resolution, Update
 from isol8_tasks.engine.containers import SandboxEngine
@@ -60,7 +59,7 @@ def package_news(
         return _base_news(spec, observed, engine, settings=settings, now=now)
     if not spec.inputs.packages:
         return PackageNews()
-    if RUNTIMES[spec.runtime].ecosystem == "apk":
+    if ecosystem_of(spec.runtime).source == "repository":
         if observed.record(spec.name) is None:
             return PackageNews()
         answer = ask_apk(f"{observed.repository}:{spec.name}", engine, dict(spec.args))
@@ -75,13 +74,13 @@ def aged_resolution(
 ) -> Resolution | None:
     """Return what a build installs of what has been out long enough, whatever the image has by now.
 
-    None where nobody can say so: of an image without packages, and of apk's, of which a repository has one version.
+    None where nobody can say so: of an image without packages, and where sources have one version at a time.
 
     Raises:
         SourceUnavailableError: a source can't be asked, or does not tell what has to be known.
 
     """
-    if spec.parent is None or not spec.inputs.packages or RUNTIMES[spec.runtime].ecosystem == "apk":
+    if spec.parent is None or not spec.inputs.packages or not ecosystem_of(spec.runtime).is_dated:
         return None
     holdings = _holdings(spec, observed)
     settings = _raised(settings, RUNTIMES[spec.runtime].least_age)
@@ -105,9 +104,9 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
 
     """
     holdings = _holdings(spec, observed)
-    ecosystems = ECOSYSTEMS[RUNTIMES[spec.runtime].ecosystem]
+    ecosystems = ecosystem_of(spec.runtime).inventory
     own = [package for package in holdings.own if package.ecosystem in ecosystems]
-    if not spec.inputs.packages or ecosystems == ("apk",):
+    if not spec.inputs.packages or not RUNTIMES[spec.runtime].lock:
         return Resolution(pins=tuple(_pin(each) for each in own))
     question = evolve(_question(spec, observed, holdings), only=True)
     answer = ask(question, engine)
@@ -133,7 +132,7 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
         raise SourceUnavailableError(
             f"{question.image}: {' '.join(question.specs)} can't be resolved: {answer.failure}"
         )
-    ecosystems = ECOSYSTEMS[RUNTIMES[question.runtime].ecosystem]
+    ecosystems = ecosystem_of(question.runtime).inventory
     there = _relevant(holdings.there, ecosystems)
     # Where only what is too new fits together, nothing can be accepted yet.
     expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
@@ -191,7 +190,7 @@ def apk_base_news(
 def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package]:
     """Return what an image has once a solution is installed on its parent."""
     pins = frozenset(pin.package for pin in solution.pins)
-    replaced = {(pin.ecosystem, pin.name) for pin in pins if pin.ecosystem in _ONE_VERSION}
+    replaced = {(pin.ecosystem, pin.name) for pin in pins if has_one_version(pin.ecosystem)}
     kept = (each for each in parent - set(solution.gone) if (each.ecosystem, each.name) not in replaced)
     return pins.union(kept)
 
@@ -225,12 +224,13 @@ def _base_news(
         upstream = upstream_packages((reference for reference, _ in spec.inputs.upstream), engine)
     news = apk_base_news(answer, there, upstream, settings, now)
     # As deps.toml or the Dockerfile itself has it.
-    if spec.runtime != "bun" or {**dict(spec.inputs.args), **arguments}.get("BUN_VERSION"):
+    release = RUNTIMES[spec.runtime].release
+    if release is None or {**dict(spec.inputs.args), **arguments}.get(release[0]):
         return news
-    found = ask_release("bun", image, arguments, engine).found
-    bun = {package for package in there if (package.ecosystem, package.name) == ("generic", "bun")}
+    found = ask_release(spec.runtime, image, arguments, engine).found
+    current = {package for package in there if release_args(package.ecosystem, package.name)}
     expected = frozenset(pin.package for pin in (found.pins if found else ()))
-    updates, young = _by_age(_dated(differences(bun, expected), found), settings, now)
+    updates, young = _by_age(_dated(differences(current, expected), found), settings, now)
     return evolve(
         news,
         updates=tuple(sorted((*news.updates, *updates))),
@@ -284,9 +284,9 @@ def _cutoffs(
     spec: ImageSpec, settings: RefreshSettings, now: dt.datetime
 ) -> Mapping[str, dt.datetime | None]:
     """Return the moments for single packages, by the names that the ecosystem has for them."""
-    pypi = RUNTIMES[spec.runtime].ecosystem == "pypi"
+    ecosystem = ecosystem_of(spec.runtime)
     return {
-        parse_spec("pypi", name).name if pypi else name: _cutoff(age, now)
+        parse_spec(ecosystem.name, name).name if ecosystem.spellings else name: _cutoff(age, now)
         for name, age in settings.min_ages.items()
     }
 
@@ -296,7 +296,7 @@ def _resolution(solution: Solution, parent: frozenset[Package]) -> Resolution:
     return Resolution(pins=pins, lockfile=solution.lockfile)
 
 
-def _relevant(packages: Iterable[Package], ecosystems: Iterable[Ecosystem]) -> frozenset[Package]:
+def _relevant(packages: Iterable[Package], ecosystems: Iterable[str]) -> frozenset[Package]:
     """Leave out what has no versions: modules by their URL are what their URL says."""
     return frozenset(each for each in packages if each.ecosystem in ecosystems and each.version)
 
@@ -336,7 +336,3 @@ def _by_age(
 
 def _pin(package: Package) -> Pin:
     return Pin(ecosystem=package.ecosystem, name=package.name, version=package.version)
-
-
-_ONE_VERSION: Final = frozenset({"apk", "pypi"})
-"""Of what there is one version at a time."""

@@ -11,7 +11,7 @@ from typing import Final
 from attrs import Factory, frozen
 
 from isol8_tasks.ecosystems.inventory import Package, apk_packages
-from isol8_tasks.ecosystems.runtimes import LOCATION_ARGS, RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of, is_location_of_packages
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
 from isol8_tasks.errors import SourceUnavailableError
@@ -47,8 +47,12 @@ def ask(question: Question, engine: SandboxEngine) -> Answer:
         SourceUnavailableError: a source did not answer, or the program that asks could not be run.
 
     """
-    ecosystem = RUNTIMES[question.runtime].ecosystem
-    asked = _python(question) if ecosystem == "pypi" else _registry(question)
+    ecosystem = ecosystem_of(question.runtime)
+    if not ecosystem.is_dated:
+        raise SourceUnavailableError(
+            f"{question.image}: nobody can be asked for packages of {ecosystem.name}"
+        )
+    asked = _index(question) if ecosystem.source == "index" else _registry(question)
     return read_answer(_run(asked, question, engine), question.image)
 
 
@@ -82,7 +86,7 @@ def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> froze
     return frozenset(found)
 
 
-def _python(question: Question) -> tuple[str, ...]:
+def _index(question: Question) -> tuple[str, ...]:
     described = {
         "specs": question.specs,
         "installed": _versions(question.installed, "pypi"),
@@ -128,16 +132,14 @@ def _program(runtime: str, described: str) -> tuple[str, ...]:
     # From files, since each of the three has other ideas of a program on its command line.
     script = (
         'folder=$(mktemp -d); printf %s "$0" >"$folder/versions.mjs"; printf %s "$1" >"$folder/registry.mjs"; '
-        f'shift; exec {_COMMANDS[runtime]} "$folder/registry.mjs" "$@"'
+        f'shift; exec {RUNTIMES[runtime].asks} "$folder/registry.mjs" "$@"'
     )
     return ("sh", "-ec", script, _text("versions.mjs"), _text("registry.mjs"), *_words(described))
 
 
 def _run(command: tuple[str, ...], question: Question, engine: SandboxEngine) -> Finished:
     environment = {
-        name: value
-        for name, value in question.arguments.items()
-        if name in LOCATION_ARGS and name not in _ELSEWHERE and value
+        name: value for name, value in question.arguments.items() if is_location_of_packages(name) and value
     }
     return engine.run(
         RunRequest(
@@ -177,14 +179,5 @@ def _text(name: str) -> str:
 _SECONDS: Final = 180
 _LONGEST_WORD: Final = 30_000
 """In characters, each of at most four bytes."""
-_COMMANDS: Final = {
-    "node": "node",
-    "bun": "bun --no-install",
-    "deno": "deno run --quiet --allow-all --no-lock --no-config",
-}
 # Node's own fetch takes neither proxies nor Alpine's certificates unless it is told to.
 _NODE: Final = {"NODE_USE_ENV_PROXY": "1", "NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt"}
-_ELSEWHERE: Final = frozenset(
-    {"ALPINE_IMAGE", "DENO_IMAGE", "APK_REPOSITORY", "BUN_ARCHIVE_URL", "BUN_INSTALL_URL"}
-)
-"""Build arguments that no custom image's build gets."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from isol8_tasks.config.package_locks import load_bun
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, release_args
 from isol8_tasks.ecosystems.specs import shell_word
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildRequest, ImageEngine, OnEvent
@@ -32,7 +33,8 @@ def build_pinned(
 
     Its steps go by the names of those that they stand for, whatever is in their words.
     """
-    if not resolution.lockfile and (spec.runtime != "python" or not spec.inputs.packages):
+    lock = RUNTIMES[spec.runtime].lock
+    if not resolution.lockfile and (lock != "requirements.txt" or not spec.inputs.packages):
         # A step that is the same as before may still bring something newer.
         args = {**request.args, **_releases(resolution)}
         return engine.build(evolve(request, no_cache=True, args=args), on_event)
@@ -51,7 +53,7 @@ def build_pinned(
 def render_pinned(spec: ImageSpec, resolution: Resolution) -> str:
     """Return the Dockerfile that installs a resolution with a lock file on the parent of an image."""
     parent, _, _ = spec.dockerfile.partition("\n")
-    packed = base64.b64encode(_packed(_files(spec.runtime, resolution.lockfile))).decode()
+    packed = base64.b64encode(_packed(_files(RUNTIMES[spec.runtime].lock, resolution.lockfile))).decode()
     words = [
         "/bin/sh",
         "-euc",
@@ -78,26 +80,23 @@ def _releases(resolution: Resolution) -> Mapping[str, str]:
     return {
         name: value
         for pin in resolution.pins
-        if (pin.ecosystem, pin.name) == ("generic", "bun")
-        for name, value in (
-            ("BUN_VERSION", pin.version),
-            ("BUN_SHA256", pin.integrity.removeprefix("sha256:")),
-        )
+        if (names := release_args(pin.ecosystem, pin.name))
+        for name, value in zip(names, (pin.version, pin.integrity.removeprefix("sha256:")), strict=True)
     }
 
 
-def _files(runtime: str, lockfile: str) -> dict[str, str]:
+def _files(lock: str, lockfile: str) -> dict[str, str]:
     """Return what the ecosystem's tool reads, by the names that it looks for."""
-    if runtime == "python":
-        return {"requirements.txt": lockfile}
-    if runtime == "deno":
+    if lock == "requirements.txt":
+        return {lock: lockfile}
+    if lock == "deno.lock":
         trim = files("isol8_tasks.freshness.programs") / "trim.mjs"
-        return {"deno.lock": lockfile, "trim.mjs": trim.read_text(encoding="utf-8")}
-    if runtime == "bun":
-        return {"bun.lock": lockfile, "package.json": _manifest(bun_dependencies(lockfile))}
+        return {lock: lockfile, "trim.mjs": trim.read_text(encoding="utf-8")}
+    if lock == "bun.lock":
+        return {lock: lockfile, "package.json": _manifest(bun_dependencies(lockfile))}
     packages = loads(lockfile)["packages"]
     return {
-        "package-lock.json": lockfile,
+        lock: lockfile,
         "package.json": _manifest(packages[""].get("dependencies", {})),
         "peers": "".join(f"{peer} {package}\n" for peer, package in npm_peers(packages)),
     }
@@ -147,12 +146,13 @@ def _packed(texts: Mapping[str, str]) -> bytes:
 
 
 def _install(spec: ImageSpec, lockfile: str) -> str:
-    if spec.runtime == "python":
+    lock = RUNTIMES[spec.runtime].lock
+    if lock == "requirements.txt":
         hashed = all(" --hash=" in line for line in lockfile.splitlines())
         return _PYTHON.format(hashes=" --require-hashes" if hashed else "")
-    if spec.runtime == "deno":
+    if lock == "deno.lock":
         return _DENO.format(specs=" ".join(shell_word(each) for each in spec.inputs.packages))
-    return {"node": _NODE, "bun": _BUN}[spec.runtime]
+    return {"package-lock.json": _NODE, "bun.lock": _BUN}[lock]
 
 
 _STEP: Final = r"^(\[[^\]]*\] )?RUN \[? *\"?/bin/sh\"?,? +\"?-euc\b.*"

@@ -7,7 +7,8 @@ from attrs import field, frozen
 
 from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
-from isol8_tasks.ecosystems.runtimes import RUNTIMES, Runtime
+from isol8_tasks.ecosystems.model import Runtime
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word
 from isol8_tasks.errors import COMMAND, PlanError
 from isol8_tasks.images.labels import PREFIX, STANDIN_ARG

@@ -10,6 +10,7 @@ from attrs import asdict
 
 from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import duration
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.images.choice import ClientChoice, Resolution
 from isol8_tasks.images.pushed import Pushed
@@ -22,10 +23,6 @@ NAME_WIDTH: Final = 18
 _STEP_WIDTH: Final = 72
 _FEW: Final = 10
 """Lines of one kind that are shown before what people came for scrolls away."""
-_UNREACHABLE: Final = re.compile(r"Retrying \(|Max retries exceeded|Could not fetch URL")
-_FROM_SOURCE: Final = re.compile(
-    r"Failed (?:building wheel for|to build) |metadata-generation-failed|did not run successfully"
-)
 _COUNTER: Final = re.compile(r"\[(?:\S+ )?(\d+/\d+)\] (?:RUN )?")
 
 
@@ -275,18 +272,9 @@ def where_to_look(spec: ImageSpec, config: Config) -> str:
 def no_build_for_alpine(ecosystem: str, output: Sequence[str]) -> str:
     """Say in plain words that a package has no build for Alpine, where an installer's last lines come to that."""
     text = "\n".join(output)
-    if ecosystem == "npm" and re.search(r"Valid libc: +glibc\b", text):
-        return "It is built for glibc, and Alpine has musl."
-    if ecosystem != "pypi" or _UNREACHABLE.search(text):
-        return ""
-    absent = re.search(r"\(from versions: none\)[\s\S]*No matching distribution found for (\S+)", text)
-    if absent:
-        return (
-            f"The index has no {absent[1]}, or no build of it for Alpine (musl): neither a musllinux wheel for this "
-            "Python nor the source."
-        )
-    if _FROM_SOURCE.search(text):
-        return "There is no wheel for Alpine (musl), and pip could not build it from source; the image has no compiler."
+    for pattern, words in ECOSYSTEMS[ecosystem].failures:
+        if found := re.search(pattern, text):
+            return words.format(*found.groups())
     return ""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import (
@@ -270,7 +270,9 @@ class Session:
             for spec in self.view.graph.images
             if spec.name in built
             and (
-                spec.parent is None or spec.inputs.setup or (spec.inputs.packages and spec.runtime == "bash")
+                spec.parent is None
+                or spec.inputs.setup
+                or (spec.inputs.packages and not ecosystem_of(spec.runtime).is_dated)
             )
         )
 

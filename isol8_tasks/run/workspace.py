@@ -166,7 +166,7 @@ class Workspace:
                 else:
                     _read_file(Path(entry.path), name, files)
         if "Dockerfile" not in files:
-            raise PlanError("docker/Dockerfile: not found; the five base images are built from it")
+            raise PlanError("docker/Dockerfile: not found; the base images are built from it")
         for name in _OF_ALL:
             if name in files and files[name].problem:
                 raise PlanError(files[name].problem)

@@ -4,9 +4,8 @@ verifier    containers of one image, a kind of clients each, and their verdict
 checker     verifies the images of a run, side by side
 clients     how isol8's releases run an image, as data
 conditions  the kinds of containers that make a difference
-packages    which packages an image must have, and how each is loaded
 probe       the script that runs inside
 judging     what the probe printed, as findings
 findings    what can be wrong with an image
-probes/     the parts of the script, one a runtime
+probes/     the parts of the script that are the same for every runtime
 """

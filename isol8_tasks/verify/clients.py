@@ -8,10 +8,7 @@ the one before.
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from attrs import evolve, field, frozen
-
-Runtimes = Mapping[str, tuple[str, ...]]
-"""For each runtime, a command line; `{file}` and `{code}` stand for what the client fills in."""
+from attrs import evolve, frozen
 
 
 @frozen(kw_only=True)
@@ -48,11 +45,9 @@ class Generation:
     denied_system_calls: frozenset[str] = frozenset()
     """By the client's own seccomp profile, which allows all others and replaces the engine's; empty: none is sent."""
     files: Mapping[str, str]
-    """Where the code of each runtime is."""
-    commands: Runtimes
-    """What runs a file, behind `timeout -s KILL SECONDS`."""
-    inline: Runtimes = field(factory=dict)
-    """What runs code that needs no file; runtimes that are absent always have one."""
+    """Where the code of a runtime is, if elsewhere than newer clients have it."""
+    inline: bool = False
+    """Code that needs no file is a word of the command, where the runtime has one for it."""
     write: tuple[str, ...] = ("sh", "-c", "printf '%s' '{base64}' | base64 -d > {file}")
     """What writes a file, as `user`."""
     filter: Filter
@@ -104,24 +99,6 @@ _DENIED = frozenset(
 )
 """Answered with EPERM (docker/seccomp-profile.json@v0.7.0, the same in every release since)."""
 
-# engine/../runtime/adapters/{python,node,bun,deno,bash}.ts@7eeb3af, the same in every release but for node's extension.
-_COMMANDS: Runtimes = {
-    "python": ("python3", "{file}"),
-    "node": ("node", "{file}"),
-    "bun": ("bun", "run", "{file}"),
-    "deno": (
-        *("deno", "run", "--allow-read=/sandbox,/tmp", "--allow-write=/sandbox,/tmp"),
-        *("--allow-env", "--allow-net", "{file}"),
-    ),
-    "bash": ("bash", "{file}"),
-}
-_FILES = {
-    "python": "/sandbox/main.py",
-    "node": "/sandbox/main.js",
-    "bun": "/sandbox/main.ts",
-    "deno": "/sandbox/main.mts",
-    "bash": "/sandbox/main.sh",
-}
 _EMPTY_SANDBOX = "rm -rf /sandbox/* /sandbox/.[!.]* 2>/dev/null; true"
 
 _FIRST = Generation(
@@ -132,8 +109,7 @@ _FIRST = Generation(
     },
     # engine/docker.ts:755-756@7eeb3af; the engine adds noexec, nosuid and nodev to the second.
     tmpfs={"/tmp": "rw,noexec,nosuid,size=64m", "/sandbox": "rw,size=64m"},  # noqa: S108 - inside the container
-    files=_FILES,
-    commands=_COMMANDS,
+    files={"node": "/sandbox/main.js"},  # engine/../runtime/adapters/node.ts@7eeb3af
     filter=Filter(command="node /usr/local/bin/proxy.mjs"),  # engine/docker.ts:134@7eeb3af
     pool_clean=_EMPTY_SANDBOX,  # engine/pool.ts:82@7eeb3af
 )
@@ -156,7 +132,7 @@ _0_1_0 = evolve(
 _0_4_3 = evolve(
     _0_1_0,
     releases=("v0.4.3", "v0.5.0", "v0.5.1", "v0.6.0", "v0.6.1", "v0.6.2"),
-    files={**_FILES, "node": "/sandbox/main.mjs"},  # engine/../runtime/adapters/node.ts:16@v0.4.3
+    files={},  # engine/../runtime/adapters/node.ts:16@v0.4.3
 )
 _0_7_0 = evolve(
     _0_4_3,
@@ -219,12 +195,7 @@ _0_11_1 = evolve(
         *("v0.14.0", "v0.14.1", "v0.14.2", "v0.14.3", "v0.14.4", "v0.14.5", "v0.14.6", "v0.14.7"),
         *("v0.15.0", "v0.16.0", "v0.17.0"),
     ),
-    inline={  # engine/docker.ts:985@v0.11.1, :952@v0.20.0
-        "python": ("python3", "-c", "{code}"),
-        "node": ("node", "-e", "{code}"),
-        "bun": ("bun", "-e", "{code}"),
-        "bash": ("bash", "-c", "{code}"),
-    },
+    inline=True,  # engine/docker.ts:985@v0.11.1, :952@v0.20.0
     chosen_by="hash",  # engine/docker.ts:903@v0.11.1
 )
 _0_18_0 = evolve(

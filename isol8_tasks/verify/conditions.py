@@ -148,11 +148,12 @@ def _conditions(runtime: str, alike: list[Generation], all_kinds: Iterable[Gener
 
 def _start(runtime: str, generation: Generation, *, inline: bool) -> Start | None:
     releases = frozenset(generation.releases)
+    known = RUNTIMES[runtime]
     if inline:
-        command = generation.inline.get(runtime)
-        return Start(releases=releases, command=command) if command else None
-    file = generation.files[runtime]
-    command = tuple(word.format(file=file) for word in generation.commands[runtime])
+        is_used = generation.inline and known.inline
+        return Start(releases=releases, command=known.inline) if is_used else None
+    file = generation.files.get(runtime, known.file)
+    command = tuple(word.format(file=file) for word in known.command)
     # Later ones hand the same over on the standard input of a program of their own.
     return Start(releases=releases, command=command, file=file, write=GENERATIONS[0].write)
 

@@ -5,6 +5,14 @@ from typing import assert_never
 
 from attrs import evolve, frozen
 
+from isol8_tasks.ecosystems.findings import (
+    ExtraMissing,
+    PackageFinding,
+    PackageHidden,
+    PackageMissing,
+    PackageUnusable,
+    WrongVersion,
+)
 from isol8_tasks.engine.builders.progress import clean
 from isol8_tasks.verify.conditions import Releases, released
 
@@ -55,47 +63,6 @@ class OtherFirstProcess:
 @frozen(kw_only=True)
 class SignalsLost:
     """A signal to process 1 does not reach the program."""
-
-
-@frozen(kw_only=True)
-class PackageMissing:
-    """A package that was asked for is not there."""
-
-    package: str
-
-
-@frozen(kw_only=True)
-class PackageHidden:
-    """A package is there, and the user of the sandbox may not read it."""
-
-    package: str
-    path: str
-
-
-@frozen(kw_only=True)
-class WrongVersion:
-    """A package is there in a version that was not asked for."""
-
-    package: str
-    version: str
-
-
-@frozen(kw_only=True)
-class ExtraMissing:
-    """What an extra of a package needs is not there, or in another version."""
-
-    package: str
-    needed: str
-
-
-@frozen(kw_only=True)
-class PackageUnusable:
-    """A package is there and can't be used."""
-
-    package: str
-    use: str
-    """What was tried, as `import numpy`."""
-    output: str
 
 
 @frozen(kw_only=True)
@@ -164,7 +131,6 @@ class InSome:
 
 
 ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost
-PackageFinding = PackageMissing | PackageHidden | WrongVersion | ExtraMissing | PackageUnusable
 FileFinding = OtherLayers | PrivilegedFile | WritableByAll
 CommandFinding = CommandExit | CommandOutput | CommandHung
 AnyFinding = ImageFinding | FilterBroken | PackageFinding | FileFinding | CommandFinding

@@ -5,16 +5,14 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from isol8_tasks.ecosystems.findings import Seen
 from isol8_tasks.ecosystems.inventory import (
     Package,
     apk_packages,
-    deno_packages,
-    node_packages,
-    python_packages,
     runtime_package,
     sorted_once,
 )
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, verification
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.verify.clients import Filter
@@ -31,7 +29,6 @@ from isol8_tasks.verify.findings import (
     SignalsLost,
     WritableByAll,
 )
-from isol8_tasks.verify.packages import ECOSYSTEMS, ITEMS_IN_ANSWER
 from isol8_tasks.verify.probe import Look
 
 
@@ -68,11 +65,11 @@ def judge(  # noqa: PLR0913 - all that was asked and answered
     yield from _starts(runtime, look, kind, printed)
     if answer is None:
         return
-    items = answer["items"] if runtime in ITEMS_IN_ANSWER else look.items
-    if len(items) != len(packages):
+    seen = _seen(runtime, look, answer)
+    if len(seen.items) != len(packages):
         yield LookBroken(exit=look.status, output=printed), kind.releases
         return
-    found = ECOSYSTEMS[RUNTIMES[runtime].ecosystem].judge(packages, look, answer)
+    found = verification(runtime).judge(packages, seen)
     yield from ((each, kind.releases) for each in found)
 
 
@@ -105,17 +102,15 @@ def _filter(started: Filter, states: str, text: str) -> Iterator[FilterBroken]:
 def inventory(runtime: str, look: Look) -> tuple[Package, ...]:
     """Return what is in the image: Alpine's packages, and those of the runtime."""
     answer = _answer(runtime, look) or {}
-    found = [*apk_packages(look.apk)]
-    if runtime == "python":
-        found += python_packages((name, version) for name, version, _ in answer.get("packages", ()))
-    elif runtime in {"node", "bun"}:
-        found += node_packages((name, version) for name, version in answer.get("packages", ()))
-    elif runtime == "deno":
-        found += deno_packages(look.cached)
-    # Alpine's package manager did not bring these two, and knows nothing of them.
-    if runtime in {"bun", "deno"} and "version" in answer:
+    found = [*apk_packages(look.apk), *verification(runtime).installed(_seen(runtime, look, answer))]
+    if RUNTIMES[runtime].unpackaged and "version" in answer:
         found.append(runtime_package(runtime, str(answer["version"]), str(answer.get("checksum", ""))))
     return sorted_once(found)
+
+
+def _seen(runtime: str, look: Look, answer: Mapping[str, Any]) -> Seen:
+    items = answer.get("items", ()) if RUNTIMES[runtime].answers == "json" else look.items
+    return Seen(items=items, answer=answer, apk=look.apk, cached=look.cached)
 
 
 def is_loose(mode: int) -> bool:
@@ -138,7 +133,7 @@ def loose_files(found: Iterable[tuple[str, int]], known: Iterable[tuple[str, int
 
 def _answer(runtime: str, look: Look) -> Mapping[str, Any] | None:
     """Return what the runtime said of itself; None if it ran no code, as it should have."""
-    if runtime == "bash":
+    if RUNTIMES[runtime].answers == "sections":
         return {} if look.runtime.startswith(f"{_ANSWER} ") else None
     try:
         # What Deno itself prints comes first.

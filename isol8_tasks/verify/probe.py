@@ -9,18 +9,10 @@ from typing import Final
 
 from attrs import frozen
 
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.engine.containers import RunRequest
 from isol8_tasks.verify.clients import FOLDER, Filter
 from isol8_tasks.verify.conditions import Conditions, Start, profile, writes
-
-PROBES: Final[Mapping[str, str]] = {
-    "python": "python.py",
-    "node": "node.cjs",
-    "bun": "node.cjs",
-    "deno": "deno.js",
-    "bash": "bash.sh",
-}
-"""What is run by each runtime, in the folder probes."""
 
 
 @frozen(kw_only=True)
@@ -78,7 +70,7 @@ def request(  # noqa: PLR0913 - all but three are named by the caller
         image=image,
         command=(
             *("sh", "-c", *((_before(kind, by), look) if by else (look, "sh"))),
-            *(mark, runtime, _program(runtime, kind.starts[0]), *items),
+            *(mark, RUNTIMES[runtime].answers, _program(runtime, kind.starts[0]), *items),
         ),
         user="" if by else kind.user,
         environment={
@@ -149,8 +141,12 @@ def read(answer: str, mark: str) -> Look:
 def _head(runtime: str, kind: Conditions, *, whole: bool) -> str:
     """Return the part of the shell's script that is made for a kind of client."""
     first, *others = kind.starts
+    known = RUNTIMES[runtime]
     files = [
-        writes(start, _program(runtime, start) if start is first else _SHORT[start.file.rpartition(".")[2]])
+        writes(
+            start,
+            _program(runtime, start) if start is first else known.programs[start.file.rpartition(".")[2]],
+        )
         for start in kind.starts
         if start.file
     ]
@@ -160,7 +156,7 @@ def _head(runtime: str, kind: Conditions, *, whole: bool) -> str:
     ]
     words = ['"$program"' if word == "{code}" else shlex.quote(word) for word in first.command]
     if not first.file:
-        words += _BEFORE_ITEMS[runtime]
+        words += known.before_words
     load = (*first.command[:-1], "--cached-only", "--no-prompt", f"{FOLDER}/item.mts")
     return "\n".join(
         (
@@ -196,8 +192,13 @@ def _before(kind: Conditions, started: Filter) -> str:
 
 
 def _program(runtime: str, start: Start) -> str:
-    text = _text(PROBES[runtime])
+    text = _probe(runtime)
     return _AS_MODULE + text if start.file.endswith(".mjs") else text
+
+
+@cache
+def _probe(runtime: str) -> str:
+    return RUNTIMES[runtime].probe.text()
 
 
 @cache
@@ -214,17 +215,6 @@ SECONDS_PER_PACKAGE: Final = 30
 _ALONE: Final = "whole=yes\nprepare() { :; }\nothers() { :; }\n"
 """The head for an image that no client runs."""
 _AFTER: Final = '"forwarded=$forwarded\n$0"'
-_BEFORE_ITEMS: Final = {"python": (), "node": ("--",), "bun": ("--",), "bash": ("bash",)}
-"""What stands between code on the command line and its words."""
-_SHORT: Final = {
-    "py": "print(40 + 2)",
-    "js": 'require("node:fs"); console.log(40 + 2)',
-    "mjs": 'import "node:fs"; console.log(40 + 2)',
-    "ts": 'import "node:fs"; console.log((40 as number) + 2)',
-    "mts": 'import "node:fs"; console.log((40 as number) + 2)',
-    "sh": "echo $((40 + 2))",
-}
-"""By the ending of its file, a program that shows that code runs; each is written as only such files can be."""
 _AS_MODULE: Final = (
     'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);\n'
 )

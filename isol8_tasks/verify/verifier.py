@@ -10,8 +10,9 @@ from typing import Final
 from attrs import Factory, define, evolve, field, frozen
 
 from isol8_tasks.config.checks import UserCheck
+from isol8_tasks.ecosystems.findings import PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import verification
 from isol8_tasks.engine.containers import (
     Finished,
     NoSuchImageError,
@@ -40,7 +41,6 @@ from isol8_tasks.verify.findings import (
     LookBroken,
     LookHung,
     NotStarted,
-    PackageUnusable,
     RuntimeBroken,
     SignalsLost,
     merged,
@@ -48,7 +48,6 @@ from isol8_tasks.verify.findings import (
     render,
 )
 from isol8_tasks.verify.judging import inventory, is_loose, judge, loose_files
-from isol8_tasks.verify.packages import ECOSYSTEMS
 from isol8_tasks.verify.probe import Look
 
 
@@ -131,11 +130,10 @@ class Verifier:
 
     def _looked(self, subject: Subject, kind: Conditions, *, whole: bool, patience: int) -> "_Seen":
         mark = secrets.token_hex(8)
-        ecosystem = ECOSYSTEMS[RUNTIMES[subject.runtime].ecosystem]
         request = probe.request(
             subject.image,
             subject.runtime,
-            tuple(map(ecosystem.item, subject.packages)),
+            tuple(map(verification(subject.runtime).query, subject.packages)),
             mark=mark,
             kind=kind,
             whole=whole,

@@ -16,6 +16,13 @@ from attrs import evolve
 
 from isol8_tasks.config.checks import UserCheck
 from isol8_tasks.config.deps import parse_config
+from isol8_tasks.ecosystems.findings import (
+    ExtraMissing,
+    PackageHidden,
+    PackageMissing,
+    PackageUnusable,
+    WrongVersion,
+)
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import shell_word
 from isol8_tasks.engine.containers import NoSuchImageError, RunRequest
@@ -27,7 +34,6 @@ from isol8_tasks.verify.findings import (
     CommandExit,
     CommandHung,
     CommandOutput,
-    ExtraMissing,
     FilterBroken,
     Finding,
     InSome,
@@ -35,14 +41,10 @@ from isol8_tasks.verify.findings import (
     LookHung,
     NotStarted,
     OtherFirstProcess,
-    PackageHidden,
-    PackageMissing,
-    PackageUnusable,
     PrivilegedFile,
     RuntimeBroken,
     SignalsLost,
     WritableByAll,
-    WrongVersion,
     plain,
     render,
 )

@@ -7,8 +7,7 @@ import pytest
 
 from isol8_tasks.config.deps import parse_config
 from isol8_tasks.dockerfile.closure import parse
-from isol8_tasks.ecosystems.grammar import ECOSYSTEMS
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image

@@ -1,1 +1,1 @@
-"""What runs inside an image that is looked into: a shell's part for all of them, and one for each runtime."""
+"""What runs inside an image that is looked into, whatever its runtime is; a runtime's part is its probe."""

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
-# Looks at the image that it runs in, as the user that it runs as. $1 begins each section of the answer, $2 is the
-# runtime, $3 the runtime's own probe; what follows are the packages to look for. A head that is made for each kind of
+# Looks at the image that it runs in, as the user that it runs as. $1 begins each section of the answer, $2 is
+# how the probe in $3 tells of packages; what follows are the packages to look for. A head that is made for each kind of
 # client comes before: `whole` is empty where all has been asked elsewhere but what clients may change, `prepare` writes
 # files, `main` runs the probe, `others` runs what else starts code, and `load` is the command for a module of Deno's.
 # shellcheck disable=SC2034 # the head's main runs program
-mark=$1 runtime=$2 program=$3
+mark=$1 answers=$2 program=$3
 shift 3
 export whole
 
@@ -28,12 +28,12 @@ if [ "$whole" ]; then
         -o -path /etc -exec stat -c 'seen %n' {} + 2>/dev/null
 fi
 section apk
-[ -z "$whole" ] && [ "$runtime" != bash ] || cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null
+[ -z "$whole" ] && [ "$answers" != sections ] || cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null
 prepare
 section runtime
-case $runtime in
-python | node | bun) main "$@" 3>&1 >&2 ;;
-deno)
+case $answers in
+json) main "$@" 3>&1 >&2 ;;
+modules)
     # DENO_DIR holds packages in folders by registry, name and version, and modules as files that end with their address.
     main
     status=$?
@@ -52,7 +52,7 @@ deno)
     section status
     (exit $status)
     ;;
-bash) main "$mark" "$@" ;;
+sections) main "$mark" "$@" ;;
 *) : ;;
 esac
 status=$?

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from isol8_tasks.config.deps import BuildSettings, Config, parse_config
 from isol8_tasks.config.images import SETTINGS
 from isol8_tasks.config.settings import ClientSettings, FilterSettings, PushSettings
-from isol8_tasks.ecosystems.grammar import ECOSYSTEMS
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]

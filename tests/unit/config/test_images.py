@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from isol8_tasks.config.deps import parse_config
 from isol8_tasks.config.images import NamedImage, chain
-from isol8_tasks.ecosystems.grammar import ECOSYSTEMS
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
 
 APK = ECOSYSTEMS["apk"].forms

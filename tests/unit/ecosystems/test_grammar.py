@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import InvalidRequirement, Requirement
 
-from isol8_tasks.ecosystems.grammar import ECOSYSTEMS
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.ecosystems.specs import Spec, SpecError, parse_spec
 
 TAKEN = {

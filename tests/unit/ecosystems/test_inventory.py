@@ -1,13 +1,12 @@
 """The parsers of package databases."""
 
+from isol8_tasks.ecosystems import deno, npm, pypi
+from isol8_tasks.ecosystems.findings import Seen
 from isol8_tasks.ecosystems.inventory import (
     Package,
     apk_packages,
     decode,
-    deno_packages,
     encode,
-    node_packages,
-    python_packages,
     runtime_package,
     sorted_once,
 )
@@ -68,7 +67,12 @@ def test_checksum_of_apk() -> None:
 
 def test_python() -> None:
     """Names are canonical, and each package is there once."""
-    assert python_packages([("PySocks", "1.7.1"), ("typing_extensions", "4.1"), ("pysocks", "1.7.1")]) == (
+    told: list[tuple[str, str, list[str]]] = [
+        ("PySocks", "1.7.1", []),
+        ("typing_extensions", "4.1", []),
+        ("pysocks", "1.7.1", []),
+    ]
+    assert sorted_once(pypi.installed(Seen(answer={"packages": told}))) == (
         Package(ecosystem="pypi", name="pysocks", version="1.7.1"),
         Package(ecosystem="pypi", name="typing-extensions", version="4.1"),
     )
@@ -76,7 +80,8 @@ def test_python() -> None:
 
 def test_node() -> None:
     """Several versions of a package are several packages."""
-    assert node_packages([("b", "2.0.0"), ("@a/b", "1.0.0"), ("b", "1.0.0"), ("b", "2.0.0")]) == (
+    told = [("b", "2.0.0"), ("@a/b", "1.0.0"), ("b", "1.0.0"), ("b", "2.0.0")]
+    assert sorted_once(npm.installed(Seen(answer={"packages": told}))) == (
         _npm("@a/b", "1.0.0"),
         _npm("b", "1.0.0"),
         _npm("b", "2.0.0"),
@@ -85,7 +90,7 @@ def test_node() -> None:
 
 def test_deno() -> None:
     """Packages from npm and JSR have versions, other modules their URL; a registry's own files are none."""
-    assert deno_packages(CACHED) == (
+    assert sorted_once(deno.installed(Seen(cached=CACHED))) == (
         Package(ecosystem="deno", name="@std/path", version="1.1.0"),
         Package(ecosystem="deno", name="https://other.example/lib@1/mod.ts", version=""),
         _npm("@std/x", "1.2.3-rc.1"),

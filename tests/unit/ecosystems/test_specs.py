@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isol8_tasks.ecosystems.grammar import ECOSYSTEMS
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
 from isol8_tasks.ecosystems.specs import (
     LONGEST,
     SpecError,

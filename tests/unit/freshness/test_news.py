@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from isol8_tasks.config.settings import RefreshSettings
-from isol8_tasks.ecosystems.inventory import Ecosystem, Package
+from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.updates import PackageNews, Pin, Resolution, Update
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, ApkChange, Solution
@@ -23,13 +23,11 @@ NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 
 
-def package(name: str, version: str, ecosystem: Ecosystem = "pypi") -> Package:
+def package(name: str, version: str, ecosystem: str = "pypi") -> Package:
     return Package(ecosystem=ecosystem, name=name, version=version)
 
 
-def solution(
-    *pins: tuple[str, str], ecosystem: Ecosystem = "pypi", gone: tuple[Package, ...] = ()
-) -> Solution:
+def solution(*pins: tuple[str, str], ecosystem: str = "pypi", gone: tuple[Package, ...] = ()) -> Solution:
     made = tuple(Pin(ecosystem=ecosystem, name=name, version=version) for name, version in pins)
     return Solution(pins=made, lockfile="lock\n", gone=gone)
 
@@ -38,7 +36,7 @@ def question(runtime: str = "python") -> Question:
     return Question(runtime=runtime, image="isol8:python", specs=("a", "b>1"))
 
 
-def update(name: str, old: str, new: str, ecosystem: Ecosystem = "pypi") -> Update:
+def update(name: str, old: str, new: str, ecosystem: str = "pypi") -> Update:
     return Update(ecosystem=ecosystem, name=name, old=old, new=new)
 
 

@@ -193,7 +193,7 @@ class TestContext:
         """Without a Dockerfile there is nothing to build."""
         with pytest.raises(PlanError) as caught:
             Workspace.here(tmp_path, {}).read_context()
-        assert str(caught.value) == "docker/Dockerfile: not found; the five base images are built from it"
+        assert str(caught.value) == "docker/Dockerfile: not found; the base images are built from it"
 
     def test_only_content_and_bit_make_a_digest(self) -> None:
         """The same content has the same digest, and the bit is beside it."""

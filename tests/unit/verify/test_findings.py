@@ -2,13 +2,19 @@
 
 import pytest
 
+from isol8_tasks.ecosystems.findings import (
+    ExtraMissing,
+    PackageHidden,
+    PackageMissing,
+    PackageUnusable,
+    WrongVersion,
+)
 from isol8_tasks.verify.conditions import RELEASES, Releases
 from isol8_tasks.verify.findings import (
     AnyFinding,
     CommandExit,
     CommandHung,
     CommandOutput,
-    ExtraMissing,
     FilterBroken,
     Finding,
     InSome,
@@ -16,14 +22,10 @@ from isol8_tasks.verify.findings import (
     LookHung,
     NotStarted,
     OtherFirstProcess,
-    PackageHidden,
-    PackageMissing,
-    PackageUnusable,
     PrivilegedFile,
     RuntimeBroken,
     SignalsLost,
     WritableByAll,
-    WrongVersion,
     merged,
     output,
     plain,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from isol8_tasks.ecosystems.findings import PackageMissing
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.verify.conditions import conditions
@@ -12,7 +13,6 @@ from isol8_tasks.verify.findings import (
     LookBroken,
     LookHung,
     OtherFirstProcess,
-    PackageMissing,
     PrivilegedFile,
     RuntimeBroken,
     SignalsLost,

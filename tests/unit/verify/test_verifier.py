@@ -7,6 +7,7 @@ import pytest
 from attrs import define, evolve, field
 
 from isol8_tasks.config.checks import UserCheck
+from isol8_tasks.ecosystems.findings import PackageMissing
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.verify.conditions import RELEASES
@@ -17,7 +18,6 @@ from isol8_tasks.verify.findings import (
     InSome,
     NotStarted,
     OtherFirstProcess,
-    PackageMissing,
     PrivilegedFile,
     SignalsLost,
     WritableByAll,

@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 
-from isol8_tasks.verify.findings import (
+from isol8_tasks.ecosystems import apk, deno, npm, pypi
+from isol8_tasks.ecosystems.findings import (
     ExtraMissing,
-    Finding,
     PackageHidden,
     PackageMissing,
     PackageUnusable,
+    Seen,
+    Verification,
     WrongVersion,
 )
-from isol8_tasks.verify.packages import ECOSYSTEMS
+from isol8_tasks.verify.findings import Finding
 from isol8_tasks.verify.probe import Look
 
 ENVIRONMENT = {
@@ -44,10 +46,17 @@ NO_WINDOW = "Error\nError: jQuery requires a window with a document"
 NOT_FOUND = "MODULE_NOT_FOUND\nError: Cannot find module"
 
 
+def _of(ecosystem: str) -> Verification:
+    found: Verification = {"pypi": pypi, "npm": npm, "deno": deno, "apk": apk}[ecosystem]
+    return found
+
+
 def _judge(
     ecosystem: str, specs: tuple[str, ...], answer: dict[str, Any], look: Look | None = None
 ) -> list[Finding]:
-    return list(ECOSYSTEMS[ecosystem].judge(specs, look or Look(), answer))
+    seen = look or Look()
+    said = Seen(items=answer.get("items", seen.items), answer=answer, apk=seen.apk)
+    return list(_of(ecosystem).judge(specs, said))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +82,7 @@ def _judge(
 )
 def test_items(ecosystem: str, spec: str, item: str) -> None:
     """The probe is told what it can look up: tags and sources are none of that."""
-    assert ECOSYSTEMS[ecosystem].item(spec) == item
+    assert _of(ecosystem).query(spec) == item
 
 
 class TestPython:
@@ -287,7 +296,7 @@ class TestApk:
 
 def test_items_for_node_are_json() -> None:
     """A name with a quote in it would not get this far, and could do nothing if it did."""
-    assert json.loads(ECOSYSTEMS["npm"].item("@scope/pkg@>=1 <2")) == {
+    assert json.loads(_of("npm").query("@scope/pkg@>=1 <2")) == {
         "name": "@scope/pkg",
         "range": ">=1 <2",
     }

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from isol8_tasks.verify.probes.python import as_json, canonical, folders, looked, metadata, modules, of_files
+from isol8_tasks.ecosystems.probes.python import (
+    as_json,
+    canonical,
+    folders,
+    looked,
+    metadata,
+    modules,
+    of_files,
+)
 
 
 def _install(place: Path, name: str, record: list[str], **files: str) -> str:

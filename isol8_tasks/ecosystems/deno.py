@@ -1,0 +1,58 @@
+"""Deno's modules, by importing them without a network."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from isol8_tasks.ecosystems.findings import PackageFinding, PackageMissing, PackageUnusable, Seen
+from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.safety.jsontext import loads
+
+
+def query(spec: str) -> str:
+    """Do what Verification promises."""
+    return json.dumps(spec)
+
+
+def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
+    """Do what Verification promises."""
+    for spec, (status, output) in zip(specs, seen.items, strict=True):
+        if status == _KILLED:
+            yield PackageUnusable(package=spec, use=f"import {json.dumps(spec)} did not end", output=output)
+        elif status != "0" and _NOT_CACHED in output:
+            yield PackageMissing(package=spec)
+        elif status != "0" and spec.startswith(_TYPES) and _NO_MODULE.search(output):
+            # Types alone are never run, and are there.
+            continue
+        elif status != "0":
+            yield PackageUnusable(package=spec, use=f"import {json.dumps(spec)}", output=output)
+
+
+def installed(seen: Seen) -> Iterator[Package]:
+    """Do what Verification promises."""
+    for line in seen.cached.splitlines():
+        if found := re.search(_IN_CACHE, line):
+            yield Package(ecosystem="npm", name=found["name"], version=found["version"])
+        elif line.startswith(_METADATA):
+            try:
+                url = loads(line.removeprefix(_METADATA))["url"]
+            except (ValueError, KeyError, TypeError):
+                continue
+            if found := re.match(_JSR_URL, str(url)):
+                yield Package(ecosystem="deno", name=found["name"], version=found["version"])
+            elif not re.search(_JSR_META, str(url)):
+                yield Package(ecosystem="deno", name=str(url), version="")
+
+
+_KILLED: Final = "137"
+_NOT_CACHED: Final = "--cached-only is specified"
+_TYPES: Final = "npm:@types/"
+_NO_MODULE: Final = re.compile(r"\[ERR_MODULE_NOT_FOUND\] Cannot find module 'file://[^']*/@types/")
+_IN_CACHE: Final = r"/npm/[^/]+/(?P<name>(?:@[^/]+/)?[^/@]+)/(?P<version>[0-9][^/]*)/package\.json$"
+_METADATA: Final = "// denoCacheMetadata="
+# Whichever registry it is, nobody else has this form.
+_JSR_URL: Final = (
+    r"https://[^/]+/(?P<name>@[a-z0-9-]+/[a-z0-9-]+)/(?P<version>[0-9]+\.[0-9]+\.[0-9]+[^/_]*)[/_]"
+)
+_JSR_META: Final = r"/@[a-z0-9-]+/[a-z0-9-]+/meta\.json$"

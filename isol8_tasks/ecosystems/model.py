@@ -1,0 +1,100 @@
+"""What a runtime and an ecosystem of packages are: a field for everything that differs between them."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from attrs import frozen
+
+
+@frozen
+class Program:
+    """A file of a package that is run in a container."""
+
+    package: str
+    name: str
+
+    def text(self) -> str:
+        """Return what is in it."""
+        from importlib.resources import files  # noqa: PLC0415 - a run with nothing to do runs none
+
+        return (files(self.package) / self.name).read_text(encoding="utf-8")
+
+
+@frozen(kw_only=True)
+class Ecosystem:
+    """Packages of one kind: what they are called, and in what they differ from those of other ecosystems."""
+
+    name: str
+    """Of the ecosystem in runtimes, locks and inventories: `pypi`."""
+    read: Callable[[str], tuple[str, str]]
+    """Gives the canonical name and what follows it (version, extras, path; in its own canonical form)."""
+    forms: str
+    """What the installer takes, with one example; the end of every message about a spec it doesn't take."""
+    inventory: tuple[str, ...]
+    """The ecosystems of what it installs, as an inventory names them: Deno's packages are npm's, too."""
+    module: str
+    """The module that is its Verification."""
+    source: Literal["index", "registry", "repository", ""] = ""
+    """Who is asked for newer versions: a Python index, npm's registry, Alpine's repositories; empty: nobody can be."""
+    spellings: bool = False
+    """The name of a package can be spelled in several ways."""
+    failures: tuple[tuple[str, str], ...] = ()
+    """What an installer's last lines come to in plain words, by a regular expression: the first that fits counts, and
+    its groups go into the words."""
+    one_version: bool = False
+    """An image has no package of it in two versions."""
+    locations: frozenset[str] = frozenset()
+    """Build arguments that say where its packages are fetched from; each build of a custom image gets them."""
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether its source has older versions, too, and says when each was published."""
+        return self.source in {"index", "registry"}
+
+
+@frozen(kw_only=True)
+class Runtime:
+    """One runtime of isol8: a stage of docker/Dockerfile, and how packages are installed on it."""
+
+    name: str
+    """The stage, the public tag and the value of isol8's own label."""
+    packages: str
+    """What can be installed on it, and how: the beginning of the help of its flag."""
+    recipe: int
+    """Version of how this project builds images of this runtime; raising it makes them stale, and says so."""
+    install: tuple[str, ...]
+    """The command that the packages of a custom image are appended to, word for word the specification's."""
+    one_by_one: bool = False
+    """Each package has a command of its own, as packages of one command share versions."""
+    ecosystem: str
+    """Whose packages they are: a name in ECOSYSTEMS."""
+    asks: str = ""
+    """What runs programs/registry.mjs, by which npm's registry is asked with the runtime's own tool."""
+    release: tuple[str, str] | None = None
+    """The build arguments for one release of it, which npm's registry has, and for the release's SHA-256."""
+    lock: str = ""
+    """The lock file that its packages are installed from; empty: they are installed again, and compared."""
+    least_age: dt.timedelta = dt.timedelta()
+    """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
+    file: str
+    """Where clients write code for it, today."""
+    command: tuple[str, ...]
+    """What clients run the file with; `{file}` stands for it."""
+    inline: tuple[str, ...] = ()
+    """What newer clients run code with that needs no file, `{code}`; empty: they always write one."""
+    before_words: tuple[str, ...] = ()
+    """What stands between code on the command line and its words."""
+    programs: Mapping[str, str]
+    """By the ending of its file, a program that prints 42; each is written as only such files can be."""
+    probe: Program
+    """What looks for the packages in an image."""
+    answers: Literal["json", "modules", "sections"]
+    """How its probe tells of packages: among the items of one object of JSON; not at all, as a program for each
+    imports it; or, behind `42 VERSION`, in a section of the answer for each."""
+    unpackaged: bool = False
+    """Its program is none of Alpine's packages."""
+    tidy: str = ""
+    """A step behind the packages, which takes back what their installer does not keep to."""
+    locations: frozenset[str] = frozenset()
+    """Build arguments that say where its base image fetches from."""

@@ -1,0 +1,1 @@
+"""What runtimes run in their images to look for packages, one program each."""
