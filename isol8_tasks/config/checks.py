@@ -2,15 +2,17 @@
 
 from attrs import frozen
 
+from isol8_tasks.config.values import Command, ExitCode, Pattern, Timeout
+
 
 @frozen(kw_only=True)
 class UserCheck:
     """A table of [verify.<name>]."""
 
-    command: tuple[str, ...]
-    exit: int = 0
+    command: Command
+    exit: ExitCode = 0
     """The exit code that it has to end with."""
-    output: str = ""
+    output: Pattern = ""
     """A regular expression that has to be found in what it prints, to either stream; empty finds itself anywhere."""
-    timeout: float = 10
+    timeout: Timeout = 10
     """Seconds."""

@@ -170,7 +170,7 @@ def _dependencies(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def _packages(key: str, runtime: str, value: object) -> tuple[str, ...]:
-    return array(key, value, functools.partial(package, runtime), example=f'"{key}": ["…", "…"]')
+    return array(value, functools.partial(package, runtime), example=f'"{key}": ["…", "…"]')
 
 
 def _elements(value: object) -> list[_Element]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from isol8_tasks.config.positions import KeyPath
 from isol8_tasks.config.strict import (
     InvalidError,
     LineOf,
@@ -38,7 +39,7 @@ class NamedImage:
     """The script that isol8's clients run before each execution: its own, or else that of its parent."""
 
 
-def read_images(value: object, _: object) -> Mapping[str, NamedImage]:
+def read_images(value: object) -> Mapping[str, NamedImage]:
     """Read the table; the images come parents first, and otherwise in the order of the file."""
     problems: list[Problem] = []
     entries: dict[str, _Entry] = {}
@@ -162,7 +163,7 @@ def _runtimes(entries: Mapping[str, _Entry]) -> tuple[dict[str, str], list[Probl
 
 
 def _circle(names: list[str]) -> Problem:
-    def what(line_of: LineOf) -> str:
+    def what(line_of: LineOf, _: KeyPath) -> str:
         circle = chain(_with_lines(names[:-1], line_of) + names[-1:])
         return f"cycle: {circle}; every `extends` chain must end at a runtime"
 
@@ -174,7 +175,7 @@ def _missing(names: list[str], entries: Mapping[str, _Entry]) -> Problem:
     allowed = [*RUNTIMES, *(each for each in entries if each != images[-1])]
     words = unknown(f"{name!r} is neither a runtime nor an image of this file", name, allowed)
 
-    def what(line_of: LineOf) -> str:
+    def what(line_of: LineOf, _: KeyPath) -> str:
         needed = chain([*_with_lines(images, line_of), name])
         return f"{words}; needed by {needed}" if len(images) > 1 else words
 
@@ -188,7 +189,7 @@ def _with_lines(names: Sequence[str], line_of: LineOf) -> list[str]:
 def _image(runtime: str, entry: _Entry, made: Mapping[str, NamedImage]) -> NamedImage:
     parent = entry.parent or runtime
     try:
-        packages = array("packages", entry.packages, lambda value: package(runtime, value))
+        packages = array(entry.packages, lambda value: package(runtime, value))
     except InvalidError as error:
         raise InvalidError(below=error.at("packages")) from None
     if parent in RUNTIMES and not packages and not entry.setup and not entry.problems:

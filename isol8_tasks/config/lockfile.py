@@ -14,6 +14,7 @@ from isol8_tasks.config.strict import (
     InvalidError,
     Problem,
     array,
+    load_toml,
     report,
     string,
     table,
@@ -104,22 +105,11 @@ def render_lock(images: Mapping[str, LockedImage]) -> str:
 
 def parse_lock(text: str, source: str) -> Lock:
     """Read the text of a lock; a ConfigError names every problem in it, one on a line."""
-    import tomli  # noqa: PLC0415 - who locks nothing reads no lock
-
-    try:
-        found = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; rewrite the lock: {COMMAND} lock"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{source}: can't be read as TOML: {error}; rewrite the lock: {COMMAND} lock"
-        ) from error
+    found = load_toml(text, source, _REWRITE, f"; {_REWRITE}")
     # 2.0 and true are equal to integers, and no lock that we wrote has them.
     if found.get("version") != VERSION or type(found["version"]) is not int:
         raise ConfigError(
-            f"{source}: version: expected {VERSION}, found {found.get('version')!r}; rewrite the lock: {COMMAND} lock"
+            f"{source}: version: expected {VERSION}, found {found.get('version')!r}; {_REWRITE}"
         )
     problems: list[Problem] = [
         ((key,), unknown("not a key of a lock", key, ("version", "images")))
@@ -149,9 +139,9 @@ def _read_image(value: object) -> LockedImage:
     readers = {
         "parent": string,
         "upstream": _read_upstream,
-        "asked": lambda found: array("asked", found, string),
-        "packages": lambda found: tuple(sorted(_read_packages("packages", found))),
-        "gone": lambda found: tuple(sorted(pin.package for pin in _read_packages("gone", found))),
+        "asked": lambda found: array(found, string),
+        "packages": lambda found: tuple(sorted(_read_packages(found))),
+        "gone": lambda found: tuple(sorted(pin.package for pin in _read_packages(found))),
         "lock": string,
     }
     problems: list[Problem] = []
@@ -177,9 +167,9 @@ def _read_upstream(value: object) -> Mapping[str, str]:
     return unless(problems, dict(table(value)))
 
 
-def _read_packages(key: str, value: object) -> tuple[Pin, ...]:
+def _read_packages(value: object) -> tuple[Pin, ...]:
     pins = []
-    for words in array(key, value, _package_words):
+    for words in array(value, _package_words):
         ecosystem, name, version, integrity = (*words.split(" "), "", "")[:4]
         pins.append(Pin(ecosystem=ecosystem, name=name, version=version, integrity=integrity))  # type: ignore[arg-type]  # it was looked at
     return tuple(pins)
@@ -227,8 +217,8 @@ def _disagreements(lock: Lock, written: Mapping[str, Any]) -> Iterable[Problem]:
             is_base=base == name,
             asked=image.asked,
             # In the order of the file, by which their lines are told.
-            packages=_read_packages("packages", written[name].get("packages", [])),
-            gone=_read_packages("gone", written[name].get("gone", [])),
+            packages=_read_packages(written[name].get("packages", [])),
+            gone=_read_packages(written[name].get("gone", [])),
             lockfile=image.lockfile,
             below=lock.there(image.parent) if image.parent else frozenset(),
         )
@@ -273,6 +263,7 @@ _HEAD: Final = f"""\
 # What is in every image, exactly. Written by {COMMAND} lock; {COMMAND} setup --locked builds just this again.
 version = {VERSION}
 """
+_REWRITE: Final = f"rewrite the lock: {COMMAND} lock"
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"
 _SHOWN: Final = 20
 """How many problems are named before they are counted."""
