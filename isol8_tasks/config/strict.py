@@ -6,7 +6,7 @@ A field's metadata may name another key, or NO_KEY; a class's PLACE is what its 
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 from attrs import fields, has
@@ -141,7 +141,7 @@ def _converter() -> "Converter":
     made.register_structure_hook(str, lambda value, _: string(value))
     made.register_structure_hook(bool, lambda value, _: flag(value))
     made.register_structure_hook_factory(has, _table_hook)
-    made.register_structure_hook_factory(_is_tuple, _array_hook)
+    made.register_structure_hook_factory(lambda kind: get_origin(kind) in _CONTAINERS, _container_hook)
     made.register_structure_hook_factory(
         lambda kind: callable(getattr(kind, "__metadata__", (None,))[0]),
         lambda kind: lambda value, _: kind.__metadata__[0](value),
@@ -169,14 +169,12 @@ def _table_hook(kind: Any) -> Callable[[Any, object], Any]:  # noqa: ANN401 - a 
     return read
 
 
-def _is_tuple(kind: object) -> bool:
-    return get_origin(kind) is tuple
-
-
-def _array_hook(kind: Any) -> Callable[[Any, object], Any]:  # noqa: ANN401 - a type of tuples
-    inner = get_args(kind)[0]
+def _container_hook(kind: Any) -> Callable[[Any, object], Any]:  # noqa: ANN401 - a type of tuples or mappings
+    inner = get_args(kind)[get_origin(kind) is Mapping]
     read = _converter().get_structure_hook(inner)
-    return lambda value, _: array(value, lambda item: read(item, inner))
+    if get_origin(kind) is tuple:
+        return lambda value, _: array(value, lambda item: read(item, inner))
+    return lambda value, _: gather(table(value).items(), lambda _, item: read(item, inner))
 
 
 def _problems(error: "BaseValidationError", kind: type) -> Iterator[Problem]:
@@ -249,6 +247,7 @@ def _key_path(path: KeyPath) -> str:
     ).removeprefix(".")
 
 
+_CONTAINERS: Final[tuple[object, ...]] = (tuple, Mapping)
 _BARE_KEY: Final = r"[A-Za-z0-9_-]+"
 _SHOWN: Final = 20
 """How many names a message lists before it counts the rest."""
