@@ -158,6 +158,16 @@ def test_two_at_once() -> None:
     ]
 
 
+def test_an_empty_command_is_told_with_the_rest() -> None:
+    """It hides no other problem of the check."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config("[verify.bash]\ncommand = []\nexit = -1\n", "deps.toml")
+    assert str(caught.value).splitlines() == [
+        'deps.toml:2: verify.bash.command: is empty; write command = ["bash", "-c", "jq --version"]',
+        "deps.toml:3: verify.bash.exit: expected an exit code from 0 to 255, found -1",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "build_hash"),
     [
