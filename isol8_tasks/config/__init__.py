@@ -2,9 +2,8 @@
 
 deps         deps.toml, and the only owner of its keys
 images       its table [images]: named images and what they extend
-settings     its tables [clients], [filter], [hold], [prune], [refresh], [push] and [verify]
+settings     its other tables, with checks of the user's own
 values       single values in all of them: types, each with its reader
-checks       checks of the user's own, for verification
 client_file  isol8.config.json, the file of isol8's clients
 lockfile       deps.lock.toml
 agreement      whether what the lock says of an image agrees with itself

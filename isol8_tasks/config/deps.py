@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hint
 
 from attrs import Factory, evolve, field, frozen, has
 
-from isol8_tasks.config.checks import UserCheck
 from isol8_tasks.config.images import SETTINGS, NamedImage, read_images
 from isol8_tasks.config.positions import KeyPath, line_of
 from isol8_tasks.config.settings import (
@@ -18,6 +17,7 @@ from isol8_tasks.config.settings import (
     PruneSettings,
     PushSettings,
     RefreshSettings,
+    UserCheck,
     VerifySettings,
     read_refresh,
     read_verify,

@@ -6,19 +6,22 @@ from typing import ClassVar, Final
 
 from attrs import Factory, evolve, field, frozen
 
-from isol8_tasks.config.checks import UserCheck
 from isol8_tasks.config.releases import BUILD_HASH_BY_RELEASE, NEWEST
 from isol8_tasks.config.strict import NO_KEY, array, gather, structured, table
 from isol8_tasks.config.values import (
     Age,
     Ages,
     ClientRelease,
+    Command,
     Duration,
+    ExitCode,
     Networks,
     Notification,
+    Pattern,
     Ports,
     RemoteRepository,
     Size,
+    Timeout,
     oldest_client,
 )
 
@@ -123,6 +126,19 @@ class PushSettings:
     """Push images on a stand-in as well."""
     credentials: bool = False
     """Push images with credentials in them as well, for everyone who may pull them to read."""
+
+
+@frozen(kw_only=True)
+class UserCheck:
+    """A table [verify.<name>]: a command that runs in the sandbox, and what has to come of it."""
+
+    command: Command
+    exit: ExitCode = 0
+    """The exit code that it has to end with."""
+    output: Pattern = ""
+    """A regular expression that has to be found in what it prints, to either stream; empty finds itself anywhere."""
+    timeout: Timeout = 10
+    """Seconds."""
 
 
 Checks = Mapping[str, tuple[UserCheck, ...]]

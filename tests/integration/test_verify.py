@@ -14,8 +14,8 @@ import docker
 import pytest
 from attrs import evolve
 
-from isol8_tasks.config.checks import UserCheck
 from isol8_tasks.config.deps import parse_config
+from isol8_tasks.config.settings import UserCheck
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import shell_word
 from isol8_tasks.engine.containers import NoSuchImageError, RunRequest

@@ -4,9 +4,14 @@ import datetime as dt
 
 import pytest
 
-from isol8_tasks.config.checks import UserCheck
 from isol8_tasks.config.deps import parse_config
-from isol8_tasks.config.settings import FilterSettings, HoldSettings, PruneSettings, RefreshSettings
+from isol8_tasks.config.settings import (
+    FilterSettings,
+    HoldSettings,
+    PruneSettings,
+    RefreshSettings,
+    UserCheck,
+)
 from isol8_tasks.errors import ConfigError
 
 
