@@ -2,8 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, get_args
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from isol8_tasks.config.releases import BUILD_HASH_BY_RELEASE, NEWEST, OLDEST
 from isol8_tasks.config.strict import (
@@ -19,16 +19,44 @@ from isol8_tasks.config.strict import (
 )
 from isol8_tasks.config.units import parse_duration, parse_size
 
+_Value = TypeVar("_Value")
+
 ARGUMENT_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 """Of a build argument."""
 
 
-def _duration(value: object) -> dt.timedelta:
-    text = string(value)
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InvalidError(str(error)) from None
+def _parsed(parse: Callable[[str], _Value]) -> Callable[[object], _Value]:
+    def read(value: object) -> _Value:
+        text = string(value)
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise InvalidError(str(error)) from None
+
+    return read
+
+
+def _between(lowest: int, highest: int, what: str) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        found = _integer(value)
+        if not lowest <= found <= highest:
+            raise InvalidError(f"expected {what} from {lowest} to {highest}, found {found}")
+        return found
+
+    return read
+
+
+def _words(form: str) -> Callable[[object], tuple[str, ...]]:
+    def read(value: object) -> tuple[str, ...]:
+        words = array(value, string)
+        if not words:
+            raise InvalidError(f"is empty; write {form}")
+        return words
+
+    return read
+
+
+_duration = _parsed(parse_duration)
 
 
 def _age(value: object) -> dt.timedelta:
@@ -47,14 +75,6 @@ def _timeout(value: object) -> float:
     return found.total_seconds()
 
 
-def _size(value: object) -> int:
-    text = string(value)
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise InvalidError(str(error)) from None
-
-
 def _integer(value: object, expected: str = "an integer") -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidError(wrong_type(value, expected))
@@ -68,22 +88,8 @@ def _jobs(value: object) -> int:
     return jobs
 
 
-def _exit(value: object) -> int:
-    code = _integer(value)
-    if not 0 <= code <= _HIGHEST_EXIT:
-        raise InvalidError(f"expected an exit code from 0 to {_HIGHEST_EXIT}, found {code}")
-    return code
-
-
-def _port(value: object) -> int:
-    port = _integer(value)
-    if not 1 <= port <= _HIGHEST_PORT:
-        raise InvalidError(f"expected a port from 1 to {_HIGHEST_PORT}, found {port}")
-    return port
-
-
 def _ports(value: object) -> tuple[int, ...]:
-    found = array(value, _port, of="integers", example="allow_ports = [8080]")
+    found = array(value, _between(1, 65_535, "a port"), of="integers", example="allow_ports = [8080]")
     return tuple(sorted({*found} - _ALLOWED_PORTS))
 
 
@@ -138,20 +144,6 @@ def _pattern(value: object) -> str:
     except re.error as error:
         raise InvalidError(f"{text!r} is not a regular expression: {error}") from None
     return text
-
-
-def _command(value: object) -> tuple[str, ...]:
-    words = array(value, string)
-    if not words:
-        raise InvalidError('is empty; write command = ["bash", "-c", "jq --version"]')
-    return words
-
-
-def _notify(value: object) -> tuple[str, ...]:
-    words = array(value, string)
-    if not words:
-        raise InvalidError('is empty; write notify = ["mail", "-s", "isol8", "me@example.org"], or omit it')
-    return words
 
 
 def _repository(value: object) -> str:
@@ -209,8 +201,6 @@ def _argument_problems(name: str, argument: object) -> Iterator[str]:
 
 _NONE: Final = ("0", "0s", "0m", "0h", "0d", "0w")
 _LONGEST_CHECK: Final = dt.timedelta(hours=1)
-_HIGHEST_EXIT: Final = 255
-_HIGHEST_PORT: Final = 65_535
 _ALLOWED_PORTS: Final = frozenset({80, 443})
 """Those that the filter lets through whatever it is told."""
 _NO_NETWORK: Final = "is not a network like 10.0.0.0/8 or fd00::/8"
@@ -229,15 +219,17 @@ Ages = Annotated[Mapping[str, dt.timedelta], _ages]
 Arguments = Annotated[Mapping[str, str], _arguments]
 BuilderName = Annotated[Builder, _builder]
 ClientRelease = Annotated[str, _client_release]
-Command = Annotated[tuple[str, ...], _command]
+Command = Annotated[tuple[str, ...], _words('command = ["bash", "-c", "jq --version"]')]
 Duration = Annotated[dt.timedelta, _duration]
-ExitCode = Annotated[int, _exit]
+ExitCode = Annotated[int, _between(0, 255, "an exit code")]
 Jobs = Annotated[int, _jobs]
 Networks = Annotated[tuple[str, ...], _networks]
-Notification = Annotated[tuple[str, ...], _notify]
+Notification = Annotated[
+    tuple[str, ...], _words('notify = ["mail", "-s", "isol8", "me@example.org"], or omit it')
+]
 Pattern = Annotated[str, _pattern]
 Ports = Annotated[tuple[int, ...], _ports]
 RemoteRepository = Annotated[str, _remote_repository]
 Repository = Annotated[str, _repository]
-Size = Annotated[int, _size]
+Size = Annotated[int, _parsed(parse_size)]
 Timeout = Annotated[float, _timeout]
