@@ -24,7 +24,7 @@ class Parts:
     asked: tuple[str, ...]
     packages: tuple[Pin, ...]
     """In the order of the file."""
-    gone: tuple[Pin, ...]
+    gone: tuple[Package, ...]
     lockfile: str
     below: frozenset[Package]
     """All that the image has on which it stands."""
@@ -33,9 +33,9 @@ class Parts:
 def disagreements(parts: Parts) -> Iterator[Problem]:
     """Give what does not fit together, or could be installed without being held against a hash."""
     yield from _twice(parts)
-    for number, pin in enumerate(parts.gone):
-        if pin.integrity or pin.package not in parts.below:
-            yield ("gone", number), f"{pin.name} {pin.version} is not in its parent image"
+    for number, each in enumerate(parts.gone):
+        if each.checksum or each not in parts.below:
+            yield ("gone", number), f"{each.name} {each.version} is not in its parent image"
     if parts.asked and (problem := _not_asked(parts)):
         yield ("asked",), problem
         return

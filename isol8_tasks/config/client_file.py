@@ -19,6 +19,7 @@ from isol8_tasks.config.strict import (
     JsonObject,
     Problem,
     array,
+    gather,
     package,
     report,
     string,
@@ -95,9 +96,9 @@ def parse_client_file(text: str, source: str) -> ClientFile:
         raise ConfigError(f"{source}: can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise ConfigError(f"{source}: {wrong_type(found, 'an object')}")
-    problems: list[Problem] = []
     dependencies: Mapping[str, Mapping[str, int]] = {}
     elements: list[_Element] = []
+    problems: list[Problem] = []
     with _noting(problems, "dependencies"):
         dependencies = _dependencies(_object(found.get("dependencies") or {}))
     with _noting(problems, "prebuiltImages"):
@@ -144,12 +145,12 @@ class _Element:
 
 
 @contextlib.contextmanager
-def _noting(problems: list[Problem], *path: str | int) -> Iterator[None]:
-    """Add to the problems what is wrong with a value, which is reached by the path."""
+def _noting(problems: list[Problem], key: str) -> Iterator[None]:
+    """Add to the problems what is wrong with the value of a key."""
     try:
         yield
     except InvalidError as error:
-        problems.extend(((*path, *below), what) for below, what in error.problems)
+        problems.extend(error.at(key))
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -160,28 +161,21 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _dependencies(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    problems: list[Problem] = []
-    dependencies = {}
-    for runtime in RUNTIMES:
-        with _noting(problems, runtime):
-            packages = _packages(runtime, runtime, found.get(runtime, []))
-            dependencies[runtime] = {each: packages.index(each) for each in packages}
-    return unless(problems, dependencies)
+    def read(runtime: str, value: object) -> dict[str, int]:
+        packages = _packages(runtime, runtime, value)
+        return {each: packages.index(each) for each in packages}
+
+    return gather(((runtime, found.get(runtime, [])) for runtime in RUNTIMES), read)
 
 
 def _packages(key: str, runtime: str, value: object) -> tuple[str, ...]:
-    return array(key, value, functools.partial(package, runtime), example=f'"{key}": ["…", "…"]')
+    return array(value, functools.partial(package, runtime), example=f'"{key}": ["…", "…"]')
 
 
 def _elements(value: object) -> list[_Element]:
     if not isinstance(value, list):
         raise InvalidError(wrong_type(value, "an array of objects"))
-    problems: list[Problem] = []
-    elements = []
-    for number, entry in enumerate(value):
-        with _noting(problems, number):
-            elements.append(_element(number, _object(entry)))
-    return unless(problems, elements)
+    return [*gather(enumerate(value), lambda number, entry: _element(number, _object(entry))).values()]
 
 
 def _element(number: int, entry: Mapping[str, Any]) -> _Element:

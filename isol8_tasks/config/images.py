@@ -2,26 +2,27 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from attrs import frozen
+from attrs import Factory, evolve, field, frozen
 
+from isol8_tasks.config.positions import KeyPath
 from isol8_tasks.config.strict import (
+    NO_KEY,
     InvalidError,
     LineOf,
     Problem,
     array,
+    keys_of,
     package,
     string,
+    structured,
     table,
     unknown,
     unless,
 )
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.safety.redact import redact
-
-SETTINGS: Final = ("runtime", "extends", "packages", "setup")
-"""The keys of an image's table."""
 
 
 @frozen(kw_only=True)
@@ -38,7 +39,7 @@ class NamedImage:
     """The script that isol8's clients run before each execution: its own, or else that of its parent."""
 
 
-def read_images(value: object, _: object) -> Mapping[str, NamedImage]:
+def read_images(value: object) -> Mapping[str, NamedImage]:
     """Read the table; the images come parents first, and otherwise in the order of the file."""
     problems: list[Problem] = []
     entries: dict[str, _Entry] = {}
@@ -48,10 +49,8 @@ def read_images(value: object, _: object) -> Mapping[str, NamedImage]:
         try:
             entries[name] = _read_entry(table(found, _NO_TABLE))
         except InvalidError as error:
-            problems.extend(error.at(name))
-            entries[name] = _Entry(parent=None)
-    for name, entry in entries.items():
-        problems.extend(((name, *path), what) for path, what in entry.problems)
+            entries[name] = _Entry(problems=error.problems)
+        problems.extend(((name, *path), what) for path, what in entries[name].problems)
     runtimes, astray = _runtimes(entries)
     problems.extend(astray)
     images: dict[str, NamedImage] = {}
@@ -71,55 +70,6 @@ def chain(names: Sequence[str]) -> str:
     return " → ".join(names)
 
 
-@frozen(kw_only=True, eq=False)
-class _Entry:
-    """An image's table, before it is known which is based on which."""
-
-    parent: str | None
-    """None where the table does not say it in a way that can be understood."""
-    packages: object = ()
-    setup: str | None = None
-    problems: tuple[Problem, ...] = ()
-
-
-def _read_entry(found: Mapping[str, Any]) -> _Entry:
-    problems: list[Problem] = [
-        ((key,), unknown("not a setting of an image", key, SETTINGS)) for key in found if key not in SETTINGS
-    ]
-    misspelled = bool(problems)
-    parent = setup = None
-    try:
-        parent = _parent(found, misspelled=misspelled)
-    except InvalidError as error:
-        problems.extend(error.problems)
-    try:
-        setup = setup_script(found["setup"]) if "setup" in found else None
-    except InvalidError as error:
-        problems.extend(error.at("setup"))
-    return _Entry(parent=parent, packages=found.get("packages", []), setup=setup, problems=tuple(problems))
-
-
-def _parent(found: Mapping[str, Any], *, misspelled: bool) -> str | None:
-    """Return the name of its parent."""
-    if "runtime" in found and "extends" in found:
-        raise InvalidError(below=[(("extends",), "can't be combined with runtime; remove one of them")])
-    for key in ("runtime", "extends"):
-        if key in found:
-            try:
-                name = string(found[key])
-            except InvalidError as error:
-                raise InvalidError(below=error.at(key)) from None
-            if key == "runtime" and name not in RUNTIMES:
-                what = unknown(f"{name!r} is not a runtime", name, RUNTIMES)
-                raise InvalidError(below=[((key,), what + "; to build on another image, write extends")])
-            return name
-    if misspelled:
-        return None
-    raise InvalidError(
-        'no parent is given; write runtime = "python", or extends = "…" to build on another image'
-    )
-
-
 def setup_script(value: object) -> str:
     """Return the script, which has to be fit for a label."""
     text = string(value)
@@ -136,6 +86,52 @@ def setup_script(value: object) -> str:
         raise InvalidError("contains a user name, password or token, and is written into a label; remove it")
     # As TOML reads a line end inside of a string.
     return text.replace("\r\n", "\n")
+
+
+def _runtime(value: object) -> str:
+    name = string(value)
+    if name not in RUNTIMES:
+        what = unknown(f"{name!r} is not a runtime", name, RUNTIMES)
+        raise InvalidError(what + "; to build on another image, write extends")
+    return name
+
+
+@frozen(kw_only=True, eq=False)
+class _Entry:
+    """An image's table, before it is known which is based on which: the keys that can be understood."""
+
+    PLACE: ClassVar = "a setting of an image"
+    runtime: Annotated[str | None, _runtime] = None
+    extends: str | None = None
+    packages: Any = Factory(list)
+    setup: Annotated[str | None, setup_script] = None
+    problems: tuple[Problem, ...] = field(default=(), metadata=NO_KEY)
+
+    @property
+    def parent(self) -> str | None:
+        """What it is based on; None where the table does not say it in a way that can be understood."""
+        return self.extends if self.runtime is None else self.runtime
+
+
+SETTINGS: Final = keys_of(_Entry)
+"""The keys of an image's table."""
+
+
+def _read_entry(found: Mapping[str, Any]) -> _Entry:
+    problems: list[Problem] = []
+    if {"runtime", "extends"} <= found.keys():
+        found = {key: each for key, each in found.items() if key not in {"runtime", "extends"}}
+        problems.append((("extends",), "can't be combined with runtime; remove one of them"))
+    elif {"runtime", "extends"}.isdisjoint(found) and found.keys() <= {*SETTINGS}:
+        what = 'no parent is given; write runtime = "python", or extends = "…" to build on another image'
+        problems.append(((), what))
+    try:
+        entry = structured(found, _Entry)
+    except InvalidError as error:
+        problems += error.problems
+        wrong = {path[0] for path, _ in error.problems}
+        entry = structured({key: each for key, each in found.items() if key not in wrong}, _Entry)
+    return evolve(entry, problems=tuple(problems))
 
 
 def _runtimes(entries: Mapping[str, _Entry]) -> tuple[dict[str, str], list[Problem]]:
@@ -162,7 +158,7 @@ def _runtimes(entries: Mapping[str, _Entry]) -> tuple[dict[str, str], list[Probl
 
 
 def _circle(names: list[str]) -> Problem:
-    def what(line_of: LineOf) -> str:
+    def what(line_of: LineOf, _: KeyPath) -> str:
         circle = chain(_with_lines(names[:-1], line_of) + names[-1:])
         return f"cycle: {circle}; every `extends` chain must end at a runtime"
 
@@ -174,7 +170,7 @@ def _missing(names: list[str], entries: Mapping[str, _Entry]) -> Problem:
     allowed = [*RUNTIMES, *(each for each in entries if each != images[-1])]
     words = unknown(f"{name!r} is neither a runtime nor an image of this file", name, allowed)
 
-    def what(line_of: LineOf) -> str:
+    def what(line_of: LineOf, _: KeyPath) -> str:
         needed = chain([*_with_lines(images, line_of), name])
         return f"{words}; needed by {needed}" if len(images) > 1 else words
 
@@ -188,7 +184,7 @@ def _with_lines(names: Sequence[str], line_of: LineOf) -> list[str]:
 def _image(runtime: str, entry: _Entry, made: Mapping[str, NamedImage]) -> NamedImage:
     parent = entry.parent or runtime
     try:
-        packages = array("packages", entry.packages, lambda value: package(runtime, value))
+        packages = array(entry.packages, lambda value: package(runtime, value))
     except InvalidError as error:
         raise InvalidError(below=error.at("packages")) from None
     if parent in RUNTIMES and not packages and not entry.setup and not entry.problems:

@@ -4,22 +4,24 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Annotated, ClassVar, Final
 
-from attrs import Factory, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from isol8_tasks.config.agreement import Parts, disagreements, is_release
 from isol8_tasks.config.positions import line_of
 from isol8_tasks.config.strict import (
+    NO_KEY,
     InvalidError,
     Problem,
-    array,
+    gather,
+    load_toml,
     report,
     string,
+    structured,
     table,
     unknown,
     unless,
-    wrong_type,
 )
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, inventory_names
@@ -30,21 +32,48 @@ VERSION: Final = 2
 """Of the file's form; another one is not read."""
 
 
+def _digests(value: object) -> Mapping[str, str]:
+    def read(_: str, found: object) -> str:
+        digest = string(found)
+        if not re.fullmatch(_DIGEST, digest):
+            raise InvalidError(f"{digest!r} is not a digest, as sha256:… with 64 hex digits")
+        return digest
+
+    return gather(table(value).items(), read)
+
+
+def _pin(value: object) -> Pin:
+    words = string(value)
+    parts = words.split(" ")
+    if len(parts) not in _PARTS or not re.fullmatch(_NAME, parts[1]) or not re.fullmatch(_PLAIN, words):
+        raise InvalidError(f"{words!r} is not a package, as pypi numpy 2.3.1 sha256:…")
+    ecosystem, name, version, integrity = (*parts, "", "")[:4]
+    if ecosystem not in inventory_names():
+        raise InvalidError(unknown(f"{ecosystem!r} is not an ecosystem", ecosystem, inventory_names()))
+    return Pin(ecosystem=ecosystem, name=name, version=version, integrity=integrity)
+
+
+def _package(value: object) -> Package:
+    pin = _pin(value)
+    return evolve(pin.package, checksum=pin.integrity)
+
+
 @frozen(kw_only=True)
 class LockedImage:
     """What one image is made of."""
 
+    PLACE: ClassVar = "a key of an image"
     parent: str = ""
     """The image of ours that it is based on; empty for a base."""
-    upstream: Mapping[str, str] = Factory(dict)
+    upstream: Annotated[Mapping[str, str], _digests] = Factory(dict)
     """Digests of the upstream images of a base, by their references."""
     asked: tuple[str, ...] = ()
     """The packages that were asked for, as they were written; sorted."""
-    packages: tuple[Pin, ...] = ()
+    packages: tuple[Annotated[Pin, _pin], ...] = ()
     """All that it has and its parent does not; sorted."""
-    gone: tuple[Package, ...] = ()
+    gone: tuple[Annotated[Package, _package], ...] = ()
     """What its parent has, and it does not."""
-    lockfile: str = ""
+    lockfile: str = field(default="", metadata={"key": "lock"})
     """The lock of the ecosystem's own tool."""
 
     @property
@@ -57,10 +86,12 @@ class LockedImage:
 class Lock:
     """A lock of several images."""
 
-    images: Mapping[str, LockedImage]
-    source: str = field(default="deps.lock.toml", eq=False)
+    PLACE: ClassVar = "a key of a lock"
+    version: int = VERSION
+    images: Mapping[str, LockedImage] = Factory(dict)
+    source: str = field(default="deps.lock.toml", eq=False, metadata=NO_KEY)
     """The file's name, for messages."""
-    text: str = field(default="", eq=False, repr=False)
+    text: str = field(default="", eq=False, repr=False, metadata=NO_KEY)
 
     def there(self, name: str) -> frozenset[Package]:
         """Return all that is in an image, with what it has of those that it is based on."""
@@ -84,115 +115,41 @@ def render_lock(images: Mapping[str, LockedImage]) -> str:
     parts = [_HEAD]
     for name, image in sorted(images.items()):
         lines = [f"[images.{_key(name)}]"]
-        if image.parent:
-            lines.append(f"parent = {_string(image.parent)}")
-        if image.upstream:
-            pairs = ", ".join(
-                f"{_key(ref)} = {_string(digest)}" for ref, digest in sorted(image.upstream.items())
-            )
-            lines.append(f"upstream = {{ {pairs} }}")
-        lines += _array("asked", sorted(image.asked))
-        lines += _array("packages", map(_pin_words, sorted(image.packages)))
-        lines += _array(
-            "gone", (_words(each.ecosystem, each.name, each.version) for each in sorted(image.gone))
-        )
-        if image.lockfile:
-            lines.append(f"lock = {_text(image.lockfile)}")
+        values: Mapping[str, str | Mapping[str, str] | list[str]] = {
+            "parent": image.parent,
+            "upstream": dict(sorted(image.upstream.items())),
+            "asked": sorted(image.asked),
+            "packages": [_words(each, each.integrity) for each in sorted(image.packages)],
+            "gone": [_words(each) for each in sorted(image.gone)],
+            "lock": image.lockfile,
+        }
+        lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
 def parse_lock(text: str, source: str) -> Lock:
     """Read the text of a lock; a ConfigError names every problem in it, one on a line."""
-    import tomli  # noqa: PLC0415 - who locks nothing reads no lock
-
-    try:
-        found = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; rewrite the lock: {COMMAND} lock"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{source}: can't be read as TOML: {error}; rewrite the lock: {COMMAND} lock"
-        ) from error
+    found = load_toml(text, source, _REWRITE, f"; {_REWRITE}")
     # 2.0 and true are equal to integers, and no lock that we wrote has them.
     if found.get("version") != VERSION or type(found["version"]) is not int:
         raise ConfigError(
-            f"{source}: version: expected {VERSION}, found {found.get('version')!r}; rewrite the lock: {COMMAND} lock"
+            f"{source}: version: expected {VERSION}, found {found.get('version')!r}; {_REWRITE}"
         )
-    problems: list[Problem] = [
-        ((key,), unknown("not a key of a lock", key, ("version", "images")))
-        for key in found
-        if key not in {"version", "images"}
-    ]
-    images: dict[str, LockedImage] = {}
     try:
-        for name, value in table(found.get("images", {})).items():
-            try:
-                images[name] = _read_image(value)
-            except InvalidError as error:
-                problems += [(("images", name, *path), what) for path, what in error.problems]
+        lock = evolve(structured(found, Lock), source=source, text=text)
+        unless([*_stray_parents(lock.images)], None)
+        unless([*_disagreements(lock)], None)
     except InvalidError as error:
-        problems += error.at("images")
-    problems += _stray_parents(images) if not problems else ()
-    lock = Lock(images=images, source=source, text=text)
-    problems += _disagreements(lock, found["images"]) if images and not problems else ()
-    if problems:
-        lines = report(problems, source, functools.partial(line_of, text)).splitlines()
+        lines = report(error.problems, source, functools.partial(line_of, text)).splitlines()
         more = [f"{source}: {len(lines) - _SHOWN} problems more"] if len(lines) > _SHOWN else []
-        raise ConfigError("\n".join([*lines[:_SHOWN], *more, f"Rewrite the lock: {COMMAND} lock"]))
-    return lock
-
-
-def _read_image(value: object) -> LockedImage:
-    readers = {
-        "parent": string,
-        "upstream": _read_upstream,
-        "asked": lambda found: array("asked", found, string),
-        "packages": lambda found: tuple(sorted(_read_packages("packages", found))),
-        "gone": lambda found: tuple(sorted(pin.package for pin in _read_packages("gone", found))),
-        "lock": string,
+        raise ConfigError("\n".join([*lines[:_SHOWN], *more, f"Rewrite the lock: {COMMAND} lock"])) from None
+    # Until here in the order of the file, by which their lines are told.
+    images = {
+        name: evolve(each, packages=tuple(sorted(each.packages)), gone=tuple(sorted(each.gone)))
+        for name, each in lock.images.items()
     }
-    problems: list[Problem] = []
-    read: dict[str, Any] = {}
-    for key, item in table(value).items():
-        if key not in readers:
-            problems.append(((key,), unknown("not a key of an image", key, readers)))
-            continue
-        try:
-            read["lockfile" if key == "lock" else key] = readers[key](item)
-        except InvalidError as error:
-            problems.extend(error.at(key))
-    return LockedImage(**unless(problems, read))
-
-
-def _read_upstream(value: object) -> Mapping[str, str]:
-    problems: list[Problem] = []
-    for reference, digest in table(value).items():
-        if not isinstance(digest, str):
-            problems.append(((reference,), wrong_type(digest, "a string")))
-        elif not re.fullmatch(_DIGEST, digest):
-            problems.append(((reference,), f"{digest!r} is not a digest, as sha256:… with 64 hex digits"))
-    return unless(problems, dict(table(value)))
-
-
-def _read_packages(key: str, value: object) -> tuple[Pin, ...]:
-    pins = []
-    for words in array(key, value, _package_words):
-        ecosystem, name, version, integrity = (*words.split(" "), "", "")[:4]
-        pins.append(Pin(ecosystem=ecosystem, name=name, version=version, integrity=integrity))
-    return tuple(pins)
-
-
-def _package_words(value: object) -> str:
-    words = string(value)
-    parts = words.split(" ")
-    if len(parts) not in _PARTS or not re.fullmatch(_NAME, parts[1]) or not re.fullmatch(_PLAIN, words):
-        raise InvalidError(f"{words!r} is not a package, as pypi numpy 2.3.1 sha256:…")
-    if parts[0] not in inventory_names():
-        raise InvalidError(unknown(f"{parts[0]!r} is not an ecosystem", parts[0], inventory_names()))
-    return words
+    return evolve(lock, images=images)
 
 
 def _stray_parents(images: Mapping[str, LockedImage]) -> Iterable[Problem]:
@@ -210,7 +167,7 @@ def _stray_parents(images: Mapping[str, LockedImage]) -> Iterable[Problem]:
             image = images[image.parent]  # noqa: PLW2901 - the next one down
 
 
-def _disagreements(lock: Lock, written: Mapping[str, Any]) -> Iterable[Problem]:
+def _disagreements(lock: Lock) -> Iterable[Problem]:
     """Tell of images that nothing could be built from, or something that nothing in the lock has a hash of."""
     for name, image in lock.images.items():
         base = name
@@ -226,9 +183,8 @@ def _disagreements(lock: Lock, written: Mapping[str, Any]) -> Iterable[Problem]:
             runtime=base,
             is_base=base == name,
             asked=image.asked,
-            # In the order of the file, by which their lines are told.
-            packages=_read_packages("packages", written[name].get("packages", [])),
-            gone=_read_packages("gone", written[name].get("gone", [])),
+            packages=image.packages,
+            gone=image.gone,
             lockfile=image.lockfile,
             below=lock.there(image.parent) if image.parent else frozenset(),
         )
@@ -240,18 +196,17 @@ def _is_checked(package: Package) -> bool:
     return package.ecosystem == "apk" or is_release(package)
 
 
-def _array(key: str, words: Iterable[str]) -> list[str]:
-    """Return an array, a line for each of its elements, so that a change is a line of a diff."""
-    found = list(words)
-    return [f"{key} = [", *(f"    {_string(each)}," for each in found), "]"] if found else []
+def _words(package: Pin | Package, integrity: str = "") -> str:
+    return f"{package.ecosystem} {package.name} {package.version} {integrity}".rstrip(" ")
 
 
-def _pin_words(pin: Pin) -> str:
-    return _words(pin.ecosystem, pin.name, pin.version, pin.integrity)
-
-
-def _words(*parts: str) -> str:
-    return " ".join(parts).rstrip(" ")
+def _toml(value: str | Mapping[str, str] | list[str]) -> str:
+    """Return a value; an array with a line for each of its elements, so that a change is a line of a diff."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list):
+        return "\n".join(["[", *(f"    {_string(each)}," for each in value), "]"])
+    return "{ " + ", ".join(f"{_key(key)} = {_string(each)}" for key, each in value.items()) + " }"
 
 
 def _text(text: str) -> str:
@@ -273,6 +228,7 @@ _HEAD: Final = f"""\
 # What is in every image, exactly. Written by {COMMAND} lock; {COMMAND} setup --locked builds just this again.
 version = {VERSION}
 """
+_REWRITE: Final = f"rewrite the lock: {COMMAND} lock"
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"
 _SHOWN: Final = 20
 """How many problems are named before they are counted."""

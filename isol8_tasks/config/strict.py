@@ -1,18 +1,33 @@
-"""Reads values of a TOML file strictly: what was found, what is expected, and by which keys it is reached."""
+"""Reads values of a file strictly: what was found, what is expected, and by which keys it is reached.
 
+A class of attrs is a table: its fields are the keys, and `Annotated[int, reader]` is a value with a reader of its own.
+A field's metadata may name another key, or NO_KEY; a class's PLACE is what its keys are called in messages.
+"""
+
+import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
+
+from attrs import fields, has
 
 from isol8_tasks.config.positions import KeyPath
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
+from isol8_tasks.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cattrs import BaseValidationError, Converter
 
 _Value = TypeVar("_Value")
+_Key = TypeVar("_Key", str, int)
 
 LineOf = Callable[[KeyPath], int | None]
-Problem = tuple[KeyPath, str | Callable[[LineOf], str]]
-"""Where it is, and what is wrong there; a function where the words name other lines of the file."""
+Problem = tuple[KeyPath, str | Callable[[LineOf, KeyPath], str]]
+"""Where it is, and what is wrong there; a function where the words name the key, or other lines of the file."""
+
+NO_KEY: Final = {"key": None}
+"""Metadata of a field that no key of the file sets."""
 
 
 class JsonObject(dict[str, Any]):
@@ -38,7 +53,7 @@ def report(problems: Iterable[Problem], source: str, line_of: LineOf) -> str:
         (
             line_of(path) or 0,
             [(key, "") if isinstance(key, int) else (-1, key) for key in path],
-            what if isinstance(what, str) else what(line_of),
+            what if isinstance(what, str) else what(line_of, path),
             _key_path(path),
         )
         for path, what in problems
@@ -46,6 +61,18 @@ def report(problems: Iterable[Problem], source: str, line_of: LineOf) -> str:
     return "\n".join(
         f"{source}{f':{line}' if line else ''}: {path}: {what}" for line, _, what, path in located
     )
+
+
+def load_toml(text: str, source: str, form: str, advice: str = "") -> dict[str, Any]:
+    """Return what a text of TOML says; a ConfigError for one that is none, with what it looks like or what to do."""
+    import tomli  # noqa: PLC0415 - only who reads a file should pay for the import
+
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; {form}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{source}: can't be read as TOML: {error}{advice}") from error
 
 
 def table(value: object, hint: str = "") -> dict[str, Any]:
@@ -69,26 +96,105 @@ def flag(value: object) -> bool:
     return value
 
 
-def array(
-    key: str,
-    value: object,
-    read: Callable[[object], _Value],
-    *,
-    of: str = "strings",
-    example: str = "",
-) -> tuple[_Value, ...]:
-    """Return the elements of the value under this key, each as it is read."""
-    if not isinstance(value, list):
-        hint = example or f'{key} = ["…", "…"]'
-        raise InvalidError(f"{wrong_type(value, f'an array of {of}')}; write {hint}")
+def gather(items: Iterable[tuple[_Key, object]], read: Callable[[_Key, Any], _Value]) -> dict[_Key, _Value]:
+    """Return each value as it is read, by its key or index, or raise what is wrong in all of them."""
     problems: list[Problem] = []
-    items = []
-    for index, item in enumerate(value):
+    found: dict[_Key, _Value] = {}
+    for key, item in items:
         try:
-            items.append(read(item))
+            found[key] = read(key, item)
         except InvalidError as error:
-            problems.extend(error.at(index))
-    return unless(problems, tuple(items))
+            problems.extend(error.at(key))
+    return unless(problems, found)
+
+
+def array(
+    value: object, read: Callable[[Any], _Value], *, of: str = "strings", example: str = ""
+) -> tuple[_Value, ...]:
+    """Return the elements of an array, each as it is read."""
+    if not isinstance(value, list):
+        what = wrong_type(value, f"an array of {of}")
+
+        def words(_: LineOf, path: KeyPath) -> str:
+            return f"{what}; write " + (example or f'{path[-1]} = ["…", "…"]')
+
+        raise InvalidError(below=[((), words)])
+    return tuple(gather(enumerate(value), lambda _, item: read(item)).values())
+
+
+def structured(value: object, kind: type[_Value]) -> _Value:
+    """Return the value as one of that kind, or raise every problem in it."""
+    return _converter().structure(value, kind)
+
+
+def keys_of(kind: type) -> tuple[str, ...]:
+    """Return the keys of the table that a class is."""
+    return tuple(key for each in fields(kind) if (key := each.metadata.get("key", each.name)))
+
+
+@functools.cache
+def _converter() -> "Converter":
+    # Here, since only who reads a file should pay for the import.
+    from cattrs import Converter  # noqa: PLC0415
+
+    made = Converter(detailed_validation=True, forbid_extra_keys=True)
+    made.register_structure_hook(str, lambda value, _: string(value))
+    made.register_structure_hook(bool, lambda value, _: flag(value))
+    made.register_structure_hook_factory(has, _table_hook)
+    made.register_structure_hook_factory(lambda kind: get_origin(kind) in _CONTAINERS, _container_hook)
+    made.register_structure_hook_factory(
+        lambda kind: callable(getattr(kind, "__metadata__", (None,))[0]),
+        lambda kind: lambda value, _: kind.__metadata__[0](value),
+    )
+    return made
+
+
+def _table_hook(kind: Any) -> Callable[[Any, object], Any]:  # noqa: ANN401 - a class of attrs
+    from cattrs import BaseValidationError  # noqa: PLC0415 - as above
+    from cattrs.gen import make_dict_structure_fn, override  # noqa: PLC0415 - as above
+
+    @functools.cache
+    def made() -> Callable[[Any, object], Any]:
+        # When a file has the table, as it costs half a millisecond.
+        keys = {each.name: each.metadata["key"] for each in fields(kind) if "key" in each.metadata}
+        overrides: Any = {name: override(omit=key is None, rename=key) for name, key in keys.items()}
+        return make_dict_structure_fn(kind, _converter(), **overrides)
+
+    def read(value: object, _: object) -> object:
+        try:
+            return made()(table(value), kind)
+        except BaseValidationError as error:
+            raise InvalidError(below=_problems(error, kind)) from None
+
+    return read
+
+
+def _container_hook(kind: Any) -> Callable[[Any, object], Any]:  # noqa: ANN401 - a type of tuples or mappings
+    inner = get_args(kind)[get_origin(kind) is Mapping]
+    read = _converter().get_structure_hook(inner)
+    if get_origin(kind) is tuple:
+        return lambda value, _: array(value, lambda item: read(item, inner))
+    return lambda value, _: gather(table(value).items(), lambda _, item: read(item, inner))
+
+
+def _problems(error: "BaseValidationError", kind: type) -> Iterator[Problem]:
+    """Put what cattrs gathered in a table as problems of its keys."""
+    from cattrs.errors import AttributeValidationNote, ForbiddenExtraKeysError  # noqa: PLC0415 - as above
+
+    for each in error.exceptions:
+        names = [
+            note.name for note in getattr(each, "__notes__", ()) if isinstance(note, AttributeValidationNote)
+        ]
+        keys = [getattr(fields(kind), name).metadata.get("key", name) for name in names]
+        if isinstance(each, InvalidError):
+            yield from each.at(keys[0])
+        elif isinstance(each, ForbiddenExtraKeysError):
+            place = getattr(kind, "PLACE", "a setting of this table")
+            yield from (((key,), unknown(f"not {place}", key, keys_of(kind))) for key in each.extra_fields)
+        elif isinstance(each, KeyError) and each.args == (*keys,):
+            yield (), f"{keys[0]} is missing"
+        else:  # a fault of ours, which has to be seen as one
+            raise each
 
 
 def package(runtime: str, value: object) -> str:
@@ -141,6 +247,7 @@ def _key_path(path: KeyPath) -> str:
     ).removeprefix(".")
 
 
+_CONTAINERS: Final[tuple[object, ...]] = (tuple, Mapping)
 _BARE_KEY: Final = r"[A-Za-z0-9_-]+"
 _SHOWN: Final = 20
 """How many names a message lists before it counts the rest."""

@@ -95,7 +95,12 @@ def support_line(end: Unsupported, names: Sequence[str]) -> str:
 
 def as_data(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
     """Return the same as JSON."""
-    document = {
+    return json.dumps(document(found, repository, settings), indent=2, ensure_ascii=False)
+
+
+def document(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> Mapping[str, Any]:
+    """Return what the JSON says."""
+    return {
         "images": [_image(each, repository, settings) for each in found],
         "support": [
             {
@@ -107,7 +112,6 @@ def as_data(found: Sequence[Freshness], repository: str, settings: RefreshSettin
             for end, names in ended(found, repository)
         ],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _image(fresh: Freshness, repository: str, settings: RefreshSettings) -> Mapping[str, Any]:

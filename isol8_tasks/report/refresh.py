@@ -16,7 +16,6 @@ from isol8_tasks.freshness.changes import Change
 from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.report import freshness as words
 from isol8_tasks.report.plan import name_width
-from isol8_tasks.safety.jsontext import loads
 
 
 @frozen(kw_only=True)
@@ -119,7 +118,7 @@ def as_data(account: Account) -> str:
         "held": [f"{account.repository}:{each.image}" for each in account.held],
         "failed": [{"subject": each.subject, "lines": list(each.lines)} for each in account.failed],
         "changed": [_change_data(account, each) for each in account.changed],
-        **loads(words.as_data(account.found, account.repository, account.settings)),
+        **words.document(account.found, account.repository, account.settings),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

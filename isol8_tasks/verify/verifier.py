@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import Factory, define, evolve, field, frozen
 
-from isol8_tasks.config.checks import UserCheck
+from isol8_tasks.config.settings import UserCheck
 from isol8_tasks.ecosystems.findings import PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.runtimes import verification

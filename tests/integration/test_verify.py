@@ -14,8 +14,8 @@ import docker
 import pytest
 from attrs import evolve
 
-from isol8_tasks.config.checks import UserCheck
 from isol8_tasks.config.deps import parse_config
+from isol8_tasks.config.settings import UserCheck
 from isol8_tasks.ecosystems.findings import (
     ExtraMissing,
     PackageHidden,

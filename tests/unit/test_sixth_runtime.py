@@ -21,7 +21,7 @@ from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.engine.containers import Finished, RunRequest
 from isol8_tasks.errors import ConfigError, SourceUnavailableError, VerifyFailedError
 from isol8_tasks.freshness.news import package_news
-from isol8_tasks.run.lock import hold_to_lock, write_lock
+from isol8_tasks.run.lock import lock_policy, write_lock
 from isol8_tasks.run.session import Session, open_session
 from tests.fake_engine import FakeEngine, FakeImage
 from tests.sixth import lua
@@ -105,8 +105,8 @@ def session(checkout: Path, engine: Engine) -> Iterator[Session]:
 
 def test_graph(session: Session) -> None:
     """There is a base image, and a custom one with a command for each rock."""
-    assert [spec.task for spec in session.graph.images][-2:] == ["base:lua", "custom:lua"]
-    custom = session.graph.images[-1]
+    assert [spec.task for spec in session.view.graph.images][-2:] == ["base:lua", "custom:lua"]
+    custom = session.view.graph.images[-1]
     assert custom.packages == ("daurnimator/luaossl", "lpeg")
     assert custom.dockerfile.splitlines() == [
         "FROM isol8:lua",
@@ -121,7 +121,7 @@ def test_source_is_no_part_of_the_key(checkout: Path, session: Session, engine: 
     with (checkout / "deps.toml").open("a") as file:
         file.write('[build.args]\nLUAROCKS_SERVER = "https://rocks.example"\n')
     with_mirror = open_session(checkout, {}, engine=engine)
-    assert all(with_mirror.is_current(name) for name in ("lua", "lua-custom"))
+    assert all(with_mirror.view.is_current(name) for name in ("lua", "lua-custom"))
 
 
 def test_deps_toml() -> None:
@@ -175,7 +175,7 @@ def test_command_line(checkout: Path, words: tuple[str, ...], lines: list[str]) 
 
 def test_built_verified_and_promoted(checkout: Path, session: Session, engine: Engine) -> None:
     """Both images are looked into as clients run them, and the manifest says what is in them."""
-    for spec in session.graph.images[-2:]:
+    for spec in session.view.graph.images[-2:]:
         session.make(spec.name)
     session.resolve()
     assert {"isol8:lua", "isol8:lua-custom"} <= {tag for image in engine.images() for tag in image.tags}
@@ -220,16 +220,16 @@ def test_versions_that_nobody_can_be_asked_for(session: Session, engine: Engine)
     """An ecosystem without a source is undetermined, not up to date."""
     for name in ("lua", "lua-custom"):
         session.make(name)
-    custom = session.graph.images[-1]
+    custom = session.view.graph.images[-1]
     with pytest.raises(
         SourceUnavailableError, match="isol8:lua: nobody can be asked for packages of luarocks"
     ):
         package_news(
             custom,
-            session.observed,
+            session.view.observed,
             engine,
-            settings=session.config.refresh,
-            now=session.observed.images[0].built,
+            settings=session.view.config.refresh,
+            now=session.view.observed.images[0].built,
         )
 
 
@@ -247,18 +247,18 @@ def test_lock(checkout: Path, engine: Engine) -> None:
         )
 
     first = begin()
-    for spec in first.graph.images:
+    for spec in first.view.graph.images:
         first.make(spec.name)
     first.close()
-    assert "lua-custom" in write_lock(begin())
+    assert "lua-custom" in write_lock(begin().view)
     locked = parse_lock((checkout / "deps.lock.toml").read_text(), "deps.lock.toml").images["lua-custom"]
     assert locked.packages == (Pin(ecosystem="luarocks", name="lpeg", version="1.1.0-2"),)
     assert not locked.lockfile
     later = begin()
-    hold_to_lock(later)
-    assert later.is_current("lua-custom")
+    later.follow(lock_policy(later.view))
+    assert later.view.is_current("lua-custom")
     found["lua-custom"] = [musl, evolve(rock, version="1.1.0-3")]
-    later.force("lua-custom")
+    later.view.force("lua-custom")
     with pytest.raises(VerifyFailedError) as caught:
         later.make("lua-custom")
     later.close()

@@ -4,9 +4,14 @@ import datetime as dt
 
 import pytest
 
-from isol8_tasks.config.checks import UserCheck
 from isol8_tasks.config.deps import parse_config
-from isol8_tasks.config.settings import FilterSettings, HoldSettings, PruneSettings, RefreshSettings
+from isol8_tasks.config.settings import (
+    FilterSettings,
+    HoldSettings,
+    PruneSettings,
+    RefreshSettings,
+    UserCheck,
+)
 from isol8_tasks.errors import ConfigError
 
 
@@ -155,6 +160,16 @@ def test_two_at_once() -> None:
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == [
         "verify.bash.exit",
         "verify.bash.timout",
+    ]
+
+
+def test_an_empty_command_is_told_with_the_rest() -> None:
+    """It hides no other problem of the check."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config("[verify.bash]\ncommand = []\nexit = -1\n", "deps.toml")
+    assert str(caught.value).splitlines() == [
+        'deps.toml:2: verify.bash.command: is empty; write command = ["bash", "-c", "jq --version"]',
+        "deps.toml:3: verify.bash.exit: expected an exit code from 0 to 255, found -1",
     ]
 
 

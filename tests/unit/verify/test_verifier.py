@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from attrs import define, evolve, field
 
-from isol8_tasks.config.checks import UserCheck
+from isol8_tasks.config.settings import UserCheck
 from isol8_tasks.ecosystems.findings import PackageMissing
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from isol8_tasks.ecosystems.findings import PackageMissing
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.verify.checker import Checker
-from isol8_tasks.verify.findings import PackageMissing
 from isol8_tasks.verify.verifier import Verdict
 from tests.command_line import DIGEST, JQ, MUSL, CommandLine
 from tests.fake_engine import FakeImage
