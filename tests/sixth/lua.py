@@ -12,7 +12,12 @@ from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.model import Ecosystem, Program, Runtime
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 
-STAGE = "FROM base AS lua\nRUN apk add lua5.4 luarocks5.4\nONBUILD ARG LUAROCKS_SERVER\n"
+STAGE = """\
+FROM base AS lua
+ARG LUAROCKS_SERVER
+RUN apk add lua5.4 luarocks5.4
+ONBUILD ARG LUAROCKS_SERVER
+"""
 
 
 def read(text: str) -> tuple[str, str]:
