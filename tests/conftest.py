@@ -29,8 +29,8 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let workers, which share out whole files, begin with the longest."""
-    rank = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    rank = {("integration", name): place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get((item.path.parent.name, item.path.stem), len(rank)))
 
 
 @pytest.fixture
