@@ -53,7 +53,7 @@ class Reporter:
             shown = [
                 decisions[name] for name in self.selected if decisions[name].pending or decisions[name].held
             ]
-            self._lines((each.state, self._decision(each)) for each in shown)
+            self._lines((each.state.replace("-", " "), self._decision(each)) for each in shown)
 
     def _decision(self, decision: Decision) -> str:
         return report.decision_line(decision, self.view.config, width=self.screen.width)

@@ -105,7 +105,7 @@ def stages_differ(found: Closure, built: Built, *, strict: bool) -> str:
     A stage without a step of its own has no name in the trace. A stage whose steps are another's to the letter need
     not have one either; `strict`: there is none of that kind.
     """
-    if found.warnings and any("the whole Dockerfile" in each for each in found.warnings):
+    if found.warnings and any("any change of the Dockerfile" in each for each in found.warnings):
         return ""
     ours = {each.name for each in found.stages}
     theirs = built.stages if built.stages != {""} else ours

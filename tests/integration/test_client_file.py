@@ -26,7 +26,7 @@ def test_what_it_asks_for_is_built(built: Checkout, tmp_path: Path) -> None:
     done = built.doit("plan", HOME=str(tmp_path))
     assert done.out.splitlines()[-2:] == [
         f"~/.isol8/config.json:3 declares {built.repository}:ready",
-        "set ISOL8_CONFIG= to ignore ~/.isol8/config.json out; ./doitw import copies it into deps.toml",
+        "set ISOL8_CONFIG= to ignore ~/.isol8/config.json; ./doitw import copies it into deps.toml",
     ]
     left = built.doit("plan", HOME=str(tmp_path), ISOL8_CONFIG="").out
     assert left.splitlines()[-1].split() == [f"{built.repository}:ready", "undeclared"]

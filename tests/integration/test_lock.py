@@ -197,7 +197,7 @@ class TestLocked:
 WRONG: list[object] = [
     pytest.param(
         lambda text: text.replace('    "thing",\n', '    "thing>=1",\n'),
-        "images.python-custom: for thing>=1, where thing is asked for\nRewrite the lock: ./doitw lock",
+        "images.python-custom: locked with thing>=1, but declared with thing\nRewrite the lock: ./doitw lock",
         id="other packages",
     ),
     pytest.param(
@@ -212,7 +212,7 @@ WRONG: list[object] = [
         id="no ecosystem",
     ),
     pytest.param(
-        lambda text: text.replace("version = 2", "version = 7"), "version: 7, where 2", id="version"
+        lambda text: text.replace("version = 2", "version = 7"), "version: expected 2, found 7", id="version"
     ),
     pytest.param(
         lambda text: text.replace("other==2.0", "--find-links https://evil.example\nother==2.0"),

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from doit.doit_cmd import DoitMain
 
+from isol8_tasks.safety import crash as crashes
 from tests.command_line import CommandLine, Ended
 
 ROOT = Path(__file__).parents[3]
@@ -75,3 +77,19 @@ def test_empty_word_is_refused(cli: CommandLine) -> None:
     for words in (("",), ("setup", "--python", ""), ("clean", "")):
         assert cli(*words) == Ended(3, "", said)
     assert cli.engine.asked == []
+
+
+def test_exception_before_a_command_is_one_line(cli: CommandLine) -> None:
+    """With the traceback in a file, and in a line all the same where that is broken, too."""
+
+    def crash(*_: object) -> int:
+        raise KeyError("x")
+
+    cli.patch.setattr(DoitMain, "run", crash)
+    done = cli("plan")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("ERROR: internal error in the start: KeyError: 'x' (this is a bug; ")
+    assert len([*(cli.folder / ".isol8/crashes").glob("*.txt")]) == 1
+    cli.patch.setattr(crashes, "internal_error", crash)
+    said = "ERROR: internal error in the start: KeyError: 'x' (this is a bug; please report it)\n"
+    assert cli("plan") == Ended(1, "", said)

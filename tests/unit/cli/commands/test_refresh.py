@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.run.engine_lock import engine_lock
@@ -119,6 +120,27 @@ class TestFailures:
         assert done.err.startswith("ERROR: another run is using this engine: ")
         assert behind.engine.requests == []
 
+    def test_interruption_is_130(self, behind: CommandLine) -> None:
+        """It is told in one line, and there is no report."""
+
+        def interrupt(*_: object) -> str:
+            raise KeyboardInterrupt
+
+        behind.check = interrupt
+        done = behind("refresh", "--report", "report.md")
+        assert done.code == 130
+        assert "interrupted; finished builds are kept" in done.out
+        assert not (behind.folder / "report.md").exists()
+
+    def test_manifest_that_cannot_be_written_is_1(self, behind: CommandLine) -> None:
+        """In a night without work, too."""
+        behind.news.clear()
+        (behind.folder / "resolved-images.json").unlink()
+        (behind.folder / "resolved-images.json").mkdir()
+        done = behind("refresh")
+        assert (done.code, done.err) == (1, "")
+        assert "\n  resolve             resolved-images.json: can't be written (Is a directory)" in done.out
+
     @pytest.mark.parametrize(
         ("words", "said"),
         [
@@ -221,3 +243,12 @@ class TestLock:
         assert "deps.lock.toml" in done.out
         assert "is unchanged, because not every image could be refreshed" in done.out
         assert (behind.folder / "deps.lock.toml").read_text() == before
+
+    def test_lock_that_cannot_be_written_is_1(self, behind: CommandLine) -> None:
+        """With the reason, in the report."""
+        (behind.folder / "deps.lock.toml").write_text("")
+        behind.check = lambda *_: encode("3.99", [Package(ecosystem="apk", name="musl", version="1")])
+        done = behind("refresh")
+        assert (done.code, done.err) == (1, "")
+        assert "\n  deps.lock.toml      the images were built before checksums " in done.out
+        assert (behind.folder / "deps.lock.toml").read_text() == ""

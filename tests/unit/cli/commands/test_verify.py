@@ -8,6 +8,7 @@ import pytest
 from isol8_tasks.ecosystems.findings import PackageMissing
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.verify.checker import Checker
+from isol8_tasks.verify.findings import CommandExit, Finding
 from isol8_tasks.verify.verifier import Verdict
 from tests.command_line import DIGEST, JQ, MUSL, CommandLine
 from tests.fake_engine import FakeImage
@@ -19,7 +20,7 @@ LOST = PackageMissing(package="jq")
 def find(built: CommandLine) -> Callable[..., None]:
     """Give what sets which checks fail, as they would run in a container."""
 
-    def find(**findings: tuple[PackageMissing, ...]) -> None:
+    def find(**findings: tuple[Finding, ...]) -> None:
         def verdict(_checker: Checker, spec: ImageSpec, _image: str) -> Verdict:
             found = findings.get(spec.name.replace("-", "_"), ())
             return Verdict(findings=found, release="3.21", packages=(JQ, MUSL))
@@ -72,3 +73,17 @@ def test_image_with_others_layers_fails(built: CommandLine, find: Callable[..., 
     done = built("verify", "bun")
     assert done.code == 1
     assert done.out.startswith("isol8:bun           failed\n  ")
+
+
+def test_what_a_check_printed_is_shown_below_its_finding(
+    built: CommandLine, find: Callable[..., None]
+) -> None:
+    """Not in JSON, where the findings are a line each."""
+    find(bun=(CommandExit(command=("bun", "x"), exit=1, expected=0, output="a\nb"),))
+    done = built("verify", "bun")
+    assert done.code == 1
+    first, finding, *more = done.out.splitlines()
+    assert first == "isol8:bun           failed"
+    assert "bun x" in finding
+    assert more == ["      a", "      b"]
+    assert len(json.loads(built("verify", "bun", "--json").out)["images"][0]["findings"]) == 1
