@@ -1,6 +1,7 @@
 """Runs every test: on private engines where this machine can have them, else on the engine that answers."""
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -13,17 +14,21 @@ from lab.updown import CACHE_VARIABLE
 from tests.integration.engines import ENGINES
 
 WHOLE = ["tests/unit", "tests/integration"]
-SIDE_BY_SIDE = "-n2"
-"""As the first argument: two workers, each with an engine of its own, as one run at a time works on an engine."""
-WORKERS = [SIDE_BY_SIDE, "--dist=loadfile", "--no-loadscope-reorder"]
-SECOND = Path(".isol8", "second-engine")
+SIDE_BY_SIDE = "-n3"
+"""As the first argument: so many workers, each with an engine of its own, as one run at a time works on an engine.
+
+A third is worth it on two cores, since most tests wait for containers, limits and pauses more than they compute.
+"""
+SHARED_OUT = ["--dist=loadfile", "--no-loadscope-reorder"]
+MORE = Path(".isol8", "engine-of-worker")
 
 
 def main(arguments: list[str]) -> int:
     """Run pytest with engines for the integration tests, and stop what was started for it."""
     checkout = Path.cwd()
     words = arguments or [SIDE_BY_SIDE, *WHOLE]
-    workers = words[0] == SIDE_BY_SIDE
+    wanted = re.fullmatch(r"-n(\d+)", words[0])
+    workers = int(wanted[1]) if wanted else 0
     os.environ.setdefault(CACHE_VARIABLE, str(checkout / ".isol8/lab/fetched"))
     environment = dict(os.environ)
     # Our __pycache__ is not written in CI, and that is what is measured of a run that has nothing to do.
@@ -31,11 +36,11 @@ def main(arguments: list[str]) -> int:
     unit_only = all(word.startswith(("tests/unit", "-")) for word in words)
     with ExitStack() as started:
         if "DOCKER_HOST" not in environment and not unit_only:
-            hosts = _engines(checkout, started, count=2 if workers else 1)
+            hosts = _engines(checkout, started, count=workers or 1)
             environment |= {"DOCKER_HOST": hosts[0], ENGINES: " ".join(hosts)}
-            workers = workers and len(hosts) > 1
-        if words[0] == SIDE_BY_SIDE:
-            words = [*(WORKERS if workers else []), *words[1:]]
+            workers = min(workers, len(hosts)) if len(hosts) > 1 else 0
+        if wanted:
+            words = [*([f"-n{workers}", *SHARED_OUT] if workers else []), *words[1:]]
         command = [sys.executable, "-m", "pytest", *words]
         return subprocess.run(command, env=environment, check=False).returncode
 
@@ -43,7 +48,8 @@ def main(arguments: list[str]) -> int:
 def _engines(checkout: Path, started: ExitStack, *, count: int) -> list[str]:
     """Return that many private engines, or the one that answers where there can be none."""
     try:
-        return [_engine(folder, started) for folder in (checkout, checkout / SECOND)[:count]]
+        folders = [checkout, *(checkout / MORE / str(number) for number in range(1, count))]
+        return [_engine(folder, started) for folder in folders]
     except LabError as error:
         endpoint = find(checkout, os.environ)
         _say(f"no private engine ({error}); the tests run on {endpoint.url}, under a repository of their own")

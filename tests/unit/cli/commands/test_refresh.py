@@ -1,14 +1,16 @@
 """The command refresh: rebuilds what is behind, reports, and its exit codes."""
 
 import json
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import PackageNews, Update
-from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.errors import EngineError, SourceUnavailableError
 from isol8_tasks.run.engine_lock import engine_lock
 from tests.command_line import CommandLine
 
@@ -124,7 +126,10 @@ class TestFailures:
         """It is told in one line, and there is no report."""
 
         def interrupt(*_: object) -> str:
-            raise KeyboardInterrupt
+            # As the terminal sends it: to the process, while an image is on its way.
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.5)
+            raise EngineError("aborted")
 
         behind.check = interrupt
         done = behind("refresh", "--report", "report.md")
