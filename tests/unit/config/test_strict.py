@@ -64,7 +64,7 @@ def test_every_problem_has_its_path() -> None:
     """However deep it is, by the names of the file; and each kind of problem says what is expected."""
     assert problems(
         {
-            "shelf": {"a": {"widht": 2}, "b": {"width": 3, "books": "x"}, "c": 1},
+            "shelf": {"a": {"widthh": 2}, "b": {"width": 3, "books": "x"}, "c": 1},
             "heights": [1, 2, "x"],
             "warm": 1,
             "source": "x",
@@ -73,7 +73,7 @@ def test_every_problem_has_its_path() -> None:
         "f: heights[0]: 1 is not even",
         "f: heights[2]: 'x' is not even",
         "f: shelf.a: width is missing",
-        "f: shelf.a.widht: not a key of a shelf (did you mean width? allowed: width, books, color)",
+        "f: shelf.a.widthh: not a key of a shelf (did you mean width? allowed: width, books, color)",
         'f: shelf.b.books: expected an array of strings, found a string; write books = ["…", "…"]',
         "f: shelf.b.width: 3 is not even",
         "f: shelf.c: expected a table, found an integer",
