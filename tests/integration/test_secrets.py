@@ -163,9 +163,7 @@ class TestForeignText:
             "setup --only bash",
         )
         outputs |= {command: _said(here.doit(*command.split())) for command in commands}
-        assert (
-            f"{custom}: label org.isol8.tasks.flags has something that is not plain text" in outputs["plan"]
-        )
+        assert f"{custom}: label org.isol8.tasks.upstream has something that is not plain" in outputs["plan"]
         assert json.loads(outputs["plan --json"])["images"]
         for command, text in outputs.items():
             assert printable(text) == text, command

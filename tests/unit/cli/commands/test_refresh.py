@@ -1,5 +1,6 @@
 """The command refresh: rebuilds what is behind, reports, and its exit codes."""
 
+import functools
 import json
 import signal
 import sys
@@ -122,8 +123,11 @@ class TestFailures:
         assert done.err.startswith("ERROR: another run is using this engine: ")
         assert behind.engine.requests == []
 
-    def test_interruption_is_130(self, behind: CommandLine) -> None:
+    def test_interruption_is_130(self, behind: CommandLine, request: pytest.FixtureRequest) -> None:
         """It is told in one line, and there is no report."""
+        # Whatever runs the tests may ignore it, as a shell does for what it starts in the background.
+        request.addfinalizer(functools.partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         def interrupt(*_: object) -> str:
             # As the terminal sends it: to the process, while an image is on its way.
