@@ -12,7 +12,6 @@ from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.triggers import Triggers, rememberable
-from isol8_tasks.lifecycle.pinned import build_pinned
 from isol8_tasks.lifecycle.promotion import (
     client_tags,
     drop,
@@ -81,6 +80,8 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         if resolution is None:
             image_id = engine.build(request, on_event)
         else:
+            from isol8_tasks.lifecycle.pinned import build_pinned  # noqa: PLC0415 - a run with nothing to do pins nothing
+
             image_id = build_pinned(spec, resolution, request, engine, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
