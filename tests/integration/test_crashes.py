@@ -71,7 +71,7 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rollback": (("rollback", "bash"), (CONNECT, LOCK, MANIFEST, "isol8_tasks.lifecycle.rollback:roll_back")),
     "release": (("release", "bash"), (CONNECT, LOCK, "isol8_tasks.lifecycle.rollback:release")),
     "import": (("import",), (CONFIG,)),
-    "prune": (("prune", "--yes"), (CONNECT, LOCK, "isol8_tasks.lifecycle.prune:removals")),
+    "prune": (("prune", "--yes"), (CONNECT, "isol8_tasks.lifecycle.prune:removals")),
     "clean": (("clean", "base:bun"), (CONNECT, LIST, GRAPH, "isol8_tasks.run.session:Session.remove")),
     "env": (("env",), (CONNECT, CONFIG)),
     "down": (("down",), ("lab:down",)),
