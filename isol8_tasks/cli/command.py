@@ -16,6 +16,16 @@ PENDING: Final = 2
 """Changes pending, where it was asked for with --check."""
 
 
+JSON: Final = {
+    "name": "json",
+    "long": "json",
+    "type": bool,
+    "default": False,
+    "help": "print only JSON",
+}
+"""The flag --json."""
+
+
 class OwnCommand(Spoken):
     """A command of ours, which needs no tasks of doit's."""
 

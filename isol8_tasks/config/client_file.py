@@ -92,7 +92,7 @@ def parse_client_file(text: str, source: str) -> ClientFile:
         raise ConfigError(
             f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}; isol8 accepts no comments either"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"{source}: can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise ConfigError(f"{source}: {wrong_type(found, 'an object')}")

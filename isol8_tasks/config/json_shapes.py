@@ -30,7 +30,7 @@ def load_json(text: str) -> Any:  # noqa: ANN401 - JSON
         return loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise InvalidError(f"line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise InvalidError("too deeply nested, or with too long a number") from None
 
 

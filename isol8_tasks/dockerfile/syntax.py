@@ -261,7 +261,7 @@ class _Parser:
             return None
         try:
             found = loads(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
         if not all(isinstance(each, str) for each in found):
             self._refuse(line, f"{keyword} takes an array of strings only, in double quotes")

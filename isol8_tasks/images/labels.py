@@ -116,7 +116,7 @@ def write(record: Record) -> dict[str, str]:
     """Return all keys of ours for an image."""
     return {
         **{PREFIX + name: getattr(record, name) for name in _TEXT_FIELDS},
-        PREFIX + "schema": str(record.schema),
+        SCHEMA_LABEL: str(record.schema),
         PREFIX + "recipe": str(record.recipe),
         PREFIX + "upstream": record.upstream,
         PREFIX + "upstream-digest": record.upstream_digest,
@@ -138,7 +138,7 @@ def previous(labels: Mapping[str, str]) -> dict[str, str]:
     record, override = read(labels), hidden(labels)
     if record is None:
         # What can't be read is worth nothing to anybody, and would be told of with every run.
-        return {**({PREFIX + "schema": ""} if problem(labels) else {}), **override}
+        return {**({SCHEMA_LABEL: ""} if problem(labels) else {}), **override}
     clients = tuple((key, labels[key]) for key in override)
     return {**write(evolve(record, role="previous", clients=clients or record.clients)), **override}
 

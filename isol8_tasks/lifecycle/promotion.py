@@ -182,6 +182,11 @@ def layers_of(engine: ImageEngine, image_id: str) -> str:
     return layers_fingerprint(detail.layers, engine.steps(image_id), detail.onbuild) if detail else ""
 
 
+def has_layers(engine: ImageEngine, image_id: str, recorded: str) -> bool:
+    """Tell whether the label `layers` is true of an image; it is not where its layers are unknown."""
+    return bool(recorded) and layers_of(engine, image_id) == recorded
+
+
 def drop(engine: ImageEngine, image_ids: Iterable[str]) -> None:
     """Remove images that no tag names any more; where a container still uses one, it stays."""
     for image_id in image_ids:

@@ -10,7 +10,7 @@ from isol8_tasks.engine.upkeep import UpkeepEngine
 from isol8_tasks.errors import EngineError
 from isol8_tasks.images.labels import read
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
-from isol8_tasks.lifecycle.promotion import is_tag_of, layers_of
+from isol8_tasks.lifecycle.promotion import has_layers, is_tag_of
 
 Why = Literal["superseded", "rejected", "undeclared", "previous"]
 
@@ -72,7 +72,7 @@ def made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
     if record.role == "candidate":
         # It never had a name that anybody could have built on.
         return True
-    return bool(record.layers) and layers_of(engine, image.id) == record.layers
+    return has_layers(engine, image.id, record.layers)
 
 
 def remove(engine: UpkeepEngine, removal: Removal) -> str:

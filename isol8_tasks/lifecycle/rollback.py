@@ -15,8 +15,8 @@ from isol8_tasks.lifecycle.promotion import (
     client_tags,
     drop,
     ensure_in_place,
+    has_layers,
     keep_as_previous,
-    layers_of,
     marker_tag,
     relabelled,
     switch,
@@ -49,7 +49,7 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
             f"remove the tag with docker rmi {repository}:{name}-previous"
         )
     ensure_in_place(engine, tagged_as_seen(name, observed))
-    if record.layers != layers_of(engine, previous.id):
+    if not has_layers(engine, previous.id, record.layers):
         raise ConfigError(
             f"{repository}:{name}-previous: its layers are not those that its labels record, so something "
             "else made it; "

@@ -18,7 +18,7 @@ from isol8_tasks.errors import (
 from isol8_tasks.images.labels import LAYERS, Record
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, mark, mismatches
-from isol8_tasks.lifecycle.promotion import adopt, ensure_in_place, layers_of
+from isol8_tasks.lifecycle.promotion import adopt, ensure_in_place, has_layers
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.safety.credentials import Redactor, exposed
 
@@ -59,7 +59,7 @@ class Push:
 
 def refuse_other_layers(work: Push, engine: RegistryEngine) -> None:
     """Raise a RegistryError for an image that carries our labels and tags, and not the layers that were verified."""
-    if work.record.layers != layers_of(engine, work.image.id):
+    if not has_layers(engine, work.image.id, work.record.layers):
         raise RegistryError(
             f"{work.public} is not pushed: its layers are not those that its labels record, so it was not verified\n"
             f"Rebuild it: {COMMAND} {task_of(work.name)} --force",
@@ -131,7 +131,7 @@ def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> Observed
     try:
         if found := mismatches(listed, image):
             raise RegistryError(f"{by_digest} is not {public}: {'; '.join(found)}")
-        if image.labels.get(LAYERS) != layers_of(engine, image.id):
+        if not has_layers(engine, image.id, image.labels.get(LAYERS, "")):
             raise RegistryError(
                 f"{by_digest} is not {public}: its layers are not those that its labels record"
             )

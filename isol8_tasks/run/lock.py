@@ -16,7 +16,7 @@ from isol8_tasks.freshness.news import differences, installed, installed_resolut
 from isol8_tasks.freshness.survey import AT_ONCE
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.references import Reference, short_names
-from isol8_tasks.lifecycle.promotion import layers_of
+from isol8_tasks.lifecycle.promotion import has_layers
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.reasons import NotAsLocked
 from isol8_tasks.run.policy import Policy
@@ -200,7 +200,7 @@ class Keeper:
 def _locked(spec: ImageSpec, view: View, old: Lock | None) -> LockedImage:
     observed = view.observed
     image, record = observed.public(spec.name), observed.record(spec.name)
-    if image is None or record is None or record.layers != layers_of(view.engine, image.id):
+    if image is None or record is None or not has_layers(view.engine, image.id, record.layers):
         raise Isol8Error(
             f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
             f"is undetermined; rebuild it: {COMMAND} {spec.task} --force"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from isol8_tasks.cli.command import PENDING, OwnCommand, say
-from isol8_tasks.cli.commands.looking import JSON, NO_FLAGS, ONLY, UNDETERMINED, asking
+from isol8_tasks.cli.command import JSON, PENDING, OwnCommand, say
+from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking
 from isol8_tasks.cli.doit import one_line
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words

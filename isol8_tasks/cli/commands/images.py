@@ -1,9 +1,9 @@
 """What the commands that look into images share."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from isol8_tasks.cli.command import OwnCommand
+from isol8_tasks.cli.command import JSON, OwnCommand
 from isol8_tasks.cli.doit import one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.ecosystems.inventory import Package
@@ -11,14 +11,6 @@ from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.run.session import Session
-
-JSON: Final = {
-    "name": "json",
-    "long": "json",
-    "type": bool,
-    "default": False,
-    "help": "print only JSON",
-}
 
 
 class ImagesCommand(OwnCommand):

@@ -13,15 +13,6 @@ from isol8_tasks.safety.printing import exactly
 UNDETERMINED: Final = SourceUnavailableError.exit_code
 
 
-JSON: Final = {
-    "name": "json",
-    "long": "json",
-    "type": bool,
-    "default": False,
-    "help": "print only JSON",
-}
-
-
 ONLY: Final = next(flag for flag in SETUP_FLAGS if flag["name"] == "only")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from isol8_tasks.cli.command import PENDING, OwnCommand
+from isol8_tasks.cli.command import JSON, PENDING, OwnCommand
 from isol8_tasks.cli.doit import one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, heed_flags, session
 from isol8_tasks.errors import Isol8Error, UndecidedError
@@ -20,13 +20,7 @@ class Plan(OwnCommand):
         "when the engine can't be asked."
     )
     cmd_options = (
-        {
-            "name": "json",
-            "long": "json",
-            "type": bool,
-            "default": False,
-            "help": "print only JSON",
-        },
+        JSON,
         {
             "name": "check",
             "long": "check",

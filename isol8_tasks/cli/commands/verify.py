@@ -10,7 +10,7 @@ from attrs import evolve
 from isol8_tasks.cli.command import say
 from isol8_tasks.cli.commands.images import ImagesCommand
 from isol8_tasks.images.observed import ObservedImage
-from isol8_tasks.lifecycle.promotion import layers_of
+from isol8_tasks.lifecycle.promotion import has_layers
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report import plan as report
 from isol8_tasks.run.session import Session
@@ -38,7 +38,7 @@ class Verify(ImagesCommand):
             spec, image = pair
             verdict = current.checker.verdict(spec, image.id)
             record = current.view.observed.read(image)
-            if record is None or record.layers == layers_of(current.view.engine, image.id):
+            if record is None or has_layers(current.view.engine, image.id, record.layers):
                 return verdict
             return evolve(verdict, findings=(OtherLayers(), *verdict.findings))
 

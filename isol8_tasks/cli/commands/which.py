@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from isol8_tasks.cli.command import OwnCommand
+from isol8_tasks.cli.command import JSON, OwnCommand
 from isol8_tasks.cli.doit import one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
@@ -27,13 +27,7 @@ class Which(OwnCommand):
             "default": [],
             "help": "the packages that the image must have; comma-separated",
         },
-        {
-            "name": "json",
-            "long": "json",
-            "type": bool,
-            "default": False,
-            "help": "print only JSON",
-        },
+        JSON,
     )
 
     @one_line
