@@ -120,14 +120,16 @@ class FakeEngine:
     def inspect(self, reference: str) -> ImageDetail | None:
         """Return what is known of an image."""
         self._ask(f"inspect {reference}")
-        image = self._find(reference)
+        with self._mutex:
+            image = self._find(reference)
+            tags = sorted(tag for tag, each in self._tags.items() if image and each == image.id)
         if image is None:
             return None
         return ImageDetail(
             id=image.id,
             created="2026-11-22T00:00:00Z",
             size=len(image.layers) * 1000,
-            tags=tuple(sorted(tag for tag, each in self._tags.items() if each == image.id)),
+            tags=tuple(tags),
             onbuild=image.onbuild,
             layers=image.layers,
         )
@@ -262,7 +264,8 @@ class FakeEngine:
     def disk(self) -> Disk:
         """Count a thousand bytes for each layer."""
         self._ask("disk")
-        layers = {layer for image in self._images.values() for layer in image.layers}
+        with self._mutex:
+            layers = {layer for image in self._images.values() for layer in image.layers}
         return Disk(images=len(layers) * 1000, cache=self.cache_bytes)
 
     def forget_builds(self, keep: int) -> None:
