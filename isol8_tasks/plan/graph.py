@@ -51,8 +51,8 @@ class Graph:
         return self._by_name[name]
 
     def family(self, name: str) -> tuple[ImageSpec, ...]:
-        """Return the image of that name and all that are based on it, parents first."""
-        names = [name]
+        """Return the image of that name, if it is in the graph, and all that are based on it, parents first."""
+        names = [name] if name in self._by_name else []
         for each in names:
             names.extend(self._children.get(each, ()))
         return tuple(self._by_name[each] for each in names)

@@ -108,6 +108,28 @@ class TestMaking:
         assert later.view.is_current("bash")
         assert [each.no_cache for each in fake_engine.candidates()] == [False, True]
 
+    def test_look_while_an_image_is_withdrawn(
+        self, session: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another image's pull may look at the engine again when the label has changed: nothing declares it then."""
+        session.view.request = FlagRequest(packages=(("node", ("zod",)),))
+        session.make("node")
+        session.make("node-custom")
+        later = again(session)
+        later.view.request = FlagRequest(only_file=True)
+        tag = FakeEngine.tag
+
+        def looked(engine: FakeEngine, source: str, target: str) -> None:
+            tag(engine, source, target)
+            if target == "isol8:node-custom":
+                later.view.look_again()
+                assert later.view.decisions["node-custom"].state == "undeclared"
+
+        monkeypatch.setattr(FakeEngine, "tag", looked)
+        later.make("node-custom")
+        assert [each.result for each in later.outcomes] == ["relabelled"]
+        assert later.view.decisions["node-custom"].state == "undeclared"
+
     @pytest.mark.parametrize("wanted", [True, False], ids=["the same", "another"])
     def test_what_another_run_builds_at_the_same_time(
         self, session: Session, checkout: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool
