@@ -121,12 +121,12 @@ class Reporter:
         for line in not_pushed(self.session.left_out):
             self.screen.line(line)
         if names := self.session.any_age:
-            self.screen.line(report.any_age_line(f"{self.view.repository}:{name}" for name in names))
+            self.screen.line(report.any_age_line(self.view.public_tag(name) for name in names))
         self._lines(("undeclared", self._undeclared(name)) for name in self.view.graph.undeclared)
 
     def _undeclared(self, name: str) -> str:
         return (
-            f"{self.view.repository}:{name}".ljust(self.screen.width)
+            self.view.public_tag(name).ljust(self.screen.width)
             + "  undeclared  no longer declared, but clients still prefer it; "
             f"remove it with: {COMMAND} clean {task_of(name)}"
         )

@@ -148,5 +148,5 @@ def _previous(
         # It is as old as what took its place.
         if current is not None and now - current.built >= age:
             yield Removal(
-                image=image, name=name, why="previous", tags=(f"{observed.repository}:{name}{suffix}",)
+                image=image, name=name, why="previous", tags=(f"{observed.public_tag(name)}{suffix}",)
             )

@@ -134,7 +134,7 @@ class Session:
 
     def failed(self, subject: str, error: Isol8Error, *, image: str = "") -> None:
         """Remember what went wrong with an image, or with something else."""
-        subject = f"{self.view.repository}:{image}" if image else subject
+        subject = self.view.public_tag(image) if image else subject
         self.failures.append(Failure(subject=subject, error=error, image=image))
 
     def remove(self, name: str) -> bool:
@@ -158,7 +158,7 @@ class Session:
                 or tag in self.view.observed.unreadable
             )
         ]
-        public = f"{self.view.repository}:{name}"
+        public = self.view.public_tag(name)
         if self.view.observed.public(name) is not None and public not in tags:
             tags.append(public)
         return tags
@@ -410,7 +410,7 @@ class Session:
             packages = " ".join(manifest.packages_of(current))
             kept = f"built {manifest.built_on(current)}{f' ({packages})' if packages else ''}"
         return Failure(
-            subject=f"{self.view.repository}:{spec.name}",
+            subject=self.view.public_tag(spec.name),
             error=error,
             image=spec.name,
             kept=kept,
@@ -420,7 +420,7 @@ class Session:
 
     def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:
         if isinstance(error, VerifyFailedError):
-            return f"The failed build is kept as {self.view.repository}:{spec.name}-rejected for inspection."
+            return f"The failed build is kept as {self.view.public_tag(spec.name)}-rejected for inspection."
         if not isinstance(error, BuildFailedError):
             return ""
         words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)

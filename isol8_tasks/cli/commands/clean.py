@@ -52,7 +52,7 @@ class CleanCommand(OwnCommand):
     def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
         found = bool(current.tags_of(name)) if dryrun else current.remove(name)
         what = "does not exist" if not found else "would be removed" if dryrun else "removed"
-        say(f"{current.view.repository}:{name}".ljust(report.NAME_WIDTH) + f"  {what}")
+        say(current.view.public_tag(name).ljust(report.NAME_WIDTH) + f"  {what}")
         return found and not dryrun
 
 
