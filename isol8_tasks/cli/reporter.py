@@ -103,7 +103,12 @@ class Reporter:
         if not self.selected and not self.session.failures:
             # Only the ping was asked for.
             self.screen.line(_engine_line(self.view))
-        elif not self.screen.quiet or self.session.outcomes or self.session.pushed or self.session.failures:
+        elif (
+            not self.screen.quiet
+            or self.session.outcomes
+            or self.session.publication.pushed
+            or self.session.failures
+        ):
             self.screen.line(self._summary())
 
     def decided(self, name: str) -> str:
@@ -118,7 +123,7 @@ class Reporter:
             self.screen.line(f"warning: {warning}")
         for line in remembered_flags(self.view.graph, self.view.observed, self.view.config):
             self.screen.line(line)
-        for line in not_pushed(self.session.left_out):
+        for line in not_pushed(self.session.publication.left_out):
             self.screen.line(line)
         if names := self.session.any_age:
             self.screen.line(report.any_age_line(self.view.public_tag(name) for name in names))
@@ -146,13 +151,13 @@ class Reporter:
             "skipped": len(unmet),
             "held": len(held),
             "up to date": len(rest) - len(held),
-            "pushed": len(session.pushed),
+            "pushed": len(session.publication.pushed),
         }
-        work = bool(built or failed or session.pushed)
+        work = bool(built or failed or session.publication.pushed)
         return report.run_summary(
             counts,
             engine="" if work else _engine_words(self.view),
-            manifest=report.manifest_phrase(session.changed, name=MANIFEST),
+            manifest=report.manifest_phrase(session.publication.changed, name=MANIFEST),
             seconds=time.monotonic() - self.began if work else None,
         )
 

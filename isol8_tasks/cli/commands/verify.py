@@ -43,7 +43,7 @@ class VerifyCommand(ImagesCommand):
                 return verdict
             return evolve(verdict, findings=(OtherLayers(), *verdict.findings))
 
-        with ThreadPoolExecutor(current.jobs) as pool:
+        with ThreadPoolExecutor(current.slots.jobs) as pool:
             verdicts = dict(zip((spec.name for spec, _ in images), pool.map(look, images), strict=True))
         if params["json"]:
             found = [
