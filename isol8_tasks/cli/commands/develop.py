@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.ending import one_line
 
 
 class Test(OwnCommand):

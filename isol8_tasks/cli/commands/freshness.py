@@ -5,7 +5,7 @@ from typing import Any
 
 from isol8_tasks.cli.command import JSON, PENDING, OwnCommand, say
 from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.ending import one_line
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words
 from isol8_tasks.run.refresh import look
@@ -15,6 +15,7 @@ class Freshness(OwnCommand):
     """Say whether the images are as new as their sources."""
 
     doc_purpose = "print which images are behind their sources; change nothing"
+    only_prints = True
     doc_usage = "[--json] [--only RUNTIMES]"
     doc_description = (
         "Asks the registries of the upstream images and the package sources of every image. Exit code 2 when an image "

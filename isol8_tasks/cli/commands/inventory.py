@@ -15,6 +15,7 @@ class Inventory(ImagesCommand):
     """Print what is in the images."""
 
     doc_purpose = "print the packages in the images, as recorded when they were verified"
+    only_prints = True
 
     def show(
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON, OwnCommand, say
 from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking
-from isol8_tasks.cli.doit import QUIET, WAIT, one_line, stopped
+from isol8_tasks.cli.doit import QUIET, WAIT
+from isol8_tasks.cli.ending import one_line, stopped
 from isol8_tasks.cli.reporter import failure_words, open_screen
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.config.units import parse_duration
