@@ -89,7 +89,7 @@ def stopped(current: "Session", screen: "Screen | None", error: KeyboardInterrup
     return interruption(error)
 
 
-def one_line(execute: Callable[..., int]) -> Callable[..., int]:
+def ends_in_one_line(execute: Callable[..., int]) -> Callable[..., int]:
     """Let a command end with one line and the documented exit code, whatever goes wrong.
 
     Where JSON was asked for, all of standard output is one JSON document, with the line as its `error`.

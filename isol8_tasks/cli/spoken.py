@@ -9,7 +9,7 @@ from doit.cmd_base import Command
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
-from isol8_tasks.cli.ending import one_line, unread
+from isol8_tasks.cli.ending import ends_in_one_line, unread
 from isol8_tasks.cli.tasks import FORCE, SETUP_FLAGS, session
 from isol8_tasks.safety.printing import clean_output
 
@@ -34,7 +34,7 @@ class Spoken(Command):  # type: ignore[misc]  # doit has no types
         return super().parse_execute(words) or 0
 
 
-@one_line
+@ends_in_one_line
 def _parsed(command: Spoken, words: list[str]) -> int:
     """Let doit read the words of a command, and say in one line what it does not understand."""
     clean_output(lambda text: session().view.redactor(text))  # noqa: PLW0108 - one that knows more once deps.toml is read
