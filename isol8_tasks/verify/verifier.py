@@ -41,6 +41,7 @@ from isol8_tasks.verify.findings import (
     LookBroken,
     LookHung,
     NotStarted,
+    PatternSlow,
     RuntimeBroken,
     SignalsLost,
     merged,
@@ -48,6 +49,7 @@ from isol8_tasks.verify.findings import (
     render_finding,
 )
 from isol8_tasks.verify.judging import inventory, is_loose, judge_look, loose_files
+from isol8_tasks.verify.matching import SECONDS, is_in
 from isol8_tasks.verify.probe import Look
 
 
@@ -228,9 +230,13 @@ class Verifier:
             return CommandHung(command=command, seconds=check.timeout, output=text)
         if finished.exit != check.exit:
             return CommandExit(command=command, expected=check.exit, exit=finished.exit, output=text)
-        if not re.search(check.output, text):
-            return CommandOutput(command=command, pattern=check.output, output=text)
-        return None
+        match is_in(check.output, text):
+            case True:
+                return None
+            case False:
+                return CommandOutput(command=command, pattern=check.output, output=text)
+            case None:
+                return PatternSlow(pattern=check.output, seconds=SECONDS)
 
 
 def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
