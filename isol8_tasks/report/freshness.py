@@ -70,7 +70,9 @@ def young(fresh: Freshness, settings: RefreshSettings) -> Iterator[str]:
         yield f"{update.name} {update.new} {when}; accepted once it is {duration(age)} old (min_age)"
 
 
-def ends_of_support(found: Sequence[Freshness], repository: str) -> tuple[tuple[Unsupported, tuple[str, ...]], ...]:
+def ends_of_support(
+    found: Sequence[Freshness], repository: str
+) -> tuple[tuple[Unsupported, tuple[str, ...]], ...]:
     """Return the branches of Alpine that get no fixes any more, each with the images on it."""
     names: dict[str, list[str]] = {}
     ends: dict[str, Unsupported] = {}
