@@ -76,7 +76,7 @@ class Runtime:
     release: tuple[str, str] | None = None
     """The build arguments for one release of it, which npm's registry has, and for the release's SHA-256."""
     lock: str = ""
-    """The lock file that its packages are installed from; empty: they are installed again, and compared."""
+    """The module of its LockFile, which packages are installed from; empty: they are installed again, and compared."""
     least_age: dt.timedelta = dt.timedelta()
     """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
     file: str
