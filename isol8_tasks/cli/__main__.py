@@ -9,6 +9,8 @@ def main() -> int:
     try:
         from doit.doit_cmd import DoitMain  # noqa: PLC0415 - it may be what is broken
 
+        from isol8_tasks.cli.program import settings  # noqa: PLC0415 - as above
+
         words = sys.argv[1:]
         if "" in words:
             # As of a variable that is not set; doit looks at the first letter of each.
@@ -17,7 +19,7 @@ def main() -> int:
             )
             return 3
         # doit's own answer to --help names the commands as its own.
-        return int(DoitMain().run(["help"] if words == ["--help"] else words) or 0)
+        return int(DoitMain(**settings()).run(["help"] if words == ["--help"] else words) or 0)
     except Exception as error:  # noqa: BLE001 - nothing of ours is there yet that would say it
         sys.stderr.write(f"ERROR: {_line(error)}\n")
         return 1

@@ -3,11 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
+from doit.exceptions import InvalidCommand
+
 from isol8_tasks.cli.command import OwnCommand
 from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.program import NAME
+from isol8_tasks.errors import COMMAND
 
 
-class Test(OwnCommand):
+class _OfCheckout(OwnCommand):
+    """A command that an installation has nothing to run it on."""
+
+    def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
+        """Refuse it there; else run it."""
+        if COMMAND == NAME:
+            raise InvalidCommand(f"{self.name}: it works on {NAME} itself, and needs a checkout of it")
+        return super().execute(params, args)
+
+
+class Test(_OfCheckout):
     """Run every test."""
 
     name = "test"
@@ -26,7 +40,7 @@ class Test(OwnCommand):
         return 1 if main(args) else 0
 
 
-class Lint(OwnCommand):
+class Lint(_OfCheckout):
     """Run every check that needs no engine."""
 
     doc_purpose = "run every check that needs no engine: types, style, imports, spelling, words and the locks"
@@ -41,7 +55,7 @@ class Lint(OwnCommand):
         return 1 if subprocess.run([".ci/lint"], check=False).returncode else 0
 
 
-class Check(OwnCommand):
+class Check(_OfCheckout):
     """Run what CI runs."""
 
     doc_purpose = "run lint and test, as CI does"
@@ -55,7 +69,7 @@ class Check(OwnCommand):
         return max(codes)
 
 
-class Bench(OwnCommand):
+class Bench(_OfCheckout):
     """Measure what is claimed to be fast."""
 
     doc_purpose = "measure what is claimed to be fast, as ratios in one run"
