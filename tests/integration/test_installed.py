@@ -77,12 +77,19 @@ def installed(
 ) -> Installed:
     """Install the wheel into a new environment, which has only the versions that are locked."""
     environment = tmp_path_factory.mktemp("installed") / "environment"
-    succeed(sys.executable, "-m", "venv", environment)
-    python = environment / "bin/python"
-    succeed(python, "-m", "pip", "install", "--quiet", *LOCKED)
-    succeed(python, "-m", "pip", "install", "--quiet", "--no-deps", distributions[1])
-    succeed(python, "-m", "pip", "check")
+    uv = Path(sys.executable).with_name("uv")
+    succeed(uv, "venv", "--python", sys.executable, environment)
+    into = {"VIRTUAL_ENV": str(environment), **index()}
+    succeed(uv, "pip", "install", *LOCKED, **into)
+    succeed(uv, "pip", "install", "--no-deps", "--offline", distributions[1], **into)
+    succeed(uv, "pip", "check", **into)
     return Installed(environment, endpoint.url)
+
+
+def index() -> dict[str, str]:
+    """Return what tells uv of the package index that pip is configured for."""
+    found = run(sys.executable, "-m", "pip", "config", "get", "global.index-url")
+    return {} if found.code else {"UV_DEFAULT_INDEX": found.out.strip()}
 
 
 def contents(wheel: Path) -> dict[str, tuple[int, bytes]]:
@@ -144,6 +151,7 @@ def test_the_same_images_as_a_checkout(installed: Installed, built: Checkout, tm
     """What a checkout built is up to date for an installation, whose docker/ has the same files, and the other way."""
     folder = tmp_path / "mine"
     folder.mkdir()
+    assert built.built() == set()
     (folder / "deps.toml").write_bytes((built.folder / "deps.toml").read_bytes())
     done = installed(folder)
     assert done.code == 0, done
