@@ -56,7 +56,7 @@ def _tls(endpoint: Endpoint, environ: Mapping[str, str]) -> Any:  # noqa: ANN401
     return False
 
 
-def credentials(client: docker.APIClient, reference: str) -> dict[str, str]:
+def login(client: docker.APIClient, reference: str) -> dict[str, str]:
     """Return the header that lets the engine pull an image, from docker's own configuration."""
     try:
         registry, _ = auth.resolve_repository_name(repository_and_tag(reference)[0])
