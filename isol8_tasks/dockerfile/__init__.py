@@ -2,6 +2,8 @@
 
 lexer        words of an instruction: quotes, escapes, variables, flags
 syntax       the text as instructions
+substitution what patterns in a variable take away or replace
+builder      what builds: its platform, and what it writes
 variables    build arguments and environment at a point of the file
 stages       stages, and what each is based on and copies from
 environment  what a step finds set in a stage that only files are copied from

@@ -48,8 +48,8 @@ def gathered(steps: list[Step]) -> tuple[Step, ...]:
 def _body(instruction: Instruction, pairs: Sequence[Pair], words: Sequence[str]) -> str:  # noqa: PLR0911 - one for each kind
     match instruction.keyword:
         case "ARG":
-            # Whether there is a default shows in the history of the image; its text is one of the arguments.
-            return " ".join("".join(word.partition("=")[:2]) for word in instruction.words)
+            # Whether there is a value shows in the history of the image; its text is one of the arguments.
+            return " ".join(words)
         case "ENV" | "LABEL":
             return _json([_pair(*pair) for pair in pairs])
         case "EXPOSE":

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from attrs import frozen
 
+from isol8_tasks.dockerfile.builder import USUAL, Builder
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
 from isol8_tasks.dockerfile.environment import Surroundings
 from isol8_tasks.dockerfile.globs import BadPatternError, literal_start, taker
@@ -52,19 +53,21 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     *,
     ignore: str = "",
     held_back: HeldBack = nothing_held_back,
+    builder: Builder = USUAL,
 ) -> Closure:
     """Return what the target (None: the last stage) is built of.
 
     `context` are the paths of the build context, `ignore` is the text of its ignore file, `held_back` tells what an
-    upstream image does. Where something can't be read here, the whole text and every file count, and a warning says so.
+    upstream image does, and `builder` what builds. Where something can't be read here, the whole text and every file
+    count, and a warning says so.
     """
     paths = _left(context, ignore)
-    resolver = Resolver(dockerfile, args, held_back)
+    resolver = Resolver(dockerfile, args, held_back, builder.platform)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     if dockerfile.unreadable:
         return _everything(resolver, stage, paths, dockerfile.unreadable)
     try:
-        return _Walk(resolver, stage, paths).closure()
+        return _Walk(resolver, stage, paths, builder).closure()
     except UnreadableError as error:
         return _everything(resolver, stage, paths, (str(error),))
 
@@ -111,10 +114,12 @@ def _everything(
 class _Walk:
     """One pass over the stages that a target needs."""
 
-    def __init__(self, resolver: Resolver, target: Stage, paths: tuple[str, ...]) -> None:
+    def __init__(self, resolver: Resolver, target: Stage, paths: tuple[str, ...], builder: Builder) -> None:
         self._resolver = resolver
         self._target = target
         self._paths = paths
+        # A frontend that the file asks for is newer than any engine that does not write them.
+        self._writes_values = builder.writes_values or bool(resolver.dockerfile.syntax)
         self._order = resolver.order(target)
         origins = [origin for each in self._order for origin in resolver.origins(each)]
         self._upstream = {each.short: each for each in origins if isinstance(each, Upstream)}
@@ -201,8 +206,8 @@ class _Walk:
             self._arguments.use(stage.index, None if step.keyword == "RUN" else _named(step))
         match step.keyword:
             case "ARG":
-                self._declare(step, stage, scope)
-                return canonical(step) if stays else ""
+                words = self._declare(step, stage, scope)
+                return canonical(step, words=words) if stays else ""
             case "ENV" | "LABEL":
                 pairs = [
                     tuple(self._resolver.expand(word, scope, step) for word in pair) for pair in step.pairs
@@ -274,26 +279,32 @@ class _Walk:
                 found[name] = mode.lstrip("0") if re.fullmatch("0*[1-7][0-7]*", mode) else mode
         return found
 
-    def _declare(self, step: Instruction, stage: Stage, scope: Scope) -> None:
-        """Set the arguments that a step declares.
+    def _declare(self, step: Instruction, stage: Stage, scope: Scope) -> list[str]:
+        """Set the arguments that a step declares, and return them as they stand in the history of the target.
 
-        Defaults that stay in the history of the target count; else a value does where something makes use of it.
+        What stays there counts, a value or a default; else a value does where something makes use of it.
         """
+        stays = stage.index in self._ancestors
+        written = []
         for word, (name, value) in zip(step.words, self._resolver.arguments(step, scope), strict=True):
-            stays = "=" in word and stage.index in self._ancestors
+            _, equals, text = word.partition("=")
             passed = name in self._resolver.given
-            if stays and passed:
-                default = self._resolver.expand(word.partition("=")[2], scope, step)
+            if self._writes_values and not is_location(name):
+                equals = "=" * (value is not None)
+            elif equals and passed and stays:
+                default = self._resolver.expand(text, scope, step)
                 self._arguments.count(name, stage.name, default, default=True)
+            written.append(name + equals)
             if value is not None:
                 scope.values[name] = value
                 self._surroundings[stage.index].set_variable(
                     name, value.counts, Step(line=step.line, text=f"ARG {name}")
                 )
-                if stays and not passed:
+                if stays and equals and (self._writes_values or not passed):
                     self._arguments.count(name, stage.name, value)
                 else:
                     self._arguments.declare((stage.index, step, name), stage.name, value)
+        return written
 
     def _mounts(self, step: Instruction, stage: Stage, scope: Scope) -> dict[str, str]:
         """Take in the files that a RUN mounts, and return what its `from=` refer to."""
@@ -342,12 +353,13 @@ class _Walk:
         """Count the arguments before the first FROM that a FROM uses."""
         names = set(base.names) if isinstance(base, Upstream) else set()
         names |= platform.names if platform else set()
+        names -= self._resolver.of_the_platform
         seen: set[str] = set()
         while names:
             seen.add(name := names.pop())
             value = self._resolver.globals.values.get(name)
             if value is not None:
-                names |= value.names - seen
+                names |= value.names - seen - self._resolver.of_the_platform
                 self._arguments.count(name, "", value)
 
 

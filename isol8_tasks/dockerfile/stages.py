@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from attrs import evolve, frozen
 
+from isol8_tasks.dockerfile.builder import platform_values
 from isol8_tasks.dockerfile.lexer import LexError, UnreadableError
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, parse
 from isol8_tasks.dockerfile.variables import Scope, Value, argument, platform_scope
@@ -90,16 +91,22 @@ class Resolver:
     """Answers what the stages of one Dockerfile refer to, with the build arguments that are given.
 
     `held_back` tells the ONBUILD triggers of an upstream image, by its reference; None where there is too much.
+    `platform` tells that of the builder; without it, what depends on the platform is not known.
     """
 
     def __init__(
-        self, dockerfile: Dockerfile, given: Mapping[str, str], held_back: HeldBack = nothing_held_back
+        self,
+        dockerfile: Dockerfile,
+        given: Mapping[str, str],
+        held_back: HeldBack = nothing_held_back,
+        platform: Callable[[], str] = str,
     ) -> None:
         self.dockerfile = dockerfile
         self.given = given
         self.stages = stages(dockerfile)
         self._bases: dict[int, Origin] = {}
         self._held_back = held_back
+        self._platform = platform
         self._triggers: dict[int, tuple[Instruction, ...]] = {}
 
     def refuse(self, instruction: Instruction, problem: str) -> NoReturn:
@@ -124,9 +131,18 @@ class Resolver:
             ) from None
 
     @cached_property
+    def _platform_values(self) -> Mapping[str, str]:
+        return dict(platform_values(self.dockerfile, self._platform))
+
+    @property
+    def of_the_platform(self) -> frozenset[str]:
+        """The names of the arguments that the builder sets and nobody passes: what they come to counts in a FROM."""
+        return frozenset(self._platform_values) - frozenset(self.given)
+
+    @cached_property
     def globals(self) -> Scope:
         """The variables before the first FROM."""
-        scope = platform_scope(self.dockerfile.escape, self.given)
+        scope = platform_scope(self.dockerfile.escape, {**self._platform_values, **self.given})
         for each in self.dockerfile.instructions:
             before_first = each.line < self.stages[0].start.line
             for name, value in self.arguments(each, scope) if before_first else ():

@@ -109,6 +109,9 @@ class ImageEngine(Protocol):
     def version(self) -> str:
         """Return the version that the engine told; empty when it was not asked anything yet."""
 
+    def platform(self) -> str:
+        """Return what it builds for where nothing else is asked for: `linux/amd64`."""
+
     def images(self) -> tuple[ObservedImage, ...]:
         """List every image that has a tag, in one call to the engine."""
 

@@ -6,6 +6,7 @@ from typing import Final
 from attrs import field, frozen
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.builder import USUAL, Builder
 from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
@@ -23,6 +24,16 @@ _NO_ARGUMENTS: Final = (
     f"label {PREFIX}standin-args has what the Dockerfile can't be built with, so it is left out; "
     "build the image with --force"
 )
+
+
+@frozen(kw_only=True)
+class _Sources:
+    """What base images are built from, and by what."""
+
+    dockerfile: Dockerfile
+    context: Mapping[str, ContextFile]
+    ignore: str
+    builder: Builder
 
 
 @frozen(kw_only=True)
@@ -67,14 +78,16 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     *,
     ignore: str = "",
     learned: Mapping[str, tuple[Triggers, ...]] | None = None,
+    builder: Builder = USUAL,
 ) -> Graph:
     """Return every base image, a custom image for each runtime that packages are asked for, and the named images.
 
     Those of some runtimes alone, where the request says so.
     What earlier runs were asked for by flags is remembered by the labels of the images in `observed`, and so are the
     ONBUILD triggers of upstream images, unless `learned` has them by the name of the image. `ignore` is the text of the
-    build context's ignore file.
+    build context's ignore file, and `builder` what builds.
     """
+    sources = _Sources(dockerfile=dockerfile, context=context, ignore=ignore, builder=builder)
     warnings: dict[str, None] = {}
     bases: dict[str, ImageSpec] = {}
     customs = []
@@ -83,11 +96,11 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     for runtime in runtimes:
         known = (learned or {}).get(runtime.name)
         try:
-            bases[runtime.name], found = _base(runtime, config, dockerfile, context, observed, ignore, known)
+            bases[runtime.name], found = _base(runtime, config, sources, observed, known)
         except PlanError:
             # The arguments that its label remembers of a stand-in may be anybody's, too.
             without = observed.without(runtime.name)
-            bases[runtime.name], found = _base(runtime, config, dockerfile, context, without, ignore, known)
+            bases[runtime.name], found = _base(runtime, config, sources, without, known)
             found = (*found, f"{observed.repository}:{runtime.name}: {_NO_ARGUMENTS}")
         warnings.update(dict.fromkeys(found))
     for runtime in runtimes:
@@ -129,13 +142,11 @@ def render_custom(runtime: Runtime, parent: str, packages: tuple[str, ...]) -> s
     return f"FROM {parent}\nRUN {' && '.join(' '.join((*runtime.install, each)) for each in calls)}\n"
 
 
-def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
+def _base(
     runtime: Runtime,
     config: Config,
-    dockerfile: Dockerfile,
-    context: Mapping[str, ContextFile],
+    sources: _Sources,
     observed: Observed,
-    ignore: str,
     learned: tuple[Triggers, ...] | None,
 ) -> tuple[ImageSpec, tuple[str, ...]]:
     record = observed.record(runtime.name)
@@ -143,12 +154,13 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
 
     def read(args: Mapping[str, str]) -> Closure:
         return closure(
-            dockerfile,
+            sources.dockerfile,
             runtime.name,
             args,
-            context.keys(),
-            ignore=ignore,
+            sources.context,
+            ignore=sources.ignore,
             held_back=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+            builder=sources.builder,
         )
 
     given = dict(config.build.args)
@@ -161,7 +173,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         recipe=runtime.recipe,
         runtime=runtime.name,
         stages=needs.stages,
-        files=tuple((path, context[path]) for path in needs.files),
+        files=tuple((path, sources.context[path]) for path in needs.files),
         # No build argument has a dot in its name.
         args=(*needs.args, *((f"filter.{key}", text) for key, text in config.filter.values.items())),
         upstream=tuple((reference, upstream_id(observed, reference)) for reference in needs.upstream),
@@ -173,7 +185,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         runtime=runtime.name,
         parent=None,
         inputs=inputs,
-        dockerfile=_with_filter(dockerfile, runtime.name, config),
+        dockerfile=_with_filter(sources.dockerfile, runtime.name, config),
         target=runtime.name,
         args=tuple(sorted(args.items())),
         upstream=needs.base,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import define, evolve, field
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.builder import USUAL, Builder, writes_values
 from isol8_tasks.dockerfile.closure import Dockerfile, parse
 from isol8_tasks.ecosystems.runtimes import PROXY_ARGS
 from isol8_tasks.engine import FileContent
 from isol8_tasks.engine.endpoint import Endpoint, find
-from isol8_tasks.engine.listing import list_directly
+from isol8_tasks.engine.listing import list_directly, platform_directly
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.images.holds import Hold, holds
 from isol8_tasks.images.observed import Observed
@@ -133,6 +134,19 @@ class View:
                     self._unreachable = error
                     raise
             return self._observed
+
+    @property
+    def builder(self) -> Builder:
+        """What builds; without an engine, the usual."""
+        if self._observed is None:
+            return USUAL
+        return Builder(platform=lambda: self._platform, writes_values=writes_values(self.engine_version))
+
+    @cached_property
+    def _platform(self) -> str:
+        """The engine's platform, for which few Dockerfiles ask."""
+        found = platform_directly(self.endpoint.url) if self._engine is None else None
+        return found or self.engine.platform()
 
     @property
     def graph(self) -> Graph:
@@ -257,6 +271,7 @@ class View:
             request,
             ignore=self._ignore(),
             learned=self._learned,
+            builder=self.builder,
         )
 
     def _ignore(self) -> str:

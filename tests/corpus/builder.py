@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
+from isol8_tasks.dockerfile import builder as kinds
 from isol8_tasks.dockerfile.closure import Closure, closure, parse
 from isol8_tasks.dockerfile.stages import HeldBack, nothing_held_back
 from isol8_tasks.engine import BuildRequest, FileContent, ImageDetail
@@ -87,6 +88,10 @@ class Builder:
         self._mutex = threading.Lock()
         self._tags: list[str] = []
         self._upstream: dict[str, ImageDetail | None] = {}
+        self.kind = kinds.Builder(
+            platform=engine.platform, writes_values=kinds.writes_values(engine.version())
+        )
+        """What this project takes it for."""
 
     def make_upstream(self, repository: str = "", tags: Collection[str] = tuple(_UPSTREAM)) -> None:
         """Make upstream images that cases are based on, on which no build has anything in its cache yet."""
@@ -127,11 +132,11 @@ class Builder:
         return repository
 
     @contextmanager
-    def another(self) -> "Iterator[Builder]":
+    def another(self, *tags: str) -> "Iterator[Builder]":
         """Give one with upstream images of its own, and so with nothing in its cache."""
         other = Builder(self._connection, self._engine, self.addresses)
         try:
-            other.make_upstream()
+            other.make_upstream(tags=tags or tuple(_UPSTREAM))
             yield other
         finally:
             other.close()
@@ -204,12 +209,13 @@ def closure_of(
     target: str | None,
     args: Mapping[str, str],
     held_back: HeldBack = nothing_held_back,
+    kind: kinds.Builder = kinds.USUAL,
 ) -> Closure:
     """Return what this project takes the target to be built of."""
     text = files["Dockerfile"].data.decode("utf-8", "surrogateescape")
     ignore = files.get("Dockerfile.dockerignore") or files.get(".dockerignore")
     ignored = ignore.data.decode("utf-8", "surrogateescape") if ignore else ""
-    return closure(parse(text), target, args, files.keys(), ignore=ignored, held_back=held_back)
+    return closure(parse(text), target, args, files.keys(), ignore=ignored, held_back=held_back, builder=kind)
 
 
 def key_of(files: Mapping[str, FileContent], found: Closure, builder: Builder) -> str:
