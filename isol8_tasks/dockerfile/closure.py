@@ -4,15 +4,15 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from attrs import frozen
-
 from isol8_tasks.dockerfile.builder import USUAL, Builder
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
 from isol8_tasks.dockerfile.environment import Surroundings
+from isol8_tasks.dockerfile.fallback import everything
 from isol8_tasks.dockerfile.globs import BadPatternError, literal_start, taker
 from isol8_tasks.dockerfile.lexer import UnreadableError
+from isol8_tasks.dockerfile.places import destination, entered
 from isol8_tasks.dockerfile.stages import HeldBack, Origin, Resolver, Stage, Upstream, nothing_held_back
-from isol8_tasks.dockerfile.steps import StageInputs, Step
+from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, heredoc_name, parse
 from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
 from isol8_tasks.ecosystems.runtimes import is_location
@@ -26,23 +26,6 @@ _CONFIGURATION = {
 _SURROUNDINGS = {"ARG", "ENV", "SHELL", "USER"}
 """What means something to the steps after it alone."""
 _REMOTE = r"(https?|git|ssh)://|git@"
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Closure:
-    """Everything in Dockerfile, arguments and context that decides what a target comes out as."""
-
-    stages: tuple[StageInputs, ...]
-    """In the order in which they stand upon one another, the target last."""
-    files: tuple[str, ...]
-    """Paths in the build context, sorted."""
-    args: tuple[tuple[str, str], ...]
-    """Sorted; a name that has several values is told apart by its stage, in the order of those."""
-    upstream: tuple[str, ...]
-    """`alpine:3.21`, …, in the order of the stages; without `scratch`."""
-    base: str
-    """The one of these that the target is based on; empty if it is based on `scratch`."""
-    warnings: tuple[str, ...] = ()
 
 
 def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
@@ -65,11 +48,11 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     resolver = Resolver(dockerfile, args, held_back, builder.platform)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     if dockerfile.unreadable:
-        return _everything(resolver, stage, paths, dockerfile.unreadable)
+        return everything(resolver, stage, paths, dockerfile.unreadable)
     try:
         return _Walk(resolver, stage, paths, builder).closure()
     except UnreadableError as error:
-        return _everything(resolver, stage, paths, (str(error),))
+        return everything(resolver, stage, paths, (str(error),))
 
 
 def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
@@ -80,35 +63,6 @@ def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
 
     left = included(context, parse_ignore(ignore))
     return tuple(sorted({*left, *({"Dockerfile"} & set(context))}))
-
-
-def _everything(
-    resolver: Resolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
-) -> Closure:
-    dockerfile = resolver.dockerfile
-    bases: dict[int, Origin] = {}
-    for stage in resolver.stages:
-        try:
-            bases[stage.index] = resolver.base(stage)
-        except UnreadableError:
-            bases[stage.index] = Upstream(written=stage.start.words[0], reference=stage.start.words[0])
-    base: Origin = target
-    while isinstance(base, Stage):
-        base = bases[base.index]
-    step = Step(line=1, text=f"{target.index}\n{dockerfile.text}")
-    return Closure(
-        stages=(StageInputs(name=target.name, steps=(step,)),),
-        files=paths,
-        args=tuple(sorted((name, value) for name, value in resolver.given.items() if not is_location(name))),
-        upstream=tuple(
-            dict.fromkeys(each.reference for each in bases.values() if isinstance(each, Upstream))
-        ),
-        base=base.reference if isinstance(base, Upstream) else "",
-        warnings=tuple(
-            f"{each}; so any change of the Dockerfile or of a file makes {target.name} stale"
-            for each in problems
-        ),
-    )
 
 
 class _Walk:
@@ -216,11 +170,8 @@ class _Walk:
                     self._set(step, stage, scope, pairs)
                 text = canonical(step, pairs=[(name.counts, value) for name, value in pairs])
                 return text if stays or step.keyword == "LABEL" else ""
-            case "USER" | "SHELL":
-                text = self._setting(step, scope)
-                around = self._surroundings[stage.index]
-                around.set_other(step.keyword, Step(line=step.line, text=text))
-                return text if stays else ""
+            case "USER" | "SHELL" | "WORKDIR":
+                return self._set_other(step, stage, scope)
             case "COPY" | "ADD":
                 return self._copy(step, stage, scope)
             case "RUN":
@@ -240,9 +191,23 @@ class _Walk:
     def _setting(self, step: Instruction, scope: Scope) -> str:
         if step.keyword in {"EXPOSE", "VOLUME"}:
             return canonical(step, words=self._words(step.words, step, scope))
-        if step.keyword in {"STOPSIGNAL", "USER", "WORKDIR"}:
+        if step.keyword in {"STOPSIGNAL", "USER"}:
             return canonical(step, words=self._words((step.rest,), step, scope))
         return canonical(step)
+
+    def _set_other(self, step: Instruction, stage: Stage, scope: Scope) -> str:
+        """Set the user, the shell or the folder."""
+        around = self._surroundings[stage.index]
+        if step.keyword != "WORKDIR":
+            text = self._setting(step, scope)
+            around.set_other(step.keyword, Step(line=step.line, text=text))
+            return text if stage.index in self._ancestors else ""
+        value = self._resolver.expand(step.rest, scope, step)
+        folder = entered(around.folder, value)
+        made = around.enter(folder, step.line)
+        if stage.index in self._ancestors or folder is None:
+            return canonical(step, words=[value.counts])
+        return made.text if made else ""
 
     def _copy(self, step: Instruction, stage: Stage, scope: Scope) -> str:
         origin = self._resolver.copy_origin(step, stage) if step.keyword == "COPY" else None
@@ -251,7 +216,7 @@ class _Walk:
         options = self._owner_and_mode(step, scope)
         if origin is not None:
             options["from"] = self._token(origin)
-        words = self._sources(self._words(step.words, step, scope), step, stage)
+        words = self._paths_of(step, stage, scope)
         return canonical(step, words=words, options=options)
 
     def _words(self, words: tuple[str, ...], step: Instruction, scope: Scope) -> list[str]:
@@ -260,14 +225,18 @@ class _Walk:
             word if heredoc_name(word) else self._resolver.expand(word, scope, step).counts for word in words
         ]
 
-    def _sources(self, words: list[str], step: Instruction, stage: Stage) -> list[str]:
-        """Return the words of a COPY or ADD; how a source is spelled shows only in the history of the target."""
-        if stage.index in self._ancestors or step.flag("parents") is not None:
-            return words
-        return [
-            word if heredoc_name(word) or re.match(_REMOTE, word) else posixpath.normpath(f"/{word}")
-            for word in words[:-1]
-        ] + words[-1:]
+    def _paths_of(self, step: Instruction, stage: Stage, scope: Scope) -> list[str]:
+        """Return the words of a COPY or ADD; how a path is spelled shows only in the history of the target."""
+        *sources, last = self._words(step.words, step, scope)
+        if stage.index in self._ancestors:
+            return [*sources, last]
+        if step.flag("parents") is None:
+            sources = [
+                word if heredoc_name(word) or re.match(_REMOTE, word) else posixpath.normpath(f"/{word}")
+                for word in sources
+            ]
+        folder = self._surroundings[stage.index].folder
+        return [*sources, destination(folder, self._resolver.expand(step.words[-1], scope, step))]
 
     def _owner_and_mode(self, step: Instruction, scope: Scope) -> dict[str, str]:
         found = {}

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from isol8_tasks.dockerfile.builder import platform_values
 from isol8_tasks.dockerfile.lexer import LexError, UnreadableError
+from isol8_tasks.dockerfile.mounts import BadMountError, read_mount
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, parse
 from isol8_tasks.dockerfile.variables import Scope, Value, argument, platform_scope
 from isol8_tasks.errors import PlanError
@@ -34,17 +35,16 @@ class Stage:
 class Upstream:
     """An image that is not a stage of the file."""
 
-    written: str
-    """The reference as it stands in the file, variables and all."""
     reference: str
-    """What that comes to."""
+    counts: str
+    """The same, with the names of arguments that only say where to fetch in place of their values."""
     names: frozenset[str] = frozenset()
     """The arguments before the first FROM that were looked up for it."""
 
     @property
     def short(self) -> str:
-        """As it stands in the file, without what goes without saying."""
-        return _DEFAULT_PLACE.sub("", self.written)
+        """As it counts, without what goes without saying."""
+        return _DEFAULT_PLACE.sub("", self.counts)
 
 
 SCRATCH: Final = "scratch"
@@ -195,7 +195,7 @@ class Resolver:
             return found
         if reference == SCRATCH:
             return SCRATCH
-        return Upstream(written=written, reference=reference, names=value.names)
+        return Upstream(reference=reference, counts=value.counts, names=value.names)
 
     def steps(self, stage: Stage) -> tuple[Instruction, ...]:
         """Return what a stage runs, the ONBUILD triggers of its base first."""
@@ -261,7 +261,7 @@ class Resolver:
     def _origin(self, name: str, instruction: Instruction, stage: Stage) -> Origin:
         found = self._by_name(name)
         if found is None:
-            return SCRATCH if name == SCRATCH else Upstream(written=name, reference=name)
+            return SCRATCH if name == SCRATCH else Upstream(reference=name, counts=name)
         if found.index >= stage.index:
             self.refuse(instruction, f"stage {name} must come before the stage that copies from it")
         return found
@@ -275,9 +275,10 @@ class Resolver:
                 raise UnreadableError(
                     f"{self.dockerfile.name}:{instruction.line}: the quotes in --mount={text}"
                 )
-            settings = {
-                key.lower(): value for key, _, value in (each.partition("=") for each in text.split(","))
-            }
+            try:
+                settings = read_mount(text)
+            except BadMountError as error:
+                self.refuse(instruction, f"--mount={text}: {error}")
             origin = None
             written = settings.get("from", "")
             if written:
@@ -287,9 +288,8 @@ class Resolver:
                         f"from={written} can't hold a variable; name a stage that is FROM it instead",
                     )
                 origin = self._origin(written, instruction, stage)
-            kind = settings.get("type", "bind").lower()
-            from_context = origin is None and kind not in _NOT_FROM_CONTEXT
-            source = settings.get("source", settings.get("src", ""))
+            from_context = origin is None and settings["type"] not in _NOT_FROM_CONTEXT
+            source = settings.get("source", "")
             yield Mount(written=written, origin=origin, source=source if from_context else None)
 
     def _by_name(self, name: str, before: int | None = None) -> Stage | None:

@@ -58,6 +58,8 @@ class Built:
     """The stages that the builder's trace names; empty strings for the only stage of a file."""
     ran: tuple[str, ...]
     """The steps that did not come from the cache."""
+    ran_in: frozenset[str]
+    """The stages of these steps."""
 
 
 class _Trace(Progress):
@@ -173,15 +175,17 @@ class Builder:
 
         image = buildkit.build(request, post, lambda _: None)
         steps = tuple(trace.steps())
+        ran = tuple(
+            (stage, step)
+            for stage, step, vertex in steps
+            if vertex.started and not vertex.cached and not step.startswith("FROM ")
+        )
         return Built(
             image=image,
             configuration=self._configuration(image),
             stages=frozenset(stage for stage, _, _ in steps),
-            ran=tuple(
-                step
-                for _, step, vertex in steps
-                if vertex.started and not vertex.cached and not step.startswith("FROM ")
-            ),
+            ran=tuple(step for _, step in ran),
+            ran_in=frozenset(stage for stage, _ in ran),
         )
 
     def _configuration(self, image: str) -> str:

@@ -151,6 +151,40 @@ SAME = {
         ),
         run="",
     ),
+    **_in_copied(
+        "before a COPY in a stage copied from ",
+        (
+            ("WORKDIR /", "COPY e /f\n", "WORKDIR /\nCOPY e /f\n"),
+            ("a relative path", "WORKDIR /w\nCOPY e f\n", "WORKDIR /w\nCOPY e /w/f\n"),
+            ("the folder itself", "WORKDIR /w\nCOPY e .\n", "WORKDIR /w\nCOPY e /w/\n"),
+            ("the root", "WORKDIR /w\nWORKDIR /\nADD e .\n", "WORKDIR /w\nADD e /\n"),
+            ("parents", "WORKDIR /w\nCOPY --parents e f/\n", "WORKDIR /w\nCOPY --parents e /w/f/\n"),
+            ("a path with //", "COPY e /f/g\n", "COPY e /f//g\n"),
+            ("a path with ..", "COPY e /f/g/\n", "COPY e /f/h/../g/\n"),
+            ("a relative WORKDIR", "WORKDIR /w\nWORKDIR v\n", "WORKDIR /w\nWORKDIR /w/v\n"),
+        ),
+        run="",
+    ),
+    **_in_copied(
+        "in a stage copied from ",
+        (
+            ("WORKDIR / at the end", "RUN b\n", "RUN b\nWORKDIR /\n"),
+            ("WORKDIR / twice", "WORKDIR /\nRUN b\n", "WORKDIR /\nRUN b\nWORKDIR /\n"),
+            ("a mount", "RUN --mount=target=/c b\n", "RUN --mount=dst=/c,ro b\n"),
+        ),
+        run="",
+    ),
+    "a port's protocol": (CONFIGURATION, CONFIGURATION.replace("80 81", "80/TCP 81 80"), None),
+    "one upstream image in two spellings": (
+        "ARG R=a\nFROM $R AS x\nRUN b\nFROM a\nCOPY --from=x c d\n",
+        "ARG R=a\nFROM ${R} AS x\nRUN b\nFROM 'a'\nCOPY --from=x c d\n",
+        None,
+    ),
+    "default of a platform argument": (
+        "FROM --platform=$BUILDPLATFORM a\n",
+        "FROM --platform=${BUILDPLATFORM:-x} a\n",
+        None,
+    ),
     "ENV of the target's stage in one copied from": (BESIDE, BESIDE.replace("RUN s", "ENV A=1\nRUN s"), None),
     "a quoted here-document of a stage copied from": (
         _copied("ARG A=1\nCOPY <<'E' f\n$A\nE\n", run=""),
@@ -290,6 +324,35 @@ STALE = {
     "here-document for a shell": ("FROM a\nRUN cat <<-E\nx\nE\n", "FROM a\nRUN cat <<-E\n\tx\nE\n", None),
     "quotes of a here-document": ("FROM a\nCOPY <<E /x\n$x\nE\n", "FROM a\nCOPY <<'E' /x\n$x\nE\n", None),
     "what looks like a flag": ("FROM a\nRUN --network=none b\n", "FROM a\nRUN -- --network=none b\n", None),
+    **_in_copied(
+        "in a stage copied from ",
+        (
+            ("WORKDIR /", "WORKDIR /w\nRUN b\n", "WORKDIR /w\nWORKDIR /\nRUN b\n"),
+            (
+                "WORKDIR / after a folder that nobody knows",
+                "WORKDIR $U\nRUN b\n",
+                "WORKDIR $U\nWORKDIR /\nRUN b\n",
+            ),
+            (
+                "WORKDIR / between folders that nobody knows",
+                "WORKDIR /\nRUN b\nWORKDIR $U\nRUN b\n",
+                "WORKDIR /\nRUN b\nWORKDIR $U\nWORKDIR /\nRUN b\n",
+            ),
+            ("a folder that nobody knows", "WORKDIR /w\nWORKDIR $U\nCOPY e f\n", "WORKDIR /w\nCOPY e f\n"),
+            ("WORKDIR before a relative path", "WORKDIR /w\nCOPY e f\n", "WORKDIR /w\nWORKDIR /\nCOPY e f\n"),
+            (
+                "WORKDIR before what may be a folder",
+                "WORKDIR /w\nCOPY e f/.\n",
+                "WORKDIR /w\nWORKDIR /\nCOPY e f/.\n",
+            ),
+            ("a folder as destination", "COPY e /f\n", "COPY e /f/\n"),
+            ("a relative path where nobody knows the folder", "COPY e f\n", "COPY e /f\n"),
+            ("a mount that can be written to", "RUN --mount=target=/c b\n", "RUN --mount=dst=/c,rw b\n"),
+        ),
+        run="",
+    ),
+    "another protocol": (CONFIGURATION, CONFIGURATION.replace("80 81", "80/udp 81"), None),
+    "a port that nobody knows": ("FROM a\nEXPOSE $P\n", "FROM a\nEXPOSE ${P:-80}\n", None),
     "syntax": (ONE, "# syntax=docker/dockerfile:1\n" + ONE, None),
     "platform": (ONE, ONE.replace("FROM", "FROM --platform=linux/arm64"), None),
 }
@@ -561,8 +624,8 @@ class TestStages:
                 "HEALTHCHECK NONE ",
                 "ONBUILD ENV A='$b'",
                 (
-                    'RUN --mount=type=secret,id=s "--mount=from=upstream:2,target=/a b" '
-                    "--mount=type=bind,from=stage:1,target=/b -- [ a ]"
+                    'RUN --mount=id=s,type=secret "--mount=from=upstream:2,target=/a b" '
+                    "--mount=from=stage:1,target=/b -- [ a ]"
                 ),
             ],
         }
@@ -718,6 +781,13 @@ class TestStages:
         "negative": (
             "FROM a AS x\nCOPY --from=-1 a b",
             "docker/Dockerfile:2: --from=-1: no stage before this one has that number",
+        ),
+        "mount": (
+            "FROM a AS x\nRUN --mount=type=bid,target=/c b",
+            (
+                "docker/Dockerfile:2: --mount=type=bid,target=/c: bid is no type of a mount (did you mean bind?); "
+                "expected bind, cache, secret, ssh or tmpfs"
+            ),
         ),
         "variable in --from": (
             "FROM a AS x\nCOPY --from=$y a b",
