@@ -19,7 +19,7 @@ def _usual() -> str:
 
 
 @frozen(kw_only=True, eq=False, repr=False)
-class Builder:
+class BuilderTraits:
     """A builder, by what it gives to a Dockerfile and writes about it."""
 
     platform: Callable[[], str] = _usual
@@ -28,7 +28,7 @@ class Builder:
     """What an argument comes to is written into the image's history, be it used or not; else its default alone."""
 
 
-USUAL: Final = Builder()
+USUAL: Final = BuilderTraits()
 """For what is read without an engine."""
 
 

@@ -4,14 +4,14 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from isol8_tasks.dockerfile.builder import USUAL, Builder
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
 from isol8_tasks.dockerfile.environment import Surroundings
 from isol8_tasks.dockerfile.fallback import everything
 from isol8_tasks.dockerfile.globs import BadPatternError, literal_start, taker
 from isol8_tasks.dockerfile.lexer import UnreadableError
 from isol8_tasks.dockerfile.places import destination, entered
-from isol8_tasks.dockerfile.stages import HeldBack, Origin, Resolver, Stage, Upstream, nothing_held_back
+from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, TriggersOf, Upstream, no_triggers
 from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, heredoc_name, parse
 from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
@@ -35,17 +35,17 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     context: Collection[str],
     *,
     ignore: str = "",
-    held_back: HeldBack = nothing_held_back,
-    builder: Builder = USUAL,
+    triggers: TriggersOf = no_triggers,
+    builder: BuilderTraits = USUAL,
 ) -> Closure:
     """Return what the target (None: the last stage) is built of.
 
-    `context` are the paths of the build context, `ignore` is the text of its ignore file, `held_back` tells what an
+    `context` are the paths of the build context, `ignore` is the text of its ignore file, `triggers` tells what an
     upstream image does, and `builder` what builds. Where something can't be read here, the whole text and every file
     count, and a warning says so.
     """
     paths = _left(context, ignore)
-    resolver = Resolver(dockerfile, args, held_back, builder.platform)
+    resolver = StageResolver(dockerfile, args, triggers, builder.platform)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     if dockerfile.unreadable:
         return everything(resolver, stage, paths, dockerfile.unreadable)
@@ -68,7 +68,9 @@ def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
 class _Walk:
     """One pass over the stages that a target needs."""
 
-    def __init__(self, resolver: Resolver, target: Stage, paths: tuple[str, ...], builder: Builder) -> None:
+    def __init__(
+        self, resolver: StageResolver, target: Stage, paths: tuple[str, ...], builder: BuilderTraits
+    ) -> None:
         self._resolver = resolver
         self._target = target
         self._paths = paths

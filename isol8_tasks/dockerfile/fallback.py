@@ -1,13 +1,13 @@
 """What a target is built of where something can't be read: everything."""
 
 from isol8_tasks.dockerfile.lexer import UnreadableError
-from isol8_tasks.dockerfile.stages import Origin, Resolver, Stage, Upstream
+from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, Upstream
 from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
 from isol8_tasks.ecosystems.runtimes import is_location
 
 
 def everything(
-    resolver: Resolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
+    resolver: StageResolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
 ) -> Closure:
     """Return the whole text, every file, argument and upstream image, with what can't be read as warnings."""
     dockerfile = resolver.dockerfile

@@ -6,7 +6,7 @@ from typing import Final
 from attrs import field, frozen
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.dockerfile.builder import USUAL, Builder
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
@@ -33,7 +33,7 @@ class _Sources:
     dockerfile: Dockerfile
     context: Mapping[str, ContextFile]
     ignore: str
-    builder: Builder
+    builder: BuilderTraits
 
 
 @frozen(kw_only=True)
@@ -78,7 +78,7 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     *,
     ignore: str = "",
     learned: Mapping[str, tuple[Triggers, ...]] | None = None,
-    builder: Builder = USUAL,
+    builder: BuilderTraits = USUAL,
 ) -> Graph:
     """Return every base image, a custom image for each runtime that packages are asked for, and the named images.
 
@@ -159,7 +159,7 @@ def _base(
             args,
             sources.context,
             ignore=sources.ignore,
-            held_back=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+            triggers=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
             builder=sources.builder,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import define, evolve, field
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.dockerfile.builder import USUAL, Builder, writes_values
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Dockerfile, parse
 from isol8_tasks.ecosystems.runtimes import PROXY_ARGS
 from isol8_tasks.engine import FileContent
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.upkeep import UpkeepEngine
     from isol8_tasks.plan.reasons import Reason
 
-    class Engine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
+    class WholeEngine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
 
 
@@ -42,7 +42,7 @@ class View:
 
     workspace: Workspace
     environ: Mapping[str, str]
-    _engine: "Engine | None" = field(default=None, alias="engine")
+    _engine: "WholeEngine | None" = field(default=None, alias="engine")
     """The connection to the engine, once something is asked that needs one."""
     request: FlagRequest = field(factory=FlagRequest)
     forced: set[str] = field(factory=set, init=False)
@@ -99,7 +99,7 @@ class View:
         return find(self.workspace.root, self.environ)
 
     @property
-    def engine(self) -> "Engine":
+    def engine(self) -> "WholeEngine":
         """A connection to the engine, not yet tried."""
         with self.mutex:
             if self._engine is None:
@@ -136,11 +136,13 @@ class View:
             return self._observed
 
     @property
-    def builder(self) -> Builder:
+    def builder(self) -> BuilderTraits:
         """What builds; without an engine, the usual."""
         if self._observed is None:
             return USUAL
-        return Builder(platform=lambda: self._platform, writes_values=writes_values(self.engine_version))
+        return BuilderTraits(
+            platform=lambda: self._platform, writes_values=writes_values(self.engine_version)
+        )
 
     @cached_property
     def _platform(self) -> str:

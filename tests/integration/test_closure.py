@@ -211,7 +211,7 @@ def test_pair(name: str, compared: Mapping[str, Future[bool]], builder: Builder)
     """Two spellings are the same here exactly where the builder takes them for one, but for what is known."""
     pair = PAIRS[name]
     keys = {
-        key_of(each.files, closure_of(each.files, None, each.args, builder.held_back, builder.kind), builder)
+        key_of(each.files, closure_of(each.files, None, each.args, builder.triggers, builder.kind), builder)
         for each in _both([pair], builder)
     }
     try:
@@ -263,7 +263,7 @@ def test_what_an_upstream_image_copies(builder: Builder) -> None:
             "a": FileContent(data=f"{first} {builder.repository}".encode()),
             "b": FileContent(data=second.encode()),
         }
-        found = closure_of(files, None, {}, builder.held_back)
+        found = closure_of(files, None, {}, builder.triggers)
         return build(builder, State(files=files, args={}), None).ran, key_of(files, found, builder)
 
     states = [made("one", "one"), made("two", "one"), made("two", "two")]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isol8_tasks.dockerfile.builder import USUAL, Builder, writes_values
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Closure, closure, parse
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
@@ -17,7 +17,7 @@ from isol8_tasks.plan.model import ContextFile, Inputs
 DOCKERFILE = Path(__file__).parents[3] / "docker" / "Dockerfile"
 FILTER = {"proxy.mjs": "1", "proxy.sh": "2", "filter/main.go": "3"}
 
-OLDER = Builder(writes_values=False)
+OLDER = BuilderTraits(writes_values=False)
 
 Files = Mapping[str, str]
 
@@ -28,13 +28,13 @@ def _closure(  # noqa: PLR0913, PLR0917 - as that which it calls
     args: Mapping[str, str] | None = None,
     context: Collection[str] = (),
     ignore: str = "",
-    builder: Builder = USUAL,
+    builder: BuilderTraits = USUAL,
 ) -> Closure:
     return closure(parse(text), target, args or {}, context, ignore=ignore, builder=builder)
 
 
 def _key(
-    text: str, target: str | None, args: Mapping[str, str], files: Files, builder: Builder = USUAL
+    text: str, target: str | None, args: Mapping[str, str], files: Files, builder: BuilderTraits = USUAL
 ) -> str:
     needs = _closure(text, target, args, files.keys(), builder=builder)
     return key(
@@ -719,17 +719,17 @@ class TestStages:
     def test_other_platforms(self) -> None:
         """What the engine does not tell of its platform is not known, and what it is not asked costs nothing."""
         text = "ARG P\nFROM a AS x-arm64\nFROM b AS x-\nFROM x-$TARGETARCH$P\n"
-        arm = Builder(platform=lambda: "linux/arm64")
+        arm = BuilderTraits(platform=lambda: "linux/arm64")
         assert _closure(text, builder=arm).upstream == ("a",)
         variant = _closure(text, args={"P": "$TARGETVARIANT"}, builder=arm)
         assert variant.warnings == ()
         assert _closure(text.replace("$P", "$TARGETVARIANT"), builder=arm).warnings
-        assert _closure(text, builder=Builder(platform=str)).warnings
+        assert _closure(text, builder=BuilderTraits(platform=str)).warnings
 
         def asked() -> str:
             raise AssertionError
 
-        assert _closure("ARG P=1\nFROM a:$P\n", builder=Builder(platform=asked)).upstream == ("a:1",)
+        assert _closure("ARG P=1\nFROM a:$P\n", builder=BuilderTraits(platform=asked)).upstream == ("a:1",)
 
     PLATFORM_IN_A_STAGE_OF_FILES: Mapping[str, str] = {
         "COPY": "COPY a /x_${TARGETARCH}\n",
@@ -857,10 +857,10 @@ class TestUpstreamTriggers:
     CONTEXT = ("Dockerfile", "a", "b", "c")
 
     def _found(self, *triggers: str, text: str = "FROM up AS x\nCOPY b /b\n") -> Closure:
-        def held_back(reference: str) -> tuple[str, ...]:
+        def known(reference: str) -> tuple[str, ...]:
             return triggers if reference == "up" else ()
 
-        return closure(parse(text), None, {"V": "2"}, self.CONTEXT, held_back=held_back)
+        return closure(parse(text), None, {"V": "2"}, self.CONTEXT, triggers=known)
 
     def test_they_are_steps_of_the_stage(self) -> None:
         """They stand in the line of its FROM, before its own; what they copy and declare counts."""
@@ -921,7 +921,7 @@ class TestUpstreamTriggers:
 
     def test_more_than_a_label_holds_makes_everything_count(self) -> None:
         """That there are some is known, and which is not."""
-        found = closure(parse("FROM up\n"), None, {}, self.CONTEXT, held_back=lambda _: None)
+        found = closure(parse("FROM up\n"), None, {}, self.CONTEXT, triggers=lambda _: None)
         assert found.files == self.CONTEXT
         assert found.warnings[0].startswith("docker/Dockerfile:1: up has too many ONBUILD triggers; ")
 
