@@ -8,12 +8,13 @@ from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
 from isol8_tasks.dockerfile.environment import Surroundings
 from isol8_tasks.dockerfile.fallback import everything
-from isol8_tasks.dockerfile.globs import BadPatternError, literal_start, taker
+from isol8_tasks.dockerfile.globs import BadPatternError, literal_start
 from isol8_tasks.dockerfile.lexer import UnreadableError
 from isol8_tasks.dockerfile.places import destination, entered
 from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, TriggersOf, Upstream, no_triggers
 from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, heredoc_name, parse
+from isol8_tasks.dockerfile.taking import Find, Taking
 from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
 from isol8_tasks.ecosystems.runtimes import is_location
 
@@ -32,7 +33,7 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     dockerfile: Dockerfile,
     target: str | None,
     args: Mapping[str, str],
-    context: Collection[str],
+    context: Collection[str] | Find,
     *,
     ignore: str = "",
     triggers: TriggersOf = no_triggers,
@@ -40,46 +41,35 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
 ) -> Closure:
     """Return what the target (None: the last stage) is built of.
 
-    `context` are the paths of the build context, `ignore` is the text of its ignore file, `triggers` tells what an
-    upstream image does, and `builder` what builds. Where something can't be read here, the whole text and every file
-    count, and a warning says so.
+    `context` are the paths of the build context, or tells which of them a source takes; `ignore` is the text of its
+    ignore file. `triggers` tells what an upstream image does, and `builder` is what builds. Where something can't be
+    read here, the whole text and every file count, and a warning says so.
     """
-    paths = _left(context, ignore)
+    taking = Taking(context, ignore)
     resolver = StageResolver(dockerfile, args, triggers, builder.platform)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     if dockerfile.unreadable:
-        return everything(resolver, stage, paths, dockerfile.unreadable)
+        return everything(resolver, stage, taking, dockerfile.unreadable)
     try:
-        return _Walk(resolver, stage, paths, builder).closure()
+        return _Walk(resolver, stage, taking, builder).closure()
     except UnreadableError as error:
-        return everything(resolver, stage, paths, (str(error),))
-
-
-def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
-    """Return the paths that the builder gets: the Dockerfile is always one, as that is how it is sent."""
-    if not ignore:
-        return tuple(sorted(context))
-    from isol8_tasks.dockerfile.ignore import included, parse_ignore  # noqa: PLC0415 - few have an ignore file
-
-    left = included(context, parse_ignore(ignore))
-    return tuple(sorted({*left, *({"Dockerfile"} & set(context))}))
+        return everything(resolver, stage, taking, (str(error),))
 
 
 class _Walk:
     """One pass over the stages that a target needs."""
 
     def __init__(
-        self, resolver: StageResolver, target: Stage, paths: tuple[str, ...], builder: BuilderTraits
+        self, resolver: StageResolver, target: Stage, taking: Taking, builder: BuilderTraits
     ) -> None:
         self._resolver = resolver
         self._target = target
-        self._paths = paths
+        self._taking = taking
         # A frontend that the file asks for is newer than any engine that does not write them.
         self._writes_values = builder.writes_values or bool(resolver.dockerfile.syntax)
         self._order = resolver.order(target)
         origins = [origin for each in self._order for origin in resolver.origins(each)]
         self._upstream = {each.short: each for each in origins if isinstance(each, Upstream)}
-        self._files: set[str] = set()
         self._arguments = CountedArguments()
         self._warnings: list[str] = []
         self._scopes: dict[int, Scope] = {}
@@ -92,10 +82,11 @@ class _Walk:
         found = tuple(self._stage(each) for each in self._order)
         return Closure(
             stages=found,
-            files=tuple(sorted(self._files)),
+            files=tuple(sorted(self._taking.files)),
             args=tuple(sorted(self._arguments, key=lambda each: each[0].partition(" (")[0])),
             upstream=tuple(each.reference for each in self._upstream.values()),
             base=self._base.reference if isinstance(self._base, Upstream) else "",
+            missing=tuple(self._taking.missing),
             warnings=tuple(self._warnings),
         )
 
@@ -305,15 +296,18 @@ class _Walk:
                 f"{self._resolver.dockerfile.name}:{step.line}: {word} depends on the upstream image or the "
                 "platform, so a change of any file counts"
             )
-            self._files.update(self._paths)
+            self._taking.take_all()
             return
         if parents:
             source = literal_start(source.replace("/./", "/"))
         try:
-            takes = taker(source, pattern=pattern)
+            found = self._taking.take(source, pattern=pattern)
         except BadPatternError as error:
             self._resolver.refuse(step, str(error))
-        self._files.update(filter(takes, self._paths))
+        if not found and not parents:
+            why = self._taking.why_missing(source)
+            place = f"{self._resolver.dockerfile.name}:{step.line}"
+            self._taking.missing.append(f"{place}: {step.keyword} {source}: {why}")
 
     def _platform(self, stage: Stage) -> Value | None:
         if (written := stage.start.flag("platform")) is None:

@@ -3,13 +3,13 @@
 from isol8_tasks.dockerfile.lexer import UnreadableError
 from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, Upstream
 from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
+from isol8_tasks.dockerfile.taking import Taking
 from isol8_tasks.ecosystems.runtimes import is_location
 
 
-def everything(
-    resolver: StageResolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
-) -> Closure:
+def everything(resolver: StageResolver, target: Stage, taking: Taking, problems: tuple[str, ...]) -> Closure:
     """Return the whole text, every file, argument and upstream image, with what can't be read as warnings."""
+    taking.take_all()
     dockerfile = resolver.dockerfile
     bases: dict[int, Origin] = {}
     for stage in resolver.stages:
@@ -23,7 +23,7 @@ def everything(
     step = Step(line=1, text=f"{target.index}\n{dockerfile.text}")
     return Closure(
         stages=(StageInputs(name=target.name, steps=(step,)),),
-        files=paths,
+        files=tuple(sorted(taking.files)),
         args=tuple(sorted((name, value) for name, value in resolver.given.items() if not is_location(name))),
         upstream=tuple(
             dict.fromkeys(each.reference for each in bases.values() if isinstance(each, Upstream))

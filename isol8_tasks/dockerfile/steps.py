@@ -35,4 +35,6 @@ class Closure:
     """`alpine:3.21`, …, in the order of the stages; without `scratch`."""
     base: str
     """The one of these that the target is based on; empty if it is based on `scratch`."""
+    missing: tuple[str, ...] = ()
+    """What is copied and is not in the build context, with its line."""
     warnings: tuple[str, ...] = ()

@@ -61,6 +61,8 @@ class FileContent:
     executable: bool = False
     problem: str = ""
     """Why it could not be read; it is not sent then. A path with a / behind is a folder that nobody can look into."""
+    outside: str = ""
+    """Where it comes from, for a link that leads out of the context."""
 
 
 @frozen(kw_only=True)

@@ -8,6 +8,7 @@ from attrs import field, frozen
 from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
+from isol8_tasks.dockerfile.taking import Find
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word
@@ -32,6 +33,7 @@ class _Sources:
 
     dockerfile: Dockerfile
     context: Mapping[str, ContextFile]
+    find: Find | None
     ignore: str
     builder: BuilderTraits
 
@@ -76,6 +78,7 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     observed: Observed,
     request: FlagRequest,
     *,
+    find: Find | None = None,
     ignore: str = "",
     learned: Mapping[str, tuple[Triggers, ...]] | None = None,
     builder: BuilderTraits = USUAL,
@@ -84,10 +87,11 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
 
     Those of some runtimes alone, where the request says so.
     What earlier runs were asked for by flags is remembered by the labels of the images in `observed`, and so are the
-    ONBUILD triggers of upstream images, unless `learned` has them by the name of the image. `ignore` is the text of the
-    build context's ignore file, and `builder` what builds.
+    ONBUILD triggers of upstream images, unless `learned` has them by the name of the image. `find` tells what a source
+    takes, where `context` is not to be looked through for it, `ignore` is the text of the build context's ignore file,
+    and `builder` what builds.
     """
-    sources = _Sources(dockerfile=dockerfile, context=context, ignore=ignore, builder=builder)
+    sources = _Sources(dockerfile=dockerfile, context=context, find=find, ignore=ignore, builder=builder)
     warnings: dict[str, None] = {}
     bases: dict[str, ImageSpec] = {}
     customs = []
@@ -157,7 +161,7 @@ def _base(
             sources.dockerfile,
             runtime.name,
             args,
-            sources.context,
+            sources.find or sources.context.keys(),
             ignore=sources.ignore,
             triggers=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
             builder=sources.builder,
@@ -169,6 +173,8 @@ def _base(
         wanted = dict(record.standin_args)
     args = {**(wanted or {}), **given}
     needs = read(args)
+    if needs.missing:
+        raise PlanError(needs.missing[0])
     inputs = Inputs(
         recipe=runtime.recipe,
         runtime=runtime.name,
@@ -193,7 +199,7 @@ def _base(
         triggers=triggers,
         problem=_problem(inputs.files),
     )
-    return spec, needs.warnings
+    return spec, (*needs.warnings, *_outside(inputs.files))
 
 
 def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:
@@ -203,6 +209,13 @@ def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:
     from isol8_tasks.dockerfile.slicing import with_environment  # noqa: PLC0415 - few ask for it
 
     return with_environment(dockerfile, target, config.filter.environment)
+
+
+def _outside(files: Iterable[tuple[str, ContextFile]]) -> Iterator[str]:
+    """Say of the files that an image needs which are links out of docker/."""
+    for path, file in files:
+        if file.outside:
+            yield f"docker/{path}: a link out of docker/, to {file.outside}, whose content goes into images"
 
 
 def _problem(files: Iterable[tuple[str, ContextFile]]) -> str:

@@ -236,7 +236,7 @@ class Session:
                 self.view.observed,
                 self.view.engine,
                 provenance=self._provenance(),
-                context=self.view.context,
+                context=self.view.context_of(spec),
                 on_event=on_event,
                 force=self.policy.no_cache or name in self.view.forced,
                 resolution=self._resolution(spec),

@@ -21,9 +21,10 @@ from isol8_tasks.images.triggers import Triggers
 from isol8_tasks.lifecycle.build import Outcome, upstream_triggers
 from isol8_tasks.plan.decision import Circumstances, Decision
 from isol8_tasks.plan.graph import Graph, build_graph
-from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.staleness import decide_again, decide_all
-from isol8_tasks.run.workspace import Workspace, digests, now
+from isol8_tasks.run.context import BuildContext, Digests
+from isol8_tasks.run.workspace import OF_ALL, Workspace, now
 from isol8_tasks.safety.credentials import Redactor
 
 if TYPE_CHECKING:
@@ -84,9 +85,18 @@ class View:
         return Redactor.of((), self.environ)
 
     @cached_property
-    def context(self) -> Mapping[str, FileContent]:
+    def context(self) -> BuildContext:
         """The files below docker/."""
         return self.workspace.read_context()
+
+    @cached_property
+    def _digests(self) -> Digests:
+        return Digests(self.context)
+
+    def context_of(self, spec: ImageSpec) -> Mapping[str, FileContent]:
+        """Return the files that the build of an image needs."""
+        needed = (*OF_ALL, *(path for path, _ in spec.inputs.files))
+        return {path: self.context[path] for path in needed if path in self.context}
 
     @cached_property
     def dockerfile(self) -> Dockerfile:
@@ -268,9 +278,10 @@ class View:
         return build_graph(
             self.config,
             self.dockerfile,
-            digests(self.context),
+            self._digests,
             observed,
             request,
+            find=self.context.find,
             ignore=self._ignore(),
             learned=self._learned,
             builder=self.builder,

@@ -22,7 +22,8 @@ from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.errors import EngineError
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import Inputs
-from isol8_tasks.run.workspace import Workspace, digests
+from isol8_tasks.run.context import Digests
+from isol8_tasks.run.workspace import Workspace
 
 LAYERS = {"RUN", "COPY", "ADD", "WORKDIR"}
 """What is a step of its own to the builder; the rest goes into the configuration."""
@@ -224,7 +225,7 @@ def closure_of(
 
 def key_of(files: Mapping[str, FileContent], found: Closure, builder: Builder) -> str:
     """Return the key of what a closure says, as the graph makes it of a base image."""
-    contents = digests(files)
+    contents = Digests(files)
     inputs = Inputs(
         recipe=1,
         runtime="any",

@@ -1,6 +1,6 @@
 """What a target is built of: exactly that, as BuildKit shows by what it takes from its cache."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -447,6 +447,41 @@ class TestFiles:
         assert _key(FROM_CONTEXT, None, {}, {**FILES, "README": "other", "new": "x", "d2/y": "x"}) == before
         for path in ("a", "d/b", "d/c/e", "d2/x1", "ab", "d/new", "d3/x9"):
             assert _key(FROM_CONTEXT, None, {}, {**FILES, path: "other"}) != before
+
+    MISSING: Mapping[str, tuple[str, str]] = {
+        "a file": ("COPY READM /x", "COPY READM: docker/ has no such file (did you mean README?); correct the line"),
+        "in a folder": ("ADD d/xyz /x", "ADD d/xyz: docker/ has no such file; correct the line or add"),
+        "a mount": ("RUN --mount=source=e,target=/e b", "RUN e: docker/ has no such file; correct the line or add"),
+        "ignored": ("COPY a /x", "COPY a: the ignore file of docker/ excludes it; correct the line or"),
+    }  # fmt: skip
+
+    @pytest.mark.parametrize(("step", "message"), MISSING.values(), ids=MISSING)
+    def test_missing(self, step: str, message: str) -> None:
+        """What is copied and not sent fails a build, and is told with its line."""
+        found = _closure(f"FROM a\n{step}\n", context=FILES, ignore="a\n")
+        [missing] = found.missing
+        assert missing.startswith(f"docker/Dockerfile:2: {message} ")
+
+    @pytest.mark.parametrize(
+        "step", ["COPY q* /x", "COPY . /x", "COPY $X /x", "COPY --parents q /x", "ADD https://a/b /x"]
+    )
+    def test_not_missing(self, step: str) -> None:
+        """A pattern may be about nothing, and what is not known here may be there."""
+        assert _closure(f"FROM a\n{step}\n", context=("Dockerfile",)).missing == ()
+
+    def test_only_what_is_taken_is_looked_for(self) -> None:
+        """Who tells what a source takes is asked for sources that the target has, and which folders don't matter."""
+        asked = []
+
+        def find(source: str, *, pattern: bool, skips: Callable[[str], bool]) -> Iterable[str]:
+            asked.append((source, pattern, [each for each in ("out", "in") if skips(each)]))
+            return [f"{source}/f", "Dockerfile"]
+
+        text = "FROM a AS x\nCOPY d* /x\nFROM a AS y\nCOPY big /x\n"
+        text += "FROM a\nCOPY --from=x /x /x\nRUN --mount=source=m b\n"
+        found = closure(parse(text), None, {}, find, ignore="out\n")
+        assert asked == [("d*", True, ["out"]), ("m", False, ["out"])]
+        assert found.files == ("Dockerfile", "d*/f", "m/f")
 
 
 class TestArguments:
