@@ -77,9 +77,9 @@ def _reaches_into(pattern: str, folder: str) -> bool:
     """Tell whether a pattern may be about something in a folder and not about the folder."""
     parts, names = pattern.split("/"), folder.split("/")
     for part, name in zip(parts, names, strict=False):
-        if re.search(r"[*?\[\]\\]", part):
+        if "**" in part or re.search(r"[\[\]\\]", part):
             return True
-        if part != name:
+        if not compile_glob(part).match(name):
             return False
     return len(parts) > len(names)
 

@@ -79,7 +79,9 @@ SKIPPED = {
     "all but what is in a folder": ("*\n!d/deep/x.py\n", ("docs",)),
     "an exception that an ignored folder takes back": ("d\n!d\nd\n", ("d", "d/deep")),
     "an exception anywhere": ("*\n!**/*.md\n", ()),
-    "an exception in some folder": ("*\n!d*/keep.log\n", ()),
+    "an exception in some folder": ("*\n!d*/keep.log\n", ("d/deep",)),
+    "an exception for files of a name": ("*\n!x*\n!*.md\n", ("d", "d/deep", "docs")),
+    "an exception by a class": ("*\n![d]/x\n", ()),
     "files of a folder": ("d/*\n", ("d/deep",)),
     "everything": ("**\n", ("d", "d/deep", "docs")),
 }
