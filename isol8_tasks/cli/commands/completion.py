@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.doit import ends_in_one_line
 from isol8_tasks.cli.program import NAME
 from isol8_tasks.cli.tasks import FORCE, SETUP_FLAGS
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
@@ -24,9 +24,10 @@ _OPERANDS: Final = {
 _FIRST: Final = {"--help": "show help", "--version": "print the version"}
 
 
-class Completion(OwnCommand):
+class CompletionCommand(OwnCommand):
     """Let a shell complete commands, flags, tasks and images."""
 
+    name = "completion"
     doc_purpose = "print a program that completes commands, for bash, zsh or fish"
     doc_usage = "SHELL (bash, zsh or fish)"
 
@@ -34,7 +35,7 @@ class Completion(OwnCommand):
         super().__init__(**kwargs)
         self._made = {"cmds": cmds, **kwargs}
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Print it."""
         if len(args) != 1 or args[0] not in SHELLS:

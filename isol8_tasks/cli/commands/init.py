@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.doit import ends_in_one_line
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.shipped import FOLDER
 
 
-class Init(OwnCommand):
+class InitCommand(OwnCommand):
     """Let a folder be one that the other commands work in."""
 
+    name = "init"
     doc_purpose = "write a commented deps.toml into this folder"
     doc_usage = ""
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Write it, unless there is one."""
         self.no_arguments(args)

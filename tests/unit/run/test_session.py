@@ -46,13 +46,13 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def session(checkout: Path, fake_engine: FakeEngine) -> Session:
     """Give a session on the engine in memory."""
-    return open_session(checkout, {}, engine=fake_engine, check=accept)
+    return open_session(checkout, {}, engine=fake_engine, verify=accept)
 
 
 def again(session: Session) -> Session:
     """Return the session of a later run on the same engine."""
     session.close()
-    return open_session(session.view.workspace.root, {}, engine=session.view.engine, check=accept)
+    return open_session(session.view.workspace.root, {}, engine=session.view.engine, verify=accept)
 
 
 def names(session: Session) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class TestMaking:
         monkeypatch.setattr(
             "isol8_tasks.run.session.engine_lock", lambda *_arguments, **_options: contextlib.nullcontext()
         )
-        other = open_session(checkout, {}, engine=session.view.engine, check=accept)
+        other = open_session(checkout, {}, engine=session.view.engine, verify=accept)
 
         def overtaken(spec: ImageSpec, _image_id: str) -> str:
             if spec.name == "bash-custom" and not other.outcomes:
@@ -129,7 +129,7 @@ class TestMaking:
             (checkout / "deps.toml").write_text(deps.replace('"jq"', '"jq", "unzip"'))
             assert other.view.config.dependencies["bash"] == ("jq", "unzip")
             (checkout / "deps.toml").write_text(deps)
-        slow = open_session(checkout, {}, engine=session.view.engine, check=overtaken)
+        slow = open_session(checkout, {}, engine=session.view.engine, verify=overtaken)
         if wanted:
             slow.make("bash-custom")
             assert not slow.failures
@@ -144,7 +144,7 @@ class TestMaking:
 
     def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
         """After the lock is taken the engine is asked again, and what is current by then is left alone."""
-        slow = open_session(session.view.workspace.root, {}, engine=session.view.engine, check=accept)
+        slow = open_session(session.view.workspace.root, {}, engine=session.view.engine, verify=accept)
         assert not slow.view.is_current("bash")
         session.make("bash")
         session.close()
