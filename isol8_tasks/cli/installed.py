@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from isol8_tasks import errors
-from isol8_tasks.cli.program import NAME
+from isol8_tasks.cli.program import INSTALLED
 
 _WITHOUT_FOLDER: Final = frozenset({"help", "--help", "-h", "--version", "completion", "tabcompletion"})
 """What works without a deps.toml."""
@@ -16,7 +16,7 @@ _WITHOUT_FOLDER: Final = frozenset({"help", "--help", "-h", "--version", "comple
 def main() -> int:
     """Run a command in the folder of the nearest deps.toml; return its exit code."""
     # Before any other module takes it over.
-    errors.COMMAND = NAME
+    errors.COMMAND = INSTALLED
     words = sys.argv[1:]
     try:
         if words[:1] != ["init"]:
@@ -47,5 +47,5 @@ def enter(words: list[str], environ: MutableMapping[str, str]) -> None:
             return
     if not words or not (words[0] in _WITHOUT_FOLDER or {"-h", "--help"}.intersection(words)):
         raise errors.ConfigError(
-            f"{here}: no deps.toml in this folder or one above it; {NAME} init writes one here"
+            f"{here}: no deps.toml in this folder or one above it; {INSTALLED} init writes one here"
         )

@@ -4,13 +4,13 @@ from typing import Any, Final
 
 from isol8_tasks import errors
 
-NAME: Final = "isol8-tasks"
+INSTALLED: Final = "isol8-tasks"
 """The command of an installation."""
 
 
 def settings() -> dict[str, Any]:
     """Return what doit's start is given, by the names of its parameters."""
-    if errors.COMMAND != NAME:
+    if errors.COMMAND != INSTALLED:
         return {"config_filenames": ("pyproject.toml",)}
     from doit.cmd_base import ModuleTaskLoader  # noqa: PLC0415 - a checkout's run does not need it
     from doit.doit_cmd import DoitConfig  # noqa: PLC0415 - as above
