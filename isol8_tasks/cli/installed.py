@@ -9,8 +9,9 @@ from typing import Final
 from isol8_tasks import errors
 from isol8_tasks.cli.program import INSTALLED
 
-_WITHOUT_FOLDER: Final = frozenset({"help", "--help", "-h", "--version", "completion", "tabcompletion"})
-"""What works without a deps.toml."""
+_WITHOUT_FOLDER: Final = frozenset({"help", "completion", "tabcompletion"})
+_ANYWHERE: Final = frozenset({"-h", "--help", "--version"})
+"""What works without a deps.toml: commands, and flags of any command."""
 
 
 def main() -> int:
@@ -45,7 +46,7 @@ def enter(words: list[str], environ: MutableMapping[str, str]) -> None:
         if os.path.lexists(folder / "deps.toml"):
             os.chdir(folder)
             return
-    if not words or not (words[0] in _WITHOUT_FOLDER or {"-h", "--help"}.intersection(words)):
+    if not _WITHOUT_FOLDER.intersection(words[:1]) and not _ANYWHERE.intersection(words):
         raise errors.ConfigError(
             f"{here}: no deps.toml in this folder or one above it; {INSTALLED} init writes one here"
         )

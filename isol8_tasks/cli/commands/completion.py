@@ -13,7 +13,7 @@ from isol8_tasks.report.completion import COMMANDS, FILES, IMAGES, OTHERS, SHELL
 
 _OPERANDS: Final = {
     "TASK": (TASKS,),
-    "INSTALLED": (IMAGES,),
+    "NAME": (IMAGES,),
     "FILE]": (FILES,),
     "RUNTIME ": (*RUNTIMES,),
     "SHELL": SHELLS,
