@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from isol8_tasks import errors
+from isol8_tasks.cli import program
 from isol8_tasks.cli.program import INSTALLED
 
 _WITHOUT_FOLDER: Final = frozenset({"help", "completion", "tabcompletion"})
@@ -39,14 +40,21 @@ def enter(words: list[str], environ: MutableMapping[str, str]) -> None:
     if "ISOL8_DEPS" in environ:
         named = Path(environ["ISOL8_DEPS"])
         if named.is_file():
-            os.chdir(named.parent)
+            _move(named.parent)
         return
     here = Path.cwd()
     for folder in (here, *here.parents):
         if os.path.lexists(folder / "deps.toml"):
-            os.chdir(folder)
+            _move(folder)
             return
     if not _WITHOUT_FOLDER.intersection(words[:1]) and not _ANYWHERE.intersection(words):
         raise errors.ConfigError(
             f"{here}: no deps.toml in this folder or one above it; {INSTALLED} init writes one here"
         )
+
+
+def _move(folder: Path) -> None:
+    here = Path.cwd()
+    if folder != here:
+        program.typed_in = here
+        os.chdir(folder)

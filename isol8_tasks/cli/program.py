@@ -1,11 +1,14 @@
-"""Which tasks and settings doit runs with: those of the checkout, or the installed ones."""
+"""What depends on how doit was started: its tasks and settings, and the files that are named on the command line."""
 
+from pathlib import Path
 from typing import Any, Final
 
 from isol8_tasks import errors
 
 INSTALLED: Final = "isol8-tasks"
 """The command of an installation."""
+typed_in = Path()
+"""Where the command was typed, if that is not the folder worked in."""
 
 
 def settings() -> dict[str, Any]:
@@ -21,3 +24,8 @@ def settings() -> dict[str, Any]:
     # Whatever pyproject.toml and dodo.py lie in the folder are another project's.
     found = DoitConfig().load_config_toml(FOLDER / "pyproject.toml", "tool.doit")
     return {"task_loader": ModuleTaskLoader(tasks), "config_filenames": (), "extra_config": found}
+
+
+def named_file(name: str) -> Path:
+    """Return the file or folder that somebody named on the command line."""
+    return typed_in / name

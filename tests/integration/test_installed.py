@@ -160,6 +160,10 @@ def test_the_same_images_as_a_checkout(installed: Installed, built: Checkout, tm
     assert (folder / "resolved-images.json").read_bytes() == (
         built.folder / "resolved-images.json"
     ).read_bytes()
+    (folder / "below").mkdir()
+    done = installed(folder / "below", "sbom", "bash", "--output", "bills")
+    assert done == Result(0, f"{folder}/below/bills/bash.cdx.json\n", "")
+    assert (folder / "below/bills/bash.cdx.json").is_file()
     (folder / "docker").mkdir()
     (folder / "docker/Dockerfile").write_text("FROM alpine:3.21 AS python\n")
     done = installed(folder, "plan")
