@@ -1,60 +1,13 @@
-"""The command isol8-tasks, which an installation provides: it works in the folder of the nearest deps.toml."""
-
-import os
-import sys
-from collections.abc import MutableMapping
-from pathlib import Path
-from typing import Final
+"""The command isol8-tasks, which an installation provides."""
 
 from isol8_tasks import errors
-from isol8_tasks.cli import program
 from isol8_tasks.cli.program import INSTALLED
-
-_WITHOUT_FOLDER: Final = frozenset({"help", "completion", "tabcompletion"})
-_ANYWHERE: Final = frozenset({"-h", "--help", "--version"})
-"""What works without a deps.toml: commands, and flags of any command."""
 
 
 def main() -> int:
     """Run a command in the folder of the nearest deps.toml; return its exit code."""
     # Before any other module takes it over.
     errors.COMMAND = INSTALLED
-    words = sys.argv[1:]
-    try:
-        if words[:1] != ["init"]:
-            enter(words, os.environ)
-    except (errors.ConfigError, OSError) as error:
-        sys.stderr.write(f"ERROR: {error}\n")
-        return errors.ConfigError.exit_code
-    from isol8_tasks.cli.__main__ import main as run  # noqa: PLC0415 - as its modules take COMMAND over
+    from isol8_tasks.cli.__main__ import main as run  # noqa: PLC0415 - as above
 
     return run()
-
-
-def enter(words: list[str], environ: MutableMapping[str, str]) -> None:
-    """Enter the folder that the words are about; ConfigError if they need one and there is none."""
-    for name in ("ISOL8_DEPS", "ISOL8_CONFIG"):
-        if environ.get(name):
-            # It was written where the command was typed.
-            environ[name] = str(Path(environ[name]).absolute())
-    if "ISOL8_DEPS" in environ:
-        named = Path(environ["ISOL8_DEPS"])
-        if named.is_file():
-            _move(named.parent)
-        return
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if os.path.lexists(folder / "deps.toml"):
-            _move(folder)
-            return
-    if not _WITHOUT_FOLDER.intersection(words[:1]) and not _ANYWHERE.intersection(words):
-        raise errors.ConfigError(
-            f"{here}: no deps.toml in this folder or one above it; {INSTALLED} init writes one here"
-        )
-
-
-def _move(folder: Path) -> None:
-    here = Path.cwd()
-    if folder != here:
-        program.typed_in = here
-        os.chdir(folder)

@@ -1,5 +1,7 @@
-"""What depends on how doit was started: its tasks and settings, and the files that are named on the command line."""
+"""What depends on how doit was started: the folder worked in, its tasks and settings, and files that somebody names."""
 
+import os
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,8 +9,43 @@ from isol8_tasks import errors
 
 INSTALLED: Final = "isol8-tasks"
 """The command of an installation."""
+_WITHOUT_FOLDER: Final = frozenset({"help", "completion", "tabcompletion"})
+_ANYWHERE: Final = frozenset({"-h", "--help", "--version"})
+"""What works without a deps.toml: commands, and flags of any command."""
 typed_in = Path()
 """Where the command was typed, if that is not the folder worked in."""
+
+
+def enter(words: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Enter the folder of the nearest deps.toml where the package is installed; ConfigError if there has to be one."""
+    if errors.COMMAND != INSTALLED or words[:1] == ["init"]:
+        return
+    for name in ("ISOL8_DEPS", "ISOL8_CONFIG"):
+        if environ.get(name):
+            # It was written where the command was typed.
+            environ[name] = str(Path(environ[name]).absolute())
+    if "ISOL8_DEPS" in environ:
+        named = Path(environ["ISOL8_DEPS"])
+        if named.is_file():
+            _move(named.parent)
+        return
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if os.path.lexists(folder / "deps.toml"):
+            _move(folder)
+            return
+    if not _WITHOUT_FOLDER.intersection(words[:1]) and not _ANYWHERE.intersection(words):
+        raise errors.ConfigError(
+            f"{here}: no deps.toml in this folder or one above it; {INSTALLED} init writes one here"
+        )
+
+
+def _move(folder: Path) -> None:
+    here = Path.cwd()
+    if folder != here:
+        global typed_in  # noqa: PLW0603 - one process works in one folder
+        typed_in = here
+        os.chdir(folder)
 
 
 def settings() -> dict[str, Any]:

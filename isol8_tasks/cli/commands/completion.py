@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import INSTALLED
 from isol8_tasks.cli.tasks import FORCE, SETUP_FLAGS
 from isol8_tasks.ecosystems.runtimes import RUNTIMES

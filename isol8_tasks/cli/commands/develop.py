@@ -6,7 +6,7 @@ from typing import Any
 from doit.exceptions import InvalidCommand
 
 from isol8_tasks.cli.command import OwnCommand
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import INSTALLED
 from isol8_tasks.errors import COMMAND
 
