@@ -75,7 +75,7 @@ def load_toml(text: str, source: str, form: str, advice: str = "") -> dict[str, 
         raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; {form}") from error
     except (ValueError, RecursionError) as error:
         # It reads no longer numbers, and nothing that is nested deeper.
-        place = re.search(r"[0-9_]{4300,}|(?:[\[{][^\[\]{}]*){400}", text)
+        place = re.search(r"(?<![0-9_])[0-9_]{4300}|(?:[\[{][^\[\]{}]*+){400}", text)
         line = f":{text.count(chr(10), 0, place.end()) + 1}" if place else ""
         what = str(error).partition(";")[0]
         raise ConfigError(f"{source}{line}: can't be read as TOML: {what}{advice}") from error
