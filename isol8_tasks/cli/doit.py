@@ -171,7 +171,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         current = session()
         current.wait = params["wait"]
         self.quiet = params["quiet"]
-        self.workers = params["num_process"] or current.workers
+        self.workers = params["num_process"] or current.slots.workers
         return int(super().execute(params, args))
 
     def _execute(
@@ -206,7 +206,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         except KeyboardInterrupt as error:
             interrupted = stopped(current, screen, error)
         if not interrupted:
-            if current.changed is None and (current.outcomes or "resolve" in reporter.unmet):
+            if current.publication.changed is None and (current.outcomes or "resolve" in reporter.unmet):
                 _resolve_in_the_end(current)
             reporter.finish()
         current.close()

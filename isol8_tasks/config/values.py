@@ -69,7 +69,8 @@ def _ages(value: object) -> Mapping[str, dt.timedelta]:
     return gather(table(value, '; write min_ages = { numpy = "3d" }').items(), lambda _, age: _age(age))
 
 
-def _timeout(value: object) -> float:
+def timeout(value: object) -> float:
+    """Return how many seconds something in a container may take."""
     found = _duration(value)
     if found > _LONGEST_CHECK:
         raise InvalidError(f"{value!r} exceeds the maximum of 1h")
@@ -242,4 +243,4 @@ Ports = Annotated[tuple[int, ...], _ports]
 RemoteRepository = Annotated[str, _remote_repository]
 Repository = Annotated[str, _repository]
 Size = Annotated[int, _parsed(parse_size)]
-Timeout = Annotated[float, _timeout]
+Timeout = Annotated[float, timeout]

@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import Factory, define, evolve, field, frozen
 
-from isol8_tasks.config.settings import UserCheck
+from isol8_tasks.config.settings import LOAD_TIMEOUT, UserCheck
 from isol8_tasks.ecosystems.findings import PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.runtimes import verification
@@ -67,6 +67,8 @@ class Subject:
     checks: tuple[UserCheck, ...] = ()
     oldest_client: str = ""
     """The oldest release of isol8 that has to run it; empty for all."""
+    load_timeout: float = LOAD_TIMEOUT
+    """Seconds that a package may take until it is loaded."""
     filtered: bool = False
     """Whether it has to start the network filter, as bases do."""
     registry: str = ""
@@ -141,6 +143,7 @@ class Verifier:
             whole=whole,
             filtered=subject.filtered,
             patience=patience,
+            load_timeout=subject.load_timeout,
             environment=_environment(subject.registry),
         )
         try:
