@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import string
 import subprocess
@@ -45,7 +46,7 @@ from tests.command_line import (
     command_line,
     engine_with_upstream,
 )
-from tests.engine_server import Engine, Handler, serving
+from tests.engine_server import Engine, Handler, Server, serving
 
 CODES: Final = {0, 1, 2, 3, 4, 130, 141, 143}
 """The documented exit codes, without that of a bug."""
@@ -342,46 +343,51 @@ def fuzz_signals(count: int, dice: random.Random) -> Iterator[str]:
         serving(patch) as engine,
     ):
         _prepare(engine)
-        folder = Path(place)
-        cli = command_line(folder, engine_with_upstream(), patch)
-        environ = {**os.environ, "DOCKER_HOST": engine.url, "PYTHONPATH": str(ROOT), "HOME": place}
+        # That somebody went away is what happens here all the time.
+        patch.setattr(Server, "handle_error", lambda *_: None)
+        command_line(Path(place), engine_with_upstream(), patch)
+        patch.setenv("DOCKER_HOST", engine.url)
+        patch.setenv("PYTHONPATH", str(ROOT))
         for _ in range(count):
-            words, number = (
-                dice.choice(_SIGNALLED),
-                dice.choice((signal.SIGINT, signal.SIGINT, signal.SIGTERM)),
-            )
+            words = dice.choice(_SIGNALLED)
+            number = dice.choice((signal.SIGINT, signal.SIGINT, signal.SIGTERM))
             after = dice.choice((dice.uniform(0.03, 0.3), dice.uniform(0.0, 1.2)))
-            with subprocess.Popen(
-                (sys.executable, "-m", "isol8_tasks.cli", *words),
-                cwd=cli.folder,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            ) as process:
-                time.sleep(after)
-                process.send_signal(number)
-                try:
-                    out, err = process.communicate(timeout=30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    yield f"{words}, {number.name} after {after:.3f} s: still there after 30 s"
-                    continue
+            what = f"{words}, {number.name} after {after:.3f} s"
+            process = _started(words, place)
+            time.sleep(after)
+            process.send_signal(number)
+            try:
+                out, err = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                yield f"{what}: still there after 60 s"
+                continue
             codes[process.returncode] += 1
-            # Until Python runs a line of ours, the signal is its own.
-            before_us = "isol8_tasks" not in err
-            if (
-                ("Traceback" in err and not before_us)
-                or "internal error" in err
-                or "Exception ignored" in err
-            ):
-                yield f"{words}, {number.name} after {after:.3f} s: {process.returncode}\n{err[-1500:]}"
-            elif process.returncode not in {*CODES, -number} and not before_us:
-                yield f"{words}, {number.name} after {after:.3f} s: exit code {process.returncode}: {err[-300:]}"
+            if "Traceback" in err or "internal error" in err or "Exception ignored" in err:
+                yield f"{what}: {process.returncode}\n{err[-1500:]}"
+            elif process.returncode not in {*CODES, -number}:
+                yield f"{what}: exit code {process.returncode}: {err[-300:]}"
             elif "--json" in words and out and process.returncode != -number and not _is_json(out):
-                yield f"{words}, {number.name} after {after:.3f} s: no JSON: {out[:200]!r}"
+                yield f"{what}: no JSON: {out[:200]!r}"
     _say(f"{count} signals: exit codes {dict(sorted(codes.items()))}")
+
+
+def _started(words: Sequence[str], folder: str) -> "subprocess.Popen[str]":
+    """Start a command as doitw does, which lets Ctrl-C wait where it can until Python has come to our code."""
+    blocking = ("env", "--block-signal=INT")
+    able = (
+        shutil.which("env")
+        and subprocess.run((*blocking, "true"), capture_output=True, check=False).returncode == 0
+    )
+    return subprocess.Popen(
+        (*(blocking if able else ()), sys.executable, "-m", "isol8_tasks.cli", *words),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def _prepare(engine: Engine) -> None:
