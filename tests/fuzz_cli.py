@@ -351,7 +351,7 @@ def fuzz_signals(count: int, dice: random.Random) -> Iterator[str]:
         for _ in range(count):
             words = dice.choice(_SIGNALLED)
             number = dice.choice((signal.SIGINT, signal.SIGINT, signal.SIGTERM))
-            after = dice.choice((dice.uniform(0.03, 0.3), dice.uniform(0.0, 1.2)))
+            after = dice.choice((dice.uniform(0.03, 0.3), dice.uniform(0.0, 1.2), dice.uniform(0.3, 4.0)))
             what = f"{words}, {number.name} after {after:.3f} s"
             process = _started(words, place)
             time.sleep(after)

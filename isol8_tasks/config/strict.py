@@ -242,7 +242,7 @@ def wrong_type(value: object, expected: str) -> str:
     return f"expected {expected}, found {names.get(type(value), 'a date or time')}"
 
 
-def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
+def unknown(what: str, found: str, allowed: Iterable[str], listed: str = "allowed:") -> str:
     """Add to what is wrong what is allowed, and what may have been meant."""
     import difflib  # noqa: PLC0415 - only a mistake has use for it
 
@@ -251,7 +251,7 @@ def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(found.lower(), lowered, n=1)
     hint = f"did you mean {lowered[near[0]]}? " if near else ""
     shown = names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"]
-    return f"{what} ({hint}allowed: {', '.join(shown)})"
+    return f"{what} ({hint}{listed} {', '.join(shown)})"
 
 
 def _key_path(path: KeyPath) -> str:

@@ -57,3 +57,9 @@ def with_folder_for_deps(scene: Scene) -> None:
     """Let a folder be where deps.toml should be, as a container's mount makes one."""
     without_deps(scene)
     (scene.folder / "deps.toml").mkdir()
+
+
+def with_images(scene: Scene) -> None:
+    """Let everything be built."""
+    assert scene.cli is not None
+    scene.cli.build()
