@@ -348,10 +348,13 @@ def fuzz_signals(count: int, dice: random.Random) -> Iterator[str]:
         command_line(Path(place), engine_with_upstream(), patch)
         patch.setenv("DOCKER_HOST", engine.url)
         patch.setenv("PYTHONPATH", str(ROOT))
+        began = time.monotonic()
+        _started(("--version",), place).communicate()
+        pace = time.monotonic() - began
         for _ in range(count):
             words = dice.choice(_SIGNALLED)
             number = dice.choice((signal.SIGINT, signal.SIGINT, signal.SIGTERM))
-            after = dice.choice((dice.uniform(0.03, 0.3), dice.uniform(0.0, 1.2), dice.uniform(0.3, 4.0)))
+            after = pace * dice.choice((dice.uniform(0.0, 1.0), dice.uniform(0.0, 4.0)))
             what = f"{words}, {number.name} after {after:.3f} s"
             process = _started(words, place)
             time.sleep(after)

@@ -20,7 +20,7 @@ CONNECT = "isol8_tasks.engine.connection:Connection._connect"
 LIST = "isol8_tasks.run.view:View._observe"
 GRAPH = "isol8_tasks.run.view:build_graph"
 CONFIG = "isol8_tasks.run.workspace:Workspace.read_config"
-BUILD = "isol8_tasks.run.session:build_image"
+BUILD = "isol8_tasks.run.making:build_image"
 CHECK = "isol8_tasks.verify.verifier:Verifier.verify"
 PROMOTE = "isol8_tasks.lifecycle.build:promote"
 MANIFEST = "isol8_tasks.images.manifest:render_manifest"
@@ -102,7 +102,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APICli
 
 @pytest.mark.parametrize(("name", "seam"), CASES if WHOLE else SHORT)
 def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: str) -> None:
-    """Exit code 1, one line that names a file with the traceback, no traceback on the screen, and JSON where asked."""
+    """Exit code 70, one line that names a file with the traceback, no traceback on the screen, and JSON where asked."""
     words = TABLE[name][0]
     text = '[push]\nrepository = "127.0.0.1:9/x"\nstandins = true\n' if name == "push" else ""
     (checkout.folder / "deps.toml").write_text(f'[build]\nrepository = "{checkout.repository}"\n{text}')
@@ -120,7 +120,7 @@ def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: s
         timeout=120,
     )
     said = done.stdout + done.stderr
-    assert done.returncode == 1, said
+    assert done.returncode == 70, said
     assert "Traceback" not in said
     assert "canary" not in said
     assert "\x1b" not in said
