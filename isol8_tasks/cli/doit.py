@@ -185,7 +185,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         from isol8_tasks.cli.reporter import Guarded, Reporter, open_screen  # noqa: PLC0415
 
         # Before the engine is asked, whose answer would take the place of a mistake in the words.
-        self.sel_tasks: list[str] = selected(self.sel_tasks, self.task_list, self.known)
+        self.sel_tasks: list[str] = selected(self.sel_tasks or ["setup"], self.task_list, self.known)
         current = session()
         screen = open_screen(current.view, quiet=self.quiet)
         reporter = Reporter(current, screen)

@@ -84,7 +84,7 @@ class Workspace:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{self.lock_name}: can't be read ({error}); expected a UTF-8 text file"
+                f"{self.lock_name}: can't be read ({_reason(error)}); expected a UTF-8 text file"
             ) from error
 
     def write_lock(self, text: str) -> None:
@@ -120,7 +120,9 @@ class Workspace:
                 f"{source}: not found, though ISOL8_DEPS names it; correct or unset it"
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{source}: can't be read ({error}); expected a UTF-8 text file") from error
+            raise ConfigError(
+                f"{source}: can't be read ({_reason(error)}); expected a UTF-8 text file"
+            ) from error
         return parse_config(text, source, arguments, client_file)
 
     def read_deps(self) -> str:
@@ -141,7 +143,7 @@ class Workspace:
                 # isol8 takes what it can't see for absent, in another user's home for one.
                 if os.access(path, os.F_OK):
                     raise ConfigError(
-                        f"{source}: can't be read ({error}); expected a UTF-8 text file"
+                        f"{source}: can't be read ({_reason(error)}); expected a UTF-8 text file"
                     ) from error
                 if self.is_client_file_named:
                     raise ConfigError(
@@ -229,6 +231,11 @@ class Workspace:
 
 def _note(state: str, written: bytes) -> str:
     return f"{state} {hashlib.sha256(written).hexdigest()}\n"
+
+
+def _reason(error: Exception) -> object:
+    """Return why a file could not be read, without the number that the system has for it."""
+    return getattr(error, "strerror", None) or error
 
 
 def _read_text(path: Path) -> str:
