@@ -31,9 +31,9 @@ def start(words: Sequence[str]) -> int:
     """Run a command in this process, and return its exit code."""
     try:
         enter(words, os.environ)
-    except (ConfigError, OSError) as error:
+    except ConfigError as error:
         complain(f"ERROR: {error}")
-        return ConfigError.exit_code
+        return error.exit_code
     try:
         main = Main(**settings())
     except (OSError, ValueError) as error:
