@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
-from isol8_tasks.engine.connection import Connection, EngineRefusedError, quoted, repository_and_tag
+from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
+from isol8_tasks.engine.wire import EngineRefusedError, quoted, repository_and_tag
 from isol8_tasks.errors import COMMAND, EngineError, ReplacedError, UpstreamUnavailableError
 from isol8_tasks.safety.redact import redact
 

@@ -17,6 +17,7 @@ from isol8_tasks.engine.listing import list_directly, platform_directly
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.images.holds import Hold, holds
 from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.images.triggers import Triggers
 from isol8_tasks.lifecycle.build import Outcome, upstream_triggers
 from isol8_tasks.plan.decision import Circumstances, Decision
@@ -130,6 +131,10 @@ class View:
     def repository(self) -> str:
         """What stands before the colon of every tag."""
         return self.config.build.repository
+
+    def public_tag(self, name: str) -> str:
+        """Return the public tag of an image, whether an engine answers or not."""
+        return str(Reference(self.repository, name))
 
     @property
     def observed(self) -> Observed:

@@ -16,6 +16,7 @@ from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.run.context import BuildContext
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
+from isol8_tasks.shipped import FOLDER
 
 if TYPE_CHECKING:
     from isol8_tasks.config.client_file import ClientFile
@@ -32,7 +33,7 @@ class Workspace:
     """A checkout on disk."""
 
     root: Path
-    """The folder with dodo.py and docker/."""
+    """The folder with deps.toml, and with docker/ where it is not the one that comes with the package."""
     deps: Path
     """deps.toml, or what ISOL8_DEPS names; the manifest stands beside it."""
     client_files: Mapping[str, Path] = Factory(dict)
@@ -59,6 +60,12 @@ class Workspace:
     def manifest(self) -> Path:
         """Where resolved-images.json is written."""
         return self.deps.parent / MANIFEST
+
+    @property
+    def docker(self) -> Path:
+        """The build context: docker/ of this folder, else the one that comes with the package."""
+        own = self.root / "docker"
+        return own if os.path.lexists(own) else FOLDER / "docker"
 
     @property
     def lock_name(self) -> str:
@@ -102,6 +109,10 @@ class Workspace:
         try:
             text = _read_text(self.deps)
         except FileNotFoundError:
+            if self.deps.is_symlink():
+                raise ConfigError(
+                    f"{source}: a link to {self.deps.readlink()}, which does not exist; correct it, or remove the link"
+                ) from None
             if self.deps == self.root / "deps.toml":
                 found = parse_config("", source, client_file=client_file) if client_file else Config()
                 return evolve(found, missing=True)
@@ -145,7 +156,7 @@ class Workspace:
 
     def read_context(self) -> BuildContext:
         """Return the files below docker/, which are read where something asks for them."""
-        context = BuildContext(self.root / "docker")
+        context = BuildContext(self.docker)
         if "Dockerfile" not in context:
             raise PlanError("docker/Dockerfile: not found; the base images are built from it")
         for name in OF_ALL:

@@ -8,7 +8,8 @@ from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.transfers import Teller
-from isol8_tasks.cli.doit import WAIT, ends_in_one_line
+from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest
@@ -45,7 +46,7 @@ class PullCommand(OwnCommand):
             current.view.look_again()
             if not counts["failed"]:
                 # Else it would no longer say what is missing.
-                current.write_manifest()
+                current.publication.write_manifest()
         finally:
             current.close()
         say(Teller(current, ()).summary(counts, began))
@@ -77,7 +78,7 @@ class PullCommand(OwnCommand):
                 continue
             here = image or observed.public(listed.name)
             if listed.pushed and here:
-                current.pushed[listed.name] = (here.id, listed.pushed)
+                current.publication.pushed[listed.name] = (here.id, listed.pushed)
             counts["pulled" if image else "up to date"] += 1
             if image:
                 teller.pulled(listed, time.monotonic() - began)

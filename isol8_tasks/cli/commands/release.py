@@ -20,5 +20,5 @@ class ReleaseCommand(OneImageCommand):
         if not release_hold(name, current.view.observed, current.view.engine):
             held = sorted(hold_tags(current.view.observed))
             more = f"held: {', '.join(held)}" if held else "no image is held"
-            raise ConfigError(f"{current.view.repository}:{name} is not held ({more})")
-        say(f"{current.view.repository}:{name}  released; {COMMAND} plan shows what a run would do")
+            raise ConfigError(f"{current.view.public_tag(name)} is not held ({more})")
+        say(f"{current.view.public_tag(name)}  released; {COMMAND} plan shows what a run would do")

@@ -150,8 +150,23 @@ class TestWrite:
         with pytest.raises(Isol8Error) as caught:
             write_lock(begin().view)
         assert str(caught.value) == (
-            "the images were built before checksums of apk's packages and of Bun were recorded; rebuild them: "
+            "the images were built before checksums of their packages were recorded; rebuild them: "
             "./doitw setup --force\ndeps.lock.toml is unchanged"
+        )
+        assert not (tmp_path / "deps.lock.toml").exists()
+
+    def test_what_no_lock_may_have_is_named_by_image(
+        self, begin: Callable[[], Session], jq: list[str], tmp_path: Path
+    ) -> None:
+        """As the file, which was never written, has no lines."""
+        jq[1] = "Q1short"
+        session = begin()
+        session.force("bash-custom")
+        build(session)
+        with pytest.raises(Isol8Error) as caught:
+            write_lock(begin().view)
+        assert str(caught.value) == (
+            "bash-custom.packages[0]: apk jq: expected apk's Q1…, found Q1short\ndeps.lock.toml is unchanged"
         )
         assert not (tmp_path / "deps.lock.toml").exists()
 
