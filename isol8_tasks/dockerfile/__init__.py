@@ -2,6 +2,7 @@
 
 lexer         words of an instruction: quotes, escapes, variables, flags
 substitution  what patterns in a variable take away or replace
+checks        what BuildKit refuses in a well-formed instruction
 syntax        the text as instructions
 builder       what builds: its platform, and what it writes
 variables     build arguments and environment at a point of the file

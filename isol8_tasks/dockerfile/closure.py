@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
+from isol8_tasks.dockerfile.checks import mode_problem
 from isol8_tasks.dockerfile.environment import Surroundings
 from isol8_tasks.dockerfile.fallback import everything
 from isol8_tasks.dockerfile.globs import BadPatternError, literal_start
@@ -237,7 +238,11 @@ class _Walk:
             if name == "chown":
                 found[name] = self._resolver.expand(value, scope, step).counts
             if name == "chmod":
-                mode = self._resolver.expand(value, scope, step).counts
+                given = self._resolver.expand(value, scope, step)
+                # Older builders overlook a mode that is none.
+                if self._writes_values and given.plain and (problem := mode_problem(given.counts)):
+                    self._resolver.refuse(step, problem)
+                mode = given.counts
                 found[name] = mode.lstrip("0") if re.fullmatch("0*[1-7][0-7]*", mode) else mode
         return found
 

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from attrs import frozen
 
+from isol8_tasks.dockerfile.checks import healthcheck_problem, run_problem
 from isol8_tasks.dockerfile.lexer import LexError, flags, raw_words, split, unquoted_words, words
 from isol8_tasks.errors import PlanError
 from isol8_tasks.safety.jsontext import loads
@@ -321,8 +322,12 @@ class _Parser:
                 self._refuse(line, 'SHELL takes an array of strings, as ["/bin/sh", "-c"]')
             case "ARG" if any(word.startswith("=") for word in instruction.words):
                 self._refuse(line, f"ARG {instruction.rest}: expected name or name=value")
-            case "HEALTHCHECK" if split(instruction.rest)[0].upper() not in {"CMD", "NONE"}:
-                self._refuse(line, "HEALTHCHECK takes CMD and a command, or NONE")
+            case "HEALTHCHECK" if problem := healthcheck_problem(
+                instruction.rest, instruction.array, instruction.options
+            ):
+                self._refuse(line, problem)
+            case "RUN" if problem := run_problem(instruction.options):
+                self._refuse(line, problem)
             case "FROM":
                 self._check_from(instruction)
 
