@@ -1,7 +1,7 @@
 """What BuildKit refuses in an instruction that is otherwise well formed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Final
 
 _DURATION: Final = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)")
@@ -11,7 +11,15 @@ _MODE: Final = re.compile(
 )
 
 
-def healthcheck_problem(rest: str, array: tuple[str, ...] | None, options: Iterator[tuple[str, str]]) -> str:
+def run_problem(options: Iterable[tuple[str, str]]) -> str:
+    """Return what is wrong with the flags of a RUN, but for its mounts; empty for nothing."""
+    for name, value in options:
+        if name == "network" and value not in _NETWORKS:
+            return f"--network={value}: expected default, host or none"
+    return ""
+
+
+def healthcheck_problem(rest: str, array: tuple[str, ...] | None, options: Iterable[tuple[str, str]]) -> str:
     """Return what is wrong with a HEALTHCHECK; empty for nothing."""
     kind, *command = rest.split(None, 1)
     if kind.upper() not in {"CMD", "NONE"}:
@@ -25,14 +33,6 @@ def healthcheck_problem(rest: str, array: tuple[str, ...] | None, options: Itera
             return f"--retries={value}: expected a number"
         if name != "retries" and value and not _DURATION.fullmatch(value):
             return f"--{name}={value}: expected a length of time, as 30s or 1m30s"
-    return ""
-
-
-def run_problem(options: Iterator[tuple[str, str]]) -> str:
-    """Return what is wrong with the flags of a RUN, but for its mounts; empty for nothing."""
-    for name, value in options:
-        if name == "network" and value not in _NETWORKS:
-            return f"--network={value}: expected default, host or none"
     return ""
 
 

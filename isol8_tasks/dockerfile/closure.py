@@ -6,9 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
-from isol8_tasks.dockerfile.checks import mode_problem
 from isol8_tasks.dockerfile.environment import Surroundings
-from isol8_tasks.dockerfile.fallback import everything
 from isol8_tasks.dockerfile.globs import BadPatternError, literal_start
 from isol8_tasks.dockerfile.lexer import UnreadableError
 from isol8_tasks.dockerfile.places import destination, entered
@@ -49,12 +47,15 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     taking = Taking(context, ignore)
     resolver = StageResolver(dockerfile, args, triggers, builder.platform)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
-    if dockerfile.unreadable:
-        return everything(resolver, stage, taking, dockerfile.unreadable)
-    try:
-        return _Walk(resolver, stage, taking, builder).closure()
-    except UnreadableError as error:
-        return everything(resolver, stage, taking, (str(error),))
+    problems = dockerfile.unreadable
+    if not problems:
+        try:
+            return _Walk(resolver, stage, taking, builder).closure()
+        except UnreadableError as error:
+            problems = (str(error),)
+    from isol8_tasks.dockerfile.fallback import everything  # noqa: PLC0415 - few can't be read
+
+    return everything(resolver, stage, taking, problems)
 
 
 class _Walk:
@@ -238,6 +239,8 @@ class _Walk:
             if name == "chown":
                 found[name] = self._resolver.expand(value, scope, step).counts
             if name == "chmod":
+                from isol8_tasks.dockerfile.checks import mode_problem  # noqa: PLC0415 - few give one
+
                 given = self._resolver.expand(value, scope, step)
                 # Older builders overlook a mode that is none.
                 if self._writes_values and given.plain and (problem := mode_problem(given.counts)):

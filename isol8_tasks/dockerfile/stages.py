@@ -9,7 +9,6 @@ from attrs import evolve, frozen
 
 from isol8_tasks.dockerfile.builder import platform_values
 from isol8_tasks.dockerfile.lexer import LexError, UnreadableError
-from isol8_tasks.dockerfile.mounts import BadMountError, read_mount
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, parse
 from isol8_tasks.dockerfile.variables import Scope, Value, argument, platform_scope
 from isol8_tasks.errors import PlanError
@@ -303,6 +302,8 @@ class StageResolver:
                 raise UnreadableError(
                     f"{self.dockerfile.name}:{instruction.line}: the quotes in --mount={text}"
                 )
+            from isol8_tasks.dockerfile.mounts import BadMountError, read_mount  # noqa: PLC0415 - not all have one
+
             try:
                 settings = read_mount(text)
             except BadMountError as error:
