@@ -14,6 +14,7 @@ canonical     an instruction in the form in which it counts
 globs         path patterns, as moby matches them
 ignore        what .dockerignore leaves of a build context
 taking        the files of the build context that steps take
+copying       what COPY, ADD and mounts take, and how a COPY counts
 steps         what a target is built from, as a value
 fallback      that where something can't be read: everything
 closure       that of a target
