@@ -21,17 +21,9 @@ from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.run.events import remembered_flags
 from isol8_tasks.run.session import Session, open_session
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
 REGISTRY = "registry.example/isol8"
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 
 
 @pytest.fixture
