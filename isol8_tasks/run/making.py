@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 
+from isol8_tasks.dockerfile.stages import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import OnEvent
+from isol8_tasks.errors import PlanError, UpstreamUnavailableError
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.description import Provenance
@@ -61,11 +63,27 @@ def _with_upstream(name: str, view: View, policy: Policy) -> ImageSpec:
     with view.mutex:
         unknown = True
         while unknown:
-            if policy.fetch(view.graph.image(name), view.observed, view.engine):
+            spec = view.graph.image(name)
+            try:
+                pulled = policy.fetch(spec, view.observed, view.engine)
+            except UpstreamUnavailableError as error:
+                raise _mistyped(spec, view) or error from error
+            if pulled:
                 view.look_again()
             # ONBUILD triggers of an upstream image can ask for another one.
             unknown = view.learn(name)
         return view.graph.image(name)
+
+
+def _mistyped(spec: ImageSpec, view: View) -> PlanError | None:
+    """Return what to say of an image that can't be pulled where a stage of the Dockerfile is meant."""
+    missing = (reference for reference, _ in spec.inputs.upstream if view.observed.tagged(reference) is None)
+    found = next(filter(None, (mistyped_stage(view.dockerfile, each) for each in missing)), "")
+    return (
+        PlanError(f"{found}, nor an image of that name that can be pulled; correct the line")
+        if found
+        else None
+    )
 
 
 def _resolution(spec: ImageSpec, view: View, policy: Policy) -> Resolution | None:
