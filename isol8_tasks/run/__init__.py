@@ -5,6 +5,7 @@ engine_lock  keeps two runs off one engine
 view         what a run knows: it reads, observes and decides, each once
 events       what a run reports while it works
 policy       what a lock or a refresh asks of a run: what to fetch, pin and demand, and what is behind
+pulls        upstream images as a run pulls them: each once, different ones side by side
 session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has
 refresh      finds what is behind, fetches it and builds it

@@ -85,7 +85,7 @@ def lock_policy(view: View) -> Policy:
     keeper = Keeper(parse_lock(text, name), view)
     keeper.check()
     return Policy(
-        fetch=keeper.fetch,
+        lacking=keeper.lacking,
         pin=keeper.pin,
         demand=keeper.demand,
         no_cache=True,
@@ -133,21 +133,14 @@ class Keeper:
         """Return what the lock has of an image's own."""
         return self.lock.images[spec.name].resolution
 
-    def fetch(self, spec: ImageSpec, observed: Observed, engine: ImageEngine) -> bool:
-        """Pull the upstream images of a base by their digests, and tag them; tell whether that was needed."""
-        image = self.lock.images[spec.name]
-        needed = False
-        for short, reference in _upstream(spec).items():
-            here = observed.tagged(reference)
-            if here is not None and here.digest(reference) == image.upstream[short]:
-                continue
-            wanted = Reference.parse(reference)
-            exact = str(wanted.at(image.upstream[short]))
-            engine.pull(exact)
-            if not wanted.digest:
-                engine.tag(exact, reference)
-            needed = True
-        return needed
+    def lacking(self, spec: ImageSpec, observed: Observed) -> dict[str, str]:
+        """Return the upstream images of a base that are not here as locked, and each by its digest."""
+        digests = {reference: self.lock.images[spec.name].upstream[short] for short, reference in _upstream(spec).items()}
+        return {
+            reference: str(Reference.parse(reference).at(digest))
+            for reference, digest in digests.items()
+            if (here := observed.tagged(reference)) is None or here.digest(reference) != digest
+        }
 
     def demand(self, spec: ImageSpec, inventory: str) -> None:
         """Raise VerifyFailedError for a build that has something else than the lock."""

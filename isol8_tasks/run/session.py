@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -41,6 +41,7 @@ from isol8_tasks.safety.crash import as_error
 from isol8_tasks.verify.checker import Check, Checker
 
 if TYPE_CHECKING:
+    from isol8_tasks.run.pulls import Pulls
     from isol8_tasks.run.view import Engine
 
 _WIND_DOWN_SECONDS: Final = 10
@@ -72,6 +73,10 @@ class Session:
     """Names of the images that are being made."""
     _held: contextlib.ExitStack = field(factory=contextlib.ExitStack, init=False)
     _locked: bool = field(default=False, init=False)
+    _refused: LockedError | None = field(default=None, init=False)
+    """Who kept the engine for longer than this run waits; it is not tried twice."""
+    on_wait: Callable[[str], None] | None = field(default=None, init=False)
+    """Hears for whom the run waits, where nobody listens to it."""
 
     @property
     def jobs(self) -> int:
@@ -87,6 +92,12 @@ class Session:
     def checker(self) -> Checker:
         """What checks an image before it takes its tag."""
         return Checker(self.view.engine, self.view.config, lambda: self.view.observed)
+
+    @cached_property
+    def _pulls(self) -> "Pulls":
+        from isol8_tasks.run.pulls import Pulls  # noqa: PLC0415 - a run that pulls is rare
+
+        return Pulls(self.view.engine)
 
     @cached_property
     def _slots(self) -> threading.Semaphore:
@@ -123,6 +134,9 @@ class Session:
                 except ReplacedError:
                     if not self._is_settled(name):
                         raise
+        except LockedError as error:
+            self._note_refusal(error)
+            raise
         except Exception as caught:
             error = as_error(spec.task, caught)
             if self.listener:
@@ -131,6 +145,17 @@ class Session:
             raise error from caught
         finally:
             self._at_work.discard(name)
+
+    def _note_refusal(self, error: LockedError) -> None:
+        """Remember once, as a failure of the run, that another one keeps the engine."""
+        with self.view.mutex:
+            if not any(each.error is error for each in self.failures):
+                self.failed("engine", error)
+
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether nothing could be done, as another run keeps the engine."""
+        return self._refused is not None
 
     def failed(self, subject: str, error: Isol8Error, *, image: str = "") -> None:
         """Remember what went wrong with an image, or with something else."""
@@ -213,6 +238,8 @@ class Session:
 
     def close(self) -> None:
         """Release the lock, and close the connections to the engine."""
+        if "_pulls" in self.__dict__:
+            self._pulls.close()
         self._held.close()
         self._locked = False
         self.view.close()
@@ -349,14 +376,21 @@ class Session:
 
     def _with_upstream(self, name: str) -> ImageSpec:
         """Pull what an image is built on where it is missing, and return the image as it then is specified."""
-        with self.view.mutex:
-            unknown = True
-            while unknown:
-                if self.policy.fetch(self.view.graph.image(name), self.view.observed, self.view.engine):
+        unknown = True
+        while unknown:
+            if lacking := self._lacking(name):
+                # Without the mutex, so that nothing waits which can do without these.
+                self._pulls.pull(lacking)
+            with self.view.mutex:
+                if lacking and self._lacking(name):
                     self.view.look_again()
                 # ONBUILD triggers of an upstream image can ask for another one.
                 unknown = self.view.learn(name)
-            return self.view.graph.image(name)
+        return self.view.graph.image(name)
+
+    def _lacking(self, name: str) -> Mapping[str, str]:
+        with self.view.mutex:
+            return self.policy.lacking(self.view.graph.image(name), self.view.observed)
 
     def _sweep(self) -> None:
         """Take away or finish what a run that was cut off left behind."""
@@ -379,14 +413,21 @@ class Session:
         with self.view.mutex:
             if self._locked:
                 return
+            if self._refused:
+                raise self._refused
             lock = engine_lock(
                 self.view.engine.info().id,
                 holder=str(self.view.workspace.root),
                 since=now().isoformat("T", "seconds"),
                 wait=self.wait if wait is None else wait,
-                on_wait=self.listener.waiting if self.listener else None,
+                on_wait=self.listener.waiting if self.listener else self.on_wait,
             )
-            self._held.enter_context(lock)
+            try:
+                self._held.enter_context(lock)
+            except LockedError as error:
+                if wait is None:
+                    self._refused = error
+                raise
             self._locked = True
             self.view.engine.sweep()
             self.view.look_again()
