@@ -96,9 +96,7 @@ class Reporter:
             words = failure_words(failure)
             for line in report.failure_lines(failure.subject, words, self.screen.width):
                 self.screen.line(line)
-        if self.session.is_refused or (
-            self.session.failures and self.session.failures[0].subject == "ping"
-        ):
+        if self.session.is_refused or (self.session.failures and self.session.failures[0].subject == "ping"):
             return
         if not self.screen.quiet and self.selected:
             self._notes()

@@ -130,6 +130,7 @@ def render_lock(images: Mapping[str, LockedImage]) -> str:
 
 def parse_lock(text: str, source: str) -> Lock:
     """Read the text of a lock; a ConfigError names every problem in it, one on a line."""
+    text = text.removeprefix("\ufeff")
     found = load_toml(text, source, _REWRITE, f"; {_REWRITE}")
     # 2.0 and true are equal to integers, and no lock that we wrote has them.
     if found.get("version") != VERSION or type(found["version"]) is not int:

@@ -126,7 +126,9 @@ def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> O
 
 def lacking_upstream(spec: ImageSpec, observed: Observed) -> dict[str, str]:
     """Return the upstream images of a base that are not here, each with what it is pulled by: itself."""
-    return {reference: reference for reference, _ in spec.inputs.upstream if observed.tagged(reference) is None}
+    return {
+        reference: reference for reference, _ in spec.inputs.upstream if observed.tagged(reference) is None
+    }
 
 
 def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, ...]:

@@ -32,24 +32,10 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
         ReplacedError: another run moved the tag in the meantime.
 
     """
-    public, previous = observed.public(name), observed.public(f"{name}-previous")
     repository = observed.repository
-    if public is None or observed.record(name) is None:
-        raise ConfigError(f"{repository}:{name}: no such image to roll back; {COMMAND} plan lists them")
-    record = observed.read(previous) if previous else None
-    if previous is None or record is None:
-        raise ConfigError(
-            f"{repository}:{name}: there is no {repository}:{name}-previous to roll back to; "
-            "an image has one from its second build on"
-        )
-    if record.image != name or record.role == "candidate":
-        what = f"of {record.image}" if record.image != name else "that was never promoted"
-        raise ConfigError(
-            f"{repository}:{name}-previous: its labels record a build {what}, so something else tagged it; "
-            f"remove the tag with docker rmi {repository}:{name}-previous"
-        )
+    public, previous, layers = way_back(name, observed)
     ensure_in_place(engine, tagged_as_seen(name, observed))
-    if not has_layers(engine, previous.id, record.layers):
+    if not has_layers(engine, previous.id, layers):
         raise ConfigError(
             f"{repository}:{name}-previous: its layers are not those that its labels record, so something "
             "else made it; "
@@ -68,6 +54,30 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
     _switch(name, observed, engine, Hold(tag=tag, since=now, image=restored))
     drop(engine, {public.id, previous.id} - {restored.id})
     return tag
+
+
+def way_back(name: str, observed: Observed) -> tuple[ObservedImage, ObservedImage, str]:
+    """Return the image in use, the one before it, and the layers that its labels record.
+
+    ConfigError says that there is no such image, or none before it that was made here.
+    """
+    public, previous = observed.public(name), observed.public(f"{name}-previous")
+    repository = observed.repository
+    if public is None or observed.record(name) is None:
+        raise ConfigError(f"{repository}:{name}: no such image to roll back; {COMMAND} plan lists them")
+    record = observed.read(previous) if previous else None
+    if previous is None or record is None:
+        raise ConfigError(
+            f"{repository}:{name}: there is no {repository}:{name}-previous to roll back to; "
+            "an image has one from its second build on"
+        )
+    if record.image != name or record.role == "candidate":
+        what = f"of {record.image}" if record.image != name else "that was never promoted"
+        raise ConfigError(
+            f"{repository}:{name}-previous: its labels record a build {what}, so something else tagged it; "
+            f"remove the tag with docker rmi {repository}:{name}-previous"
+        )
+    return public, previous, record.layers
 
 
 def release(name: str, observed: Observed, engine: ImageEngine) -> bool:

@@ -10,7 +10,6 @@ from attrs import define
 from isol8_tasks.config.lockfile import Lock, LockedImage, parse_lock, render_lock
 from isol8_tasks.ecosystems.inventory import Package, decode
 from isol8_tasks.ecosystems.updates import Pin, Resolution, Update
-from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, VerifyFailedError
 from isol8_tasks.freshness.news import differences, installed, installed_resolution
 from isol8_tasks.freshness.survey import AT_ONCE
@@ -78,11 +77,7 @@ def lock_policy(view: View) -> Policy:
         ConfigError: there is no lock, it can't be read, or it is of other images than deps.toml has.
 
     """
-    text = view.workspace.read_lock()
-    name = view.workspace.lock_name
-    if text is None:
-        raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
-    keeper = Keeper(parse_lock(text, name), view)
+    keeper = Keeper(required_lock(view), view)
     keeper.check()
     return Policy(
         lacking=keeper.lacking,
@@ -91,6 +86,15 @@ def lock_policy(view: View) -> Policy:
         no_cache=True,
         behind=dict(keeper.behind()),
     )
+
+
+def required_lock(view: View) -> Lock:
+    """Return the lock; ConfigError says that there is none, or that it can't be read."""
+    text = view.workspace.read_lock()
+    name = view.workspace.lock_name
+    if text is None:
+        raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
+    return parse_lock(text, name)
 
 
 @define(eq=False)
@@ -135,7 +139,10 @@ class Keeper:
 
     def lacking(self, spec: ImageSpec, observed: Observed) -> dict[str, str]:
         """Return the upstream images of a base that are not here as locked, and each by its digest."""
-        digests = {reference: self.lock.images[spec.name].upstream[short] for short, reference in _upstream(spec).items()}
+        digests = {
+            reference: self.lock.images[spec.name].upstream[short]
+            for short, reference in _upstream(spec).items()
+        }
         return {
             reference: str(Reference.parse(reference).at(digest))
             for reference, digest in digests.items()

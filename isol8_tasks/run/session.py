@@ -134,8 +134,8 @@ class Session:
                 except ReplacedError:
                     if not self._is_settled(name):
                         raise
-        except LockedError as error:
-            self._note_refusal(error)
+        except LockedError as refused:
+            self._note_refusal(refused)
             raise
         except Exception as caught:
             error = as_error(spec.task, caught)

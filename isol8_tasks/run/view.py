@@ -159,6 +159,10 @@ class View:
                 self._decisions = decide_all(self.graph, self.observed, self._circumstances())
             return self._decisions
 
+    def check(self) -> None:
+        """Raise what is wrong with deps.toml, docker/ and what they come to; no engine is asked."""
+        self._make_graph(Observed(repository=self.repository))
+
     def is_current(self, name: str) -> bool:
         """Tell whether nothing is to be done for an image; what can't be decided is not current."""
         try:

@@ -16,6 +16,7 @@ from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.plan.model import ContextFile
+from isol8_tasks.run.reading import UnreadableError, is_utf_16, read_text, refusal
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
 
 if TYPE_CHECKING:
@@ -73,13 +74,11 @@ class Workspace:
     def read_lock(self) -> str | None:
         """Return the text of the lock; None if there is none."""
         try:
-            return _read_text(self._lock)
+            return read_text(self._lock)
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{self.lock_name}: can't be read ({error}); expected a UTF-8 text file"
-            ) from error
+        except UnreadableError as error:
+            raise ConfigError(f"{self.lock_name}: can't be read {error}") from error
 
     def write_lock(self, text: str) -> None:
         """Write the lock, whole or not at all."""
@@ -101,7 +100,7 @@ class Workspace:
         source = os.path.relpath(self.deps, self.root)
         client_file = self._read_client_file()
         try:
-            text = _read_text(self.deps)
+            text = read_text(self.deps)
         except FileNotFoundError:
             if self.deps == self.root / "deps.toml":
                 found = parse_config("", source, client_file=client_file) if client_file else Config()
@@ -109,8 +108,8 @@ class Workspace:
             raise ConfigError(
                 f"{source}: not found, though ISOL8_DEPS names it; correct or unset it"
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{source}: can't be read ({error}); expected a UTF-8 text file") from error
+        except UnreadableError as error:
+            raise ConfigError(f"{source}: can't be read {error}") from error
         return parse_config(text, source, arguments, client_file)
 
     def read_deps(self) -> str:
@@ -126,13 +125,11 @@ class Workspace:
         """Read isol8's own file; None if there is none."""
         for source, path in self.client_files.items():
             try:
-                text = _read_text(path)
-            except (OSError, UnicodeDecodeError) as error:
+                text = read_text(path)
+            except (FileNotFoundError, UnreadableError) as error:
                 # isol8 takes what it can't see for absent, in another user's home for one.
                 if os.access(path, os.F_OK):
-                    raise ConfigError(
-                        f"{source}: can't be read ({error}); expected a UTF-8 text file"
-                    ) from error
+                    raise ConfigError(f"{source}: can't be read {error}") from error
                 if self.is_client_file_named:
                     raise ConfigError(
                         f"{source}: not found, though ISOL8_CONFIG names it; correct or unset it"
@@ -154,10 +151,13 @@ class Workspace:
             try:
                 with os.scandir(folder / prefix) as found:
                     entries = list(found)
+            except FileNotFoundError:
+                break
             except OSError as error:
+                problem = f"docker/{prefix}: can't be listed {refusal(error)}"
                 if not prefix:
-                    break
-                files[prefix] = _unreadable(f"docker/{prefix}: can't be listed ({error.strerror})")
+                    raise PlanError(problem) from error
+                files[prefix] = FileContent(data=b"", problem=problem)
                 continue
             for entry in entries:
                 name = prefix + entry.name
@@ -168,8 +168,8 @@ class Workspace:
         if "Dockerfile" not in files:
             raise PlanError("docker/Dockerfile: not found; the base images are built from it")
         for name in _OF_ALL:
-            if name in files and files[name].problem:
-                raise PlanError(files[name].problem)
+            if name in files and (problem := files[name].problem or _no_text(name, files[name].data)):
+                raise PlanError(problem)
         return dict(sorted(files.items()))
 
     def revision(self) -> str:
@@ -194,15 +194,15 @@ class Workspace:
     def manifest_shows(self, state: str) -> bool:
         """Tell whether the manifest was written for this state, and is still what was written then."""
         try:
-            return _read_text(self._written) == _note(state, _read_text(self.manifest).encode())
-        except (OSError, UnicodeDecodeError):
+            return read_text(self._written) == _note(state, read_text(self.manifest).encode())
+        except (OSError, UnreadableError):
             return False
 
     def read_manifest(self) -> str | None:
         """Return the manifest; None where there is none that can be read."""
         try:
-            return _read_text(self.manifest)
-        except (OSError, UnicodeDecodeError):
+            return read_text(self.manifest)
+        except (OSError, UnreadableError):
             return None
 
     def write_manifest(self, text: str, state: str) -> str | None:
@@ -249,13 +249,6 @@ def digests(files: Mapping[str, FileContent]) -> dict[str, ContextFile]:
     }
 
 
-def _read_text(path: Path) -> str:
-    """Return a file's text; what is no regular file is not opened, as a pipe would be waited for without end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError("not a regular file")
-    return path.read_text(encoding="utf-8")
-
-
 def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:
     """Read what is no folder itself; nothing is opened that a program could wait for without end."""
     try:
@@ -267,9 +260,16 @@ def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:
             files[name] = FileContent(data=path.read_bytes(), executable=bool(mode & stat.S_IXUSR))
         else:
             files[name] = _unreadable(f"docker/{name}: neither a file nor a folder")
+    except PermissionError as error:
+        files[name] = FileContent(data=b"", problem=f"docker/{name}: can't be read {refusal(error)}")
     except OSError as error:
         what = "a link that leads nowhere" if path.is_symlink() else "can't be read"
         files[name] = _unreadable(f"docker/{name}: {what} ({error.strerror})")
+
+
+def _no_text(name: str, data: bytes) -> str:
+    # Of other bytes that are no UTF-8 BuildKit makes what it can, and so does the reader of the Dockerfile.
+    return f"docker/{name}: can't be read (it is UTF-16); save it as UTF-8" if is_utf_16(data) else ""
 
 
 def _unreadable(problem: str) -> FileContent:

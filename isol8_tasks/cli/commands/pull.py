@@ -12,6 +12,7 @@ from isol8_tasks.cli.doit import WAIT, one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest
+from isol8_tasks.run.reading import UnreadableError, read_text
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.workspace import MANIFEST
 
@@ -85,10 +86,11 @@ class Pull(OwnCommand):
 
 def _text(name: str) -> str:
     try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        return read_text(Path(name))
+    except UnreadableError as error:
+        raise ConfigError(f"{name}: can't be read {error}") from error
+    except FileNotFoundError as error:
         raise ConfigError(
-            f"{name}: can't be read as a manifest ({reason}); copy resolved-images.json from the machine that "
+            f"{name}: can't be read as a manifest ({error.strerror}); copy resolved-images.json from the machine that "
             f"pushed, or name it: {COMMAND} pull FILE"
         ) from error

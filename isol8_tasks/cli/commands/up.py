@@ -7,7 +7,7 @@ from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
 from isol8_tasks.cli.doit import QUIET, WAIT, one_line
-from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request
+from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
 
 
 class Up(OwnCommand):
@@ -34,6 +34,12 @@ class Up(OwnCommand):
         self.no_arguments(args)
         flag_request(params)
         if params["lab"]:
+            # First, as an engine and its stand-ins take their time.
+            session().view.check()
+            if params["locked"]:
+                from isol8_tasks.run.lock import required_lock  # noqa: PLC0415 - most runs hold to no lock
+
+                required_lock(session().view)
             import lab  # noqa: PLC0415 - who has Docker never needs it
 
             tell = _silent if params["quiet"] else say

@@ -11,7 +11,6 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     ReplacedError,
-    UpstreamUnavailableError,
     VerifyFailedError,
 )
 from isol8_tasks.images import labels

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -225,10 +226,12 @@ class TestMaking:
     ) -> None:
         """The lock is tried once in a run, and what came of it is no image's."""
         tries: list[float] = []
-        monkeypatch.setattr(
-            "isol8_tasks.run.session.engine_lock",
-            lambda *names, wait, **more: tries.append(wait) or engine_lock(*names, wait=wait, **more),
-        )
+
+        def counted(engine_id: str, *, wait: float, **more: Any) -> contextlib.AbstractContextManager[None]:  # noqa: ANN401 - the rest
+            tries.append(wait)
+            return engine_lock(engine_id, wait=wait, **more)
+
+        monkeypatch.setattr("isol8_tasks.run.session.engine_lock", counted)
         session.wait = 0
         with engine_lock(fake_engine.info().id, holder="another", since="now", wait=0):
             for name in ("bash", "bun", "deno"):
@@ -328,7 +331,12 @@ class TestPulling:
     def test_nothing_else_waits_for_a_pull(self, checkout: Path, slow: Registry) -> None:
         """What is known and decided can be asked for meanwhile."""
         asked, answered = threading.Event(), threading.Event()
-        slow.wait = lambda: (asked.set(), answered.wait(10))
+
+        def wait() -> None:
+            asked.set()
+            assert answered.wait(10)
+
+        slow.wait = wait
         session = open_session(checkout, {}, engine=slow, check=accept)
         with ThreadPoolExecutor(1) as pool:
             made = pool.submit(session.make, "bash")
