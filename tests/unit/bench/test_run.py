@@ -7,11 +7,15 @@ from typing import Any, Self
 import pytest
 from attrs import define, field
 
-from bench import run
+from bench import peers, run
 from bench.measure import Candidate
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
-BASES = {f"{repository}:{runtime}" for repository in (run.REPOSITORY, f"{run.REPOSITORY}_build") for runtime in RUNTIMES}
+BASES = {
+    f"{repository}:{runtime}"
+    for repository in (run.REPOSITORY, f"{run.REPOSITORY}_build")
+    for runtime in RUNTIMES
+}
 OTHERS = {"alpine:3.21", "isol8:bun"}
 
 
@@ -49,8 +53,12 @@ class Machine:
     def __exit__(self, *_: object) -> None: ...
 
 
-@pytest.mark.parametrize("words", ["edit scale", "scale edit", "many no-op", "many edit scale edit", "start-up no-op"])
-def test_each_starts_from_the_same_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str) -> None:
+@pytest.mark.parametrize(
+    "words", ["edit scale", "scale edit", "many no-op", "many edit scale edit", "start-up no-op"]
+)
+def test_each_starts_from_the_same_images(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
+) -> None:
     """Whatever the one before it left: an edited base, hundreds of images, those of other tools."""
     machine = Machine()
 
@@ -65,14 +73,16 @@ def test_each_starts_from_the_same_images(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     left = {
         "edit": leaving(f"{run.REPOSITORY}:bun-previous", f"{run.PEERS}:bun", edited=True),
-        "many": leaving(*(f"{run.REPOSITORY}{end}:n{number}" for end in ("", "_build") for number in range(9))),
+        "many": leaving(
+            *(f"{run.REPOSITORY}{end}:n{number}" for end in ("", "_build") for number in range(9))
+        ),
         "start-up": leaving(f"{run.PEERS}:bash"),
     }
     monkeypatch.setattr(run, "BENCHMARKS", {name: left.get(name, leaving()) for name in run.BENCHMARKS})
     monkeypatch.setattr(run, "__file__", str(tmp_path / "bench" / "run.py"))
     monkeypatch.setattr(run, "_host", lambda _: "unix:///nowhere")
     monkeypatch.setattr(run, "_table", lambda *_: "")
-    monkeypatch.setattr(run.peers, "Engine", lambda _: machine)
+    monkeypatch.setattr(peers, "Engine", lambda _: machine)
     monkeypatch.setattr(run, "Stopwatch", lambda *_: machine)
     assert run.main([word for name in words.split() for word in ("--only", name)]) == 0
     assert machine.seen == [(OTHERS | BASES, False)] * len({*words.split()})
