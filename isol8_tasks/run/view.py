@@ -139,6 +139,8 @@ class View:
         """The images that should exist; with no engine, those that deps.toml and the flags ask for."""
         with self.mutex:
             if self._graph is None:
+                # What is wrong with it is told before an engine is asked, which may take its time.
+                _ = self.dockerfile
                 try:
                     observed = self.observed
                 except EngineError:

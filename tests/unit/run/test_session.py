@@ -91,6 +91,16 @@ class TestObserving:
             session.view.ping()
         assert fake_engine.asked.count("images") == 1
 
+    @pytest.mark.parametrize("file", ["deps.toml", "docker/Dockerfile"])
+    def test_wrong_files_are_told_before_the_engine_is_asked(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path, file: str
+    ) -> None:
+        """It may take its time to answer, or not to."""
+        (checkout / file).write_text("bogus")
+        with pytest.raises(ConfigError):
+            _ = session.view.graph
+        assert fake_engine.asked == []
+
 
 class TestMaking:
     """Bringing an image up to date."""
