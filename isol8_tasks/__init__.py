@@ -135,16 +135,16 @@ def resolve_image(
     """
     # Here, since who only wants the version should not pay for Docker's client.
     from isol8_tasks.errors import EngineError  # noqa: PLC0415
-    from isol8_tasks.images.choice import requested, resolve  # noqa: PLC0415
-    from isol8_tasks.report.plan import resolution_problem  # noqa: PLC0415
+    from isol8_tasks.images.choice import choose, requested  # noqa: PLC0415
+    from isol8_tasks.report.plan import choice_problem  # noqa: PLC0415
     from isol8_tasks.run.session import open_session  # noqa: PLC0415
 
     wanted = requested(runtime, packages)
     session = open_session(checkout or Path.cwd(), os.environ if environ is None else environ)
     try:
-        found = resolve(session.view.observed, runtime, wanted)
+        found = choose(session.view.observed, runtime, wanted)
     finally:
         session.close()
     if found.image is None:
-        raise EngineError(resolution_problem(found))
+        raise EngineError(choice_problem(found))
     return found.image

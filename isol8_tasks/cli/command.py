@@ -16,7 +16,7 @@ PENDING: Final = 2
 """Changes pending, where it was asked for with --check."""
 
 
-JSON: Final = {
+JSON_FLAG: Final = {
     "name": "json",
     "long": "json",
     "type": bool,

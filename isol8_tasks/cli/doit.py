@@ -80,7 +80,7 @@ def interruption(error: KeyboardInterrupt) -> int:
     return TERMINATED if isinstance(error, TerminatedError) else INTERRUPTED
 
 
-def one_line(execute: Callable[..., int]) -> Callable[..., int]:
+def ends_in_one_line(execute: Callable[..., int]) -> Callable[..., int]:
     """Let a command end with one line and the documented exit code, whatever goes wrong.
 
     Where JSON was asked for, all of standard output is one JSON document, with the line as its `error`.
@@ -171,7 +171,7 @@ class Spoken(Command):  # type: ignore[misc]  # doit has no types
 
     def parse_execute(self, in_args: list[str]) -> int:
         """Read the options, and run it."""
-        return parsed(self, in_args)
+        return read_words(self, in_args)
 
     def read(self, words: list[str]) -> int:
         """Do it as doit does; an exception tells what is not understood."""
@@ -223,7 +223,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         # One failing image stops no other that is not based on it.
         self.cmdparser["continue"].default = True
 
-    @one_line
+    @ends_in_one_line
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own value
         """Run the selected tasks."""
         if params["num_process"] < 0:
@@ -303,8 +303,8 @@ def _exit_code(result: int) -> int:
     return min(codes, default=0)
 
 
-@one_line
-def parsed(command: Spoken, words: list[str]) -> int:
+@ends_in_one_line
+def read_words(command: Spoken, words: list[str]) -> int:
     """Let doit read the words of a command, and say in one line what it does not understand."""
     clean_output(lambda text: session().view.redactor(text))  # noqa: PLW0108 - one that knows more once deps.toml is read
     _refuse_assignments()

@@ -93,7 +93,7 @@ class Reporter:
         """Print failures, what is remembered of flags, and the figures."""
         self.screen.close()
         for failure in self.session.failures:
-            words = failure_words(failure)
+            words = words_of_failure(failure)
             for line in report.failure_lines(failure.subject, words, self.screen.width):
                 self.screen.line(line)
         if self.session.is_refused or (self.session.failures and self.session.failures[0].subject == "ping"):
@@ -149,7 +149,7 @@ class Reporter:
             "pushed": len(session.pushed),
         }
         work = bool(built or failed or session.pushed)
-        return report.summary(
+        return report.run_summary(
             counts,
             engine="" if work else _engine_words(self.view),
             manifest=report.manifest_phrase(session.changed, name=MANIFEST),
@@ -186,7 +186,7 @@ def _engine_line(view: View) -> str:
     return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
 
 
-def failure_words(failure: Failure) -> tuple[str, ...]:
+def words_of_failure(failure: Failure) -> tuple[str, ...]:
     """Return what is said of a failure, a line each, behind its subject."""
     error = failure.error
     step, output = (error.step, error.output) if isinstance(error, BuildFailedError) else ("", ())

@@ -178,7 +178,7 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
             "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
             "actions": [_action(spec.task, _maker(spec), spec.name)],
             "task_dep": ["ping", *([task_of(spec.parent)] if spec.parent else [])],
-            "uptodate": [_Freshness(spec.name)],
+            "uptodate": [_UpToDate(spec.name)],
             "params": [FORCE],
             **_PLAIN,
         }
@@ -191,7 +191,7 @@ def _maker(spec: ImageSpec) -> Callable[..., None]:
     return make
 
 
-class _Freshness:
+class _UpToDate:
     """What doit asks whether an image is up to date; reads as the reasons when it is not."""
 
     # doit looks for the names of the arguments, of each image again; found here it costs a twentieth.

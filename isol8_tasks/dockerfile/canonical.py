@@ -39,10 +39,10 @@ def canonical_from(platform: str | None, origin: str) -> str:
 
 def gathered(steps: list[Step]) -> tuple[Step, ...]:
     """Return the steps with their ONBUILD triggers in one place: where one stands among the others is no matter."""
-    held_back = [each for each in steps if each.text.startswith("ONBUILD ")]
-    others = [each for each in steps if each not in held_back]
+    onbuild = [each for each in steps if each.text.startswith("ONBUILD ")]
+    others = [each for each in steps if each not in onbuild]
     place = max(1, len(others) - 1)
-    return (*others[:place], *held_back, *others[place:])
+    return (*others[:place], *onbuild, *others[place:])
 
 
 def _body(instruction: Instruction, pairs: Sequence[Pair], words: Sequence[str]) -> str:  # noqa: PLR0911 - one for each kind
@@ -59,7 +59,7 @@ def _body(instruction: Instruction, pairs: Sequence[Pair], words: Sequence[str])
         case "STOPSIGNAL" | "USER" | "WORKDIR":
             return words[0]
         case "ONBUILD" if instruction.trigger:
-            return _held_back(instruction.trigger, instruction.rest)
+            return _onbuild(instruction.trigger, instruction.rest)
         case "HEALTHCHECK":
             kind, *command = instruction.rest.split(None, 1)
             return f"{kind.upper()} {_shell_or_array(instruction, ''.join(command))}"
@@ -75,7 +75,7 @@ def _pair(name: str, value: Value) -> list[str | None]:
     return [name, value.text] if value.plain else [name, value.counts, None]
 
 
-def _held_back(trigger: Instruction, text: str) -> str:
+def _onbuild(trigger: Instruction, text: str) -> str:
     """Return an ONBUILD trigger: BuildKit keeps its text, but where to fetch from doesn't count here either."""
     if trigger.keyword != "ARG":
         return text + _heredocs(trigger)

@@ -10,7 +10,7 @@ from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
 from isol8_tasks.dockerfile.environment import Surroundings
 from isol8_tasks.dockerfile.globs import BadPatternError, literal_start, taker
 from isol8_tasks.dockerfile.lexer import UnreadableError
-from isol8_tasks.dockerfile.stages import HeldBack, Origin, Resolver, Stage, Upstream, nothing_held_back
+from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, TriggersOf, Upstream, no_triggers
 from isol8_tasks.dockerfile.steps import StageInputs, Step
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, heredoc_name, parse
 from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
@@ -51,15 +51,15 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     context: Collection[str],
     *,
     ignore: str = "",
-    held_back: HeldBack = nothing_held_back,
+    triggers: TriggersOf = no_triggers,
 ) -> Closure:
     """Return what the target (None: the last stage) is built of.
 
-    `context` are the paths of the build context, `ignore` is the text of its ignore file, `held_back` tells what an
+    `context` are the paths of the build context, `ignore` is the text of its ignore file, `triggers` tells what an
     upstream image does. Where something can't be read here, the whole text and every file count, and a warning says so.
     """
     paths = _left(context, ignore)
-    resolver = Resolver(dockerfile, args, held_back)
+    resolver = StageResolver(dockerfile, args, triggers)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     if dockerfile.unreadable:
         return _everything(resolver, stage, paths, dockerfile.unreadable)
@@ -80,7 +80,7 @@ def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
 
 
 def _everything(
-    resolver: Resolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
+    resolver: StageResolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
 ) -> Closure:
     dockerfile = resolver.dockerfile
     bases: dict[int, Origin] = {}
@@ -111,7 +111,7 @@ def _everything(
 class _Walk:
     """One pass over the stages that a target needs."""
 
-    def __init__(self, resolver: Resolver, target: Stage, paths: tuple[str, ...]) -> None:
+    def __init__(self, resolver: StageResolver, target: Stage, paths: tuple[str, ...]) -> None:
         self._resolver = resolver
         self._target = target
         self._paths = paths

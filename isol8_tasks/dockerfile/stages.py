@@ -63,11 +63,11 @@ class Mount:
     """The path in the build context, variables and all; None for what isn't taken from there."""
 
 
-HeldBack = Callable[[str], tuple[str, ...] | None]
+TriggersOf = Callable[[str], tuple[str, ...] | None]
 """Tells the ONBUILD triggers of an upstream image; None for more than is known."""
 
 
-def nothing_held_back(_reference: str) -> tuple[str, ...]:
+def no_triggers(_reference: str) -> tuple[str, ...]:
     """Say of every image that it holds nothing back."""
     return ()
 
@@ -86,20 +86,20 @@ def stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-class Resolver:
+class StageResolver:
     """Answers what the stages of one Dockerfile refer to, with the build arguments that are given.
 
-    `held_back` tells the ONBUILD triggers of an upstream image, by its reference; None where there is too much.
+    `triggers` tells the ONBUILD triggers of an upstream image, by its reference; None where there is too much.
     """
 
     def __init__(
-        self, dockerfile: Dockerfile, given: Mapping[str, str], held_back: HeldBack = nothing_held_back
+        self, dockerfile: Dockerfile, given: Mapping[str, str], triggers: TriggersOf = no_triggers
     ) -> None:
         self.dockerfile = dockerfile
         self.given = given
         self.stages = stages(dockerfile)
         self._bases: dict[int, Origin] = {}
-        self._held_back = held_back
+        self._triggers_of = triggers
         self._triggers: dict[int, tuple[Instruction, ...]] = {}
 
     def refuse(self, instruction: Instruction, problem: str) -> NoReturn:
@@ -186,18 +186,18 @@ class Resolver:
         base = self.base(stage)
         if isinstance(base, Upstream):
             return (*self._upstream_triggers(stage, base.reference), *stage.steps)
-        held_back = base.steps if isinstance(base, Stage) else ()
-        return (*(each.trigger for each in held_back if each.trigger), *stage.steps)
+        triggers = base.steps if isinstance(base, Stage) else ()
+        return (*(each.trigger for each in triggers if each.trigger), *stage.steps)
 
     def _upstream_triggers(self, stage: Stage, reference: str) -> tuple[Instruction, ...]:
         """Return the ONBUILD triggers of an upstream image, as instructions that stand in the line of the FROM."""
         if stage.index not in self._triggers:
             place = f"{self.dockerfile.name}:{stage.start.line}"
-            held_back = self._held_back(reference)
-            if held_back is None:
+            triggers = self._triggers_of(reference)
+            if triggers is None:
                 raise UnreadableError(f"{place}: {reference} has too many ONBUILD triggers")
             try:
-                found = tuple(_trigger(text, stage.start.line) for text in held_back)
+                found = tuple(_trigger(text, stage.start.line) for text in triggers)
             except PlanError as error:
                 raise UnreadableError(f"{place}: {error} of {reference}") from error
             self._triggers[stage.index] = found

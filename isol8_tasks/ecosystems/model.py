@@ -34,7 +34,7 @@ class Ecosystem:
     inventory: tuple[str, ...]
     """The ecosystems of what it installs, as an inventory names them: Deno's packages are npm's, too."""
     module: str
-    """The module that is its Verification."""
+    """The module that is its PackageVerification."""
     source: Literal["index", "registry", "repository", ""] = ""
     """Who is asked for newer versions: a Python index, npm's registry, Alpine's repositories; empty: nobody can be."""
     spellings: bool = False

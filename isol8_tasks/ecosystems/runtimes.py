@@ -8,7 +8,7 @@ from isol8_tasks.ecosystems import grammar
 from isol8_tasks.ecosystems.model import Ecosystem, Program, Runtime
 
 if TYPE_CHECKING:
-    from isol8_tasks.ecosystems.findings import Verification
+    from isol8_tasks.ecosystems.findings import PackageVerification
 
 ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
     ecosystem.name: ecosystem
@@ -191,9 +191,9 @@ def release_args(ecosystem: str, name: str) -> tuple[str, str] | None:
     return RUNTIMES[name].release if ecosystem == "generic" and name in RUNTIMES else None
 
 
-def verification(runtime: str) -> "Verification":
+def verification(runtime: str) -> "PackageVerification":
     """Return how packages on a runtime are looked for and judged, which few runs do."""
-    return cast("Verification", importlib.import_module(ecosystem_of(runtime).module))
+    return cast("PackageVerification", importlib.import_module(ecosystem_of(runtime).module))
 
 
 def is_location(name: str) -> bool:

@@ -17,7 +17,7 @@ from docker.utils import config, kwargs_from_env, parse_repository_tag
 from docker.utils.proxy import ProxyConfig
 
 from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening
-from isol8_tasks.engine.jobs import Job, Running
+from isol8_tasks.engine.jobs import Job, JobList
 from isol8_tasks.engine.pool import OnePool, shut
 from isol8_tasks.engine.watch import Watch, patience
 from isol8_tasks.errors import EngineError, EngineUnreachableError
@@ -42,7 +42,7 @@ class Hello:
     podman: bool
 
 
-class RefusedError(EngineError):
+class EngineRefusedError(EngineError):
     """The engine answered a request with an error."""
 
     def __init__(self, what: str, reason: str, *, status: int) -> None:
@@ -70,7 +70,7 @@ class Connection:
         self._mutex = threading.RLock()
         self._open: docker.APIClient | None = None
         self._hello: Hello | None = None
-        self.running = Running()
+        self.jobs = JobList()
         """Builds and pulls under way."""
         self._watch = Watch(self._pong, self._give_up, lambda: patience(environ))
 
@@ -112,7 +112,7 @@ class Connection:
         for _ in range(_LISTINGS - 1):
             try:
                 return self.call("GET", path, what, params)
-            except RefusedError as error:
+            except EngineRefusedError as error:
                 if error.status != _NOT_FOUND:
                     raise
         return self.call("GET", path, what, params)
@@ -224,7 +224,7 @@ class Connection:
     @contextlib.contextmanager
     def job(self) -> Iterator[Job]:
         """Hold something under way that waits for the engine; it is aborted where that says nothing any more."""
-        with self._watch.waiting(), self.running.job() as job:
+        with self._watch.waiting(), self.jobs.job() as job:
             try:
                 yield job
             except EngineError as error:
@@ -279,7 +279,7 @@ class Connection:
         for adapter in adapters:
             if isinstance(adapter, OnePool):
                 adapter.shut()
-        self.running.cancel()
+        self.jobs.cancel()
 
     def _raise_silent(self, error: Exception | None = None) -> None:
         """Say of an engine that was given up that it was."""
@@ -338,7 +338,7 @@ class Connection:
         return False
 
 
-def split(reference: str) -> tuple[str, str]:
+def repository_and_tag(reference: str) -> tuple[str, str]:
     """Return repository and tag (or digest) of a reference; a missing tag is `latest`."""
     repository, tag = parse_repository_tag(reference)
     return repository, tag or "latest"
@@ -379,7 +379,7 @@ def _raise_refused(status: int, content: bytes, what: str) -> None:
         message = str(loads(content)["message"])
     except (ValueError, KeyError, TypeError):
         message = content.decode("utf-8", "replace")
-    raise RefusedError(what, redact(message).strip() or f"HTTP status {status}", status=status)
+    raise EngineRefusedError(what, redact(message).strip() or f"HTTP status {status}", status=status)
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -84,15 +84,15 @@ class _UnixConnection(http.client.HTTPConnection):
 def _observed(entry: Mapping[str, Any], *, podman: bool) -> ObservedImage:
     return ObservedImage(
         id=entry["Id"],
-        tags=short_names(entry.get("RepoTags"), podman=podman),
-        digests=short_names(entry.get("RepoDigests"), podman=podman),
+        tags=docker_names(entry.get("RepoTags"), podman=podman),
+        digests=docker_names(entry.get("RepoDigests"), podman=podman),
         labels=entry.get("Labels") or {},
         created=entry.get("Created") or 0,
         size=entry.get("Size") or 0,
     )
 
 
-def short_names(found: list[str] | None, *, podman: bool) -> tuple[str, ...]:
+def docker_names(found: list[str] | None, *, podman: bool) -> tuple[str, ...]:
     """Return the names of an image as Docker shows them, sorted."""
     names = [name for name in found or () if not name.startswith("<none>")]
     if podman:

@@ -15,7 +15,7 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of, is_location_
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
 from isol8_tasks.errors import SourceUnavailableError
-from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk
+from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk_answer
 
 
 @frozen(kw_only=True)
@@ -67,7 +67,7 @@ def ask_apk(image: str, engine: SandboxEngine, arguments: Mapping[str, str]) -> 
     """Return what apk would upgrade in an image; raises SourceUnavailableError as `ask` does."""
     mark = secrets.token_hex(8)
     question = Question(runtime="bash", image=image, specs=(), arguments=arguments)
-    return read_apk(_run(("sh", "-c", _text("apk.sh"), "sh", mark), question, engine), mark, image)
+    return read_apk_answer(_run(("sh", "-c", _text("apk.sh"), "sh", mark), question, engine), mark, image)
 
 
 def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> frozenset[Package]:

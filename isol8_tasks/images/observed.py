@@ -8,7 +8,7 @@ from typing import Self
 from attrs import Factory, evolve, field, frozen
 
 from isol8_tasks.ecosystems.inventory import Package, decode
-from isol8_tasks.images.labels import PREFIX, Record, problem, read
+from isol8_tasks.images.labels import PREFIX, Record, problem, read_record
 from isol8_tasks.images.references import Reference
 
 
@@ -104,7 +104,7 @@ class Observed:
     def read(self, image: ObservedImage) -> Record | None:
         """Return what we wrote on one of the images, whatever its tags; copies by others carry it too."""
         if image.id not in self._records:
-            self._records[image.id] = read(image.labels)
+            self._records[image.id] = read_record(image.labels)
         return self._records[image.id]
 
     def id_of(self, tag: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from isol8_tasks.errors import COMMAND, ConfigError
-from isol8_tasks.images.labels import Record, read
+from isol8_tasks.images.labels import Record, read_record
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
 from isol8_tasks.safety.jsontext import loads
 
@@ -69,7 +69,7 @@ def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
     return tuple(sorted(found, key=lambda each: _KINDS.index(each.kind)))
 
 
-def recorded(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
+def recorded_pushes(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
     """Return which images, by their ids, a manifest knows to be in a registry; nothing of one that can't be read."""
     try:
         images = read_manifest(text or "", "")
@@ -78,7 +78,7 @@ def recorded(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
     return {each.name: (each.id, each.pushed) for each in images if each.pushed}
 
 
-def as_data(pushed: Pushed) -> Mapping[str, str]:
+def pushed_data(pushed: Pushed) -> Mapping[str, str]:
     """Return what a manifest holds of it."""
     return {"repository": pushed.repository, "tag": pushed.tag, "digest": pushed.digest}
 
@@ -140,7 +140,7 @@ def strays(observed: Observed, repository: str) -> tuple[str, ...]:
 def mismatches(listed: Listed, image: ObservedImage) -> tuple[str, ...]:
     """Say in what an image that was pulled is not the one that the manifest lists."""
     pushed = listed.pushed
-    record = read(image.labels)
+    record = read_record(image.labels)
     found = []
     if pushed and f"{pushed.repository}@{pushed.digest}" not in image.digests and image.id != pushed.digest:
         found.append(f"its digest is not {pushed.digest}")

@@ -27,7 +27,7 @@ from isol8_tasks.plan.description import Description, Provenance, describe
 from isol8_tasks.plan.graph import short_id
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.redact import redact
-from isol8_tasks.verify.checker import Check
+from isol8_tasks.verify.verifications import Verify
 
 
 @frozen(kw_only=True)
@@ -52,7 +52,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     provenance: Provenance,
     context: Mapping[str, FileContent],
     on_event: OnEvent,
-    check: Check,
+    verify: Verify,
     force: bool = False,
     resolution: Resolution | None = None,
 ) -> Outcome:
@@ -86,7 +86,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
         try:
-            inventory = check(spec, image_id)
+            inventory = verify(spec, image_id)
         except VerifyFailedError:
             reject(spec.name, observed, engine, image_id)
             raise

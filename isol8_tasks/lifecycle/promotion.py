@@ -144,7 +144,7 @@ def keep_as_previous(name: str, image: ObservedImage, repository: str, engine: I
 
 def can_stay_as_it_is(image: ObservedImage) -> bool:
     """Tell whether no client picks an image by its labels, in use or out of it."""
-    record = labels.read(image.labels)
+    record = labels.read_record(image.labels)
     return not (labels.hidden(image.labels) or (record and record.clients) or labels.problem(image.labels))
 
 

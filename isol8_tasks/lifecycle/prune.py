@@ -8,11 +8,11 @@ from attrs import frozen
 
 from isol8_tasks.engine.upkeep import UpkeepEngine
 from isol8_tasks.errors import EngineError
-from isol8_tasks.images.labels import read
+from isol8_tasks.images.labels import read_record
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
 from isol8_tasks.lifecycle.promotion import has_layers, is_tag_of
 
-Why = Literal["superseded", "rejected", "undeclared", "previous"]
+RemovalReason = Literal["superseded", "rejected", "undeclared", "previous"]
 
 
 @frozen(kw_only=True)
@@ -22,7 +22,7 @@ class Removal:
     image: ObservedImage
     name: str
     """Which image of ours it is, or was: `python-custom`."""
-    why: Why
+    why: RemovalReason
     tags: tuple[str, ...] = ()
     """The tags to be taken away; none for an image that has lost them all."""
     in_use: bool = False
@@ -66,7 +66,7 @@ def ours_without_a_name(engine: UpkeepEngine) -> tuple[ObservedImage, ...]:
 
 def made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
     """Tell whether we made an image that carries our labels, and not somebody who began with one of ours."""
-    record = read(image.labels)
+    record = read_record(image.labels)
     if record is None:
         return False
     if record.role == "candidate":
@@ -95,7 +95,7 @@ def remove(engine: UpkeepEngine, removal: Removal) -> str:
 
 def _nameless(images: Sequence[ObservedImage]) -> Iterator[Removal]:
     for image in images:
-        record = read(image.labels)
+        record = read_record(image.labels)
         yield Removal(image=image, name=record.image if record else "", why="superseded")
 
 

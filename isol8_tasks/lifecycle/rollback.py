@@ -80,7 +80,7 @@ def way_back(name: str, observed: Observed) -> tuple[ObservedImage, ObservedImag
     return public, previous, record.layers
 
 
-def release(name: str, observed: Observed, engine: ImageEngine) -> bool:
+def release_hold(name: str, observed: Observed, engine: ImageEngine) -> bool:
     """End the hold of an image, and tell whether it was held."""
     found = hold_tags(observed).get(name, ())
     for hold in found:
@@ -88,7 +88,9 @@ def release(name: str, observed: Observed, engine: ImageEngine) -> bool:
     return bool(found)
 
 
-def mend(observed: Observed, engine: ImageEngine, *, now: dt.datetime, longest: dt.timedelta) -> bool:
+def finish_rollbacks(
+    observed: Observed, engine: ImageEngine, *, now: dt.datetime, longest: dt.timedelta
+) -> bool:
     """Finish or undo rollbacks that were cut off, take holds away that are over; tell whether anything was done."""
     done = False
     for name, (newest, *older) in hold_tags(observed).items():

@@ -86,7 +86,7 @@ def refuse_credentials(
     )
 
 
-def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tuple[Pushed, bool]:
+def push_image(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tuple[Pushed, bool]:
     """Bring an image under its immutable tag and then under its name; tell where it is, and whether it was not there.
 
     `known` is where the image was found to be before; without it nobody has asked yet. RegistryError says that it could
@@ -101,7 +101,7 @@ def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tup
         ) from error
 
 
-def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> ObservedImage | None:
+def pull_image(listed: Listed, observed: Observed, engine: RegistryEngine) -> ObservedImage | None:
     """Let the image that a manifest lists be the one of its name here, as if it had been promoted here.
 
     Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it; what is in

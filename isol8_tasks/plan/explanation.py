@@ -1,6 +1,6 @@
 """Why an image is not up to date: every reason, in the order in which people look for it."""
 
-from isol8_tasks.images.labels import BASE_NAME, SCHEMA, Record, read
+from isol8_tasks.images.labels import BASE_NAME, LABELS_SCHEMA, Record, read_record
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.current import build_hash, effective_inputs, parent_is_current
@@ -48,8 +48,8 @@ def _content_reasons(
     record = observed.record(spec.name)
     if record is None:
         return (_foreign(spec, observed),)
-    if record.schema != SCHEMA:
-        return (reasons.SchemaChanged(old=record.schema, new=SCHEMA),)
+    if record.schema != LABELS_SCHEMA:
+        return (reasons.SchemaChanged(old=record.schema, new=LABELS_SCHEMA),)
     return (*_own_reasons(spec, record, observed, checkout), *_parent_reasons(spec, record, observed, parent))
 
 
@@ -60,7 +60,7 @@ def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
     marker = observed.marker(spec.name)
     public = observed.public(spec.name)
     if marker is not None and public is not None:
-        ours, theirs = read(marker.labels), read(public.labels)
+        ours, theirs = read_record(marker.labels), read_record(public.labels)
         if ours and theirs and ours.build != theirs.build and theirs.role == "current":
             return reasons.PromotionCutShort(image=spec.name)
     return reasons.NotOurs(image=spec.name)

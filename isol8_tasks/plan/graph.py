@@ -148,7 +148,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
             args,
             context.keys(),
             ignore=ignore,
-            held_back=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+            triggers=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
         )
 
     given = dict(config.build.args)

@@ -14,7 +14,7 @@ from isol8_tasks.freshness.model import Freshness, Moved
 from isol8_tasks.report.plan import name_width
 
 
-def table(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
+def freshness_table(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
     """Return a line for each image below a heading, and what there is to say of Alpine's branches."""
     width = name_width(repository, [each.image for each in found])
     states = max([10, *(len(each.state) for each in found)])
@@ -93,7 +93,7 @@ def support_line(end: Unsupported, names: Sequence[str]) -> str:
     return f"Alpine {end.branch} reached end of life on {end.ended} ({images}){move}"
 
 
-def as_data(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
+def freshness_json(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
     """Return the same as JSON."""
     return json.dumps(document(found, repository, settings), indent=2, ensure_ascii=False)
 

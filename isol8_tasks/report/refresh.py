@@ -109,7 +109,7 @@ def markdown(account: Account) -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
 
 
-def as_data(account: Account) -> str:
+def account_json(account: Account) -> str:
     """Return the account as JSON."""
     document = {
         "at": account.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

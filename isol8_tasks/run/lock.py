@@ -11,7 +11,7 @@ from isol8_tasks.config.lockfile import Lock, LockedImage, parse_lock, render_lo
 from isol8_tasks.ecosystems.inventory import Package, decode
 from isol8_tasks.ecosystems.updates import Pin, Resolution, Update
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, VerifyFailedError
-from isol8_tasks.freshness.news import differences, installed, installed_resolution
+from isol8_tasks.freshness.news import installed_resolution, package_updates, recorded_packages
 from isol8_tasks.freshness.survey import AT_ONCE
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.references import Reference, short_names
@@ -153,7 +153,7 @@ class Keeper:
         """Raise VerifyFailedError for a build that has something else than the lock."""
         found = decode(inventory)
         there = found[1] if found else ()
-        other = differences(self.lock.there(spec.name), there)
+        other = package_updates(self.lock.there(spec.name), there)
         lines = [f"{each.ecosystem} {each.words}" for each in other]
         lines += [
             f"{each.ecosystem} {each.name} {each.version} has the checksum {each.checksum}, but {wanted} is locked"
@@ -181,7 +181,7 @@ class Keeper:
             found = self.view.observed.inventory(spec.name)
             if record is None or found is None:
                 continue
-            other = frozenset(differences(found[1], self.lock.there(spec.name)))
+            other = frozenset(package_updates(found[1], self.lock.there(spec.name)))
             other |= {
                 Update(
                     ecosystem=each.ecosystem, name=each.name, old=each.checksum or "no checksum", new=wanted
@@ -205,9 +205,9 @@ def _locked(spec: ImageSpec, view: View, old: Lock | None) -> LockedImage:
             f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
             f"is undetermined; rebuild it: {COMMAND} {spec.task} --force"
         )
-    there, below = installed(spec.name, observed), frozenset[Package]()
+    there, below = recorded_packages(spec.name, observed), frozenset[Package]()
     if spec.parent is not None:
-        below = installed(spec.parent, observed)
+        below = recorded_packages(spec.parent, observed)
     known = old.images.get(spec.name) if old else None
     own, gone = there - below, below - there
     if known and _is_same(known, spec, own):

@@ -25,7 +25,7 @@ from isol8_tasks.images import manifest
 from isol8_tasks.images.candidates import abandoned
 from isol8_tasks.images.holds import are_settled
 from isol8_tasks.images.observed import private_repository
-from isol8_tasks.images.pushed import Pushed, in_use, recorded, strays, waiting
+from isol8_tasks.images.pushed import Pushed, in_use, recorded_pushes, strays, waiting
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import is_tag_of
 from isol8_tasks.plan.decision import Decision
@@ -38,11 +38,11 @@ from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import Workspace, now, processors
 from isol8_tasks.safety.crash import as_error
-from isol8_tasks.verify.checker import Check, Checker
+from isol8_tasks.verify.verifications import Verifications, Verify
 
 if TYPE_CHECKING:
     from isol8_tasks.run.pulls import Pulls
-    from isol8_tasks.run.view import Engine
+    from isol8_tasks.run.view import WholeEngine
 
 _WIND_DOWN_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 0.05
@@ -53,7 +53,7 @@ class Session:
     """Everything that the tasks of one run share: what is known, and what is done about it."""
 
     view: View
-    _check: Check | None = field(default=None, alias="check")
+    _verify: Verify | None = field(default=None, alias="verify")
     """What stands between build and promotion; None for our checks and those of deps.toml."""
     listener: Listener | None = None
     wait: float = 600
@@ -89,9 +89,9 @@ class Session:
         return self.jobs + len(RUNTIMES)
 
     @cached_property
-    def checker(self) -> Checker:
+    def verifications(self) -> Verifications:
         """What checks an image before it takes its tag."""
-        return Checker(self.view.engine, self.view.config, lambda: self.view.observed)
+        return Verifications(self.view.engine, self.view.config, lambda: self.view.observed)
 
     @cached_property
     def _pulls(self) -> "Pulls":
@@ -215,15 +215,15 @@ class Session:
         if not self.pushed and self.view.workspace.manifest_shows(state):
             self.changed = self.changed or ()
             return
-        text = manifest.render(self.view.observed, held, self.in_registry)
+        text = manifest.render_manifest(self.view.observed, held, self.in_registry)
         old = self.view.workspace.write_manifest(text, state)
-        new = () if old == text else manifest.changes(old, text)
+        new = () if old == text else manifest.changed_images(old, text)
         self.changed = tuple(dict.fromkeys((*(self.changed or ()), *new)))
 
     @property
     def in_registry(self) -> Mapping[str, tuple[str, Pushed]]:
         """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
-        return {**recorded(self.view.workspace.read_manifest()), **self.pushed}
+        return {**recorded_pushes(self.view.workspace.read_manifest()), **self.pushed}
 
     def expire(self) -> None:
         """Let the time that was given be over: what is under way is aborted, and nothing more begun."""
@@ -267,7 +267,7 @@ class Session:
                 on_event=on_event,
                 force=self.policy.no_cache or name in self.view.forced,
                 resolution=self._resolution(spec),
-                check=self._accept,
+                verify=self._accept,
             )
         with self.view.mutex:
             self.outcomes.append(outcome)
@@ -313,7 +313,7 @@ class Session:
         return settled
 
     def _accept(self, spec: ImageSpec, image_id: str) -> str:
-        inventory = (self._check or self.checker)(spec, image_id)
+        inventory = (self._verify or self.verifications)(spec, image_id)
         if self.policy.demand:
             self.policy.demand(spec, inventory)
         return inventory
@@ -344,7 +344,7 @@ class Session:
         """Bring an image into the registry, and remember where it is; tell whether it was not there."""
         from isol8_tasks.lifecycle.transfer import (  # noqa: PLC0415 - for who has a registry
             Push,
-            push,
+            push_image,
             refuse_credentials,
             refuse_other_layers,
         )
@@ -354,7 +354,7 @@ class Session:
         refuse_other_layers(work, self.view.engine)
         if not self.view.config.push.credentials:
             refuse_credentials(work, self.view.engine, self.view.config.build.args, self.view.redactor)
-        where, new = push(work, self.view.engine, known)
+        where, new = push_image(work, self.view.engine, known)
         self.pushed[name] = (work.image.id, where)
         if self.listener and new:
             self.listener.pushed(name, where, time.monotonic() - began)
@@ -399,13 +399,13 @@ class Session:
         cut_off = abandoned(self.view.observed, now())
         if not strayed and not cut_off and are_settled(self.view.observed, now(), longest):
             return
-        from isol8_tasks.lifecycle.rollback import mend  # noqa: PLC0415 - few runs find anything of the kind
+        from isol8_tasks.lifecycle.rollback import finish_rollbacks  # noqa: PLC0415 - few runs find anything of the kind
 
         with contextlib.suppress(LockedError):
             self.lock(wait=0)
             for tag in abandoned(self.view.observed, now()):
                 self.view.engine.untag(tag)
-            if mend(self.view.observed, self.view.engine, now=now(), longest=longest):
+            if finish_rollbacks(self.view.observed, self.view.engine, now=now(), longest=longest):
                 self.view.look()
 
     def lock(self, *, wait: float | None = None) -> None:
@@ -469,8 +469,12 @@ class Session:
 
 
 def open_session(
-    root: Path, environ: Mapping[str, str], *, engine: "Engine | None" = None, check: Check | None = None
+    root: Path,
+    environ: Mapping[str, str],
+    *,
+    engine: "WholeEngine | None" = None,
+    verify: Verify | None = None,
 ) -> Session:
     """Return a session for the checkout in `root`, on the engine that the environment leads to or a given one."""
     view = View(workspace=Workspace.here(root, environ), environ=environ, engine=engine)
-    return Session(view=view, check=check)
+    return Session(view=view, verify=verify)

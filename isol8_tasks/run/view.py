@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.upkeep import UpkeepEngine
     from isol8_tasks.plan.reasons import Reason
 
-    class Engine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
+    class WholeEngine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
 
 
@@ -41,7 +41,7 @@ class View:
 
     workspace: Workspace
     environ: Mapping[str, str]
-    _engine: "Engine | None" = field(default=None, alias="engine")
+    _engine: "WholeEngine | None" = field(default=None, alias="engine")
     """The connection to the engine, once something is asked that needs one."""
     request: FlagRequest = field(factory=FlagRequest)
     forced: set[str] = field(factory=set, init=False)
@@ -98,7 +98,7 @@ class View:
         return find(self.workspace.root, self.environ)
 
     @property
-    def engine(self) -> "Engine":
+    def engine(self) -> "WholeEngine":
         """A connection to the engine, not yet tried."""
         with self.mutex:
             if self._engine is None:

@@ -15,7 +15,7 @@ from isol8_tasks.errors import InternalError, Isol8Error
 from isol8_tasks.safety.files import refuse_planted
 from isol8_tasks.safety.printing import without_credentials
 
-FOLDER: Final = Path(".isol8", "crashes")
+CRASHES: Final = Path(".isol8", "crashes")
 """Where tracebacks are kept, in the folder worked in."""
 _KEPT: Final = 20
 """Tracebacks that are kept: a nightly job may crash every night."""
@@ -73,11 +73,11 @@ def _kept(error: BaseException) -> str:
     try:
         return f" with the file {_written(_trace(error))}"
     except OSError as problem:
-        return f"; the traceback can't be written to {FOLDER}: {problem.strerror}"
+        return f"; the traceback can't be written to {CRASHES}: {problem.strerror}"
     except Isol8Error as problem:
         return f"; the traceback can't be written: {problem}"
     except Exception as problem:  # noqa: BLE001 - as where there is no memory left
-        return f"; the traceback can't be written to {FOLDER}: {type(problem).__name__}"
+        return f"; the traceback can't be written to {CRASHES}: {type(problem).__name__}"
 
 
 def _trace(error: BaseException) -> str:
@@ -88,14 +88,14 @@ def _trace(error: BaseException) -> str:
 
 
 def _written(text: str) -> Path:
-    refuse_planted(FOLDER)
-    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refuse_planted(CRASHES)
+    CRASHES.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = f"{dt.datetime.now(tz=dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.txt"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(FOLDER / name, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
+    with os.fdopen(os.open(CRASHES / name, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
         file.write(text)
     # Somebody may keep notes beside them.
-    for old in sorted(each for each in FOLDER.iterdir() if re.fullmatch(_NAME, each.name))[:-_KEPT]:
+    for old in sorted(each for each in CRASHES.iterdir() if re.fullmatch(_NAME, each.name))[:-_KEPT]:
         with contextlib.suppress(OSError):
             old.unlink()
-    return FOLDER / name
+    return CRASHES / name

@@ -137,7 +137,7 @@ AnyFinding = ImageFinding | FilterBroken | PackageFinding | FileFinding | Comman
 Finding = AnyFinding | InSome
 
 
-def render(finding: Finding) -> str:
+def render_finding(finding: Finding) -> str:
     """Return a finding in words, on one line."""
     match finding:
         case NotStarted() | RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
@@ -153,7 +153,7 @@ def render(finding: Finding) -> str:
         case FilterBroken(command=command, fault=fault):
             words = f"the network filter is broken: `{command}` {fault}"
         case InSome(finding=inner, releases=releases, others=others):
-            fault, colon, reason = render(inner).partition(": ")
+            fault, colon, reason = render_finding(inner).partition(": ")
             but = f" (not with {released(others)})" if others else ""
             words = f"{fault} with isol8 {released(releases)}{but}{colon}{reason}"
         case _:

@@ -45,9 +45,9 @@ from isol8_tasks.verify.findings import (
     SignalsLost,
     merged,
     output,
-    render,
+    render_finding,
 )
-from isol8_tasks.verify.judging import inventory, is_loose, judge, loose_files
+from isol8_tasks.verify.judging import inventory, is_loose, judge_look, loose_files
 from isol8_tasks.verify.probe import Look
 
 
@@ -145,8 +145,8 @@ class Verifier:
             finished = self._finished(request)
         except NotStartedError as error:
             return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
-        look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
-        found = judge(
+        look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
+        found = judge_look(
             subject.runtime,
             subject.packages,
             look,
@@ -194,7 +194,7 @@ class Verifier:
                 finished = self._finished(probe.upstream_request(reference, mark=mark, patience=patience))
             except (NoSuchImageError, NotStartedError):
                 return None
-            look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
+            look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
             if look.status is not None:
                 break
         return frozenset(self._loose(reference, look, finished))
@@ -236,13 +236,13 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
         return None
     lines = []
     for finding in verdict.findings:
-        lines.append(f"  {render(finding)}")
+        lines.append(f"  {render_finding(finding)}")
         lines += [f"      {line}" for line in output(finding)]
     if way_out := _way_out(verdict.findings):
         lines.append(way_out)
     return VerifyFailedError(
         "\n".join([f"{image} failed verification", *lines]),
-        findings=tuple(map(render, verdict.findings)),
+        findings=tuple(map(render_finding, verdict.findings)),
         output=tuple(line for finding in verdict.findings for line in output(finding)),
     )
 

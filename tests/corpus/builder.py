@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from isol8_tasks.dockerfile.closure import Closure, closure, parse
-from isol8_tasks.dockerfile.stages import HeldBack, nothing_held_back
+from isol8_tasks.dockerfile.stages import TriggersOf, no_triggers
 from isol8_tasks.engine import BuildRequest, FileContent, ImageDetail
 from isol8_tasks.engine.builders import buildkit
 from isol8_tasks.engine.builders.progress import Progress, Vertex
@@ -141,7 +141,7 @@ class Builder:
         found = self._inspected(reference)
         return found.id if found else None
 
-    def held_back(self, reference: str) -> tuple[str, ...]:
+    def triggers(self, reference: str) -> tuple[str, ...]:
         """Return the ONBUILD triggers of an upstream image."""
         found = self._inspected(reference)
         return found.onbuild if found else ()
@@ -203,13 +203,13 @@ def closure_of(
     files: Mapping[str, FileContent],
     target: str | None,
     args: Mapping[str, str],
-    held_back: HeldBack = nothing_held_back,
+    triggers: TriggersOf = no_triggers,
 ) -> Closure:
     """Return what this project takes the target to be built of."""
     text = files["Dockerfile"].data.decode("utf-8", "surrogateescape")
     ignore = files.get("Dockerfile.dockerignore") or files.get(".dockerignore")
     ignored = ignore.data.decode("utf-8", "surrogateescape") if ignore else ""
-    return closure(parse(text), target, args, files.keys(), ignore=ignored, held_back=held_back)
+    return closure(parse(text), target, args, files.keys(), ignore=ignored, triggers=triggers)
 
 
 def key_of(files: Mapping[str, FileContent], found: Closure, builder: Builder) -> str:

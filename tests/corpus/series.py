@@ -159,7 +159,7 @@ class Series:
         return State(files=files_of(self._project.folder), args=dict(self._project.args))
 
     def _closure(self, state: State, target: str | None) -> Closure:
-        return closure_of(state.files, target, state.args, self._builder.held_back)
+        return closure_of(state.files, target, state.args, self._builder.triggers)
 
     def _first(self, target: str | None) -> None:
         state = self._state()

@@ -188,7 +188,7 @@ def test_what_an_upstream_image_copies(builder: Builder) -> None:
             "a": FileContent(data=f"{first} {builder.repository}".encode()),
             "b": FileContent(data=second.encode()),
         }
-        found = closure_of(files, None, {}, builder.held_back)
+        found = closure_of(files, None, {}, builder.triggers)
         return build(builder, State(files=files, args={}), None).ran, key_of(files, found, builder)
 
     states = [made("one", "one"), made("two", "one"), made("two", "two")]

@@ -46,7 +46,7 @@ from isol8_tasks.verify.findings import (
     SignalsLost,
     WritableByAll,
     plain,
-    render,
+    render_finding,
 )
 from isol8_tasks.verify.verifier import Subject, Verdict, Verifier, failure
 
@@ -421,7 +421,7 @@ class TestBad:
 
     def test_a_look_that_hangs(self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
         """An image whose programs never end is given up, with its container."""
-        monkeypatch.setattr("isol8_tasks.verify.probe.SECONDS", 2)
+        monkeypatch.setattr("isol8_tasks.verify.probe.LOOK_SECONDS", 2)
         begin = time.monotonic()
         steps = "RUN rm /bin/cat && printf '#!/bin/sh\\nsleep 600\\n' > /bin/cat && chmod 755 /bin/cat"
         assert verify("bash", steps).findings == (LookHung(seconds=4, output=""),)
@@ -478,7 +478,7 @@ class TestSomeClients:
         words: str,
     ) -> None:
         """One line says what fails, in which releases, and that it works in the others."""
-        assert list(map(render, verify(runtime, steps, *packages).findings)) == [words]
+        assert list(map(render_finding, verify(runtime, steps, *packages).findings)) == [words]
 
     def test_what_works_in_all(self, verify: Callable[..., Verdict]) -> None:
         """A package of ECMAScript modules alone is of use to files of either kind, by `import`."""
@@ -510,7 +510,7 @@ class TestFilter:
         subject = Subject(image=image, runtime=runtime, upstream=UPSTREAM, filtered=True)
         assert verifier.verify(evolve(subject, oldest_client="0.7.0")).findings == ()
         words = f"{runtime} does not start with isol8 v0.6.2 and before (not with v0.7.0 and later)"
-        assert words in map(render, verifier.verify(subject).findings)
+        assert words in map(render_finding, verifier.verify(subject).findings)
 
     @pytest.mark.parametrize(
         ("runtime", "steps", "words"),
@@ -553,7 +553,7 @@ class TestFilter:
         image = build_image(f"verify-{runtime}", f"FROM {bases[runtime]}\n{steps}\n")
         subject = Subject(image=image, runtime=runtime, upstream=UPSTREAM, filtered=True)
         verdict = verifier.verify(subject)
-        assert list(map(render, verdict.findings)) == [words]
+        assert list(map(render_finding, verdict.findings)) == [words]
         assert isinstance(plain(verdict.findings[0]), FilterBroken)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from isol8_tasks.cli.command import JSON, OwnCommand
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.command import JSON_FLAG, OwnCommand
+from isol8_tasks.cli.doit import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
@@ -17,9 +17,9 @@ class ImagesCommand(OwnCommand):
     """A command about the images that are named, or all that deps.toml and the flags ask for."""
 
     doc_usage = "[NAME ...] (as python, python-custom)"
-    cmd_options: tuple[Mapping[str, Any], ...] = (JSON,)
+    cmd_options: tuple[Mapping[str, Any], ...] = (JSON_FLAG,)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Find the images, and do what the command is for."""
         current = session()

@@ -11,9 +11,10 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.run.session import Session
 
 
-class Inventory(ImagesCommand):
+class InventoryCommand(ImagesCommand):
     """Print what is in the images."""
 
+    name = "inventory"
     doc_purpose = "print the packages in the images, as recorded when they were verified"
 
     def show(

@@ -8,7 +8,7 @@ from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.transfers import Teller
-from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.doit import WAIT, ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest
@@ -17,9 +17,10 @@ from isol8_tasks.run.session import Session
 from isol8_tasks.run.workspace import MANIFEST
 
 
-class Pull(OwnCommand):
+class PullCommand(OwnCommand):
     """Have the images that another machine pushed."""
 
+    name = "pull"
     doc_purpose = "pull the images of a manifest by digest, and promote them"
     doc_usage = "[FILE] (default: resolved-images.json)"
     doc_description = (
@@ -28,7 +29,7 @@ class Pull(OwnCommand):
     )
     cmd_options = (WAIT,)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Pull them, one after the other, and write the manifest of what is here then."""
         if len(args) > 1:
@@ -53,7 +54,7 @@ class Pull(OwnCommand):
 
     @staticmethod
     def _pull(current: Session, images: Sequence[Listed]) -> dict[str, int]:
-        from isol8_tasks.lifecycle.transfer import forget_strays, pull  # noqa: PLC0415 - most runs pull nothing
+        from isol8_tasks.lifecycle.transfer import forget_strays, pull_image  # noqa: PLC0415 - most runs pull nothing
 
         held, observed = current.view.holds, current.view.observed
         teller = Teller(current, [listed.name for listed in images])
@@ -70,7 +71,7 @@ class Pull(OwnCommand):
                 counts["held"] += 1
                 continue
             try:
-                image = pull(listed, observed, current.view.engine)
+                image = pull_image(listed, observed, current.view.engine)
             except (RegistryError, ReplacedError) as error:
                 teller.failed(listed.name, error)
                 counts["failed"] += 1

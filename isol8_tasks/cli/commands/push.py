@@ -6,16 +6,17 @@ from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.transfers import Teller
-from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.doit import WAIT, ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images.pushed import Pushed, in_use
 from isol8_tasks.run.session import Session
 
 
-class Push(OwnCommand):
+class PushCommand(OwnCommand):
     """Bring the images in use into the registry of deps.toml."""
 
+    name = "push"
     doc_purpose = "push the images in use that [push] repository does not have yet"
     doc_usage = ""
     doc_description = (
@@ -24,7 +25,7 @@ class Push(OwnCommand):
     )
     cmd_options = (WAIT,)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Push them, one after the other, and write the manifest of where they are."""
         self.no_arguments(args)

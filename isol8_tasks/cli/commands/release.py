@@ -8,9 +8,10 @@ from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
 
 
-class Release(OneImageCommand):
+class ReleaseCommand(OneImageCommand):
     """Release an image that is held."""
 
+    name = "release"
     doc_purpose = "end the hold of an image that was rolled back; the next run updates it"
 
     def check(self, view: View, name: str) -> None:
@@ -22,9 +23,9 @@ class Release(OneImageCommand):
 
     def keep(self, current: Session, name: str) -> None:
         """Release it."""
-        from isol8_tasks.lifecycle.rollback import release  # noqa: PLC0415 - most runs release nothing
+        from isol8_tasks.lifecycle.rollback import release_hold  # noqa: PLC0415 - most runs release nothing
 
         # Once more, as it may have ended meanwhile.
         self.check(current.view, name)
-        release(name, current.view.observed, current.view.engine)
+        release_hold(name, current.view.observed, current.view.engine)
         say(f"{current.view.repository}:{name}  released; {COMMAND} plan shows what a run would do")

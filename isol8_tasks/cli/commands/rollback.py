@@ -10,9 +10,10 @@ from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 
 
-class Rollback(OneImageCommand):
+class RollbackCommand(OneImageCommand):
     """Let an image be what it was before its last build, and stay so."""
 
+    name = "rollback"
     doc_purpose = "restore the previous build of an image, and hold it"
     doc_description = f"The hold ends with {COMMAND} release, or after [hold] max_age of deps.toml."
 

@@ -14,9 +14,10 @@ from isol8_tasks.run.session import Session
 from isol8_tasks.safety.files import make_folder, replace
 
 
-class Sbom(ImagesCommand):
+class SbomCommand(ImagesCommand):
     """Write a bill of materials for each image."""
 
+    name = "sbom"
     doc_purpose = "write a CycloneDX 1.6 file for each image"
     cmd_options = (
         {
@@ -33,7 +34,7 @@ class Sbom(ImagesCommand):
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
     ) -> int:
         """Write the files."""
-        from isol8_tasks.ecosystems.sbom import Bill, render  # noqa: PLC0415 - no other command writes them
+        from isol8_tasks.ecosystems.sbom import Bill, render_sbom  # noqa: PLC0415 - no other command writes them
 
         folder = Path(params["output"])
         make_folder(folder)
@@ -47,6 +48,6 @@ class Sbom(ImagesCommand):
                 packages=packages,
             )
             file = folder / f"{spec.name}.cdx.json"
-            replace(file, render(bill, tool_version=__version__))
+            replace(file, render_sbom(bill, tool_version=__version__))
             say(str(file))
         return 0

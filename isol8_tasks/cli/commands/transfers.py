@@ -47,7 +47,7 @@ class Teller:
 
     def summary(self, counts: Mapping[str, int], began: float) -> str:
         """Return the last line."""
-        return report.summary(
+        return report.run_summary(
             counts,
             engine="",
             manifest=report.manifest_phrase(self._current.changed, name=MANIFEST),

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
-from isol8_tasks.cli.doit import QUIET, WAIT, one_line
+from isol8_tasks.cli.doit import QUIET, WAIT, ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
 
 
-class Up(OwnCommand):
+class UpCommand(OwnCommand):
     """Build everything on the engine that answers, or on a private one."""
 
+    name = "up"
     doc_purpose = "build every image; with --lab on a private engine of this checkout"
     doc_usage = "[--lab] [the flags of setup]"
     cmd_options = (
@@ -28,7 +29,7 @@ class Up(OwnCommand):
         WAIT,
     )
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Start the private engine where asked for, and run setup."""
         self.no_arguments(args)
@@ -53,13 +54,14 @@ class Up(OwnCommand):
         return run_doit(["run", *_run_options(params), "setup", *setup_words(params)])
 
 
-class Down(OwnCommand):
+class DownCommand(OwnCommand):
     """Stop the private engine."""
 
+    name = "down"
     doc_purpose = "stop the private engine of this checkout and its containers; images are kept"
     doc_usage = ""
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Stop it."""
         self.no_arguments(args)

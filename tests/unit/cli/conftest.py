@@ -63,7 +63,7 @@ def cli(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         tasks,
         "open_session",
-        lambda root, environ: open_session(root, environ, engine=made.engine, check=made.check),
+        lambda root, environ: open_session(root, environ, engine=made.engine, verify=made.check),
     )
     monkeypatch.setattr(refresh, "package_news", made.ask_packages)
     return made

@@ -16,7 +16,7 @@ from doit.exceptions import TaskFailed
 
 from isol8_tasks.cli import doit as running
 from isol8_tasks.cli import tasks
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.doit import ends_in_one_line
 from isol8_tasks.cli.reporter import Guarded, Reporter
 from isol8_tasks.cli.screen import Screen
 from isol8_tasks.errors import ConfigError, EngineError, EngineUnreachableError, Isol8Error
@@ -91,7 +91,7 @@ class TestEnd:
         self, work: Callable[..., int], code: int, said: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Whatever ends it."""
-        assert one_line(work)({}, []) == code
+        assert ends_in_one_line(work)({}, []) == code
         told = capsys.readouterr()
         assert told.out == ""
         assert told.err.startswith(said)
@@ -107,7 +107,7 @@ class TestEnd:
                 sys.stdout.write(before + "\n")
                 return work(*arguments)
 
-            assert one_line(all_of_it)({"json": True}, []) == code
+            assert ends_in_one_line(all_of_it)({"json": True}, []) == code
             told = capsys.readouterr().out
             if not said:
                 assert told == before + "\n"
@@ -120,10 +120,10 @@ class TestEnd:
 @pytest.mark.usefixtures("session")
 def test_a_second_signal_ends_what_the_first_could_not() -> None:
     """After the first, the process heeds it as any other does; who ignores it goes on to."""
-    assert one_line(terminated)({}, []) == 143
+    assert ends_in_one_line(terminated)({}, []) == 143
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    assert one_line(terminated)({}, []) == 0
+    assert ends_in_one_line(terminated)({}, []) == 0
 
 
 class TestTasks:

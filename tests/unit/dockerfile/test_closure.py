@@ -652,10 +652,10 @@ class TestUpstreamTriggers:
     CONTEXT = ("Dockerfile", "a", "b", "c")
 
     def _found(self, *triggers: str, text: str = "FROM up AS x\nCOPY b /b\n") -> Closure:
-        def held_back(reference: str) -> tuple[str, ...]:
+        def known(reference: str) -> tuple[str, ...]:
             return triggers if reference == "up" else ()
 
-        return closure(parse(text), None, {"V": "2"}, self.CONTEXT, held_back=held_back)
+        return closure(parse(text), None, {"V": "2"}, self.CONTEXT, triggers=known)
 
     def test_they_are_steps_of_the_stage(self) -> None:
         """They stand in the line of its FROM, before its own; what they copy and declare counts."""
@@ -716,7 +716,7 @@ class TestUpstreamTriggers:
 
     def test_more_than_a_label_holds_makes_everything_count(self) -> None:
         """That there are some is known, and which is not."""
-        found = closure(parse("FROM up\n"), None, {}, self.CONTEXT, held_back=lambda _: None)
+        found = closure(parse("FROM up\n"), None, {}, self.CONTEXT, triggers=lambda _: None)
         assert found.files == self.CONTEXT
         assert found.warnings[0].startswith("docker/Dockerfile:1: up has too many ONBUILD triggers; ")
 

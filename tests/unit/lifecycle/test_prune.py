@@ -50,7 +50,7 @@ def make(engine: FakeEngine, spec: ImageSpec, created: str = "2026-11-22T09:00:0
         provenance=Provenance(checkout="here", revision="", created=created),
         context={"Dockerfile": FileContent(data=b"")},
         on_event=lambda _event: None,
-        check=accept,
+        verify=accept,
         force=True,
     )
 

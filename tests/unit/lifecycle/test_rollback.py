@@ -11,7 +11,7 @@ from isol8_tasks.images.holds import hold_tags, holds
 from isol8_tasks.images.labels import PREFIX
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image
-from isol8_tasks.lifecycle.rollback import mend, release, roll_back
+from isol8_tasks.lifecycle.rollback import finish_rollbacks, release_hold, roll_back
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from tests.clients import CLIENTS
@@ -66,7 +66,7 @@ def make(engine: FakeEngine, image: ImageSpec) -> None:
         provenance=Provenance(checkout="here", revision="", created="2026-11-22T09:00:00Z"),
         context={"Dockerfile": FileContent(data=b"")},
         on_event=lambda _event: None,
-        check=accept,
+        verify=accept,
     )
 
 
@@ -203,7 +203,7 @@ class TestRollback:
             else:
                 break
             assert set(chosen(engine).values()) <= allowed
-            mend(observe(engine), engine, now=NOW, longest=WEEK)
+            finish_rollbacks(observe(engine), engine, now=NOW, longest=WEEK)
             observed = observe(engine)
             public, previous = observed.public(name), observed.public(f"{name}-previous")
             assert public is not None
@@ -212,7 +212,7 @@ class TestRollback:
             assert back == (name in holds(observed, NOW, WEEK))
             assert set(chosen(engine).values()) <= allowed
             assert public.labels["org.isol8.tasks.build"] != previous.labels["org.isol8.tasks.build"]
-            assert not mend(observe(engine), engine, now=NOW, longest=WEEK)
+            assert not finish_rollbacks(observe(engine), engine, now=NOW, longest=WEEK)
             cuts += 1
         assert cuts >= 4
 
@@ -247,19 +247,19 @@ class TestLettingGo:
         engine = prepared()
         roll_back("bash-custom", observe(engine), engine, now=NOW)
         before = chosen(engine)
-        assert release("bash-custom", observe(engine), engine)
+        assert release_hold("bash-custom", observe(engine), engine)
         assert hold_tags(observe(engine)) == {}
         assert chosen(engine) == before
-        assert not release("bash-custom", observe(engine), engine)
+        assert not release_hold("bash-custom", observe(engine), engine)
 
     def test_by_itself(self, prepared: Callable[[], BrokenEngine]) -> None:
         """A hold is over after its time, and its tag goes."""
         engine = prepared()
         roll_back("bash", observe(engine), engine, now=NOW)
         assert set(holds(observe(engine), NOW + WEEK - dt.timedelta(seconds=1), WEEK)) == {"bash"}
-        assert not mend(observe(engine), engine, now=NOW, longest=WEEK)
+        assert not finish_rollbacks(observe(engine), engine, now=NOW, longest=WEEK)
         assert holds(observe(engine), NOW + WEEK, WEEK) == {}
-        assert mend(observe(engine), engine, now=NOW + WEEK, longest=WEEK)
+        assert finish_rollbacks(observe(engine), engine, now=NOW + WEEK, longest=WEEK)
         assert hold_tags(observe(engine)) == {}
 
     def test_a_build_ends_it(self, prepared: Callable[[], BrokenEngine]) -> None:
@@ -284,5 +284,5 @@ class TestLettingGo:
         engine = prepared()
         engine.tag("isol8:bash", tag)
         assert hold_tags(observe(engine)) == {}
-        assert not mend(observe(engine), engine, now=NOW, longest=WEEK)
+        assert not finish_rollbacks(observe(engine), engine, now=NOW, longest=WEEK)
         assert observe(engine).tagged(tag) is not None

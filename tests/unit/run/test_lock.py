@@ -57,7 +57,7 @@ def begin(tmp_path: Path, engine: FakeEngine, jq: list[str]) -> Callable[[], Ses
         return encode("3.21", found)
 
     def make() -> Session:
-        return open_session(tmp_path, {}, engine=engine, check=check)
+        return open_session(tmp_path, {}, engine=engine, verify=check)
 
     session = make()
     build(session)

@@ -53,13 +53,13 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def session(checkout: Path, fake_engine: FakeEngine) -> Session:
     """Give a session on the engine in memory."""
-    return open_session(checkout, {}, engine=fake_engine, check=accept)
+    return open_session(checkout, {}, engine=fake_engine, verify=accept)
 
 
 def again(session: Session) -> Session:
     """Return the session of a later run on the same engine."""
     session.close()
-    return open_session(session.view.workspace.root, {}, engine=session.view.engine, check=accept)
+    return open_session(session.view.workspace.root, {}, engine=session.view.engine, verify=accept)
 
 
 def names(session: Session) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class TestMaking:
         monkeypatch.setattr(
             "isol8_tasks.run.session.engine_lock", lambda *_arguments, **_options: contextlib.nullcontext()
         )
-        other = open_session(checkout, {}, engine=session.view.engine, check=accept)
+        other = open_session(checkout, {}, engine=session.view.engine, verify=accept)
 
         def overtaken(spec: ImageSpec, _image_id: str) -> str:
             if spec.name == "bash-custom" and not other.outcomes:
@@ -146,7 +146,7 @@ class TestMaking:
             (checkout / "deps.toml").write_text(deps.replace('"jq"', '"jq", "unzip"'))
             assert other.view.config.dependencies["bash"] == ("jq", "unzip")
             (checkout / "deps.toml").write_text(deps)
-        slow = open_session(checkout, {}, engine=session.view.engine, check=overtaken)
+        slow = open_session(checkout, {}, engine=session.view.engine, verify=overtaken)
         if wanted:
             slow.make("bash-custom")
             assert not slow.failures
@@ -161,7 +161,7 @@ class TestMaking:
 
     def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
         """After the lock is taken the engine is asked again, and what is current by then is left alone."""
-        slow = open_session(session.view.workspace.root, {}, engine=session.view.engine, check=accept)
+        slow = open_session(session.view.workspace.root, {}, engine=session.view.engine, verify=accept)
         assert not slow.view.is_current("bash")
         session.make("bash")
         session.close()
@@ -313,7 +313,7 @@ class TestPulling:
 
     def test_different_ones_side_by_side_and_each_once(self, checkout: Path, slow: Registry) -> None:
         """None waits for another, and images on the same one wait for the same pull."""
-        session = open_session(checkout, {}, engine=slow, check=accept)
+        session = open_session(checkout, {}, engine=slow, verify=accept)
         session.lock()
         with ThreadPoolExecutor(5) as pool:
             list(pool.map(session.make, RUNTIMES))
@@ -325,7 +325,7 @@ class TestPulling:
         """One may be what it is based on, and another what it copies from."""
         copying = "FROM base AS bash\nCOPY --from=denoland/deno:alpine . /\n"
         (checkout / "docker" / "Dockerfile").write_text(DOCKERFILE.replace("FROM base AS bash\n", copying))
-        session = open_session(checkout, {}, engine=slow, check=accept)
+        session = open_session(checkout, {}, engine=slow, verify=accept)
         session.make("bash")
         assert [outcome.image for outcome in session.outcomes] == ["bash"]
 
@@ -347,7 +347,7 @@ class TestPulling:
             assert answered.wait(10)
 
         slow.wait = wait
-        session = open_session(checkout, {}, engine=slow, check=accept)
+        session = open_session(checkout, {}, engine=slow, verify=accept)
         with ThreadPoolExecutor(1) as pool:
             made = pool.submit(session.make, "bash")
             assert asked.wait(10)

@@ -29,7 +29,7 @@ from isol8_tasks.verify.findings import (
     merged,
     output,
     plain,
-    render,
+    render_finding,
 )
 
 COMMAND = ("bash", "-c", "jq --version")
@@ -84,18 +84,18 @@ WORDS: list[tuple[Finding, str]] = [
 @pytest.mark.parametrize(("finding", "words"), WORDS, ids=[type(each).__name__ for each, _ in WORDS])
 def test_words(finding: Finding, words: str) -> None:
     """Each kind has a line of its own."""
-    assert render(finding) == words
+    assert render_finding(finding) == words
 
 
 def test_words_are_clean() -> None:
     """What an image says of itself can't write to the terminal, nor show a password."""
     found = NotStarted(reason="\x1b[2Jhttps://me:secret@registry.example/ failed")
-    assert render(found) == "the container can't be started: https://***@registry.example/ failed"
+    assert render_finding(found) == "the container can't be started: https://***@registry.example/ failed"
 
 
 def test_a_long_command_is_cut() -> None:
     """A check written as a whole script does not fill the screen."""
-    words = render(CommandHung(command=("sh", "-c", "x" * 200), seconds=1, output=""))
+    words = render_finding(CommandHung(command=("sh", "-c", "x" * 200), seconds=1, output=""))
     assert words == f"check sh -c {'x' * 94}… did not end within 1 s"
 
 
@@ -136,7 +136,7 @@ class TestSomeReleases:
         """One line, and what was printed is still told."""
         finding = PackageUnusable(package="requests", use="import requests", output="a\nb\n")
         (found,) = merged([(finding, self.NEW)], self.ALL)
-        assert render(found) == (
+        assert render_finding(found) == (
             "requests is installed, but `import requests` fails with isol8 v0.7.0 and later "
             "(not with v0.6.2 and before)"
         )
@@ -146,7 +146,7 @@ class TestSomeReleases:
     def test_words_with_a_reason(self) -> None:
         """The engine's own words come last."""
         (found,) = merged([(NotStarted(reason="no user: sandbox"), self.NEW)], self.ALL)
-        assert render(found) == (
+        assert render_finding(found) == (
             "the container can't be started with isol8 v0.7.0 and later (not with v0.6.2 and before): no user: sandbox"
         )
 
@@ -154,7 +154,7 @@ class TestSomeReleases:
         """Others don't start it, so nothing is said of them."""
         broken = FilterBroken(command="bash proxy.sh", fault="does not listen", output="")
         (found,) = merged([(broken, self.NEW)], self.ALL)
-        assert render(found) == (
+        assert render_finding(found) == (
             "the network filter is broken with isol8 v0.7.0 and later: `bash proxy.sh` does not listen"
         )
 
@@ -170,4 +170,4 @@ class TestSomeReleases:
 )
 def test_words_of_uses(use: str, words: str) -> None:
     """Each kind of use has a sentence."""
-    assert render(PackageUnusable(package="x", use=use, output="")) == words
+    assert render_finding(PackageUnusable(package="x", use=use, output="")) == words

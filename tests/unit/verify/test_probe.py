@@ -1,7 +1,7 @@
 """What is run in an image, and what is read of its answer."""
 
 from isol8_tasks.verify.conditions import conditions
-from isol8_tasks.verify.probe import Look, read, request, upstream_request
+from isol8_tasks.verify.probe import Look, read_look, request, upstream_request
 
 ANSWER = """
 m4rk first
@@ -42,7 +42,7 @@ class TestRead:
 
     def test_a_whole_answer(self) -> None:
         """Every section is found, whatever stands in it."""
-        assert read(ANSWER, "m4rk") == Look(
+        assert read_look(ANSWER, "m4rk") == Look(
             first="tini",
             release="3.21.0",
             apk="P:musl\nV:1\n\nP:curl\nV:2",
@@ -57,16 +57,16 @@ class TestRead:
 
     def test_an_answer_that_breaks_off(self) -> None:
         """Without its last line, an answer has no status."""
-        look = read(ANSWER.partition("m4rk runtime")[0], "m4rk")
+        look = read_look(ANSWER.partition("m4rk runtime")[0], "m4rk")
         assert (look.first, look.runtime, look.status, look.forwarded) == ("tini", "", None, False)
 
     def test_nothing(self) -> None:
         """An image that says nothing gives an empty look."""
-        assert read("sh: not found\n", "m4rk") == Look()
+        assert read_look("sh: not found\n", "m4rk") == Look()
 
     def test_another_mark(self) -> None:
         """What a package prints does not pass for a section."""
-        assert read("m4rk first\ntini\n", "other") == Look()
+        assert read_look("m4rk first\ntini\n", "other") == Look()
 
 
 class TestRequest:

@@ -7,7 +7,7 @@ import pytest
 from attrs import frozen
 
 from isol8_tasks.cli.commands import prune
-from isol8_tasks.cli.commands.prune import Prune
+from isol8_tasks.cli.commands.prune import PruneCommand
 from isol8_tasks.errors import ConfigError, EngineError
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.lock import write_lock
@@ -39,7 +39,7 @@ class Run:
     patch: pytest.MonkeyPatch
 
     def session(self) -> Session:
-        return open_session(self.folder, {}, engine=self.engine, check=accept)
+        return open_session(self.folder, {}, engine=self.engine, verify=accept)
 
     def prune(self, answer: Callable[[], bool] | None = None) -> int:
         """Run the command, which asks where an answer is given."""
@@ -47,7 +47,9 @@ class Run:
         self.patch.setattr(prune, "session", lambda: current)
         if answer:
             self.patch.setattr(prune, "_agreed", lambda *_: answer())
-        return int(Prune.act(Prune.__new__(Prune), {"wait": 0, "yes": answer is None}, []))
+        return int(
+            PruneCommand.act(PruneCommand.__new__(PruneCommand), {"wait": 0, "yes": answer is None}, [])
+        )
 
     def left(self) -> Sequence[str]:
         observed = self.session().view.observed

@@ -11,7 +11,7 @@ from isol8_tasks.errors import VerifyFailedError
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
-from isol8_tasks.verify.checker import Checker
+from isol8_tasks.verify.verifications import Verifications
 
 ANSWER = """
 {mark} filter 99 0
@@ -95,18 +95,18 @@ def engine() -> Engine:
 class Run:
     """The checks of one run."""
 
-    checker: Checker
+    verifications: Verifications
     specs: dict[str, ImageSpec]
 
     def check(self, *names: str) -> list[str]:
         """Check images in this order, and return what is written down of each."""
-        return [self.checker(self.specs[name], name) for name in names]
+        return [self.verifications(self.specs[name], name) for name in names]
 
 
 def begin(engine: Engine, more: str = "") -> Run:
     config = parse_config(IMAGES + more + ONE_KIND, "deps.toml")
     images = build_graph(config, BASES, {}, NOTHING, FlagRequest()).images
-    return Run(Checker(engine, config, lambda: BUILT), {spec.name: spec for spec in images})
+    return Run(Verifications(engine, config, lambda: BUILT), {spec.name: spec for spec in images})
 
 
 class TestSameContent:
