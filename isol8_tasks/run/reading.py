@@ -10,25 +10,25 @@ from typing import Final
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class UnreadableError(Exception):
+class NoTextError(Exception):
     """A file that is there can't be read: why, and what to do, as the end of a message."""
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text with line ends of Unix; FileNotFoundError or UnreadableError if there is none to read.
+    """Return a file's text with line ends of Unix; FileNotFoundError or NoTextError if there is none to read.
 
     What is no regular file is not opened, as a pipe would be waited for without end.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableError("(not a regular file); expected a UTF-8 text file")
+            raise NoTextError("(not a regular file); expected a UTF-8 text file")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(*error.args) from error
     except OSError as error:
-        raise UnreadableError(refusal(error)) from error
+        raise NoTextError(refusal(error)) from error
     if problem := not_utf_8(data):
-        raise UnreadableError(f"({problem}); save it as UTF-8")
+        raise NoTextError(f"({problem}); save it as UTF-8")
     return io.StringIO(data.decode(), newline=None).read()
 
 

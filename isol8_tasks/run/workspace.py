@@ -16,7 +16,7 @@ from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.plan.model import ContextFile
-from isol8_tasks.run.reading import UnreadableError, is_utf_16, read_text, refusal
+from isol8_tasks.run.reading import NoTextError, is_utf_16, read_text, refusal
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Workspace:
             return read_text(self._lock)
         except FileNotFoundError:
             return None
-        except UnreadableError as error:
+        except NoTextError as error:
             raise ConfigError(f"{self.lock_name}: can't be read {error}") from error
 
     def write_lock(self, text: str) -> None:
@@ -108,7 +108,7 @@ class Workspace:
             raise ConfigError(
                 f"{source}: not found, though ISOL8_DEPS names it; correct or unset it"
             ) from None
-        except UnreadableError as error:
+        except NoTextError as error:
             raise ConfigError(f"{source}: can't be read {error}") from error
         return parse_config(text, source, arguments, client_file)
 
@@ -126,7 +126,7 @@ class Workspace:
         for source, path in self.client_files.items():
             try:
                 text = read_text(path)
-            except (FileNotFoundError, UnreadableError) as error:
+            except (FileNotFoundError, NoTextError) as error:
                 # isol8 takes what it can't see for absent, in another user's home for one.
                 if os.access(path, os.F_OK):
                     raise ConfigError(f"{source}: can't be read {error}") from error
@@ -195,14 +195,14 @@ class Workspace:
         """Tell whether the manifest was written for this state, and is still what was written then."""
         try:
             return read_text(self._written) == _note(state, read_text(self.manifest).encode())
-        except (OSError, UnreadableError):
+        except (OSError, NoTextError):
             return False
 
     def read_manifest(self) -> str | None:
         """Return the manifest; None where there is none that can be read."""
         try:
             return read_text(self.manifest)
-        except (OSError, UnreadableError):
+        except (OSError, NoTextError):
             return None
 
     def write_manifest(self, text: str, state: str) -> str | None:

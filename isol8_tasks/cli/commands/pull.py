@@ -12,7 +12,7 @@ from isol8_tasks.cli.doit import WAIT, ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest
-from isol8_tasks.run.reading import UnreadableError, read_text
+from isol8_tasks.run.reading import NoTextError, read_text
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.workspace import MANIFEST
 
@@ -88,7 +88,7 @@ class PullCommand(OwnCommand):
 def _text(name: str) -> str:
     try:
         return read_text(Path(name))
-    except UnreadableError as error:
+    except NoTextError as error:
         raise ConfigError(f"{name}: can't be read {error}") from error
     except FileNotFoundError as error:
         raise ConfigError(

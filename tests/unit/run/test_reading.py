@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from isol8_tasks.run.reading import UnreadableError, read_text
+from isol8_tasks.run.reading import NoTextError, read_text
 
 
 @pytest.mark.parametrize("data", [b"a\nb\n", b"a\r\nb\r\n", b"a\rb\r"], ids=["Unix", "Windows", "old Macs"])
@@ -29,7 +29,7 @@ def test_line_ends_are_those_of_unix(tmp_path: Path, data: bytes) -> None:
 def test_another_encoding_is_named(tmp_path: Path, data: bytes, why: str) -> None:
     """With the line where it can be seen, and what to do."""
     (tmp_path / "file").write_bytes(data)
-    with pytest.raises(UnreadableError) as caught:
+    with pytest.raises(NoTextError) as caught:
         read_text(tmp_path / "file")
     assert str(caught.value) == f"({why}); save it as UTF-8"
 
