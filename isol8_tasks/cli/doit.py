@@ -232,7 +232,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         current = session()
         current.wait = params["wait"]
         self.quiet = params["quiet"]
-        self.workers = params["num_process"] or current.workers
+        self.workers = params["num_process"] or current.slots.workers
         return int(super().execute(params, args))
 
     def _execute(
@@ -268,7 +268,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         if not interrupted:
             if (
                 not current.is_refused
-                and current.changed is None
+                and current.publication.changed is None
                 and (current.outcomes or "resolve" in reporter.unmet)
             ):
                 _resolve_in_the_end(current)

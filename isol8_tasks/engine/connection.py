@@ -13,7 +13,7 @@ import docker
 from attrs import frozen
 from docker import auth, constants, errors
 from docker.context import Context
-from docker.utils import config, kwargs_from_env, parse_repository_tag
+from docker.utils import config, kwargs_from_env
 from docker.utils.proxy import ProxyConfig
 
 from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening
@@ -21,6 +21,7 @@ from isol8_tasks.engine.jobs import Job, JobList
 from isol8_tasks.engine.pool import OnePool, shut
 from isol8_tasks.engine.watch import Watch, patience
 from isol8_tasks.errors import EngineError, EngineUnreachableError
+from isol8_tasks.images.references import Reference
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 
@@ -234,7 +235,7 @@ class Connection:
     def credentials(self, reference: str) -> dict[str, str]:
         """Return the header that lets the engine pull an image, from docker's own configuration."""
         try:
-            registry, _ = auth.resolve_repository_name(parse_repository_tag(reference)[0])
+            registry, _ = auth.resolve_repository_name(repository_and_tag(reference)[0])
             header = auth.get_config_header(self._client(), registry)
         except errors.DockerException as error:
             raise EngineError(f"docker's credentials can't be read: {redact(str(error))}") from error
@@ -340,8 +341,12 @@ class Connection:
 
 def repository_and_tag(reference: str) -> tuple[str, str]:
     """Return repository and tag (or digest) of a reference; a missing tag is `latest`."""
-    repository, tag = parse_repository_tag(reference)
-    return repository, tag or "latest"
+    try:
+        found = Reference.parse(reference)
+    except ValueError:
+        # The engine refuses it in its own words.
+        return reference, "latest"
+    return found.repository, found.digest or found.tag or "latest"
 
 
 def quoted(reference: str) -> str:

@@ -17,6 +17,7 @@ from isol8_tasks.engine.connection import (
 )
 from isol8_tasks.engine.listing import docker_names
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
+from isol8_tasks.images.references import Reference
 from isol8_tasks.safety.redact import redact
 
 SILENCE: Final = 300
@@ -93,7 +94,7 @@ def push(connection: Connection, reference: str) -> str:
 
 def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage:
     """Do what RegistryEngine.fetch promises."""
-    reference = f"{repository}@{digest}"
+    reference = str(Reference(repository).at(digest))
     what = f"the pull of {reference}"
     params = {"fromImage": repository, "tag": digest}
     for _ in _heard(connection, "/images/create", what, params, connection.credentials(reference)):

@@ -62,7 +62,7 @@ def package_news(
     if ecosystem_of(spec.runtime).source == "repository":
         if observed.record(spec.name) is None:
             return PackageNews()
-        answer = ask_apk(f"{observed.repository}:{spec.name}", engine, dict(spec.args))
+        answer = ask_apk(observed.public_tag(spec.name), engine, dict(spec.args))
         return apk_custom_news(answer, holdings, settings, now)
     question = _limited(_question(spec, observed, holdings), spec, settings, now)
     news = registry_news(ask(question, engine), holdings, question)
@@ -110,7 +110,7 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
         return Resolution(pins=tuple(_pin(each) for each in own))
     question = evolve(_question(spec, observed, holdings), only=True)
     answer = ask(question, engine)
-    image = f"{observed.repository}:{spec.name}"
+    image = observed.public_tag(spec.name)
     if answer.found is None:
         raise SourceUnavailableError(
             f"{image}: the installed versions can't be resolved again: {answer.failure}"
@@ -215,7 +215,7 @@ def package_updates(old: Iterable[Package], new: Iterable[Package]) -> tuple[Upd
 def _base_news(
     spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
 ) -> PackageNews:
-    image = f"{observed.repository}:{spec.name}"
+    image = observed.public_tag(spec.name)
     arguments = dict(spec.args)
     answer = ask_apk(image, engine, arguments)
     there = _holdings(spec, observed).there
@@ -249,16 +249,14 @@ def recorded_packages(name: str, observed: Observed) -> frozenset[Package]:
     """Return what is in an image; Isol8Error for one that nobody looked into."""
     found = observed.inventory(name)
     if found is None:
-        raise Isol8Error(
-            f"{observed.repository}:{name} has no inventory; rebuild it: {COMMAND} setup --force"
-        )
+        raise Isol8Error(f"{observed.public_tag(name)} has no inventory; rebuild it: {COMMAND} setup --force")
     return frozenset(found[1])
 
 
 def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Question:
     return Question(
         runtime=spec.runtime,
-        image=f"{observed.repository}:{spec.parent}",
+        image=observed.public_tag(spec.parent or spec.name),
         specs=spec.inputs.packages,
         arguments=dict(spec.args),
         installed=tuple(sorted(holdings.there)),

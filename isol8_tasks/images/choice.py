@@ -58,7 +58,7 @@ def preferred(observed: Observed, runtime: str) -> str | None:
     """
     for name in (f"{runtime}-custom", runtime):
         if observed.public(name) is not None:
-            return f"{observed.repository}:{name}"
+            return observed.public_tag(name)
     return None
 
 
@@ -99,7 +99,7 @@ def choose(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) -> 
     return Choice(
         runtime=runtime,
         packages=packages,
-        image=f"{observed.repository}:{name}",
+        image=observed.public_tag(name),
         why="superset" if has - wanted else "exact",
         more=tuple(sorted(has - wanted)),
         setup=held is not None and _has_setup(held),
@@ -109,8 +109,8 @@ def choose(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) -> 
 def client_choices(observed: Observed, choice: Choice) -> tuple[ClientChoice, ...]:
     """Say what isol8's own clients take for the same request, oldest first, if they look in this repository."""
     runtime, packages = choice.runtime, choice.packages
-    by_tag = preferred(observed, runtime) or f"{observed.repository}:{runtime}"
-    hashed = f"{observed.repository}:{runtime}-custom-{labels.client_tag_suffix(runtime, packages)}"
+    by_tag = preferred(observed, runtime) or observed.public_tag(runtime)
+    hashed = f"{observed.public_tag(runtime)}-custom-{labels.client_tag_suffix(runtime, packages)}"
     by_hash = hashed if packages and observed.tagged(hashed) else by_tag
     by_label, by_order = _by_labels(observed, runtime, packages)
     return tuple(
@@ -156,5 +156,5 @@ def _by_labels(observed: Observed, runtime: str, packages: tuple[str, ...]) -> t
         if image.labels.get("org.isol8.runtime") == runtime and wanted <= set(dependencies.split(",")):
             same = len(dependencies.split(",")) == len(wanted)
             (exact if same else supersets).append(image.tags[0])
-    fitting = exact or supersets[::-1] or [f"{observed.repository}:{runtime}"]
+    fitting = exact or supersets[::-1] or [observed.public_tag(runtime)]
     return fitting[0], len(fitting) > 1

@@ -12,6 +12,7 @@ from isol8_tasks.images.holds import Hold
 from isol8_tasks.images.labels import BASE_NAME, Record, read_record
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.pushed import Pushed, pushed_data
+from isol8_tasks.images.references import tag_of
 from isol8_tasks.safety.jsontext import loads
 
 MANIFEST_SCHEMA: Final = 1
@@ -39,7 +40,7 @@ def render_manifest(
     specified = [*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES)]
     named = [name for name in observed.promoted if name not in specified and observed.record(name)]
     images = {
-        f"{observed.repository}:{name}": entry
+        observed.public_tag(name): entry
         for name in (*specified, *named)
         if (entry := _entry(observed, name, held)) is not None
         and (entry := {**entry, **_where(entry, (pushed or {}).get(name))})
@@ -65,7 +66,7 @@ def changed_images(old: str | None, new: str) -> tuple[str, ...]:
     after: Mapping[str, object] = loads(new)["images"]
     names = [name for name in after if before.get(name) != after[name]]
     names += [name for name in before if name not in after]
-    return tuple(name.rpartition(":")[2] for name in names)
+    return tuple(tag_of(name) for name in names)
 
 
 def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[str, Any] | None:
@@ -77,12 +78,12 @@ def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[s
     kind = "custom" if custom else "base"
     base = record.upstream if record else None
     if custom:
-        base = f"{observed.repository}:{runtime}"
+        base = observed.public_tag(runtime)
     elif runtime not in RUNTIMES:
         kind, runtime = "named", image.labels.get("org.isol8.runtime", "")
         base = image.labels.get(BASE_NAME)
     return {
-        "reference": f"{observed.repository}:{name}",
+        "reference": observed.public_tag(name),
         "id": image.id,
         "kind": kind,
         "runtime": runtime,

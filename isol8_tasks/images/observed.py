@@ -71,9 +71,13 @@ class Observed:
     def _by_digest(self) -> Mapping[str, ObservedImage]:
         return {digest: image for image in self.images for digest in image.digests}
 
+    def public_tag(self, name: str) -> str:
+        """Return the public tag of `name`: `isol8:bun-custom`."""
+        return str(Reference(self.repository, name))
+
     def public(self, name: str) -> ObservedImage | None:
         """Return the image under the public tag of `name` (`bun-custom`)."""
-        return self._by_tag.get(f"{self.repository}:{name}")
+        return self._by_tag.get(self.public_tag(name))
 
     def marker(self, name: str) -> ObservedImage | None:
         """Return the image that was promoted last as `name`."""

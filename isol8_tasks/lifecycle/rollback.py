@@ -32,25 +32,24 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
         ReplacedError: another run moved the tag in the meantime.
 
     """
-    repository = observed.repository
     public, previous, layers = way_back(name, observed)
+    last = observed.public_tag(f"{name}-previous")
     ensure_in_place(engine, tagged_as_seen(name, observed))
     if not has_layers(engine, previous.id, layers):
         raise ConfigError(
-            f"{repository}:{name}-previous: its layers are not those that its labels record, so something "
+            f"{last}: its layers are not those that its labels record, so something "
             "else made it; "
             "remove it with docker rmi"
         )
-    tag = hold_tag(repository, name, now)
+    tag = hold_tag(observed.repository, name, now)
     if can_stay_as_it_is(previous):
         engine.tag(previous.id, tag)
         restored = ObservedImage(id=previous.id, labels=previous.labels)
     else:
         restored_labels = {**previous.labels, **labels.restored(previous.labels)}
-        source = f"{repository}:{name}-previous"
-        restored_id = relabelled(engine, previous.id, tag, restored_labels, source=source)
+        restored_id = relabelled(engine, previous.id, tag, restored_labels, source=last)
         restored = ObservedImage(id=restored_id, labels=restored_labels)
-    keep_as_previous(name, public, repository, engine)
+    keep_as_previous(name, public, observed.repository, engine)
     _switch(name, observed, engine, Hold(tag=tag, since=now, image=restored))
     drop(engine, {public.id, previous.id} - {restored.id})
     return tag
@@ -62,20 +61,19 @@ def way_back(name: str, observed: Observed) -> tuple[ObservedImage, ObservedImag
     ConfigError says that there is no such image, or none before it that was made here.
     """
     public, previous = observed.public(name), observed.public(f"{name}-previous")
-    repository = observed.repository
+    image, last = observed.public_tag(name), observed.public_tag(f"{name}-previous")
     if public is None or observed.record(name) is None:
-        raise ConfigError(f"{repository}:{name}: no such image to roll back; {COMMAND} plan lists them")
+        raise ConfigError(f"{image}: no such image to roll back; {COMMAND} plan lists them")
     record = observed.read(previous) if previous else None
     if previous is None or record is None:
         raise ConfigError(
-            f"{repository}:{name}: there is no {repository}:{name}-previous to roll back to; "
-            "an image has one from its second build on"
+            f"{image}: there is no {last} to roll back to; an image has one from its second build on"
         )
     if record.image != name or record.role == "candidate":
         what = f"of {record.image}" if record.image != name else "that was never promoted"
         raise ConfigError(
-            f"{repository}:{name}-previous: its labels record a build {what}, so something else tagged it; "
-            f"remove the tag with docker rmi {repository}:{name}-previous"
+            f"{last}: its labels record a build {what}, so something else tagged it; "
+            f"remove the tag with docker rmi {last}"
         )
     return public, previous, record.layers
 

@@ -2,6 +2,7 @@
 
 from isol8_tasks.images.labels import BASE_NAME, LABELS_SCHEMA, Record, read_record
 from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.references import tag_of
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.current import build_hash, effective_inputs, parent_is_current
 from isol8_tasks.plan.decision import Decision
@@ -55,7 +56,7 @@ def _content_reasons(
 
 def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
     """Tell a tag that somebody moved from one that a promotion cut short did not move yet."""
-    if unreadable := observed.unreadable.get(f"{observed.repository}:{spec.name}"):
+    if unreadable := observed.unreadable.get(observed.public_tag(spec.name)):
         return reasons.Unreadable(problem=unreadable)
     marker = observed.marker(spec.name)
     public = observed.public(spec.name)
@@ -110,4 +111,4 @@ def _parent_reasons(
 def _built_on(name: str, observed: Observed) -> str:
     """Return the name of the image that one was built on, as far as its labels say it."""
     image = observed.public(name)
-    return image.labels.get(BASE_NAME, "").rpartition(":")[2] if image else ""
+    return tag_of(image.labels.get(BASE_NAME, "")) if image else ""

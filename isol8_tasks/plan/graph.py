@@ -13,6 +13,7 @@ from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word
 from isol8_tasks.errors import COMMAND, PlanError
 from isol8_tasks.images.labels import PREFIX, STANDIN_ARG
 from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.images.references import Reference
 from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
@@ -51,8 +52,8 @@ class Graph:
         return self._by_name[name]
 
     def family(self, name: str) -> tuple[ImageSpec, ...]:
-        """Return the image of that name and all that are based on it, parents first."""
-        names = [name]
+        """Return the image of that name, if it is in the graph, and all that are based on it, parents first."""
+        names = [name] if name in self._by_name else []
         for each in names:
             names.extend(self._children.get(each, ()))
         return tuple(self._by_name[each] for each in names)
@@ -88,14 +89,14 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
             # The arguments that its label remembers of a stand-in may be anybody's, too.
             without = observed.without(runtime.name)
             bases[runtime.name], found = _base(runtime, config, dockerfile, context, without, ignore, known)
-            found = (*found, f"{observed.repository}:{runtime.name}: {_NO_ARGUMENTS}")
+            found = (*found, f"{observed.public_tag(runtime.name)}: {_NO_ARGUMENTS}")
         warnings.update(dict.fromkeys(found))
     for runtime in runtimes:
         custom = _custom(runtime, config, bases[runtime.name], observed, request)
         if custom is not None:
             customs.append(custom)
         name = f"{runtime.name}-custom"
-        ours = bool(observed.last_record(name)) or f"{observed.repository}:{name}" in observed.unreadable
+        ours = bool(observed.last_record(name)) or observed.public_tag(name) in observed.unreadable
         if (custom is None or custom.withdrawn) and ours:
             undeclared.append(name)
     images = (*bases.values(), *customs, *_named(config, bases))
@@ -250,7 +251,7 @@ def _custom(
         runtime=runtime.name,
         parent=base.name,
         inputs=Inputs(recipe=runtime.recipe, runtime=runtime.name, packages=packages),
-        dockerfile=render_custom(runtime, f"{repository}:{base.name}", packages),
+        dockerfile=render_custom(runtime, str(Reference(repository, base.name)), packages),
         target=None,
         args=base.args,
         flags=() if withdrawn else tuple(sorted(flags.items())),
@@ -282,7 +283,7 @@ def _named(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[ImageSpec
             runtime=runtime.name,
             parent=parent.name,
             inputs=Inputs(recipe=runtime.recipe, runtime=runtime.name, packages=packages, setup=image.setup),
-            dockerfile=render_custom(runtime, f"{config.build.repository}:{parent.name}", packages),
+            dockerfile=render_custom(runtime, str(Reference(config.build.repository, parent.name)), packages),
             target=None,
             args=parent.args,
             inherited=parent.packages,
@@ -294,7 +295,7 @@ def _missing(config: Config, undeclared: Collection[str]) -> str:
     """Return what there is to say of a deps.toml that is missing; nothing where isol8's own file declares it all."""
     if not config.missing or (config.added and not undeclared):
         return ""
-    names = ", ".join(f"{config.build.repository}:{name}" for name in undeclared)
+    names = ", ".join(str(Reference(config.build.repository, name)) for name in undeclared)
     what = f"{names} count as undeclared" if undeclared else "only the base images are declared"
     return f"{config.source} is missing, so {what}; restore it, or make an empty one if that is meant"
 

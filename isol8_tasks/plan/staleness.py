@@ -82,4 +82,4 @@ def _problem(spec: ImageSpec, observed: Observed, parent: Decision | None) -> st
     """Say why an image can't be decided; empty where it can be."""
     if spec.problem or spec.withdrawn or parent is None or parent.state != "undetermined":
         return spec.problem
-    return f"parent {observed.repository}:{parent.image} is undetermined"
+    return f"parent {observed.public_tag(parent.image)} is undetermined"

@@ -39,7 +39,7 @@ def write_lock(view: View) -> tuple[str, ...]:
     waiting = [spec.name for spec in specs if view.decisions[spec.name].state not in _SETTLED]
     if waiting:
         raise Isol8Error(
-            f"{', '.join(f'{view.repository}:{name}' for name in waiting)}: not up to date; a lock "
+            f"{', '.join(view.public_tag(name) for name in waiting)}: not up to date; a lock "
             "records images as "
             f"they are built, so build them first: {COMMAND} setup"
         )
@@ -160,7 +160,7 @@ class Keeper:
             for each, wanted in self._otherwise(spec, there)
         ]
         if lines:
-            image = f"{self.view.repository}:{spec.name}"
+            image = self.view.public_tag(spec.name)
             first = f"{image} does not match {self.lock.place(spec.name)}"
             raise VerifyFailedError(
                 "\n".join([first, *(f"  {line}" for line in lines), _advice(lines)]), findings=tuple(lines)
@@ -202,7 +202,7 @@ def _locked(spec: ImageSpec, view: View, old: Lock | None) -> LockedImage:
     image, record = observed.public(spec.name), observed.record(spec.name)
     if image is None or record is None or not has_layers(view.engine, image.id, record.layers):
         raise Isol8Error(
-            f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
+            f"{observed.public_tag(spec.name)}: its layers are not those that its labels record, so what is in it "
             f"is undetermined; rebuild it: {COMMAND} {spec.task} --force"
         )
     there, below = recorded_packages(spec.name, observed), frozenset[Package]()
@@ -271,7 +271,7 @@ def _digest(spec: ImageSpec, short: str, reference: str, observed: Observed) -> 
         digest = record.upstream_digest
     if not digest:
         raise Isol8Error(
-            f"{observed.repository}:{spec.name}: {short} has no registry digest, so "
+            f"{observed.public_tag(spec.name)}: {short} has no registry digest, so "
             "it cannot be locked; pull it and rebuild"
         )
     return digest

@@ -16,6 +16,7 @@ from isol8_tasks.engine.listing import list_directly
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.images.holds import Hold, holds
 from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.images.triggers import Triggers
 from isol8_tasks.lifecycle.build import Outcome, upstream_triggers
 from isol8_tasks.plan.decision import Circumstances, Decision
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.registry import RegistryEngine
     from isol8_tasks.engine.upkeep import UpkeepEngine
     from isol8_tasks.plan.reasons import Reason
+    from isol8_tasks.run.pulls import Pulls
 
     class WholeEngine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
@@ -110,6 +112,13 @@ class View:
                 )
             return self._engine
 
+    @cached_property
+    def pulls(self) -> "Pulls":
+        """The pulls of this run."""
+        from isol8_tasks.run.pulls import Pulls  # noqa: PLC0415 - a run that pulls is rare
+
+        return Pulls(self.engine)
+
     @property
     def engine_version(self) -> str:
         """The engine's version, as it told with its last answer; empty when it was not asked."""
@@ -119,6 +128,10 @@ class View:
     def repository(self) -> str:
         """What stands before the colon of every tag."""
         return self.config.build.repository
+
+    def public_tag(self, name: str) -> str:
+        """Return the public tag of an image, whether an engine answers or not."""
+        return str(Reference(self.repository, name))
 
     @property
     def observed(self) -> Observed:
@@ -229,6 +242,8 @@ class View:
 
     def close(self) -> None:
         """Close the connections to the engine."""
+        if "pulls" in self.__dict__:
+            self.pulls.close()
         if self._engine is not None:
             self._engine.close()
 

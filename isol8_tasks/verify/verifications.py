@@ -37,7 +37,7 @@ class Verifications:
         from isol8_tasks.verify.verifier import failure  # noqa: PLC0415 - a run with nothing to do checks nothing
 
         verdict = self._once(spec, image_id)
-        error = failure(f"{self.config.build.repository}:{spec.name}", verdict)
+        error = failure(self.observed().public_tag(spec.name), verdict)
         if error is not None:
             raise error
         return encode(verdict.release, verdict.packages)

@@ -50,9 +50,11 @@ class CleanCommand(OwnCommand):
 
     @staticmethod
     def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
-        found = bool(current.tags_of(name)) if dryrun else current.remove(name)
+        from isol8_tasks.lifecycle.prune import tags_of  # noqa: PLC0415 - most runs remove nothing
+
+        found = bool(tags_of(name, current.view.observed)) if dryrun else current.remove(name)
         what = "does not exist" if not found else "would be removed" if dryrun else "removed"
-        say(f"{current.view.repository}:{name}".ljust(report.NAME_WIDTH) + f"  {what}")
+        say(current.view.public_tag(name).ljust(report.NAME_WIDTH) + f"  {what}")
         return found and not dryrun
 
 

@@ -52,7 +52,7 @@ def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, Ob
 
 
 def _absent(current: Session, name: str, there: Iterable[str]) -> Isol8Error:
-    image = f"{current.view.repository}:{name}"
+    image = current.view.public_tag(name)
     for spec in current.view.graph.images:
         if spec.name == name:
             return Isol8Error(f"{image}: not built; {COMMAND} {spec.task} builds it")
@@ -64,7 +64,7 @@ def inventory_of(current: Session, name: str) -> tuple[str, tuple[Package, ...]]
     found = current.view.observed.inventory(name)
     if found is None:
         raise Isol8Error(
-            f"{current.view.repository}:{name}: no inventory; only images that this project built and verified "
+            f"{current.view.public_tag(name)}: no inventory; only images that this project built and verified "
             f"have one: {COMMAND} {current.view.graph.image(name).task} --force"
         )
     return found

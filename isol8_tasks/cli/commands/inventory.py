@@ -25,7 +25,7 @@ class InventoryCommand(ImagesCommand):
         if params["json"]:
             found = [
                 {
-                    "image": f"{current.view.repository}:{name}",
+                    "image": current.view.public_tag(name),
                     "alpine": release,
                     "packages": [
                         {"ecosystem": each.ecosystem, "name": each.name, "version": each.version}
@@ -37,7 +37,7 @@ class InventoryCommand(ImagesCommand):
             say(json.dumps({"images": found}, indent=2, ensure_ascii=False))
             return 0
         for name, release, packages in told:
-            say(f"{current.view.repository}:{name}  Alpine {release} · {len(packages)} packages")
+            say(f"{current.view.public_tag(name)}  Alpine {release} · {len(packages)} packages")
             for each in packages:
                 say(f"  {each.ecosystem:<8}{each.name} {each.version}")
         return 0

@@ -46,7 +46,7 @@ class PullCommand(OwnCommand):
             current.view.look_again()
             if not counts["failed"]:
                 # Else it would no longer say what is missing.
-                current.write_manifest()
+                current.publication.write_manifest()
         finally:
             current.close()
         say(Teller(current, ()).summary(counts, began))
@@ -78,7 +78,7 @@ class PullCommand(OwnCommand):
                 continue
             here = image or observed.public(listed.name)
             if listed.pushed and here:
-                current.pushed[listed.name] = (here.id, listed.pushed)
+                current.publication.pushed[listed.name] = (here.id, listed.pushed)
             counts["pulled" if image else "up to date"] += 1
             if image:
                 teller.pulled(listed, time.monotonic() - began)

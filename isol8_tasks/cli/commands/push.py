@@ -42,16 +42,16 @@ class PushCommand(OwnCommand):
             current.lock()
             names = in_use(current.view.observed, standins=settings.standins)
             teller = Teller(current, names)
-            left = current.left_out
+            left = current.publication.left_out
             for name in left:
                 teller.line(
                     name, "left out", "based on a stand-in of the lab; [push] standins = true pushes it"
                 )
-            known = current.in_registry
+            known = current.publication.in_registry
             try:
                 there = sum(not self._push(current, name, known.get(name), teller) for name in names)
             finally:
-                current.write_manifest()
+                current.publication.write_manifest()
         finally:
             current.close()
         counts = {"pushed": len(names) - there, "already there": there, "left out": len(left)}
@@ -64,7 +64,7 @@ class PushCommand(OwnCommand):
         began = time.monotonic()
         new = current.push(name, known=_still(current, name, known))
         if new:
-            teller.pushed(name, current.pushed[name][1], time.monotonic() - began)
+            teller.pushed(name, current.publication.pushed[name][1], time.monotonic() - began)
         return new
 
 

@@ -19,7 +19,7 @@ class ReleaseCommand(OneImageCommand):
         held = sorted(hold_tags(view.observed))
         if name not in held:
             more = f"held: {', '.join(held)}" if held else "no image is held"
-            raise ConfigError(f"{view.repository}:{name} is not held ({more})")
+            raise ConfigError(f"{view.public_tag(name)} is not held ({more})")
 
     def keep(self, current: Session, name: str) -> None:
         """Release it."""
@@ -28,4 +28,4 @@ class ReleaseCommand(OneImageCommand):
         # Once more, as it may have ended meanwhile.
         self.check(current.view, name)
         release_hold(name, current.view.observed, current.view.engine)
-        say(f"{current.view.repository}:{name}  released; {COMMAND} plan shows what a run would do")
+        say(f"{current.view.public_tag(name)}  released; {COMMAND} plan shows what a run would do")

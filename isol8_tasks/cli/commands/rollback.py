@@ -35,8 +35,8 @@ class RollbackCommand(OneImageCommand):
         day = f"of {built_on(image)} " if image else ""
         until = (now() + current.view.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
         say(
-            f"{current.view.repository}:{name}  rolled back: the build {day}is in use again; held until {until}"
+            f"{current.view.public_tag(name)}  rolled back: the build {day}is in use again; held until {until}"
         )
         say(
-            f"  The replaced build is {current.view.repository}:{name}-previous. End the hold: {COMMAND} release {name}"
+            f"  The replaced build is {current.view.public_tag(name)}-previous. End the hold: {COMMAND} release {name}"
         )

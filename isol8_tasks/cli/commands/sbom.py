@@ -41,7 +41,7 @@ class SbomCommand(ImagesCommand):
         for spec, image in images:
             release, packages = inventory_of(current, spec.name)
             bill = Bill(
-                reference=f"{current.view.repository}:{spec.name}",
+                reference=current.view.public_tag(spec.name),
                 image_id=image.id,
                 created=created(image),
                 release=release,

@@ -50,7 +50,7 @@ class Teller:
         return report.run_summary(
             counts,
             engine="",
-            manifest=report.manifest_phrase(self._current.changed, name=MANIFEST),
+            manifest=report.manifest_phrase(self._current.publication.changed, name=MANIFEST),
             seconds=time.monotonic() - began,
         )
 

@@ -43,12 +43,12 @@ class VerifyCommand(ImagesCommand):
                 return verdict
             return evolve(verdict, findings=(OtherLayers(), *verdict.findings))
 
-        with ThreadPoolExecutor(current.jobs) as pool:
+        with ThreadPoolExecutor(current.slots.jobs) as pool:
             verdicts = dict(zip((spec.name for spec, _ in images), pool.map(look, images), strict=True))
         if params["json"]:
             found = [
                 {
-                    "image": f"{current.view.repository}:{name}",
+                    "image": current.view.public_tag(name),
                     "findings": [render_finding(finding) for finding in verdict.findings],
                 }
                 for name, verdict in verdicts.items()
@@ -58,7 +58,7 @@ class VerifyCommand(ImagesCommand):
             width = report.name_width(current.view.repository, verdicts)
             for name, verdict in verdicts.items():
                 state = "failed" if verdict.findings else f"ok      {len(verdict.packages)} packages"
-                say(f"{current.view.repository}:{name}".ljust(width) + f"  {state}")
+                say(current.view.public_tag(name).ljust(width) + f"  {state}")
                 for finding in verdict.findings:
                     say(f"  {render_finding(finding)}")
                     for line in output(finding):

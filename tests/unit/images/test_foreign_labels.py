@@ -136,7 +136,7 @@ def spoil(engine: FakeEngine, name: str, changed: dict[str, str]) -> None:
 def told(session: Session) -> list[str]:
     """Return each line that a plan and a run would print, and write what they write."""
     decisions = list(session.view.decisions.values())
-    session.write_manifest()
+    session.publication.write_manifest()
     json.loads(report.plan_json(decisions, session.view.config))
     lines = [
         *session.view.graph.warnings,

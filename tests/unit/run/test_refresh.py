@@ -299,7 +299,7 @@ def test_on_a_base_that_fails_nothing_is_built(begin: Callable[[], Session], eng
     account, built = refreshed(session, lambda *_: PackageNews(updates=(JQ,)))
     assert built == ["python", "node", "bun", "deno"]
     assert [failure.subject for failure in session.failures] == ["isol8:bash"]
-    assert {"python", "deno"} <= set(session.changed or ())
+    assert {"python", "deno"} <= set(session.publication.changed or ())
     assert account.fresh == 4
 
 

@@ -125,6 +125,28 @@ class TestMaking:
         assert later.view.is_current("bash")
         assert [each.no_cache for each in fake_engine.candidates()] == [False, True]
 
+    def test_look_while_an_image_is_withdrawn(
+        self, session: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another image's pull may look at the engine again when the label has changed: nothing declares it then."""
+        session.view.request = FlagRequest(packages=(("node", ("zod",)),))
+        session.make("node")
+        session.make("node-custom")
+        later = again(session)
+        later.view.request = FlagRequest(only_file=True)
+        tag = FakeEngine.tag
+
+        def looked(engine: FakeEngine, source: str, target: str) -> None:
+            tag(engine, source, target)
+            if target == "isol8:node-custom":
+                later.view.look_again()
+                assert later.view.decisions["node-custom"].state == "undeclared"
+
+        monkeypatch.setattr(FakeEngine, "tag", looked)
+        later.make("node-custom")
+        assert [each.result for each in later.outcomes] == ["relabelled"]
+        assert later.view.decisions["node-custom"].state == "undeclared"
+
     @pytest.mark.parametrize("wanted", [True, False], ids=["the same", "another"])
     def test_what_another_run_builds_at_the_same_time(
         self, session: Session, checkout: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool
@@ -501,8 +523,8 @@ class TestConfiguration:
     def test_jobs_are_those_of_the_file(self, session: Session, checkout: Path) -> None:
         """The file's number wins over the number of processors."""
         (checkout / "deps.toml").write_text("[build]\njobs = 7\n")
-        assert session.jobs == 7
-        assert open_session(checkout / "docker", {}).jobs >= 1
+        assert session.slots.jobs == 7
+        assert open_session(checkout / "docker", {}).slots.jobs >= 1
 
 
 class TestPushing:
@@ -520,17 +542,17 @@ class TestPushing:
     def test_what_was_promoted(self, pushing: Session, fake_engine: FakeEngine) -> None:
         """It is pushed, the manifest says where, and the next run asks nobody about it."""
         pushing.resolve()
-        assert set(pushing.pushed) == {"bash", "bash-custom"}
+        assert set(pushing.publication.pushed) == {"bash", "bash-custom"}
         found = pushing.view.workspace.read_manifest()
         assert found is not None
         assert found.count(REGISTRY) == 3
-        assert pushing.changed == ("bash", "bash-custom")
+        assert pushing.publication.changed == ("bash", "bash-custom")
         later = again(pushing)
         fake_engine.asked.clear()
         later.view.ping()
         later.resolve()
         assert fake_engine.asked == ["images"]
-        assert later.changed == ()
+        assert later.publication.changed == ()
         assert later.view.workspace.read_manifest() == found
 
     def test_a_registry_that_is_not_there(
@@ -548,7 +570,7 @@ class TestPushing:
         fake_engine.registry_fails = ""
         later = again(pushing)
         later.resolve()
-        assert set(later.pushed) == {"bash", "bash-custom"}
+        assert set(later.publication.pushed) == {"bash", "bash-custom"}
 
     def test_what_a_run_that_was_cut_off_left(self, pushing: Session, fake_engine: FakeEngine) -> None:
         """Its tags are gone before anything can take the place of the image, and at the latest in the end."""
@@ -582,7 +604,7 @@ class TestPushing:
         (checkout / "deps.toml").write_text(f"{deps}credentials = true\n")
         last = again(later)
         last.resolve()
-        assert "bash" in last.pushed
+        assert "bash" in last.publication.pushed
 
     def test_what_was_not_verified_stays_here(self, pushing: Session, fake_engine: FakeEngine) -> None:
         """An image with both tags and other layers than its labels record is not pushed."""
@@ -601,9 +623,9 @@ class TestPushing:
         (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\n')
         session.make("bash")
         session.resolve()
-        assert not session.pushed
-        assert session.left_out == ("bash",)
+        assert not session.publication.pushed
+        assert session.publication.left_out == ("bash",)
         (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\nstandins = true\n')
         later = again(session)
         later.resolve()
-        assert set(later.pushed) == {"bash"}
+        assert set(later.publication.pushed) == {"bash"}
