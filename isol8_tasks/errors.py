@@ -96,6 +96,8 @@ class VerifyFailedError(Isol8Error):
 class InternalError(Isol8Error):
     """Something that nobody foresaw, and that is a bug of this project; `safety.crash` keeps its traceback."""
 
+    exit_code = 70
+
 
 class LabError(Isol8Error):
     """The private engine or the stand-ins of the lab could not be made or taken down."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
-from isol8_tasks.cli.doit import Spoken
+from isol8_tasks.cli.spoken import Spoken
 from isol8_tasks.cli.tasks import SETUP_FLAGS
 from isol8_tasks.errors import COMMAND
 
@@ -64,9 +64,9 @@ class OwnCommand(Spoken):
 
 def run_doit(words: list[str]) -> int:
     """Run doit in this process, and return its exit code."""
-    from doit.doit_cmd import DoitMain  # noqa: PLC0415 - importing it here would be a cycle at doit's start
+    from isol8_tasks.cli.main import start  # noqa: PLC0415 - few commands run another
 
-    return int(DoitMain().run(words))
+    return start(words)
 
 
 def setup_words(params: Mapping[str, Any]) -> list[str]:

@@ -37,8 +37,6 @@ class Screen:
     width: int
     repository: str
     quiet: bool = False
-    lost: OSError | None = field(default=None, init=False)
-    """Why nothing can be shown any more, as nobody reads it: work goes on, and the command ends with it."""
     _running: dict[str, _Begun] = field(factory=dict, init=False)
     _drawn: int = field(default=0, init=False)
     _last: float = field(default=0.0, init=False)
@@ -132,13 +130,9 @@ class Screen:
         return f"{self.repository}:{image}".ljust(self.width)
 
     def _write(self, text: str, *, flush: bool = False, to: TextIO | None = None) -> None:
-        if self.lost is None:
-            try:
-                (to or self.stream).write(text)
-                if flush:
-                    self.stream.flush()
-            except OSError as error:
-                self.lost = error
+        (to or self.stream).write(text)
+        if flush:
+            self.stream.flush()
 
     def _tick(self) -> None:
         while not self._over.wait(_REDRAW):

@@ -25,7 +25,7 @@ def freshness_table(found: Sequence[Freshness], repository: str, settings: Refre
             f"{repository}:{each.image}".ljust(width)
             + f"  {each.state.replace('-', ' '):<{states}}  {words}".rstrip()
         )
-    lines += [support_line(end, names) for end, names in ended(found, repository)]
+    lines += [support_line(end, names) for end, names in ends_of_support(found, repository)]
     return "\n".join(lines)
 
 
@@ -70,7 +70,9 @@ def young(fresh: Freshness, settings: RefreshSettings) -> Iterator[str]:
         yield f"{update.name} {update.new} {when}; accepted once it is {duration(age)} old (min_age)"
 
 
-def ended(found: Sequence[Freshness], repository: str) -> tuple[tuple[Unsupported, tuple[str, ...]], ...]:
+def ends_of_support(
+    found: Sequence[Freshness], repository: str
+) -> tuple[tuple[Unsupported, tuple[str, ...]], ...]:
     """Return the branches of Alpine that get no fixes any more, each with the images on it."""
     names: dict[str, list[str]] = {}
     ends: dict[str, Unsupported] = {}
@@ -109,7 +111,7 @@ def document(found: Sequence[Freshness], repository: str, settings: RefreshSetti
                 "newer": end.newer or None,
                 "images": list(names),
             }
-            for end, names in ended(found, repository)
+            for end, names in ends_of_support(found, repository)
         ],
     }
 

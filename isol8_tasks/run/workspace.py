@@ -102,6 +102,10 @@ class Workspace:
         try:
             text = read_text(self.deps)
         except FileNotFoundError:
+            if self.deps.is_symlink():
+                raise ConfigError(
+                    f"{source}: a link to {self.deps.readlink()}, which does not exist; correct it, or remove the link"
+                ) from None
             if self.deps == self.root / "deps.toml":
                 found = parse_config("", source, client_file=client_file) if client_file else Config()
                 return evolve(found, missing=True)

@@ -110,6 +110,14 @@ class CommandHung:
 
 
 @frozen(kw_only=True)
+class PatternSlow:
+    """A pattern of a user's check that takes too long to look for."""
+
+    pattern: str
+    seconds: float
+
+
+@frozen(kw_only=True)
 class FilterBroken:
     """The network filter does not do its work."""
 
@@ -132,7 +140,7 @@ class InSome:
 
 ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost
 FileFinding = OtherLayers | PrivilegedFile | WritableByAll
-CommandFinding = CommandExit | CommandOutput | CommandHung
+CommandFinding = CommandExit | CommandOutput | CommandHung | PatternSlow
 AnyFinding = ImageFinding | FilterBroken | PackageFinding | FileFinding | CommandFinding
 Finding = AnyFinding | InSome
 
@@ -259,6 +267,8 @@ def _command(finding: CommandFinding) -> str:
             return f"check {_shown(command)} printed nothing that matches {pattern!r}"
         case CommandHung(command=command, seconds=seconds):
             return f"check {_shown(command)} did not end within {seconds:g} s"
+        case PatternSlow(pattern=pattern, seconds=seconds):
+            return f"output = {pattern!r} took longer than {seconds:g} s to look for; write it without nested repeats"
         case _:
             assert_never(finding)
 

@@ -67,6 +67,7 @@ class Verifications:
             upstream=self._upstream(spec),
             checks=self.config.verify.checks.get(spec.name, ()),
             oldest_client=self.config.verify.oldest_client,
+            load_timeout=self.config.verify.load_timeout,
             filtered=spec.parent is None,
             registry=arguments.get("NPM_CONFIG_REGISTRY", ""),
         )

@@ -87,13 +87,18 @@ def make_bases(engine: DockerEngine, base_images: Mapping[str, str]) -> Iterator
 def make_verify(verifier: Verifier, bases: Mapping[str, str], build_image: Build) -> Callable[..., Verdict]:
     """Give `verify(runtime, steps, *packages)`, which checks an image made of a base by a few steps."""
 
-    def verify(runtime: str, steps: str, *packages: str) -> Verdict:
+    def verify(runtime: str, steps: str, *packages: str, load_timeout: float = 30) -> Verdict:
         image = bases[runtime]
         if steps:
             image = build_image(f"verify-{runtime}", f"FROM {image}\n{steps}\n")
         upstream = ("denoland/deno:alpine",) if runtime == "deno" else UPSTREAM
         subject = Subject(
-            image=image, runtime=runtime, packages=packages, upstream=upstream, filtered=not steps
+            image=image,
+            runtime=runtime,
+            packages=packages,
+            upstream=upstream,
+            filtered=not steps,
+            load_timeout=load_timeout,
         )
         return verifier.verify(subject)
 
@@ -354,14 +359,11 @@ class TestBad:
         ],
         ids=["python", "node", "bun"],
     )
-    def test_time_to_load(
-        self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch, runtime: str, source: str
-    ) -> None:
+    def test_time_to_load(self, verify: Callable[..., Verdict], runtime: str, source: str) -> None:
         """Who is late is given twice the time, as a busy machine makes good packages late; who hangs is refused."""
-        monkeypatch.setattr("isol8_tasks.verify.probe.SECONDS_PER_PACKAGE", 4)
         install = _dist if runtime == "python" else _module
-        assert verify(runtime, install("late", source.format(5)), "late").findings == ()
-        (found,) = verify(runtime, install("hangs", source.format(600)), "hangs").findings
+        assert verify(runtime, install("late", source.format(4)), "late", load_timeout=3).findings == ()
+        (found,) = verify(runtime, install("hangs", source.format(600)), "hangs", load_timeout=3).findings
         assert isinstance(found, PackageUnusable)
         assert found.use.endswith("did not end")
 

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.plan.graph import task_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.safety.printing import exactly
@@ -17,6 +17,7 @@ class EnvCommand(OwnCommand):
 
     name = "env"
     doc_purpose = f'print the engine in use, as a shell command: eval "$({COMMAND} env)"'
+    only_prints = True
     doc_usage = ""
 
     @ends_in_one_line

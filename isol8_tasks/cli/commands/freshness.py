@@ -5,7 +5,7 @@ from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand, say
 from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, while_asking
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words
 from isol8_tasks.run.refresh import look
@@ -16,6 +16,7 @@ class FreshnessCommand(OwnCommand):
 
     name = "freshness"
     doc_purpose = "print which images are behind their sources; change nothing"
+    only_prints = True
     doc_usage = "[--json] [--only RUNTIMES]"
     doc_description = (
         "Asks the registries of the upstream images and the package sources of every image. Exit code 2 when an image "

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error

@@ -16,6 +16,7 @@ class InventoryCommand(ImagesCommand):
 
     name = "inventory"
     doc_purpose = "print the packages in the images, as recorded when they were verified"
+    only_prints = True
 
     def show(
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, heed_flags, session
 from isol8_tasks.errors import Isol8Error, UndecidedError
 from isol8_tasks.report import plan as report
@@ -15,6 +15,7 @@ class PlanCommand(OwnCommand):
 
     name = "plan"
     doc_purpose = "print what would be built, and why; change nothing"
+    only_prints = True
     doc_usage = "[--json] [--check] [the flags of setup]"
     doc_description = (
         "With --check: exit code 2 when something would be built, 4 when the state of an image is undetermined. 4 also "

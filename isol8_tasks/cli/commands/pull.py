@@ -8,7 +8,8 @@ from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.transfers import Teller
-from isol8_tasks.cli.doit import WAIT, ends_in_one_line
+from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest

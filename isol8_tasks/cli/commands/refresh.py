@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
 from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, while_asking
-from isol8_tasks.cli.doit import QUIET, WAIT, ends_in_one_line, stopped
+from isol8_tasks.cli.doit import QUIET, WAIT
+from isol8_tasks.cli.ending import ends_in_one_line, stopped
 from isol8_tasks.cli.reporter import open_screen, words_of_failure
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.config.units import parse_duration

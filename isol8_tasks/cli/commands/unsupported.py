@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.errors import COMMAND, ConfigError
 
 _NOTHING: Final = "build state lives in image labels; there is no database"
@@ -15,9 +15,9 @@ class _OfAnyWords(OwnCommand):
 
     doc_usage = ""
 
-    def parse_execute(self, in_args: list[str]) -> int:
+    def read(self, words: list[str]) -> int:
         """Take every word as it is."""
-        return self.execute({}, in_args)
+        return self.execute({}, words)
 
 
 class ForgetCommand(_OfAnyWords):

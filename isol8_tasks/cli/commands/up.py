@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
-from isol8_tasks.cli.doit import QUIET, WAIT, ends_in_one_line
+from isol8_tasks.cli.doit import QUIET, WAIT
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
 
 

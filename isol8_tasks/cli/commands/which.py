@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand
-from isol8_tasks.cli.doit import ends_in_one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import split_flag
@@ -18,6 +18,7 @@ class WhichCommand(OwnCommand):
 
     name = "which"
     doc_purpose = "print which image has the packages for a runtime, and why"
+    only_prints = True
     doc_usage = "RUNTIME [--packages a,b] [--json]"
     doc_description = "Exit code 1 when no image fits; 4 when the engine can't be asked."
     cmd_options = (

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doit.doit_cmd import DoitMain
 
 from isol8_tasks.cli import tasks
 from isol8_tasks.run import refresh
@@ -25,8 +24,8 @@ def _as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """Work in a folder of the test's own, and leave the process as it was."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(DoitMain, "BIN_NAME", "doit")
     forget = tasks.session.cache_clear
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield

@@ -104,6 +104,16 @@ class TestConfig:
         assert caught.value.exit_code == 3
 
 
+def test_link_that_leads_nowhere_is_no_missing_file(tmp_path: Path) -> None:
+    """Whoever made it wants what it should lead to to be read."""
+    (tmp_path / "deps.toml").symlink_to("shared/deps.toml")
+    with pytest.raises(ConfigError) as caught:
+        Workspace.here(tmp_path, {}).read_config()
+    assert str(caught.value) == (
+        "deps.toml: a link to shared/deps.toml, which does not exist; correct it, or remove the link"
+    )
+
+
 class TestClientFile:
     """isol8's own file, where isol8 looks for it."""
 

@@ -22,6 +22,7 @@ from isol8_tasks.verify.findings import (
     LookHung,
     NotStarted,
     OtherFirstProcess,
+    PatternSlow,
     PrivilegedFile,
     RuntimeBroken,
     SignalsLost,
@@ -69,6 +70,10 @@ WORDS: list[tuple[Finding, str]] = [
     (
         CommandExit(command=COMMAND, expected=0, exit=2, output=""),
         "check bash -c 'jq --version' ended with exit code 2, not 0",
+    ),
+    (
+        PatternSlow(pattern="(a+)+b", seconds=5),
+        "output = '(a+)+b' took longer than 5 s to look for; write it without nested repeats",
     ),
     (
         CommandOutput(command=COMMAND, pattern="jq-2", output=""),

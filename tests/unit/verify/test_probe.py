@@ -1,5 +1,7 @@
 """What is run in an image, and what is read of its answer."""
 
+import pytest
+
 from isol8_tasks.verify.conditions import conditions
 from isol8_tasks.verify.probe import Look, read_look, request, upstream_request
 
@@ -85,6 +87,16 @@ class TestRequest:
         assert (
             request("a", "node", ("x",) * 10, mark="m", kind=conditions("node")[0], whole=True).seconds > 300
         )
+
+    @pytest.mark.parametrize(("limit", "patience", "said"), [(30, 1, "30"), (30, 2, "60"), (0.5, 1, "1")])
+    def test_a_package_has_the_time_that_is_set(self, limit: float, patience: int, said: str) -> None:
+        """It is told in whole seconds, and the look waits longer than that."""
+        kind = conditions("node")[0]
+        asked = request(
+            "a", "node", ("x",), mark="m", kind=kind, whole=True, patience=patience, load_timeout=limit
+        )
+        assert asked.environment["ISOL8_CHECK_SECONDS"] == said
+        assert asked.seconds > int(said)
 
     def test_upstream(self) -> None:
         """An upstream image has neither our user nor, maybe, our entrypoint."""
