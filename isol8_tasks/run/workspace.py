@@ -45,7 +45,7 @@ class Workspace:
     @classmethod
     def here(cls, root: Path, environ: Mapping[str, str]) -> "Workspace":
         """Return the workspace of a checkout's folder."""
-        deps = root / environ.get("ISOL8_DEPS", "deps.toml")
+        deps = root / (environ.get("ISOL8_DEPS") or "deps.toml")
         given = environ.get("ISOL8_CONFIG")
         if given is not None:
             files = {given: root / given} if given else {}

@@ -66,6 +66,10 @@ class TestConfig:
             Workspace.here(tmp_path, {"ISOL8_DEPS": "no.toml"}).read_config()
         assert str(caught.value) == "no.toml: not found, though ISOL8_DEPS names it; correct or unset it"
 
+    def test_a_name_that_is_empty_is_none(self, tmp_path: Path) -> None:
+        """As scripts leave it that pass on what is not set."""
+        assert Workspace.here(tmp_path, {"ISOL8_DEPS": ""}).deps == tmp_path / "deps.toml"
+
     def test_a_file_that_is_no_text_is_an_error(self, workspace: Workspace) -> None:
         """Bytes that are not UTF-8 are told of in a line."""
         workspace.deps.write_bytes(b"# a\n\xe9")
