@@ -19,14 +19,6 @@ from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 ALPINE = "3.99"
 """A release of which nobody knows yet when its support ends."""
 DIGEST = "sha256:" + "1" * 64

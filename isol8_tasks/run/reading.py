@@ -26,7 +26,7 @@ def read_text(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(*error.args) from error
     except OSError as error:
-        raise NoTextError(refusal(error)) from error
+        raise NoTextError(denial(error)) from error
     if problem := not_utf_8(data):
         raise NoTextError(f"({problem}); save it as UTF-8")
     return io.StringIO(data.decode(), newline=None).read()
@@ -49,7 +49,7 @@ def is_utf_16(data: bytes) -> bool:
     return data.startswith(_UTF_16) or b"\0" in data[:2]
 
 
-def refusal(error: OSError) -> str:
+def denial(error: OSError) -> str:
     """Say why the system did not let a file be read, and what to do."""
     if not isinstance(error, PermissionError):
         return f"({error.strerror or error}); fix it or remove it"

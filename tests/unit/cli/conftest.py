@@ -13,8 +13,8 @@ from isol8_tasks.cli import tasks
 from isol8_tasks.run import refresh
 from isol8_tasks.run.session import open_session
 from isol8_tasks.safety.crash import in_threads
-from tests.command_line import DIGEST, DOCKERFILE, CommandLine
-from tests.fake_engine import FakeEngine, FakeImage
+from tests.command_line import DIGEST, CommandLine
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage
 
 ROOT = Path(__file__).parents[3]
 

@@ -11,7 +11,8 @@ import pytest
 from isol8_tasks.config.deps import Config
 from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
-from isol8_tasks.run.workspace import Workspace, digests
+from isol8_tasks.run.context import Digests
+from isol8_tasks.run.workspace import Workspace
 
 AnotherUser = Callable[[], contextlib.AbstractContextManager[None]]
 NOBODY = 65534
@@ -204,7 +205,7 @@ class TestContext:
             "folder/": "docker/folder: a link to a folder, which is not followed; fix it or remove it",
             "pipe": "docker/pipe: neither a file nor a folder; fix it or remove it",
         }
-        assert digests(found)["pipe"].problem == found["pipe"].problem
+        assert Digests(found)["pipe"].problem == found["pipe"].problem
 
     def test_what_may_not_be_read_has_its_problem(
         self, workspace: Workspace, another_user: AnotherUser
@@ -219,19 +220,18 @@ class TestContext:
         (folder / "listed").chmod(0o744)
         with another_user():
             found = Workspace.here(Path(), {}).read_context()
+            problems = {path: file.problem for path, file in found.items()}
         read = "can't be read (Permission denied); user nobody needs the right to read it"
-        assert {path: file.problem for path, file in found.items()} == {
+        assert problems == {
             "Dockerfile": "",
             "closed/": f"docker/closed/: {read.replace('read', 'listed', 1)}",
             "listed/file": f"docker/listed/file: {read}",
             "secret": f"docker/secret: {read}",
         }
 
-    @pytest.mark.parametrize(
-        ("name", "what"), [("", "listed"), ("Dockerfile", "read"), (".dockerignore", "read")]
-    )
+    @pytest.mark.parametrize("name", ["", "Dockerfile", ".dockerignore"])
     def test_one_user_may_not_read_what_all_depends_on(
-        self, workspace: Workspace, another_user: AnotherUser, name: str, what: str
+        self, workspace: Workspace, another_user: AnotherUser, name: str
     ) -> None:
         """It is not taken for absent, and the line says who needs which right."""
         path = workspace.root / "docker" / name
@@ -240,16 +240,15 @@ class TestContext:
         path.chmod(0)
         with another_user(), pytest.raises(PlanError) as caught:
             Workspace.here(Path(), {}).read_context()
-        assert str(caught.value) == (
-            f"docker/{name}: can't be {what} (Permission denied); user nobody needs the right to read it"
-        )
+        denied = "can't be read (Permission denied); user nobody needs the right to read it"
+        assert str(caught.value) == f"docker/{name or 'Dockerfile'}: {denied}"
 
     def test_a_file_in_its_place_is_an_error(self, tmp_path: Path) -> None:
         """Which is another fault than a folder without a Dockerfile."""
         (tmp_path / "docker").touch()
         with pytest.raises(PlanError) as caught:
             Workspace.here(tmp_path, {}).read_context()
-        assert str(caught.value) == "docker/: can't be listed (Not a directory); fix it or remove it"
+        assert str(caught.value) == "docker: not a folder; the base images are built from docker/Dockerfile"
 
     @pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
     def test_utf_16_is_an_error(self, workspace: Workspace, name: str) -> None:
@@ -273,13 +272,22 @@ class TestContext:
 
     def test_no_dockerfile_is_an_error(self, tmp_path: Path) -> None:
         """Without a Dockerfile there is nothing to build."""
+        (tmp_path / "docker").mkdir()
         with pytest.raises(PlanError) as caught:
             Workspace.here(tmp_path, {}).read_context()
         assert str(caught.value) == "docker/Dockerfile: not found; the base images are built from it"
 
+    def test_docker_folder_comes_with_the_package(self, workspace: Workspace, tmp_path: Path) -> None:
+        """A folder without docker/ has the package's; one of its own takes precedence, whatever it is."""
+        bare = tmp_path / "bare"
+        bare.mkdir()
+        assert "filter/main.go" in Workspace.here(bare, {}).read_context()
+        (bare / "docker").symlink_to(workspace.root / "docker")
+        assert Workspace.here(bare, {}).read_context() == workspace.read_context()
+
     def test_only_content_and_bit_make_a_digest(self) -> None:
         """The same content has the same digest, and the bit is beside it."""
-        found = digests({"a": FileContent(data=b"x"), "b": FileContent(data=b"x", executable=True)})
+        found = Digests({"a": FileContent(data=b"x"), "b": FileContent(data=b"x", executable=True)})
         assert found["a"].digest == found["b"].digest
         assert (found["a"].executable, found["b"].executable) == (False, True)
 
