@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import define
 
-from isol8_tasks.config.lockfile import Lock, LockedImage, denial, lacks_checksums, parse_lock, render_lock
+from isol8_tasks.config.lockfile import Lock, LockedImage, lacks_checksums, parse_lock, refusal, render_lock
 from isol8_tasks.ecosystems.inventory import Package, decode
 from isol8_tasks.ecosystems.updates import Pin, Resolution, Update
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, VerifyFailedError
@@ -56,7 +56,7 @@ def write_lock(view: View) -> tuple[str, ...]:
             f"{view.workspace.lock_name}: not written: it would contain a credential from an address that a "
             "package source returned; name a source in [build] args without credentials in its addresses"
         )
-    if problem := _unhashed(images) or denial(text):
+    if problem := _unhashed(images) or refusal(text):
         raise Isol8Error(f"{problem}\n{view.workspace.lock_name} is unchanged")
     view.workspace.write_lock(text)
     return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
