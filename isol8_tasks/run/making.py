@@ -1,6 +1,6 @@
 """How a run brings one image up to date: from what it is built on to its tag."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from isol8_tasks.dockerfile.stages import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
@@ -60,23 +60,31 @@ def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ..
 
 def _with_upstream(name: str, view: View, policy: Policy) -> ImageSpec:
     """Pull what an image is built on where it is missing, and return the image as it then is specified."""
-    with view.mutex:
-        unknown = True
-        while unknown:
-            spec = view.graph.image(name)
+    unknown = True
+    while unknown:
+        if lacking := _lacking(name, view, policy):
+            # Without the mutex, so that nothing waits which can do without these.
             try:
-                pulled = policy.fetch(spec, view.observed, view.engine)
+                view.pulls.pull(lacking)
             except UpstreamUnavailableError as error:
-                raise _mistyped(spec, view) or error from error
-            if pulled:
+                raise _mistyped(name, view) or error from error
+        with view.mutex:
+            if lacking and _lacking(name, view, policy):
                 view.look_again()
             # ONBUILD triggers of an upstream image can ask for another one.
             unknown = view.learn(name)
-        return view.graph.image(name)
+    return view.graph.image(name)
 
 
-def _mistyped(spec: ImageSpec, view: View) -> PlanError | None:
+def _lacking(name: str, view: View, policy: Policy) -> Mapping[str, str]:
+    with view.mutex:
+        return policy.lacking(view.graph.image(name), view.observed)
+
+
+def _mistyped(name: str, view: View) -> PlanError | None:
     """Return what to say of an image that can't be pulled where a stage of the Dockerfile is meant."""
+    with view.mutex:
+        spec = view.graph.image(name)
     missing = (reference for reference, _ in spec.inputs.upstream if view.observed.tagged(reference) is None)
     found = next(filter(None, (mistyped_stage(view.dockerfile, each) for each in missing)), "")
     return (
