@@ -26,6 +26,11 @@ packages = ["other"]
 extends = "web"
 packages = ["leaf"]
 """
+# How each generation of clients runs an image is what other tests are about.
+VERIFY = """
+[verify]
+oldest_client = "0.7.0"
+"""
 EVERY = frozenset(
     {"python", "node", "bun", "deno", "bash", "web", "web-tests"}
     | {"python-custom", "node-custom", "bun-custom", "deno-custom", "bash-custom"}
@@ -45,9 +50,9 @@ def first_releases(world: World) -> None:
     world.apk("tool", "1.0-r0", depends=["part"])
 
 
-def settings(checkout: Checkout, world: World, more: str = "") -> None:
-    """Write deps.toml, with more tables at its end."""
-    checkout.deps(DEPENDENCIES, f"{world.build}\n{IMAGES}\n{more}")
+def settings(checkout: Checkout, world: World, more: str = "", *, verify: str = "") -> None:
+    """Write deps.toml, with another key of [verify], and more tables at its end."""
+    checkout.deps(DEPENDENCIES, f"{world.build}\n{IMAGES}{VERIFY}{verify}\n{more}")
 
 
 @frozen
