@@ -16,6 +16,7 @@ Data flows one way, deps.toml and docker/ → plan → build → verify → prom
     ecosystems  the five runtimes and their packages
     safety      what keeps secrets, the terminal and other users' files safe
     errors      what callers react to, and with which exit code
+    shipped     where docker/, the lab and doit's settings lie, in a checkout or an installation
 
 `lab`, beside this package, runs the private engine of `./doitw up --lab`.
 """

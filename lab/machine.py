@@ -6,7 +6,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from isol8_tasks.errors import LabError
+from isol8_tasks.errors import COMMAND, LabError
 from isol8_tasks.safety.files import make_folder
 
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
@@ -25,7 +25,7 @@ _HANDED_ON = (
 
 def require_supported() -> None:
     """Raise LabError, with what to do instead, unless a private engine can run on this machine."""
-    instead = "install Docker and run ./doitw up without --lab"
+    instead = f"install Docker and run {COMMAND} up without --lab"
     if platform.system() != "Linux":
         raise LabError(f"--lab needs Linux, and this is {platform.system()}: {instead}.")
     for program in ("apt-get", "dpkg-deb"):
@@ -40,7 +40,7 @@ def require_root(what: str) -> None:
     """Raise LabError unless we are root."""
     if os.geteuid() != 0:
         raise LabError(
-            f"{what} needs root, to run a private Docker Engine: try sudo ./doitw, or become root."
+            f"{what} needs root, to run a private Docker Engine: try sudo {COMMAND}, or become root."
         )
 
 

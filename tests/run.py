@@ -13,7 +13,7 @@ from isol8_tasks.errors import LabError
 from lab.updown import CACHE_VARIABLE
 from tests.integration.engines import ENGINES
 
-WHOLE = ["tests/unit", "tests/integration"]
+WHOLE = ["tests/unit", "tests/integration", "tests/first_hour"]
 SIDE_BY_SIDE = "-n3"
 """As the first argument: so many workers, each with an engine of its own, as one run at a time works on an engine.
 

@@ -12,6 +12,7 @@ from doit.version import VERSION
 
 from isol8_tasks import __version__
 from isol8_tasks.cli.ending import complain, ended, unread
+from isol8_tasks.cli.program import settings
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.safety.printing import clean_output
 
@@ -24,7 +25,7 @@ _OF_OTHERS: Final = ("test", "bench")
 def start(words: Sequence[str]) -> int:
     """Run a command in this process, and return its exit code."""
     try:
-        main = Main(config_filenames=("pyproject.toml",))
+        main = Main(**settings())
     except (OSError, ValueError) as error:
         complain(f"ERROR: pyproject.toml: can't be read ({error}); the commands are listed in it")
         return ConfigError.exit_code

@@ -169,7 +169,6 @@ _SYNONYMS: Final = {
     "upgrade": "refresh",
     "outdated": "freshness",
     "freeze": "lock",
-    "completion": "tabcompletion",
     "version": "--version",
 }
 """What other tools call what is here."""

@@ -17,6 +17,7 @@ from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.plan.model import ContextFile
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
+from isol8_tasks.shipped import FOLDER
 
 if TYPE_CHECKING:
     from isol8_tasks.config.client_file import ClientFile
@@ -33,7 +34,7 @@ class Workspace:
     """A checkout on disk."""
 
     root: Path
-    """The folder with dodo.py and docker/."""
+    """The folder with deps.toml, and with docker/ where it is not the one that comes with the package."""
     deps: Path
     """deps.toml, or what ISOL8_DEPS names; the manifest stands beside it."""
     client_files: Mapping[str, Path] = Factory(dict)
@@ -60,6 +61,12 @@ class Workspace:
     def manifest(self) -> Path:
         """Where resolved-images.json is written."""
         return self.deps.parent / MANIFEST
+
+    @property
+    def docker(self) -> Path:
+        """The build context: docker/ of this folder, else the one that comes with the package."""
+        own = self.root / "docker"
+        return own if os.path.lexists(own) else FOLDER / "docker"
 
     @property
     def lock_name(self) -> str:
@@ -150,7 +157,7 @@ class Workspace:
 
     def read_context(self) -> dict[str, FileContent]:
         """Read every file below docker/, by its path there; what can't be read has a problem, and no content."""
-        folder = self.root / "docker"
+        folder = self.docker
         files: dict[str, FileContent] = {}
         folders = [""]
         while folders:

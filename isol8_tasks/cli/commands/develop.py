@@ -3,11 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
+from doit.exceptions import InvalidCommand
+
 from isol8_tasks.cli.command import OwnCommand
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.program import NAME
+from isol8_tasks.errors import COMMAND
 
 
-class TestCommand(OwnCommand):
+class _OfCheckout(OwnCommand):
+    """A command that an installation has nothing to run it on."""
+
+    def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
+        """Refuse it there; else run it."""
+        if COMMAND == NAME:
+            raise InvalidCommand(f"{self.name}: it works on {NAME} itself, and needs a checkout of it")
+        return super().execute(params, args)
+
+
+class TestCommand(_OfCheckout):
     """Run every test."""
 
     name = "test"
@@ -26,7 +40,7 @@ class TestCommand(OwnCommand):
         return 1 if main(args) else 0
 
 
-class LintCommand(OwnCommand):
+class LintCommand(_OfCheckout):
     """Run every check that needs no engine."""
 
     name = "lint"
@@ -42,7 +56,7 @@ class LintCommand(OwnCommand):
         return 1 if subprocess.run([".ci/lint"], check=False).returncode else 0
 
 
-class CheckCommand(OwnCommand):
+class CheckCommand(_OfCheckout):
     """Run what CI runs."""
 
     name = "check"
@@ -60,7 +74,7 @@ class CheckCommand(OwnCommand):
         return max(codes)
 
 
-class BenchCommand(OwnCommand):
+class BenchCommand(_OfCheckout):
     """Measure what is claimed to be fast."""
 
     name = "bench"

@@ -79,3 +79,11 @@ class StraceCommand(_Refused):
         f"the engine builds the images, so a trace of doit shows nothing; {COMMAND} plan prints why each would "
         "be built"
     )
+
+
+class TabCompletionCommand(_Refused):
+    """Refuse what would complete the command `doit`, which nobody types."""
+
+    name = "tabcompletion"
+    doc_purpose = "not supported: see completion"
+    why = f"{COMMAND} completion bash prints what completes {COMMAND}; zsh and fish likewise"

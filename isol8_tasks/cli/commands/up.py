@@ -1,14 +1,17 @@
 """The commands up and down: every image up to date, on a private engine if there is no other."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
 from isol8_tasks.cli.doit import QUIET, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request
+from isol8_tasks.shipped import FOLDER
 
 
 class UpCommand(OwnCommand):
@@ -36,10 +39,8 @@ class UpCommand(OwnCommand):
         self.no_arguments(args)
         flag_request(params)
         if params["lab"]:
-            import lab  # noqa: PLC0415 - who has Docker never needs it
-
             tell = _silent if params["quiet"] else say
-            host = lab.up(Path.cwd(), tell)
+            host = _lab().up(Path.cwd(), tell)
             named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST", host) != host else "DOCKER_CONTEXT"
             if named == "DOCKER_HOST" or (named in os.environ and "DOCKER_HOST" not in os.environ):
                 tell(
@@ -60,11 +61,17 @@ class DownCommand(OwnCommand):
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Stop it."""
         self.no_arguments(args)
-        import lab  # noqa: PLC0415 - who has Docker never needs it
-
-        if not lab.down(Path.cwd(), say):
+        if not _lab().down(Path.cwd(), say):
             say("no private engine of this checkout is running")
         return 0
+
+
+def _lab() -> ModuleType:
+    """Return the lab, which lies beside the package in a checkout, and in the package where it is installed."""
+    sys.path.insert(0, str(FOLDER))
+    import lab  # noqa: PLC0415 - who has Docker never needs it
+
+    return lab
 
 
 def _run_options(params: Mapping[str, Any]) -> list[str]:

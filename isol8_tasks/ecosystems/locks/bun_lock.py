@@ -20,7 +20,7 @@ from isol8_tasks.ecosystems.locks.registry import (
     refuse_other_names,
 )
 from isol8_tasks.ecosystems.locks.shapes import (
-    NAME,
+    PACKAGE_NAME,
     Fits,
     check_object,
     either,
@@ -83,7 +83,7 @@ def _load(text: str) -> Any:  # noqa: ANN401 - JSON
     return load_json(re.sub(r'("(?:[^"\\]|\\.)*")|,(?=\s*[\]}])', lambda found: found[1] or "", text))
 
 
-_PLACE: Final = rf"{NAME}(?:/{NAME})*"
+_PLACE: Final = rf"{PACKAGE_NAME}(?:/{PACKAGE_NAME})*"
 _PARTS: Final = 4
 _ENTRY: Final[Mapping[str, Fits]] = {
     **dict.fromkeys(("dependencies", "optionalDependencies", "peerDependencies"), is_ranges),

@@ -8,7 +8,7 @@ from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.locks.contents import LIMITS, Contents, add
 from isol8_tasks.ecosystems.locks.registry import IDENTITY, SEMVER, is_integrity, is_true, limits
 from isol8_tasks.ecosystems.locks.shapes import (
-    NAME,
+    PACKAGE_NAME,
     Fits,
     check_object,
     is_table,
@@ -83,7 +83,7 @@ def _packages(npm: Mapping[str, Any], jsr: Mapping[str, Any]) -> tuple[dict[Pack
 
 def _specified(spec: str, specifiers: Mapping[str, object]) -> bool:
     """Tell whether a package of npm or JSR is there; that it is in a fitting version, Deno sees to by itself."""
-    found = re.match(rf"(?:npm|jsr):{NAME}", parse_spec("deno", spec).name)
+    found = re.match(rf"(?:npm|jsr):{PACKAGE_NAME}", parse_spec("deno", spec).name)
     return found is not None and any(
         each == found[0] or each.startswith(f"{found[0]}@") for each in specifiers
     )
@@ -93,7 +93,7 @@ _HEX: Final = r"[0-9a-f]{64}"
 _URL: Final = r"https?://[!-~]+"
 _NPM: Final = rf"{IDENTITY}(?:_+[0-9A-Za-z@+.~-][0-9A-Za-z@+._~-]*)?"
 _JSR: Final = rf"(?P<name>@[a-z0-9-]+/[a-z0-9-]+)@(?P<version>{SEMVER})"
-_SPECIFIER: Final = rf"(?P<kind>npm|jsr):(?P<name>{NAME})(?:@[^/:\x00-\x1f]*)?"
+_SPECIFIER: Final = rf"(?P<kind>npm|jsr):(?P<name>{PACKAGE_NAME})(?:@[^/:\x00-\x1f]*)?"
 _NPM_ENTRY: Final[Mapping[str, Fits]] = {
     "integrity": is_integrity,
     **{

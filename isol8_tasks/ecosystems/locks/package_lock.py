@@ -19,7 +19,7 @@ from isol8_tasks.ecosystems.locks.registry import (
     refuse_other_names,
 )
 from isol8_tasks.ecosystems.locks.shapes import (
-    NAME,
+    PACKAGE_NAME,
     Fits,
     check_object,
     either,
@@ -119,11 +119,11 @@ def _bundles(packages: Mapping[str, Any], place: str) -> bool:
 
 
 _TOP: Final = r"node_modules/((?:@[^/]+/)?[^/]+)"
-_EXACT: Final = rf"(?:npm:{NAME}@)?{SEMVER}"
-_PLACE: Final = rf"node_modules/{NAME}(?:/node_modules/{NAME})*"
+_EXACT: Final = rf"(?:npm:{PACKAGE_NAME}@)?{SEMVER}"
+_PLACE: Final = rf"node_modules/{PACKAGE_NAME}(?:/node_modules/{PACKAGE_NAME})*"
 _ENTRY: Final[Mapping[str, Fits]] = {
     "version": matches(SEMVER),
-    "name": matches(NAME),
+    "name": matches(PACKAGE_NAME),
     "integrity": is_integrity,
     **dict.fromkeys(("dependencies", "optionalDependencies", "peerDependencies"), is_ranges),
     "peerDependenciesMeta": is_optional_peers,

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from isol8_tasks.ecosystems.locks.contents import LIMITS
-from isol8_tasks.ecosystems.locks.shapes import NAME, Fits, either, listing, mapping, matches, one_of, refuse
+from isol8_tasks.ecosystems.locks.shapes import (
+    PACKAGE_NAME,
+    Fits,
+    either,
+    listing,
+    mapping,
+    matches,
+    one_of,
+    refuse,
+)
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -29,7 +38,7 @@ def manifest(dependencies: Mapping[str, str]) -> str:
 def is_optional_peers(value: object) -> bool:
     """Tell whether a value says of packages that they are optional."""
     return isinstance(value, dict) and all(
-        re.fullmatch(NAME, key) and isinstance(item, dict) and item.keys() <= {"optional"}
+        re.fullmatch(PACKAGE_NAME, key) and isinstance(item, dict) and item.keys() <= {"optional"}
         for key, item in value.items()
     )
 
@@ -42,17 +51,17 @@ def is_path(value: object) -> bool:
 def is_commands(value: object) -> bool:
     """Tell whether a value has the paths of commands by their names."""
     return isinstance(value, dict) and all(
-        re.fullmatch(NAME, key) and is_path(item) for key, item in value.items()
+        re.fullmatch(PACKAGE_NAME, key) and is_path(item) for key, item in value.items()
     )
 
 
 SEMVER: Final = r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?"
-RANGE: Final = rf"(?:npm:{NAME}(?:@(?=.))?)?[^:/\\\x00-\x1f]*"
-IDENTITY: Final = rf"(?P<name>{NAME})@(?P<version>{SEMVER})"
+RANGE: Final = rf"(?:npm:{PACKAGE_NAME}(?:@(?=.))?)?[^:/\\\x00-\x1f]*"
+IDENTITY: Final = rf"(?P<name>{PACKAGE_NAME})@(?P<version>{SEMVER})"
 """One package in one version."""
 is_integrity = matches(r"sha512-[A-Za-z0-9+/]{86}==")
 is_ranges = mapping(matches(RANGE))
-is_names = listing(matches(NAME))
+is_names = listing(matches(PACKAGE_NAME))
 is_true = one_of(True)  # noqa: FBT003 - the value that is written
 _words = listing(matches(r"[!-~]+"))
 limits: Final[Mapping[str, Fits]] = {key: either(_words, matches(r"[!-~]+")) for key in sorted(LIMITS)}

@@ -12,7 +12,7 @@ from isol8_tasks.safety.jsontext import loads
 Fits = Callable[[object], bool]
 """Tells whether a value is one that doit lock writes."""
 
-NAME: Final = r"(?:@[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+PACKAGE_NAME: Final = r"(?:@[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 """Of a package of npm's registry, and of a command; never a way to another folder."""
 
 
@@ -75,7 +75,8 @@ def one_of(*values: object) -> Fits:
 def mapping(fits: Fits) -> Fits:
     """Take objects with names for keys, and with such values."""
     return lambda value: (
-        isinstance(value, dict) and all(re.fullmatch(NAME, key) and fits(item) for key, item in value.items())
+        isinstance(value, dict)
+        and all(re.fullmatch(PACKAGE_NAME, key) and fits(item) for key, item in value.items())
     )
 
 

@@ -201,9 +201,18 @@ class TestContext:
 
     def test_no_dockerfile_is_an_error(self, tmp_path: Path) -> None:
         """Without a Dockerfile there is nothing to build."""
+        (tmp_path / "docker").mkdir()
         with pytest.raises(PlanError) as caught:
             Workspace.here(tmp_path, {}).read_context()
         assert str(caught.value) == "docker/Dockerfile: not found; the base images are built from it"
+
+    def test_docker_folder_comes_with_the_package(self, workspace: Workspace, tmp_path: Path) -> None:
+        """A folder without docker/ has the package's; one of its own takes precedence, whatever it is."""
+        bare = tmp_path / "bare"
+        bare.mkdir()
+        assert "filter/main.go" in Workspace.here(bare, {}).read_context()
+        (bare / "docker").symlink_to(workspace.root / "docker")
+        assert Workspace.here(bare, {}).read_context() == workspace.read_context()
 
     def test_only_content_and_bit_make_a_digest(self) -> None:
         """The same content has the same digest, and the bit is beside it."""

@@ -1,0 +1,51 @@
+"""Prints how many of the table's rows are answered well, and which are not: python -m tests.first_hour.report.
+
+Further words are pytest's: `-k proxy`, or tests/first_hour/test_without_engine.py for the rows that need no engine.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+
+class Collector:
+    """Collects what came of each row."""
+
+    def __init__(self) -> None:
+        self.good = 0
+        self.others: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what came of a row."""
+        if (report.when != "call" and report.passed) or "NOTSET" in report.nodeid:
+            return
+        name = report.nodeid.partition("[")[2].rpartition("]")[0] or report.nodeid
+        if report.passed:
+            self.good += 1
+        elif why := getattr(report, "wasxfail", ""):
+            self.others.append(f"{name}\n    open: {why}")
+        else:
+            self.others.append(f"{name}\n{report.longreprtext}".replace("\n", "\n    "))
+
+
+def main(words: list[str]) -> int:
+    """Run the rows, and print the figures."""
+    collector = Collector()
+    places = [] if any(Path(word).exists() for word in words) else [str(Path(__file__).parent)]
+    # pytest's own lines go to standard error: what is printed here is the report.
+    printed = os.dup(1)
+    os.dup2(2, 1)
+    pytest.main(["-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", *places, *words], [collector])
+    sys.stdout.flush()
+    os.dup2(printed, 1)
+    count = collector.good + len(collector.others)
+    print(f"{collector.good} of {count} rows good ({collector.good / max(count, 1):.1%})")  # noqa: T201 - its purpose
+    for each in collector.others:
+        print(f"- {each}")  # noqa: T201 - as above
+    return 0 if not collector.others else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,177 @@
+"""Where a row takes place: a checkout of its own, an environment, and what runs a command there."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+from tempfile import mkdtemp
+
+from attrs import Factory, define
+
+from tests.command_line import CommandLine
+from tests.first_hour.table import Answer, Fault
+
+ROOT = Path(__file__).parents[2]
+_COPIED = (
+    "doitw",
+    "dodo.py",
+    "pyproject.toml",
+    "requirements.lock",
+    "deps.toml",
+    "docker",
+    "isol8_tasks",
+    "lab",
+)
+_KEPT = ("PATH", "LANG", "TERM", "USER", "ISOL8_LAB_CACHE")
+_LONGEST = 300
+
+
+@define(kw_only=True, eq=False)
+class Scene:
+    """A checkout with a fault in it; a preparation changes whatever it has to."""
+
+    folder: Path
+    """The checkout."""
+    stack: ExitStack
+    """Ends what a preparation began."""
+    environ: dict[str, str] = Factory(dict)
+    words: dict[str, str] = Factory(dict)
+    """What `{name}` stands for in typed words, edits, deps.toml and the environment's values."""
+    user: int | None = None
+    """Who types it; None for who runs the tests."""
+    cli: CommandLine | None = None
+    """The command line on the fake engine, of a row of `unit`."""
+
+    @property
+    def home(self) -> Path:
+        """The home folder."""
+        return self.folder.parent / "home"
+
+    def fill(self, text: str) -> str:
+        """Return a text with the words in it."""
+        for name, word in self.words.items():
+            text = text.replace(f"{{{name}}}", word)
+        return text
+
+    def write(self, path: str, text: str) -> Path:
+        """Write a file of the checkout."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def declare(self, text: str) -> None:
+        """Give deps.toml another text; on an engine the repository is the row's own."""
+        own = f'[build]\nrepository = "{self.words["repository"]}"\n' if "repository" in self.words else ""
+        if own and "repository" not in text:
+            text = text.replace("[build]\n", own) if "[build]\n" in text else f"{text}\n{own}"
+        self.write("deps.toml", text)
+
+    def run(self, *words: str, line: str = "") -> subprocess.CompletedProcess[str]:
+        """Run ./doitw there, or a line of bash."""
+        command = ["bash", "-o", "pipefail", "-c", line] if line else ["./doitw", *words]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_LONGEST,
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
+        )
+
+    def play(self, fault: Fault) -> Answer:
+        """Bring the fault about, type what is typed, and return the answer."""
+        if fault.deps is not None:
+            self.declare(self.fill(fault.deps))
+        for name in fault.prepare:
+            module, _, function = name.rpartition(":")
+            getattr(import_module(f"tests.first_hour.{module or 'preparations'}"), function)(self)
+        for path, old, new in fault.edits:
+            text = (self.folder / path).read_text(encoding="utf-8")
+            assert self.fill(old) in text, f"{path} has no {old}"
+            self.write(path, text.replace(self.fill(old), self.fill(new), 1))
+        self.environ |= {name: self.fill(value) for name, value in fault.environ.items()}
+        typed = [self.fill(word) for word in fault.typed]
+        began = time.monotonic()
+        if self.cli is not None:
+            for name, value in self.environ.items():
+                self.cli.patch.setenv(name, value)
+            ended = self.cli(*typed, answer=fault.answer)
+            return Answer(code=ended.code, said=ended.out + ended.err, seconds=time.monotonic() - began)
+        done = self.run(*typed, line=self.fill(fault.line))
+        return Answer(code=done.returncode, said=done.stdout, seconds=time.monotonic() - began)
+
+
+@contextmanager
+def checkout(**environment: str) -> Iterator[Scene]:
+    """Give a copy of this checkout, ready to run, in the environment of a user who has set nothing."""
+    with ExitStack() as stack:
+        place = Path(mkdtemp(prefix="first-hour-"))
+        stack.callback(shutil.rmtree, place, ignore_errors=True)
+        place.chmod(0o755)
+        folder = place / "checkout"
+        folder.mkdir()
+        (place / "home").mkdir()
+        for name in _COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder / name)
+        make_ready(folder)
+        environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environ |= {"HOME": str(place / "home"), "NO_COLOR": "1", **environment}
+        yield Scene(
+            folder=folder, stack=stack, environ=environ, words={"folder": str(folder), "place": str(place)}
+        )
+
+
+def make_ready(folder: Path) -> None:
+    """Give a checkout a complete .venv: this Python, with the packages that the tests run with."""
+    venv = folder / ".venv"
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = venv / "lib" / python / "site-packages"
+    packages.parent.mkdir(parents=True)
+    # checkout.pth leads from where it is called, so that the commands are those of the copy.
+    packages.symlink_to(sysconfig.get_path("purelib"))
+    (venv / "bin").mkdir()
+    base = Path(sys._base_executable)  # type: ignore[attr-defined]  # noqa: SLF001 - as venv itself does
+    (venv / "bin" / "python").symlink_to(base)
+    (venv / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
+    (venv / "checkout").write_text(f"{folder.resolve()}\n")
+    shutil.copy(folder / "requirements.lock", venv)
+
+
+@contextmanager
+def on_engine(host: str) -> Iterator[Scene]:
+    """Give such a checkout with a repository of its own on an engine; its tags are removed in the end."""
+    import docker  # noqa: PLC0415 - for rows on an engine
+
+    from tests.integration.checkouts import remove_tags  # noqa: PLC0415 - as above
+
+    repository = f"isol8test{secrets.token_hex(4)}"
+    with checkout(DOCKER_HOST=host) as scene:
+        scene.words["repository"] = repository
+        scene.words["host"] = host
+        scene.declare("")
+        client = docker.APIClient(base_url=host, version="1.41", timeout=300)
+        try:
+            yield scene
+        finally:
+            scene.stack.close()
+            remove_tags(client, repository)
+            client.close()
