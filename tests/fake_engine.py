@@ -100,6 +100,11 @@ class FakeEngine:
         """Return the version, once anything was asked."""
         return self._version
 
+    def platform(self) -> str:
+        """Return one that most engines have."""
+        self._ask("platform")
+        return "linux/amd64"
+
     def images(self) -> tuple[ObservedImage, ...]:
         """List what has a tag, and others' images that have a digest."""
         self._ask("images")

@@ -1,5 +1,6 @@
 """The words of a command line, led to the command or the tasks that they name."""
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -12,7 +13,7 @@ from doit.version import VERSION
 
 from isol8_tasks import __version__
 from isol8_tasks.cli.ending import complain, ended, unread
-from isol8_tasks.cli.program import settings
+from isol8_tasks.cli.program import enter, settings
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.safety.printing import clean_output
 
@@ -24,6 +25,11 @@ _OF_OTHERS: Final = ("test", "bench")
 
 def start(words: Sequence[str]) -> int:
     """Run a command in this process, and return its exit code."""
+    try:
+        enter(words, os.environ)
+    except (ConfigError, OSError) as error:
+        complain(f"ERROR: {error}")
+        return ConfigError.exit_code
     try:
         main = Main(**settings())
     except (OSError, ValueError) as error:

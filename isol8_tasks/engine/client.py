@@ -56,7 +56,7 @@ def _tls(endpoint: Endpoint, environ: Mapping[str, str]) -> Any:  # noqa: ANN401
     return False
 
 
-def login(client: docker.APIClient, reference: str) -> dict[str, str]:
+def registry_login(client: docker.APIClient, reference: str) -> dict[str, str]:
     """Return the header that lets the engine pull an image, from docker's own configuration."""
     try:
         registry, _ = auth.resolve_repository_name(repository_and_tag(reference)[0])
@@ -66,7 +66,7 @@ def login(client: docker.APIClient, reference: str) -> dict[str, str]:
     return {"X-Registry-Auth": header.decode()} if header else {}
 
 
-def proxies(endpoint: Endpoint) -> dict[str, str]:
+def proxy_args(endpoint: Endpoint) -> dict[str, str]:
     """Return the build arguments that docker's configuration asks for, as `docker build` adds them."""
     known = config.load_general_config().get("proxies") or {}
     proxies: Any = known.get(endpoint.url) or known.get("default") or {}

@@ -12,7 +12,7 @@ import docker
 from attrs import frozen
 from docker import constants
 
-from isol8_tasks.engine.client import connect, login, proxies
+from isol8_tasks.engine.client import connect, proxy_args, registry_login
 from isol8_tasks.engine.endpoint import Endpoint, diagnose
 from isol8_tasks.engine.jobs import Job, JobList
 from isol8_tasks.engine.pool import OnePool, shut
@@ -222,11 +222,11 @@ class Connection:
 
     def credentials(self, reference: str) -> dict[str, str]:
         """Return the header that lets the engine pull an image, from docker's own configuration."""
-        return login(self._client(), reference)
+        return registry_login(self._client(), reference)
 
     def proxies(self) -> dict[str, str]:
         """Return the build arguments that docker's configuration asks for, as `docker build` adds them."""
-        return proxies(self._endpoint)
+        return proxy_args(self._endpoint)
 
     def close(self) -> None:
         """Close the connections; the next question opens new ones."""
