@@ -15,7 +15,7 @@ from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.reporter import open_screen, words_of_failure
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.config.units import parse_duration
-from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error
+from isol8_tasks.errors import ConfigError, EngineUnreachableError, InternalError, Isol8Error
 from isol8_tasks.report import refresh as accounts
 from isol8_tasks.report.refresh import Account, Failed
 from isol8_tasks.run.refresh import Refresh
@@ -90,8 +90,10 @@ class RefreshCommand(OwnCommand):
         problem = _notify(account, current.view.config.refresh.notify, current.view.redactor)
         if account.failed or problem:
             # An engine that went away, and nothing else, is no failure of an image.
-            gone = all(isinstance(each.error, EngineUnreachableError) for each in current.failures)
-            return UNDETERMINED if current.failures and gone and not problem else 1
+            kinds = {type(each.error) for each in current.failures}
+            if InternalError in kinds:
+                return InternalError.exit_code
+            return UNDETERMINED if kinds == {EngineUnreachableError} and not problem else 1
         return UNDETERMINED if account.unknown else 0
 
 
