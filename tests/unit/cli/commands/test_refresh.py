@@ -107,6 +107,17 @@ class TestFailures:
         assert done.code == 1
         assert "\n  deps.toml           is missing, so isol8:bash-custom " in done.out
 
+    def test_internal_error_is_70(self, behind: CommandLine) -> None:
+        """As of every other command, and the report names it."""
+
+        def bug(*_: object) -> str:
+            raise KeyError("x")
+
+        behind.check = bug
+        done = behind("refresh")
+        assert done.code == 70
+        assert "internal error in custom:bash: KeyError: 'x' (this is a bug; " in done.out
+
     def test_time_that_is_over_is_1(self, behind: CommandLine) -> None:
         """The build under way is aborted, and told as failed."""
         with (behind.folder / "docker" / "Dockerfile").open("a") as file:
