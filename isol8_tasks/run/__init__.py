@@ -1,6 +1,7 @@
 """One run: what it knows, and what it does.
 
 workspace    the folder worked in: deps.toml, docker/, the manifest, the lock file, the clock
+context      the build context on disk
 engine_lock  keeps two runs off one engine
 view         what a run knows: it reads, observes and decides, each once
 events       what a run reports while it works
