@@ -12,7 +12,7 @@ Data flows one way, deps.toml and docker/ → plan → build → verify → prom
     engine      the Docker Engine; the only importer of docker
     images      what images say of themselves: labels, tags, the manifest; pure
     dockerfile  a Dockerfile as BuildKit reads it, and what a target is built from; pure
-    config      deps.toml and deps.lock.toml as values; every problem at once
+    config      deps.toml, isol8.config.json and deps.lock.toml as values; every problem at once
     ecosystems  the five runtimes and their packages
     safety      what keeps secrets, the terminal and other users' files safe
     errors      what callers react to, and with which exit code

@@ -13,8 +13,7 @@ under names, addresses and rules of its own, all of which `down` takes away agai
     firewall    the rules of one engine, and how to leave no trace of them
     shared      what to put back on the machine when the last engine is gone
     engine      containerd and dockerd
-    images      what the engine holds and pulls
-    mirror      the registry that stands in for the upstream one
+    images      what the engine holds and pulls, and the mirrors that it is given
     standins    stand-ins for the upstream images, from packages of PyPI, npm and Debian:
                 pins, downloads, archives, qcow2, alpine, apk, packages, golang, image
 """

@@ -106,7 +106,9 @@ def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
             except ConfigError as error:
                 problems.append(f"--{runtime.name}: {error}")
         if words and only and runtime.name not in only:
-            problems.append(f"--{runtime.name}: --only leaves {runtime.name} out; give one or the other")
+            problems.append(
+                f"--{runtime.name}: --only does not name {runtime.name}; add it, or drop the packages"
+            )
         packages.append((runtime.name, tuple(specs)))
     if problems:
         raise ConfigError("\n".join(problems))

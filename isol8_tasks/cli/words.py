@@ -43,11 +43,9 @@ class Typed:
 def unknown_word(word: str, commands: Collection[str], tasks: Collection[str]) -> str:
     """Say that a word is neither a command nor a task, and which of them was probably meant."""
     if word in commands:
-        return f"{word} is a command, and stands first: {COMMAND} {word}"
+        return f"{word} is a command, and must be the first word: {COMMAND} {word}"
     if word.startswith("-"):
-        return (
-            f"{word} stands behind no task; write it behind the one that it is for: {COMMAND} base:bun {word}"
-        )
+        return f"{word} follows no task; write it after the task that it is for: {COMMAND} base:bun {word}"
     task = word if word.startswith("custom:") else task_of(word.rpartition(":")[2])
     if task.startswith("custom:") and task not in tasks:
         runtime = task.partition(":")[2]
@@ -126,7 +124,7 @@ def _unknown_flag(flag: str, typed: Typed) -> str:
     places = [name for name in typed.flags if flag in typed.flags[name]]
     if typed.of_task and flag in typed.flags[RUN]:
         form = f"{typed.flags[RUN][flag]} {of}"
-        return f"{said}; it is one of the whole run, and stands before the tasks: {COMMAND} {form}"
+        return f"{said}; it is for the whole run, and must come before the tasks: {COMMAND} {form}"
     own = typed.flags_of(of)
     if places and flag not in own:
         name = places[0]

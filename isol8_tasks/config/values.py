@@ -144,7 +144,7 @@ def _pattern(value: object) -> str:
     shown = repr(text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…")
     if text.count("(") > _MOST_GROUPS:
         # How deep they may be nested would else depend on who reads the file.
-        raise InvalidError(f"{shown} has more than {_MOST_GROUPS} groups")
+        raise InvalidError(f"{shown} has more than {_MOST_GROUPS} opening parentheses; simplify it")
     try:
         with warnings.catch_warnings():
             # Python warns of what later versions may read in another way.

@@ -48,7 +48,7 @@ def read_mount(text: str) -> dict[str, str]:
         name = _NAMES.get(written.lower(), "")
         if not name:
             raise BadMountError(
-                f"{written or 'an empty field'} is no setting of a mount{_near(written, _NAMES)}"
+                f"{written or 'an empty word'} is not an option of --mount{_near(written, _NAMES)}"
             )
         if not equals and name not in _SWITCHES:
             raise BadMountError(f"{written} has no value; expected {written}=…")
@@ -81,7 +81,7 @@ def _one_of(value: str, known: tuple[str, ...], what: str) -> str:
     if "$" in value or value.lower() in known:
         return value.lower() if "$" not in value else value
     raise BadMountError(
-        f"{value} is no {what} of a mount{_near(value, known)}; expected {', '.join(known[:-1])} or {known[-1]}"
+        f"{what}={value}: expected {', '.join(known[:-1])} or {known[-1]}{_near(value, known)}"
     )
 
 

@@ -143,7 +143,7 @@ def _check_url(url: str) -> None:
     if not url.startswith("https://"):
         raise NotUnderstoodError("a URL has to begin with https://")
     if not re.fullmatch(_URL, url):
-        raise NotUnderstoodError("not a URL by RFC 3986 (other characters are written as %20)")
+        raise NotUnderstoodError("not a valid URL (RFC 3986; a space is written %20)")
 
 
 # Patterns are plain text, so that a run compiles only those that it has a use for.

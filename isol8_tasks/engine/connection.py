@@ -266,8 +266,8 @@ class Connection:
         """Say of an engine that was given up that it was."""
         if self._watch.silent is not None:
             raise EngineUnreachableError(
-                f"the engine at {redact(self._endpoint.url)} (from {self._endpoint.why}) said nothing for "
-                f"{self._watch.silent:g} s, not even that it is there\n"
+                f"the engine at {redact(self._endpoint.url)} (from {self._endpoint.why}) did not answer for "
+                f"{self._watch.silent:g} s, not even a ping\n"
                 "Look whether it hangs, and run again: what was there before is untouched."
             ) from error
 

@@ -1,4 +1,4 @@
-"""What is under way, so that another thread can break it off."""
+"""What is under way, so that another thread can abort it."""
 
 import contextlib
 import threading
@@ -24,7 +24,7 @@ class Job:
                 close()
 
     def cancel(self) -> None:
-        """Break it off, from any thread."""
+        """Abort it, from any thread."""
         with self._mutex:
             self.cancelled = True
             if self._close is not None:

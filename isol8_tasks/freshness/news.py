@@ -118,8 +118,8 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
     expected = outcome(answer.found, holdings.parent)
     if other := package_updates(_relevant(holdings.there, ecosystems), _relevant(expected, ecosystems)):
         raise SourceUnavailableError(
-            f"{image}: its source gives {other[0].name} {other[0].new or '(nothing)'} where "
-            f"{other[0].old or 'nothing'} is installed; rebuild it: {COMMAND} setup"
+            f"{image}: its package source now gives {other[0].name} {other[0].new or '(none)'}, and "
+            f"{other[0].old or 'none'} is installed; rebuild it: {COMMAND} setup"
         )
     return _resolution(answer.found, holdings.parent)
 

@@ -50,7 +50,7 @@ def ask(question: Question, engine: SandboxEngine) -> Answer:
     ecosystem = ecosystem_of(question.runtime)
     if not ecosystem.is_dated:
         raise SourceUnavailableError(
-            f"{question.image}: nobody can be asked for packages of {ecosystem.name}"
+            f"{question.image}: this project can't look up newer versions of {ecosystem.name} packages"
         )
     asked = _index(question) if ecosystem.source == "index" else _registry(question)
     return read_answer(_run(asked, question.image, question.arguments, engine), question.image)

@@ -214,9 +214,9 @@ def _read(labels: Mapping[str, str]) -> Record:
         if len(text) > _LONGEST:
             raise _UnreadableError(name, f"has more than {_LONGEST} characters")
         if name in _PLAIN_FIELDS and not re.fullmatch(r"[A-Za-z0-9._+/=-]*", text):
-            raise _UnreadableError(name, "has characters that it never has")
+            raise _UnreadableError(name, "has characters that this project never writes")
     if labels.get(PREFIX + "role") not in _ROLES:
-        raise _UnreadableError("role", f"is none of {', '.join(_ROLES)}")
+        raise _UnreadableError("role", f"is not one of {', '.join(_ROLES)}")
     record = Record(
         **{name: labels.get(PREFIX + name, "") for name in _TEXT_FIELDS},  # type: ignore[arg-type]
         upstream=_printable(labels.get(PREFIX + "upstream", ""), "upstream"),

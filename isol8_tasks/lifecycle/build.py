@@ -1,4 +1,4 @@
-"""One image from decision to promotion: build under a private tag, check, and only then let it take the public one."""
+"""One image from decision to promotion: build under a private tag, verify, and only then promote."""
 
 from collections.abc import Mapping
 from typing import Literal

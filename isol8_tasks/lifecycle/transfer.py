@@ -114,7 +114,8 @@ def pull_image(listed: Listed, observed: Observed, engine: RegistryEngine) -> Ob
         return None
     if not listed.key:
         raise RegistryError(
-            f"{public} was not built by this project on the machine that wrote the manifest, so it was not pushed"
+            f"{public} was not built by this project on the machine that wrote the manifest, so it was not pushed\n"
+            f"Build it and push it there: {COMMAND} up, then {COMMAND} push"
         )
     if pushed is None:
         raise RegistryError(
@@ -167,7 +168,9 @@ def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pus
     try:
         tag, digest = _push_immutable(work, engine, known)
         if there != digest and (now := _push_as(work, engine, plain)) != digest:
-            raise RegistryError(f"{plain} has the digest {now} there, and {tag} has {digest}")
+            raise RegistryError(
+                f"the registry has one image under two digests: {now} as {plain}, {digest} as {tag}"
+            )
     finally:
         engine.untag(work.mark)
     return Pushed(repository=work.repository, tag=tag, digest=digest), True

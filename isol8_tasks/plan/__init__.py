@@ -7,6 +7,8 @@ fingerprint  the key of an image's inputs, and the inputs in short
 differences  what differs between remembered inputs and the current ones
 description  what the labels of an image are to say of it, from one look at what it is built on
 reasons      why an image is stale: a closed set of kinds with data
-staleness    what has to be done for an image
+decision     what has to be done for an image, as a value
+staleness    decides it: up to date, stale, not built, …; its words are in report
+current      whether an image was built from what it should be built from
 explanation  every reason why an image is not up to date
 """

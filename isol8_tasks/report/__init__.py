@@ -1,7 +1,8 @@
 """Values put into words, and into data for other programs: text, JSON, Markdown. Pure.
 
-plan       decisions, outcomes and failures as lines, and the plan as data
-reasons    why an image is stale, in words
-freshness  how fresh images are, as a table and as data
-refresh    the account of a refresh
+plan        decisions, outcomes and failures as lines, and the plan as data
+reasons     why an image is stale, in words
+freshness   how fresh images are, as a table and as data
+refresh     the account of a refresh
+completion  what a shell completes of a command line
 """

@@ -87,8 +87,8 @@ def support_line(end: Unsupported, names: Sequence[str]) -> str:
     """Say that a branch is out of support, which images are on it, and how to move on."""
     images = ", ".join(names)
     move = (
-        f'; {end.newer} is supported until {end.until}: args = {{ ALPINE_VERSION = "{end.newer}" }} under [build] '
-        "in deps.toml, where the image comes from alpine itself"
+        f"; {end.newer} is supported until {end.until}: for images based on alpine, write "
+        f'args = {{ ALPINE_VERSION = "{end.newer}" }} under [build] in deps.toml'
         if end.newer
         else f"; no newer branch was known on {CHECKED}"
     )

@@ -163,7 +163,7 @@ def _run(reason: reasons.RunReason) -> str:
         case reasons.BuildHashChanged(old=old, new=new):
             return f"label for isol8's own setup: {releases_of(old)} → {releases_of(new)}"
         case reasons.Unexplained():
-            return "the key changed, but none of the recorded inputs"
+            return "its inputs changed, but its labels do not say which"
         case _:
             assert_never(reason)
 

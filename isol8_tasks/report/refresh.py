@@ -191,7 +191,7 @@ def _facts(change: Change) -> Iterator[str]:
     if change.release is not None:
         yield f"alpine {change.release[0] or '?'} → {change.release[1] or '?'}"
     if change.like_parent:
-        yield "changed as its base did"
+        yield "the same changes as in its parent"
     elif not change.packages and change.built is not None and change.release is None:
         yield _nothing_else(change)
     yield _size(change)

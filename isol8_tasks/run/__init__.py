@@ -2,6 +2,7 @@
 
 workspace    the folder worked in: deps.toml, docker/, the manifest, the lock file, the clock
 reading      files of the user's as text, and why one can't be read
+context      the build context on disk
 engine_lock  keeps two runs off one engine
 pulls        upstream images as a run pulls them: each once, different ones side by side
 view         what a run knows: it reads, observes and decides, each once

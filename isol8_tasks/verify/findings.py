@@ -1,4 +1,4 @@
-"""What an image does not hold of what it promises: a closed set of kinds with data, and their words."""
+"""What is wrong with an image: a closed set of kinds with data, and their words."""
 
 from collections.abc import Iterable
 from typing import assert_never
@@ -39,7 +39,7 @@ class RuntimeBroken:
 
 @frozen(kw_only=True)
 class LookHung:
-    """What looks at the image did not come to its end in time."""
+    """The script that looks into the image did not end in time."""
 
     seconds: float
     output: str
@@ -47,7 +47,7 @@ class LookHung:
 
 @frozen(kw_only=True)
 class LookBroken:
-    """What looks at the image ended before it had said everything."""
+    """The script that looks into the image ended before it had printed everything."""
 
     exit: int
     output: str

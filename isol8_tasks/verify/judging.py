@@ -1,4 +1,4 @@
-"""Decides by what was seen in an image what it does not hold, and what is in it."""
+"""Decides from what the probe saw in an image what is wrong with it, and what is in it."""
 
 import re
 import stat

@@ -97,7 +97,7 @@ def test_time_that_is_over(built: Checkout, docker_api: docker.APIClient) -> Non
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ('["false"]', "false ended with 1: "),
+        ('["false"]', "false failed (exit code 1): "),
         ('["/no/such/program"]', "/no/such/program: [Errno 2] No such file or directory: '/no/such/program'"),
     ],
 )
@@ -167,8 +167,8 @@ def test_an_alpine_without_support_and_the_way_on(
         assert checkout.built("setup", "--only=bash") == {"bash"}
         said = (
             f"Alpine 3.21 reached end of life on 2026-11-01 ({checkout.repository}:bash); 3.23 is supported until "
-            '2027-11-01: args = { ALPINE_VERSION = "3.23" } under [build] in deps.toml, where the image comes from '
-            "alpine itself"
+            '2027-11-01: for images based on alpine, write args = { ALPINE_VERSION = "3.23" } under [build] in '
+            "deps.toml"
         )
         assert checkout.doit("freshness", "--only=bash").out.splitlines()[-1] == said
         checkout.deps(build=f'args = {{ ALPINE_IMAGE = "{upstream}", ALPINE_VERSION = "3.23" }}')

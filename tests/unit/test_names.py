@@ -1,9 +1,12 @@
 """One name, one meaning: no two modules define the same public name."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import isol8_tasks
 
@@ -48,3 +51,19 @@ def test_public_name_has_one_meaning() -> None:
     assert len(homes) > 500
     public = {name: found for name, found in homes.items() if not name.startswith("_") and name not in ALIKE}
     assert {name: found for name, found in public.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    "package", sorted({"", *(each.name for each in PACKAGE.iterdir() if (each / "__init__.py").exists())})
+)
+def test_a_package_says_what_each_module_is_for(package: str) -> None:
+    """Whoever sees the project for the first time finds a line on every module and folder."""
+    folder = PACKAGE / package
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    listed = docstring.partition("\n")[2]
+    modules = [
+        each.stem for each in folder.iterdir() if each.suffix == ".py" or (each / "__init__.py").exists()
+    ]
+    assert [
+        name for name in modules if not name.startswith("__") and not re.search(rf"\b{name}\b", listed)
+    ] == []

@@ -222,7 +222,8 @@ def test_versions_that_nobody_can_be_asked_for(session: Session, engine: Engine)
         session.make(name)
     custom = session.view.graph.images[-1]
     with pytest.raises(
-        SourceUnavailableError, match="isol8:lua: nobody can be asked for packages of luarocks"
+        SourceUnavailableError,
+        match="isol8:lua: this project can't look up newer versions of luarocks packages",
     ):
         package_news(
             custom,

@@ -1,4 +1,4 @@
-"""The command import: writes what isol8.config.json asks for into deps.toml, whose comments and layout stay."""
+"""The command import: writes what isol8.config.json declares into deps.toml, whose comments and layout stay."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any

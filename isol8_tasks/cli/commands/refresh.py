@@ -164,13 +164,15 @@ def _notify(account: Account, command: tuple[str, ...], redact: Redact) -> bool:
         return True
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
-        sys.stderr.write(f"ERROR: [refresh] notify: {command[0]} ended with {done.returncode}: {last}\n")
+        sys.stderr.write(
+            f"ERROR: [refresh] notify: {command[0]} failed (exit code {done.returncode}): {last}\n"
+        )
     return done.returncode != 0
 
 
 @contextmanager
 def _deadline(current: Session, seconds: float | None) -> Iterator[None]:
-    """Break the builds off when the time is over."""
+    """Abort the builds when the time is over."""
     timer = threading.Timer(seconds or 0, current.expire)
     timer.daemon = True
     if seconds is not None:

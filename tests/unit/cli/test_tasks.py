@@ -40,7 +40,7 @@ class TestOnly:
             ),
             pytest.param(
                 {"only": ["node"], "bash": ["jq"]},
-                "--bash: --only leaves bash out; give one or the other",
+                "--bash: --only does not name bash; add it, or drop the packages",
                 id="packages-of-another",
             ),
         ],

@@ -354,7 +354,7 @@ class TestMistakes:
             ),
             (
                 f'[verify.python]\noutput = "{"(" * 2000}{")" * 2000}"',
-                f"verify.python.output: '{'(' * 59}…' has more than 100 groups",
+                f"verify.python.output: '{'(' * 59}…' has more than 100 opening parentheses; simplify it",
             ),
         ],
     )

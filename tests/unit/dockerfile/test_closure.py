@@ -825,8 +825,8 @@ class TestStages:
         "mount": (
             "FROM a AS x\nRUN --mount=type=bid,target=/c b",
             (
-                "docker/Dockerfile:2: --mount=type=bid,target=/c: bid is no type of a mount (did you mean bind?); "
-                "expected bind, cache, secret, ssh or tmpfs"
+                "docker/Dockerfile:2: --mount=type=bid,target=/c: type=bid: "
+                "expected bind, cache, secret, ssh or tmpfs (did you mean bind?)"
             ),
         ),
         "variable in --from": (

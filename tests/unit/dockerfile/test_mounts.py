@@ -46,13 +46,11 @@ def test_what_it_is_taken_from() -> None:
 
 
 REFUSED = {
-    "type=bnd,target=/c": "bnd is no type of a mount (did you mean bind?); expected bind, cache, secret, ssh or tmpfs",
-    "type=zzz": "zzz is no type of a mount; expected bind, cache, secret, ssh or tmpfs",
-    "type=cache,sharing=lock": (
-        "lock is no sharing of a mount (did you mean locked?); expected locked, private or shared"
-    ),
-    "targt=/c": "targt is no setting of a mount (did you mean target?)",
-    "target=/c,": "an empty field is no setting of a mount",
+    "type=bnd,target=/c": "type=bnd: expected bind, cache, secret, ssh or tmpfs (did you mean bind?)",
+    "type=zzz": "type=zzz: expected bind, cache, secret, ssh or tmpfs",
+    "type=cache,sharing=lock": ("sharing=lock: expected locked, private or shared (did you mean locked?)"),
+    "targt=/c": "targt is not an option of --mount (did you mean target?)",
+    "target=/c,": "an empty word is not an option of --mount",
     "target": "target has no value; expected target=…",
     "target=/c,ro=maybe": "readonly=maybe: expected true or false",
     "type=cache,mode=888": "mode=888: expected an octal number, as 0755",

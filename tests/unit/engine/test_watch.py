@@ -13,7 +13,7 @@ from isol8_tasks.errors import ConfigError, EngineUnreachableError
 from tests.engine_server import Engine, Handler, serving
 
 REQUEST = BuildRequest(tag="isol8:x", dockerfile="FROM scratch\n")
-SAID = r"^the engine at unix://\S+ \(from DOCKER_HOST\) said nothing for 1 s, not even that it is there\n"
+SAID = r"^the engine at unix://\S+ \(from DOCKER_HOST\) did not answer for 1 s, not even a ping\n"
 
 
 @pytest.fixture

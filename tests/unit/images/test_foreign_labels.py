@@ -173,11 +173,14 @@ FLAGS = f"{labels.PREFIX}flags"
         ({FLAGS: '{"jq": 7}'}, f"label {FLAGS} has something that is not plain text"),
         ({FLAGS: '{"jq": "\\n"}'}, f"label {FLAGS} has something that is not plain text"),
         ({FLAGS: '{"--allow-untrusted": ""}'}, f"label {FLAGS} has something that is not a package"),
-        ({f"{labels.PREFIX}key": "a\nb"}, f"label {labels.PREFIX}key has characters that it never has"),
+        (
+            {f"{labels.PREFIX}key": "a\nb"},
+            f"label {labels.PREFIX}key has characters that this project never writes",
+        ),
         ({f"{labels.PREFIX}schema": "9" * 5000}, f"label {labels.PREFIX}schema is not a number"),
         (
             {f"{labels.PREFIX}role": "boss"},
-            f"label {labels.PREFIX}role is none of candidate, current, previous",
+            f"label {labels.PREFIX}role is not one of candidate, current, previous",
         ),
         (
             {f"{labels.PREFIX}clients": '{"org.isol8.tasks.key": "0"}'},
@@ -214,7 +217,7 @@ def test_a_hash_of_the_wrong_length_is_no_key(checkout: Path) -> None:
     decision = session.view.decisions["bash"]
     assert (
         report.reasons_in_words(decision, session.view.config)[0]
-        == "the key changed, but none of the recorded inputs"
+        == "its inputs changed, but its labels do not say which"
     )
 
 

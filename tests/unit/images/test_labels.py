@@ -187,8 +187,8 @@ class TestOutOfUse:
     [
         ("key", "x" * ((1 << 20) + 1), "has more than 1048576 characters"),
         ("flags", " " * ((1 << 20) + 1), "has more than 1048576 characters"),
-        ("image", "bun\nbash", "has characters that it never has"),
-        ("role", "promoted", "is none of candidate, current, previous"),
+        ("image", "bun\nbash", "has characters that this project never writes"),
+        ("role", "promoted", "is not one of candidate, current, previous"),
         ("packages", "[", "is not JSON"),
         ("packages", "{}", "is not a JSON array"),
         ("flags", "[]", "is not a JSON object"),

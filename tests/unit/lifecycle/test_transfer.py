@@ -206,7 +206,9 @@ class TestPush:
         """Two digests of one image are an error."""
         digests = iter(("sha256:1", "sha256:2") * 3)
         monkeypatch.setattr(builder, "push", lambda _reference: next(digests))
-        with pytest.raises(RegistryError, match="has the digest sha256:2 there, and bash-20261122-"):
+        with pytest.raises(
+            RegistryError, match=r"two digests: sha256:2 as .*:bash, sha256:1 as bash-20261122-"
+        ):
             send(builder, "bash")
 
 

@@ -74,7 +74,7 @@ WORDS: Mapping[str, Reason] = {
     "label for isol8's own setup: none → isol8 0.20.0": (
         reasons.BuildHashChanged(old="", new=BUILD_HASH_BY_RELEASE["0.20.0"])
     ),
-    "the key changed, but none of the recorded inputs": reasons.Unexplained(),
+    "its inputs changed, but its labels do not say which": reasons.Unexplained(),
 }  # fmt: skip
 
 

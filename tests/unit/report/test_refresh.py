@@ -113,8 +113,8 @@ def test_a_branch_out_of_support_is_told_every_night() -> None:
     assert text(old).splitlines()[1:] == [
         (
             "Alpine 3.21 reached end of life on 2026-11-01 (isol8:python, isol8:node); "
-            "3.23 is supported until 2027-11-01: "
-            'args = { ALPINE_VERSION = "3.23" } under [build] in deps.toml, where the image comes from alpine itself'
+            "3.23 is supported until 2027-11-01: for images based on alpine, write "
+            'args = { ALPINE_VERSION = "3.23" } under [build] in deps.toml'
         )
     ]
 

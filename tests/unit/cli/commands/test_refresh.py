@@ -248,7 +248,10 @@ class TestReport:
     @pytest.mark.parametrize(
         ("program", "said"),
         [
-            ("import sys; sys.exit('no mail today')", f"{sys.executable} ended with 1: no mail today"),
+            (
+                "import sys; sys.exit('no mail today')",
+                f"{sys.executable} failed (exit code 1): no mail today",
+            ),
             (None, "/no/such/program: [Errno 2] No such file or directory: '/no/such/program'"),
         ],
     )
