@@ -19,18 +19,10 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.run import refresh
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.verify.verifications import Verify
-from tests.fake_engine import FakeEngine, FakeImage
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage
 
 ROOT = Path(__file__).parents[1]
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 ALPINE = "3.99"
 """A release of which nobody knows yet when its support ends."""
 DIGEST = "sha256:" + "1" * 64

@@ -38,7 +38,6 @@ from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest
 from isol8_tasks.safety.crash import in_threads
 from tests.command_line import (
-    DOCKERFILE,
     ROOT,
     CommandLine,
     Ended,
@@ -47,6 +46,7 @@ from tests.command_line import (
     engine_with_upstream,
 )
 from tests.engine_server import Engine, Handler, Server, serving
+from tests.fake_engine import DOCKERFILE
 
 CODES: Final = {0, 1, 2, 3, 4, 130, 141, 143}
 """The documented exit codes, without that of a bug."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
@@ -105,51 +105,69 @@ def ends_in_one_line(execute: Callable[..., int]) -> Callable[..., int]:
         heed_signals()
         work = functools.partial(execute, *args, **kwargs)
         as_json = any(isinstance(each, Mapping) and each.get("json") for each in args)
-        code, problem = _as_one_document(work) if as_json else ended(work)
-        complain(problem)
+        ending = _as_one_document(work) if as_json else ended(work)
+        complain(ending.lines)
         with contextlib.suppress(OSError):
             sys.stdout.flush()
-        return code
+        return ending.code
 
     return wrapped
 
 
-def ended(work: Callable[[], int]) -> tuple[int, str]:
-    """Do a command's work; return its exit code, and the line that is to be said of what went wrong."""
+class Ending(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    errors: tuple[str, ...] = ()
+    """What went wrong."""
+    interrupted: bool = False
+
+    @property
+    def words(self) -> str:
+        """What is said of it; empty where all went well."""
+        return "interrupted" if self.interrupted else "\n".join(self.errors)
+
+    @property
+    def lines(self) -> str:
+        """The same as a terminal shows it."""
+        return "interrupted" if self.interrupted else "\n".join(f"ERROR: {each}" for each in self.errors)
+
+
+def ended(work: Callable[[], int]) -> Ending:
+    """Do a command's work, and return how it ended."""
     try:
         code = work()
     except Isol8Error as error:
-        return error.exit_code, f"ERROR: {error}"
+        return Ending(error.exit_code, (str(error),))
     except KeyboardInterrupt as error:
-        return interruption(error), "interrupted"
+        return Ending(interruption(error), interrupted=True)
     except _MISTAKES as error:
-        return ConfigError.exit_code, f"ERROR: {error}"
+        return Ending(ConfigError.exit_code, (str(error),))
     except OSError as error:
-        return Isol8Error.exit_code, f"ERROR: {system_words(error)}"
+        return Ending(Isol8Error.exit_code, (system_words(error),))
     except Exception as error:  # noqa: BLE001 - a bug, wherever it is, ends a command with a line
-        return InternalError.exit_code, f"ERROR: {internal_error(_command(), error)}"
-    problem = "\n".join(f"ERROR: {each}" for each in in_threads)
+        return Ending(InternalError.exit_code, (str(internal_error(_command(), error)),))
+    errors = tuple(map(str, in_threads))
     in_threads.clear()
-    return (code or InternalError.exit_code, problem) if problem else (code, "")
+    return Ending(code or InternalError.exit_code, errors) if errors else Ending(code)
 
 
-def _as_one_document(work: Callable[[], int]) -> tuple[int, str]:
+def _as_one_document(work: Callable[[], int]) -> Ending:
     """Do what `ended` does, and print what the work printed as one JSON document, whatever became of it."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        code, problem = ended(work)
+        ending = ended(work)
     text = printed.getvalue()
-    if problem or code in {INTERRUPTED, TERMINATED}:
+    if ending.lines or ending.code in {INTERRUPTED, TERMINATED}:
         try:
             document = loads(text)
         except ValueError:
             # Nothing, or what was cut off.
             document = {}
-        said = problem.removeprefix("ERROR: ")
-        text = json.dumps({"error": said, **document}, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps({"error": ending.words, **document}, indent=2, ensure_ascii=False) + "\n"
     with contextlib.suppress(OSError):
         sys.stdout.write(text)
-    return code, problem
+    return ending
 
 
 def complain(problem: str) -> None:

@@ -44,9 +44,9 @@ class Main(DoitMain):  # type: ignore[misc]  # doit has no types
 
     def run(self, words: Sequence[str]) -> int:
         """Run a command with its words, and return its exit code."""
-        code, problem = ended(lambda: self._run([*words]))
-        complain(problem)
-        return code
+        ending = ended(lambda: self._run([*words]))
+        complain(ending.lines)
+        return ending.code
 
     def _run(self, words: list[str]) -> int:
         commands = self.get_cmds()

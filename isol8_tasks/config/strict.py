@@ -47,8 +47,8 @@ class InvalidError(ValueError):
         return (((key, *path), what) for path, what in self.problems)
 
 
-def report(problems: Iterable[Problem], source: str, line_of: LineOf) -> str:
-    """Return the problems in the order of their lines and elements, each with line and key."""
+def report(problems: Iterable[Problem], source: str = "", line_of: LineOf = lambda _: None) -> str:
+    """Return the problems in the order of their lines and elements, each with line and key; without a file, the key."""
     located = sorted(
         (
             line_of(path) or 0,
@@ -59,7 +59,8 @@ def report(problems: Iterable[Problem], source: str, line_of: LineOf) -> str:
         for path, what in problems
     )
     return "\n".join(
-        f"{source}{f':{line}' if line else ''}: {path}: {what}" for line, _, what, path in located
+        f"{source}{f':{line}' if line else ''}: {path}: {what}".removeprefix(": ")
+        for line, _, what, path in located
     )
 
 

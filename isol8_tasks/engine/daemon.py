@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
-from isol8_tasks.engine.connection import Connection, EngineRefusedError, quoted, repository_and_tag
+from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.engine.listing import QUERY, docker_names, tagged
+from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
+from isol8_tasks.engine.wire import EngineRefusedError, quoted, repository_and_tag
 from isol8_tasks.errors import COMMAND, EngineError, ReplacedError, UpstreamUnavailableError
 from isol8_tasks.safety.redact import redact
 
@@ -66,6 +67,10 @@ class DockerEngine:
         """Return the version that the engine told; empty when it was not asked anything yet."""
         greeted = self._connection.greeted
         return greeted.version if greeted else ""
+
+    def platform(self) -> str:
+        """Return what it builds for where nothing else is asked for: `linux/amd64`."""
+        return platform_of(self._connection.call("GET", "/version", "tell its platform"))
 
     def images(self) -> tuple[ObservedImage, ...]:
         """List every image that has a tag, in one call to the engine."""

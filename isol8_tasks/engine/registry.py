@@ -8,14 +8,9 @@ from typing import Any, Final, Protocol
 
 from isol8_tasks.engine import ImageEngine, ObservedImage
 from isol8_tasks.engine.builders.buildkit import error_of
-from isol8_tasks.engine.connection import (
-    Connection,
-    EngineRefusedError,
-    SilenceError,
-    quoted,
-    repository_and_tag,
-)
+from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.listing import docker_names
+from isol8_tasks.engine.wire import EngineRefusedError, SilenceError, quoted, repository_and_tag
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
 from isol8_tasks.safety.redact import redact

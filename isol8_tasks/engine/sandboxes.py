@@ -13,9 +13,10 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
 
-from isol8_tasks.engine.connection import Connection, EngineRefusedError
+from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.engine.owner import is_alive, this_process
+from isol8_tasks.engine.wire import EngineRefusedError
 from isol8_tasks.errors import EngineError
 from isol8_tasks.safety.jsontext import loads
 

@@ -6,7 +6,9 @@ from typing import Final
 from attrs import field, frozen
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
+from isol8_tasks.dockerfile.taking import Find
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word
@@ -24,6 +26,17 @@ _NO_ARGUMENTS: Final = (
     f"label {PREFIX}standin-args has what the Dockerfile can't be built with, so it is left out; "
     "build the image with --force"
 )
+
+
+@frozen(kw_only=True)
+class _Sources:
+    """What base images are built from, and by what."""
+
+    dockerfile: Dockerfile
+    context: Mapping[str, ContextFile]
+    find: Find | None
+    ignore: str
+    builder: BuilderTraits
 
 
 @frozen(kw_only=True)
@@ -66,16 +79,20 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     observed: Observed,
     request: FlagRequest,
     *,
+    find: Find | None = None,
     ignore: str = "",
     learned: Mapping[str, tuple[Triggers, ...]] | None = None,
+    builder: BuilderTraits = USUAL,
 ) -> Graph:
     """Return every base image, a custom image for each runtime that packages are asked for, and the named images.
 
     Those of some runtimes alone, where the request says so.
     What earlier runs were asked for by flags is remembered by the labels of the images in `observed`, and so are the
-    ONBUILD triggers of upstream images, unless `learned` has them by the name of the image. `ignore` is the text of the
-    build context's ignore file.
+    ONBUILD triggers of upstream images, unless `learned` has them by the name of the image. `find` tells what a source
+    takes, where `context` is not to be looked through for it, `ignore` is the text of the build context's ignore file,
+    and `builder` what builds.
     """
+    sources = _Sources(dockerfile=dockerfile, context=context, find=find, ignore=ignore, builder=builder)
     warnings: dict[str, None] = {}
     bases: dict[str, ImageSpec] = {}
     customs = []
@@ -84,11 +101,11 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     for runtime in runtimes:
         known = (learned or {}).get(runtime.name)
         try:
-            bases[runtime.name], found = _base(runtime, config, dockerfile, context, observed, ignore, known)
+            bases[runtime.name], found = _base(runtime, config, sources, observed, known)
         except PlanError:
             # The arguments that its label remembers of a stand-in may be anybody's, too.
             without = observed.without(runtime.name)
-            bases[runtime.name], found = _base(runtime, config, dockerfile, context, without, ignore, known)
+            bases[runtime.name], found = _base(runtime, config, sources, without, known)
             found = (*found, f"{observed.public_tag(runtime.name)}: {_NO_ARGUMENTS}")
         warnings.update(dict.fromkeys(found))
     for runtime in runtimes:
@@ -130,13 +147,11 @@ def render_custom(runtime: Runtime, parent: str, packages: tuple[str, ...]) -> s
     return f"FROM {parent}\nRUN {' && '.join(' '.join((*runtime.install, each)) for each in calls)}\n"
 
 
-def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
+def _base(
     runtime: Runtime,
     config: Config,
-    dockerfile: Dockerfile,
-    context: Mapping[str, ContextFile],
+    sources: _Sources,
     observed: Observed,
-    ignore: str,
     learned: tuple[Triggers, ...] | None,
 ) -> tuple[ImageSpec, tuple[str, ...]]:
     record = observed.record(runtime.name)
@@ -144,12 +159,13 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
 
     def read(args: Mapping[str, str]) -> Closure:
         return closure(
-            dockerfile,
+            sources.dockerfile,
             runtime.name,
             args,
-            context.keys(),
-            ignore=ignore,
+            sources.find or sources.context.keys(),
+            ignore=sources.ignore,
             triggers=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+            builder=sources.builder,
         )
 
     given = dict(config.build.args)
@@ -158,11 +174,13 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         wanted = dict(record.standin_args)
     args = {**(wanted or {}), **given}
     needs = read(args)
+    if needs.missing:
+        raise PlanError(needs.missing[0])
     inputs = Inputs(
         recipe=runtime.recipe,
         runtime=runtime.name,
         stages=needs.stages,
-        files=tuple((path, context[path]) for path in needs.files),
+        files=tuple((path, sources.context[path]) for path in needs.files),
         # No build argument has a dot in its name.
         args=(*needs.args, *((f"filter.{key}", text) for key, text in config.filter.values.items())),
         upstream=tuple((reference, upstream_id(observed, reference)) for reference in needs.upstream),
@@ -174,7 +192,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         runtime=runtime.name,
         parent=None,
         inputs=inputs,
-        dockerfile=_with_filter(dockerfile, runtime.name, config),
+        dockerfile=_with_filter(sources.dockerfile, runtime.name, config),
         target=runtime.name,
         args=tuple(sorted(args.items())),
         upstream=needs.base,
@@ -182,7 +200,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         triggers=triggers,
         problem=_problem(inputs.files),
     )
-    return spec, needs.warnings
+    return spec, (*needs.warnings, *_outside(inputs.files))
 
 
 def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:
@@ -192,6 +210,13 @@ def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:
     from isol8_tasks.dockerfile.slicing import with_environment  # noqa: PLC0415 - few ask for it
 
     return with_environment(dockerfile, target, config.filter.environment)
+
+
+def _outside(files: Iterable[tuple[str, ContextFile]]) -> Iterator[str]:
+    """Say of the files that an image needs which are links out of docker/."""
+    for path, file in files:
+        if file.outside:
+            yield f"docker/{path}: a link out of docker/, to {file.outside}, whose content goes into images"
 
 
 def _problem(files: Iterable[tuple[str, ContextFile]]) -> str:

@@ -1,13 +1,12 @@
 """Writes deps.lock.toml from the images in use, and the policy that holds a run to it."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from attrs import define
 
-from isol8_tasks.config.lockfile import Lock, LockedImage, parse_lock, render_lock
+from isol8_tasks.config.lockfile import Lock, LockedImage, lacks_checksums, parse_lock, refusal, render_lock
 from isol8_tasks.ecosystems.inventory import Package, decode
 from isol8_tasks.ecosystems.updates import Pin, Resolution, Update
 from isol8_tasks.engine import ImageEngine
@@ -58,10 +57,8 @@ def write_lock(view: View) -> tuple[str, ...]:
             f"{view.workspace.lock_name}: not written: it would contain a credential from an address that a "
             "package source returned; name a source in [build] args without credentials in its addresses"
         )
-    try:
-        parse_lock(text, view.workspace.lock_name)
-    except ConfigError as error:
-        raise Isol8Error(f"{_unlockable(error)}\n{view.workspace.lock_name} is unchanged") from error
+    if problem := _unhashed(images) or refusal(text):
+        raise Isol8Error(f"{problem}\n{view.workspace.lock_name} is unchanged")
     view.workspace.write_lock(text)
     return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
 
@@ -249,18 +246,13 @@ def _is_same(known: LockedImage, spec: ImageSpec, own: frozenset[Package]) -> bo
     )
 
 
-def _unlockable(error: ConfigError) -> str:
-    """Say what can't be locked in the words of the image, as the file of which the problem tells was never written."""
-    lines = str(error).splitlines()[:-1]
-    if any(
-        ": expected apk's Q1…, found no hash" in line or "bun: expected sha256:…, found no hash" in line
-        for line in lines
-    ):
-        return (
-            "the images were built before checksums of apk's packages and of Bun were recorded; rebuild them: "
-            f"{COMMAND} setup --force"
-        )
-    return "\n".join(re.sub(r"^.*?: (images\.)?", "", line) for line in lines)
+def _unhashed(images: Mapping[str, LockedImage]) -> str:
+    if not lacks_checksums(images.values()):
+        return ""
+    return (
+        "the images were built before checksums of their packages were recorded; rebuild them: "
+        f"{COMMAND} setup --force"
+    )
 
 
 def _digest(spec: ImageSpec, short: str, reference: str, observed: Observed) -> str:

@@ -32,7 +32,7 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         view.observed,
         view.engine,
         provenance=_provenance(view),
-        context=view.context,
+        context=view.context_of(spec),
         on_event=on_event,
         force=policy.no_cache or spec.name in view.forced,
         resolution=_resolution(spec, view, policy),

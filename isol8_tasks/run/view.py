@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import define, evolve, field
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Dockerfile, parse
 from isol8_tasks.ecosystems.runtimes import PROXY_ARGS
 from isol8_tasks.engine import FileContent
 from isol8_tasks.engine.endpoint import Endpoint, find
-from isol8_tasks.engine.listing import list_directly
+from isol8_tasks.engine.listing import list_directly, platform_directly
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.images.holds import Hold, holds
 from isol8_tasks.images.observed import Observed
@@ -21,9 +22,10 @@ from isol8_tasks.images.triggers import Triggers
 from isol8_tasks.lifecycle.build import Outcome, upstream_triggers
 from isol8_tasks.plan.decision import Circumstances, Decision
 from isol8_tasks.plan.graph import Graph, build_graph
-from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.staleness import decide_again, decide_all
-from isol8_tasks.run.workspace import Workspace, digests, now
+from isol8_tasks.run.context import BuildContext, Digests
+from isol8_tasks.run.workspace import OF_ALL, Workspace, now
 from isol8_tasks.safety.credentials import Redactor
 
 if TYPE_CHECKING:
@@ -84,9 +86,18 @@ class View:
         return Redactor.of((), self.environ)
 
     @cached_property
-    def context(self) -> Mapping[str, FileContent]:
+    def context(self) -> BuildContext:
         """The files below docker/."""
         return self.workspace.read_context()
+
+    @cached_property
+    def _digests(self) -> Digests:
+        return Digests(self.context)
+
+    def context_of(self, spec: ImageSpec) -> Mapping[str, FileContent]:
+        """Return the files that the build of an image needs."""
+        needed = (*OF_ALL, *(path for path, _ in spec.inputs.files))
+        return {path: self.context[path] for path in needed if path in self.context}
 
     @cached_property
     def dockerfile(self) -> Dockerfile:
@@ -138,6 +149,21 @@ class View:
                     self._unreachable = error
                     raise
             return self._observed
+
+    @property
+    def builder(self) -> BuilderTraits:
+        """What builds; without an engine, the usual."""
+        if self._observed is None:
+            return USUAL
+        return BuilderTraits(
+            platform=lambda: self._platform, writes_values=writes_values(self.engine_version)
+        )
+
+    @cached_property
+    def _platform(self) -> str:
+        """The engine's platform, for which few Dockerfiles ask."""
+        found = platform_directly(self.endpoint.url) if self._engine is None else None
+        return found or self.engine.platform()
 
     @property
     def graph(self) -> Graph:
@@ -257,11 +283,13 @@ class View:
         return build_graph(
             self.config,
             self.dockerfile,
-            digests(self.context),
+            self._digests,
             observed,
             request,
+            find=self.context.find,
             ignore=self._ignore(),
             learned=self._learned,
+            builder=self.builder,
         )
 
     def _ignore(self) -> str:

@@ -147,26 +147,36 @@ Finding = AnyFinding | InSome
 
 def render_finding(finding: Finding) -> str:
     """Return a finding in words, on one line."""
+    fault, reason = _words(plain(finding))
+    if isinstance(finding, InSome):
+        but = f" (not with {released(finding.others)})" if finding.others else ""
+        fault = f"{fault} with isol8 {released(finding.releases)}{but}"
+    return clean(f"{fault}: {reason}" if reason else fault)
+
+
+def _words(finding: AnyFinding) -> tuple[str, str]:
+    """Say what is wrong, and why, where that is known."""
     match finding:
-        case NotStarted() | RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
+        case NotStarted(reason=reason):
+            return "the container can't be started", reason
+        case OtherLayers():
+            return (
+                "its layers are not those that its labels record",
+                "something else made it; rebuild it with --force",
+            )
+        case FilterBroken(command=command, fault=fault):
+            return "the network filter is broken", f"`{command}` {fault}"
+        case RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
             words = _image(finding)
         case PackageMissing() | PackageHidden() | WrongVersion() | ExtraMissing() | PackageUnusable():
             words = _package(finding)
-        case OtherLayers():
-            words = "its layers are not those that its labels record: something else made it; rebuild it with --force"
         case PrivilegedFile(path=path, mode=mode):
             words = f"{path} is setuid or setgid (mode {mode:04o}), unlike in the upstream image"
         case WritableByAll(path=path, mode=mode):
             words = f"{path} is writable by everyone (mode {mode:04o}), unlike in the upstream image"
-        case FilterBroken(command=command, fault=fault):
-            words = f"the network filter is broken: `{command}` {fault}"
-        case InSome(finding=inner, releases=releases, others=others):
-            fault, colon, reason = render_finding(inner).partition(": ")
-            but = f" (not with {released(others)})" if others else ""
-            words = f"{fault} with isol8 {released(releases)}{but}{colon}{reason}"
         case _:
             words = _command(finding)
-    return clean(words)
+    return words, ""
 
 
 def plain(finding: Finding) -> AnyFinding:
@@ -221,10 +231,8 @@ def _without_output(finding: AnyFinding) -> AnyFinding:
             return finding
 
 
-def _image(finding: ImageFinding) -> str:
+def _image(finding: RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost) -> str:
     match finding:
-        case NotStarted(reason=reason):
-            return f"the container can't be started: {reason}"
         case RuntimeBroken(runtime=runtime):
             return f"{runtime} does not start"
         case LookHung(seconds=seconds):

@@ -16,7 +16,7 @@ from tests.integration.checkouts import ROOT, Checkout, new_checkout, remove_tag
 
 WHOLE = bool(os.environ.get("ISOL8_CRASHES"))
 KINDS = ("KeyError", "MemoryError", "RecursionError", "AssertionError", "ValueError", "AttributeError")
-CONNECT = "isol8_tasks.engine.connection:Connection._connect"
+CONNECT = "isol8_tasks.engine.connection:connect"
 LIST = "isol8_tasks.run.view:View._observe"
 GRAPH = "isol8_tasks.run.view:build_graph"
 CONFIG = "isol8_tasks.run.workspace:Workspace.read_config"

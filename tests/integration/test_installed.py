@@ -27,12 +27,13 @@ LOCKED = (
 )
 
 
-def run(*words: str | Path, folder: Path = ROOT, **environ: str) -> Result:
+def run(*words: str | Path, folder: Path = ROOT, host: str = "") -> Result:
+    """Run a program that has no file of isol8's own to read, on an engine where one is named."""
     given = {name: value for name, value in os.environ.items() if not name.startswith(("ISOL8_", "PYTHON"))}
     done = subprocess.run(
         [str(word) for word in words],
         cwd=folder,
-        env={**given, "NO_COLOR": "1", **environ},
+        env={**given, "NO_COLOR": "1", "ISOL8_CONFIG": "", **({"DOCKER_HOST": host} if host else {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -43,8 +44,8 @@ def run(*words: str | Path, folder: Path = ROOT, **environ: str) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
-def succeed(*words: str | Path, folder: Path = ROOT, **environ: str) -> str:
-    done = run(*words, folder=folder, **environ)
+def succeed(*words: str | Path, folder: Path = ROOT, host: str = "") -> str:
+    done = run(*words, folder=folder, host=host)
     assert done.code == 0, done
     return done.out
 
@@ -66,9 +67,9 @@ class Installed:
     host: str
 
     def __call__(self, folder: Path, *words: str, host: str = "") -> Result:
-        """Run the command in a folder, whose user has no file of isol8's own."""
+        """Run the command in a folder."""
         command = self.environment / "bin/isol8-tasks"
-        return run(command, *words, folder=folder, DOCKER_HOST=host or self.host, ISOL8_CONFIG="")
+        return run(command, *words, folder=folder, host=host or self.host)
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +80,17 @@ def installed(
     environment = tmp_path_factory.mktemp("installed") / "environment"
     uv = Path(sys.executable).with_name("uv")
     succeed(uv, "venv", "--python", sys.executable, environment)
-    into = {"VIRTUAL_ENV": str(environment), **index()}
-    succeed(uv, "pip", "install", *LOCKED, **into)
-    succeed(uv, "pip", "install", "--no-deps", "--offline", distributions[1], **into)
-    succeed(uv, "pip", "check", **into)
+    into = ("--python", environment)
+    succeed(uv, "pip", "install", *into, *LOCKED, *index())
+    succeed(uv, "pip", "install", *into, "--no-deps", "--offline", distributions[1])
+    succeed(uv, "pip", "check", *into)
     return Installed(environment, endpoint.url)
 
 
-def index() -> dict[str, str]:
-    """Return what tells uv of the package index that pip is configured for."""
+def index() -> tuple[str, ...]:
+    """Return the option that tells uv of the package index that pip is configured for."""
     found = run(sys.executable, "-m", "pip", "config", "get", "global.index-url")
-    return {} if found.code else {"UV_DEFAULT_INDEX": found.out.strip()}
+    return () if found.code else ("--default-index", found.out.strip())
 
 
 def contents(wheel: Path) -> dict[str, tuple[int, bytes]]:
@@ -135,7 +136,7 @@ def test_a_folder_with_nothing_but_deps_toml(installed: Installed, tmp_path: Pat
     assert installed(folder, "init").code == 0
     assert [path.name for path in folder.iterdir()] == ["deps.toml"]
     tasks = installed(folder, "list", "--quiet").out.split()
-    assert tasks == run(sys.executable, "-m", "doit", "list", "--quiet", ISOL8_CONFIG="").out.split()
+    assert tasks == run(sys.executable, "-m", "doit", "list", "--quiet").out.split()
     (folder / "deps.toml").write_text('[build]\nrepository = "isol8test-installed"\n')
     (folder / "below").mkdir()
     done = installed(folder / "below", "plan", "--check", "--json")
@@ -159,6 +160,10 @@ def test_the_same_images_as_a_checkout(installed: Installed, built: Checkout, tm
     assert (folder / "resolved-images.json").read_bytes() == (
         built.folder / "resolved-images.json"
     ).read_bytes()
+    (folder / "below").mkdir()
+    done = installed(folder / "below", "sbom", "bash", "--output", "bills")
+    assert done == Result(0, f"{folder}/below/bills/bash.cdx.json\n", "")
+    assert (folder / "below/bills/bash.cdx.json").is_file()
     (folder / "docker").mkdir()
     (folder / "docker/Dockerfile").write_text("FROM alpine:3.21 AS python\n")
     done = installed(folder, "plan")
@@ -192,9 +197,9 @@ def test_the_example_of_a_library(installed: Installed, built: Checkout, tmp_pat
     (tmp_path / "deps.toml").write_text(f'{deps}[build]\nrepository = "{built.repository}"\n')
     (tmp_path / "program.py").write_text(program)
     python = installed.environment / "bin/python"
-    said = succeed(python, "program.py", folder=tmp_path, DOCKER_HOST=installed.host, ISOL8_CONFIG="")
+    said = succeed(python, "program.py", folder=tmp_path, host=installed.host)
     assert said == printed.replace("isol8:", f"{built.repository}:")
     (tmp_path / "deps.toml").write_text("[dependencys]\n")
-    done = run(python, "program.py", folder=tmp_path, DOCKER_HOST=installed.host, ISOL8_CONFIG="")
+    done = run(python, "program.py", folder=tmp_path, host=installed.host)
     assert (done.code, done.out) == (3, "")
     assert done.err.startswith("deps.toml:1: ")

@@ -8,8 +8,19 @@ from pathlib import Path
 import isol8_tasks
 
 PACKAGE = Path(isol8_tasks.__file__).parent
-ALIKE = {"build", "installed", "judge", "main", "query"}
-"""Functions of modules that stand for one another: builders, kinds of packages, programs."""
+ALIKE = {
+    "FILE",
+    "MAY_BE_EMPTY",
+    "build",
+    "contents",
+    "files",
+    "installed",
+    "judge",
+    "main",
+    "query",
+    "script",
+}
+"""Of modules that stand for one another: builders, kinds of packages, lock files, programs."""
 ALONE = ("probes", "programs")
 """Folders of programs that run in images, and know no module of ours."""
 

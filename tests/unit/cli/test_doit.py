@@ -23,6 +23,7 @@ from isol8_tasks.errors import ConfigError, EngineError, EngineUnreachableError,
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure
 from isol8_tasks.run.session import Session, open_session
+from isol8_tasks.safety.crash import in_threads
 from tests.command_line import CommandLine, Ended
 from tests.fake_engine import FakeEngine
 
@@ -116,6 +117,16 @@ class TestEnd:
             document = json.loads(told)
             assert document.pop("error").startswith(said.removeprefix("ERROR: "))
             assert document == kept
+
+
+def test_threads_that_crashed_are_named_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each in a line of the error, without what stands before it on a terminal."""
+    in_threads.extend([InternalError("one"), InternalError("other")])
+    assert ends_in_one_line(lambda *_: 0)({"json": True}, []) == 70
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"error": "one\nother"}
+    assert told.err == "ERROR: one\nERROR: other\n"
+    assert in_threads == []
 
 
 @pytest.mark.usefixtures("session")

@@ -19,16 +19,8 @@ from isol8_tasks.lifecycle.promotion import client_tags
 from isol8_tasks.report import plan as report
 from isol8_tasks.run.events import remembered_flags
 from isol8_tasks.run.session import Session, open_session
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 NAMES = ("python", "node", "bun", "deno", "bash", "bash-custom", "web")
 WRITTEN = sorted(
     (

@@ -15,13 +15,13 @@ from isol8_tasks.errors import (
     VerifyFailedError,
 )
 from isol8_tasks.images import labels
-from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image, ensure_upstream, relabel_image
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine, FakeImage, accept, plain
+from tests.unit.lifecycle.made import observe
 
 PROVENANCE = Provenance(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
 BASE = ImageSpec(
@@ -72,10 +72,6 @@ def engine(fake_engine: FakeEngine) -> FakeEngine:
     """Give an engine with the upstream images pulled."""
     fake_engine.pull("alpine:3.21")
     return fake_engine
-
-
-def observe(engine: FakeEngine) -> Observed:
-    return Observed(repository="isol8", images=engine.images())
 
 
 def make(engine: FakeEngine, spec: ImageSpec, check: Verify = accept) -> None:

@@ -5,37 +5,16 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
-from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import EngineError, RegistryError
+from isol8_tasks.errors import RegistryError
 from isol8_tasks.images.manifest import render_manifest
-from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Listed, Pushed, read_manifest
-from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.transfer import Push, forget_strays, pull_image, push_image
-from isol8_tasks.plan.description import Provenance
-from isol8_tasks.plan.model import ImageSpec, Inputs
 from tests.clients import CLIENTS
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import FakeEngine, FakeImage
+from tests.unit.lifecycle.made import BrokenEngine, CutOffError, make, observe, spec
 
 REPOSITORY = "registry.example/isol8"
 NAMES = ("bash", "bash-custom")
-
-
-class CutOffError(EngineError):
-    """The run was ended here."""
-
-
-class BrokenEngine(FakeEngine):
-    """An engine that loses its client before the nth change; never for -1."""
-
-    left: int = -1
-
-    def _ask(self, what: str) -> None:
-        if what.startswith(("build ", "tag ", "untag ", "push ", "fetch ")):
-            if self.left == 0:
-                raise CutOffError("cut off")
-            self.left -= 1
-        super()._ask(what)
 
 
 @pytest.fixture(autouse=True)
@@ -44,38 +23,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
     monkeypatch.setattr("isol8_tasks.lifecycle.transfer.time.sleep", waited.append)
     return waited
-
-
-def spec(name: str, *packages: str) -> ImageSpec:
-    custom = name.endswith("-custom")
-    step = "RUN echo " + " ".join(packages)
-    return ImageSpec(
-        name=name,
-        task="",
-        kind="custom" if custom else "base",
-        runtime="bash",
-        parent="bash" if custom else None,
-        inputs=Inputs(recipe=1, runtime="bash", packages=packages),
-        dockerfile=f"FROM isol8:bash\n{step}\n" if custom else f"FROM alpine:3.21\n{step}\n",
-        target=None,
-    )
-
-
-def observe(engine: FakeEngine) -> Observed:
-    return Observed(repository="isol8", images=engine.images())
-
-
-def make(engine: FakeEngine, *images: ImageSpec) -> None:
-    for each in images:
-        build_image(
-            each,
-            observe(engine),
-            engine,
-            provenance=Provenance(checkout="here", revision="", created="2026-11-22T09:00:00Z"),
-            context={"Dockerfile": FileContent(data=b"")},
-            on_event=lambda _event: None,
-            verify=accept,
-        )
 
 
 def send(engine: FakeEngine, name: str, known: Pushed | None = None) -> tuple[Pushed, bool]:

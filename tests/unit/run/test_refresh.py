@@ -17,16 +17,8 @@ from isol8_tasks.run.refresh import AskSources, Refresh, look
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 JQ = Update(ecosystem="apk", name="jq", old="1.7", new="1.8")
 
 

@@ -21,17 +21,9 @@ from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.run.events import remembered_flags
 from isol8_tasks.run.session import Session, open_session
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
 REGISTRY = "registry.example/isol8"
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 
 
 @pytest.fixture
@@ -61,6 +53,30 @@ def names(session: Session) -> tuple[str, ...]:
 
 class TestObserving:
     """One look at the engine."""
+
+    def test_the_platform_is_asked_for_where_the_dockerfile_names_it(
+        self, checkout: Path, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """What the engine says of it decides which stage an image is built from; else nobody asks."""
+        assert session.view.graph.image("bash").inputs.stages[-1].name == "bash"
+        assert "platform" not in fake_engine.asked
+        text = "FROM alpine:3.21 AS on-amd64\nRUN true\n" + DOCKERFILE.replace(
+            "FROM base AS bash", "FROM on-$TARGETARCH AS bash"
+        )
+        (checkout / "docker" / "Dockerfile").write_text(text)
+        later = again(session)
+        stages = later.view.graph.image("bash").inputs.stages
+        assert [stage.name for stage in stages] == ["on-amd64", "bash"]
+        assert fake_engine.asked.count("platform") == 1
+
+    def test_without_an_engine_the_platform_is_the_usual_one(
+        self, checkout: Path, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """The images are named all the same."""
+        fake_engine.reachable = False
+        path = checkout / "docker" / "Dockerfile"
+        path.write_text(path.read_text().replace("FROM base AS bash", "FROM $TARGETOS-$TARGETARCH AS bash"))
+        assert session.view.graph.image("bash").inputs.upstream == (("linux-amd64", None),)
 
     def test_a_run_with_nothing_to_do_asks_once(self, session: Session, fake_engine: FakeEngine) -> None:
         """When all is up to date, one question is asked of the engine, and none for each image."""

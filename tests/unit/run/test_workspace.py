@@ -9,7 +9,8 @@ import pytest
 from isol8_tasks.config.deps import Config
 from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
-from isol8_tasks.run.workspace import Workspace, digests
+from isol8_tasks.run.context import Digests
+from isol8_tasks.run.workspace import Workspace
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ class TestContext:
             "folder/": "docker/folder: a link to a folder, which is not followed; fix it or remove it",
             "pipe": "docker/pipe: neither a file nor a folder; fix it or remove it",
         }
-        assert digests(found)["pipe"].problem == found["pipe"].problem
+        assert Digests(found)["pipe"].problem == found["pipe"].problem
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
     def test_what_may_not_be_read_has_its_problem(
@@ -179,9 +180,10 @@ class TestContext:
         os.seteuid(65534)
         try:
             found = Workspace.here(Path(), {}).read_context()
+            problems = {path: file.problem for path, file in found.items()}
         finally:
             os.seteuid(0)
-        assert {path: file.problem for path, file in found.items()} == {
+        assert problems == {
             "Dockerfile": "",
             "closed/": "docker/closed/: can't be listed (Permission denied); fix it or remove it",
             "secret": "docker/secret: can't be read (Permission denied); fix it or remove it",
@@ -216,7 +218,7 @@ class TestContext:
 
     def test_only_content_and_bit_make_a_digest(self) -> None:
         """The same content has the same digest, and the bit is beside it."""
-        found = digests({"a": FileContent(data=b"x"), "b": FileContent(data=b"x", executable=True)})
+        found = Digests({"a": FileContent(data=b"x"), "b": FileContent(data=b"x", executable=True)})
         assert found["a"].digest == found["b"].digest
         assert (found["a"].executable, found["b"].executable) == (False, True)
 

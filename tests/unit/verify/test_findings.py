@@ -155,6 +155,14 @@ class TestSomeReleases:
             "the container can't be started with isol8 v0.7.0 and later (not with v0.6.2 and before): no user: sandbox"
         )
 
+    def test_colon_in_a_command_is_no_reason(self) -> None:
+        """The releases stand behind all of it, whatever is in its words."""
+        finding = PackageUnusable(package="a", use='require("a: b")', output="")
+        (found,) = merged([(finding, self.NEW)], self.ALL)
+        assert render_finding(found) == (
+            'a is installed, but `require("a: b")` fails with isol8 v0.7.0 and later (not with v0.6.2 and before)'
+        )
+
     def test_a_filter_is_started_by_some_alone(self) -> None:
         """Others don't start it, so nothing is said of them."""
         broken = FilterBroken(command="bash proxy.sh", fault="does not listen", output="")

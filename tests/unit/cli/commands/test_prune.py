@@ -13,16 +13,8 @@ from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.lock import write_lock
 from isol8_tasks.run.session import Session, open_session
 from tests.command_line import CommandLine, Ended
-from tests.fake_engine import FakeEngine, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, accept
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 CUSTOMS = ("bash-custom", "node-custom")
 RESTORE = (
     "deps.toml is missing, so isol8:node-custom, isol8:bash-custom count as undeclared; restore it, or make an empty "
