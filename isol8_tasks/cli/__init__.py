@@ -3,7 +3,7 @@
 main       leads the words of a command line to the command or the tasks that they name
 tasks      the graph for doit: ping, base:*, custom:*, image:*, resolve, setup; and their flags
 doit       doit's own commands: run, list, info, help
-program    the tasks and settings of doit, in a checkout or an installation
+program    its folder, tasks and settings, in a checkout or an installation
 installed  the command isol8-tasks
 command    what the commands of our own share
 spoken     what all commands share: how their words are read

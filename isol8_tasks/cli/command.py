@@ -8,7 +8,7 @@ from typing import Any, Final
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
-from isol8_tasks.cli.program import NAME
+from isol8_tasks.cli.program import INSTALLED
 from isol8_tasks.cli.spoken import Spoken
 from isol8_tasks.cli.tasks import SETUP_FLAGS
 from isol8_tasks.errors import COMMAND
@@ -46,7 +46,7 @@ class OwnCommand(Spoken):
 
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
         """Check where it runs, and run it."""
-        if COMMAND != NAME and not Path("dodo.py").is_file():
+        if COMMAND != INSTALLED and not Path("dodo.py").is_file():
             raise InvalidCommand(f"{Path.cwd()}: no dodo.py in this folder; run it in the checkout")
         return self.act(params, args)
 

@@ -15,8 +15,9 @@ from doit.version import VERSION
 
 from isol8_tasks import __version__
 from isol8_tasks.cli.ending import complain, ended, unread
-from isol8_tasks.cli.program import settings
+from isol8_tasks.cli.program import enter, settings
 from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.safety.crash import system_words
 from isol8_tasks.safety.printing import clean_output
 
 _HELP: Final = ("-h", "--help")
@@ -29,6 +30,14 @@ _OF_OTHERS: Final = ("test", "bench")
 
 def start(words: Sequence[str]) -> int:
     """Run a command in this process, and return its exit code."""
+    try:
+        enter(words, os.environ)
+    except ConfigError as error:
+        complain(f"ERROR: {error}")
+        return ConfigError.exit_code
+    except OSError as error:
+        complain(f"ERROR: {system_words(error)}")
+        return ConfigError.exit_code
     try:
         main = Main(**settings())
     except (OSError, ValueError) as error:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.ending import ends_in_one_line
-from isol8_tasks.cli.program import NAME
+from isol8_tasks.cli.program import INSTALLED
 from isol8_tasks.cli.tasks import FORCE, SETUP_FLAGS
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import COMMAND, ConfigError
@@ -27,6 +27,7 @@ _FIRST: Final = {"--help": "show help", "--version": "print the version"}
 class CompletionCommand(OwnCommand):
     """Let a shell complete commands, flags, tasks and images."""
 
+    name = "completion"
     doc_purpose = "print a program that completes commands, for bash, zsh or fish"
     doc_usage = "SHELL (bash, zsh or fish)"
 
@@ -48,7 +49,7 @@ class CompletionCommand(OwnCommand):
         """Yield the commands that somebody types."""
         for name, kind in sorted(self._made["cmds"].to_dict().items()):
             module = kind.__module__.rpartition(".")[2]
-            if module in {"unsupported", "cmd_completion"} or (module == "develop" and COMMAND == NAME):
+            if module in {"unsupported", "cmd_completion"} or (module == "develop" and COMMAND == INSTALLED):
                 continue
             command = kind(**self._made)
             flags = {"--" + each["long"]: _first_line(each) for each in kind.cmd_options if each.get("long")}

@@ -7,7 +7,7 @@ from doit.exceptions import InvalidCommand
 
 from isol8_tasks.cli.command import OwnCommand
 from isol8_tasks.cli.ending import ends_in_one_line
-from isol8_tasks.cli.program import NAME
+from isol8_tasks.cli.program import INSTALLED
 from isol8_tasks.errors import COMMAND
 
 
@@ -16,8 +16,8 @@ class _OfCheckout(OwnCommand):
 
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
         """Refuse it there; else run it."""
-        if COMMAND == NAME:
-            raise InvalidCommand(f"{self.name}: it works on {NAME} itself, and needs a checkout of it")
+        if COMMAND == INSTALLED:
+            raise InvalidCommand(f"{self.name}: it works on {INSTALLED} itself, and needs a checkout of it")
         return super().execute(params, args)
 
 

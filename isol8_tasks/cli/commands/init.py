@@ -13,6 +13,7 @@ from isol8_tasks.shipped import FOLDER
 class InitCommand(OwnCommand):
     """Let a folder be one that the other commands work in."""
 
+    name = "init"
     doc_purpose = "write a commented deps.toml into this folder"
     doc_usage = ""
 

@@ -10,6 +10,7 @@ from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.transfers import Teller
 from isol8_tasks.cli.doit import WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest
@@ -36,7 +37,7 @@ class PullCommand(OwnCommand):
             raise ConfigError(f"pull: expected one manifest, for example: {COMMAND} pull {MANIFEST}")
         current = session()
         workspace = current.view.workspace
-        name = args[0] if args else os.path.relpath(workspace.manifest, workspace.root)
+        name = str(named_file(args[0])) if args else os.path.relpath(workspace.manifest, workspace.root)
         images = read_manifest(_text(name), name)
         current.wait = params["wait"]
         began = time.monotonic()

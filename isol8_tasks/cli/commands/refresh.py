@@ -5,13 +5,13 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
 from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, while_asking
 from isol8_tasks.cli.doit import QUIET, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line, stopped
+from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.reporter import open_screen, words_of_failure
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.config.units import parse_duration
@@ -121,7 +121,7 @@ def _publish(account: Account, params: Mapping[str, Any], redact: Redact) -> Non
     elif account.has_news or not params["quiet"]:
         say(accounts.text(account))
     if params["report"]:
-        file = Path(params["report"])
+        file = named_file(params["report"])
         form = {".md": accounts.markdown, ".json": accounts.account_json}.get(file.suffix, _text)
         try:
             write_named(file, printable(redact(form(account))))

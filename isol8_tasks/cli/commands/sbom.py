@@ -1,12 +1,12 @@
 """The command sbom: bills of materials of images."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from isol8_tasks import __version__
 from isol8_tasks.cli.command import say
 from isol8_tasks.cli.commands.images import ImagesCommand, inventory_of
+from isol8_tasks.cli.program import named_file
 from isol8_tasks.images.manifest import created
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.plan.model import ImageSpec
@@ -36,7 +36,7 @@ class SbomCommand(ImagesCommand):
         """Write the files."""
         from isol8_tasks.ecosystems.sbom import Bill, render_sbom  # noqa: PLC0415 - no other command writes them
 
-        folder = Path(params["output"])
+        folder = named_file(params["output"])
         make_folder(folder)
         for spec, image in images:
             release, packages = inventory_of(current, spec.name)

@@ -32,7 +32,7 @@ def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 def copy(tmp_path: Path) -> Path:
     """Give a copy of the package and of what doit reads."""
     shutil.copytree(ROOT / "isol8_tasks", tmp_path / "isol8_tasks")
-    for name in ("dodo.py", "pyproject.toml"):
+    for name in ("dodo.py", "doitw", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "docker", tmp_path / "docker")
     return tmp_path
