@@ -17,6 +17,7 @@ from isol8_tasks import __version__
 from isol8_tasks.cli.ending import complain, ended, unread
 from isol8_tasks.cli.program import enter, settings
 from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.safety.crash import system_words
 from isol8_tasks.safety.printing import clean_output
 
 _HELP: Final = ("-h", "--help")
@@ -33,7 +34,10 @@ def start(words: Sequence[str]) -> int:
         enter(words, os.environ)
     except ConfigError as error:
         complain(f"ERROR: {error}")
-        return error.exit_code
+        return ConfigError.exit_code
+    except OSError as error:
+        complain(f"ERROR: {system_words(error)}")
+        return ConfigError.exit_code
     try:
         main = Main(**settings())
     except (OSError, ValueError) as error:

@@ -1,0 +1,109 @@
+"""What ends a command beside itself: signals at any moment, and readers that go away."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from isol8_tasks.cli.ending import heed_signals, heed_unraisable, unread
+from isol8_tasks.safety.printing import CleanStream
+from tests.command_line import CommandLine
+
+ROOT = Path(__file__).parents[3]
+
+
+class Gone(io.StringIO):
+    """A stream that nothing can be written to."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, _text: str, /) -> int:
+        """Say why."""
+        raise self.error
+
+
+GONE = BrokenPipeError()
+FULL = OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("error", "only_prints", "codes", "said"),
+    [
+        (GONE, True, (0, 141), ""),
+        (GONE, True, (2, 2), ""),
+        (GONE, False, (0, 0), "standard output was closed by its reader; the work went on to its end"),
+        (GONE, False, (1, 1), "this command's exit code (1) is that of the work"),
+        (FULL, True, (0, 1), "can't be written (No space left on device)"),
+        (FULL, False, (4, 4), "can't be written (No space left on device)"),
+    ],
+)
+def test_output_that_nobody_got(
+    error: OSError, only_prints: object, codes: tuple[int, int], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changes something has gone on, and says so once; what only prints ends as others do in a pipe."""
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
+    monkeypatch.setattr(sys, "stdout", CleanStream(Gone(error), str))
+    sys.stdout.write("a\n")
+    assert unread(codes[0], only_prints=bool(only_prints)) == codes[1]
+    assert unread(codes[0], only_prints=bool(only_prints)) == codes[0]
+    assert said in told.getvalue()
+    assert told.getvalue().count("\n") == bool(said)
+
+
+def test_output_that_was_read(cli: CommandLine) -> None:
+    """Nothing is said of it."""
+    assert cli("list").code == 0
+
+
+def test_signal_where_nothing_can_be_raised_comes_again(cli: CommandLine) -> None:
+    """As in a destructor, whose exceptions Python only prints."""
+    cli.patch.setattr(sys, "unraisablehook", heed_unraisable)
+    heed_signals()
+
+    class Late:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)
+
+    def wait() -> None:
+        Late()
+        time.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+
+
+def test_interrupt_waits_until_the_command_has_begun(tmp_path: Path) -> None:
+    """One that was sent before Python ran a line of ours ends it as any other, and nothing is printed but a word."""
+    if subprocess.run(("env", "--block-signal=INT", "true"), capture_output=True, check=False).returncode:
+        pytest.skip("this env blocks no signal")
+    begin = 'kill -INT $$; exec "$@"'
+    done = subprocess.run(
+        (
+            "env",
+            "--block-signal=INT",
+            "sh",
+            "-c",
+            begin,
+            "sh",
+            sys.executable,
+            "-m",
+            "isol8_tasks.cli",
+            "list",
+        ),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
