@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import threading
+import warnings
 from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
@@ -16,16 +17,16 @@ from docker.context import Context
 from docker.utils import config, kwargs_from_env, parse_repository_tag
 from docker.utils.proxy import ProxyConfig
 
-from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening
+from isol8_tasks.engine.endpoint import Endpoint, configuration, diagnose, is_listening
 from isol8_tasks.engine.jobs import Job, Running
 from isol8_tasks.engine.pool import OnePool, shut
 from isol8_tasks.engine.watch import Watch, patience
-from isol8_tasks.errors import EngineError, EngineUnreachableError
+from isol8_tasks.errors import EngineError, EngineUnreachableError, UpstreamUnavailableError
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 
 _ERROR_STATUS: Final = 400
-_PING_SECONDS: Final = 10
+_PING_SECONDS: Final = 8
 _LISTINGS: Final = 5
 _NOT_FOUND: Final = 404
 _ANSWER_SECONDS: Final = 300
@@ -91,7 +92,8 @@ class Connection:
                     "one side rejected the other's TLS certificate\n"
                     "Check the certificates of docker's context, or DOCKER_CERT_PATH and DOCKER_TLS_VERIFY."
                 ) from error
-            raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
+            silent = _is_silence(error)
+            raise EngineUnreachableError(diagnose(self._endpoint, self._environ, is_silent=silent)) from error
         api = response.headers.get("Api-Version")
         if response.status_code >= _ERROR_STATUS or not api:
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
@@ -233,11 +235,19 @@ class Connection:
 
     def credentials(self, reference: str) -> dict[str, str]:
         """Return the header that lets the engine pull an image, from docker's own configuration."""
+        configuration(self._environ)
+        registry, _ = auth.resolve_repository_name(parse_repository_tag(reference)[0])
         try:
-            registry, _ = auth.resolve_repository_name(parse_repository_tag(reference)[0])
-            header = auth.get_config_header(self._client(), registry)
+            with warnings.catch_warnings():
+                # Docker's client would print where in it the helper is missed.
+                warnings.simplefilter("ignore")
+                header = auth.get_config_header(self._client(), registry)
         except errors.DockerException as error:
-            raise EngineError(f"docker's credentials can't be read: {redact(str(error))}") from error
+            raise UpstreamUnavailableError(
+                f"docker's login for {registry} can't be read: {redact(str(error))}\n"
+                "Install the helper that credsStore or credHelpers in docker's config.json names (docker-credential-…), "
+                "or remove the line."
+            ) from error
         return {"X-Registry-Auth": header.decode()} if header else {}
 
     def proxies(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """One run: builds what doit selects, as the view of it decides, and says what came of it."""
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -14,16 +15,16 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import (
-    BuildFailedError,
+    EngineError,
     Isol8Error,
     LockedError,
     ReplacedError,
     UndecidedError,
-    VerifyFailedError,
 )
 from isol8_tasks.images import manifest
 from isol8_tasks.images.candidates import abandoned
 from isol8_tasks.images.holds import are_settled
+from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.images.observed import private_repository
 from isol8_tasks.images.pushed import Pushed, in_use, recorded, strays, waiting
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
@@ -31,7 +32,6 @@ from isol8_tasks.lifecycle.promotion import is_tag_of
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure, Listener
 from isol8_tasks.run.policy import Policy
@@ -124,7 +124,10 @@ class Session:
                     if not self._is_settled(name):
                         raise
         except Exception as caught:
-            error = as_error(spec.task, caught)
+            # Here, as a run in which nothing fails needs no remedy.
+            from isol8_tasks.report.remedies import clearer  # noqa: PLC0415
+
+            error = clearer(as_error(spec.task, caught), spec, self.view.dockerfile)
             if self.listener:
                 self.listener.failed(name)
             self.failures.append(self._failure(spec, error, log))
@@ -404,6 +407,8 @@ class Session:
         )
 
     def _failure(self, spec: ImageSpec, error: Isol8Error, log: list[str]) -> Failure:
+        from isol8_tasks.report.remedies import hint  # noqa: PLC0415 - as above
+
         current = self.view.observed.public(spec.name)
         kept = ""
         if current is not None:
@@ -414,17 +419,23 @@ class Session:
             error=error,
             image=spec.name,
             kept=kept,
-            hint=self._hint(spec, error),
+            hint=hint(error, spec, self.view.config, standin=self._is_on_standin(spec), room=self._room()),
             log=self.view.workspace.write_log(spec.name, [*map(self.view.redactor, log)]) if log else "",
         )
 
-    def _hint(self, spec: ImageSpec, error: Isol8Error) -> str:
-        if isinstance(error, VerifyFailedError):
-            return f"The failed build is kept as {self.view.repository}:{spec.name}-rejected for inspection."
-        if not isinstance(error, BuildFailedError):
-            return ""
-        words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
-        return "\n".join(filter(None, (words, where_to_look(spec, self.view.config))))
+    def _is_on_standin(self, spec: ImageSpec) -> bool:
+        base = self.view.observed.record(spec.parent or spec.name)
+        upstream = self.view.observed.tagged(spec.upstream) if spec.upstream else None
+        return bool((base and base.standin) or (upstream and upstream.labels.get(STANDIN)))
+
+    def _room(self) -> str:
+        """Say how full the disk of an engine on this machine is."""
+        from isol8_tasks.troubles import fullness  # noqa: PLC0415 - as above
+
+        with contextlib.suppress(EngineError, OSError):
+            space = shutil.disk_usage(self.view.engine.info().root)
+            return fullness(space.free, space.total)
+        return ""
 
 
 def open_session(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import JSON, PENDING, OwnCommand, say
-from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking
+from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking, say_next_steps
 from isol8_tasks.cli.doit import one_line
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words
@@ -37,6 +37,9 @@ class Freshness(OwnCommand):
         settings = current.view.config.refresh
         show = words.as_data if params["json"] else words.table
         say(show(found, current.view.repository, settings))
+        problems = [problem for each in found for problem in each.problems]
+        if problems and not params["json"]:
+            say_next_steps(problems, current.view.config)
         if any(each.state == "behind" for each in found):
             return PENDING
         return UNDETERMINED if any(each.problems for each in found) else 0

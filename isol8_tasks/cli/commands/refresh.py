@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON, OwnCommand, say
-from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking
+from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking, say_next_steps
 from isol8_tasks.cli.doit import QUIET, WAIT, one_line, stopped
 from isol8_tasks.cli.reporter import failure_words, open_screen
 from isol8_tasks.cli.tasks import heed_flags, session
+from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import parse_duration
 from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error
 from isol8_tasks.report import refresh as accounts
@@ -85,7 +86,7 @@ class RefreshCommand(OwnCommand):
             account = refresh.account(failed)
         finally:
             current.close()
-        _publish(account, params, current.view.redactor)
+        _publish(account, params, current.view.redactor, current.view.config)
         problem = _notify(account, current.view.config.refresh.notify, current.view.redactor)
         if account.failed or problem:
             # An engine that went away, and nothing else, is no failure of an image.
@@ -111,12 +112,13 @@ def _bring_lock(current: Session) -> None:
     current.failed(current.view.workspace.lock_name, problem)
 
 
-def _publish(account: Account, params: Mapping[str, Any], redact: Redact) -> None:
+def _publish(account: Account, params: Mapping[str, Any], redact: Redact, config: Config) -> None:
     """Print the report, and write it where it was asked for."""
     if params["json"]:
         say(accounts.as_data(account).rstrip())
     elif account.has_news or not params["quiet"]:
         say(accounts.text(account))
+        say_next_steps([problem for each in account.unknown for problem in each.problems], config)
     if params["report"]:
         file = Path(params["report"])
         form = {".md": accounts.markdown, ".json": accounts.as_data}.get(file.suffix, _text)

@@ -45,7 +45,7 @@ class TestRequirements:
         with pytest.raises(LabError) as caught:
             machine.require_root("--lab")
         assert str(caught.value) == (
-            "--lab needs root, to run a private Docker Engine: try sudo ./doitw, or become root."
+            "up --lab needs root, to run a private Docker Engine: sudo ./doitw up --lab, or become root."
         )
 
     def test_other_processor(self, monkeypatch: pytest.MonkeyPatch) -> None:
