@@ -46,7 +46,8 @@ def run(
     )
     if done.returncode != 0:
         failed = what or Path(command[0]).name
-        raise LabError(f"{failed} failed: {reason(f'{done.stdout}\n{done.stderr}')}")
+        said = reason("\n".join((done.stdout, done.stderr)))
+        raise LabError(f"{failed} failed: {said}")
     return done.stdout
 
 

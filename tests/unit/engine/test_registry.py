@@ -100,7 +100,8 @@ class TestPushing:
         engine.answers[PUSH] = answer
         with pytest.raises(RegistryError) as caught:
             engine.client().push(TAG)
-        assert str(caught.value) == f"the push of {TAG} failed: {reason}"
+        assert str(caught.value).splitlines()[0] == f"the push of {TAG} failed: {reason}"
+        assert len(str(caught.value).splitlines()) == 2
         assert caught.value.lasting == lasting
 
     @pytest.mark.parametrize("answer", [silent, repeating], ids=["nothing", "always the same"])
