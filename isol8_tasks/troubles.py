@@ -58,7 +58,8 @@ _KINDS: Final = (
     ),
     _kind(
         "certificate",
-        r"CERTIFICATE_VERIFY_FAILED|x509:|self[- _]signed[- _]cert|certificate verif\w+ failed|UNABLE_TO_(?:GET|VERIFY)_\w+"
+        r"CERTIFICATE_VERIFY_FAILED|x509:|self[- _]signed[- _]cert|certificate verif\w+ failed"
+        r"|UNABLE_TO_(?:GET|VERIFY)_\w+"
         r"|certificate (?:has expired|is not (?:yet valid|trusted))|certificate not trusted|unknown ?(?:issuer|ca)\b"
         r"|CERT_HAS_EXPIRED|invalid peer certificate|ERR_TLS_CERT|unable to get (?:local )?issuer cert"
         r"|TLS: (?:unspecified|server cert)|certificate is NOT trusted",
@@ -67,7 +68,8 @@ _KINDS: Final = (
     ),
     _kind(
         "tls",
-        r"HTTP response to HTTPS client|wrong[_ ]version[_ ]number|first record does not look like a TLS|record overflow"
+        r"HTTP response to HTTPS client|wrong[_ ]version[_ ]number|first record does not look like a TLS"
+        r"|record overflow"
         r"|packet length too long|EPROTO\b|InvalidContentType|HTTP request to an HTTPS server|tls handshake failure",
         "{server} does not speak TLS (https) as expected",
         "Write http:// for https:// (or the reverse) in {source}; the engine needs it among its insecure-registries.",
@@ -80,13 +82,15 @@ _KINDS: Final = (
     ),
     _kind(
         "html",
-        r"^(?!.*HTTP [45]\d\d response).*invalid character '<'|unexpected token '?<|<!DOCTYPE html|unsupported content type.*text/html|NOSPLIT",
+        r"^(?!.*HTTP [45]\d\d response).*invalid character '<'|unexpected token '?<|<!DOCTYPE html"
+        r"|unsupported content type.*text/html|NOSPLIT",
         "{server} answers with a web page, as a captive portal or a proxy does",
         "Log in to the network in a browser, or check {source}.",
     ),
     _kind(
         "login",
-        rf"{_CODE}401\b|\bunauthorized|authentication (?:is )?required|no basic auth cred|incorrect username or password"
+        rf"{_CODE}401\b|\bunauthorized|authentication (?:is )?required|no basic auth cred"
+        r"|incorrect username or password"
         r"|401 Client Error|E401|needs? (?:a )?login|User for \S+:|requires authentication",
         "{server} asks for a login (401)",
         "Check the user and the password in {login}.",
@@ -121,7 +125,7 @@ _KINDS: Final = (
     _kind(
         "server",
         rf"{_CODE}50[0-4]\b|bad gateway|service (?:temporarily )?unavailable|internal server error|gateway time-?out"
-        r"|50[0-4] Server Error",
+        r"|50[0-4] Server Error|HTTP/1\.[01]\" 50[0-4]\b|too many 50[0-4] error",
         "{server} has an error of its own",
         "Run again later, or check {source}.",
     ),
@@ -140,10 +144,17 @@ _KINDS: Final = (
     ),
     _kind(
         "missing",
-        r"manifest unknown|manifest for \S+ not found|name unknown|NAME_UNKNOWN|repository \S* ?(?:does )?not (?:exist|found)"
+        r"manifest unknown|manifest for \S+ not found|name unknown|NAME_UNKNOWN"
+        r"|repository \S* ?(?:does )?not (?:exist|found)"
         rf"|{_CODE}404\b|404 Client Error|E404|: not found$|404 +not found",
         "{server} has no such thing (404)",
         "Check the name, the version and {source}.",
+    ),
+    _kind(
+        "html",
+        r"Fetched page \S+ as text/html",
+        "{server} answers with a web page that lists nothing, as a captive portal does",
+        "Log in to the network in a browser, or check {source}.",
     ),
 )
 PROXIES: Final = "https_proxy and http_proxy"
@@ -158,7 +169,7 @@ _DOCS: Final = re.compile(r"\bdocs?\b|details|\bsee\b|log of this run", re.IGNOR
 _RETRIED: Final = re.compile(r"Retrying|Retry\(|will retry|attempt \d")
 _LEAST_FREE: Final = 1 << 20
 _SETTLED: Final = re.compile(
-    r"No matching distribution|Max retries|Could not fetch URL|could not install packages", re.I
+    r"No matching distribution|Max retries|Could not fetch URL|could not install packages", re.IGNORECASE
 )
 _WITHIN: Final = {"proxy", "proxy-login", "certificate", "tls", "rate", "html", "login", "name", "refused"} | {
     "unreachable", "timeout", "server", "reset", "denied"
@@ -248,7 +259,7 @@ def of_log(log: str) -> str:
         text = Path(log).read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
-    space = shutil.disk_usage(Path())
+    space = shutil.disk_usage(Path.cwd())
     if space.free < _LEAST_FREE:
         text = f"{text}\nno space left on device"
     source = "pip's index (pip config list)"
@@ -256,5 +267,5 @@ def of_log(log: str) -> str:
     if found is None:
         errors = [line for line in text.splitlines() if re.match(r"(ERROR|\w*Error)\b", line)]
         return f"{errors[0] if errors else 'no reason was given'}. Check {source}."
-    full = f" ({fullness(space.free, space.total)} in {Path().resolve()})" if found.kind == "disk" else ""
+    full = f" ({fullness(space.free, space.total)} in {Path.cwd()})" if found.kind == "disk" else ""
     return f"{found.cause}{full}. {found.advice(source=source)}"

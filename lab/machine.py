@@ -62,8 +62,8 @@ def require_own_folder(folder: Path, *, trusting: Path) -> None:
         make_folder(folder)
     except OSError as error:
         raise LabError(
-            f"{error.filename or folder}: the folder of downloads can't be made ({error.strerror}): give ISOL8_LAB_CACHE "
-            "one that can, or unset it."
+            f"{error.filename or folder}: the folder of downloads can't be made ({error.strerror}): give "
+            "ISOL8_LAB_CACHE one that can, or unset it."
         ) from error
     trusted = {0, os.geteuid(), trusting.stat().st_uid}
     for each in (folder.resolve(), *folder.resolve().parents):

@@ -46,7 +46,7 @@ def run(
     )
     if done.returncode != 0:
         failed = what or Path(command[0]).name
-        said = reason("\n".join((done.stdout, done.stderr)))
+        said = reason(f"{done.stdout}\n{done.stderr}")
         raise LabError(f"{failed} failed: {said}")
     return done.stdout
 

@@ -92,6 +92,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="requirements.txt",
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
+            patience=("PIP_RETRIES=2",),
             ecosystem="pypi",
         ),
         Runtime(
@@ -111,6 +112,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="package-lock.json",
             recipe=1,
             install=("npm", "install", "-g"),
+            patience=("NPM_CONFIG_FETCH_RETRIES=1", "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT=1000"),
             ecosystem="npm",
         ),
         Runtime(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import threading
 import warnings
@@ -243,9 +244,10 @@ class Connection:
                 warnings.simplefilter("ignore")
                 header = auth.get_config_header(self._client(), registry)
         except errors.DockerException as error:
+            said = re.sub(r"^.*StoreError\(['\"](.*)['\"]\)$", r"\1", redact(str(error)), flags=re.DOTALL)
             raise UpstreamUnavailableError(
-                f"docker's login for {registry} can't be read: {redact(str(error))}\n"
-                "Install the helper that credsStore or credHelpers in docker's config.json names (docker-credential-…), "
+                f"docker's login for {registry} can't be read: {said}\n"
+                "Install the helper that credsStore or credHelpers in docker's config.json names, "
                 "or remove the line."
             ) from error
         return {"X-Registry-Auth": header.decode()} if header else {}
@@ -328,6 +330,13 @@ class Connection:
             # A version that is given costs no question here; the requests themselves name the real one.
             version = constants.MINIMUM_DOCKER_API_VERSION
             client = docker.APIClient(base_url=url, version=version, tls=self._tls())
+        except errors.TLSParameterError as error:
+            raise EngineUnreachableError(
+                f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) is to be asked by TLS, and certificates "
+                "for it can't be read\n"
+                "Put ca.pem, cert.pem and key.pem into ~/.docker, name their folder by DOCKER_CERT_PATH, or unset "
+                "DOCKER_TLS_VERIFY."
+            ) from error
         except (errors.DockerException, ValueError) as error:
             raise EngineUnreachableError(
                 f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) can't be used: "

@@ -313,7 +313,8 @@ def _unavailable(reference: str, reason: str) -> EngineError | PlanError:
     if re.match(r"invalid |.*no Host in request", reason):
         return PlanError(
             f"{reference!r} is no image's name: {reason}\n"
-            "Correct ALPINE_IMAGE, ALPINE_VERSION or DENO_IMAGE under [build] args in deps.toml, or FROM in docker/Dockerfile."
+            "Correct ALPINE_IMAGE, ALPINE_VERSION or DENO_IMAGE under [build] args in deps.toml, or FROM in "
+            "docker/Dockerfile."
         )
     if reason.endswith(": not found"):
         reason = f"{reason} (manifest unknown)"

@@ -29,15 +29,15 @@ _TOO_MANY: Final = "dockerfile line greater than max allowed size"
 def clearer(error: Isol8Error, spec: ImageSpec, dockerfile: Dockerfile) -> Isol8Error:
     """Return an error in the words of its cause, where these tell more than the engine's own."""
     if isinstance(error, UpstreamUnavailableError) and (pulled := _OF_PULL.match(str(error))):
-        line = next(
-            (each.line for each in dockerfile.instructions if each.rest.split()[:1] == [pulled[1]]), ""
-        )
-        stages = [each.rest.split()[-1] for each in dockerfile.instructions if each.keyword == "FROM"]
-        near = difflib.get_close_matches(pulled[1], stages, n=1)
-        if near and re.fullmatch(r"[\w.-]+", pulled[1]):
+        origins = [each for each in dockerfile.instructions if each.keyword == "FROM"]
+        line = next((each.line for each in origins if each.rest.split()[0] == pulled[1]), 0)
+        # A stage can only be based on one that comes before it.
+        stages = [each.rest.split()[-1] for each in origins if each.line < line]
+        if near := difflib.get_close_matches(pulled[1], stages, n=1):
+            reason = str(error).partition("could not be pulled: ")[2].partition("\n")[0]
             return PlanError(
-                f"docker/Dockerfile:{line}: FROM {pulled[1]}: there is no such stage (did you mean {near[0]}?), and no image "
-                f"of that name could be pulled either: {str(error).partition('could not be pulled: ')[2]}"
+                f"docker/Dockerfile:{line}: FROM {pulled[1]}: there is no such stage (did you mean {near[0]}?), and no "
+                f"image of that name could be pulled: {reason}"
             )
     if _TOO_MANY in str(error):
         return PlanError(
@@ -45,10 +45,14 @@ def clearer(error: Isol8Error, spec: ImageSpec, dockerfile: Dockerfile) -> Isol8
             "than the 65535 characters that a builder reads\nSplit them: named images, [images.NAME], can extend one "
             "another."
         )
-    if isinstance(error, BuildFailedError) and (trouble := _trouble(error)):
-        line = troubles.shortest(trouble.line, _LONGEST)
-        return BuildFailedError(str(error), step=error.step, output=(line,) if error.output else ())
     return error
+
+
+def shortened(error: Isol8Error) -> Isol8Error:
+    """Return a failed build's error with the one line of its output that tells the cause, if there is one."""
+    if not isinstance(error, BuildFailedError) or not error.output or not (trouble := _trouble(error)):
+        return error
+    return BuildFailedError(str(error), step=error.step, output=(troubles.shortest(trouble.line, _LONGEST),))
 
 
 def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, room: str) -> str:
@@ -62,16 +66,21 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
             if names
             else "It is named by FROM in docker/Dockerfile."
         )
-    if isinstance(error, RegistryError | PlanError):
-        return ""
-    trouble = _trouble(error)
+    trouble = None if isinstance(error, RegistryError | PlanError) else _trouble(error)
     if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only"}):
         full = f" ({room})" if room and trouble.kind == "disk" else ""
         return f"{trouble.sentence[:-1]}{full}. {next_step(trouble, _text(error), config)}"
     if not isinstance(error, BuildFailedError):
         return ""
+    return "\n".join(
+        filter(None, (_of_build(error, spec, config, standin=standin), where_to_look(spec, config)))
+    )
+
+
+def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, standin: bool) -> str:
+    """Say what an installer's last lines come to."""
     if lacking := _LACKING.findall("\n".join(error.output)):
-        return "\n".join((_lacks(lacking, standin=standin), where_to_look(spec, config)))
+        return _lacks(lacking, standin=standin)
     words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
     index = [
         name
@@ -80,7 +89,7 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
     ]
     if index:
         words = f"{words} Nor may {_arguments(index, config)} be an index at all."
-    return "\n".join(filter(None, (words, where_to_look(spec, config))))
+    return words
 
 
 def next_step(trouble: troubles.Trouble, text: str, config: Config) -> str:

@@ -407,7 +407,7 @@ class Session:
         )
 
     def _failure(self, spec: ImageSpec, error: Isol8Error, log: list[str]) -> Failure:
-        from isol8_tasks.report.remedies import hint  # noqa: PLC0415 - as above
+        from isol8_tasks.report.remedies import hint, shortened  # noqa: PLC0415 - as above
 
         current = self.view.observed.public(spec.name)
         kept = ""
@@ -416,7 +416,7 @@ class Session:
             kept = f"built {manifest.built_on(current)}{f' ({packages})' if packages else ''}"
         return Failure(
             subject=f"{self.view.repository}:{spec.name}",
-            error=error,
+            error=shortened(error),
             image=spec.name,
             kept=kept,
             hint=hint(error, spec, self.view.config, standin=self._is_on_standin(spec), room=self._room()),

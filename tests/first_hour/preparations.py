@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import shutil
 import socket
 import subprocess
-import sys
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +19,6 @@ import pytest
 from tests.first_hour.servers import failing
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.first_hour.scenes import Scene
 
 NOBODY = 65534
@@ -150,19 +152,26 @@ def empty_venv(scene: Scene) -> None:
 
 
 def another_first_run(scene: Scene) -> None:
-    """Let another ./doitw be at work on .venv for three seconds."""
+    """Let another ./doitw be at work on .venv until this one waits for it."""
     folder = scene.folder / ".isol8"
     folder.mkdir()
-    (scene.folder / ".venv" / "checkout").write_text("elsewhere\n")
-    holder = "import fcntl, os, sys, time; fcntl.flock(0, fcntl.LOCK_EX); print(flush=True); time.sleep(3)"
-    end = f"; open({str(scene.folder / '.venv' / 'checkout')!r}, 'w').write({str(scene.folder.resolve())!r} + chr(10))"
+    mark = scene.folder / ".venv" / "checkout"
+    text = mark.read_text(encoding="utf-8")
+    mark.write_text("elsewhere\n", encoding="utf-8")
     locked = os.open(folder, os.O_RDONLY)
-    process = subprocess.Popen([sys.executable, "-c", holder + end], stdin=locked, stdout=subprocess.PIPE)
-    os.close(locked)
-    assert process.stdout is not None
-    process.stdout.readline()
-    scene.stack.callback(process.stdout.close)
-    scene.stack.callback(process.wait)
+    fcntl.flock(locked, fcntl.LOCK_EX)
+    waits = re.compile(rf"^\d+: -> FLOCK .*:{os.fstat(locked).st_ino} ", re.MULTILINE)
+
+    def work() -> None:
+        end = time.monotonic() + 60
+        while not waits.search(Path("/proc/locks").read_text(encoding="utf-8")) and time.monotonic() < end:
+            time.sleep(0.05)
+        mark.write_text(text, encoding="utf-8")
+        os.close(locked)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    scene.stack.callback(worker.join)
 
 
 def _mount(scene: Scene, place: Path, *words: str) -> None:
@@ -252,5 +261,31 @@ def registry(scene: Scene) -> None:
 
 def bash_built(scene: Scene) -> None:
     """Build the image bash."""
-    done = scene.run("base:bash")
+    _built(scene, "base:bash")
+
+
+def many_packages(scene: Scene) -> None:
+    """Declare 5,000 packages for one image."""
+    names = ", ".join(f'"a-package-{number:05}"' for number in range(5000))
+    scene.declare(f"[dependencies]\nbash = [{names}]\n")
+
+
+def python_built(scene: Scene) -> None:
+    """Build the image python."""
+    _built(scene, "base:python")
+
+
+def node_built(scene: Scene) -> None:
+    """Build the image node."""
+    _built(scene, "base:node")
+
+
+def six_built(scene: Scene) -> None:
+    """Build the custom image of Python from the index that the engine's builds reach by themselves."""
+    scene.declare('[dependencies]\npython = ["six"]\n')
+    _built(scene, "custom:python")
+
+
+def _built(scene: Scene, task: str) -> None:
+    done = scene.run(task)
     assert done.returncode == 0, done.stdout

@@ -48,7 +48,7 @@ def _http(host: str, status: int, certificate: Path | None = None) -> Iterator[s
             if self.command != "HEAD":
                 self.wfile.write(_PAGE)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_CONNECT = answer
+        do_GET = do_HEAD = do_POST = do_PUT = do_CONNECT = answer  # noqa: N815 - as http.server has it
 
         def log_message(self, *_: object) -> None:
             pass
@@ -108,8 +108,10 @@ def _certificate(folder: Path, host: str) -> Path:
     """Return a certificate that signed itself, with its key in the same file."""
     file = folder / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here"]
-        + ["-addext", f"subjectAltName=IP:{host}", "-keyout", str(file), "-out", f"{file}.crt"],
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here"),
+            *("-addext", f"subjectAltName=IP:{host}", "-keyout", str(file), "-out", f"{file}.crt"),
+        ],
         check=True,
         capture_output=True,
     )

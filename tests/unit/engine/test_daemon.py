@@ -283,8 +283,9 @@ class TestPull:
             engine.client().pull("a:b")
         assert str(caught.value) == (
             "a:b could not be pulled: pull access denied\n"
-            "The server refuses access (403). Check the user's rights in docker's login (docker login), and the image's "
-            "address; [build] args in deps.toml can name a mirror. Without any, ./doitw up --lab makes a local stand-in."
+            "The server refuses access (403). Check the user's rights in docker's login (docker login), and the "
+            "image's address; [build] args in deps.toml can name a mirror. Without any, ./doitw up --lab makes a "
+            "local stand-in."
         )
 
 
