@@ -82,8 +82,8 @@ _KINDS: Final = (
     ),
     _kind(
         "html",
-        r"^(?!.*HTTP [45]\d\d response).*invalid character '<'|unexpected token '?<|<!DOCTYPE html"
-        r"|unsupported content type.*text/html|NOSPLIT",
+        r"^(?!.*HTTP [45]\d\d response).*(?:invalid character '<'|unexpected token '?<|<!DOCTYPE html"
+        r"|unsupported content type.*text/html|NOSPLIT)",
         "{server} answers with a web page, as a captive portal or a proxy does",
         "Log in to the network in a browser, or check {source}.",
     ),
