@@ -14,7 +14,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import edit, many, peers, proxy, scale, start
+from bench import edit, installed, many, peers, proxy, scale, start
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 
 REPOSITORY: Final = "isol8-bench"
@@ -22,6 +22,7 @@ PEERS: Final = "isol8-bench-peers"
 NO_OP: Final = "doit, nothing to do"
 FLOOR: Final = "floor: imports, ping, list"
 WRAPPED: Final = "./doitw, nothing to do"
+INSTALLED: Final = "isol8-tasks, nothing to do"
 COLD: Final = "doit setup --force"
 UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
@@ -193,6 +194,19 @@ def wrapper(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     return figures, (Claim(text="./doitw adds, in ms", value=added, limit=20),)
 
 
+def installed_command(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare the command of an installation with doitw."""
+    command = installed.command(bench.checkout, bench.scratch)
+    figures = bench.stopwatch.compare(
+        (
+            Candidate(name=WRAPPED, command=(str(bench.checkout / "doitw"),), environment={}),
+            Candidate(name=INSTALLED, command=command, environment={}),
+        ),
+        runs=bench.runs,
+    )
+    return figures, (_ratio(figures[INSTALLED], figures[WRAPPED], limit=1.05),)
+
+
 def edited(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     """Compare the ways from an edit in stage bun to its rebuilt image."""
     arguments = {**bench.engine.standin_arguments(), **bench.arguments}
@@ -277,6 +291,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "no-op": no_op,
     "scale": scaled,
     "wrapper": wrapper,
+    "installed": installed_command,
     "edit": edited,
     "cold": cold,
     "thousand": thousand,

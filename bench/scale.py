@@ -21,7 +21,8 @@ from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
-from isol8_tasks.run.workspace import Workspace, digests
+from isol8_tasks.run.context import Digests
+from isol8_tasks.run.workspace import Workspace
 
 COUNTS: Final = (5, 100, 1_000, 10_000)
 THOUSAND: Final = 1_000
@@ -85,7 +86,7 @@ def _answer(checkout: Path, file: Path, listing: Sequence[Mapping[str, Any]]) ->
     context = workspace.read_context()
     observed = Observed(repository=config.build.repository, images=tagged(listing, podman=False))
     graph = build_graph(
-        config, parse(context["Dockerfile"].data.decode()), digests(context), observed, FlagRequest()
+        config, parse(context["Dockerfile"].data.decode()), Digests(context), observed, FlagRequest()
     )
     base = next(entry for entry in listing if f"{config.build.repository}:bash" in (entry["RepoTags"] or ()))
     record = observed.record("bash")

@@ -13,5 +13,5 @@ def accept(_spec: ImageSpec, _candidate: str) -> str:
     return ""
 
 
-Session.checker = staticmethod(accept)  # type: ignore[assignment]  # in the place of what is made when it is first asked for
+Session.verifications = staticmethod(accept)  # type: ignore[assignment]  # in the place of what is made when it is first asked for
 sys.exit(DoitMain().run(sys.argv[1:]))

@@ -17,6 +17,7 @@ Data flows one way, deps.toml and docker/ → plan → build → verify → prom
     safety      what keeps secrets, the terminal and other users' files safe
     troubles    what foreign programs print when something is in their way: its cause, and the next step; pure
     errors      what callers react to, and with which exit code
+    shipped     where docker/, the lab and doit's settings lie, in a checkout or an installation
 
 `lab`, beside this package, runs the private engine of `./doitw up --lab`.
 """
@@ -136,16 +137,16 @@ def resolve_image(
     """
     # Here, since who only wants the version should not pay for Docker's client.
     from isol8_tasks.errors import EngineError  # noqa: PLC0415
-    from isol8_tasks.images.choice import requested, resolve  # noqa: PLC0415
-    from isol8_tasks.report.plan import resolution_problem  # noqa: PLC0415
+    from isol8_tasks.images.choice import choose, requested  # noqa: PLC0415
+    from isol8_tasks.report.plan import choice_problem  # noqa: PLC0415
     from isol8_tasks.run.session import open_session  # noqa: PLC0415
 
     wanted = requested(runtime, packages)
     session = open_session(checkout or Path.cwd(), os.environ if environ is None else environ)
     try:
-        found = resolve(session.view.observed, runtime, wanted)
+        found = choose(session.view.observed, runtime, wanted)
     finally:
         session.close()
     if found.image is None:
-        raise EngineError(resolution_problem(found))
+        raise EngineError(choice_problem(found))
     return found.image

@@ -4,10 +4,9 @@ A message says where, what and what was expected, and then what to try; it is pr
 """
 
 from pathlib import Path
-from typing import Final
 
-COMMAND: Final = "./doitw" if Path(__file__).parents[1].joinpath("doitw").exists() else "doit"
-"""How a reader of a hint calls the commands: by the wrapper in a checkout, by `doit` where the package is installed."""
+COMMAND = "./doitw" if Path(__file__).parents[1].joinpath("doitw").exists() else "isol8-tasks"
+"""How a reader of a hint calls the commands: by the wrapper in a checkout, else by the installed one, which sets it."""
 
 
 class Isol8Error(Exception):
@@ -95,6 +94,8 @@ class VerifyFailedError(Isol8Error):
 
 class InternalError(Isol8Error):
     """Something that nobody foresaw, and that is a bug of this project; `safety.crash` keeps its traceback."""
+
+    exit_code = 70
 
 
 class LabError(Isol8Error):

@@ -1,5 +1,6 @@
 """Takes chosen files out of wheels and tar files."""
 
+import os
 import shutil
 import tarfile
 import zipfile
@@ -45,3 +46,5 @@ def from_tar(archive: tarfile.TarFile, place: Callable[[str], Path | None]) -> N
             with source, target.open("wb") as out:
                 shutil.copyfileobj(source, out, 1 << 20)
             target.chmod(EXECUTABLE if member.mode & 0o100 else PLAIN)
+            # By which Python tells whether a compiled file is that of its source.
+            os.utime(target, (member.mtime, member.mtime))

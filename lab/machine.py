@@ -25,7 +25,7 @@ _HANDED_ON = (
 
 def require_supported() -> None:
     """Raise LabError, with what to do instead, unless a private engine can run on this machine."""
-    instead = "install Docker and run ./doitw up without --lab"
+    instead = f"install Docker and run {COMMAND} up without --lab"
     if platform.system() != "Linux":
         raise LabError(f"--lab needs Linux, and this is {platform.system()}: {instead}.")
     for program in ("apt-get", "dpkg-deb"):

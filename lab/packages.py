@@ -27,7 +27,8 @@ _GLIBC_FOLDER = "usr/lib/lab-glibc"
 _PYTHON = "lib/python3.13"
 _PYTHON_LEFT_OUT = (
     *(f"{_PYTHON}/{name}/*" for name in ("test", "idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip")),
-    *(f"{_PYTHON}/config-*", "*/__pycache__/*"),
+    # Alpine's packages have the compiled files, too, but not those for -O.
+    *(f"{_PYTHON}/config-*", "*.opt-?.pyc"),
     *(
         f"{_PYTHON}/lib-dynload/{name}*"
         for name in ("_test", "_tkinter", "_gdbm", "_dbm", "_sqlite3", "_bz2")

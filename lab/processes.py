@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from isol8_tasks.errors import LabError
+from isol8_tasks.errors import COMMAND, LabError
 
 MARK = "ISOL8_LAB"
 """The environment variable that every daemon of an engine, and what it starts, carries."""
@@ -98,7 +98,7 @@ def end(name: str, programs: tuple[str, ...]) -> None:
         if left and time.monotonic() > deadline:
             raise LabError(
                 f"process {min(left)} ({left[min(left)]}) of the private engine does not end when killed: "
-                "see what it waits for, then run ./doitw down again."
+                f"see what it waits for, then run {COMMAND} down again."
             )
         _send(left, signal.SIGKILL)
         ended |= set(left)

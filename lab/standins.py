@@ -15,7 +15,7 @@ from lab.apk import Apk
 from lab.archives import EXECUTABLE, from_tar, read_wheel
 from lab.debian import Apt
 from lab.downloads import Npm, fetch_wheels, find_wheel
-from lab.golang import stage_go
+from lab.golang import compile_library, stage_go
 from lab.image import Storage
 from lab.images import STANDIN_LABEL
 from lab.packages import GLIBC, NPM, Stage, debian_file, stage_debian, stage_node, stage_python
@@ -152,7 +152,7 @@ def _make_root(kitchen: Kitchen) -> Path:
         node = threads.submit(stage_node, stage, kitchen.wheel(NODE))
         python = threads.submit(stage_python, stage, kitchen.wheel(PYTHON))
         debian = threads.submit(stage_debian, stage)
-        go = threads.submit(stage_go, stage, kitchen.wheel(GO))
+        go = threads.submit(_stage_go, stage, kitchen.wheel(GO))
         root = unpack_disk(read_wheel(kitchen.wheel(ALPINE), ".qcow2"), kitchen.work, kitchen.tools)
         apk = Apk.copied_from(root, kitchen.work / "apk")
         own = repackaged(root, kitchen.work)
@@ -178,6 +178,11 @@ def _make_root(kitchen: Kitchen) -> Path:
     script.write_text(_BUN_INSTALL.format(version=BUN.version, folder=OWN_FOLDER), encoding="utf-8")
     script.chmod(EXECUTABLE)
     return root
+
+
+def _stage_go(stage: Stage, wheel: Path) -> None:
+    stage_go(stage, wheel)
+    compile_library(stage)
 
 
 def _make_deno(kitchen: Kitchen, root: Path) -> Path:

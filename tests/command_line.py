@@ -16,17 +16,9 @@ from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.run.session import Session, open_session
-from isol8_tasks.verify.checker import Check
+from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 ALPINE = "3.99"
 """A release of which nobody knows yet when its support ends."""
 DIGEST = "sha256:" + "1" * 64
@@ -64,7 +56,7 @@ class CommandLine:
     folder: Path
     engine: FakeEngine
     patch: pytest.MonkeyPatch
-    check: Check = field(default=accept)
+    check: Verify = field(default=accept)
     news: dict[str, PackageNews | Isol8Error] = field(factory=dict)
     """What the package sources say of an image, by its name; nothing new by default."""
 
@@ -82,7 +74,7 @@ class CommandLine:
 
     def open(self, *_: object) -> Session:
         """Return a session of the checkout."""
-        return open_session(self.folder, {}, engine=self.engine, check=self.check)
+        return open_session(self.folder, {}, engine=self.engine, verify=self.check)
 
     def declare(self, text: str) -> None:
         """Give deps.toml another text."""

@@ -1,5 +1,6 @@
 """What every ImageEngine promises: the real one on each of its builders, and the fake."""
 
+import re
 import threading
 import time
 
@@ -52,6 +53,10 @@ class EngineContract:
         engine.close()
         assert engine.info() == first
         assert first.id
+
+    def test_it_tells_its_platform(self, engine: ImageEngine) -> None:
+        """It is what a build finds in the arguments that the builder sets."""
+        assert re.fullmatch(r"linux/[a-z0-9]+", engine.platform())
 
     def test_a_build_ends_in_the_list(self, engine: ImageEngine) -> None:
         """The image is listed under its tag, with the id that the build returned and the labels it was given."""

@@ -28,6 +28,15 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.redact import redact
 
 UNREACHABLE = "no Docker Engine answers at fake:// (it is a fake): it was stopped\nStart it again."
+DOCKERFILE = """\
+FROM alpine:3.21 AS base
+FROM base AS python
+FROM base AS node
+FROM base AS bun
+FROM denoland/deno:alpine AS deno
+FROM base AS bash
+"""
+"""The smallest of which all five bases can be built."""
 HOLD_SECONDS = 30
 """How long a `RUN sleep …` waits to be cancelled."""
 
@@ -90,6 +99,11 @@ class FakeEngine:
     def version(self) -> str:
         """Return the version, once anything was asked."""
         return self._version
+
+    def platform(self) -> str:
+        """Return one that most engines have."""
+        self._ask("platform")
+        return "linux/amd64"
 
     def images(self) -> tuple[ObservedImage, ...]:
         """List what has a tag, and others' images that have a digest."""

@@ -1,26 +1,37 @@
-"""Runs doit, and says in one line what doit would end with a traceback of: a module of ours that can't be imported."""
+"""Where a command begins: says in one line what would else end with a traceback before anything of ours is there."""
 
+import contextlib
+import os
 import sys
+
+from isol8_tasks.cli.early import leave_on_interrupt
+
+_INTERNAL_ERROR = 70
+"""As errors has it, which may be what is broken."""
 
 
 def main() -> int:
-    """Run doit with the words of the command line; return its exit code."""
+    """Run the command of the command line's words; return its exit code."""
+    leave_on_interrupt()
+    _open_what_is_closed()
     sys.argv[0] = "doit"
     try:
-        from doit.doit_cmd import DoitMain  # noqa: PLC0415 - it may be what is broken
+        from isol8_tasks.cli.main import start  # noqa: PLC0415 - it may be what is broken
 
-        words = sys.argv[1:]
-        if "" in words:
-            # As of a variable that is not set; doit looks at the first letter of each.
-            sys.stderr.write(
-                "ERROR: '' is not understood; leave the empty word out, or check the variable in it\n"
-            )
-            return 3
-        # doit's own answer to --help names the commands as its own.
-        return int(DoitMain().run(["help"] if words == ["--help"] else words) or 0)
+        return start(sys.argv[1:])
     except Exception as error:  # noqa: BLE001 - nothing of ours is there yet that would say it
-        sys.stderr.write(f"ERROR: {_line(error)}\n")
-        return 1
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"ERROR: {_line(error)}\n")
+        return _INTERNAL_ERROR
+    finally:
+        leave_on_interrupt()
+
+
+def _open_what_is_closed() -> None:
+    """Open what was closed by who started us, before a file that we open takes its number, and what is printed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _line(error: Exception) -> str:

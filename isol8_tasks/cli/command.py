@@ -8,7 +8,8 @@ from typing import Any, Final
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
-from isol8_tasks.cli.doit import Spoken
+from isol8_tasks.cli.program import INSTALLED
+from isol8_tasks.cli.spoken import Spoken
 from isol8_tasks.cli.tasks import SETUP_FLAGS
 from isol8_tasks.errors import COMMAND
 
@@ -16,7 +17,7 @@ PENDING: Final = 2
 """Changes pending, where it was asked for with --check."""
 
 
-JSON: Final = {
+JSON_FLAG: Final = {
     "name": "json",
     "long": "json",
     "type": bool,
@@ -45,7 +46,7 @@ class OwnCommand(Spoken):
 
     def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
         """Check where it runs, and run it."""
-        if not Path("dodo.py").is_file():
+        if COMMAND != INSTALLED and not Path("dodo.py").is_file():
             raise InvalidCommand(f"{Path.cwd()}: no dodo.py in this folder; run it in the checkout")
         return self.act(params, args)
 
@@ -64,9 +65,9 @@ class OwnCommand(Spoken):
 
 def run_doit(words: list[str]) -> int:
     """Run doit in this process, and return its exit code."""
-    from doit.doit_cmd import DoitMain  # noqa: PLC0415 - importing it here would be a cycle at doit's start
+    from isol8_tasks.cli.main import start  # noqa: PLC0415 - few commands run another
 
-    return int(DoitMain().run(words))
+    return start(words)
 
 
 def setup_words(params: Mapping[str, Any]) -> list[str]:

@@ -93,7 +93,7 @@ class Reporter:
         """Print failures, what is remembered of flags, and the figures."""
         self.screen.close()
         for failure in self.session.failures:
-            words = failure_words(failure)
+            words = words_of_failure(failure)
             for line in report.failure_lines(failure.subject, words, self.screen.width):
                 self.screen.line(line)
         if self.session.failures and self.session.failures[0].subject == "ping":
@@ -103,7 +103,12 @@ class Reporter:
         if not self.selected and not self.session.failures:
             # Only the ping was asked for.
             self.screen.line(_engine_line(self.view))
-        elif not self.screen.quiet or self.session.outcomes or self.session.pushed or self.session.failures:
+        elif (
+            not self.screen.quiet
+            or self.session.outcomes
+            or self.session.publication.pushed
+            or self.session.failures
+        ):
             self.screen.line(self._summary())
 
     def decided(self, name: str) -> str:
@@ -118,15 +123,15 @@ class Reporter:
             self.screen.line(f"warning: {warning}")
         for line in remembered_flags(self.view.graph, self.view.observed, self.view.config):
             self.screen.line(line)
-        for line in not_pushed(self.session.left_out):
+        for line in not_pushed(self.session.publication.left_out):
             self.screen.line(line)
         if names := self.session.any_age:
-            self.screen.line(report.any_age_line(f"{self.view.repository}:{name}" for name in names))
+            self.screen.line(report.any_age_line(self.view.public_tag(name) for name in names))
         self._lines(("undeclared", self._undeclared(name)) for name in self.view.graph.undeclared)
 
     def _undeclared(self, name: str) -> str:
         return (
-            f"{self.view.repository}:{name}".ljust(self.screen.width)
+            self.view.public_tag(name).ljust(self.screen.width)
             + "  undeclared  no longer declared, but clients still prefer it; "
             f"remove it with: {COMMAND} clean {task_of(name)}"
         )
@@ -146,13 +151,13 @@ class Reporter:
             "skipped": len(unmet),
             "held": len(held),
             "up to date": len(rest) - len(held),
-            "pushed": len(session.pushed),
+            "pushed": len(session.publication.pushed),
         }
-        work = bool(built or failed or session.pushed)
-        return report.summary(
+        work = bool(built or failed or session.publication.pushed)
+        return report.run_summary(
             counts,
             engine="" if work else _engine_words(self.view),
-            manifest=report.manifest_phrase(session.changed, name=MANIFEST),
+            manifest=report.manifest_phrase(session.publication.changed, name=MANIFEST),
             seconds=time.monotonic() - self.began if work else None,
         )
 
@@ -186,7 +191,7 @@ def _engine_line(view: View) -> str:
     return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
 
 
-def failure_words(failure: Failure) -> tuple[str, ...]:
+def words_of_failure(failure: Failure) -> tuple[str, ...]:
     """Return what is said of a failure, a line each, behind its subject."""
     error = failure.error
     step, output = (error.step, error.output) if isinstance(error, BuildFailedError) else ("", ())

@@ -20,7 +20,7 @@ _REDRAW: Final = 0.1
 
 
 @define(eq=False)
-class _Running:
+class _Begun:
     """An image that is being made."""
 
     began: float
@@ -37,9 +37,7 @@ class Screen:
     width: int
     repository: str
     quiet: bool = False
-    lost: OSError | None = field(default=None, init=False)
-    """Why nothing can be shown any more, as nobody reads it: work goes on, and the command ends with it."""
-    _running: dict[str, _Running] = field(factory=dict, init=False)
+    _running: dict[str, _Begun] = field(factory=dict, init=False)
     _drawn: int = field(default=0, init=False)
     _last: float = field(default=0.0, init=False)
     _mutex: threading.RLock = field(factory=threading.RLock, init=False)
@@ -57,7 +55,7 @@ class Screen:
     def building(self, image: str) -> None:
         """Begin the live line of an image."""
         with self._mutex:
-            self._running[image] = _Running(began=time.monotonic())
+            self._running[image] = _Begun(began=time.monotonic())
             if self.live and self._ticker is None:
                 self._ticker = threading.Thread(target=self._tick, daemon=True)
                 self._ticker.start()
@@ -115,7 +113,7 @@ class Screen:
             self._running.clear()
             self._write("", flush=True)
 
-    def _end_step(self, image: str, running: _Running) -> None:
+    def _end_step(self, image: str, running: _Begun) -> None:
         step, seconds = running.step, time.monotonic() - running.step_began
         if step is not None and step.kind == "step" and seconds >= _SLOW_STEP and not self.quiet:
             self.line(self._fitted(image, _step(step), seconds))
@@ -132,13 +130,9 @@ class Screen:
         return f"{self.repository}:{image}".ljust(self.width)
 
     def _write(self, text: str, *, flush: bool = False, to: TextIO | None = None) -> None:
-        if self.lost is None:
-            try:
-                (to or self.stream).write(text)
-                if flush:
-                    self.stream.flush()
-            except OSError as error:
-                self.lost = error
+        (to or self.stream).write(text)
+        if flush:
+            self.stream.flush()
 
     def _tick(self) -> None:
         while not self._over.wait(_REDRAW):

@@ -14,7 +14,7 @@ from isol8_tasks.config.strict import unknown
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import parse_spec, split_flag
 from isol8_tasks.errors import ConfigError, Isol8Error
-from isol8_tasks.plan.graph import task_of
+from isol8_tasks.plan import graph  # doit takes each name here that begins with task_ for a task
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.run.session import Session, open_session
@@ -168,8 +168,8 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
             "name": spec.task.partition(":")[2],
             "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
             "actions": [_action(spec.task, _maker(spec), spec.name)],
-            "task_dep": ["ping", *([task_of(spec.parent)] if spec.parent else [])],
-            "uptodate": [_Freshness(spec.name)],
+            "task_dep": ["ping", *([graph.task_of(spec.parent)] if spec.parent else [])],
+            "uptodate": [_UpToDate(spec.name)],
             "params": [FORCE],
             **_PLAIN,
         }
@@ -182,7 +182,7 @@ def _maker(spec: ImageSpec) -> Callable[..., None]:
     return make
 
 
-class _Freshness:
+class _UpToDate:
     """What doit asks whether an image is up to date; reads as the reasons when it is not."""
 
     # doit looks for the names of the arguments, of each image again; found here it costs a twentieth.

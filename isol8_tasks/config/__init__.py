@@ -5,10 +5,8 @@ images       its table [images]: named images and what they extend
 settings     its other tables, with checks of the user's own
 values       single values in all of them: types, each with its reader
 client_file  isol8.config.json, the file of isol8's clients
-lockfile       deps.lock.toml
-agreement      whether what the lock says of an image agrees with itself
-package_locks  the lock files that package managers install from, by strict grammars
-json_shapes    the shapes of the JSON in them
+lockfile     deps.lock.toml
+agreement    whether what the lock says of an image agrees with itself
 strict       the cattrs converter: a class is a table, a field a key; what was found, what was expected, where
 positions    the line on which a key or value stands
 releases     isol8's releases, by the label that their `setup` writes

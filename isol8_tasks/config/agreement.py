@@ -6,10 +6,16 @@ from typing import Final
 
 from attrs import frozen
 
-from isol8_tasks.config.package_locks import Contents, read_lockfile
-from isol8_tasks.config.strict import InvalidError, Problem
+from isol8_tasks.config.strict import Problem
+from isol8_tasks.ecosystems.grammar import NotUnderstoodError
 from isol8_tasks.ecosystems.inventory import Package
-from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of, has_one_version, release_args
+from isol8_tasks.ecosystems.locks.contents import Contents, lock_file
+from isol8_tasks.ecosystems.runtimes import (
+    RUNTIMES,
+    ecosystem_of,
+    has_one_version,
+    release_args,
+)
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.errors import ConfigError
@@ -40,7 +46,8 @@ def disagreements(parts: Parts) -> Iterator[Problem]:
         yield ("asked",), problem
         return
     yield from _checksums(parts)
-    if not parts.asked or parts.is_base or not RUNTIMES[parts.runtime].lock:
+    kind = lock_file(parts.runtime)
+    if not parts.asked or parts.is_base or kind is None:
         if parts.lockfile:
             yield ("lock",), "no package of this image is installed from it"
         yield from _without_hashes(parts, ())
@@ -48,14 +55,12 @@ def disagreements(parts: Parts) -> Iterator[Problem]:
     own = ecosystem_of(parts.runtime).inventory
     yield from _without_hashes(parts, own)
     if not parts.lockfile:
-        if RUNTIMES[parts.runtime].lock != "requirements.txt" or any(
-            pin.ecosystem in own for pin in parts.packages
-        ):
+        if not kind.MAY_BE_EMPTY or any(pin.ecosystem in own for pin in parts.packages):
             yield (), "lock is missing; without it, packages would be installed unpinned"
         return
     try:
-        contents = read_lockfile(parts.runtime, parts.lockfile, parts.asked)
-    except InvalidError as error:
+        contents = kind.contents(parts.lockfile, parts.asked)
+    except NotUnderstoodError as error:
         yield ("lock",), str(error)
         return
     yield from _held_together(parts, own, contents)

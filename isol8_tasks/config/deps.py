@@ -10,7 +10,7 @@ from attrs import Factory, evolve, field, frozen, has
 from isol8_tasks.config.images import SETTINGS, NamedImage, read_images
 from isol8_tasks.config.positions import KeyPath, line_of
 from isol8_tasks.config.settings import (
-    OLDEST_CLIENT,
+    OF_VERIFY,
     ClientSettings,
     FilterSettings,
     HoldSettings,
@@ -180,7 +180,7 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
             yield ("build", "args", name), what
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
     for name, value in _keys(found, "verify").items():
-        if name not in images and not (name == OLDEST_CLIENT and isinstance(value, str)):
+        if name not in images and not (name in OF_VERIFY and not isinstance(value, dict | list)):
             yield ("verify", name), unknown("there is no such image", name, images)
 
 
@@ -196,7 +196,7 @@ def _not_a_table(key: str) -> str:
         "dependencies": [*RUNTIMES],
         "images.NAME": SETTINGS,
         **{name: keys_of(kind) for name, kind in get_type_hints(Config).items() if has(kind)},
-        "verify": [OLDEST_CLIENT],
+        "verify": OF_VERIFY,
         "verify.NAME": keys_of(UserCheck),
     }
     for name, keys in tables.items():

@@ -130,16 +130,8 @@ def render_lock(images: Mapping[str, LockedImage]) -> str:
 
 def parse_lock(text: str, source: str) -> Lock:
     """Read the text of a lock; a ConfigError names every problem in it, one on a line."""
-    found = load_toml(text, source, _REWRITE, f"; {_REWRITE}")
-    # 2.0 and true are equal to integers, and no lock that we wrote has them.
-    if found.get("version") != VERSION or type(found["version"]) is not int:
-        raise ConfigError(
-            f"{source}: version: expected {VERSION}, found {found.get('version')!r}; {_REWRITE}"
-        )
     try:
-        lock = evolve(structured(found, Lock), source=source, text=text)
-        unless([*_stray_parents(lock.images)], None)
-        unless([*_disagreements(lock)], None)
+        lock = _read(text, source)
     except InvalidError as error:
         lines = report(error.problems, source, functools.partial(line_of, text)).splitlines()
         more = [f"{source}: {len(lines) - _SHOWN} problems more"] if len(lines) > _SHOWN else []
@@ -150,6 +142,32 @@ def parse_lock(text: str, source: str) -> Lock:
         for name, each in lock.images.items()
     }
     return evolve(lock, images=images)
+
+
+def refusal(text: str) -> str:
+    """Say why a lock that is about to be written could not be read, a line each by image; empty where it could be."""
+    try:
+        _read(text, "")
+    except InvalidError as error:
+        return report([(path[1:] or path, what) for path, what in error.problems[:_SHOWN]])
+    return ""
+
+
+def lacks_checksums(images: Iterable[LockedImage]) -> bool:
+    """Tell whether a package has no checksum that a lock has to have of it."""
+    return any(_is_checked(pin.package) and not pin.integrity for each in images for pin in each.packages)
+
+
+def _read(text: str, source: str) -> Lock:
+    found = load_toml(text, source, _REWRITE, f"; {_REWRITE}")
+    # 2.0 and true are equal to integers, and no lock that we wrote has them.
+    if found.get("version") != VERSION or type(found["version"]) is not int:
+        raise ConfigError(
+            f"{source}: version: expected {VERSION}, found {found.get('version')!r}; {_REWRITE}"
+        )
+    lock = evolve(structured(found, Lock), source=source, text=text)
+    unless([*_stray_parents(lock.images)], None)
+    return unless([*_disagreements(lock)], lock)
 
 
 def _stray_parents(images: Mapping[str, LockedImage]) -> Iterable[Problem]:

@@ -1,6 +1,8 @@
 """Finds the line of a TOML or JSON text on which a key or a value stands, as their readers don't tell."""
 
+import contextlib
 import functools
+import itertools
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Final
@@ -19,6 +21,36 @@ def line_of(text: str, path: KeyPath) -> int | None:
 def line_in_json(text: str, path: KeyPath) -> int | None:
     """Return the same of a valid JSON text; of a key that is listed twice the last counts, as it does for JSON."""
     return _lines_in_json(text).get(path)
+
+
+def repeated(text: str, last: int) -> tuple[KeyPath, int, int] | None:
+    """Return the last key or table up to a line that stands there a second time, and both its lines.
+
+    It is for a TOML text that is not valid because of it; what stands behind is not read.
+    """
+    lines: dict[KeyPath, int] = {}
+    found = None
+    with contextlib.suppress(
+        AttributeError, IndexError, TypeError
+    ):  # as what stands behind it need not be TOML
+        for place, line in _counted(text, _places(text)):
+            if line > last:
+                break
+            path = tuple(itertools.takewhile(lambda key: isinstance(key, str), place))
+            if path in lines and len(path) == len(place):
+                found = (path, lines[path], line)
+            elif line == last and (first := _related(path, lines)):
+                # A table where there is a value, or dotted keys of it; the other way round, too.
+                found = (path, first, line)
+            lines.setdefault(path, line)
+    return found
+
+
+def _related(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+    """Return the first line of something below a path, or else of the nearest above it."""
+    below = (line for other, line in lines.items() if other[: len(path)] == path)
+    above = (lines[path[:end]] for end in range(len(path) - 1, 0, -1) if path[:end] in lines)
+    return next(itertools.chain(below, above), None)
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """The tables [clients], [filter], [hold], [prune], [refresh], [push] and [verify] of deps.toml."""
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import ClassVar, Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from attrs import Factory, evolve, field, frozen
 
@@ -23,9 +23,11 @@ from isol8_tasks.config.values import (
     Size,
     Timeout,
     oldest_client,
+    timeout,
 )
 
 _DAY: Final = dt.timedelta(days=1)
+LOAD_TIMEOUT: Final = 30.0
 
 
 @frozen(kw_only=True)
@@ -152,6 +154,8 @@ class VerifySettings:
     checks: Checks = Factory(dict)
     oldest_client: str = ""
     """The oldest release of isol8 that images have to work in, as `0.7.0`; empty for all."""
+    load_timeout: float = LOAD_TIMEOUT
+    """Seconds that a package may take until it is loaded; on a busy machine it is given twice as long."""
 
 
 def read_refresh(value: object) -> RefreshSettings:
@@ -161,20 +165,23 @@ def read_refresh(value: object) -> RefreshSettings:
 
 
 def read_verify(value: object) -> VerifySettings:
-    """Read the table [verify]: under each image's name one check, or an array of them, and the oldest client."""
+    """Read the table [verify]: keys of its own, and under each image's name one check, or an array of them."""
 
-    def read(name: str, entry: object) -> tuple[UserCheck, ...] | str:
-        if name == OLDEST_CLIENT and isinstance(entry, str):
-            return oldest_client(entry)
+    def read(name: str, entry: object) -> tuple[UserCheck, ...] | str | float:
+        if name in OF_VERIFY and not isinstance(entry, dict | list):
+            return OF_VERIFY[name](entry)
         if isinstance(entry, list):
             return array(entry, lambda each: structured(each, UserCheck))
         return (structured(entry, UserCheck),)
 
     found = gather(table(value, "; write [verify.python], and command = … below it").items(), read)
-    return VerifySettings(
-        checks={name: each for name, each in found.items() if not isinstance(each, str)},
-        oldest_client="".join(each for each in found.values() if isinstance(each, str)),
-    )
+    own: dict[str, Any] = {name: each for name, each in found.items() if not isinstance(each, tuple)}
+    checks = {name: each for name, each in found.items() if isinstance(each, tuple)}
+    return VerifySettings(checks=checks, **own)
 
 
-OLDEST_CLIENT: Final = "oldest_client"
+OF_VERIFY: Final[Mapping[str, Callable[[object], str | float]]] = {
+    "oldest_client": oldest_client,
+    "load_timeout": timeout,
+}
+"""The keys of [verify] beside the names of images, with what reads them."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 from attrs import fields, has
 
-from isol8_tasks.config.positions import KeyPath
+from isol8_tasks.config.positions import KeyPath, repeated
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 from isol8_tasks.errors import ConfigError
@@ -47,8 +47,8 @@ class InvalidError(ValueError):
         return (((key, *path), what) for path, what in self.problems)
 
 
-def report(problems: Iterable[Problem], source: str, line_of: LineOf) -> str:
-    """Return the problems in the order of their lines and elements, each with line and key."""
+def report(problems: Iterable[Problem], source: str = "", line_of: LineOf = lambda _: None) -> str:
+    """Return the problems in the order of their lines and elements, each with line and key; without a file, the key."""
     located = sorted(
         (
             line_of(path) or 0,
@@ -59,7 +59,8 @@ def report(problems: Iterable[Problem], source: str, line_of: LineOf) -> str:
         for path, what in problems
     )
     return "\n".join(
-        f"{source}{f':{line}' if line else ''}: {path}: {what}" for line, _, what, path in located
+        f"{source}{f':{line}' if line else ''}: {path}: {what}".removeprefix(": ")
+        for line, _, what, path in located
     )
 
 
@@ -70,9 +71,24 @@ def load_toml(text: str, source: str, form: str, advice: str = "") -> dict[str, 
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
+        if re.match(_TWICE, error.msg) and (twice := _twice(text, error.lineno)):
+            raise ConfigError(f"{source}:{twice}") from error
         raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; {form}") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: can't be read as TOML: {error}{advice}") from error
+        # It reads no longer numbers, and nothing that is nested deeper.
+        place = re.search(r"[0-9_]{4300,}|(?:[\[{][^\[\]{}]*){400}", text)
+        line = f":{text.count(chr(10), 0, place.end()) + 1}" if place else ""
+        what = str(error).partition(";")[0]
+        raise ConfigError(f"{source}{line}: can't be read as TOML: {what}{advice}") from error
+
+
+def _twice(text: str, line: int) -> str:
+    """Say what a text has twice, and on which lines; empty where that can't be found out."""
+    found = repeated(text, line)
+    if found is None:
+        return ""
+    path, first, second = found
+    return f"{second}: {_key_path(path)}: set twice, first on line {first}; put both into one, or remove one"
 
 
 def table(value: object, hint: str = "") -> dict[str, Any]:
@@ -248,6 +264,8 @@ def _key_path(path: KeyPath) -> str:
 
 
 _CONTAINERS: Final[tuple[object, ...]] = (tuple, Mapping)
+_TWICE: Final = r"Cannot (?:overwrite|declare|mutate|redefine)|Duplicate inline table key"
+"""What tomli says of a key or a table that is there already."""
 _BARE_KEY: Final = r"[A-Za-z0-9_-]+"
 _SHOWN: Final = 20
 """How many names a message lists before it counts the rest."""

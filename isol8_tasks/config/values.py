@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
@@ -68,7 +69,8 @@ def _ages(value: object) -> Mapping[str, dt.timedelta]:
     return gather(table(value, '; write min_ages = { numpy = "3d" }').items(), lambda _, age: _age(age))
 
 
-def _timeout(value: object) -> float:
+def timeout(value: object) -> float:
+    """Return how many seconds something in a container may take."""
     found = _duration(value)
     if found > _LONGEST_CHECK:
         raise InvalidError(f"{value!r} exceeds the maximum of 1h")
@@ -139,10 +141,17 @@ def oldest_client(value: object) -> str:
 
 def _pattern(value: object) -> str:
     text = string(value)
+    shown = repr(text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…")
+    if text.count("(") > _MOST_GROUPS:
+        # How deep they may be nested would else depend on who reads the file.
+        raise InvalidError(f"{shown} has more than {_MOST_GROUPS} groups")
     try:
-        re.compile(text)
-    except re.error as error:
-        raise InvalidError(f"{text!r} is not a regular expression: {error}") from None
+        with warnings.catch_warnings():
+            # Python warns of what later versions may read in another way.
+            warnings.simplefilter("ignore")
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InvalidError(f"{shown} is not a regular expression: {error}") from None
     return text
 
 
@@ -200,6 +209,8 @@ def _argument_problems(name: str, argument: object) -> Iterator[str]:
 
 
 _NONE: Final = ("0", "0s", "0m", "0h", "0d", "0w")
+_LONGEST_SHOWN: Final = 60
+_MOST_GROUPS: Final = 100
 _LONGEST_CHECK: Final = dt.timedelta(hours=1)
 _ALLOWED_PORTS: Final = frozenset({80, 443})
 """Those that the filter lets through whatever it is told."""
@@ -232,4 +243,4 @@ Ports = Annotated[tuple[int, ...], _ports]
 RemoteRepository = Annotated[str, _remote_repository]
 Repository = Annotated[str, _repository]
 Size = Annotated[int, _parsed(parse_size)]
-Timeout = Annotated[float, _timeout]
+Timeout = Annotated[float, timeout]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from isol8_tasks.dockerfile.mounts import canonical_mount
 from isol8_tasks.dockerfile.steps import Step
 from isol8_tasks.dockerfile.syntax import Heredoc, Instruction, heredoc_name
 from isol8_tasks.dockerfile.variables import Value
@@ -39,32 +40,38 @@ def canonical_from(platform: str | None, origin: str) -> str:
 
 def gathered(steps: list[Step]) -> tuple[Step, ...]:
     """Return the steps with their ONBUILD triggers in one place: where one stands among the others is no matter."""
-    held_back = [each for each in steps if each.text.startswith("ONBUILD ")]
-    others = [each for each in steps if each not in held_back]
+    onbuild = [each for each in steps if each.text.startswith("ONBUILD ")]
+    others = [each for each in steps if each not in onbuild]
     place = max(1, len(others) - 1)
-    return (*others[:place], *held_back, *others[place:])
+    return (*others[:place], *onbuild, *others[place:])
 
 
 def _body(instruction: Instruction, pairs: Sequence[Pair], words: Sequence[str]) -> str:  # noqa: PLR0911 - one for each kind
     match instruction.keyword:
         case "ARG":
-            # Whether there is a default shows in the history of the image; its text is one of the arguments.
-            return " ".join("".join(word.partition("=")[:2]) for word in instruction.words)
+            # Whether there is a value shows in the history of the image; its text is one of the arguments.
+            return " ".join(words)
         case "ENV" | "LABEL":
             return _json([_pair(*pair) for pair in pairs])
         case "EXPOSE":
-            return _json(sorted(words))
+            return _json(sorted({_port(each) for each in words}))
         case "ADD" | "COPY" | "VOLUME":
             return _json(words)
         case "STOPSIGNAL" | "USER" | "WORKDIR":
             return words[0]
         case "ONBUILD" if instruction.trigger:
-            return _held_back(instruction.trigger, instruction.rest)
+            return _onbuild(instruction.trigger, instruction.rest)
         case "HEALTHCHECK":
             kind, *command = instruction.rest.split(None, 1)
             return f"{kind.upper()} {_shell_or_array(instruction, ''.join(command))}"
         case _:
             return _shell_or_array(instruction, instruction.rest)
+
+
+def _port(word: str) -> str:
+    if "$" in word:
+        return word
+    return word.lower() if "/" in word else f"{word}/tcp"
 
 
 def _shell_or_array(instruction: Instruction, shell: str) -> str:
@@ -75,7 +82,7 @@ def _pair(name: str, value: Value) -> list[str | None]:
     return [name, value.text] if value.plain else [name, value.counts, None]
 
 
-def _held_back(trigger: Instruction, text: str) -> str:
+def _onbuild(trigger: Instruction, text: str) -> str:
     """Return an ONBUILD trigger: BuildKit keeps its text, but where to fetch from doesn't count here either."""
     if trigger.keyword != "ARG":
         return text + _heredocs(trigger)
@@ -95,24 +102,13 @@ def _flags(instruction: Instruction, options: Mapping[str, str], mounts: Mapping
         if name == "link" and value.lower() == "false":
             continue
         if name == "mount":
-            fields = [_mount_field(field, mounts) for field in value.split(",")]
-            order, text = (name, _target(fields)), ",".join(fields)
+            # The builder sorts mounts by where they go.
+            target, text = canonical_mount(value, mounts)
+            order = (name, target)
         flag = f"--{name}={text}"
         found.append((order, _json(flag) if any(map(str.isspace, flag)) else flag))
     # The order of flags means nothing, but for those that can be given more than once.
     return "".join(f" {flag}" for _, flag in sorted(found, key=lambda each: each[0]))
-
-
-def _target(fields: Sequence[str]) -> str:
-    """Return where a mount goes: BuildKit sorts them by that."""
-    return next(
-        (each.partition("=")[2] for each in fields if each.startswith(("target=", "dst=", "dest"))), ""
-    )
-
-
-def _mount_field(field: str, mounts: Mapping[str, str]) -> str:
-    name, _, value = field.partition("=")
-    return f"from={mounts[value]}" if name.lower() == "from" and value in mounts else field
 
 
 def _heredocs(instruction: Instruction) -> str:

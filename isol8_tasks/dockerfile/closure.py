@@ -4,15 +4,17 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from attrs import frozen
-
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
 from isol8_tasks.dockerfile.environment import Surroundings
-from isol8_tasks.dockerfile.globs import BadPatternError, literal_start, taker
+from isol8_tasks.dockerfile.fallback import everything
+from isol8_tasks.dockerfile.globs import BadPatternError, literal_start
 from isol8_tasks.dockerfile.lexer import UnreadableError
-from isol8_tasks.dockerfile.stages import HeldBack, Origin, Resolver, Stage, Upstream, nothing_held_back
-from isol8_tasks.dockerfile.steps import StageInputs, Step
+from isol8_tasks.dockerfile.places import destination, entered
+from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, TriggersOf, Upstream, no_triggers
+from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, heredoc_name, parse
+from isol8_tasks.dockerfile.taking import Find, Taking
 from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
 from isol8_tasks.ecosystems.runtimes import is_location
 
@@ -27,98 +29,47 @@ _SURROUNDINGS = {"ARG", "ENV", "SHELL", "USER"}
 _REMOTE = r"(https?|git|ssh)://|git@"
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class Closure:
-    """Everything in Dockerfile, arguments and context that decides what a target comes out as."""
-
-    stages: tuple[StageInputs, ...]
-    """In the order in which they stand upon one another, the target last."""
-    files: tuple[str, ...]
-    """Paths in the build context, sorted."""
-    args: tuple[tuple[str, str], ...]
-    """Sorted; a name that has several values is told apart by its stage, in the order of those."""
-    upstream: tuple[str, ...]
-    """`alpine:3.21`, …, in the order of the stages; without `scratch`."""
-    base: str
-    """The one of these that the target is based on; empty if it is based on `scratch`."""
-    warnings: tuple[str, ...] = ()
-
-
 def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     dockerfile: Dockerfile,
     target: str | None,
     args: Mapping[str, str],
-    context: Collection[str],
+    context: Collection[str] | Find,
     *,
     ignore: str = "",
-    held_back: HeldBack = nothing_held_back,
+    triggers: TriggersOf = no_triggers,
+    builder: BuilderTraits = USUAL,
 ) -> Closure:
     """Return what the target (None: the last stage) is built of.
 
-    `context` are the paths of the build context, `ignore` is the text of its ignore file, `held_back` tells what an
-    upstream image does. Where something can't be read here, the whole text and every file count, and a warning says so.
+    `context` are the paths of the build context, or tells which of them a source takes; `ignore` is the text of its
+    ignore file. `triggers` tells what an upstream image does, and `builder` is what builds. Where something can't be
+    read here, the whole text and every file count, and a warning says so.
     """
-    paths = _left(context, ignore)
-    resolver = Resolver(dockerfile, args, held_back)
+    taking = Taking(context, ignore)
+    resolver = StageResolver(dockerfile, args, triggers, builder.platform)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     if dockerfile.unreadable:
-        return _everything(resolver, stage, paths, dockerfile.unreadable)
+        return everything(resolver, stage, taking, dockerfile.unreadable)
     try:
-        return _Walk(resolver, stage, paths).closure()
+        return _Walk(resolver, stage, taking, builder).closure()
     except UnreadableError as error:
-        return _everything(resolver, stage, paths, (str(error),))
-
-
-def _left(context: Collection[str], ignore: str) -> tuple[str, ...]:
-    """Return the paths that the builder gets: the Dockerfile is always one, as that is how it is sent."""
-    if not ignore:
-        return tuple(sorted(context))
-    from isol8_tasks.dockerfile.ignore import included, parse_ignore  # noqa: PLC0415 - few have an ignore file
-
-    left = included(context, parse_ignore(ignore))
-    return tuple(sorted({*left, *({"Dockerfile"} & set(context))}))
-
-
-def _everything(
-    resolver: Resolver, target: Stage, paths: tuple[str, ...], problems: tuple[str, ...]
-) -> Closure:
-    dockerfile = resolver.dockerfile
-    bases: dict[int, Origin] = {}
-    for stage in resolver.stages:
-        try:
-            bases[stage.index] = resolver.base(stage)
-        except UnreadableError:
-            bases[stage.index] = Upstream(written=stage.start.words[0], reference=stage.start.words[0])
-    base: Origin = target
-    while isinstance(base, Stage):
-        base = bases[base.index]
-    step = Step(line=1, text=f"{target.index}\n{dockerfile.text}")
-    return Closure(
-        stages=(StageInputs(name=target.name, steps=(step,)),),
-        files=paths,
-        args=tuple(sorted((name, value) for name, value in resolver.given.items() if not is_location(name))),
-        upstream=tuple(
-            dict.fromkeys(each.reference for each in bases.values() if isinstance(each, Upstream))
-        ),
-        base=base.reference if isinstance(base, Upstream) else "",
-        warnings=tuple(
-            f"{each}; so any change of the Dockerfile or of a file makes {target.name} stale"
-            for each in problems
-        ),
-    )
+        return everything(resolver, stage, taking, (str(error),))
 
 
 class _Walk:
     """One pass over the stages that a target needs."""
 
-    def __init__(self, resolver: Resolver, target: Stage, paths: tuple[str, ...]) -> None:
+    def __init__(
+        self, resolver: StageResolver, target: Stage, taking: Taking, builder: BuilderTraits
+    ) -> None:
         self._resolver = resolver
         self._target = target
-        self._paths = paths
+        self._taking = taking
+        # A frontend that the file asks for is newer than any engine that does not write them.
+        self._writes_values = builder.writes_values or bool(resolver.dockerfile.syntax)
         self._order = resolver.order(target)
         origins = [origin for each in self._order for origin in resolver.origins(each)]
         self._upstream = {each.short: each for each in origins if isinstance(each, Upstream)}
-        self._files: set[str] = set()
         self._arguments = CountedArguments()
         self._warnings: list[str] = []
         self._scopes: dict[int, Scope] = {}
@@ -131,10 +82,11 @@ class _Walk:
         found = tuple(self._stage(each) for each in self._order)
         return Closure(
             stages=found,
-            files=tuple(sorted(self._files)),
+            files=tuple(sorted(self._taking.files)),
             args=tuple(sorted(self._arguments, key=lambda each: each[0].partition(" (")[0])),
             upstream=tuple(each.reference for each in self._upstream.values()),
             base=self._base.reference if isinstance(self._base, Upstream) else "",
+            missing=tuple(self._taking.missing),
             warnings=tuple(self._warnings),
         )
 
@@ -201,8 +153,8 @@ class _Walk:
             self._arguments.use(stage.index, None if step.keyword == "RUN" else _named(step))
         match step.keyword:
             case "ARG":
-                self._declare(step, stage, scope)
-                return canonical(step) if stays else ""
+                words = self._declare(step, stage, scope)
+                return canonical(step, words=words) if stays else ""
             case "ENV" | "LABEL":
                 pairs = [
                     tuple(self._resolver.expand(word, scope, step) for word in pair) for pair in step.pairs
@@ -211,11 +163,8 @@ class _Walk:
                     self._set(step, stage, scope, pairs)
                 text = canonical(step, pairs=[(name.counts, value) for name, value in pairs])
                 return text if stays or step.keyword == "LABEL" else ""
-            case "USER" | "SHELL":
-                text = self._setting(step, scope)
-                around = self._surroundings[stage.index]
-                around.set_other(step.keyword, Step(line=step.line, text=text))
-                return text if stays else ""
+            case "USER" | "SHELL" | "WORKDIR":
+                return self._set_other(step, stage, scope)
             case "COPY" | "ADD":
                 return self._copy(step, stage, scope)
             case "RUN":
@@ -235,9 +184,23 @@ class _Walk:
     def _setting(self, step: Instruction, scope: Scope) -> str:
         if step.keyword in {"EXPOSE", "VOLUME"}:
             return canonical(step, words=self._words(step.words, step, scope))
-        if step.keyword in {"STOPSIGNAL", "USER", "WORKDIR"}:
+        if step.keyword in {"STOPSIGNAL", "USER"}:
             return canonical(step, words=self._words((step.rest,), step, scope))
         return canonical(step)
+
+    def _set_other(self, step: Instruction, stage: Stage, scope: Scope) -> str:
+        """Set the user, the shell or the folder."""
+        around = self._surroundings[stage.index]
+        if step.keyword != "WORKDIR":
+            text = self._setting(step, scope)
+            around.set_other(step.keyword, Step(line=step.line, text=text))
+            return text if stage.index in self._ancestors else ""
+        value = self._resolver.expand(step.rest, scope, step)
+        folder = entered(around.folder, value)
+        made = around.enter(folder, step.line)
+        if stage.index in self._ancestors or folder is None:
+            return canonical(step, words=[value.counts])
+        return made.text if made else ""
 
     def _copy(self, step: Instruction, stage: Stage, scope: Scope) -> str:
         origin = self._resolver.copy_origin(step, stage) if step.keyword == "COPY" else None
@@ -246,7 +209,7 @@ class _Walk:
         options = self._owner_and_mode(step, scope)
         if origin is not None:
             options["from"] = self._token(origin)
-        words = self._sources(self._words(step.words, step, scope), step, stage)
+        words = self._paths_of(step, stage, scope)
         return canonical(step, words=words, options=options)
 
     def _words(self, words: tuple[str, ...], step: Instruction, scope: Scope) -> list[str]:
@@ -255,14 +218,18 @@ class _Walk:
             word if heredoc_name(word) else self._resolver.expand(word, scope, step).counts for word in words
         ]
 
-    def _sources(self, words: list[str], step: Instruction, stage: Stage) -> list[str]:
-        """Return the words of a COPY or ADD; how a source is spelled shows only in the history of the target."""
-        if stage.index in self._ancestors or step.flag("parents") is not None:
-            return words
-        return [
-            word if heredoc_name(word) or re.match(_REMOTE, word) else posixpath.normpath(f"/{word}")
-            for word in words[:-1]
-        ] + words[-1:]
+    def _paths_of(self, step: Instruction, stage: Stage, scope: Scope) -> list[str]:
+        """Return the words of a COPY or ADD; how a path is spelled shows only in the history of the target."""
+        *sources, last = self._words(step.words, step, scope)
+        if stage.index in self._ancestors:
+            return [*sources, last]
+        if step.flag("parents") is None:
+            sources = [
+                word if heredoc_name(word) or re.match(_REMOTE, word) else posixpath.normpath(f"/{word}")
+                for word in sources
+            ]
+        folder = self._surroundings[stage.index].folder
+        return [*sources, destination(folder, self._resolver.expand(step.words[-1], scope, step))]
 
     def _owner_and_mode(self, step: Instruction, scope: Scope) -> dict[str, str]:
         found = {}
@@ -274,26 +241,32 @@ class _Walk:
                 found[name] = mode.lstrip("0") if re.fullmatch("0*[1-7][0-7]*", mode) else mode
         return found
 
-    def _declare(self, step: Instruction, stage: Stage, scope: Scope) -> None:
-        """Set the arguments that a step declares.
+    def _declare(self, step: Instruction, stage: Stage, scope: Scope) -> list[str]:
+        """Set the arguments that a step declares, and return them as they stand in the history of the target.
 
-        Defaults that stay in the history of the target count; else a value does where something makes use of it.
+        What stays there counts, a value or a default; else a value does where something makes use of it.
         """
+        stays = stage.index in self._ancestors
+        written = []
         for word, (name, value) in zip(step.words, self._resolver.arguments(step, scope), strict=True):
-            stays = "=" in word and stage.index in self._ancestors
+            _, equals, text = word.partition("=")
             passed = name in self._resolver.given
-            if stays and passed:
-                default = self._resolver.expand(word.partition("=")[2], scope, step)
+            if self._writes_values and not is_location(name):
+                equals = "=" * (value is not None)
+            elif equals and passed and stays:
+                default = self._resolver.expand(text, scope, step)
                 self._arguments.count(name, stage.name, default, default=True)
+            written.append(name + equals)
             if value is not None:
                 scope.values[name] = value
                 self._surroundings[stage.index].set_variable(
                     name, value.counts, Step(line=step.line, text=f"ARG {name}")
                 )
-                if stays and not passed:
+                if stays and equals and (self._writes_values or not passed):
                     self._arguments.count(name, stage.name, value)
                 else:
                     self._arguments.declare((stage.index, step, name), stage.name, value)
+        return written
 
     def _mounts(self, step: Instruction, stage: Stage, scope: Scope) -> dict[str, str]:
         """Take in the files that a RUN mounts, and return what its `from=` refer to."""
@@ -323,15 +296,18 @@ class _Walk:
                 f"{self._resolver.dockerfile.name}:{step.line}: {word} depends on the upstream image or the "
                 "platform, so a change of any file counts"
             )
-            self._files.update(self._paths)
+            self._taking.take_all()
             return
         if parents:
             source = literal_start(source.replace("/./", "/"))
         try:
-            takes = taker(source, pattern=pattern)
+            found = self._taking.take(source, pattern=pattern)
         except BadPatternError as error:
             self._resolver.refuse(step, str(error))
-        self._files.update(filter(takes, self._paths))
+        if not found and not parents:
+            why = self._taking.why_missing(source)
+            place = f"{self._resolver.dockerfile.name}:{step.line}"
+            self._taking.missing.append(f"{place}: {step.keyword} {source}: {why}")
 
     def _platform(self, stage: Stage) -> Value | None:
         if (written := stage.start.flag("platform")) is None:
@@ -342,12 +318,13 @@ class _Walk:
         """Count the arguments before the first FROM that a FROM uses."""
         names = set(base.names) if isinstance(base, Upstream) else set()
         names |= platform.names if platform else set()
+        names -= self._resolver.of_the_platform
         seen: set[str] = set()
         while names:
             seen.add(name := names.pop())
             value = self._resolver.globals.values.get(name)
             if value is not None:
-                names |= value.names - seen
+                names |= value.names - seen - self._resolver.of_the_platform
                 self._arguments.count(name, "", value)
 
 

@@ -13,7 +13,7 @@ class _Variable(NamedTuple):
 
 
 class Surroundings:
-    """The variables, the user and the shell that ENV, ARG, USER and SHELL have set so far.
+    """The variables, the user, the shell and the folder that ENV, ARG, USER, SHELL and WORKDIR have set so far.
 
     In such a stage these instructions leave no history, and BuildKit looks at what they come to: a RUN gets the
     variables in the order in which they were last set, the user and the shell, a WORKDIR the user. So these steps count
@@ -25,6 +25,8 @@ class Surroundings:
         self._settings: dict[str, Step] = {}
         self._told: tuple[_Variable, ...] = ()
         self._settings_told: dict[str, str] = {}
+        self.folder: str | None = None
+        """Where steps work; None where an upstream image or a variable decides."""
 
     def copy(self) -> "Surroundings":
         """Return the same, for a stage that goes on from here."""
@@ -33,6 +35,7 @@ class Surroundings:
         other._settings = dict(self._settings)
         other._told = self._told
         other._settings_told = dict(self._settings_told)
+        other.folder = self.folder
         return other
 
     def set_variable(self, name: str, value: str, step: Step) -> None:
@@ -43,6 +46,24 @@ class Surroundings:
     def set_other(self, keyword: str, step: Step) -> None:
         """Set the user or the shell."""
         self._settings[keyword] = step
+
+    def enter(self, folder: str | None, line: int) -> Step | None:
+        """Work in another folder, and return the step that makes it; None for the root, which is there.
+
+        A RUN finds where it works as it finds the user. What else has a path has it from where the folder is known.
+        """
+        self.folder = folder
+        if folder is None:
+            # The step itself counts, and whatever comes next is another folder.
+            self._settings.pop("WORKDIR", None)
+            self._settings_told.pop("WORKDIR", None)
+            return None
+        step = Step(line=line, text=f"WORKDIR {folder}")
+        self.set_other("WORKDIR", step)
+        if folder == "/":
+            return None
+        self._settings_told["WORKDIR"] = step.text
+        return step
 
     def tell_all(self) -> None:
         """Take all that is set for told, as it is by a stage whose every step counts."""

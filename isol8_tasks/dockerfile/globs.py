@@ -48,17 +48,20 @@ def literal_start(source: str) -> str:
     return "/".join(parts[:wild])
 
 
+def wanted_parts(source: str, *, pattern: bool) -> tuple[list[str], int]:
+    """Return the parts of a path in the build context, and how many of them come before the first wildcard."""
+    wanted = [part for part in posixpath.normpath(f"/{source}").split("/") if part]
+    if not pattern:
+        return wanted, len(wanted)
+    return wanted, next((n for n, part in enumerate(wanted) if has_wildcards(part)), len(wanted))
+
+
 def taker(source: str, *, pattern: bool) -> Callable[[str], bool]:
     """Return what tells whether a source takes a path, by itself or with a folder that it is in.
 
     A path that ends in / is a folder of which nobody knows what is in it: it is taken where something in it would be.
     """
-    wanted = [part for part in posixpath.normpath(f"/{source}").split("/") if part]
-    wild = (
-        next((n for n, part in enumerate(wanted) if has_wildcards(part)), len(wanted))
-        if pattern
-        else len(wanted)
-    )
+    wanted, wild = wanted_parts(source, pattern=pattern)
     globs = [compile_glob(part) for part in wanted[wild:]]
 
     def takes(path: str) -> bool:

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from attrs import frozen
 
@@ -59,6 +59,29 @@ def included(paths: Iterable[str], rules: Collection[Rule]) -> tuple[str, ...]:
         # What an exception takes back in may be in such a folder.
         if (exceptions and path.endswith("/")) or not _ignored(_matches(path, rules, folders), rules)
     )
+
+
+def skipper(rules: Collection[Rule]) -> Callable[[str], bool]:
+    """Return what tells of a folder that the rules leave nothing in it, whatever that is."""
+    folders: dict[str, tuple[bool, ...]] = {"": (False,) * len(rules)}
+
+    def skips(folder: str) -> bool:
+        return _ignored(_matches(folder, rules, folders), rules) and not any(
+            rule.exception and _reaches_into(rule.pattern, folder) for rule in rules
+        )
+
+    return skips
+
+
+def _reaches_into(pattern: str, folder: str) -> bool:
+    """Tell whether a pattern may be about something in a folder and not about the folder."""
+    parts, names = pattern.split("/"), folder.split("/")
+    for part, name in zip(parts, names, strict=False):
+        if "**" in part or re.search(r"[\[\]\\]", part):
+            return True
+        if not compile_glob(part).match(name):
+            return False
+    return len(parts) > len(names)
 
 
 def _clean(pattern: str) -> str:

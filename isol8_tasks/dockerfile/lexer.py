@@ -229,7 +229,9 @@ class _Reader:
             return self._replacement(name)
         if operator == ":":
             operator += self._next()
-        if operator in (*"-+?#%", ":-", ":+", ":?"):
+        if operator in {"#", "%"}:
+            return self._trimmed(name, operator)
+        if operator in (*"-+?", ":-", ":+", ":?"):
             return self._modified(name, operator)
         raise LexError(f"unsupported modifier ({operator}) in substitution")
 
@@ -249,17 +251,46 @@ class _Reader:
                 return value or "" if given else word
             case "+":
                 return word if given else ""
-            case "?":
-                if not given:
-                    raise LexError(f"{name}: {word or 'is not allowed to be unset or empty'}")
-                return value or ""
-        raise UnreadableError(f"${{{name}{operator}{word}}}")
+        if not given:
+            raise LexError(f"{name}: {word or 'is not allowed to be unset or empty'}")
+        return value or ""
+
+    def _trimmed(self, name: str, operator: str) -> str:
+        """Return a value without what a pattern matches at one of its ends."""
+        pattern = self._pattern("}")
+        if self._lookup is None:
+            return "${" + name + operator + pattern + "}"
+        from isol8_tasks.dockerfile import substitution  # noqa: PLC0415 - few use it
+
+        trim = substitution.without_start if operator == "#" else substitution.without_end
+        longest = pattern.startswith(operator)
+        try:
+            return trim(self._lookup(name) or "", pattern[longest:], longest=longest)
+        except substitution.BadSubstitutionError as error:
+            raise LexError(str(error)) from None
 
     def _replacement(self, name: str) -> str:
         operator = "/" + (self._next() if self._peek() == "/" else "")
-        pattern = self.read("/")[0]
-        replacement = self.read("}")[0]
+        pattern = self._pattern("/")
+        replacement = self._pattern("}")
         text = "${" + name + operator + pattern + "/" + replacement + "}"
         if self._lookup is None:
             return text
-        raise UnreadableError(text)
+        every = len(operator) > 1
+        if every and "$" in replacement:
+            # To the builder that is part of what was matched.
+            raise UnreadableError(text)
+        from isol8_tasks.dockerfile import substitution  # noqa: PLC0415 - few use it
+
+        try:
+            return substitution.replaced(self._lookup(name) or "", pattern, replacement, every=every)
+        except substitution.BadSubstitutionError as error:
+            raise LexError(str(error)) from None
+
+    def _pattern(self, stop: str) -> str:
+        """Return the text up to `stop` with its escapes, which are the pattern's."""
+        before, self._raw_escapes = self._raw_escapes, True
+        try:
+            return self.read(stop)[0]
+        finally:
+            self._raw_escapes = before

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from isol8_tasks.dockerfile.lexer import UnreadableError
-from isol8_tasks.dockerfile.stages import Resolver, Stage
+from isol8_tasks.dockerfile.stages import Stage, StageResolver
 from isol8_tasks.dockerfile.syntax import Dockerfile
 
 
@@ -16,7 +16,7 @@ def slice_dockerfile(
     What stays is the same to the byte, but for stage numbers. None as target is the last stage. A text that
     can't be cut safely is returned whole.
     """
-    resolver = Resolver(dockerfile, args or {})
+    resolver = StageResolver(dockerfile, args or {})
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     return _cut(resolver, stage)
 
@@ -26,7 +26,7 @@ def with_environment(dockerfile: Dockerfile, target: str, variables: Mapping[str
 
     The values hold nothing that a Dockerfile would read as more than text.
     """
-    stages = Resolver(dockerfile, {})
+    stages = StageResolver(dockerfile, {})
     later = stages.stages[stages.target(target).index + 1 :]
     lines = _lines(dockerfile.text)
     end = later[0].start.line - 1 if later else len(lines)
@@ -35,7 +35,7 @@ def with_environment(dockerfile: Dockerfile, target: str, variables: Mapping[str
     return "".join(lines)
 
 
-def _cut(resolver: Resolver, target: Stage) -> str:
+def _cut(resolver: StageResolver, target: Stage) -> str:
     dockerfile = resolver.dockerfile
     if dockerfile.unreadable:
         return dockerfile.text

@@ -7,7 +7,9 @@ from typing import Final, NoReturn
 
 from attrs import evolve, frozen
 
+from isol8_tasks.dockerfile.builder import platform_values
 from isol8_tasks.dockerfile.lexer import LexError, UnreadableError
+from isol8_tasks.dockerfile.mounts import BadMountError, read_mount
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, parse
 from isol8_tasks.dockerfile.variables import Scope, Value, argument, platform_scope
 from isol8_tasks.errors import PlanError
@@ -33,17 +35,16 @@ class Stage:
 class Upstream:
     """An image that is not a stage of the file."""
 
-    written: str
-    """The reference as it stands in the file, variables and all."""
     reference: str
-    """What that comes to."""
+    counts: str
+    """The same, with the names of arguments that only say where to fetch in place of their values."""
     names: frozenset[str] = frozenset()
     """The arguments before the first FROM that were looked up for it."""
 
     @property
     def short(self) -> str:
-        """As it stands in the file, without what goes without saying."""
-        return _DEFAULT_PLACE.sub("", self.written)
+        """As it counts, without what goes without saying."""
+        return _DEFAULT_PLACE.sub("", self.counts)
 
 
 SCRATCH: Final = "scratch"
@@ -63,11 +64,11 @@ class Mount:
     """The path in the build context, variables and all; None for what isn't taken from there."""
 
 
-HeldBack = Callable[[str], tuple[str, ...] | None]
+TriggersOf = Callable[[str], tuple[str, ...] | None]
 """Tells the ONBUILD triggers of an upstream image; None for more than is known."""
 
 
-def nothing_held_back(_reference: str) -> tuple[str, ...]:
+def no_triggers(_reference: str) -> tuple[str, ...]:
     """Say of every image that it holds nothing back."""
     return ()
 
@@ -86,20 +87,26 @@ def stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-class Resolver:
+class StageResolver:
     """Answers what the stages of one Dockerfile refer to, with the build arguments that are given.
 
-    `held_back` tells the ONBUILD triggers of an upstream image, by its reference; None where there is too much.
+    `triggers` tells the ONBUILD triggers of an upstream image, by its reference; None where there is too much.
+    `platform` tells that of the builder; without it, what depends on the platform is not known.
     """
 
     def __init__(
-        self, dockerfile: Dockerfile, given: Mapping[str, str], held_back: HeldBack = nothing_held_back
+        self,
+        dockerfile: Dockerfile,
+        given: Mapping[str, str],
+        triggers: TriggersOf = no_triggers,
+        platform: Callable[[], str] = str,
     ) -> None:
         self.dockerfile = dockerfile
         self.given = given
         self.stages = stages(dockerfile)
         self._bases: dict[int, Origin] = {}
-        self._held_back = held_back
+        self._triggers_of = triggers
+        self._platform = platform
         self._triggers: dict[int, tuple[Instruction, ...]] = {}
 
     def refuse(self, instruction: Instruction, problem: str) -> NoReturn:
@@ -124,9 +131,18 @@ class Resolver:
             ) from None
 
     @cached_property
+    def _platform_values(self) -> Mapping[str, str]:
+        return dict(platform_values(self.dockerfile, self._platform))
+
+    @property
+    def of_the_platform(self) -> frozenset[str]:
+        """The names of the arguments that the builder sets and nobody passes: what they come to counts in a FROM."""
+        return frozenset(self._platform_values) - frozenset(self.given)
+
+    @cached_property
     def globals(self) -> Scope:
         """The variables before the first FROM."""
-        scope = platform_scope(self.dockerfile.escape, self.given)
+        scope = platform_scope(self.dockerfile.escape, {**self._platform_values, **self.given})
         for each in self.dockerfile.instructions:
             before_first = each.line < self.stages[0].start.line
             for name, value in self.arguments(each, scope) if before_first else ():
@@ -179,25 +195,25 @@ class Resolver:
             return found
         if reference == SCRATCH:
             return SCRATCH
-        return Upstream(written=written, reference=reference, names=value.names)
+        return Upstream(reference=reference, counts=value.counts, names=value.names)
 
     def steps(self, stage: Stage) -> tuple[Instruction, ...]:
         """Return what a stage runs, the ONBUILD triggers of its base first."""
         base = self.base(stage)
         if isinstance(base, Upstream):
             return (*self._upstream_triggers(stage, base.reference), *stage.steps)
-        held_back = base.steps if isinstance(base, Stage) else ()
-        return (*(each.trigger for each in held_back if each.trigger), *stage.steps)
+        triggers = base.steps if isinstance(base, Stage) else ()
+        return (*(each.trigger for each in triggers if each.trigger), *stage.steps)
 
     def _upstream_triggers(self, stage: Stage, reference: str) -> tuple[Instruction, ...]:
         """Return the ONBUILD triggers of an upstream image, as instructions that stand in the line of the FROM."""
         if stage.index not in self._triggers:
             place = f"{self.dockerfile.name}:{stage.start.line}"
-            held_back = self._held_back(reference)
-            if held_back is None:
+            triggers = self._triggers_of(reference)
+            if triggers is None:
                 raise UnreadableError(f"{place}: {reference} has too many ONBUILD triggers")
             try:
-                found = tuple(_trigger(text, stage.start.line) for text in held_back)
+                found = tuple(_trigger(text, stage.start.line) for text in triggers)
             except PlanError as error:
                 raise UnreadableError(f"{place}: {error} of {reference}") from error
             self._triggers[stage.index] = found
@@ -245,7 +261,7 @@ class Resolver:
     def _origin(self, name: str, instruction: Instruction, stage: Stage) -> Origin:
         found = self._by_name(name)
         if found is None:
-            return SCRATCH if name == SCRATCH else Upstream(written=name, reference=name)
+            return SCRATCH if name == SCRATCH else Upstream(reference=name, counts=name)
         if found.index >= stage.index:
             self.refuse(instruction, f"stage {name} must come before the stage that copies from it")
         return found
@@ -259,9 +275,10 @@ class Resolver:
                 raise UnreadableError(
                     f"{self.dockerfile.name}:{instruction.line}: the quotes in --mount={text}"
                 )
-            settings = {
-                key.lower(): value for key, _, value in (each.partition("=") for each in text.split(","))
-            }
+            try:
+                settings = read_mount(text)
+            except BadMountError as error:
+                self.refuse(instruction, f"--mount={text}: {error}")
             origin = None
             written = settings.get("from", "")
             if written:
@@ -271,9 +288,8 @@ class Resolver:
                         f"from={written} can't hold a variable; name a stage that is FROM it instead",
                     )
                 origin = self._origin(written, instruction, stage)
-            kind = settings.get("type", "bind").lower()
-            from_context = origin is None and kind not in _NOT_FROM_CONTEXT
-            source = settings.get("source", settings.get("src", ""))
+            from_context = origin is None and settings["type"] not in _NOT_FROM_CONTEXT
+            source = settings.get("source", "")
             yield Mount(written=written, origin=origin, source=source if from_context else None)
 
     def _by_name(self, name: str, before: int | None = None) -> Stage | None:

@@ -30,6 +30,8 @@ _KEYWORDS: Final = frozenset(
 )
 _DIRECTIVE: Final = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 _DIRECTIVES: Final = {"syntax", "escape", "check"}
+_FRONTEND: Final = re.compile(r"(?:[^\s/@]+/)*(docker/dockerfile(?:-upstream)?(?:[:@]\S+)?)")
+"""BuildKit's own, from wherever it is mirrored."""
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*\Z")
 
 
@@ -91,7 +93,7 @@ class Dockerfile:
     text: str
     escape: str
     syntax: str
-    """The frontend image that it asks for; empty for the builder's own."""
+    """The frontend image that it asks for, without its registry; empty for the builder's own."""
     instructions: tuple[Instruction, ...]
     unreadable: tuple[str, ...] = ()
     """What this project can't read in it, as warnings."""
@@ -146,13 +148,15 @@ class _Parser:
         if all(each.keyword == "ARG" for each in instructions):
             self._refuse(instructions[-1].line, "no FROM in it, so there is no stage to build")
         syntax = self._directives.get("syntax", "")
-        if syntax and not re.match(r"(docker\.io/)?docker/dockerfile(?=[:@]|\Z)", syntax.partition(" ")[0]):
+        frontend = _FRONTEND.fullmatch(syntax.partition(" ")[0])
+        if syntax and not frontend:
             self._cannot_read(1, f"its syntax line selects another frontend, {syntax}")
         return Dockerfile(
             name=self._name,
             text=self._text,
             escape=self._escape,
-            syntax=syntax,
+            # Where it is fetched from doesn't count.
+            syntax=frontend[1] if frontend else syntax,
             instructions=instructions,
             unreadable=tuple(self._unreadable),
         )

@@ -16,6 +16,10 @@ _PLATFORM: Final = tuple(
 )
 
 
+_CHOICE: Final = re.compile(r"\$\{\w+[^\w}]")
+"""A variable with a default, a pattern or the like."""
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class Value:
     """What a variable or a word comes to."""
@@ -67,6 +71,9 @@ class Scope:
             partial = expand(word, self._countable, self.escape)
             braced = re.sub(r"\$(\w+)", r"${\1}", word)
             counts = braced if partial == braced else f"{braced} = {partial}"
+            if len(names) > 1 and _CHOICE.search(word):
+                # Which of them it comes to is not known.
+                counts += "".join(f", {name}={self._countable(name)}" for name in sorted(names))
         return Value(text=text, counts=counts, names=frozenset(names), known=known)
 
     def _countable(self, name: str) -> str | None:
@@ -95,12 +102,12 @@ def argument(
     return Value(text=value.text, counts=f"${{{name}}}", names=value.names, known=value.known)
 
 
-def platform_scope(escape: str, given: Mapping[str, str]) -> Scope:
-    """Return the scope before the first FROM, where the platform sets variables that aren't known here."""
+def platform_scope(escape: str, known: Mapping[str, str]) -> Scope:
+    """Return the scope before the first FROM, where the platform sets variables, of which not all are known."""
     scope = Scope(escape=escape)
     for name in _PLATFORM:
-        counts = given.get(name, f"${{{name}}}")
-        scope.values[name] = Value(text=given.get(name, ""), counts=counts, known=name in given)
+        counts = known.get(name, f"${{{name}}}")
+        scope.values[name] = Value(text=known.get(name, ""), counts=counts, known=name in known)
     return scope
 
 

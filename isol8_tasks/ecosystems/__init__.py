@@ -7,6 +7,7 @@ pypi, npm, deno, apk
            how the packages of each are looked for in an image, and judged
 findings   what can be wrong with a package
 probes/    what each runtime runs in its image to look for packages
+locks/     the lock files that packages are installed from
 specs      package specs: checked, gathered from lists, quoted for a shell
 inventory  the packages in an image, read from their own databases
 updates    which newer packages an image would get, as values

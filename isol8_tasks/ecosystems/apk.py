@@ -15,14 +15,14 @@ from isol8_tasks.ecosystems.specs import parse_spec
 
 
 def query(spec: str) -> str:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     parsed = parse_spec("apk", spec)
     # The tag says where a package comes from, and `apk info` does not know it.
     return parsed.name + re.sub(r"^@[A-Za-z0-9_.-]+", "", parsed.constraint)
 
 
 def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     versions = dict(re.findall(r"^P:(.*)\n(?:.*\n)??V:(.*)$", seen.apk, re.MULTILINE))
     for spec, (_item, text) in zip(specs, seen.items, strict=True):
         state, _blank, file = text.partition(" ")
@@ -38,5 +38,5 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
 
 
 def installed(_: Seen) -> Iterable[Package]:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     return ()

@@ -11,12 +11,12 @@ from isol8_tasks.safety.jsontext import loads
 
 
 def query(spec: str) -> str:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     return json.dumps(spec)
 
 
 def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     for spec, (status, output) in zip(specs, seen.items, strict=True):
         if status == _KILLED:
             yield PackageUnusable(package=spec, use=f"import {json.dumps(spec)} did not end", output=output)
@@ -30,7 +30,7 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
 
 
 def installed(seen: Seen) -> Iterator[Package]:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     for line in seen.cached.splitlines():
         if found := re.search(_IN_CACHE, line):
             yield Package(ecosystem="npm", name=found["name"], version=found["version"])

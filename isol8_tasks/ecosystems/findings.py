@@ -66,7 +66,7 @@ class Seen:
     """What is in Deno's cache."""
 
 
-class Verification(Protocol):
+class PackageVerification(Protocol):
     """How packages of an ecosystem are looked for and judged; a module is one."""
 
     def query(self, spec: str, /) -> str:

@@ -11,7 +11,8 @@ from attrs import astuple, field, frozen
 
 from isol8_tasks.safety.jsontext import loads
 
-_LARGEST: Final = 16 << 20
+_LARGEST: Final = 4 << 20
+"""Bytes that a label may grow to. Ten thousand packages are 1 MB; a hostile label of 4 kB could be gigabytes."""
 
 
 @frozen(kw_only=True, order=True)

@@ -34,7 +34,7 @@ class Ecosystem:
     inventory: tuple[str, ...]
     """The ecosystems of what it installs, as an inventory names them: Deno's packages are npm's, too."""
     module: str
-    """The module that is its Verification."""
+    """The module that is its PackageVerification."""
     source: Literal["index", "registry", "repository", ""] = ""
     """Who is asked for newer versions: a Python index, npm's registry, Alpine's repositories; empty: nobody can be."""
     spellings: bool = False
@@ -71,10 +71,12 @@ class Runtime:
     """Whose packages they are: a name in ECOSYSTEMS."""
     asks: str = ""
     """What runs programs/registry.mjs, by which npm's registry is asked with the runtime's own tool."""
+    tool: str = ""
+    """What that program resolves packages with; `npm` reads package.json, and the others take specs as they are."""
     release: tuple[str, str] | None = None
     """The build arguments for one release of it, which npm's registry has, and for the release's SHA-256."""
     lock: str = ""
-    """The lock file that its packages are installed from; empty: they are installed again, and compared."""
+    """The module of its LockFile, which packages are installed from; empty: they are installed again, and compared."""
     least_age: dt.timedelta = dt.timedelta()
     """How long a version has to be out before the runtime's own tool takes it, unless a lock names it."""
     file: str

@@ -18,7 +18,7 @@ from isol8_tasks.ecosystems.specs import parse_spec
 
 
 def query(spec: str) -> str:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     parsed = parse_spec("npm", spec)
     wanted = parsed.constraint.removeprefix("@")
     if wanted.startswith("npm:"):
@@ -29,7 +29,7 @@ def query(spec: str) -> str:
 
 
 def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     for spec, item in zip(specs, seen.items, strict=True):
         if error := item.get("error"):
             code, _newline, message = error.partition("\n")
@@ -51,7 +51,7 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
 
 
 def installed(seen: Seen) -> Iterator[Package]:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     for name, version in seen.answer.get("packages", ()):
         yield Package(ecosystem="npm", name=name, version=version)
 

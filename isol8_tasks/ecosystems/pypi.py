@@ -18,12 +18,12 @@ from isol8_tasks.ecosystems.specs import parse_spec
 
 
 def query(spec: str) -> str:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     return parse_spec("pypi", spec).name
 
 
 def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     from packaging.requirements import Requirement  # noqa: PLC0415 - only who checks packages should pay for it
 
     there = {query(name): (version, needs) for name, version, needs in seen.answer["packages"]}
@@ -48,7 +48,7 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
 
 
 def installed(seen: Seen) -> Iterator[Package]:
-    """Do what Verification promises."""
+    """Do what PackageVerification promises."""
     for name, version, _ in seen.answer.get("packages", ()):
         yield Package(ecosystem="pypi", name=re.sub(r"[-_.]+", "-", name).lower(), version=version)
 

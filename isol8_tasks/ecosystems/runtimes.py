@@ -8,7 +8,7 @@ from isol8_tasks.ecosystems import grammar
 from isol8_tasks.ecosystems.model import Ecosystem, Program, Runtime
 
 if TYPE_CHECKING:
-    from isol8_tasks.ecosystems.findings import Verification
+    from isol8_tasks.ecosystems.findings import PackageVerification
 
 ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
     ecosystem.name: ecosystem
@@ -89,7 +89,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             programs={"py": "print(40 + 2)"},
             probe=Program("isol8_tasks.ecosystems.probes", "python.py"),
             answers="json",
-            lock="requirements.txt",
+            lock="isol8_tasks.ecosystems.locks.requirements_txt",
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
             patience=("PIP_RETRIES=2",),
@@ -109,7 +109,8 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             probe=Program("isol8_tasks.ecosystems.probes", "node.cjs"),
             answers="json",
             asks="node",
-            lock="package-lock.json",
+            tool="npm",
+            lock="isol8_tasks.ecosystems.locks.package_lock",
             recipe=1,
             install=("npm", "install", "-g"),
             patience=("NPM_CONFIG_FETCH_RETRIES=1", "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT=1000"),
@@ -127,8 +128,9 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             answers="json",
             unpackaged=True,
             asks="bun --no-install",
+            tool="bun",
             release=("BUN_VERSION", "BUN_SHA256"),
-            lock="bun.lock",
+            lock="isol8_tasks.ecosystems.locks.bun_lock",
             recipe=1,
             install=("bun", "install", "-g"),
             ecosystem="npm",
@@ -148,7 +150,8 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             answers="modules",
             unpackaged=True,
             asks="deno run --quiet --allow-all --no-lock --no-config",
-            lock="deno.lock",
+            tool="deno",
+            lock="isol8_tasks.ecosystems.locks.deno_lock",
             recipe=3,
             install=("deno", "cache"),
             one_by_one=True,
@@ -193,9 +196,9 @@ def release_args(ecosystem: str, name: str) -> tuple[str, str] | None:
     return RUNTIMES[name].release if ecosystem == "generic" and name in RUNTIMES else None
 
 
-def verification(runtime: str) -> "Verification":
+def verification(runtime: str) -> "PackageVerification":
     """Return how packages on a runtime are looked for and judged, which few runs do."""
-    return cast("Verification", importlib.import_module(ecosystem_of(runtime).module))
+    return cast("PackageVerification", importlib.import_module(ecosystem_of(runtime).module))
 
 
 def is_location(name: str) -> bool:

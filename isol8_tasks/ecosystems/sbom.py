@@ -31,7 +31,7 @@ class Bill:
     packages: tuple[Package, ...]
 
 
-def render(bill: Bill, *, tool_version: str) -> str:
+def render_sbom(bill: Bill, *, tool_version: str) -> str:
     """Return the bill as a CycloneDX document, whose serial number is made of the image's id."""
     # Here, since the library takes longer to import than a run with nothing to do may.
     from cyclonedx.model.bom import Bom  # noqa: PLC0415

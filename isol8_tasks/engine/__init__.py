@@ -63,6 +63,8 @@ class FileContent:
     executable: bool = False
     problem: str = ""
     """Why it could not be read; it is not sent then. A path with a / behind is a folder that nobody can look into."""
+    outside: str = ""
+    """Where it comes from, for a link that leads out of the context."""
 
 
 @frozen(kw_only=True)
@@ -110,6 +112,9 @@ class ImageEngine(Protocol):
 
     def version(self) -> str:
         """Return the version that the engine told; empty when it was not asked anything yet."""
+
+    def platform(self) -> str:
+        """Return what it builds for where nothing else is asked for: `linux/amd64`."""
 
     def images(self) -> tuple[ObservedImage, ...]:
         """List every image that has a tag, in one call to the engine."""

@@ -1,32 +1,34 @@
-"""The wire to an engine: with `pool` the only importer of docker's Python client, and where its exceptions end."""
+"""A connection to an engine: each request as often as it takes, what it says when it fails, and what aborts it."""
 
 import contextlib
 import os
-import re
 import socket
 import threading
-import warnings
 from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
 
 import docker
 from attrs import frozen
-from docker import auth, constants, errors
-from docker.context import Context
-from docker.utils import config, kwargs_from_env, parse_repository_tag
-from docker.utils.proxy import ProxyConfig
+from docker import constants
 
-from isol8_tasks.engine.endpoint import Endpoint, configuration, diagnose, is_listening
-from isol8_tasks.engine.jobs import Job, Running
+from isol8_tasks.engine.client import connect, proxy_args, registry_login
+from isol8_tasks.engine.endpoint import Endpoint, diagnose
+from isol8_tasks.engine.jobs import Job, JobList
 from isol8_tasks.engine.pool import OnePool, shut
 from isol8_tasks.engine.watch import Watch, patience
-from isol8_tasks.errors import EngineError, EngineUnreachableError, UpstreamUnavailableError
+from isol8_tasks.engine.wire import (
+    ERROR_STATUS,
+    EngineRefusedError,
+    SilenceError,
+    is_silence,
+    items,
+    raise_refused,
+)
+from isol8_tasks.errors import EngineError, EngineUnreachableError
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 
-_ERROR_STATUS: Final = 400
 _PING_SECONDS: Final = 8
 _LISTINGS: Final = 5
 _NOT_FOUND: Final = 404
@@ -44,21 +46,6 @@ class Hello:
     podman: bool
 
 
-class RefusedError(EngineError):
-    """The engine answered a request with an error."""
-
-    def __init__(self, what: str, reason: str, *, status: int) -> None:
-        super().__init__(f"{what}: {reason}")
-        self.reason = reason
-        """The engine's own words, without credentials."""
-        self.status = status
-        """HTTP's."""
-
-
-class SilenceError(EngineError):
-    """The engine was asked for something, and let nothing be heard for too long."""
-
-
 class Connection:
     """A connection to an endpoint; made without work, and safe to be used by several threads.
 
@@ -72,7 +59,7 @@ class Connection:
         self._mutex = threading.RLock()
         self._open: docker.APIClient | None = None
         self._hello: Hello | None = None
-        self.running = Running()
+        self.jobs = JobList()
         """Builds and pulls under way."""
         self._watch = Watch(self._pong, self._give_up, lambda: patience(environ))
 
@@ -93,10 +80,10 @@ class Connection:
                     "one side rejected the other's TLS certificate\n"
                     "Check the certificates of docker's context, or DOCKER_CERT_PATH and DOCKER_TLS_VERIFY."
                 ) from error
-            silent = _is_silence(error)
+            silent = is_silence(error)
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ, is_silent=silent)) from error
         api = response.headers.get("Api-Version")
-        if response.status_code >= _ERROR_STATUS or not api:
+        if response.status_code >= ERROR_STATUS or not api:
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
         self._hello = Hello(
             api=min(api, constants.DEFAULT_DOCKER_API_VERSION, key=_number),
@@ -115,7 +102,7 @@ class Connection:
         for _ in range(_LISTINGS - 1):
             try:
                 return self.call("GET", path, what, params)
-            except RefusedError as error:
+            except EngineRefusedError as error:
                 if error.status != _NOT_FOUND:
                     raise
         return self.call("GET", path, what, params)
@@ -147,10 +134,10 @@ class Connection:
                 content = response.content
         except OSError as error:
             self._raise_silent(error)
-            if _is_silence(error) and self._answers():
+            if is_silence(error) and self._answers():
                 raise SilenceError(f"the engine did not {what} within {_ANSWER_SECONDS} s") from error
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
-        _raise_refused(response.status_code, content, f"the engine did not {what}")
+        raise_refused(response.status_code, content, f"the engine did not {what}")
         try:
             return loads(content) if content.strip() else None
         except ValueError as error:
@@ -173,7 +160,7 @@ class Connection:
         chunks = self.read(path, what, params, body=body, headers=headers, silence=silence)
         with contextlib.closing(chunks):
             next(chunks)
-            yield from _items(chunks)
+            yield from items(chunks)
 
     def read(  # noqa: PLR0913 - one for each part of a request
         self,
@@ -205,8 +192,8 @@ class Connection:
                 # Of its own, since a response that ends with its connection has closed that already.
                 sock = stack.enter_context(socket.socket(fileno=os.dup(response.raw.fileno())))
                 job.closes_with(partial(shut, sock))
-                if response.status_code >= _ERROR_STATUS:
-                    _raise_refused(response.status_code, response.content, f"the engine refused {what}")
+                if response.status_code >= ERROR_STATUS:
+                    raise_refused(response.status_code, response.content, f"the engine refused {what}")
                 yield b""
                 # Without chunks of its own, an answer would be read to its end before there is a first piece.
                 yield from response.iter_content(chunk_size=None if response.raw.chunked else _PIECE_BYTES)
@@ -214,7 +201,7 @@ class Connection:
                 self._raise_silent(error)
                 if job.cancelled:
                     raise EngineError(f"{what} was aborted") from error
-                if _is_silence(error):
+                if is_silence(error):
                     raise SilenceError(f"{what} was aborted: no progress for {silence} s") from error
                 kind = EngineError if self._answers() else EngineUnreachableError
                 raise kind(
@@ -227,7 +214,7 @@ class Connection:
     @contextlib.contextmanager
     def job(self) -> Iterator[Job]:
         """Hold something under way that waits for the engine; it is aborted where that says nothing any more."""
-        with self._watch.waiting(), self.running.job() as job:
+        with self._watch.waiting(), self.jobs.job() as job:
             try:
                 yield job
             except EngineError as error:
@@ -236,28 +223,11 @@ class Connection:
 
     def credentials(self, reference: str) -> dict[str, str]:
         """Return the header that lets the engine pull an image, from docker's own configuration."""
-        configuration(self._environ)
-        registry, _ = auth.resolve_repository_name(parse_repository_tag(reference)[0])
-        try:
-            with warnings.catch_warnings():
-                # Docker's client would print where in it the helper is missed.
-                warnings.simplefilter("ignore")
-                header = auth.get_config_header(self._client(), registry)
-        except errors.DockerException as error:
-            said = re.sub(r"^.*StoreError\(['\"](.*)['\"]\)$", r"\1", redact(str(error)), flags=re.DOTALL)
-            raise UpstreamUnavailableError(
-                f"docker's login for {registry} can't be read: {said}\n"
-                "Install the helper that credsStore or credHelpers in docker's config.json names, "
-                "or remove the line."
-            ) from error
-        return {"X-Registry-Auth": header.decode()} if header else {}
+        return registry_login(self._client(), reference, self._environ)
 
     def proxies(self) -> dict[str, str]:
         """Return the build arguments that docker's configuration asks for, as `docker build` adds them."""
-        known = config.load_general_config().get("proxies") or {}
-        proxies: Any = known.get(self._endpoint.url) or known.get("default") or {}
-        environment = ProxyConfig.from_dict(proxies).get_environment()
-        return {name: str(value) for name, value in environment.items()}
+        return proxy_args(self._endpoint)
 
     def close(self) -> None:
         """Close the connections; the next question opens new ones."""
@@ -279,7 +249,7 @@ class Connection:
             client = self._client()
             client.get(f"{client.base_url}/_ping", timeout=seconds, verify=client.verify)
         except OSError as error:
-            return not _is_silence(error)
+            return not is_silence(error)
         except EngineUnreachableError:
             return True
         return True
@@ -291,7 +261,7 @@ class Connection:
         for adapter in adapters:
             if isinstance(adapter, OnePool):
                 adapter.shut()
-        self.running.cancel()
+        self.jobs.cancel()
 
     def _raise_silent(self, error: Exception | None = None) -> None:
         """Say of an engine that was given up that it was."""
@@ -309,96 +279,8 @@ class Connection:
         self._raise_silent()
         with self._mutex:
             if self._open is None:
-                self._open = self._connect()
+                self._open = connect(self._endpoint, self._environ)
             return self._open
-
-    def _connect(self) -> docker.APIClient:
-        url = self._endpoint.url
-        if not url:
-            raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
-        if url.startswith("ssh://"):
-            raise EngineUnreachableError(
-                f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) has an ssh address, "
-                "which is not supported\n"
-                "Forward its socket, ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, "
-                "and export DOCKER_HOST=unix:///tmp/docker.sock"
-            )
-        if url.startswith("unix:") and not is_listening(url):
-            # Docker's client would leave a socket open.
-            raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
-        try:
-            # A version that is given costs no question here; the requests themselves name the real one.
-            version = constants.MINIMUM_DOCKER_API_VERSION
-            client = docker.APIClient(base_url=url, version=version, tls=self._tls())
-        except errors.TLSParameterError as error:
-            raise EngineUnreachableError(
-                f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) is to be asked by TLS, and certificates "
-                "for it can't be read\n"
-                "Put ca.pem, cert.pem and key.pem into ~/.docker, name their folder by DOCKER_CERT_PATH, or unset "
-                "DOCKER_TLS_VERIFY."
-            ) from error
-        except (errors.DockerException, ValueError) as error:
-            raise EngineUnreachableError(
-                f"no Docker Engine: {redact(url)} (from {self._endpoint.why}) can't be used: "
-                f"{redact(str(error))}\n"
-                "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
-            ) from error
-        client.headers.update(config.load_general_config().get("HttpHeaders") or {})
-        if url.startswith("unix:"):
-            client.mount("http+docker://", OnePool(url.replace("unix:", "http+unix:", 1), client.timeout))
-        return client
-
-    def _tls(self) -> Any:  # noqa: ANN401 - docker's own type is a union with bool
-        if self._endpoint.context:
-            context = Context.load_context(self._endpoint.context)
-            return False if context is None or context.TLSConfig is None else context.TLSConfig
-        if self._endpoint.why == "DOCKER_HOST":
-            return kwargs_from_env(environment=dict(self._environ)).get("tls", False)
-        return False
-
-
-def split(reference: str) -> tuple[str, str]:
-    """Return repository and tag (or digest) of a reference; a missing tag is `latest`."""
-    repository, tag = parse_repository_tag(reference)
-    return repository, tag or "latest"
-
-
-def quoted(reference: str) -> str:
-    """Return a reference as part of a path of the API."""
-    return quote(reference, safe="/:@")
-
-
-def _items(chunks: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (item for line in lines if line.strip() for item in _item(line))
-    if rest.strip():
-        yield from _item(rest)
-
-
-def _item(line: bytes) -> Iterator[Mapping[str, Any]]:
-    try:
-        found = loads(line)
-    except ValueError as error:
-        raise EngineError(f"the engine's answer can't be read: {redact(repr(line[:80]))}") from error
-    if isinstance(found, dict):
-        yield found
-
-
-def _is_silence(error: OSError) -> bool:
-    # What times out while an answer is read comes as a lost connection.
-    return "timed out" in str(error)
-
-
-def _raise_refused(status: int, content: bytes, what: str) -> None:
-    if status < _ERROR_STATUS:
-        return
-    try:
-        message = str(loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        message = content.decode("utf-8", "replace")
-    raise RefusedError(what, redact(message).strip() or f"HTTP status {status}", status=status)
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
-from isol8_tasks.engine.connection import Connection, RefusedError, quoted, split
+from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.engine.listing import QUERY, short_names, tagged
+from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
+from isol8_tasks.engine.wire import EngineRefusedError, quoted, repository_and_tag
 from isol8_tasks.errors import COMMAND, EngineError, PlanError, ReplacedError, UpstreamUnavailableError
 from isol8_tasks.safety.redact import redact
 
@@ -69,6 +70,10 @@ class DockerEngine:
         greeted = self._connection.greeted
         return greeted.version if greeted else ""
 
+    def platform(self) -> str:
+        """Return what it builds for where nothing else is asked for: `linux/amd64`."""
+        return platform_of(self._connection.call("GET", "/version", "tell its platform"))
+
     def images(self) -> tuple[ObservedImage, ...]:
         """List every image that has a tag, in one call to the engine."""
         found = self._connection.list("/images/json", "list its images", QUERY)
@@ -78,7 +83,7 @@ class DockerEngine:
         """Return what is known of an image (a tag or an id); None when it isn't here."""
         try:
             found = self._connection.call("GET", f"/images/{quoted(reference)}/json", f"inspect {reference}")
-        except RefusedError as error:
+        except EngineRefusedError as error:
             if error.status == _NOT_FOUND:
                 return None
             raise
@@ -86,7 +91,7 @@ class DockerEngine:
             id=found["Id"],
             created=found.get("Created") or "",
             size=found.get("Size") or 0,
-            tags=short_names(found.get("RepoTags"), podman=self._connection.hello().podman),
+            tags=docker_names(found.get("RepoTags"), podman=self._connection.hello().podman),
             onbuild=tuple((found.get("Config") or {}).get("OnBuild") or ()),
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
             environment=tuple((found.get("Config") or {}).get("Env") or ()),
@@ -98,7 +103,7 @@ class DockerEngine:
             found = self._connection.call(
                 "GET", f"/images/{quoted(reference)}/history", f"report the history of {reference}"
             )
-        except RefusedError as error:
+        except EngineRefusedError as error:
             if error.status == _NOT_FOUND:
                 return ()
             raise
@@ -108,7 +113,7 @@ class DockerEngine:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
         from isol8_tasks.engine.builders.buildkit import error_of  # noqa: PLC0415 - a run that pulls is rare
 
-        repository, tag = split(reference)
+        repository, tag = repository_and_tag(reference)
         try:
             params = {"fromImage": repository, "tag": tag}
             headers = self._connection.credentials(reference)
@@ -117,7 +122,7 @@ class DockerEngine:
             ):
                 if message := error_of(item):
                     raise _unavailable(reference, message)
-        except RefusedError as error:
+        except EngineRefusedError as error:
             raise _unavailable(reference, error.reason) from error
 
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
@@ -127,7 +132,7 @@ class DockerEngine:
         if builder == "buildkit":
             try:
                 return self._build_by_buildkit(request, on_event)
-            except RefusedError as error:
+            except EngineRefusedError as error:
                 if self._setting != "auto" or "buildkit" not in error.reason.lower():
                     raise
                 builder = self._choose_builder(refused=True)
@@ -137,11 +142,11 @@ class DockerEngine:
 
     def tag(self, source: str, target: str) -> None:
         """Let the tag `target` point to the image `source` (a tag or an id); ReplacedError if there is none."""
-        repository, tag = split(target)
+        repository, tag = repository_and_tag(target)
         path = f"/images/{quoted(source)}/tag"
         try:
             self._connection.call("POST", path, f"tag {source} as {target}", {"repo": repository, "tag": tag})
-        except RefusedError as error:
+        except EngineRefusedError as error:
             if error.status != _NOT_FOUND:
                 raise
             raise ReplacedError(
@@ -153,7 +158,7 @@ class DockerEngine:
         path = f"/images/{quoted(reference)}"
         try:
             self._connection.call("DELETE", path, f"remove {reference}")
-        except RefusedError as error:
+        except EngineRefusedError as error:
             if error.status == _NOT_FOUND:
                 return
             if error.status != _CONFLICT or reference.startswith("sha256:"):
@@ -222,7 +227,7 @@ class DockerEngine:
 
     def cancel(self, *, for_good: bool = False) -> None:
         """Abort what is under way, from another thread or a signal; it raises EngineError."""
-        self._connection.running.cancel(for_good=for_good)
+        self._connection.jobs.cancel(for_good=for_good)
 
     def close(self) -> None:
         """Close the connections."""
@@ -232,7 +237,7 @@ class DockerEngine:
         """Take the last tag from an image that a container uses; the container keeps what it needs."""
         if self._connection.hello().podman:
             # Podman's `force` would remove the containers, too.
-            repository, tag = split(reference)
+            repository, tag = repository_and_tag(reference)
             params = {"repo": repository, "tag": tag}
             self._connection.call("POST", f"/libpod{path}/untag", f"remove {reference}", params)
         else:

@@ -30,10 +30,10 @@ _SBIN: Final = ("/usr/sbin", "/usr/local/sbin")
 _LAB: Final = f"{COMMAND} up --lab"
 _TLS_FIX: Final = (
     "export DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH=FOLDER, in which ca.pem, cert.pem and key.pem are"
-    @ frozen(kw_only=True)
 )
 
 
+@frozen(kw_only=True)
 class Endpoint:
     """The address of an engine, and what led to it."""
 

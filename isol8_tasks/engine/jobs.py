@@ -31,7 +31,7 @@ class Job:
                 self._close()
 
 
-class Running:
+class JobList:
     """Every job under way."""
 
     def __init__(self) -> None:

@@ -1,5 +1,7 @@
 """The list of an engine's images: read from its JSON, and asked for without Docker's client where that will do.
 
+So is the engine's platform.
+
 Importing Docker's client costs more than all the rest of a run with nothing to do, and such a run asks an engine
 for this list and nothing else.
 """
@@ -40,18 +42,35 @@ def list_directly(url: str) -> Listing | None:
 
     Whatever goes wrong is for Docker's client to find again, whose words say what to do about it.
     """
+    found = _answer(url, _PATH)
+    return found and Listing(version=found[0], images=tagged(found[1], podman=False))
+
+
+def platform_directly(url: str) -> str | None:
+    """Ask the engine at a unix socket for its platform; None where that does not do."""
+    found = _answer(url, "/version")
+    return found and platform_of(found[1])
+
+
+def platform_of(version: Mapping[str, Any]) -> str:
+    """Return what an engine that tells its version builds for: `linux/amd64`."""
+    return f"{version['Os']}/{version['Arch']}"
+
+
+def _answer(url: str, path: str) -> tuple[str, Any] | None:
+    """Return the version and the answer of the engine at a unix socket."""
     if not url.startswith("unix://"):
         return None
     connection = _UnixConnection("localhost", timeout=_SECONDS)
     connection.path = url.removeprefix("unix://")
     try:
-        connection.request("GET", _PATH)
+        connection.request("GET", path)
         response = connection.getresponse()
         program, _, version = response.getheader("Server", "").partition(" ")[0].partition("/")
         # Podman lists more and spells it otherwise, which its own headers on a ping tell.
         if response.status != _OK or program != "Docker":
             return None
-        return Listing(version=version, images=tagged(loads(response.read()), podman=False))
+        return version, loads(response.read())
     except (OSError, ValueError, http.client.HTTPException):
         return None
     finally:
@@ -84,15 +103,15 @@ class _UnixConnection(http.client.HTTPConnection):
 def _observed(entry: Mapping[str, Any], *, podman: bool) -> ObservedImage:
     return ObservedImage(
         id=entry["Id"],
-        tags=short_names(entry.get("RepoTags"), podman=podman),
-        digests=short_names(entry.get("RepoDigests"), podman=podman),
+        tags=docker_names(entry.get("RepoTags"), podman=podman),
+        digests=docker_names(entry.get("RepoDigests"), podman=podman),
         labels=entry.get("Labels") or {},
         created=entry.get("Created") or 0,
         size=entry.get("Size") or 0,
     )
 
 
-def short_names(found: list[str] | None, *, podman: bool) -> tuple[str, ...]:
+def docker_names(found: list[str] | None, *, podman: bool) -> tuple[str, ...]:
     """Return the names of an image as Docker shows them, sorted."""
     names = [name for name in found or () if not name.startswith("<none>")]
     if podman:

@@ -8,9 +8,11 @@ from typing import Any, Final, Protocol
 
 from isol8_tasks.engine import ImageEngine, ObservedImage
 from isol8_tasks.engine.builders.buildkit import error_of
-from isol8_tasks.engine.connection import Connection, RefusedError, SilenceError, quoted, split
-from isol8_tasks.engine.listing import short_names
+from isol8_tasks.engine.connection import Connection
+from isol8_tasks.engine.listing import docker_names
+from isol8_tasks.engine.wire import EngineRefusedError, SilenceError, quoted, repository_and_tag
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
+from isol8_tasks.images.references import Reference
 from isol8_tasks.safety.redact import redact
 from isol8_tasks.troubles import told
 
@@ -62,12 +64,12 @@ def remote_digest(connection: Connection, reference: str) -> str:
             headers=connection.credentials(reference),
         )
         return str(found["Descriptor"]["digest"])
-    except (RefusedError, SilenceError, KeyError, TypeError) as error:
+    except (EngineRefusedError, SilenceError, KeyError, TypeError) as error:
         reason = "its answer can't be read"
         kind = SourceUnavailableError
         if isinstance(error, SilenceError):
             reason = "it does not answer"
-        elif isinstance(error, RefusedError):
+        elif isinstance(error, EngineRefusedError):
             reason = error.reason
             kind = NotInRegistryError if error.status == _NOT_FOUND else SourceUnavailableError
         raise kind(f"{reference} could not be looked up: {redact(reason).strip()}") from error
@@ -75,7 +77,7 @@ def remote_digest(connection: Connection, reference: str) -> str:
 
 def push(connection: Connection, reference: str) -> str:
     """Do what RegistryEngine.push promises."""
-    repository, tag = split(reference)
+    repository, tag = repository_and_tag(reference)
     what = f"the push of {reference}"
     headers = connection.credentials(reference) or _NOBODY
     digest = ""
@@ -88,14 +90,14 @@ def push(connection: Connection, reference: str) -> str:
 
 def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage:
     """Do what RegistryEngine.fetch promises."""
-    reference = f"{repository}@{digest}"
+    reference = str(Reference(repository).at(digest))
     what = f"the pull of {reference}"
     params = {"fromImage": repository, "tag": digest}
     for _ in _heard(connection, "/images/create", what, params, connection.credentials(reference)):
         pass
     try:
         found: Any = connection.call("GET", f"/images/{quoted(reference)}/json", f"inspect {reference}")
-    except RefusedError as error:
+    except EngineRefusedError as error:
         raise _failed(what, "the engine reported success, but does not have it") from error
     if not found.get("Architecture"):
         connection.call("DELETE", f"/images/{quoted(reference)}", f"remove {reference}")
@@ -103,8 +105,8 @@ def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage
     podman = connection.hello().podman
     return ObservedImage(
         id=found["Id"],
-        tags=short_names(found.get("RepoTags"), podman=podman),
-        digests=short_names(found.get("RepoDigests"), podman=podman),
+        tags=docker_names(found.get("RepoTags"), podman=podman),
+        digests=docker_names(found.get("RepoDigests"), podman=podman),
         labels=(found.get("Config") or {}).get("Labels") or {},
         size=found.get("Size") or 0,
     )
@@ -127,7 +129,7 @@ def _heard(
                 if message := error_of(item):
                     raise _failed(what, message)
                 yield item
-    except RefusedError as error:
+    except EngineRefusedError as error:
         raise _failed(what, error.reason) from error
     except SilenceError as error:
         raise _failed(what, f"no progress for {SILENCE} s") from error

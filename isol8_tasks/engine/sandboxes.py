@@ -13,9 +13,10 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
 
-from isol8_tasks.engine.connection import Connection, RefusedError
+from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.engine.owner import is_alive, this_process
+from isol8_tasks.engine.wire import EngineRefusedError
 from isol8_tasks.errors import EngineError
 from isol8_tasks.safety.jsontext import loads
 
@@ -128,7 +129,7 @@ def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[
     with contextlib.closing(chunks):
         try:
             next(chunks)
-        except RefusedError as error:
+        except EngineRefusedError as error:
             # The same status tells of a folder that is not there, and of a container that somebody removed.
             if error.status == _NOT_FOUND and "no such container" not in error.reason.lower():
                 return None
@@ -148,7 +149,7 @@ def _created(connection: Connection, request: RunRequest) -> Iterator[str]:
         made = connection.call(
             "POST", "/containers/create", f"run {request.image}", body=_description(request, connection)
         )
-    except RefusedError as error:
+    except EngineRefusedError as error:
         if error.status == _NOT_FOUND:
             raise NoSuchImageError(str(error)) from error
         raise NotStartedError(str(error), error.reason) from error
@@ -163,7 +164,7 @@ def _remove(connection: Connection, container: str) -> None:
     try:
         params = {"force": "1", "v": "1"}
         connection.call("DELETE", f"/containers/{container}", f"remove {container}", params)
-    except RefusedError as error:
+    except EngineRefusedError as error:
         # It removes itself when it ends: gone already, or on its way.
         if error.status not in {_NOT_FOUND, _CONFLICT}:
             raise
@@ -172,7 +173,7 @@ def _remove(connection: Connection, container: str) -> None:
 def _start(connection: Connection, container: str, request: RunRequest) -> None:
     try:
         connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
-    except RefusedError as error:
+    except EngineRefusedError as error:
         raise NotStartedError(str(error), error.reason) from error
 
 

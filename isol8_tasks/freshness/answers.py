@@ -82,7 +82,7 @@ def read_answer(finished: Finished, image: str) -> Answer:
     )
 
 
-def read_apk(finished: Finished, mark: str, image: str) -> ApkAnswer:
+def read_apk_answer(finished: Finished, mark: str, image: str) -> ApkAnswer:
     """Read the answer of sources/apk.sh."""
     text = finished.stdout.decode("utf-8", "replace")
     sections = dict(part.partition("\n")[::2] for part in re.split(rf"^{mark} ", text, flags=re.MULTILINE))

@@ -8,7 +8,7 @@ from attrs import Factory, frozen
 from isol8_tasks.ecosystems.updates import PackageNews
 from isol8_tasks.freshness.alpine import Unsupported
 
-State = Literal["behind", "undetermined", "held", "not-built", "fresh"]
+FreshnessState = Literal["behind", "undetermined", "held", "not-built", "fresh"]
 
 
 @frozen(kw_only=True)
@@ -47,7 +47,7 @@ class Freshness:
         return bool(self.there and (self.parent or self.moved or self.packages.updates or self.age))
 
     @property
-    def state(self) -> State:
+    def state(self) -> FreshnessState:
         """The one word for it."""
         if not self.there:
             return "not-built"

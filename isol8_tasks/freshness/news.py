@@ -62,7 +62,7 @@ def package_news(
     if ecosystem_of(spec.runtime).source == "repository":
         if observed.record(spec.name) is None:
             return PackageNews()
-        answer = ask_apk(f"{observed.repository}:{spec.name}", engine, dict(spec.args))
+        answer = ask_apk(observed.public_tag(spec.name), engine, dict(spec.args))
         return apk_custom_news(answer, holdings, settings, now)
     question = _limited(_question(spec, observed, holdings), spec, settings, now)
     news = registry_news(ask(question, engine), holdings, question)
@@ -110,13 +110,13 @@ def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEng
         return Resolution(pins=tuple(_pin(each) for each in own))
     question = evolve(_question(spec, observed, holdings), only=True)
     answer = ask(question, engine)
-    image = f"{observed.repository}:{spec.name}"
+    image = observed.public_tag(spec.name)
     if answer.found is None:
         raise SourceUnavailableError(
             f"{image}: the installed versions can't be resolved again: {answer.failure}"
         )
     expected = outcome(answer.found, holdings.parent)
-    if other := differences(_relevant(holdings.there, ecosystems), _relevant(expected, ecosystems)):
+    if other := package_updates(_relevant(holdings.there, ecosystems), _relevant(expected, ecosystems)):
         raise SourceUnavailableError(
             f"{image}: its source gives {other[0].name} {other[0].new or '(nothing)'} where "
             f"{other[0].old or 'nothing'} is installed; rebuild it: {COMMAND} setup"
@@ -136,11 +136,11 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
     there = _relevant(holdings.there, ecosystems)
     # Where only what is too new fits together, nothing can be accepted yet.
     expected = _relevant(outcome(answer.found, holdings.parent), ecosystems) if answer.found else there
-    updates = _dated(differences(there, expected), answer.found)
+    updates = _dated(package_updates(there, expected), answer.found)
     young: tuple[Update, ...] = ()
     if answer.newest is not None:
         young = _dated(
-            differences(expected, _relevant(outcome(answer.newest, holdings.parent), ecosystems)),
+            package_updates(expected, _relevant(outcome(answer.newest, holdings.parent), ecosystems)),
             answer.newest,
         )
     for each in young:
@@ -195,7 +195,7 @@ def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package
     return pins.union(kept)
 
 
-def differences(old: Iterable[Package], new: Iterable[Package]) -> tuple[Update, ...]:
+def package_updates(old: Iterable[Package], new: Iterable[Package]) -> tuple[Update, ...]:
     """Return what is other, each version that goes beside one that comes."""
     before, after = frozenset(old), frozenset(new)
     updates = []
@@ -215,7 +215,7 @@ def differences(old: Iterable[Package], new: Iterable[Package]) -> tuple[Update,
 def _base_news(
     spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
 ) -> PackageNews:
-    image = f"{observed.repository}:{spec.name}"
+    image = observed.public_tag(spec.name)
     arguments = dict(spec.args)
     answer = ask_apk(image, engine, arguments)
     there = _holdings(spec, observed).there
@@ -230,7 +230,7 @@ def _base_news(
     found = ask_release(spec.runtime, image, arguments, engine).found
     current = {package for package in there if release_args(package.ecosystem, package.name)}
     expected = frozenset(pin.package for pin in (found.pins if found else ()))
-    updates, young = _by_age(_dated(differences(current, expected), found), settings, now)
+    updates, young = _by_age(_dated(package_updates(current, expected), found), settings, now)
     return evolve(
         news,
         updates=tuple(sorted((*news.updates, *updates))),
@@ -239,26 +239,24 @@ def _base_news(
 
 
 def _holdings(spec: ImageSpec, observed: Observed) -> Holdings:
-    parent = installed(spec.parent, observed) if spec.parent else frozenset[Package]()
+    parent = recorded_packages(spec.parent, observed) if spec.parent else frozenset[Package]()
     # Of an image that is not there, all that it is to have is new.
-    there = installed(spec.name, observed) if observed.record(spec.name) else parent
+    there = recorded_packages(spec.name, observed) if observed.record(spec.name) else parent
     return Holdings(there=there, parent=parent)
 
 
-def installed(name: str, observed: Observed) -> frozenset[Package]:
+def recorded_packages(name: str, observed: Observed) -> frozenset[Package]:
     """Return what is in an image; Isol8Error for one that nobody looked into."""
     found = observed.inventory(name)
     if found is None:
-        raise Isol8Error(
-            f"{observed.repository}:{name} has no inventory; rebuild it: {COMMAND} setup --force"
-        )
+        raise Isol8Error(f"{observed.public_tag(name)} has no inventory; rebuild it: {COMMAND} setup --force")
     return frozenset(found[1])
 
 
 def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Question:
     return Question(
         runtime=spec.runtime,
-        image=f"{observed.repository}:{spec.parent}",
+        image=observed.public_tag(spec.parent or spec.name),
         specs=spec.inputs.packages,
         arguments=dict(spec.args),
         installed=tuple(sorted(holdings.there)),

@@ -11,11 +11,11 @@ from typing import Final
 from attrs import Factory, frozen
 
 from isol8_tasks.ecosystems.inventory import Package, apk_packages
-from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of, is_location_of_packages
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES, ecosystem_of, is_location_of_packages
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
 from isol8_tasks.errors import SourceUnavailableError
-from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk
+from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk_answer
 
 
 @frozen(kw_only=True)
@@ -53,21 +53,20 @@ def ask(question: Question, engine: SandboxEngine) -> Answer:
             f"{question.image}: nobody can be asked for packages of {ecosystem.name}"
         )
     asked = _index(question) if ecosystem.source == "index" else _registry(question)
-    return read_answer(_run(asked, question, engine), question.image)
+    return read_answer(_run(asked, question.image, question.arguments, engine), question.image)
 
 
 def ask_release(name: str, image: str, arguments: Mapping[str, str], engine: SandboxEngine) -> Answer:
     """Return the newest release of a runtime that npm's registry has under its own name, asked in its image."""
-    question = Question(runtime=name, image=image, specs=(), arguments=arguments)
     command = _program(name, json.dumps({"tool": "release", "specs": [name]}))
-    return read_answer(_run(command, question, engine), image)
+    return read_answer(_run(command, image, arguments, engine), image)
 
 
 def ask_apk(image: str, engine: SandboxEngine, arguments: Mapping[str, str]) -> ApkAnswer:
     """Return what apk would upgrade in an image; raises SourceUnavailableError as `ask` does."""
     mark = secrets.token_hex(8)
-    question = Question(runtime="bash", image=image, specs=(), arguments=arguments)
-    return read_apk(_run(("sh", "-c", _text("apk.sh"), "sh", mark), question, engine), mark, image)
+    command = ("sh", "-c", _text("apk.sh"), "sh", mark)
+    return read_apk_answer(_run(command, image, arguments, engine), mark, image)
 
 
 def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> frozenset[Package]:
@@ -87,10 +86,11 @@ def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> froze
 
 
 def _index(question: Question) -> tuple[str, ...]:
+    own = ecosystem_of(question.runtime).name
     described = {
         "specs": question.specs,
-        "installed": _versions(question.installed, "pypi"),
-        "looked": sorted({package.name for package in question.own if package.ecosystem == "pypi"})
+        "installed": _versions(question.installed, own),
+        "looked": sorted({package.name for package in question.own if package.ecosystem == own})
         if not question.only
         else (),
         "cutoff": question.cutoff.timestamp() if question.cutoff else None,
@@ -109,22 +109,24 @@ def _index(question: Question) -> tuple[str, ...]:
 
 
 def _registry(question: Question) -> tuple[str, ...]:
-    runtime = question.runtime
-    tool = "npm" if runtime == "node" else runtime
+    runtime = RUNTIMES[question.runtime]
+    kinds = {kind for each in ECOSYSTEMS.values() if each.source == "registry" for kind in each.inventory}
     described = {
-        "tool": tool,
-        "specs": [_npm_dependency(spec) for spec in question.specs] if tool == "npm" else question.specs,
-        "installed": {each: _versions(question.installed, each) for each in ("npm", "deno")},
+        "tool": runtime.tool,
+        "specs": [_dependency(runtime.ecosystem, spec) for spec in question.specs]
+        if runtime.tool == "npm"
+        else question.specs,
+        "installed": {kind: _versions(question.installed, kind) for kind in sorted(kinds)},
         "cutoff": _milliseconds(question.cutoff),
         "cutoffs": {name: _milliseconds(each) for name, each in question.cutoffs.items()},
         "only": question.only,
     }
-    return _program(runtime, json.dumps(described))
+    return _program(runtime.name, json.dumps(described))
 
 
-def _npm_dependency(spec: str) -> tuple[str, str]:
+def _dependency(ecosystem: str, spec: str) -> tuple[str, str]:
     """Write a spec as package.json has it; without a version npm takes what is tagged as the latest."""
-    parsed = parse_spec("npm", spec)
+    parsed = parse_spec(ecosystem, spec)
     return parsed.name, parsed.constraint.removeprefix("@") or "latest"
 
 
@@ -137,13 +139,15 @@ def _program(runtime: str, described: str) -> tuple[str, ...]:
     return ("sh", "-ec", script, _text("versions.mjs"), _text("registry.mjs"), *_words(described))
 
 
-def _run(command: tuple[str, ...], question: Question, engine: SandboxEngine) -> Finished:
+def _run(
+    command: tuple[str, ...], image: str, arguments: Mapping[str, str], engine: SandboxEngine
+) -> Finished:
     environment = {
-        name: value for name, value in question.arguments.items() if is_location_of_packages(name) and value
+        name: value for name, value in arguments.items() if is_location_of_packages(name) and value
     }
     return engine.run(
         RunRequest(
-            image=question.image,
+            image=image,
             command=command,
             user="root",
             entrypoint=None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.containers import SandboxEngine
     from isol8_tasks.engine.registry import RegistryEngine
 
-    class Engine(SandboxEngine, RegistryEngine, Protocol):
+    class SurveyEngine(SandboxEngine, RegistryEngine, Protocol):
         """What is asked of the engine."""
 
 
@@ -32,7 +32,7 @@ AskPackages = Callable[[ImageSpec], PackageNews]
 
 
 @frozen(kw_only=True)
-class Question:
+class Survey:
     """What is asked for, and of what."""
 
     specs: Sequence[ImageSpec]
@@ -43,14 +43,14 @@ class Question:
     now: dt.datetime
 
 
-def notice(question: Question, engine: "Engine", ask_packages: AskPackages) -> tuple[Freshness, ...]:
+def notice(survey: Survey, engine: "SurveyEngine", ask_packages: AskPackages) -> tuple[Freshness, ...]:
     """Return how fresh each image is, in the same order. A source that can't be asked is a problem of its image.
 
     Raises:
         EngineUnreachableError: the engine itself went away.
 
     """
-    there = [spec for spec in question.specs if question.observed.record(spec.name) is not None]
+    there = [spec for spec in survey.specs if survey.observed.record(spec.name) is not None]
     names = {spec.name for spec in there}
     references = {reference for spec in there for reference in _movable(spec)}
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -62,9 +62,9 @@ def notice(question: Question, engine: "Engine", ask_packages: AskPackages) -> t
             if spec.parent is None or spec.parent in names
         }
     found: dict[str, Freshness] = {}
-    for spec in question.specs:
+    for spec in survey.specs:
         if spec.name in names:
-            fresh = _upstream(_known(spec, question), spec, digests, question)
+            fresh = _upstream(_known(spec, survey), spec, digests, survey)
             if spec.name in packages:
                 fresh = _packages(fresh, packages[spec.name])
             parent = found.get(spec.parent) if spec.parent else None
@@ -76,23 +76,23 @@ def notice(question: Question, engine: "Engine", ask_packages: AskPackages) -> t
     return tuple(found.values())
 
 
-def _known(spec: ImageSpec, question: Question) -> Freshness:
+def _known(spec: ImageSpec, survey: Survey) -> Freshness:
     """Return what is known without asking anybody."""
-    image = question.observed.public(spec.name)
-    hold = question.holds.get(spec.name)
-    age = question.now - image.built if image else dt.timedelta()
-    limit = question.settings.max_age
-    inventory = question.observed.inventory(spec.name)
+    image = survey.observed.public(spec.name)
+    hold = survey.holds.get(spec.name)
+    age = survey.now - image.built if image else dt.timedelta()
+    limit = survey.settings.max_age
+    inventory = survey.observed.inventory(spec.name)
     return Freshness(
         image=spec.name,
-        held=question.now - hold.since if hold else None,
+        held=survey.now - hold.since if hold else None,
         age=age if limit is not None and age >= limit else None,
-        support=unsupported(inventory[0], question.now.date()) if inventory else None,
+        support=unsupported(inventory[0], survey.now.date()) if inventory else None,
     )
 
 
 def _upstream(
-    fresh: Freshness, spec: ImageSpec, digests: Mapping[str, "Future[str]"], question: Question
+    fresh: Freshness, spec: ImageSpec, digests: Mapping[str, "Future[str]"], survey: Survey
 ) -> Freshness:
     """Add which upstream images of a base moved."""
     moved = list(fresh.moved)
@@ -105,7 +105,7 @@ def _upstream(
         except Isol8Error as error:
             problems.append(_first_line(error))
             continue
-        if (found := _moved(spec, reference, new, question.observed)) is not None:
+        if (found := _moved(spec, reference, new, survey.observed)) is not None:
             moved.append(found)
     return evolve(fresh, moved=tuple(moved), problems=tuple(problems))
 

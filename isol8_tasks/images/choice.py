@@ -12,7 +12,7 @@ from isol8_tasks.errors import ConfigError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, ObservedImage
 
-Why = Literal["custom", "base", "exact", "superset", "none"]
+Fit = Literal["custom", "base", "exact", "superset", "none"]
 """The specification's custom image or base for a request without packages; else what fits, or that nothing does."""
 
 _OLDEST: Final = "v0.1 to v0.11.0"
@@ -21,7 +21,7 @@ _LABELLED: Final = "v0.18 and later"
 
 
 @frozen(kw_only=True)
-class Resolution:
+class Choice:
     """The image that a request gets, and why."""
 
     runtime: str
@@ -29,7 +29,7 @@ class Resolution:
     """What was asked for; sorted and unique."""
     image: str | None
     """With its repository; None where nothing fits."""
-    why: Why
+    why: Fit
     more: tuple[str, ...] = ()
     """Packages of the image that were not asked for."""
     setup: bool = False
@@ -58,7 +58,7 @@ def preferred(observed: Observed, runtime: str) -> str | None:
     """
     for name in (f"{runtime}-custom", runtime):
         if observed.public(name) is not None:
-            return f"{observed.repository}:{name}"
+            return observed.public_tag(name)
     return None
 
 
@@ -77,7 +77,7 @@ def requested(runtime: str, packages: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def resolve(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) -> Resolution:
+def choose(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) -> Choice:
     """Decide which image a request gets.
 
     With packages it is an image of ours that has exactly these, else the one with the fewest more, and of several
@@ -85,39 +85,39 @@ def resolve(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) ->
     """
     if not packages:
         image = preferred(observed, runtime)
-        why: Why = "none" if image is None else "custom" if image.endswith("-custom") else "base"
+        why: Fit = "none" if image is None else "custom" if image.endswith("-custom") else "base"
         found = observed.tagged(image) if image else None
-        return Resolution(
+        return Choice(
             runtime=runtime, packages=(), image=image, why=why, setup=found is not None and _has_setup(found)
         )
     wanted = set(packages)
     fitting = [(len(has), name, has) for name, has in _with_packages(observed, runtime) if wanted <= has]
     if not fitting:
-        return Resolution(runtime=runtime, packages=packages, image=None, why="none")
+        return Choice(runtime=runtime, packages=packages, image=None, why="none")
     _, name, has = min(fitting)
     held = observed.public(name)
-    return Resolution(
+    return Choice(
         runtime=runtime,
         packages=packages,
-        image=f"{observed.repository}:{name}",
+        image=observed.public_tag(name),
         why="superset" if has - wanted else "exact",
         more=tuple(sorted(has - wanted)),
         setup=held is not None and _has_setup(held),
     )
 
 
-def client_choices(observed: Observed, resolution: Resolution) -> tuple[ClientChoice, ...]:
+def client_choices(observed: Observed, choice: Choice) -> tuple[ClientChoice, ...]:
     """Say what isol8's own clients take for the same request, oldest first, if they look in this repository."""
-    runtime, packages = resolution.runtime, resolution.packages
-    by_tag = preferred(observed, runtime) or f"{observed.repository}:{runtime}"
-    hashed = f"{observed.repository}:{runtime}-custom-{labels.client_tag_suffix(runtime, packages)}"
+    runtime, packages = choice.runtime, choice.packages
+    by_tag = preferred(observed, runtime) or observed.public_tag(runtime)
+    hashed = f"{observed.public_tag(runtime)}-custom-{labels.client_tag_suffix(runtime, packages)}"
     by_hash = hashed if packages and observed.tagged(hashed) else by_tag
     by_label, by_order = _by_labels(observed, runtime, packages)
     return tuple(
         ClientChoice(
             client=client,
             image=image,
-            same=resolution.image is not None and observed.tagged(image) == observed.tagged(resolution.image),
+            same=choice.image is not None and observed.tagged(image) == observed.tagged(choice.image),
             lacks=not set(packages) <= _packages(observed, image),
             by_order=by_order and image == by_label,
         )
@@ -156,5 +156,5 @@ def _by_labels(observed: Observed, runtime: str, packages: tuple[str, ...]) -> t
         if image.labels.get("org.isol8.runtime") == runtime and wanted <= set(dependencies.split(",")):
             same = len(dependencies.split(",")) == len(wanted)
             (exact if same else supersets).append(image.tags[0])
-    fitting = exact or supersets[::-1] or [f"{observed.repository}:{runtime}"]
+    fitting = exact or supersets[::-1] or [observed.public_tag(runtime)]
     return fitting[0], len(fitting) > 1

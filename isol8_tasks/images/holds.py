@@ -11,6 +11,7 @@ from typing import Final
 from attrs import frozen
 
 from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.images.references import Reference
 
 _INFIX: Final = "-held-"
 _TIME: Final = "%Y%m%dT%H%M%SZ"
@@ -28,7 +29,7 @@ class Hold:
 
 def hold_tag(repository: str, name: str, since: dt.datetime) -> str:
     """Return the tag that holds the image of that name from a moment on."""
-    return f"{repository}:{name}{_INFIX}{since.strftime(_TIME)}"
+    return str(Reference(repository, f"{name}{_INFIX}{since.strftime(_TIME)}"))
 
 
 def hold_tags(observed: Observed) -> Mapping[str, tuple[Hold, ...]]:

@@ -18,7 +18,7 @@ from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.safety.jsontext import loads
 
-SCHEMA: Final = 1
+LABELS_SCHEMA: Final = 1
 """Version of the keys below; raising it makes every image stale once."""
 
 PREFIX: Final = "org.isol8.tasks."
@@ -88,10 +88,10 @@ class Record:
     clients: tuple[tuple[str, str], ...] = ()
     """On an image that gave its tag away: those of the clients' labels that were overridden, for the way back."""
     recipe: int = 0
-    schema: int = SCHEMA
+    schema: int = LABELS_SCHEMA
 
 
-def read(labels: Mapping[str, str]) -> Record | None:
+def read_record(labels: Mapping[str, str]) -> Record | None:
     """Return the record on an image, or None where there is none that can be read.
 
     A record of another schema is read as far as it is understood: staleness names the difference.
@@ -135,7 +135,7 @@ def hidden(labels: Mapping[str, str]) -> dict[str, str]:
 
 def previous(labels: Mapping[str, str]) -> dict[str, str]:
     """Return what to override on the copy of an image that loses its public tag."""
-    record, override = read(labels), hidden(labels)
+    record, override = read_record(labels), hidden(labels)
     if record is None:
         # What can't be read is worth nothing to anybody, and would be told of with every run.
         return {**({SCHEMA_LABEL: ""} if problem(labels) else {}), **override}
@@ -145,7 +145,7 @@ def previous(labels: Mapping[str, str]) -> dict[str, str]:
 
 def restored(labels: Mapping[str, str]) -> dict[str, str]:
     """Return what to override on the copy of an image that gets its public tag back: what `previous` took from it."""
-    record = read(labels)
+    record = read_record(labels)
     if record is None:
         return {}
     return {**write(evolve(record, role="current", clients=())), **dict(record.clients)}

@@ -9,12 +9,13 @@ from isol8_tasks.ecosystems.inventory import Package, versions
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.images.choice import preferred
 from isol8_tasks.images.holds import Hold
-from isol8_tasks.images.labels import BASE_NAME, Record, read
+from isol8_tasks.images.labels import BASE_NAME, Record, read_record
 from isol8_tasks.images.observed import Observed, ObservedImage
-from isol8_tasks.images.pushed import Pushed, as_data
+from isol8_tasks.images.pushed import Pushed, pushed_data
+from isol8_tasks.images.references import tag_of
 from isol8_tasks.safety.jsontext import loads
 
-SCHEMA: Final = 1
+MANIFEST_SCHEMA: Final = 1
 """Version of the manifest's form; docs/manifest.schema.json describes it."""
 _RECIPE: Final = 1
 """Version of how it is made here; another one lets every manifest be made again."""
@@ -29,7 +30,7 @@ def state(observed: Observed, held: Mapping[str, Hold]) -> str:
     return digest.hexdigest()
 
 
-def render(
+def render_manifest(
     observed: Observed, held: Mapping[str, Hold], pushed: Mapping[str, tuple[str, Pushed]] | None = None
 ) -> str:
     """Return the manifest of what the engine holds; the same images give the same bytes.
@@ -39,7 +40,7 @@ def render(
     specified = [*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES)]
     named = [name for name in observed.promoted if name not in specified and observed.record(name)]
     images = {
-        f"{observed.repository}:{name}": entry
+        observed.public_tag(name): entry
         for name in (*specified, *named)
         if (entry := _entry(observed, name, held)) is not None
         and (entry := {**entry, **_where(entry, (pushed or {}).get(name))})
@@ -49,11 +50,11 @@ def render(
         reference = preferred(observed, runtime)
         if reference is not None:
             runtimes[runtime] = images[reference]
-    manifest = {"schema": SCHEMA, "runtimes": runtimes, "images": dict(sorted(images.items()))}
+    manifest = {"schema": MANIFEST_SCHEMA, "runtimes": runtimes, "images": dict(sorted(images.items()))}
     return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
 
 
-def changes(old: str | None, new: str) -> tuple[str, ...]:
+def changed_images(old: str | None, new: str) -> tuple[str, ...]:
     """Name the images that differ between two manifests; all of them where the old one can't be read."""
     before: Mapping[str, object] = {}
     if old is not None:
@@ -65,7 +66,7 @@ def changes(old: str | None, new: str) -> tuple[str, ...]:
     after: Mapping[str, object] = loads(new)["images"]
     names = [name for name in after if before.get(name) != after[name]]
     names += [name for name in before if name not in after]
-    return tuple(name.rpartition(":")[2] for name in names)
+    return tuple(tag_of(name) for name in names)
 
 
 def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[str, Any] | None:
@@ -77,12 +78,12 @@ def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[s
     kind = "custom" if custom else "base"
     base = record.upstream if record else None
     if custom:
-        base = f"{observed.repository}:{runtime}"
+        base = observed.public_tag(runtime)
     elif runtime not in RUNTIMES:
         kind, runtime = "named", image.labels.get("org.isol8.runtime", "")
         base = image.labels.get(BASE_NAME)
     return {
-        "reference": f"{observed.repository}:{name}",
+        "reference": observed.public_tag(name),
         "id": image.id,
         "kind": kind,
         "runtime": runtime,
@@ -99,7 +100,7 @@ def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[s
 
 def _where(entry: Mapping[str, Any], found: tuple[str, Pushed] | None) -> Mapping[str, Any]:
     """Return what there is to add of an image that is in a registry."""
-    return {"pushed": as_data(found[1])} if found and found[0] == entry["id"] else {}
+    return {"pushed": pushed_data(found[1])} if found and found[0] == entry["id"] else {}
 
 
 def _inventory(found: tuple[str, tuple[Package, ...]] | None) -> Mapping[str, Any] | None:
@@ -135,5 +136,5 @@ def built_on(image: ObservedImage) -> str:
 
 def packages_of(image: ObservedImage) -> tuple[str, ...]:
     """Return the packages that an image says it was built with."""
-    record = read(image.labels)
+    record = read_record(image.labels)
     return record.packages if record else ()

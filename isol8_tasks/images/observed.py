@@ -8,7 +8,7 @@ from typing import Self
 from attrs import Factory, evolve, field, frozen
 
 from isol8_tasks.ecosystems.inventory import Package, decode
-from isol8_tasks.images.labels import PREFIX, Record, problem, read
+from isol8_tasks.images.labels import PREFIX, Record, problem, read_record
 from isol8_tasks.images.references import Reference
 
 
@@ -71,9 +71,13 @@ class Observed:
     def _by_digest(self) -> Mapping[str, ObservedImage]:
         return {digest: image for image in self.images for digest in image.digests}
 
+    def public_tag(self, name: str) -> str:
+        """Return the public tag of `name`: `isol8:bun-custom`."""
+        return str(Reference(self.repository, name))
+
     def public(self, name: str) -> ObservedImage | None:
         """Return the image under the public tag of `name` (`bun-custom`)."""
-        return self._by_tag.get(f"{self.repository}:{name}")
+        return self._by_tag.get(self.public_tag(name))
 
     def marker(self, name: str) -> ObservedImage | None:
         """Return the image that was promoted last as `name`."""
@@ -104,7 +108,7 @@ class Observed:
     def read(self, image: ObservedImage) -> Record | None:
         """Return what we wrote on one of the images, whatever its tags; copies by others carry it too."""
         if image.id not in self._records:
-            self._records[image.id] = read(image.labels)
+            self._records[image.id] = read_record(image.labels)
         return self._records[image.id]
 
     def id_of(self, tag: str) -> str:

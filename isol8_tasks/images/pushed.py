@@ -8,8 +8,9 @@ from typing import Any, Final
 from attrs import frozen
 
 from isol8_tasks.errors import COMMAND, ConfigError
-from isol8_tasks.images.labels import Record, read
+from isol8_tasks.images.labels import Record, read_record
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
+from isol8_tasks.images.references import Reference, tag_of
 from isol8_tasks.safety.jsontext import loads
 
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"
@@ -30,6 +31,11 @@ class Pushed:
     """The one that never moves."""
     digest: str
     """`sha256:…`, of the manifest."""
+
+    @property
+    def by_digest(self) -> str:
+        """What pulls exactly this image."""
+        return str(Reference(self.repository).at(self.digest))
 
 
 @frozen(kw_only=True)
@@ -69,7 +75,7 @@ def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
     return tuple(sorted(found, key=lambda each: _KINDS.index(each.kind)))
 
 
-def recorded(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
+def recorded_pushes(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
     """Return which images, by their ids, a manifest knows to be in a registry; nothing of one that can't be read."""
     try:
         images = read_manifest(text or "", "")
@@ -78,7 +84,7 @@ def recorded(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
     return {each.name: (each.id, each.pushed) for each in images if each.pushed}
 
 
-def as_data(pushed: Pushed) -> Mapping[str, str]:
+def pushed_data(pushed: Pushed) -> Mapping[str, str]:
     """Return what a manifest holds of it."""
     return {"repository": pushed.repository, "tag": pushed.tag, "digest": pushed.digest}
 
@@ -126,12 +132,12 @@ def strays(observed: Observed, repository: str) -> tuple[str, ...]:
             continue
         record = observed.read(image)
         if record is not None and (marked := mark(observed.repository, record.image)) in image.tags:
-            immutable = f"{repository}:{next(immutable_tags(image, record))}"
+            immutable = str(Reference(repository, next(immutable_tags(image, record))))
             found += [
                 tag
                 for tag in image.tags
-                if tag != f"{observed.repository}:{record.image}"
-                and (tag == f"{repository}:{record.image}" or tag.startswith(immutable))
+                if tag != observed.public_tag(record.image)
+                and (tag == str(Reference(repository, record.image)) or tag.startswith(immutable))
             ]
             found.append(marked)
     return tuple(found)
@@ -140,9 +146,9 @@ def strays(observed: Observed, repository: str) -> tuple[str, ...]:
 def mismatches(listed: Listed, image: ObservedImage) -> tuple[str, ...]:
     """Say in what an image that was pulled is not the one that the manifest lists."""
     pushed = listed.pushed
-    record = read(image.labels)
+    record = read_record(image.labels)
     found = []
-    if pushed and f"{pushed.repository}@{pushed.digest}" not in image.digests and image.id != pushed.digest:
+    if pushed and pushed.by_digest not in image.digests and image.id != pushed.digest:
         found.append(f"its digest is not {pushed.digest}")
     if record is None:
         return (*found, "it has no labels of this project")
@@ -166,7 +172,7 @@ def _id(observed: Observed, name: str) -> str:
 def _listed(entry: Mapping[str, Any]) -> Listed:
     pushed = entry.get("pushed")
     return Listed(
-        name=_matching(_TAG, str(entry["reference"]).rpartition(":")[2]),
+        name=_matching(_TAG, tag_of(str(entry["reference"]))),
         id=_matching(_DIGEST, entry["id"]),
         kind=_matching("|".join(_KINDS), entry["kind"]),
         key=_matching(r"[0-9a-f]{64}|", entry["key"] or ""),

@@ -77,6 +77,14 @@ class Reference:
         return f"{self.repository}{tag}{f'@{self.digest}' if self.digest else ''}"
 
 
+def tag_of(text: str) -> str:
+    """Return the tag of a reference; empty where it has none, and for what is no reference."""
+    try:
+        return Reference.parse(text).tag
+    except ValueError:
+        return ""
+
+
 def short_names(references: Iterable[str]) -> Mapping[str, str]:
     """Return the references by names that are the same at every mirror, `deno:alpine`, and differ among these.
 

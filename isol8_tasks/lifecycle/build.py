@@ -27,7 +27,7 @@ from isol8_tasks.plan.description import Description, Provenance, describe
 from isol8_tasks.plan.graph import short_id
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.redact import redact
-from isol8_tasks.verify.checker import Check
+from isol8_tasks.verify.verifications import Verify
 
 
 @frozen(kw_only=True)
@@ -52,7 +52,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     provenance: Provenance,
     context: Mapping[str, FileContent],
     on_event: OnEvent,
-    check: Check,
+    verify: Verify,
     force: bool = False,
     resolution: Resolution | None = None,
 ) -> Outcome:
@@ -86,7 +86,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
         try:
-            inventory = check(spec, image_id)
+            inventory = verify(spec, image_id)
         except VerifyFailedError:
             reject(spec.name, observed, engine, image_id)
             raise
@@ -109,13 +109,13 @@ def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> O
     record = observed.record(spec.name)
     public = observed.public(spec.name)
     if record is None or public is None:
-        raise EngineError(f"{observed.repository}:{spec.name} was removed during the run; run again")
+        raise EngineError(f"{observed.public_tag(spec.name)} was removed during the run; run again")
     shown = {labels.BUILD_HASH: spec.build_hash} if spec.build_hash else {}
     ours = {**dict(public.labels), **labels.write(evolve(record, flags=spec.flags)), **shown}
     marker = marker_tag(spec.name, observed.repository)
     tags = client_tags(observed.repository, spec.name, ours)
     with private_tag(engine, observed.repository, spec.name) as work:
-        source = f"{observed.repository}:{spec.name}"
+        source = observed.public_tag(spec.name)
         image_id = relabelled(engine, public.id, work, ours, source=source)
         ensure_in_place(engine, tagged_as_seen(spec.name, observed))
         for tag in (marker, *reversed(tags)):
@@ -156,7 +156,7 @@ def _ensure_in_place(
             same = same and made is not None and made.layers[: len(found.layers)] == found.layers
         if not same:
             raise ReplacedError(
-                f"{reference} was replaced while {observed.repository}:{spec.name} was being built on it; run again"
+                f"{reference} was replaced while {observed.public_tag(spec.name)} was being built on it; run again"
             )
 
 
@@ -178,6 +178,8 @@ def _passed_on(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> str:
 
     A build gets them from its parent, and an engine leaves them out of what comes of it.
     """
-    detail = engine.inspect(f"{observed.repository}:{spec.parent}") if spec.kind == "named" else None
+    detail = (
+        engine.inspect(observed.public_tag(spec.parent)) if spec.parent and spec.kind == "named" else None
+    )
     triggers = detail.onbuild if detail else ()
     return "".join(f"ONBUILD {each}\n" for each in triggers if each.upper().startswith("ARG "))

@@ -16,6 +16,7 @@ from isol8_tasks.images.candidates import candidate_tag
 from isol8_tasks.images.holds import hold_tags
 from isol8_tasks.images.labels import layers_fingerprint
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
+from isol8_tasks.images.references import Reference
 
 _CUSTOM: Final = "-custom"
 _SUFFIX_DIGITS: Final = 12
@@ -76,7 +77,7 @@ def adopt(name: str, observed: Observed, engine: ImageEngine, image: ObservedIma
 def tagged_as_seen(name: str, observed: Observed) -> dict[str, str]:
     """Return which ids the marker and the public tag of an image had when it was decided what becomes of it."""
     seen = {
-        f"{observed.repository}:{name}": observed.public(name),
+        observed.public_tag(name): observed.public(name),
         marker_tag(name, observed.repository): observed.marker(name),
     }
     return {tag: image.id if image else "" for tag, image in seen.items()}
@@ -98,7 +99,7 @@ def ensure_in_place(engine: ImageEngine, expected: Mapping[str, str]) -> None:
 
 def reject(name: str, observed: Observed, engine: ImageEngine, image_id: str) -> None:
     """Keep an image for inspection, instead of the last that was; no label of it is one that a client picks it by."""
-    rejected = f"{observed.repository}:{name}-rejected"
+    rejected = f"{observed.public_tag(name)}-rejected"
     older = observed.tagged(rejected)
     engine.tag(image_id, rejected)
     drop(engine, [older.id] if older else [])
@@ -132,19 +133,19 @@ def switch(  # noqa: PLR0913 - as promote
 
 def keep_as_previous(name: str, image: ObservedImage, repository: str, engine: ImageEngine) -> bool:
     """Let the image that has the public tag be `-previous` too; tell whether that is a copy, which no client picks."""
-    previous = f"{repository}:{name}-previous"
+    public, previous = (str(Reference(repository, each)) for each in (name, f"{name}-previous"))
     if can_stay_as_it_is(image):
         engine.tag(image.id, previous)
         return False
     with private_tag(engine, repository, name) as work:
         hidden = labels.previous(image.labels)
-        engine.tag(relabelled(engine, image.id, work, hidden, source=f"{repository}:{name}"), previous)
+        engine.tag(relabelled(engine, image.id, work, hidden, source=public), previous)
     return True
 
 
 def can_stay_as_it_is(image: ObservedImage) -> bool:
     """Tell whether no client picks an image by its labels, in use or out of it."""
-    record = labels.read(image.labels)
+    record = labels.read_record(image.labels)
     return not (labels.hidden(image.labels) or (record and record.clients) or labels.problem(image.labels))
 
 
@@ -206,7 +207,7 @@ def marker_tag(name: str, repository: str) -> str:
 
 def client_tags(repository: str, name: str, image_labels: Mapping[str, str]) -> tuple[str, ...]:
     """Return the public tags of an image with these labels, the plain one first."""
-    plain = f"{repository}:{name}"
+    plain = str(Reference(repository, name))
     digits = image_labels.get(labels.DEPENDENCY_HASH, "")[:_SUFFIX_DIGITS]
     return (plain, f"{plain}-{digits}") if name.endswith(_CUSTOM) and _is_client_suffix(digits) else (plain,)
 
@@ -219,7 +220,7 @@ def is_tag_of(tag: str, name: str, repository: str) -> bool:
     private = f"{private_repository(repository)}:"
     if tag.startswith(private):
         return tag.removeprefix(private) == name
-    plain = f"{repository}:{name}"
+    plain = str(Reference(repository, name))
     if not tag.startswith(plain):
         return False
     rest = tag.removeprefix(plain)
@@ -243,7 +244,7 @@ def _outdated_tags(name: str, observed: Observed, tags: Collection[str]) -> tupl
     """Return the hash tags by which clients would still find what this image was before."""
     if not name.endswith(_CUSTOM):
         return ()
-    prefix = f"{observed.repository}:{name}-"
+    prefix = f"{observed.public_tag(name)}-"
     return tuple(
         tag
         for image in observed.images

@@ -6,13 +6,14 @@ from typing import Literal
 
 from attrs import frozen
 
+from isol8_tasks.engine import ImageEngine
 from isol8_tasks.engine.upkeep import UpkeepEngine
 from isol8_tasks.errors import EngineError
-from isol8_tasks.images.labels import read
+from isol8_tasks.images.labels import read_record
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
 from isol8_tasks.lifecycle.promotion import has_layers, is_tag_of
 
-Why = Literal["superseded", "rejected", "undeclared", "previous"]
+RemovalReason = Literal["superseded", "rejected", "undeclared", "previous"]
 
 
 @frozen(kw_only=True)
@@ -22,7 +23,7 @@ class Removal:
     image: ObservedImage
     name: str
     """Which image of ours it is, or was: `python-custom`."""
-    why: Why
+    why: RemovalReason
     tags: tuple[str, ...] = ()
     """The tags to be taken away; none for an image that has lost them all."""
     in_use: bool = False
@@ -66,7 +67,7 @@ def ours_without_a_name(engine: UpkeepEngine) -> tuple[ObservedImage, ...]:
 
 def made_here(engine: UpkeepEngine, image: ObservedImage) -> bool:
     """Tell whether we made an image that carries our labels, and not somebody who began with one of ours."""
-    record = read(image.labels)
+    record = read_record(image.labels)
     if record is None:
         return False
     if record.role == "candidate":
@@ -95,7 +96,7 @@ def remove(engine: UpkeepEngine, removal: Removal) -> str:
 
 def _nameless(images: Sequence[ObservedImage]) -> Iterator[Removal]:
     for image in images:
-        record = read(image.labels)
+        record = read_record(image.labels)
         yield Removal(image=image, name=record.image if record else "", why="superseded")
 
 
@@ -148,5 +149,32 @@ def _previous(
         # It is as old as what took its place.
         if current is not None and now - current.built >= age:
             yield Removal(
-                image=image, name=name, why="previous", tags=(f"{observed.repository}:{name}{suffix}",)
+                image=image, name=name, why="previous", tags=(f"{observed.public_tag(name)}{suffix}",)
             )
+
+
+def remove_image(name: str, observed: Observed, engine: ImageEngine) -> bool:
+    """Take an image away, with all the tags that we gave it; tell whether there was one."""
+    tags = tags_of(name, observed)
+    # The markers last: what is cut off here is seen as ours until the end.
+    for tag in sorted(tags, key=lambda tag: tag.startswith(private_repository(observed.repository))):
+        engine.untag(tag)
+    return bool(tags)
+
+
+def tags_of(name: str, observed: Observed) -> list[str]:
+    """Return all tags of an image: those that we gave it, and the public one whoever gave it."""
+    tags = [
+        tag
+        for image in observed.images
+        for tag in image.tags
+        if is_tag_of(tag, name, observed.repository)
+        and (
+            ((record := observed.read(image)) is not None and record.image == name)
+            or tag in observed.unreadable
+        )
+    ]
+    public = observed.public_tag(name)
+    if observed.public(name) is not None and public not in tags:
+        tags.append(public)
+    return tags

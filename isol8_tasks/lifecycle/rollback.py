@@ -33,44 +33,42 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
 
     """
     public, previous = observed.public(name), observed.public(f"{name}-previous")
-    repository = observed.repository
+    image, last = observed.public_tag(name), observed.public_tag(f"{name}-previous")
     if public is None or observed.record(name) is None:
-        raise ConfigError(f"{repository}:{name}: no such image to roll back; {COMMAND} plan lists them")
+        raise ConfigError(f"{image}: no such image to roll back; {COMMAND} plan lists them")
     record = observed.read(previous) if previous else None
     if previous is None or record is None:
         raise ConfigError(
-            f"{repository}:{name}: there is no {repository}:{name}-previous to roll back to; "
-            "an image has one from its second build on"
+            f"{image}: there is no {last} to roll back to; an image has one from its second build on"
         )
     if record.image != name or record.role == "candidate":
         what = f"of {record.image}" if record.image != name else "that was never promoted"
         raise ConfigError(
-            f"{repository}:{name}-previous: its labels record a build {what}, so something else tagged it; "
-            f"remove the tag with docker rmi {repository}:{name}-previous"
+            f"{last}: its labels record a build {what}, so something else tagged it; "
+            f"remove the tag with docker rmi {last}"
         )
     ensure_in_place(engine, tagged_as_seen(name, observed))
     if not has_layers(engine, previous.id, record.layers):
         raise ConfigError(
-            f"{repository}:{name}-previous: its layers are not those that its labels record, so something "
+            f"{last}: its layers are not those that its labels record, so something "
             "else made it; "
             "remove it with docker rmi"
         )
-    tag = hold_tag(repository, name, now)
+    tag = hold_tag(observed.repository, name, now)
     if can_stay_as_it_is(previous):
         engine.tag(previous.id, tag)
         restored = ObservedImage(id=previous.id, labels=previous.labels)
     else:
         restored_labels = {**previous.labels, **labels.restored(previous.labels)}
-        source = f"{repository}:{name}-previous"
-        restored_id = relabelled(engine, previous.id, tag, restored_labels, source=source)
+        restored_id = relabelled(engine, previous.id, tag, restored_labels, source=last)
         restored = ObservedImage(id=restored_id, labels=restored_labels)
-    keep_as_previous(name, public, repository, engine)
+    keep_as_previous(name, public, observed.repository, engine)
     _switch(name, observed, engine, Hold(tag=tag, since=now, image=restored))
     drop(engine, {public.id, previous.id} - {restored.id})
     return tag
 
 
-def release(name: str, observed: Observed, engine: ImageEngine) -> bool:
+def release_hold(name: str, observed: Observed, engine: ImageEngine) -> bool:
     """End the hold of an image, and tell whether it was held."""
     found = hold_tags(observed).get(name, ())
     for hold in found:
@@ -78,7 +76,9 @@ def release(name: str, observed: Observed, engine: ImageEngine) -> bool:
     return bool(found)
 
 
-def mend(observed: Observed, engine: ImageEngine, *, now: dt.datetime, longest: dt.timedelta) -> bool:
+def finish_rollbacks(
+    observed: Observed, engine: ImageEngine, *, now: dt.datetime, longest: dt.timedelta
+) -> bool:
     """Finish or undo rollbacks that were cut off, take holds away that are over; tell whether anything was done."""
     done = False
     for name, (newest, *older) in hold_tags(observed).items():

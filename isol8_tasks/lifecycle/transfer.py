@@ -18,6 +18,7 @@ from isol8_tasks.errors import (
 from isol8_tasks.images.labels import LAYERS, Record
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, mark, mismatches
+from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.promotion import adopt, ensure_in_place, has_layers
 from isol8_tasks.plan.graph import task_of
 from isol8_tasks.safety.credentials import Redactor, exposed
@@ -46,12 +47,12 @@ class Push:
         """Return the push of the image that is in use under that name, and has to be ours."""
         image, record = observed.public(name), observed.record(name)
         if image is None or record is None:
-            raise RegistryError(f"{observed.repository}:{name} was removed during the run; run again")
+            raise RegistryError(f"{observed.public_tag(name)} was removed during the run; run again")
         return cls(
             name=name,
             image=image,
             record=record,
-            public=f"{observed.repository}:{name}",
+            public=observed.public_tag(name),
             mark=mark(observed.repository, name),
             repository=repository,
         )
@@ -86,7 +87,7 @@ def refuse_credentials(
     )
 
 
-def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tuple[Pushed, bool]:
+def push_image(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tuple[Pushed, bool]:
     """Bring an image under its immutable tag and then under its name; tell where it is, and whether it was not there.
 
     `known` is where the image was found to be before; without it nobody has asked yet. RegistryError says that it could
@@ -101,13 +102,13 @@ def push(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tup
         ) from error
 
 
-def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> ObservedImage | None:
+def pull_image(listed: Listed, observed: Observed, engine: RegistryEngine) -> ObservedImage | None:
     """Let the image that a manifest lists be the one of its name here, as if it had been promoted here.
 
     Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it; what is in
     use then stays.
     """
-    public, pushed = f"{observed.repository}:{listed.name}", listed.pushed
+    public, pushed = observed.public_tag(listed.name), listed.pushed
     current, record = observed.public(listed.name), observed.record(listed.name)
     if current is not None and record is not None and current.id == listed.id:
         return None
@@ -126,7 +127,7 @@ def pull(listed: Listed, observed: Observed, engine: RegistryEngine) -> Observed
             "here, so it is kept\n"
             f"To replace it anyway, remove it first: {COMMAND} clean"
         )
-    by_digest = f"{pushed.repository}@{pushed.digest}"
+    by_digest = pushed.by_digest
     image = _patiently(lambda: engine.fetch(pushed.repository, pushed.digest))
     try:
         if found := mismatches(listed, image):
@@ -153,13 +154,13 @@ def forget_strays(repositories: Collection[str], observed: Observed, engine: Reg
         # Where ids are digests, every tag makes a digest in its repository, which is no name of its own.
         digests = [each for each in image.digests if not each.endswith(f"@{image.id}")]
         for name in dict.fromkeys((*image.tags, *digests)):
-            repository, at, _ = name.partition("@")
-            if at and repository in repositories and observed.read(image) is not None:
+            reference = Reference.parse(name)
+            if reference.digest and reference.repository in repositories and observed.read(image) is not None:
                 engine.untag(name)
 
 
 def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pushed, bool]:
-    plain = f"{work.repository}:{work.name}"
+    plain = str(Reference(work.repository, work.name))
     there = _digest_there(engine, plain)
     if known is not None and there == known.digest:
         return known, False
@@ -175,7 +176,7 @@ def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pus
 def _push_immutable(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[str, str]:
     """Push under the first tag that no other image has; return tag and digest."""
     for tag in immutable_tags(work.image, work.record):
-        reference = f"{work.repository}:{tag}"
+        reference = str(Reference(work.repository, tag))
         there = _digest_there(engine, reference)
         if not there:
             return tag, _push_as(work, engine, reference)
@@ -189,7 +190,7 @@ def _is(work: Push, digest: str, engine: RegistryEngine) -> bool:
     if work.image.id == digest or engine.info().store.startswith("containerd"):
         return work.image.id == digest
     found = engine.fetch(work.repository, digest)
-    engine.untag(f"{work.repository}@{digest}")
+    engine.untag(str(Reference(work.repository).at(digest)))
     return found.id == work.image.id
 
 

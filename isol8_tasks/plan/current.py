@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from isol8_tasks.images.labels import BUILD_HASH, SCHEMA, Record
+from isol8_tasks.images.labels import BUILD_HASH, LABELS_SCHEMA, Record
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.fingerprint import decode_inputs, key
@@ -14,7 +14,7 @@ def content_is_current(spec: ImageSpec, observed: Observed, parent: Decision | N
     record = observed.record(spec.name)
     return (
         record is not None
-        and record.schema == SCHEMA
+        and record.schema == LABELS_SCHEMA
         and key(effective_inputs(spec.inputs, record, observed)) == record.key
         and parent_is_current(spec, record, observed, parent)
     )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from isol8_tasks.plan.reasons import Reason
 
 
-State = Literal["up-to-date", "stale", "not-built", "undeclared", "undetermined", "held"]
+ImageState = Literal["up-to-date", "stale", "not-built", "undeclared", "undetermined", "held"]
 
 
 @frozen(kw_only=True)
@@ -21,7 +21,7 @@ class Decision:
     """Its name: `bun-custom`."""
     task: str
     """The doit task that would mend it; empty for an undeclared image, which no task is for."""
-    state: State
+    state: ImageState
     reasons: tuple["Reason", ...] = ()
     relabel: bool = False
     """Its content is right and only what its labels remember is not: no build is needed."""

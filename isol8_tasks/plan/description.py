@@ -111,7 +111,7 @@ def describe(spec: ImageSpec, observed: Observed, provenance: Provenance) -> Des
         annotations={
             "org.opencontainers.image.created": provenance.created,
             "org.opencontainers.image.revision": provenance.revision,
-            labels.BASE_NAME: f"{observed.repository}:{spec.parent}" if spec.parent else ground.upstream,
+            labels.BASE_NAME: observed.public_tag(spec.parent) if spec.parent else ground.upstream,
             "org.opencontainers.image.base.digest": "" if spec.parent else ground.upstream_digest,
         },
         # list-custom prints empty labels, and one that is inherited can't be taken away otherwise.
@@ -125,7 +125,7 @@ def describe(spec: ImageSpec, observed: Observed, provenance: Provenance) -> Des
 def _ground(spec: ImageSpec, observed: Observed) -> _Ground:
     if spec.parent is not None:
         parent, record = observed.public(spec.parent), observed.record(spec.parent)
-        images = {f"{observed.repository}:{spec.parent}": parent} if parent else {}
+        images = {observed.public_tag(spec.parent): parent} if parent else {}
         if record is None:
             return _Ground(images=images)
         return _Ground(

@@ -1,7 +1,8 @@
 """Why an image is not up to date: every reason, in the order in which people look for it."""
 
-from isol8_tasks.images.labels import BASE_NAME, SCHEMA, Record, read
+from isol8_tasks.images.labels import BASE_NAME, LABELS_SCHEMA, Record, read_record
 from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.references import tag_of
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.current import build_hash, effective_inputs, parent_is_current
 from isol8_tasks.plan.decision import Decision
@@ -48,19 +49,19 @@ def _content_reasons(
     record = observed.record(spec.name)
     if record is None:
         return (_foreign(spec, observed),)
-    if record.schema != SCHEMA:
-        return (reasons.SchemaChanged(old=record.schema, new=SCHEMA),)
+    if record.schema != LABELS_SCHEMA:
+        return (reasons.SchemaChanged(old=record.schema, new=LABELS_SCHEMA),)
     return (*_own_reasons(spec, record, observed, checkout), *_parent_reasons(spec, record, observed, parent))
 
 
 def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
     """Tell a tag that somebody moved from one that a promotion cut short did not move yet."""
-    if unreadable := observed.unreadable.get(f"{observed.repository}:{spec.name}"):
+    if unreadable := observed.unreadable.get(observed.public_tag(spec.name)):
         return reasons.Unreadable(problem=unreadable)
     marker = observed.marker(spec.name)
     public = observed.public(spec.name)
     if marker is not None and public is not None:
-        ours, theirs = read(marker.labels), read(public.labels)
+        ours, theirs = read_record(marker.labels), read_record(public.labels)
         if ours and theirs and ours.build != theirs.build and theirs.role == "current":
             return reasons.PromotionCutShort(image=spec.name)
     return reasons.NotOurs(image=spec.name)
@@ -110,4 +111,4 @@ def _parent_reasons(
 def _built_on(name: str, observed: Observed) -> str:
     """Return the name of the image that one was built on, as far as its labels say it."""
     image = observed.public(name)
-    return image.labels.get(BASE_NAME, "").rpartition(":")[2] if image else ""
+    return tag_of(image.labels.get(BASE_NAME, "")) if image else ""

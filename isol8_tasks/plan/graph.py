@@ -6,13 +6,16 @@ from typing import Final
 from attrs import field, frozen
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
+from isol8_tasks.dockerfile.taking import Find
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word
 from isol8_tasks.errors import COMMAND, PlanError
 from isol8_tasks.images.labels import PREFIX, STANDIN_ARG
 from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.images.references import Reference
 from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
@@ -23,6 +26,17 @@ _NO_ARGUMENTS: Final = (
     f"label {PREFIX}standin-args has what the Dockerfile can't be built with, so it is left out; "
     "build the image with --force"
 )
+
+
+@frozen(kw_only=True)
+class _Sources:
+    """What base images are built from, and by what."""
+
+    dockerfile: Dockerfile
+    context: Mapping[str, ContextFile]
+    find: Find | None
+    ignore: str
+    builder: BuilderTraits
 
 
 @frozen(kw_only=True)
@@ -51,8 +65,8 @@ class Graph:
         return self._by_name[name]
 
     def family(self, name: str) -> tuple[ImageSpec, ...]:
-        """Return the image of that name and all that are based on it, parents first."""
-        names = [name]
+        """Return the image of that name, if it is in the graph, and all that are based on it, parents first."""
+        names = [name] if name in self._by_name else []
         for each in names:
             names.extend(self._children.get(each, ()))
         return tuple(self._by_name[each] for each in names)
@@ -65,16 +79,20 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     observed: Observed,
     request: FlagRequest,
     *,
+    find: Find | None = None,
     ignore: str = "",
     learned: Mapping[str, tuple[Triggers, ...]] | None = None,
+    builder: BuilderTraits = USUAL,
 ) -> Graph:
     """Return every base image, a custom image for each runtime that packages are asked for, and the named images.
 
     Those of some runtimes alone, where the request says so.
     What earlier runs were asked for by flags is remembered by the labels of the images in `observed`, and so are the
-    ONBUILD triggers of upstream images, unless `learned` has them by the name of the image. `ignore` is the text of the
-    build context's ignore file.
+    ONBUILD triggers of upstream images, unless `learned` has them by the name of the image. `find` tells what a source
+    takes, where `context` is not to be looked through for it, `ignore` is the text of the build context's ignore file,
+    and `builder` what builds.
     """
+    sources = _Sources(dockerfile=dockerfile, context=context, find=find, ignore=ignore, builder=builder)
     warnings: dict[str, None] = {}
     bases: dict[str, ImageSpec] = {}
     customs = []
@@ -83,19 +101,19 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     for runtime in runtimes:
         known = (learned or {}).get(runtime.name)
         try:
-            bases[runtime.name], found = _base(runtime, config, dockerfile, context, observed, ignore, known)
+            bases[runtime.name], found = _base(runtime, config, sources, observed, known)
         except PlanError:
             # The arguments that its label remembers of a stand-in may be anybody's, too.
             without = observed.without(runtime.name)
-            bases[runtime.name], found = _base(runtime, config, dockerfile, context, without, ignore, known)
-            found = (*found, f"{observed.repository}:{runtime.name}: {_NO_ARGUMENTS}")
+            bases[runtime.name], found = _base(runtime, config, sources, without, known)
+            found = (*found, f"{observed.public_tag(runtime.name)}: {_NO_ARGUMENTS}")
         warnings.update(dict.fromkeys(found))
     for runtime in runtimes:
         custom = _custom(runtime, config, bases[runtime.name], observed, request)
         if custom is not None:
             customs.append(custom)
         name = f"{runtime.name}-custom"
-        ours = bool(observed.last_record(name)) or f"{observed.repository}:{name}" in observed.unreadable
+        ours = bool(observed.last_record(name)) or observed.public_tag(name) in observed.unreadable
         if (custom is None or custom.withdrawn) and ours:
             undeclared.append(name)
     images = (*bases.values(), *customs, *_named(config, bases))
@@ -129,13 +147,11 @@ def render_custom(runtime: Runtime, parent: str, packages: tuple[str, ...]) -> s
     return f"FROM {parent}\nRUN {' && '.join(' '.join((*runtime.install, each)) for each in calls)}\n"
 
 
-def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
+def _base(
     runtime: Runtime,
     config: Config,
-    dockerfile: Dockerfile,
-    context: Mapping[str, ContextFile],
+    sources: _Sources,
     observed: Observed,
-    ignore: str,
     learned: tuple[Triggers, ...] | None,
 ) -> tuple[ImageSpec, tuple[str, ...]]:
     record = observed.record(runtime.name)
@@ -143,12 +159,13 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
 
     def read(args: Mapping[str, str]) -> Closure:
         return closure(
-            dockerfile,
+            sources.dockerfile,
             runtime.name,
             args,
-            context.keys(),
-            ignore=ignore,
-            held_back=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+            sources.find or sources.context.keys(),
+            ignore=sources.ignore,
+            triggers=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+            builder=sources.builder,
         )
 
     given = dict(config.build.args)
@@ -157,11 +174,13 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         wanted = dict(record.standin_args)
     args = {**(wanted or {}), **given}
     needs = read(args)
+    if needs.missing:
+        raise PlanError(needs.missing[0])
     inputs = Inputs(
         recipe=runtime.recipe,
         runtime=runtime.name,
         stages=needs.stages,
-        files=tuple((path, context[path]) for path in needs.files),
+        files=tuple((path, sources.context[path]) for path in needs.files),
         # No build argument has a dot in its name.
         args=(*needs.args, *((f"filter.{key}", text) for key, text in config.filter.values.items())),
         upstream=tuple((reference, upstream_id(observed, reference)) for reference in needs.upstream),
@@ -173,7 +192,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         runtime=runtime.name,
         parent=None,
         inputs=inputs,
-        dockerfile=_with_filter(dockerfile, runtime.name, config),
+        dockerfile=_with_filter(sources.dockerfile, runtime.name, config),
         target=runtime.name,
         args=tuple(sorted(args.items())),
         upstream=needs.base,
@@ -181,7 +200,7 @@ def _base(  # noqa: PLR0913, PLR0917 - each of them decides what is built
         triggers=triggers,
         problem=_problem(inputs.files),
     )
-    return spec, needs.warnings
+    return spec, (*needs.warnings, *_outside(inputs.files))
 
 
 def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:
@@ -191,6 +210,13 @@ def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:
     from isol8_tasks.dockerfile.slicing import with_environment  # noqa: PLC0415 - few ask for it
 
     return with_environment(dockerfile, target, config.filter.environment)
+
+
+def _outside(files: Iterable[tuple[str, ContextFile]]) -> Iterator[str]:
+    """Say of the files that an image needs which are links out of docker/."""
+    for path, file in files:
+        if file.outside:
+            yield f"docker/{path}: a link out of docker/, to {file.outside}, whose content goes into images"
 
 
 def _problem(files: Iterable[tuple[str, ContextFile]]) -> str:
@@ -250,7 +276,7 @@ def _custom(
         runtime=runtime.name,
         parent=base.name,
         inputs=Inputs(recipe=runtime.recipe, runtime=runtime.name, packages=packages),
-        dockerfile=render_custom(runtime, f"{repository}:{base.name}", packages),
+        dockerfile=render_custom(runtime, str(Reference(repository, base.name)), packages),
         target=None,
         args=base.args,
         flags=() if withdrawn else tuple(sorted(flags.items())),
@@ -282,7 +308,7 @@ def _named(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[ImageSpec
             runtime=runtime.name,
             parent=parent.name,
             inputs=Inputs(recipe=runtime.recipe, runtime=runtime.name, packages=packages, setup=image.setup),
-            dockerfile=render_custom(runtime, f"{config.build.repository}:{parent.name}", packages),
+            dockerfile=render_custom(runtime, str(Reference(config.build.repository, parent.name)), packages),
             target=None,
             args=parent.args,
             inherited=parent.packages,
@@ -294,7 +320,7 @@ def _missing(config: Config, undeclared: Collection[str]) -> str:
     """Return what there is to say of a deps.toml that is missing; nothing where isol8's own file declares it all."""
     if not config.missing or (config.added and not undeclared):
         return ""
-    names = ", ".join(f"{config.build.repository}:{name}" for name in undeclared)
+    names = ", ".join(str(Reference(config.build.repository, name)) for name in undeclared)
     what = f"{names} count as undeclared" if undeclared else "only the base images are declared"
     return f"{config.source} is missing, so {what}; restore it, or make an empty one if that is meant"
 

@@ -17,6 +17,8 @@ class ContextFile:
     executable: bool = False
     problem: str = ""
     """Why nobody knows what is in it; the rest then means nothing."""
+    outside: str = ""
+    """Where it comes from, for a link that leads out of the context; for people."""
 
 
 @frozen(kw_only=True)

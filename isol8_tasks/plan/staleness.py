@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.current import content_is_current, memory_is_current
-from isol8_tasks.plan.decision import Circumstances, Decision, State
+from isol8_tasks.plan.decision import Circumstances, Decision, ImageState
 from isol8_tasks.plan.graph import Graph
 from isol8_tasks.plan.model import ImageSpec
 
@@ -57,7 +57,7 @@ def decide(
     missing = observed.public(spec.name) is None
     held = None if missing else circumstances.held.get(spec.name)
     if problem := _problem(spec, observed, parent):
-        state: State = "undetermined" if held is None else "held"
+        state: ImageState = "undetermined" if held is None else "held"
         return Decision(image=spec.name, task=spec.task, state=state, problem=problem, held=held)
     # An undeclared image is left as it is, but for what it remembers.
     content = spec.withdrawn or (not forced and not news and content_is_current(spec, observed, parent))
@@ -82,4 +82,4 @@ def _problem(spec: ImageSpec, observed: Observed, parent: Decision | None) -> st
     """Say why an image can't be decided; empty where it can be."""
     if spec.problem or spec.withdrawn or parent is None or parent.state != "undetermined":
         return spec.problem
-    return f"parent {observed.repository}:{parent.image} is undetermined"
+    return f"parent {observed.public_tag(parent.image)} is undetermined"

@@ -14,7 +14,7 @@ from isol8_tasks.freshness.model import Freshness, Moved
 from isol8_tasks.report.plan import name_width
 
 
-def table(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
+def freshness_table(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
     """Return a line for each image below a heading, and what there is to say of Alpine's branches."""
     width = name_width(repository, [each.image for each in found])
     states = max([10, *(len(each.state) for each in found)])
@@ -25,7 +25,7 @@ def table(found: Sequence[Freshness], repository: str, settings: RefreshSettings
             f"{repository}:{each.image}".ljust(width)
             + f"  {each.state.replace('-', ' '):<{states}}  {words}".rstrip()
         )
-    lines += [support_line(end, names) for end, names in ended(found, repository)]
+    lines += [support_line(end, names) for end, names in ends_of_support(found, repository)]
     return "\n".join(lines)
 
 
@@ -70,7 +70,9 @@ def young(fresh: Freshness, settings: RefreshSettings) -> Iterator[str]:
         yield f"{update.name} {update.new} {when}; accepted once it is {duration(age)} old (min_age)"
 
 
-def ended(found: Sequence[Freshness], repository: str) -> tuple[tuple[Unsupported, tuple[str, ...]], ...]:
+def ends_of_support(
+    found: Sequence[Freshness], repository: str
+) -> tuple[tuple[Unsupported, tuple[str, ...]], ...]:
     """Return the branches of Alpine that get no fixes any more, each with the images on it."""
     names: dict[str, list[str]] = {}
     ends: dict[str, Unsupported] = {}
@@ -93,7 +95,7 @@ def support_line(end: Unsupported, names: Sequence[str]) -> str:
     return f"Alpine {end.branch} reached end of life on {end.ended} ({images}){move}"
 
 
-def as_data(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
+def freshness_json(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
     """Return the same as JSON."""
     return json.dumps(document(found, repository, settings), indent=2, ensure_ascii=False)
 
@@ -109,7 +111,7 @@ def document(found: Sequence[Freshness], repository: str, settings: RefreshSetti
                 "newer": end.newer or None,
                 "images": list(names),
             }
-            for end, names in ended(found, repository)
+            for end, names in ends_of_support(found, repository)
         ],
     }
 

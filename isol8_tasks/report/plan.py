@@ -12,7 +12,7 @@ from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import duration
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
 from isol8_tasks.errors import COMMAND
-from isol8_tasks.images.choice import ClientChoice, Resolution
+from isol8_tasks.images.choice import Choice, ClientChoice
 from isol8_tasks.images.pushed import Pushed
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import ImageSpec
@@ -32,13 +32,13 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
         return (decision.problem,)
     # Here, since a run with nothing to do has no reasons to tell.
     from isol8_tasks.plan.reasons import Forced, OtherCheckout  # noqa: PLC0415
-    from isol8_tasks.report.reasons import render  # noqa: PLC0415
+    from isol8_tasks.report.reasons import render_reason  # noqa: PLC0415
 
     # What is held is not built for being forced either.
     told = [each for each in decision.reasons if decision.held is None or not isinstance(each, Forced)]
     found = [
         one_line(
-            render(
+            render_reason(
                 reason,
                 repository=config.build.repository,
                 declaration=config.declaration,
@@ -151,10 +151,10 @@ def undetermined_json(specs: Iterable[tuple[str, str]], problem: str, *, reposit
     return json.dumps({"images": images}, indent=2, ensure_ascii=False)
 
 
-def resolution_lines(found: Resolution, choices: Iterable[ClientChoice]) -> tuple[str, ...]:
+def choice_lines(found: Choice, choices: Iterable[ClientChoice]) -> tuple[str, ...]:
     """Return which image a request gets, why, and where isol8's own clients take another."""
     if found.image is None:
-        first = resolution_problem(found)
+        first = choice_problem(found)
     else:
         setup = "; its setup script runs before each execution" if found.setup else ""
         first = f"{found.image}  {_why(found)}{setup}"
@@ -165,13 +165,13 @@ def resolution_lines(found: Resolution, choices: Iterable[ClientChoice]) -> tupl
     return (first, *(f"  isol8 {', '.join(names)} would use {what}" for what, names in clients.items()))
 
 
-def resolution_json(found: Resolution, choices: Iterable[ClientChoice]) -> str:
+def choice_json(found: Choice, choices: Iterable[ClientChoice]) -> str:
     """Return which image a request gets as data."""
     document = {**asdict(found), "clients": [asdict(choice) for choice in choices]}
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def resolution_problem(found: Resolution) -> str:
+def choice_problem(found: Choice) -> str:
     """Say that no image fits a request, and what to do about it."""
     if not found.packages:
         return f"there is no image for {found.runtime}: run {COMMAND} base:{found.runtime}, or {COMMAND} up for all"
@@ -182,7 +182,7 @@ def resolution_problem(found: Resolution) -> str:
     )
 
 
-def _why(found: Resolution) -> str:
+def _why(found: Choice) -> str:
     wanted, more = ", ".join(found.packages), ", ".join(found.more)
     match found.why:
         case "custom":
@@ -278,7 +278,7 @@ def no_build_for_alpine(ecosystem: str, output: Sequence[str]) -> str:
     return ""
 
 
-def summary(counts: Mapping[str, int], *, engine: str, manifest: str, seconds: float | None) -> str:
+def run_summary(counts: Mapping[str, int], *, engine: str, manifest: str, seconds: float | None) -> str:
     """Return the last line of a run: what came of how many images."""
     parts = [f"{count} {what}" for what, count in counts.items() if count]
     if list(counts) and not any(count for what, count in counts.items() if what != "up to date"):

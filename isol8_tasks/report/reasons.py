@@ -13,7 +13,7 @@ _MINUS = "\N{MINUS SIGN}"
 _SHOWN = 60
 
 
-def render(  # noqa: PLR0911 - one for each family
+def render_reason(  # noqa: PLR0911 - one for each family
     reason: reasons.Reason,
     *,
     repository: str,

@@ -79,7 +79,10 @@ def text(account: Account) -> str:
         lines += _section("undetermined", _unknown(account, width))
         lines += _section("changed", _changed(account, width))
         lines += _section("too new", _to_come(account, width))
-    lines += [words.support_line(end, names) for end, names in words.ended(account.found, account.repository)]
+    lines += [
+        words.support_line(end, names)
+        for end, names in words.ends_of_support(account.found, account.repository)
+    ]
     return "\n".join(lines)
 
 
@@ -103,13 +106,13 @@ def markdown(account: Account) -> str:
     comes = list(_to_come(account, 0))
     if comes:
         lines += ["", "Too new:", "", *(f"- {_plain(line.strip())}" for line in comes)]
-    ends = words.ended(account.found, account.repository)
+    ends = words.ends_of_support(account.found, account.repository)
     if ends:
         lines += ["", *(f"- {words.support_line(end, names)}" for end, names in ends)]
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
 
 
-def as_data(account: Account) -> str:
+def account_json(account: Account) -> str:
     """Return the account as JSON."""
     document = {
         "at": account.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

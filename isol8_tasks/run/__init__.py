@@ -5,6 +5,11 @@ engine_lock  keeps two runs off one engine
 view         what a run knows: it reads, observes and decides, each once
 events       what a run reports while it works
 policy       what a lock or a refresh asks of a run: what to fetch, pin and demand, and what is behind
+failures     what is said of an image that could not be made
+leftovers    what a run that was cut off left on the engine
+making       brings one image up to date, as was decided
+publication  the manifest, and what is pushed
+slots        how much is done side by side
 session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has
 refresh      finds what is behind, fetches it and builds it

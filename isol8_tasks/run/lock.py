@@ -1,18 +1,17 @@
 """Writes deps.lock.toml from the images in use, and the policy that holds a run to it."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from attrs import define
 
-from isol8_tasks.config.lockfile import Lock, LockedImage, parse_lock, render_lock
+from isol8_tasks.config.lockfile import Lock, LockedImage, lacks_checksums, parse_lock, refusal, render_lock
 from isol8_tasks.ecosystems.inventory import Package, decode
 from isol8_tasks.ecosystems.updates import Pin, Resolution, Update
 from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, VerifyFailedError
-from isol8_tasks.freshness.news import differences, installed, installed_resolution
+from isol8_tasks.freshness.news import installed_resolution, package_updates, recorded_packages
 from isol8_tasks.freshness.survey import AT_ONCE
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.references import Reference, short_names
@@ -40,7 +39,7 @@ def write_lock(view: View) -> tuple[str, ...]:
     waiting = [spec.name for spec in specs if view.decisions[spec.name].state not in _SETTLED]
     if waiting:
         raise Isol8Error(
-            f"{', '.join(f'{view.repository}:{name}' for name in waiting)}: not up to date; a lock "
+            f"{', '.join(view.public_tag(name) for name in waiting)}: not up to date; a lock "
             "records images as "
             f"they are built, so build them first: {COMMAND} setup"
         )
@@ -58,10 +57,8 @@ def write_lock(view: View) -> tuple[str, ...]:
             f"{view.workspace.lock_name}: not written: it would contain a credential from an address that a "
             "package source returned; name a source in [build] args without credentials in its addresses"
         )
-    try:
-        parse_lock(text, view.workspace.lock_name)
-    except ConfigError as error:
-        raise Isol8Error(f"{_unlockable(error)}\n{view.workspace.lock_name} is unchanged") from error
+    if problem := _unhashed(images) or refusal(text):
+        raise Isol8Error(f"{problem}\n{view.workspace.lock_name} is unchanged")
     view.workspace.write_lock(text)
     return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
 
@@ -153,14 +150,14 @@ class Keeper:
         """Raise VerifyFailedError for a build that has something else than the lock."""
         found = decode(inventory)
         there = found[1] if found else ()
-        other = differences(self.lock.there(spec.name), there)
+        other = package_updates(self.lock.there(spec.name), there)
         lines = [f"{each.ecosystem} {each.words}" for each in other]
         lines += [
             f"{each.ecosystem} {each.name} {each.version} has the checksum {each.checksum}, but {wanted} is locked"
             for each, wanted in self._otherwise(spec, there)
         ]
         if lines:
-            image = f"{self.view.repository}:{spec.name}"
+            image = self.view.public_tag(spec.name)
             first = f"{image} does not match {self.lock.place(spec.name)}"
             raise VerifyFailedError(
                 "\n".join([first, *(f"  {line}" for line in lines), _advice(lines)]), findings=tuple(lines)
@@ -181,7 +178,7 @@ class Keeper:
             found = self.view.observed.inventory(spec.name)
             if record is None or found is None:
                 continue
-            other = frozenset(differences(found[1], self.lock.there(spec.name)))
+            other = frozenset(package_updates(found[1], self.lock.there(spec.name)))
             other |= {
                 Update(
                     ecosystem=each.ecosystem, name=each.name, old=each.checksum or "no checksum", new=wanted
@@ -202,12 +199,12 @@ def _locked(spec: ImageSpec, view: View, old: Lock | None) -> LockedImage:
     image, record = observed.public(spec.name), observed.record(spec.name)
     if image is None or record is None or not has_layers(view.engine, image.id, record.layers):
         raise Isol8Error(
-            f"{observed.repository}:{spec.name}: its layers are not those that its labels record, so what is in it "
+            f"{observed.public_tag(spec.name)}: its layers are not those that its labels record, so what is in it "
             f"is undetermined; rebuild it: {COMMAND} {spec.task} --force"
         )
-    there, below = installed(spec.name, observed), frozenset[Package]()
+    there, below = recorded_packages(spec.name, observed), frozenset[Package]()
     if spec.parent is not None:
-        below = installed(spec.parent, observed)
+        below = recorded_packages(spec.parent, observed)
     known = old.images.get(spec.name) if old else None
     own, gone = there - below, below - there
     if known and _is_same(known, spec, own):
@@ -249,18 +246,13 @@ def _is_same(known: LockedImage, spec: ImageSpec, own: frozenset[Package]) -> bo
     )
 
 
-def _unlockable(error: ConfigError) -> str:
-    """Say what can't be locked in the words of the image, as the file of which the problem tells was never written."""
-    lines = str(error).splitlines()[:-1]
-    if any(
-        ": expected apk's Q1…, found no hash" in line or "bun: expected sha256:…, found no hash" in line
-        for line in lines
-    ):
-        return (
-            "the images were built before checksums of apk's packages and of Bun were recorded; rebuild them: "
-            f"{COMMAND} setup --force"
-        )
-    return "\n".join(re.sub(r"^.*?: (images\.)?", "", line) for line in lines)
+def _unhashed(images: Mapping[str, LockedImage]) -> str:
+    if not lacks_checksums(images.values()):
+        return ""
+    return (
+        "the images were built before checksums of their packages were recorded; rebuild them: "
+        f"{COMMAND} setup --force"
+    )
 
 
 def _digest(spec: ImageSpec, short: str, reference: str, observed: Observed) -> str:
@@ -271,7 +263,7 @@ def _digest(spec: ImageSpec, short: str, reference: str, observed: Observed) -> 
         digest = record.upstream_digest
     if not digest:
         raise Isol8Error(
-            f"{observed.repository}:{spec.name}: {short} has no registry digest, so "
+            f"{observed.public_tag(spec.name)}: {short} has no registry digest, so "
             "it cannot be locked; pull it and rebuild"
         )
     return digest

@@ -13,7 +13,7 @@ from isol8_tasks.errors import COMMAND, EngineError, Isol8Error, UpstreamUnavail
 from isol8_tasks.freshness.changes import Built, changes
 from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.freshness.news import installed_resolution, package_news
-from isol8_tasks.freshness.survey import Question, notice
+from isol8_tasks.freshness.survey import Survey, notice
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.promotion import drop
@@ -27,7 +27,7 @@ from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 
-AskPackages = Callable[[View, ImageSpec], PackageNews]
+AskSources = Callable[[View, ImageSpec], PackageNews]
 AskInstalled = Callable[[View, ImageSpec], Resolution | None]
 
 
@@ -41,16 +41,16 @@ def ask_installed(view: View, spec: ImageSpec) -> Resolution | None:
     return installed_resolution(spec, view.observed, view.engine)
 
 
-def look(view: View, ask: AskPackages = ask_packages) -> tuple[Freshness, ...]:
+def look(view: View, ask: AskSources = ask_packages) -> tuple[Freshness, ...]:
     """Return how fresh every image of the run is; nothing is changed."""
-    question = Question(
+    survey = Survey(
         specs=view.graph.images,
         observed=view.observed,
         holds=view.holds,
         settings=view.config.refresh,
         now=now(),
     )
-    return notice(question, view.engine, lambda spec: ask(view, spec))
+    return notice(survey, view.engine, lambda spec: ask(view, spec))
 
 
 @define(eq=False)
@@ -58,7 +58,7 @@ class Refresh:
     """One night's refresh of a session, which holds the engine's lock meanwhile."""
 
     session: Session
-    ask: AskPackages = ask_packages
+    ask: AskSources = ask_packages
     ask_installed: AskInstalled = ask_installed
     found: tuple[Freshness, ...] = field(default=(), init=False)
     _before: Observed = field(init=False)

@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import define, evolve, field
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Dockerfile, parse
 from isol8_tasks.ecosystems.runtimes import PROXY_ARGS
 from isol8_tasks.engine import FileContent
 from isol8_tasks.engine.endpoint import Endpoint, find
-from isol8_tasks.engine.listing import list_directly
+from isol8_tasks.engine.listing import list_directly, platform_directly
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.images.holds import Hold, holds
 from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.images.triggers import Triggers
 from isol8_tasks.lifecycle.build import Outcome, upstream_triggers
 from isol8_tasks.plan.decision import Circumstances, Decision
 from isol8_tasks.plan.graph import Graph, build_graph
-from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.staleness import decide_again, decide_all
-from isol8_tasks.run.workspace import Workspace, digests, now
+from isol8_tasks.run.context import BuildContext, Digests
+from isol8_tasks.run.workspace import OF_ALL, Workspace, now
 from isol8_tasks.safety.credentials import Redactor
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.upkeep import UpkeepEngine
     from isol8_tasks.plan.reasons import Reason
 
-    class Engine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
+    class WholeEngine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
 
 
@@ -41,7 +44,7 @@ class View:
 
     workspace: Workspace
     environ: Mapping[str, str]
-    _engine: "Engine | None" = field(default=None, alias="engine")
+    _engine: "WholeEngine | None" = field(default=None, alias="engine")
     """The connection to the engine, once something is asked that needs one."""
     request: FlagRequest = field(factory=FlagRequest)
     forced: set[str] = field(factory=set, init=False)
@@ -83,9 +86,18 @@ class View:
         return Redactor.of((), self.environ)
 
     @cached_property
-    def context(self) -> Mapping[str, FileContent]:
+    def context(self) -> BuildContext:
         """The files below docker/."""
         return self.workspace.read_context()
+
+    @cached_property
+    def _digests(self) -> Digests:
+        return Digests(self.context)
+
+    def context_of(self, spec: ImageSpec) -> Mapping[str, FileContent]:
+        """Return the files that the build of an image needs."""
+        needed = (*OF_ALL, *(path for path, _ in spec.inputs.files))
+        return {path: self.context[path] for path in needed if path in self.context}
 
     @cached_property
     def dockerfile(self) -> Dockerfile:
@@ -98,7 +110,7 @@ class View:
         return find(self.workspace.root, self.environ)
 
     @property
-    def engine(self) -> "Engine":
+    def engine(self) -> "WholeEngine":
         """A connection to the engine, not yet tried."""
         with self.mutex:
             if self._engine is None:
@@ -120,6 +132,10 @@ class View:
         """What stands before the colon of every tag."""
         return self.config.build.repository
 
+    def public_tag(self, name: str) -> str:
+        """Return the public tag of an image, whether an engine answers or not."""
+        return str(Reference(self.repository, name))
+
     @property
     def observed(self) -> Observed:
         """What the engine holds: asked for once, and then kept in step with what this run does."""
@@ -133,6 +149,21 @@ class View:
                     self._unreachable = error
                     raise
             return self._observed
+
+    @property
+    def builder(self) -> BuilderTraits:
+        """What builds; without an engine, the usual."""
+        if self._observed is None:
+            return USUAL
+        return BuilderTraits(
+            platform=lambda: self._platform, writes_values=writes_values(self.engine_version)
+        )
+
+    @cached_property
+    def _platform(self) -> str:
+        """The engine's platform, for which few Dockerfiles ask."""
+        found = platform_directly(self.endpoint.url) if self._engine is None else None
+        return found or self.engine.platform()
 
     @property
     def graph(self) -> Graph:
@@ -252,11 +283,13 @@ class View:
         return build_graph(
             self.config,
             self.dockerfile,
-            digests(self.context),
+            self._digests,
             observed,
             request,
+            find=self.context.find,
             ignore=self._ignore(),
             learned=self._learned,
+            builder=self.builder,
         )
 
     def _ignore(self) -> str:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from attrs import Factory, evolve, frozen
 
 from isol8_tasks.config.deps import Config, parse_config
-from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
-from isol8_tasks.plan.model import ContextFile
+from isol8_tasks.run.context import BuildContext
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
+from isol8_tasks.shipped import FOLDER
 
 if TYPE_CHECKING:
     from isol8_tasks.config.client_file import ClientFile
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MANIFEST: Final = "resolved-images.json"
 HOME_FILE: Final = "~/.isol8/config.json"
 """As messages name isol8's own file in the user's home."""
-_OF_ALL: Final = ("Dockerfile", "Dockerfile.dockerignore", ".dockerignore")
+OF_ALL: Final = ("Dockerfile", "Dockerfile.dockerignore", ".dockerignore")
 """Files of the build context that every image depends on."""
 
 
@@ -33,7 +33,7 @@ class Workspace:
     """A checkout on disk."""
 
     root: Path
-    """The folder with dodo.py and docker/."""
+    """The folder with deps.toml, and with docker/ where it is not the one that comes with the package."""
     deps: Path
     """deps.toml, or what ISOL8_DEPS names; the manifest stands beside it."""
     client_files: Mapping[str, Path] = Factory(dict)
@@ -60,6 +60,12 @@ class Workspace:
     def manifest(self) -> Path:
         """Where resolved-images.json is written."""
         return self.deps.parent / MANIFEST
+
+    @property
+    def docker(self) -> Path:
+        """The build context: docker/ of this folder, else the one that comes with the package."""
+        own = self.root / "docker"
+        return own if os.path.lexists(own) else FOLDER / "docker"
 
     @property
     def lock_name(self) -> str:
@@ -103,6 +109,10 @@ class Workspace:
         try:
             text = _read_text(self.deps)
         except FileNotFoundError:
+            if self.deps.is_symlink():
+                raise ConfigError(
+                    f"{source}: a link to {self.deps.readlink()}, which does not exist; correct it, or remove the link"
+                ) from None
             if self.deps == self.root / "deps.toml":
                 found = parse_config("", source, client_file=client_file) if client_file else Config()
                 return evolve(found, missing=True)
@@ -144,33 +154,15 @@ class Workspace:
             return parse_client_file(text, source)
         return None
 
-    def read_context(self) -> dict[str, FileContent]:
-        """Read every file below docker/, by its path there; what can't be read has a problem, and no content."""
-        folder = self.root / "docker"
-        files: dict[str, FileContent] = {}
-        folders = [""]
-        while folders:
-            prefix = folders.pop()
-            try:
-                with os.scandir(folder / prefix) as found:
-                    entries = list(found)
-            except OSError as error:
-                if not prefix:
-                    break
-                files[prefix] = _unreadable(f"docker/{prefix}: can't be listed ({error.strerror})")
-                continue
-            for entry in entries:
-                name = prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{name}/")
-                else:
-                    _read_file(Path(entry.path), name, files)
-        if "Dockerfile" not in files:
+    def read_context(self) -> BuildContext:
+        """Return the files below docker/, which are read where something asks for them."""
+        context = BuildContext(self.docker)
+        if "Dockerfile" not in context:
             raise PlanError("docker/Dockerfile: not found; the base images are built from it")
-        for name in _OF_ALL:
-            if name in files and files[name].problem:
-                raise PlanError(files[name].problem)
-        return dict(sorted(files.items()))
+        for name in OF_ALL:
+            if name in context and context[name].problem:
+                raise PlanError(context[name].problem)
+        return context
 
     def revision(self) -> str:
         """Return the commit that is checked out; empty where git does not say."""
@@ -239,41 +231,11 @@ def _note(state: str, written: bytes) -> str:
     return f"{state} {hashlib.sha256(written).hexdigest()}\n"
 
 
-def digests(files: Mapping[str, FileContent]) -> dict[str, ContextFile]:
-    """Return of every file what counts for a key."""
-    return {
-        name: ContextFile(
-            digest=hashlib.sha256(file.data).hexdigest(), executable=file.executable, problem=file.problem
-        )
-        for name, file in files.items()
-    }
-
-
 def _read_text(path: Path) -> str:
     """Return a file's text; what is no regular file is not opened, as a pipe would be waited for without end."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError("not a regular file")
     return path.read_text(encoding="utf-8")
-
-
-def _read_file(path: Path, name: str, files: dict[str, FileContent]) -> None:
-    """Read what is no folder itself; nothing is opened that a program could wait for without end."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            # A build would find files by it, and following it could lead round in a circle.
-            files[f"{name}/"] = _unreadable(f"docker/{name}: a link to a folder, which is not followed")
-        elif stat.S_ISREG(mode):
-            files[name] = FileContent(data=path.read_bytes(), executable=bool(mode & stat.S_IXUSR))
-        else:
-            files[name] = _unreadable(f"docker/{name}: neither a file nor a folder")
-    except OSError as error:
-        what = "a link that leads nowhere" if path.is_symlink() else "can't be read"
-        files[name] = _unreadable(f"docker/{name}: {what} ({error.strerror})")
-
-
-def _unreadable(problem: str) -> FileContent:
-    return FileContent(data=b"", problem=f"{problem}; fix it or remove it")
 
 
 def processors() -> int:

@@ -15,11 +15,11 @@ from isol8_tasks.errors import InternalError, Isol8Error
 from isol8_tasks.safety.files import refuse_planted
 from isol8_tasks.safety.printing import without_credentials
 
-FOLDER: Final = Path(".isol8", "crashes")
+CRASHES: Final = Path(".isol8", "logs")
 """Where tracebacks are kept, in the folder worked in."""
 _KEPT: Final = 20
 """Tracebacks that are kept: a nightly job may crash every night."""
-_NAME: Final = r"\d{8}T\d{6}Z-[0-9a-f]{6}\.txt"
+_NAME: Final = r"crash-\d{8}T\d{6}Z-[0-9a-f]{6}\.txt"
 _LONGEST: Final = 200
 """Characters of an exception's own words in the line about it."""
 
@@ -44,9 +44,20 @@ def as_error(where: str, error: Exception) -> Isol8Error:
     if isinstance(error, Isol8Error):
         return error
     return (
-        Isol8Error(without_credentials(str(error)))
+        Isol8Error(without_credentials(system_words(error)))
         if isinstance(error, OSError)
         else internal_error(where, error)
+    )
+
+
+def system_words(error: OSError) -> str:
+    """Return what the system said of a file, without its number."""
+    if not error.strerror:
+        return str(error)
+    return (
+        f"{os.fsdecode(error.filename)}: {error.strerror}"
+        if isinstance(error.filename, str | bytes)
+        else error.strerror
     )
 
 
@@ -73,11 +84,11 @@ def _kept(error: BaseException) -> str:
     try:
         return f" with the file {_written(_trace(error))}"
     except OSError as problem:
-        return f"; the traceback can't be written to {FOLDER}: {problem.strerror}"
+        return f"; the traceback can't be written to {CRASHES}: {problem.strerror}"
     except Isol8Error as problem:
         return f"; the traceback can't be written: {problem}"
     except Exception as problem:  # noqa: BLE001 - as where there is no memory left
-        return f"; the traceback can't be written to {FOLDER}: {type(problem).__name__}"
+        return f"; the traceback can't be written to {CRASHES}: {type(problem).__name__}"
 
 
 def _trace(error: BaseException) -> str:
@@ -88,14 +99,14 @@ def _trace(error: BaseException) -> str:
 
 
 def _written(text: str) -> Path:
-    refuse_planted(FOLDER)
-    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = f"{dt.datetime.now(tz=dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.txt"
+    refuse_planted(CRASHES)
+    CRASHES.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = f"crash-{dt.datetime.now(tz=dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.txt"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(FOLDER / name, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
+    with os.fdopen(os.open(CRASHES / name, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
         file.write(text)
     # Somebody may keep notes beside them.
-    for old in sorted(each for each in FOLDER.iterdir() if re.fullmatch(_NAME, each.name))[:-_KEPT]:
+    for old in sorted(each for each in CRASHES.iterdir() if re.fullmatch(_NAME, each.name))[:-_KEPT]:
         with contextlib.suppress(OSError):
             old.unlink()
-    return FOLDER / name
+    return CRASHES / name

@@ -1,9 +1,12 @@
 """What is printed, fit for a terminal and for CI's logs: no escape sequence of others, no command, no credential."""
 
+import contextlib
 import io
+import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 from isol8_tasks.safety.redact import redact
@@ -59,6 +62,8 @@ class CleanStream(io.TextIOBase):
         """For what is ours alone, and for what has to be exact."""
         self.redact = hide
         self._begins_line = True
+        self.lost: OSError | None = None
+        """Why nothing can be written any more, as nobody reads it or there is no room; work goes on all the same."""
 
     def write(self, text: str, /) -> int:
         """Write the text cleaned; tell how much was taken of it."""
@@ -67,12 +72,22 @@ class CleanStream(io.TextIOBase):
             # It goes on with a line, so it is no order.
             clean = clean.replace("\\u003a", ":", 1)
         self._begins_line = clean.endswith("\n") if clean else self._begins_line
-        self.raw.write(clean)
+        self._keep(lambda: self.raw.write(clean))
         return len(text)
 
     def flush(self) -> None:
         """Pass it on."""
-        self.raw.flush()
+        self._keep(self.raw.flush)
+
+    def _keep(self, write: Callable[[], object]) -> None:
+        """Write, and remember if that is no longer possible; what is written from then on goes nowhere."""
+        try:
+            write()
+        except OSError as error:
+            self.lost = self.lost or error
+            # Also for what is still in the buffer, which Python writes at its end.
+            with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), self.raw.fileno())
 
     def isatty(self) -> bool:
         """Tell whether somebody looks at it."""

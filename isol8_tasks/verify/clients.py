@@ -63,7 +63,7 @@ class Generation:
 
 KEPT_ALIVE: Final = ("sleep", "infinity")
 """The container's Cmd, behind the image's entrypoint (engine/docker.ts:416@7eeb3af, :895@v0.20.0)."""
-FOLDER: Final = "/sandbox"
+SANDBOX_FOLDER: Final = "/sandbox"
 """WorkingDir of the container and of each execution (engine/docker.ts:417@7eeb3af, :896@v0.20.0)."""
 SECURITY: Final = ("no-new-privileges",)
 """SecurityOpt besides the profile; no generation drops capabilities (engine/docker.ts:758@7eeb3af, :1460@v0.20.0)."""
@@ -75,7 +75,7 @@ FILTER_PORT: Final = 8118
 FILTER_READY: Final = ("sh", "-c", f"nc -z 127.0.0.1 {FILTER_PORT} 2>/dev/null")
 FILTER_SECONDS: Final = 5
 """How the client waits for the filter (engine/docker.ts:113,143@7eeb3af, managers/network-manager.ts:44@v0.20.0)."""
-FILTER_VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+PROXY_VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 """Set to the filter's address (engine/docker.ts:792@7eeb3af, managers/execution-manager.ts:455@v0.20.0)."""
 
 SETUP_PATH: Final = ":".join(

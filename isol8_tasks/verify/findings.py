@@ -110,6 +110,14 @@ class CommandHung:
 
 
 @frozen(kw_only=True)
+class PatternSlow:
+    """A pattern of a user's check that takes too long to look for."""
+
+    pattern: str
+    seconds: float
+
+
+@frozen(kw_only=True)
 class FilterBroken:
     """The network filter does not do its work."""
 
@@ -132,33 +140,43 @@ class InSome:
 
 ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost
 FileFinding = OtherLayers | PrivilegedFile | WritableByAll
-CommandFinding = CommandExit | CommandOutput | CommandHung
+CommandFinding = CommandExit | CommandOutput | CommandHung | PatternSlow
 AnyFinding = ImageFinding | FilterBroken | PackageFinding | FileFinding | CommandFinding
 Finding = AnyFinding | InSome
 
 
-def render(finding: Finding) -> str:
+def render_finding(finding: Finding) -> str:
     """Return a finding in words, on one line."""
+    fault, reason = _words(plain(finding))
+    if isinstance(finding, InSome):
+        but = f" (not with {released(finding.others)})" if finding.others else ""
+        fault = f"{fault} with isol8 {released(finding.releases)}{but}"
+    return clean(f"{fault}: {reason}" if reason else fault)
+
+
+def _words(finding: AnyFinding) -> tuple[str, str]:
+    """Say what is wrong, and why, where that is known."""
     match finding:
-        case NotStarted() | RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
+        case NotStarted(reason=reason):
+            return "the container can't be started", reason
+        case OtherLayers():
+            return (
+                "its layers are not those that its labels record",
+                "something else made it; rebuild it with --force",
+            )
+        case FilterBroken(command=command, fault=fault):
+            return "the network filter is broken", f"`{command}` {fault}"
+        case RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
             words = _image(finding)
         case PackageMissing() | PackageHidden() | WrongVersion() | ExtraMissing() | PackageUnusable():
             words = _package(finding)
-        case OtherLayers():
-            words = "its layers are not those that its labels record: something else made it; rebuild it with --force"
         case PrivilegedFile(path=path, mode=mode):
             words = f"{path} is setuid or setgid (mode {mode:04o}), unlike in the upstream image"
         case WritableByAll(path=path, mode=mode):
             words = f"{path} is writable by everyone (mode {mode:04o}), unlike in the upstream image"
-        case FilterBroken(command=command, fault=fault):
-            words = f"the network filter is broken: `{command}` {fault}"
-        case InSome(finding=inner, releases=releases, others=others):
-            fault, colon, reason = render(inner).partition(": ")
-            but = f" (not with {released(others)})" if others else ""
-            words = f"{fault} with isol8 {released(releases)}{but}{colon}{reason}"
         case _:
             words = _command(finding)
-    return clean(words)
+    return words, ""
 
 
 def plain(finding: Finding) -> AnyFinding:
@@ -213,10 +231,8 @@ def _without_output(finding: AnyFinding) -> AnyFinding:
             return finding
 
 
-def _image(finding: ImageFinding) -> str:
+def _image(finding: RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost) -> str:
     match finding:
-        case NotStarted(reason=reason):
-            return f"the container can't be started: {reason}"
         case RuntimeBroken(runtime=runtime):
             return f"{runtime} does not start"
         case LookHung(seconds=seconds):
@@ -259,6 +275,8 @@ def _command(finding: CommandFinding) -> str:
             return f"check {_shown(command)} printed nothing that matches {pattern!r}"
         case CommandHung(command=command, seconds=seconds):
             return f"check {_shown(command)} did not end within {seconds:g} s"
+        case PatternSlow(pattern=pattern, seconds=seconds):
+            return f"output = {pattern!r} took longer than {seconds:g} s to look for; write it without nested repeats"
         case _:
             assert_never(finding)
 

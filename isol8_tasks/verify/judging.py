@@ -32,7 +32,7 @@ from isol8_tasks.verify.findings import (
 from isol8_tasks.verify.probe import Look
 
 
-def judge(  # noqa: PLR0913 - all that was asked and answered
+def judge_look(  # noqa: PLR0913 - all that was asked and answered
     runtime: str,
     packages: tuple[str, ...],
     look: Look,

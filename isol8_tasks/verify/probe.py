@@ -1,5 +1,6 @@
 """The look into an image: the command that looks, with what it looks for as data, and what it says in the end."""
 
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -9,9 +10,10 @@ from typing import Final
 
 from attrs import frozen
 
+from isol8_tasks.config.settings import LOAD_TIMEOUT
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.engine.containers import RunRequest
-from isol8_tasks.verify.clients import FOLDER, Filter
+from isol8_tasks.verify.clients import SANDBOX_FOLDER, Filter
 from isol8_tasks.verify.conditions import Conditions, Start, profile, writes
 
 
@@ -58,12 +60,15 @@ def request(  # noqa: PLR0913 - all but three are named by the caller
     whole: bool,
     filtered: bool = False,
     patience: int = 1,
+    load_timeout: float = LOAD_TIMEOUT,
     environment: Mapping[str, str] | None = None,
 ) -> RunRequest:
     """Return what to run; `whole` asks for all that no client changes as well, and `filtered` for the network filter.
 
-    With `patience` everything in it may take so many times as long.
+    A package may take `load_timeout` seconds, and with `patience` everything so many times as long.
     """
+    # A whole number, as BusyBox wants it.
+    per_package = math.ceil(load_timeout * patience)
     look = _head(runtime, kind, whole=whole) + _text("image.sh")
     by = kind.filter if filtered else None
     return RunRequest(
@@ -76,13 +81,13 @@ def request(  # noqa: PLR0913 - all but three are named by the caller
         environment={
             **kind.environment,
             **(environment or {}),
-            _SECONDS: str(SECONDS_PER_PACKAGE * patience),
+            _SECONDS: str(per_package),
         },
         tmpfs=kind.tmpfs,
         seccomp=profile(kind.denied_system_calls),
         capabilities=by.capabilities if by else (),
         # A little more than each package has, so that what hangs is told by its name.
-        seconds=SECONDS * patience + (SECONDS_PER_PACKAGE * patience + 2) * len(items),
+        seconds=LOOK_SECONDS * patience + (per_package + 2) * len(items),
         folders=CLOSED if whole else (),
     )
 
@@ -94,12 +99,12 @@ def upstream_request(image: str, *, mark: str, patience: int = 1) -> RunRequest:
         command=("sh", "-c", _ALONE + _text("image.sh"), "sh", mark, "none", ""),
         user="100:101",
         entrypoint=(),
-        seconds=SECONDS * patience,
+        seconds=LOOK_SECONDS * patience,
         folders=CLOSED,
     )
 
 
-def read(answer: str, mark: str) -> Look:
+def read_look(answer: str, mark: str) -> Look:
     """Read what was printed; what is missing is left at its default."""
     sections: dict[str, str] = {}
     items: list[tuple[str, str]] = []
@@ -157,7 +162,7 @@ def _head(runtime: str, kind: Conditions, *, whole: bool) -> str:
     words = ['"$program"' if word == "{code}" else shlex.quote(word) for word in first.command]
     if not first.file:
         words += known.before_words
-    load = (*first.command[:-1], "--cached-only", "--no-prompt", f"{FOLDER}/item.mts")
+    load = (*first.command[:-1], "--cached-only", "--no-prompt", f"{SANDBOX_FOLDER}/item.mts")
     return "\n".join(
         (
             f"whole={'yes' if whole else ''}",
@@ -208,10 +213,8 @@ def _text(name: str) -> str:
 
 CLOSED: Final = ("/root",)
 """What the upstream images close to others. It is listed in any case, since a container more costs more than that."""
-SECONDS: Final = 60
+LOOK_SECONDS: Final = 60
 """How long the look itself may take on a machine that is busy with builds."""
-SECONDS_PER_PACKAGE: Final = 30
-"""How long a package may take until it is loaded."""
 _ALONE: Final = "whole=yes\nprepare() { :; }\nothers() { :; }\n"
 """The head for an image that no client runs."""
 _AFTER: Final = '"forwarded=$forwarded\n$0"'

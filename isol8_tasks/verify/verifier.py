@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import Factory, define, evolve, field, frozen
 
-from isol8_tasks.config.settings import UserCheck
+from isol8_tasks.config.settings import LOAD_TIMEOUT, UserCheck
 from isol8_tasks.ecosystems.findings import PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.runtimes import verification
@@ -41,13 +41,15 @@ from isol8_tasks.verify.findings import (
     LookBroken,
     LookHung,
     NotStarted,
+    PatternSlow,
     RuntimeBroken,
     SignalsLost,
     merged,
     output,
-    render,
+    render_finding,
 )
-from isol8_tasks.verify.judging import inventory, is_loose, judge, loose_files
+from isol8_tasks.verify.judging import inventory, is_loose, judge_look, loose_files
+from isol8_tasks.verify.matching import SECONDS, is_in
 from isol8_tasks.verify.probe import Look
 
 
@@ -65,6 +67,8 @@ class Subject:
     checks: tuple[UserCheck, ...] = ()
     oldest_client: str = ""
     """The oldest release of isol8 that has to run it; empty for all."""
+    load_timeout: float = LOAD_TIMEOUT
+    """Seconds that a package may take until it is loaded."""
     filtered: bool = False
     """Whether it has to start the network filter, as bases do."""
     registry: str = ""
@@ -139,14 +143,15 @@ class Verifier:
             whole=whole,
             filtered=subject.filtered,
             patience=patience,
+            load_timeout=subject.load_timeout,
             environment=_environment(subject.registry),
         )
         try:
             finished = self._finished(request)
         except NotStartedError as error:
             return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
-        look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
-        found = judge(
+        look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
+        found = judge_look(
             subject.runtime,
             subject.packages,
             look,
@@ -194,7 +199,7 @@ class Verifier:
                 finished = self._finished(probe.upstream_request(reference, mark=mark, patience=patience))
             except (NoSuchImageError, NotStartedError):
                 return None
-            look = probe.read(finished.stdout.decode("utf-8", "replace"), mark)
+            look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
             if look.status is not None:
                 break
         return frozenset(self._loose(reference, look, finished))
@@ -225,9 +230,13 @@ class Verifier:
             return CommandHung(command=command, seconds=check.timeout, output=text)
         if finished.exit != check.exit:
             return CommandExit(command=command, expected=check.exit, exit=finished.exit, output=text)
-        if not re.search(check.output, text):
-            return CommandOutput(command=command, pattern=check.output, output=text)
-        return None
+        match is_in(check.output, text):
+            case True:
+                return None
+            case False:
+                return CommandOutput(command=command, pattern=check.output, output=text)
+            case None:
+                return PatternSlow(pattern=check.output, seconds=SECONDS)
 
 
 def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
@@ -236,13 +245,13 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
         return None
     lines = []
     for finding in verdict.findings:
-        lines.append(f"  {render(finding)}")
+        lines.append(f"  {render_finding(finding)}")
         lines += [f"      {line}" for line in output(finding)]
     if way_out := _way_out(verdict.findings):
         lines.append(way_out)
     return VerifyFailedError(
         "\n".join([f"{image} failed verification", *lines]),
-        findings=tuple(map(render, verdict.findings)),
+        findings=tuple(map(render_finding, verdict.findings)),
         output=tuple(line for finding in verdict.findings for line in output(finding)),
     )
 

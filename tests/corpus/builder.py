@@ -11,8 +11,9 @@ from typing import Any
 
 from attrs import frozen
 
+from isol8_tasks.dockerfile import builder as kinds
 from isol8_tasks.dockerfile.closure import Closure, closure, parse
-from isol8_tasks.dockerfile.stages import HeldBack, nothing_held_back
+from isol8_tasks.dockerfile.stages import TriggersOf, no_triggers
 from isol8_tasks.engine import BuildRequest, FileContent, ImageDetail
 from isol8_tasks.engine.builders import buildkit
 from isol8_tasks.engine.builders.progress import Progress, Vertex
@@ -21,7 +22,8 @@ from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.errors import EngineError
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import Inputs
-from isol8_tasks.run.workspace import Workspace, digests
+from isol8_tasks.run.context import Digests
+from isol8_tasks.run.workspace import Workspace
 
 LAYERS = {"RUN", "COPY", "ADD", "WORKDIR"}
 """What is a step of its own to the builder; the rest goes into the configuration."""
@@ -57,6 +59,8 @@ class Built:
     """The stages that the builder's trace names; empty strings for the only stage of a file."""
     ran: tuple[str, ...]
     """The steps that did not come from the cache."""
+    ran_in: frozenset[str]
+    """The stages of these steps."""
 
 
 class _Trace(Progress):
@@ -87,6 +91,10 @@ class Builder:
         self._mutex = threading.Lock()
         self._tags: list[str] = []
         self._upstream: dict[str, ImageDetail | None] = {}
+        self.kind = kinds.BuilderTraits(
+            platform=engine.platform, writes_values=kinds.writes_values(engine.version())
+        )
+        """What this project takes it for."""
 
     def make_upstream(self, repository: str = "", tags: Collection[str] = tuple(_UPSTREAM)) -> None:
         """Make upstream images that cases are based on, on which no build has anything in its cache yet."""
@@ -127,11 +135,11 @@ class Builder:
         return repository
 
     @contextmanager
-    def another(self) -> "Iterator[Builder]":
+    def another(self, *tags: str) -> "Iterator[Builder]":
         """Give one with upstream images of its own, and so with nothing in its cache."""
         other = Builder(self._connection, self._engine, self.addresses)
         try:
-            other.make_upstream()
+            other.make_upstream(tags=tags or tuple(_UPSTREAM))
             yield other
         finally:
             other.close()
@@ -141,7 +149,7 @@ class Builder:
         found = self._inspected(reference)
         return found.id if found else None
 
-    def held_back(self, reference: str) -> tuple[str, ...]:
+    def triggers(self, reference: str) -> tuple[str, ...]:
         """Return the ONBUILD triggers of an upstream image."""
         found = self._inspected(reference)
         return found.onbuild if found else ()
@@ -168,15 +176,17 @@ class Builder:
 
         image = buildkit.build(request, post, lambda _: None)
         steps = tuple(trace.steps())
+        ran = tuple(
+            (stage, step)
+            for stage, step, vertex in steps
+            if vertex.started and not vertex.cached and not step.startswith("FROM ")
+        )
         return Built(
             image=image,
             configuration=self._configuration(image),
             stages=frozenset(stage for stage, _, _ in steps),
-            ran=tuple(
-                step
-                for _, step, vertex in steps
-                if vertex.started and not vertex.cached and not step.startswith("FROM ")
-            ),
+            ran=tuple(step for _, step in ran),
+            ran_in=frozenset(stage for stage, _ in ran),
         )
 
     def _configuration(self, image: str) -> str:
@@ -203,18 +213,19 @@ def closure_of(
     files: Mapping[str, FileContent],
     target: str | None,
     args: Mapping[str, str],
-    held_back: HeldBack = nothing_held_back,
+    triggers: TriggersOf = no_triggers,
+    kind: kinds.BuilderTraits = kinds.USUAL,
 ) -> Closure:
     """Return what this project takes the target to be built of."""
     text = files["Dockerfile"].data.decode("utf-8", "surrogateescape")
     ignore = files.get("Dockerfile.dockerignore") or files.get(".dockerignore")
     ignored = ignore.data.decode("utf-8", "surrogateescape") if ignore else ""
-    return closure(parse(text), target, args, files.keys(), ignore=ignored, held_back=held_back)
+    return closure(parse(text), target, args, files.keys(), ignore=ignored, triggers=triggers, builder=kind)
 
 
 def key_of(files: Mapping[str, FileContent], found: Closure, builder: Builder) -> str:
     """Return the key of what a closure says, as the graph makes it of a base image."""
-    contents = digests(files)
+    contents = Digests(files)
     inputs = Inputs(
         recipe=1,
         runtime="any",

@@ -1,6 +1,5 @@
 """A series of edits to a case, each built, with what this project says beside what the builder did."""
 
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -159,7 +158,7 @@ class Series:
         return State(files=files_of(self._project.folder), args=dict(self._project.args))
 
     def _closure(self, state: State, target: str | None) -> Closure:
-        return closure_of(state.files, target, state.args, self._builder.held_back)
+        return closure_of(state.files, target, state.args, self._builder.triggers, self._builder.kind)
 
     def _first(self, target: str | None) -> None:
         state = self._state()
@@ -225,7 +224,7 @@ class Series:
             self.report.stale += 1
             nothing_ran = not built.ran and built.configuration in self._configurations
             more = warned or self._warned or self._case.counts_more
-            if nothing_ran and (more or self._same_but_for_defaults(change)):
+            if nothing_ran and more:
                 self.report.surplus += 1
             elif nothing_ran and self._nothing_new(change):
                 self._find("too much", change, "the key differs, and all came from the cache")
@@ -235,21 +234,6 @@ class Series:
         elif built.configuration != known.configuration:
             self._find("too little", change, f"{known.configuration}\nbecame\n{built.configuration}")
         self._remember(key, built)
-
-    def _same_but_for_defaults(self, change: Change) -> bool:
-        """Tell whether only defaults differ in place of which other values are passed.
-
-        Older builders write them into the image's history, newer ones write what was passed.
-        """
-        keys = set()
-        for state in (change.before, change.after):
-            text = state.files["Dockerfile"].data.decode("utf-8", "surrogateescape")
-            for name in state.args:
-                text = re.sub(rf"(?mi)^([ \t]*(?:ONBUILD +)?ARG +{name})=\S*", r"\1", text)
-            file = FileContent(data=text.encode("utf-8", "surrogateescape"))
-            plain = State(files={**state.files, "Dockerfile": file}, args=state.args)
-            keys.add(key_of(plain.files, self._closure(plain, self._target), self._builder))
-        return len(keys) == 1
 
     def _nothing_new(self, change: Change) -> bool:
         """Tell whether the builder reuses all from nothing but what was there before, and as well the other way round.

@@ -1,6 +1,5 @@
 # needs: ${x#y}
-# warns
-# A substitution by a pattern, which is not worked out here: all counts.
+# A substitution by a pattern.
 FROM scratch
 ARG NAME=docs/one
 COPY docs/${NAME#docs/} /a

@@ -1,6 +1,5 @@
 # needs: ${x/y/z}
-# warns
-# A substitution that replaces, which is not worked out here: all counts.
+# A substitution that replaces.
 FROM scratch
 ARG NAME=docs/one
 COPY ${NAME/one/two.md} /a

@@ -14,13 +14,13 @@ from isol8_tasks.verify.clients import (
     FILTER_PORT,
     FILTER_READY,
     FILTER_SECONDS,
-    FILTER_VARIABLES,
-    FOLDER,
     GENERATIONS,
     KEPT_ALIVE,
     MEMORY,
     NANO_CPUS,
     PIDS,
+    PROXY_VARIABLES,
+    SANDBOX_FOLDER,
     SECURITY,
     Generation,
 )
@@ -90,7 +90,7 @@ class Sandbox:
         self.generation = generation
         # No client can say which internal networks may be reached; `[filter]` puts that into the image.
         environment = {"ISOL8_ALLOW_NETS": nets, **generation.environment, **LISTS}
-        environment |= dict.fromkeys(FILTER_VARIABLES, f"http://127.0.0.1:{FILTER_PORT}")
+        environment |= dict.fromkeys(PROXY_VARIABLES, f"http://127.0.0.1:{FILTER_PORT}")
         profile = {
             "defaultAction": "SCMP_ACT_ALLOW",
             "syscalls": [
@@ -112,7 +112,7 @@ class Sandbox:
             image,
             list(KEPT_ALIVE),
             host_config=host,
-            working_dir=FOLDER,
+            working_dir=SANDBOX_FOLDER,
             environment=environment,
             labels=LABEL,
         )
@@ -141,7 +141,7 @@ class Sandbox:
     def run(self, script: str, *, user: str | None = None) -> str:
         """Run a script as code in the sandbox is run, and return what it prints."""
         user = self.generation.user if user is None else user
-        made = self.api.exec_create(self.id, ["sh", "-c", script], user=user, workdir=FOLDER)
+        made = self.api.exec_create(self.id, ["sh", "-c", script], user=user, workdir=SANDBOX_FOLDER)
         return str(self.api.exec_start(made["Id"]).decode())
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,10 +22,13 @@ from isol8_tasks.engine import BuildRequest, FileContent
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.errors import BuildFailedError
 from tests.corpus.builder import Builder, closure_of, files_of, key_of
 from tests.corpus.cases import Case, cases
+from tests.corpus.pairs import Pair, pairs, side_by_side
 from tests.corpus.series import Report, Series, State, build
 
+PAIRS = {each.name: each for each in pairs()}
 CASES = {each.name: each for each in cases()}
 SEED = os.environ.get("ISOL8_CLOSURE_SEED", "1")
 EDITS = int(os.environ.get("ISOL8_CLOSURE_EDITS", "1"))
@@ -148,6 +151,78 @@ def test_what_cannot_be_read_is_said(name: str, tmp_path: Path) -> None:
             assert each.files == tuple(sorted(files))
 
 
+@pytest.fixture(scope="module")
+def compared(request: pytest.FixtureRequest, builder: Builder) -> Iterator[Mapping[str, Future[bool]]]:
+    """Give of each pair asked for whether the builder takes both for one."""
+    tests = [each.name for each in request.session.items]
+    names = [each for each in PAIRS if f"{test_pair.__name__}[{each}]" in tests]
+    of_files = [each for each in names if PAIRS[each].of_files]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        found = {name: pool.submit(_are_one, PAIRS[name], builder) for name in names if name not in of_files}
+        rerun = _rerun([PAIRS[each] for each in of_files], builder) if of_files else set()
+        for number, name in enumerate(of_files):
+            found[name] = Future()
+            found[name].set_result(f"s{number}" not in rerun)
+        yield found
+
+
+def _both(pairs: Sequence[Pair], by: Builder) -> list[State]:
+    """Return what a pair is built of, or several whose stages stand side by side in one Dockerfile."""
+    base = f"{by.repository}:3.21"
+    texts = (pairs[0].before, pairs[0].after)
+    if pairs[0].of_files:
+        texts = (side_by_side([each.before for each in pairs]), side_by_side([each.after for each in pairs]))
+    contents = {"a": "1", "docs/one": "1", "docs/two": "2"}
+    return [
+        State(
+            files={
+                path: FileContent(data=data.encode())
+                for path, data in {**contents, "Dockerfile": text.replace("BASE", base)}.items()
+            },
+            args=args,
+        )
+        for text, args in zip(texts, ({}, pairs[0].args), strict=True)
+    ]
+
+
+def _rerun(pairs: Sequence[Pair], builder: Builder) -> set[str]:
+    """Return the stages that the builder runs again after the other spelling, whichever that is."""
+    found: set[str] = set()
+    for order in (1, -1):
+        # On an upstream image of its own, so that nothing but the first is in the cache.
+        with builder.another("3.21") as fresh:
+            _, second = (build(fresh, each, None) for each in _both(pairs, fresh)[::order])
+            found |= second.ran_in
+    return found
+
+
+def _are_one(pair: Pair, builder: Builder) -> bool:
+    """Tell whether the builder reuses all of either for the other, and says the same of the images."""
+    for order in (1, -1):
+        with builder.another("3.21") as fresh:
+            first, second = (build(fresh, each, None) for each in _both([pair], fresh)[::order])
+        if second.ran or first.configuration != second.configuration:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pair(name: str, compared: Mapping[str, Future[bool]], builder: Builder) -> None:
+    """Two spellings are the same here exactly where the builder takes them for one, but for what is known."""
+    pair = PAIRS[name]
+    keys = {
+        key_of(each.files, closure_of(each.files, None, each.args, builder.triggers, builder.kind), builder)
+        for each in _both([pair], builder)
+    }
+    try:
+        one = compared[name].result()
+    except BuildFailedError as error:
+        if not pair.needs:
+            raise
+        pytest.skip(f"this engine's built-in frontend does not know {pair.needs}: {error}")
+    assert (len(keys) == 1, one) == ((False, True) if pair.surplus else (one, one))
+
+
 KNOWN: Mapping[str, tuple[str, str]] = {
     "the default of a variable that the upstream image sets": (
         "ENV PATH=/x:$PATH\n", "ENV PATH=/x:${PATH:-y}\n"
@@ -188,7 +263,7 @@ def test_what_an_upstream_image_copies(builder: Builder) -> None:
             "a": FileContent(data=f"{first} {builder.repository}".encode()),
             "b": FileContent(data=second.encode()),
         }
-        found = closure_of(files, None, {}, builder.held_back)
+        found = closure_of(files, None, {}, builder.triggers)
         return build(builder, State(files=files, args={}), None).ran, key_of(files, found, builder)
 
     states = [made("one", "one"), made("two", "one"), made("two", "two")]

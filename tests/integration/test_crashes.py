@@ -16,16 +16,16 @@ from tests.integration.checkouts import ROOT, Checkout, new_checkout, remove_tag
 
 WHOLE = bool(os.environ.get("ISOL8_CRASHES"))
 KINDS = ("KeyError", "MemoryError", "RecursionError", "AssertionError", "ValueError", "AttributeError")
-CONNECT = "isol8_tasks.engine.connection:Connection._connect"
+CONNECT = "isol8_tasks.engine.connection:connect"
 LIST = "isol8_tasks.run.view:View._observe"
 GRAPH = "isol8_tasks.run.view:build_graph"
 CONFIG = "isol8_tasks.run.workspace:Workspace.read_config"
-BUILD = "isol8_tasks.run.session:build_image"
+BUILD = "isol8_tasks.run.making:build_image"
 CHECK = "isol8_tasks.verify.verifier:Verifier.verify"
 PROMOTE = "isol8_tasks.lifecycle.build:promote"
-MANIFEST = "isol8_tasks.images.manifest:render"
+MANIFEST = "isol8_tasks.images.manifest:render_manifest"
 REPORT = "isol8_tasks.report.plan:decision_line"
-SUMMARY = "isol8_tasks.report.plan:summary"
+SUMMARY = "isol8_tasks.report.plan:run_summary"
 BUILDING = "isol8_tasks.cli.screen:Screen.building"
 DONE = "isol8_tasks.cli.screen:Screen.done"
 LOCK = "isol8_tasks.run.session:engine_lock"
@@ -44,7 +44,7 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "up": (("up", "--force", "--only=bash"), (CONNECT, LIST, GRAPH, CONFIG, BUILD, CHECK, SUMMARY)),
     "plan": (("plan",), (LIST, GRAPH, CONFIG, CLOSE, "isol8_tasks.report.plan:plan_table")),
     "plan --json": (("plan", "--json"), (LIST, GRAPH, CONFIG, CLOSE, "isol8_tasks.report.plan:plan_json")),
-    "which": (("which", "bash", "--json"), (LIST, CONFIG, CLOSE, "isol8_tasks.report.plan:resolution_json")),
+    "which": (("which", "bash", "--json"), (LIST, CONFIG, CLOSE, "isol8_tasks.report.plan:choice_json")),
     "list": (("list",), (GRAPH, CONFIG)),
     "info": (("info", "base:bash"), (GRAPH, CONFIG)),
     "verify": (("verify", "--json", "bash"), (LIST, GRAPH, CHECK, CLOSE)),
@@ -52,24 +52,24 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("inventory", "--json", "bash"),
         (LIST, GRAPH, "isol8_tasks.cli.commands.images:inventory_of"),
     ),
-    "sbom": (("sbom", "bash"), (LIST, GRAPH, "isol8_tasks.ecosystems.sbom:render")),
+    "sbom": (("sbom", "bash"), (LIST, GRAPH, "isol8_tasks.ecosystems.sbom:render_sbom")),
     "freshness": (
         ("freshness", "--json", "--only=bash"),
-        (CONNECT, LIST, LOOK, "isol8_tasks.report.freshness:as_data"),
+        (CONNECT, LIST, LOOK, "isol8_tasks.report.freshness:freshness_json"),
     ),
     "refresh --json": (
         ("refresh", "--json", "--only=bash"),
-        (*WORK, LOOK, BUILD, CHECK, PROMOTE, MANIFEST, ACCOUNT, "isol8_tasks.report.refresh:as_data"),
+        (*WORK, LOOK, BUILD, CHECK, PROMOTE, MANIFEST, ACCOUNT, "isol8_tasks.report.refresh:account_json"),
     ),
     "refresh": (
         ("refresh", "--only=bash"),
         (LIST, LOOK, BUILD, CHECK, MANIFEST, ACCOUNT, "isol8_tasks.report.refresh:text"),
     ),
     "lock": (("lock",), (LIST, GRAPH, "isol8_tasks.cli.commands.lock:write_lock")),
-    "push": (("push",), (CONFIG, LIST, LOCK, MANIFEST, "isol8_tasks.lifecycle.transfer:push")),
-    "pull": (("pull",), (CONFIG, LOCK, LIST, "isol8_tasks.lifecycle.transfer:pull")),
+    "push": (("push",), (CONFIG, LIST, LOCK, MANIFEST, "isol8_tasks.lifecycle.transfer:push_image")),
+    "pull": (("pull",), (CONFIG, LOCK, LIST, "isol8_tasks.lifecycle.transfer:pull_image")),
     "rollback": (("rollback", "bash"), (CONNECT, LOCK, MANIFEST, "isol8_tasks.lifecycle.rollback:roll_back")),
-    "release": (("release", "bash"), (CONNECT, LOCK, "isol8_tasks.lifecycle.rollback:release")),
+    "release": (("release", "bash"), (CONNECT, LOCK, "isol8_tasks.lifecycle.rollback:release_hold")),
     "import": (("import",), (CONFIG,)),
     "prune": (("prune", "--yes"), (CONNECT, "isol8_tasks.lifecycle.prune:removals")),
     "clean": (("clean", "base:bun"), (CONNECT, LIST, GRAPH, "isol8_tasks.run.session:Session.remove")),

@@ -13,9 +13,9 @@ from isol8_tasks.engine import BuildRequest, ImageEngine
 from isol8_tasks.engine.builders import buildx
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
-from isol8_tasks.engine.listing import list_directly
+from isol8_tasks.engine.listing import list_directly, platform_directly
 from isol8_tasks.engine.registry import RegistryEngine
-from tests.engine_contract import BASE, REPOSITORY, EngineContract, ignore, reference
+from tests.engine_contract import BASE, REPOSITORY, EngineContract, ignore, listed, reference
 from tests.integration.registries import Registry
 from tests.registry_contract import RegistryContract
 
@@ -117,3 +117,14 @@ def test_the_direct_listing_is_the_clients(engine: DockerEngine, endpoint: Endpo
         engine.images(), key=lambda image: image.id
     )
     assert direct.version == engine.version()
+    assert platform_directly(endpoint.url) == engine.platform()
+
+
+def test_the_platform_is_the_builders(engine: DockerEngine, extra: str) -> None:
+    """What the engine tells of its platform is what its builder sets."""
+    steps = "ARG TARGETOS\nARG BUILDARCH\nLABEL p=$TARGETOS/$BUILDARCH\n"
+    text = f"FROM {BASE}\n{steps}"
+    engine.build(BuildRequest(tag=extra, dockerfile=text), ignore)
+    image = listed(engine, extra)
+    assert image is not None
+    assert image.labels["p"] == engine.platform()

@@ -50,9 +50,10 @@ FROM alpine:3.21 AS build
 RUN apk add --no-cache go
 WORKDIR /src
 COPY go.mod main.go ./
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /dial .
+RUN CGO_ENABLED=0 go build -v -trimpath -ldflags="-s -w" -o /dial . 2>/compiled
 FROM alpine:3.21
 COPY --from=build /dial /usr/local/bin/dial
+COPY --from=build /compiled /
 """
 RULES = (
     "-A OUTPUT -o lo -j ACCEPT",
@@ -78,10 +79,25 @@ def output_of(api: docker.APIClient, image: str, *command: str) -> str:
 
 
 def test_go_builds_a_static_program(build_image: Callable[..., str], docker_api: docker.APIClient) -> None:
-    """A program that listens, dials and reads JSON is built in one stage and runs in another."""
+    """A program that listens, dials and reads JSON is built in one stage and runs in another.
+
+    What such programs have in common is compiled already.
+    """
     sources = {"go.mod": FileContent(data=b"module dial\n\ngo 1.23\n"), "main.go": FileContent(data=DIAL)}
     image = build_image("go", GO, sources)
     assert output_of(docker_api, image, "dial") == "<nil> true true true\n"
+    compiled = set(output_of(docker_api, image, "cat", "/compiled").split())
+    assert {"dial", "encoding/json"} <= compiled
+    assert compiled.isdisjoint({"net", "os/signal", "runtime"})
+
+
+def test_python_has_compiled_files(build_image: Callable[..., str], docker_api: docker.APIClient) -> None:
+    """Those of its library and of pip are what Python would compile itself, so that none is written."""
+    image = build_image("compiled", "FROM alpine:3.21\nRUN apk add --no-cache python3 py3-pip\n")
+    said = output_of(docker_api, image, "sh", "-c", "python3 -v -m pip --version 2>&1 | grep -c '^# wrote '")
+    assert said == "0\n"
+    found = output_of(docker_api, image, "find", "/usr/lib/python3.13", "-name", "*.pyc")
+    assert "/usr/lib/python3.13/site-packages/pip/_internal/__pycache__/main.cpython-313.pyc" in found.split()
 
 
 @pytest.fixture

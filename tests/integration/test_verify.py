@@ -46,7 +46,7 @@ from isol8_tasks.verify.findings import (
     SignalsLost,
     WritableByAll,
     plain,
-    render,
+    render_finding,
 )
 from isol8_tasks.verify.verifier import Subject, Verdict, Verifier, failure
 
@@ -87,13 +87,18 @@ def make_bases(engine: DockerEngine, base_images: Mapping[str, str]) -> Iterator
 def make_verify(verifier: Verifier, bases: Mapping[str, str], build_image: Build) -> Callable[..., Verdict]:
     """Give `verify(runtime, steps, *packages)`, which checks an image made of a base by a few steps."""
 
-    def verify(runtime: str, steps: str, *packages: str) -> Verdict:
+    def verify(runtime: str, steps: str, *packages: str, load_timeout: float = 30) -> Verdict:
         image = bases[runtime]
         if steps:
             image = build_image(f"verify-{runtime}", f"FROM {image}\n{steps}\n")
         upstream = ("denoland/deno:alpine",) if runtime == "deno" else UPSTREAM
         subject = Subject(
-            image=image, runtime=runtime, packages=packages, upstream=upstream, filtered=not steps
+            image=image,
+            runtime=runtime,
+            packages=packages,
+            upstream=upstream,
+            filtered=not steps,
+            load_timeout=load_timeout,
         )
         return verifier.verify(subject)
 
@@ -354,14 +359,11 @@ class TestBad:
         ],
         ids=["python", "node", "bun"],
     )
-    def test_time_to_load(
-        self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch, runtime: str, source: str
-    ) -> None:
+    def test_time_to_load(self, verify: Callable[..., Verdict], runtime: str, source: str) -> None:
         """Who is late is given twice the time, as a busy machine makes good packages late; who hangs is refused."""
-        monkeypatch.setattr("isol8_tasks.verify.probe.SECONDS_PER_PACKAGE", 4)
         install = _dist if runtime == "python" else _module
-        assert verify(runtime, install("late", source.format(5)), "late").findings == ()
-        (found,) = verify(runtime, install("hangs", source.format(600)), "hangs").findings
+        assert verify(runtime, install("late", source.format(4)), "late", load_timeout=3).findings == ()
+        (found,) = verify(runtime, install("hangs", source.format(600)), "hangs", load_timeout=3).findings
         assert isinstance(found, PackageUnusable)
         assert found.use.endswith("did not end")
 
@@ -421,7 +423,7 @@ class TestBad:
 
     def test_a_look_that_hangs(self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
         """An image whose programs never end is given up, with its container."""
-        monkeypatch.setattr("isol8_tasks.verify.probe.SECONDS", 2)
+        monkeypatch.setattr("isol8_tasks.verify.probe.LOOK_SECONDS", 2)
         begin = time.monotonic()
         steps = "RUN rm /bin/cat && printf '#!/bin/sh\\nsleep 600\\n' > /bin/cat && chmod 755 /bin/cat"
         assert verify("bash", steps).findings == (LookHung(seconds=4, output=""),)
@@ -478,7 +480,7 @@ class TestSomeClients:
         words: str,
     ) -> None:
         """One line says what fails, in which releases, and that it works in the others."""
-        assert list(map(render, verify(runtime, steps, *packages).findings)) == [words]
+        assert list(map(render_finding, verify(runtime, steps, *packages).findings)) == [words]
 
     def test_what_works_in_all(self, verify: Callable[..., Verdict]) -> None:
         """A package of ECMAScript modules alone is of use to files of either kind, by `import`."""
@@ -510,7 +512,7 @@ class TestFilter:
         subject = Subject(image=image, runtime=runtime, upstream=UPSTREAM, filtered=True)
         assert verifier.verify(evolve(subject, oldest_client="0.7.0")).findings == ()
         words = f"{runtime} does not start with isol8 v0.6.2 and before (not with v0.7.0 and later)"
-        assert words in map(render, verifier.verify(subject).findings)
+        assert words in map(render_finding, verifier.verify(subject).findings)
 
     @pytest.mark.parametrize(
         ("runtime", "steps", "words"),
@@ -553,7 +555,7 @@ class TestFilter:
         image = build_image(f"verify-{runtime}", f"FROM {bases[runtime]}\n{steps}\n")
         subject = Subject(image=image, runtime=runtime, upstream=UPSTREAM, filtered=True)
         verdict = verifier.verify(subject)
-        assert list(map(render, verdict.findings)) == [words]
+        assert list(map(render_finding, verdict.findings)) == [words]
         assert isinstance(plain(verdict.findings[0]), FilterBroken)
 
 

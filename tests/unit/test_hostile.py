@@ -84,7 +84,7 @@ def test_a_script_is_a_label_and_nothing_else(scripted: tuple[FakeEngine, tuple[
             provenance=Provenance(checkout="here", revision="", created="2026-11-23T09:00:00Z"),
             context={},
             on_event=lambda _event: None,
-            check=accept,
+            verify=accept,
         )
         assert outcome.labels["org.isol8.setup"] == script
     assert {plain(request.dockerfile.rstrip()) for request in engine.requests} == {

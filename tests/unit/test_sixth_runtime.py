@@ -243,7 +243,7 @@ def test_lock(checkout: Path, engine: Engine) -> None:
 
     def begin() -> Session:
         return open_session(
-            checkout, {}, engine=engine, check=lambda spec, _: encode("3.21", found.get(spec.name, [musl]))
+            checkout, {}, engine=engine, verify=lambda spec, _: encode("3.21", found.get(spec.name, [musl]))
         )
 
     first = begin()

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.plan.graph import task_of
@@ -13,9 +13,10 @@ from isol8_tasks.report import plan as report
 from isol8_tasks.run.session import Session
 
 
-class Clean(OwnCommand):
+class CleanCommand(OwnCommand):
     """Remove images; in the place of doit's own clean, which knows no undeclared image."""
 
+    name = "clean"
     doc_purpose = "remove the images of the named tasks, with all their tags"
     doc_usage = "TASK ... (for example base:bun or 'custom:*')"
     cmd_options = (
@@ -29,7 +30,7 @@ class Clean(OwnCommand):
         },
     )
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Remove them, and write the manifest of what is left."""
         if not args:
@@ -49,9 +50,11 @@ class Clean(OwnCommand):
 
     @staticmethod
     def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
-        found = bool(current.tags_of(name)) if dryrun else current.remove(name)
+        from isol8_tasks.lifecycle.prune import tags_of  # noqa: PLC0415 - most runs remove nothing
+
+        found = bool(tags_of(name, current.view.observed)) if dryrun else current.remove(name)
         what = "does not exist" if not found else "would be removed" if dryrun else "removed"
-        say(f"{current.view.repository}:{name}".ljust(report.NAME_WIDTH) + f"  {what}")
+        say(current.view.public_tag(name).ljust(report.NAME_WIDTH) + f"  {what}")
         return found and not dryrun
 
 

@@ -3,11 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
+from doit.exceptions import InvalidCommand
+
 from isol8_tasks.cli.command import OwnCommand
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.program import INSTALLED
+from isol8_tasks.errors import COMMAND
 
 
-class Test(OwnCommand):
+class _OfCheckout(OwnCommand):
+    """A command that an installation has nothing to run it on."""
+
+    def execute(self, params: Any, args: list[str]) -> int:  # noqa: ANN401 - doit's own values
+        """Refuse it there; else run it."""
+        if COMMAND == INSTALLED:
+            raise InvalidCommand(f"{self.name}: it works on {INSTALLED} itself, and needs a checkout of it")
+        return super().execute(params, args)
+
+
+class TestCommand(_OfCheckout):
     """Run every test."""
 
     name = "test"
@@ -18,7 +32,7 @@ class Test(OwnCommand):
         """Hand every word to pytest."""
         return self.execute({}, in_args)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Start the engine for the tests, and run them."""
         from tests.run import main  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - not installed for others
@@ -26,13 +40,14 @@ class Test(OwnCommand):
         return 1 if main(args) else 0
 
 
-class Lint(OwnCommand):
+class LintCommand(_OfCheckout):
     """Run every check that needs no engine."""
 
+    name = "lint"
     doc_purpose = "run every check that needs no engine: types, style, imports, spelling, words and the locks"
     doc_usage = ""
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Run them."""
         self.no_arguments(args)
@@ -41,23 +56,28 @@ class Lint(OwnCommand):
         return 1 if subprocess.run([".ci/lint"], check=False).returncode else 0
 
 
-class Check(OwnCommand):
+class CheckCommand(_OfCheckout):
     """Run what CI runs."""
 
+    name = "check"
     doc_purpose = "run lint and test, as CI does"
     doc_usage = ""
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Run both, and fail if one does."""
         self.no_arguments(args)
-        codes = [Lint(config=self.config).act(params, []), Test(config=self.config).act(params, [])]
+        codes = [
+            LintCommand(config=self.config).act(params, []),
+            TestCommand(config=self.config).act(params, []),
+        ]
         return max(codes)
 
 
-class Bench(OwnCommand):
+class BenchCommand(_OfCheckout):
     """Measure what is claimed to be fast."""
 
+    name = "bench"
     doc_purpose = "measure what is claimed to be fast, as ratios in one run"
     doc_usage = "[bench/run.py's arguments]"
 
@@ -65,7 +85,7 @@ class Bench(OwnCommand):
         """Hand every word to the benchmark."""
         return self.execute({}, in_args)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Run it."""
         from bench.run import main  # noqa: PLC0415 - not installed for others

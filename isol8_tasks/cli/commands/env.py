@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.safety.printing import exactly
 
 
-class Env(OwnCommand):
+class EnvCommand(OwnCommand):
     """Say how other Docker clients reach the engine."""
 
+    name = "env"
     doc_purpose = f'print the engine in use, as a shell command: eval "$({COMMAND} env)"'
+    only_prints = True
     doc_usage = ""
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Print it."""
         self.no_arguments(args)

@@ -3,26 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
-from isol8_tasks.cli.command import JSON, PENDING, OwnCommand, say
-from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking, say_next_steps
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand, say
+from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words
 from isol8_tasks.run.refresh import look
 
 
-class Freshness(OwnCommand):
+class FreshnessCommand(OwnCommand):
     """Say whether the images are as new as their sources."""
 
+    name = "freshness"
     doc_purpose = "print which images are behind their sources; change nothing"
+    only_prints = True
     doc_usage = "[--json] [--only RUNTIMES]"
     doc_description = (
         "Asks the registries of the upstream images and the package sources of every image. Exit code 2 when an image "
         "is behind, 4 when a source did not answer."
     )
-    cmd_options = (JSON, ONLY)
+    cmd_options = (JSON_FLAG, ONLY)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Print it."""
         self.no_arguments(args)
@@ -30,12 +32,12 @@ class Freshness(OwnCommand):
         heed_flags(current, {**NO_FLAGS, "only": params["only"]})
         try:
             current.view.ping()
-            with asking(current.view):
+            with while_asking(current.view):
                 found = look(current.view)
         finally:
             current.close()
         settings = current.view.config.refresh
-        show = words.as_data if params["json"] else words.table
+        show = words.freshness_json if params["json"] else words.freshness_table
         say(show(found, current.view.repository, settings))
         problems = [problem for each in found for problem in each.problems]
         if problems and not params["json"]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from isol8_tasks.cli.command import JSON, OwnCommand
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.command import JSON_FLAG, OwnCommand
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
@@ -17,9 +17,9 @@ class ImagesCommand(OwnCommand):
     """A command about the images that are named, or all that deps.toml and the flags ask for."""
 
     doc_usage = "[NAME ...] (as python, python-custom)"
-    cmd_options: tuple[Mapping[str, Any], ...] = (JSON,)
+    cmd_options: tuple[Mapping[str, Any], ...] = (JSON_FLAG,)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Find the images, and do what the command is for."""
         current = session()
@@ -52,7 +52,7 @@ def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, Ob
 
 
 def _absent(current: Session, name: str, there: Iterable[str]) -> Isol8Error:
-    image = f"{current.view.repository}:{name}"
+    image = current.view.public_tag(name)
     for spec in current.view.graph.images:
         if spec.name == name:
             return Isol8Error(f"{image}: not built; {COMMAND} {spec.task} builds it")
@@ -64,7 +64,7 @@ def inventory_of(current: Session, name: str) -> tuple[str, tuple[Package, ...]]
     found = current.view.observed.inventory(name)
     if found is None:
         raise Isol8Error(
-            f"{current.view.repository}:{name}: no inventory; only images that this project built and verified "
+            f"{current.view.public_tag(name)}: no inventory; only images that this project built and verified "
             f"have one: {COMMAND} {current.view.graph.image(name).task} --force"
         )
     return found

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
 
-class Import(OwnCommand):
+class ImportCommand(OwnCommand):
     """Let deps.toml alone say what is built."""
 
+    name = "import"
     doc_purpose = "copy what isol8.config.json declares into deps.toml"
     doc_usage = ""
     doc_description = "Comments and layout of deps.toml are kept. isol8.config.json is not changed."
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Write what it lacks, and say what that was."""
         self.no_arguments(args)

@@ -11,10 +11,12 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.run.session import Session
 
 
-class Inventory(ImagesCommand):
+class InventoryCommand(ImagesCommand):
     """Print what is in the images."""
 
+    name = "inventory"
     doc_purpose = "print the packages in the images, as recorded when they were verified"
+    only_prints = True
 
     def show(
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
@@ -24,7 +26,7 @@ class Inventory(ImagesCommand):
         if params["json"]:
             found = [
                 {
-                    "image": f"{current.view.repository}:{name}",
+                    "image": current.view.public_tag(name),
                     "alpine": release,
                     "packages": [
                         {"ecosystem": each.ecosystem, "name": each.name, "version": each.version}
@@ -36,7 +38,7 @@ class Inventory(ImagesCommand):
             say(json.dumps({"images": found}, indent=2, ensure_ascii=False))
             return 0
         for name, release, packages in told:
-            say(f"{current.view.repository}:{name}  Alpine {release} · {len(packages)} packages")
+            say(f"{current.view.public_tag(name)}  Alpine {release} · {len(packages)} packages")
             for each in packages:
                 say(f"  {each.ecosystem:<8}{each.name} {each.version}")
         return 0

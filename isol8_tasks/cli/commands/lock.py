@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.run.lock import write_lock
 
@@ -20,7 +20,7 @@ class LockCommand(OwnCommand):
         "the package sources."
     )
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Write it, and say what changed."""
         self.no_arguments(args)

@@ -31,7 +31,7 @@ NO_FLAGS: Final[Mapping[str, Any]] = {flag["name"]: flag["default"] for flag in 
 
 
 @contextmanager
-def asking(view: View) -> Iterator[None]:
+def while_asking(view: View) -> Iterator[None]:
     """Say on a terminal what takes its time, as long as it does."""
     live = sys.stderr.isatty()
     if live:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand
-from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.run.session import Session
@@ -18,7 +19,7 @@ class OneImageCommand(OwnCommand):
     cmd_options = (WAIT,)
     doc_usage = "NAME (for example python-custom)"
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Do it, holding the engine's lock, and write the manifest of what is there then."""
         if len(args) != 1:
@@ -29,7 +30,7 @@ class OneImageCommand(OwnCommand):
         current.wait = params["wait"]
         try:
             current.lock()
-            mend(current.view)
+            mend_rollbacks(current.view)
             self.keep(current, _name(current.view, args[0]))
             current.view.look_again()
             current.resolve()
@@ -42,11 +43,11 @@ class OneImageCommand(OwnCommand):
         raise NotImplementedError
 
 
-def mend(view: View) -> None:
+def mend_rollbacks(view: View) -> None:
     """Bring rollbacks that were cut off to their end, as the image that one goes back to is named by its hold alone."""
-    from isol8_tasks.lifecycle.rollback import mend  # noqa: PLC0415 - most runs roll nothing back
+    from isol8_tasks.lifecycle.rollback import finish_rollbacks  # noqa: PLC0415 - most runs roll nothing back
 
-    if mend(view.observed, view.engine, now=now(), longest=view.config.hold.max_age):
+    if finish_rollbacks(view.observed, view.engine, now=now(), longest=view.config.hold.max_age):
         view.look_again()
 
 

@@ -3,24 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
-from isol8_tasks.cli.command import JSON, PENDING, OwnCommand
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, heed_flags, session
 from isol8_tasks.errors import Isol8Error, UndecidedError
 from isol8_tasks.report import plan as report
 
 
-class Plan(OwnCommand):
+class PlanCommand(OwnCommand):
     """Show what a run would do."""
 
+    name = "plan"
     doc_purpose = "print what would be built, and why; change nothing"
+    only_prints = True
     doc_usage = "[--json] [--check] [the flags of setup]"
     doc_description = (
         "With --check: exit code 2 when something would be built, 4 when the state of an image is undetermined. 4 also "
         "when the engine can't be asked."
     )
     cmd_options = (
-        JSON,
+        JSON_FLAG,
         {
             "name": "check",
             "long": "check",
@@ -31,7 +33,7 @@ class Plan(OwnCommand):
         *SETUP_FLAGS,
     )
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Print the plan."""
         self.no_arguments(args)

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config import units
 from isol8_tasks.errors import COMMAND, ConfigError
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from isol8_tasks.lifecycle.prune import Removal
 
 
-class Prune(OwnCommand):
+class PruneCommand(OwnCommand):
     """Remove what was made here and nothing uses any more."""
 
+    name = "prune"
     doc_purpose = "remove superseded, rejected, undeclared and long replaced images, after confirmation"
     doc_usage = "[--yes]"
     doc_description = (
@@ -39,7 +41,7 @@ class Prune(OwnCommand):
         WAIT,
     )
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Show them, ask, and remove them."""
         self.no_arguments(args)

@@ -8,7 +8,9 @@ from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.transfers import Teller
-from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest
@@ -16,9 +18,10 @@ from isol8_tasks.run.session import Session
 from isol8_tasks.run.workspace import MANIFEST
 
 
-class Pull(OwnCommand):
+class PullCommand(OwnCommand):
     """Have the images that another machine pushed."""
 
+    name = "pull"
     doc_purpose = "pull the images of a manifest by digest, and promote them"
     doc_usage = "[FILE] (default: resolved-images.json)"
     doc_description = (
@@ -27,14 +30,14 @@ class Pull(OwnCommand):
     )
     cmd_options = (WAIT,)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Pull them, one after the other, and write the manifest of what is here then."""
         if len(args) > 1:
             raise ConfigError(f"pull: expected one manifest, for example: {COMMAND} pull {MANIFEST}")
         current = session()
         workspace = current.view.workspace
-        name = args[0] if args else os.path.relpath(workspace.manifest, workspace.root)
+        name = str(named_file(args[0])) if args else os.path.relpath(workspace.manifest, workspace.root)
         images = read_manifest(_text(name), name)
         current.wait = params["wait"]
         began = time.monotonic()
@@ -44,7 +47,7 @@ class Pull(OwnCommand):
             current.view.look_again()
             if not counts["failed"]:
                 # Else it would no longer say what is missing.
-                current.write_manifest()
+                current.publication.write_manifest()
         finally:
             current.close()
         say(Teller(current, ()).summary(counts, began))
@@ -52,7 +55,7 @@ class Pull(OwnCommand):
 
     @staticmethod
     def _pull(current: Session, images: Sequence[Listed]) -> dict[str, int]:
-        from isol8_tasks.lifecycle.transfer import forget_strays, pull  # noqa: PLC0415 - most runs pull nothing
+        from isol8_tasks.lifecycle.transfer import forget_strays, pull_image  # noqa: PLC0415 - most runs pull nothing
 
         held, observed = current.view.holds, current.view.observed
         teller = Teller(current, [listed.name for listed in images])
@@ -69,14 +72,14 @@ class Pull(OwnCommand):
                 counts["held"] += 1
                 continue
             try:
-                image = pull(listed, observed, current.view.engine)
+                image = pull_image(listed, observed, current.view.engine)
             except (RegistryError, ReplacedError) as error:
                 teller.failed(listed.name, error)
                 counts["failed"] += 1
                 continue
             here = image or observed.public(listed.name)
             if listed.pushed and here:
-                current.pushed[listed.name] = (here.id, listed.pushed)
+                current.publication.pushed[listed.name] = (here.id, listed.pushed)
             counts["pulled" if image else "up to date"] += 1
             if image:
                 teller.pulled(listed, time.monotonic() - began)

@@ -6,16 +6,18 @@ from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.transfers import Teller
-from isol8_tasks.cli.doit import WAIT, one_line
+from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images.pushed import Pushed, in_use
 from isol8_tasks.run.session import Session
 
 
-class Push(OwnCommand):
+class PushCommand(OwnCommand):
     """Bring the images in use into the registry of deps.toml."""
 
+    name = "push"
     doc_purpose = "push the images in use that [push] repository does not have yet"
     doc_usage = ""
     doc_description = (
@@ -24,7 +26,7 @@ class Push(OwnCommand):
     )
     cmd_options = (WAIT,)
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Push them, one after the other, and write the manifest of where they are."""
         self.no_arguments(args)
@@ -41,16 +43,16 @@ class Push(OwnCommand):
             current.lock()
             names = in_use(current.view.observed, standins=settings.standins)
             teller = Teller(current, names)
-            left = current.left_out
+            left = current.publication.left_out
             for name in left:
                 teller.line(
                     name, "left out", "based on a stand-in of the lab; [push] standins = true pushes it"
                 )
-            known = current.in_registry
+            known = current.publication.in_registry
             try:
                 there = sum(not self._push(current, name, known.get(name), teller) for name in names)
             finally:
-                current.write_manifest()
+                current.publication.write_manifest()
         finally:
             current.close()
         counts = {"pushed": len(names) - there, "already there": there, "left out": len(left)}
@@ -63,7 +65,7 @@ class Push(OwnCommand):
         began = time.monotonic()
         new = current.push(name, known=_still(current, name, known))
         if new:
-            teller.pushed(name, current.pushed[name][1], time.monotonic() - began)
+            teller.pushed(name, current.publication.pushed[name][1], time.monotonic() - began)
         return new
 
 

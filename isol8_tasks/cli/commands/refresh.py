@@ -5,13 +5,14 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
-from isol8_tasks.cli.command import JSON, OwnCommand, say
-from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, asking, say_next_steps
-from isol8_tasks.cli.doit import QUIET, WAIT, one_line, stopped
-from isol8_tasks.cli.reporter import failure_words, open_screen
+from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
+from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
+from isol8_tasks.cli.doit import QUIET, WAIT
+from isol8_tasks.cli.ending import ends_in_one_line, stopped
+from isol8_tasks.cli.program import named_file
+from isol8_tasks.cli.reporter import open_screen, words_of_failure
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import parse_duration
@@ -36,7 +37,7 @@ class RefreshCommand(OwnCommand):
         "4 when a source did not answer."
     )
     cmd_options = (
-        JSON,
+        JSON_FLAG,
         {
             "name": "report",
             "long": "report",
@@ -56,7 +57,7 @@ class RefreshCommand(OwnCommand):
         WAIT,
     )
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Do it, and print the report."""
         self.no_arguments(args)
@@ -71,7 +72,7 @@ class RefreshCommand(OwnCommand):
             current.listener = screen
             refresh = Refresh(current)
             with _deadline(current, seconds):
-                with asking(current.view):
+                with while_asking(current.view):
                     refresh.prepare()
                 try:
                     refresh.build()
@@ -82,7 +83,7 @@ class RefreshCommand(OwnCommand):
             if current.view.graph.missing:
                 current.failed(current.view.config.source, ConfigError(current.view.graph.missing))
             _bring_lock(current)
-            failed = [Failed(subject=each.subject, lines=failure_words(each)) for each in current.failures]
+            failed = [Failed(subject=each.subject, lines=words_of_failure(each)) for each in current.failures]
             account = refresh.account(failed)
         finally:
             current.close()
@@ -115,13 +116,13 @@ def _bring_lock(current: Session) -> None:
 def _publish(account: Account, params: Mapping[str, Any], redact: Redact, config: Config) -> None:
     """Print the report, and write it where it was asked for."""
     if params["json"]:
-        say(accounts.as_data(account).rstrip())
+        say(accounts.account_json(account).rstrip())
     elif account.has_news or not params["quiet"]:
         say(accounts.text(account))
         say_next_steps([problem for each in account.unknown for problem in each.problems], config)
     if params["report"]:
-        file = Path(params["report"])
-        form = {".md": accounts.markdown, ".json": accounts.as_data}.get(file.suffix, _text)
+        file = named_file(params["report"])
+        form = {".md": accounts.markdown, ".json": accounts.account_json}.get(file.suffix, _text)
         try:
             write_named(file, printable(redact(form(account))))
         except OSError as error:

@@ -8,9 +8,10 @@ from isol8_tasks.run.session import Session
 from isol8_tasks.run.workspace import now
 
 
-class Rollback(OneImageCommand):
+class RollbackCommand(OneImageCommand):
     """Let an image be what it was before its last build, and stay so."""
 
+    name = "rollback"
     doc_purpose = "restore the previous build of an image, and hold it"
     doc_description = f"The hold ends with {COMMAND} release, or after [hold] max_age of deps.toml."
 
@@ -24,8 +25,8 @@ class Rollback(OneImageCommand):
         day = f"of {built_on(image)} " if image else ""
         until = (now() + current.view.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
         say(
-            f"{current.view.repository}:{name}  rolled back: the build {day}is in use again; held until {until}"
+            f"{current.view.public_tag(name)}  rolled back: the build {day}is in use again; held until {until}"
         )
         say(
-            f"  The replaced build is {current.view.repository}:{name}-previous. End the hold: {COMMAND} release {name}"
+            f"  The replaced build is {current.view.public_tag(name)}-previous. End the hold: {COMMAND} release {name}"
         )

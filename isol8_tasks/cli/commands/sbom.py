@@ -1,12 +1,12 @@
 """The command sbom: bills of materials of images."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from isol8_tasks import __version__
 from isol8_tasks.cli.command import say
 from isol8_tasks.cli.commands.images import ImagesCommand, inventory_of
+from isol8_tasks.cli.program import named_file
 from isol8_tasks.images.manifest import created
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.plan.model import ImageSpec
@@ -14,9 +14,10 @@ from isol8_tasks.run.session import Session
 from isol8_tasks.safety.files import make_folder, replace
 
 
-class Sbom(ImagesCommand):
+class SbomCommand(ImagesCommand):
     """Write a bill of materials for each image."""
 
+    name = "sbom"
     doc_purpose = "write a CycloneDX 1.6 file for each image"
     cmd_options = (
         {
@@ -33,20 +34,20 @@ class Sbom(ImagesCommand):
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
     ) -> int:
         """Write the files."""
-        from isol8_tasks.ecosystems.sbom import Bill, render  # noqa: PLC0415 - no other command writes them
+        from isol8_tasks.ecosystems.sbom import Bill, render_sbom  # noqa: PLC0415 - no other command writes them
 
-        folder = Path(params["output"])
+        folder = named_file(params["output"])
         make_folder(folder)
         for spec, image in images:
             release, packages = inventory_of(current, spec.name)
             bill = Bill(
-                reference=f"{current.view.repository}:{spec.name}",
+                reference=current.view.public_tag(spec.name),
                 image_id=image.id,
                 created=created(image),
                 release=release,
                 packages=packages,
             )
             file = folder / f"{spec.name}.cdx.json"
-            replace(file, render(bill, tool_version=__version__))
+            replace(file, render_sbom(bill, tool_version=__version__))
             say(str(file))
         return 0

@@ -47,10 +47,10 @@ class Teller:
 
     def summary(self, counts: Mapping[str, int], began: float) -> str:
         """Return the last line."""
-        return report.summary(
+        return report.run_summary(
             counts,
             engine="",
-            manifest=report.manifest_phrase(self._current.changed, name=MANIFEST),
+            manifest=report.manifest_phrase(self._current.publication.changed, name=MANIFEST),
             seconds=time.monotonic() - began,
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.errors import COMMAND, ConfigError
 
 _NOTHING: Final = "build state lives in image labels; there is no database"
@@ -15,18 +15,18 @@ class _OfAnyWords(OwnCommand):
 
     doc_usage = ""
 
-    def parse_execute(self, in_args: list[str]) -> int:
+    def read(self, words: list[str]) -> int:
         """Take every word as it is."""
-        return self.execute({}, in_args)
+        return self.execute({}, words)
 
 
-class Forget(_OfAnyWords):
+class ForgetCommand(_OfAnyWords):
     """Say that there is nothing to forget."""
 
     name = "forget"
     doc_purpose = "nothing to forget here: there is no database; --force rebuilds"
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - they make no difference
         """Say it."""
         tasks = [word for word in args if not word.startswith("-")] or ["base:bun"]
@@ -40,13 +40,13 @@ class _Refused(_OfAnyWords):
 
     why: str
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - they make no difference
         """Refuse it."""
         raise ConfigError(f"{self.name}: {self.why}")
 
 
-class Ignore(_Refused):
+class IgnoreCommand(_Refused):
     """Refuse what the next run would not know of."""
 
     name = "ignore"
@@ -54,7 +54,7 @@ class Ignore(_Refused):
     why = f"{_NOTHING}; to leave out a runtime: {COMMAND} setup --only python,node, or name the tasks to run"
 
 
-class ResetDep(_Refused):
+class ResetDepCommand(_Refused):
     """Refuse to write into a database that is gone with the run."""
 
     name = "reset-dep"
@@ -62,7 +62,7 @@ class ResetDep(_Refused):
     why = f"{_NOTHING}; {COMMAND} plan prints the state of each image"
 
 
-class DumpDb(_Refused):
+class DumpDbCommand(_Refused):
     """Refuse to show a database that is gone with the run."""
 
     name = "dumpdb"
@@ -70,7 +70,7 @@ class DumpDb(_Refused):
     why = f"{_NOTHING}; docker image inspect isol8:bun shows them"
 
 
-class Strace(_Refused):
+class StraceCommand(_Refused):
     """Refuse to trace what happens in the engine."""
 
     name = "strace"
@@ -79,3 +79,11 @@ class Strace(_Refused):
         f"the engine builds the images, so a trace of doit shows nothing; {COMMAND} plan prints why each would "
         "be built"
     )
+
+
+class TabCompletionCommand(_Refused):
+    """Refuse what would complete the command `doit`, which nobody types."""
+
+    name = "tabcompletion"
+    doc_purpose = "not supported: see completion"
+    why = f"{COMMAND} completion bash prints what completes {COMMAND}; zsh and fish likewise"

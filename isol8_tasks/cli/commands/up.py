@@ -1,18 +1,23 @@
 """The commands up and down: every image up to date, on a private engine if there is no other."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
-from isol8_tasks.cli.doit import QUIET, WAIT, one_line
+from isol8_tasks.cli.doit import QUIET, WAIT
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request
+from isol8_tasks.shipped import FOLDER
 
 
-class Up(OwnCommand):
+class UpCommand(OwnCommand):
     """Build everything on the engine that answers, or on a private one."""
 
+    name = "up"
     doc_purpose = "build every image; with --lab on a private engine of this checkout"
     doc_usage = "[--lab] [the flags of setup]"
     cmd_options = (
@@ -28,16 +33,14 @@ class Up(OwnCommand):
         WAIT,
     )
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Start the private engine where asked for, and run setup."""
         self.no_arguments(args)
         flag_request(params)
         if params["lab"]:
-            import lab  # noqa: PLC0415 - who has Docker never needs it
-
             tell = _silent if params["quiet"] else say
-            host = lab.up(Path.cwd(), tell)
+            host = _lab().up(Path.cwd(), tell)
             named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST", host) != host else "DOCKER_CONTEXT"
             if named == "DOCKER_HOST" or (named in os.environ and "DOCKER_HOST" not in os.environ):
                 tell(
@@ -47,21 +50,28 @@ class Up(OwnCommand):
         return run_doit(["run", *_run_options(params), "setup", *setup_words(params)])
 
 
-class Down(OwnCommand):
+class DownCommand(OwnCommand):
     """Stop the private engine."""
 
+    name = "down"
     doc_purpose = "stop the private engine of this checkout and its containers; images are kept"
     doc_usage = ""
 
-    @one_line
+    @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
         """Stop it."""
         self.no_arguments(args)
-        import lab  # noqa: PLC0415 - who has Docker never needs it
-
-        if not lab.down(Path.cwd(), say):
+        if not _lab().down(Path.cwd(), say):
             say("no private engine of this checkout is running")
         return 0
+
+
+def _lab() -> ModuleType:
+    """Return the lab, which lies beside the package in a checkout, and in the package where it is installed."""
+    sys.path.insert(0, str(FOLDER))
+    import lab  # noqa: PLC0415 - who has Docker never needs it
+
+    return lab
 
 
 def _run_options(params: Mapping[str, Any]) -> list[str]:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from isol8_tasks.verify.verifier import Verdict
 
 
-class Verify(ImagesCommand):
+class VerifyCommand(ImagesCommand):
     """Run every check on the images as they are."""
 
+    name = "verify"
     doc_purpose = "verify the images in use again, as before their promotion"
     doc_description = "Exit code 1 when an image fails verification. Nothing is changed."
 
@@ -29,26 +30,26 @@ class Verify(ImagesCommand):
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
     ) -> int:
         """Run the checks side by side, and print what they found."""
-        from isol8_tasks.verify.findings import OtherLayers, output, render  # noqa: PLC0415 - no other command shows them
+        from isol8_tasks.verify.findings import OtherLayers, output, render_finding  # noqa: PLC0415 - no other command shows them
 
         current.view.engine.sweep()
 
         def look(pair: tuple[ImageSpec, ObservedImage]) -> "Verdict":
             # By its id, so that a run beside this one may give the tag to another image.
             spec, image = pair
-            verdict = current.checker.verdict(spec, image.id)
+            verdict = current.verifications.verdict(spec, image.id)
             record = current.view.observed.read(image)
             if record is None or has_layers(current.view.engine, image.id, record.layers):
                 return verdict
             return evolve(verdict, findings=(OtherLayers(), *verdict.findings))
 
-        with ThreadPoolExecutor(current.jobs) as pool:
+        with ThreadPoolExecutor(current.slots.jobs) as pool:
             verdicts = dict(zip((spec.name for spec, _ in images), pool.map(look, images), strict=True))
         if params["json"]:
             found = [
                 {
-                    "image": f"{current.view.repository}:{name}",
-                    "findings": [render(finding) for finding in verdict.findings],
+                    "image": current.view.public_tag(name),
+                    "findings": [render_finding(finding) for finding in verdict.findings],
                 }
                 for name, verdict in verdicts.items()
             ]
@@ -57,9 +58,9 @@ class Verify(ImagesCommand):
             width = report.name_width(current.view.repository, verdicts)
             for name, verdict in verdicts.items():
                 state = "failed" if verdict.findings else f"ok      {len(verdict.packages)} packages"
-                say(f"{current.view.repository}:{name}".ljust(width) + f"  {state}")
+                say(current.view.public_tag(name).ljust(width) + f"  {state}")
                 for finding in verdict.findings:
-                    say(f"  {render(finding)}")
+                    say(f"  {render_finding(finding)}")
                     for line in output(finding):
                         say(f"      {line}")
         return 1 if any(verdict.findings for verdict in verdicts.values()) else 0

@@ -12,10 +12,12 @@ from isol8_tasks.engine import BuildRequest, OnEvent
 from isol8_tasks.engine.builders.archive import pack
 from isol8_tasks.engine.builders.progress import Progress, Vertex
 from isol8_tasks.engine.jobs import Job
-from isol8_tasks.errors import EngineError
+from isol8_tasks.errors import ConfigError, EngineError
 from isol8_tasks.safety.jsontext import loads
 
 _FIRST_WITH_JSON: Final = (0, 13)
+_NO_PLUGIN: Final = rb"'buildx' is not a docker command|unknown command: docker buildx|^unknown flag: --load"
+"""What docker says where it has no such plugin, by its release."""
 _LOOK_SECONDS: Final = 20
 _END_SECONDS: Final = 5
 _OF_DOCKER: Final = ("DOCKER_", "BUILDX_", "BUILDKIT_")
@@ -48,7 +50,7 @@ def build(request: BuildRequest, environ: Mapping[str, str], job: Job, on_event:
             stderr=subprocess.PIPE,
         )
     except OSError as error:
-        raise EngineError(f"the docker command can't be started for buildx: {error.strerror}") from error
+        raise _absent(f"the docker command can't be started ({error.strerror})") from error
     with process:
         job.closes_with(process.terminate)
         if process.stdin is None or process.stderr is None:
@@ -60,8 +62,17 @@ def build(request: BuildRequest, environ: Mapping[str, str], job: Job, on_event:
         status = process.wait()
     if job.cancelled:
         raise EngineError(f"the build of {request.tag} was aborted")
+    if status != 0 and re.search(_NO_PLUGIN, b"".join(last)):
+        raise _absent("docker has no plugin buildx here")
     if status != 0:
         raise progress.failure(request.tag, _reason(last))
+
+
+def _absent(problem: str) -> ConfigError:
+    return ConfigError(
+        f'{problem}, but builder = "buildx" in [build] needs it; install docker\'s plugin buildx, or write '
+        'builder = "auto"'
+    )
 
 
 def _command(

@@ -56,8 +56,10 @@ class Gate:
     def admits(self, name: str, file: dict[str, Any]) -> bool:
         """Tell whether pip may see a file."""
         version = release(file["filename"])
-        if version is None:
-            return False
+        return version is not None and self.accepts(name, version, uploaded(file))
+
+    def accepts(self, name: str, version: Version, when: float | None) -> bool:
+        """Tell whether a version may be accepted, published then; None where nobody tells."""
         if self.open or version in self._there.get(name, ()):
             return True
         cutoff = self._cutoffs.get(name, self._cutoff)
@@ -65,7 +67,6 @@ class Gate:
             return False
         if cutoff is None:
             return True
-        when = uploaded(file)
         if when is not None and when <= cutoff:
             return True
         self.held[name, str(version)] = when
@@ -184,11 +185,29 @@ class Resolver:
                 return {"status": done.returncode, "output": done.stdout.decode("utf-8", "replace")}
             found = json.loads(report.read_text(encoding="utf-8"))
         for item in found["install"]:
+            if not item.get("is_direct"):
+                self._check(canonicalize_name(item["metadata"]["name"]), item["metadata"]["version"])
             split = urllib.parse.urlsplit(item["download_info"]["url"])
             if split.netloc == self._address and (file := self._real(split.path)):
                 info = {"url": file["url"], "archive_info": {"hashes": file["hashes"]}}
                 item["download_info"] = info
         return installation(found)
+
+    def _check(self, name: str, text: str) -> None:
+        """Refuse what pip found where no index tells its age: settings of the image may name folders and pages."""
+        if not is_version(text):
+            return
+        version = Version(text)
+        pages = (self._indexes.page(index, name) for index in range(len(self._indexes.urls)))
+        files = [file for page in pages if page for file in page["files"]]
+        if any(release(file["filename"]) == version and self._gate.admits(name, file) for file in files):
+            return
+        if not self._gate.accepts(name, version, None) and (name, str(version)) in self._gate.held:
+            raise SourceError(
+                f"{name} {version}: it comes from pip's find-links, which do not say when it was published, so "
+                "min_age can't be applied; "
+                f'write min_ages = {{ "{name}" = "0" }} under [refresh] to accept it at once'
+            )
 
 
 def installation(report: dict[str, Any]) -> dict[str, Any]:

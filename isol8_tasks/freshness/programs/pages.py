@@ -6,8 +6,10 @@ import base64
 import contextlib
 import datetime as dt
 import functools
+import gzip
 import hashlib
 import html.parser
+import http.client
 import json
 import re
 import ssl
@@ -16,6 +18,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from pip._internal.models.index import PyPI
@@ -133,6 +136,12 @@ def asking(url: str, accept: str) -> urllib.request.Request:
     return request
 
 
+def body_of(answer: http.client.HTTPResponse) -> bytes:
+    """Return the body of an answer, unpacked: pages are megabytes, and a quarter of that when packed."""
+    data = answer.read()
+    return gzip.decompress(data) if answer.headers.get("Content-Encoding") == "gzip" else data
+
+
 class Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, and tells a user's name and password to nobody else."""
 
@@ -205,19 +214,20 @@ class Indexes:
     def _ask(self, url: str, accept: str) -> tuple[str, bytes, str] | None:
         """Return the type, the body and the last address of an answer; None where there is nothing."""
         request = asking(url, accept)
+        request.add_header("Accept-Encoding", "gzip")
         problem = ""
         for pause in TRIES:
             time.sleep(pause)
             try:
                 with self._opener(request).open(request, timeout=SECONDS) as answer:
-                    return answer.headers.get_content_type(), answer.read(), answer.geturl()
+                    return answer.headers.get_content_type(), body_of(answer), answer.geturl()
             except urllib.error.HTTPError as error:
                 if error.code in {404, 410}:
                     return None
                 problem = f"it answers {error.code}"
                 if error.code < 500 and error.code != 429:  # noqa: PLR2004 - HTTP's
                     raise RefusedError(f"{request.full_url}: {problem}") from error
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, EOFError, zlib.error, http.client.HTTPException) as error:
                 problem = str(getattr(error, "reason", error))
         raise SourceError(f"{request.full_url}: {problem}")
 

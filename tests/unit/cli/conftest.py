@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doit.doit_cmd import DoitMain
 
 from isol8_tasks.cli import tasks
 from isol8_tasks.run import refresh
 from isol8_tasks.run.session import open_session
 from isol8_tasks.safety.crash import in_threads
-from tests.command_line import DIGEST, DOCKERFILE, CommandLine
-from tests.fake_engine import FakeEngine, FakeImage
+from tests.command_line import DIGEST, CommandLine
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,8 +24,8 @@ def _as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """Work in a folder of the test's own, and leave the process as it was."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(DoitMain, "BIN_NAME", "doit")
     forget = tasks.session.cache_clear
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
@@ -63,7 +62,7 @@ def cli(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         tasks,
         "open_session",
-        lambda root, environ: open_session(root, environ, engine=made.engine, check=made.check),
+        lambda root, environ: open_session(root, environ, engine=made.engine, verify=made.check),
     )
     monkeypatch.setattr(refresh, "package_news", made.ask_packages)
     return made

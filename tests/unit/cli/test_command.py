@@ -4,6 +4,7 @@ import pytest
 
 from tests.command_line import CommandLine
 
+NO_SECONDS = "--wait: {!r} is not a number of seconds (as 60; 0: do not wait, -1: no limit)"
 WITHOUT_NAMES = (
     "check", "down", "env", "freshness", "import", "lint", "lock", "plan", "prune", "push", "refresh", "up",
 )  # fmt: skip
@@ -55,15 +56,14 @@ def test_value_of_an_option_behind_a_name_is_its_own(built: CommandLine) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("plan", "--bogus"), "option --bogus not recognized; ./doitw help plan lists the options"),
-        (("clean", "base:bun", "--help"), "option --help not recognized; ./doitw help clean lists the options"),
-        (("which", "bash", "--packages"), "option --packages requires argument; ./doitw help which lists the options"),
+        (("plan", "--bogus"), "plan has no flag --bogus; did you mean --bun? ./doitw plan --help lists those it has"),
+        (("which", "bash", "--packages"), "--packages needs a value: --packages=…"),
         (
             ("clean", "--bash", "jq"),
-            "option --bash not recognized; it is a flag of setup: ./doitw setup --bash …",
+            "clean has no flag --bash; it is one of setup, plan or up: ./doitw setup --bash=…",
         ),
-        (("rollback", "bun", "--wait", "x"), "--wait: 'x' is not a number"),
-        (("prune", "--wait=5m"), "--wait: '5m' is not a number"),
+        (("rollback", "bun", "--wait", "x"), NO_SECONDS.format("x")),
+        (("prune", "--wait=5m"), NO_SECONDS.format("5m")),
     ],
 )  # fmt: skip
 def test_wrong_option_is_said_in_one_line(built: CommandLine, words: tuple[str, ...], said: str) -> None:

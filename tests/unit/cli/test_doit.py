@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,19 @@ import tomli
 from doit.exceptions import TaskFailed
 
 from isol8_tasks.cli import doit as running
-from isol8_tasks.cli import tasks
-from isol8_tasks.cli.doit import one_line
+from isol8_tasks.cli import ending, tasks
+from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.reporter import Guarded, Reporter
 from isol8_tasks.cli.screen import Screen
-from isol8_tasks.errors import ConfigError, EngineError, EngineUnreachableError, Isol8Error
+from isol8_tasks.errors import ConfigError, EngineError, EngineUnreachableError, InternalError, Isol8Error
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure
 from isol8_tasks.run.session import Session, open_session
+from isol8_tasks.safety.crash import in_threads
 from tests.command_line import CommandLine, Ended
 from tests.fake_engine import FakeEngine
 
-NO_TASK = "{!r} is neither a command nor a task; ./doitw help lists the commands, ./doitw list the tasks"
+NO_TASK = "{!r} is neither a command nor a task; {}./doitw help lists the commands, ./doitw list the tasks"
 NO_VARIABLE = (
     "jq=1.7: doit reads a word with = as a variable, and there are none; "
     "write the flag and its value as one word: --bash=jq=1.7"
@@ -43,12 +45,13 @@ def session(tmp_path: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyP
     """Give the session that the tasks use."""
     shutil.copytree(DOCKER, tmp_path / "docker")
     made = open_session(tmp_path, {}, engine=fake_engine)
-    for module in (tasks, running):
-        monkeypatch.setattr(module, "session", lambda: made)
+    for module in (tasks, running, ending):
+        monkeypatch.setattr(module, "session", cache(lambda: made))
+        module.session()
     return made
 
 
-def ending(error: BaseException) -> Callable[..., int]:
+def raising(error: BaseException) -> Callable[..., int]:
     def work(*_: object) -> int:
         raise error
 
@@ -70,14 +73,14 @@ def terminated(*_: object) -> int:
 ENDS: list[tuple[Callable[..., int], int, str]] = [
     (lambda *_: 0, 0, ""),
     (lambda *_: 2, 2, ""),
-    (ending(ConfigError("a is wrong")), 3, "ERROR: a is wrong"),
-    (ending(EngineUnreachableError("no engine")), 4, "ERROR: no engine"),
-    (ending(KeyError("a")), 1, "ERROR: internal error in "),
-    (ending(MemoryError()), 1, "ERROR: internal error in "),
-    (ending(RecursionError("deep")), 1, "ERROR: internal error in "),
-    (ending(KeyboardInterrupt()), 130, "interrupted"),
+    (raising(ConfigError("a is wrong")), 3, "ERROR: a is wrong"),
+    (raising(EngineUnreachableError("no engine")), 4, "ERROR: no engine"),
+    (raising(KeyError("a")), 70, "ERROR: internal error in "),
+    (raising(MemoryError()), 70, "ERROR: internal error in "),
+    (raising(RecursionError("deep")), 70, "ERROR: internal error in "),
+    (raising(KeyboardInterrupt()), 130, "interrupted"),
     (terminated, 143, "interrupted"),
-    (crash_in_a_thread, 1, "ERROR: internal error in timer: KeyError: 'b'"),
+    (crash_in_a_thread, 70, "ERROR: internal error in timer: KeyError: 'b'"),
 ]
 
 
@@ -90,7 +93,7 @@ class TestEnd:
         self, work: Callable[..., int], code: int, said: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Whatever ends it."""
-        assert one_line(work)({}, []) == code
+        assert ends_in_one_line(work)({}, []) == code
         told = capsys.readouterr()
         assert told.out == ""
         assert told.err.startswith(said)
@@ -106,7 +109,7 @@ class TestEnd:
                 sys.stdout.write(before + "\n")
                 return work(*arguments)
 
-            assert one_line(all_of_it)({"json": True}, []) == code
+            assert ends_in_one_line(all_of_it)({"json": True}, []) == code
             told = capsys.readouterr().out
             if not said:
                 assert told == before + "\n"
@@ -116,13 +119,23 @@ class TestEnd:
             assert document == kept
 
 
+def test_threads_that_crashed_are_named_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each in a line of the error, without what stands before it on a terminal."""
+    in_threads.extend([InternalError("one"), InternalError("other")])
+    assert ends_in_one_line(lambda *_: 0)({"json": True}, []) == 70
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"error": "one\nother"}
+    assert told.err == "ERROR: one\nERROR: other\n"
+    assert in_threads == []
+
+
 @pytest.mark.usefixtures("session")
 def test_a_second_signal_ends_what_the_first_could_not() -> None:
     """After the first, the process heeds it as any other does; who ignores it goes on to."""
-    assert one_line(terminated)({}, []) == 143
+    assert ends_in_one_line(terminated)({}, []) == 143
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    assert one_line(terminated)({}, []) == 0
+    assert ends_in_one_line(terminated)({}, []) == 0
 
 
 class TestTasks:
@@ -133,18 +146,18 @@ class TestTasks:
         self, session: Session, error: Exception, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Once, with what it is about; never is it done."""
-        monkeypatch.setattr(session.view, "ping", ending(error))
+        monkeypatch.setattr(session.view, "ping", raising(error))
         ((act, _),) = tasks.task_ping()["actions"]
         assert isinstance(act(), TaskFailed)
         (failure,) = session.failures
         assert failure.subject == "ping"
-        assert failure.error.exit_code == 1
+        assert failure.error.exit_code == (70 if isinstance(error, KeyError) else 1)
 
     def test_what_cannot_be_decided_is_not_up_to_date(
         self, session: Session, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is a failure of that image, and doit goes on with the others."""
-        monkeypatch.setattr(session, "force", ending(KeyError("x")))
+        monkeypatch.setattr(session, "force", raising(KeyError("x")))
         (asked,) = next(each for each in tasks.task_base() if each["name"] == "bun")["uptodate"]
         task = type("Task", (), {"name": "base:bun", "options": {"force": True}})
         assert asked(task, {}) is False
@@ -156,7 +169,7 @@ class TestTasks:
         Guarded(reporter, session.failures).initialize(None, None)
         (failure,) = session.failures
         assert failure.subject == "report"
-        assert failure.error.exit_code == 1
+        assert failure.error.exit_code == 70
 
     @pytest.mark.parametrize(
         ("result", "errors", "code"),
@@ -167,6 +180,7 @@ class TestTasks:
             (1, [EngineUnreachableError("x")], 4),
             (1, [EngineUnreachableError("x"), EngineError("y")], 1),
             (1, [ConfigError("x"), EngineUnreachableError("x")], 3),
+            (1, [InternalError("x"), EngineError("y"), EngineUnreachableError("z")], 70),
         ],
     )
     def test_exit_codes(self, session: Session, result: int, errors: list[Isol8Error], code: int) -> None:
@@ -178,10 +192,10 @@ class TestTasks:
         self, session: Session, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What became of the images is told, and the run has failed."""
-        monkeypatch.setattr(session, "resolve", ending(KeyError("x")))
+        monkeypatch.setattr(session, "resolve", raising(KeyError("x")))
         running._resolve_in_the_end(session)  # noqa: SLF001 - as above
         assert [failure.subject for failure in session.failures] == ["resolve"]
-        assert running._exit_code(0) == 1  # noqa: SLF001 - as above
+        assert running._exit_code(0) == 70  # noqa: SLF001 - as above
 
 
 class TestRun:
@@ -262,16 +276,19 @@ class TestRun:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            ("bogus", NO_TASK.format("bogus")),
-            ("run base:perl", NO_TASK.format("base:perl")),
-            ("--bogus", "option --bogus not recognized; ./doitw help run lists the options"),
-            ("setup --bogus", "option --bogus not recognized"),
+            ("bogus", NO_TASK.format("bogus", "")),
+            ("run base:perl", NO_TASK.format("base:perl", "")),
+            ("--bogus", "a run has no flag --bogus; ./doitw run --help lists those it has"),
+            (
+                "setup --bogus",
+                "setup has no flag --bogus; did you mean --bun? ./doitw setup --help lists those it has",
+            ),
             (
                 "base:bun --bash",
-                "option --bash not recognized; it is a flag of setup: ./doitw setup --bash …",
+                "base:bun has no flag --bash; it is one of setup, plan or up: ./doitw setup --bash=…",
             ),
-            ("--wait x", "--wait: 'x' is not a number"),
-            ("-n x", "--process: 'x' is not a number"),
+            ("--wait x", "--wait: 'x' is not a number of seconds (as 60; 0: do not wait, -1: no limit)"),
+            ("-n x", "-n: 'x' is not a number"),
             ("-n -1", "-n: -1 is not a number of tasks; expected 1 or more"),
             ("setup --only perl", "--only: 'perl' is not a runtime (allowed: python, node, bun, deno, bash)"),
             ("setup --locked", "deps.lock.toml: not found, but --locked needs it; write it: ./doitw lock"),
@@ -329,8 +346,10 @@ class TestList:
 
     def test_wrong_words_are_refused(self, cli: CommandLine) -> None:
         """A task that is none, and an option that is none."""
-        assert cli("list", "nothing") == Ended(3, "", "ERROR: 'nothing' is not a task.\n")
-        said = "ERROR: option --bogus not recognized; ./doitw help list lists the options\n"
+        assert cli("list", "nothing") == Ended(
+            3, "", "ERROR: list: 'nothing' is not a task; ./doitw list shows them\n"
+        )
+        said = "ERROR: list has no flag --bogus; ./doitw list --help lists those it has\n"
         assert cli("list", "--bogus") == Ended(3, "", said)
 
 
@@ -355,7 +374,7 @@ class TestInfo:
 
     def test_unknown_task_is_refused(self, cli: CommandLine) -> None:
         """And the line says where the tasks are listed."""
-        said = "ERROR: 'base:perl' is not a task; ./doitw list shows them\n"
+        said = "ERROR: info: 'base:perl' is not a task; ./doitw list shows them\n"
         assert cli("info", "base:perl") == Ended(3, "", said)
 
     @pytest.mark.parametrize("words", [(), ("base:bun", "base:deno")])
@@ -373,7 +392,9 @@ class TestHelp:
         """In every way to ask."""
         done = cli(*words)
         assert (done.code, done.err) == (0, "")
-        assert "  ./doitw help" in done.out
+        assert "./doitw help [COMMAND or TASK]\n" in done.out or done.out.startswith(
+            "usage: ./doitw [COMMAND"
+        )
         assert " doit help" not in done.out
 
     @pytest.mark.parametrize("command", COMMANDS)
@@ -389,8 +410,8 @@ class TestHelp:
         """With its flags."""
         done = cli("help", "base:bun")
         assert done.code == 0
-        assert done.out.startswith("base:bun  Base image of bun\n  --force ")
+        assert done.out.startswith("usage: ./doitw base:bun [flags]\nBase image of bun\n\n  --force ")
 
     def test_what_is_neither_is_refused(self, cli: CommandLine) -> None:
         """It is no success to print something else."""
-        assert cli("help", "nothing") == Ended(3, "", f"ERROR: {NO_TASK.format('nothing')}\n")
+        assert cli("help", "nothing") == Ended(3, "", f"ERROR: {NO_TASK.format('nothing', '')}\n")

@@ -9,7 +9,7 @@ def test_what_few_runs_need_is_imported_late() -> None:
     code = "import sys, isol8_tasks.cli.tasks, isol8_tasks.cli.doit; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     there = set(done.stdout.split())
-    late = {"pinned": "lifecycle", "transfer": "lifecycle", "package_locks": "config", "lockfile": "config"}
+    late = {"pinned": "lifecycle", "transfer": "lifecycle", "lockfile": "config", "locks": "ecosystems"}
     assert "isol8_tasks.plan.graph" in there
     assert not there & {f"isol8_tasks.{package}.{module}" for module, package in late.items()}
     assert not there & {"docker", "cattrs", "tomlkit", "cyclonedx"}

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from doit.doit_cmd import DoitMain
 
+from isol8_tasks.cli.main import Main
 from isol8_tasks.safety import crash as crashes
 from tests.command_line import CommandLine, Ended
 
@@ -32,7 +32,7 @@ def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 def copy(tmp_path: Path) -> Path:
     """Give a copy of the package and of what doit reads."""
     shutil.copytree(ROOT / "isol8_tasks", tmp_path / "isol8_tasks")
-    for name in ("dodo.py", "pyproject.toml"):
+    for name in ("dodo.py", "doitw", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "docker", tmp_path / "docker")
     return tmp_path
@@ -41,7 +41,7 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("module", "broken"),
     [
-        ("cli/doit", "raise KeyError('x')"),
+        ("cli/main", "raise KeyError('x')"),
         ("cli/tasks", "import nothing_of_that_name"),
         ("run/session", "def"),
         ("config/deps", "raise MemoryError"),
@@ -53,11 +53,11 @@ def test_a_module_that_cannot_be_imported(copy: Path, module: str, broken: str) 
     with (copy / "isol8_tasks" / f"{module}.py").open("a") as file:
         file.write(f"\n{broken}\n")
     done = run(copy, "plan")
-    assert done.returncode == 1, done
+    assert done.returncode == 70, done
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("ERROR: internal error in ")
-    kept = [each.read_text() for each in (copy / ".isol8/crashes").glob("*.txt")]
+    kept = [each.read_text() for each in (copy / ".isol8/logs").glob("crash-*.txt")]
     assert bool(kept) == (module != "safety/redact")
     assert all(broken in each or "SyntaxError" in each for each in kept)
 
@@ -85,11 +85,11 @@ def test_exception_before_a_command_is_one_line(cli: CommandLine) -> None:
     def crash(*_: object) -> int:
         raise KeyError("x")
 
-    cli.patch.setattr(DoitMain, "run", crash)
+    cli.patch.setattr(Main, "run", crash)
     done = cli("plan")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (70, "")
     assert done.err.startswith("ERROR: internal error in the start: KeyError: 'x' (this is a bug; ")
-    assert len([*(cli.folder / ".isol8/crashes").glob("*.txt")]) == 1
+    assert len([*(cli.folder / ".isol8/logs").glob("crash-*.txt")]) == 1
     cli.patch.setattr(crashes, "internal_error", crash)
     said = "ERROR: internal error in the start: KeyError: 'x' (this is a bug; please report it)\n"
-    assert cli("plan") == Ended(1, "", said)
+    assert cli("plan") == Ended(70, "", said)

@@ -206,22 +206,3 @@ class TestLive:
         screen.close()
         assert text(screen).count("isol8:bun") >= 3
         assert last_frame(screen) == []
-
-
-class Broken(io.StringIO):
-    """A pipe whose reader has gone."""
-
-    def write(self, _text: str, /) -> int:
-        """Say so."""
-        raise BrokenPipeError
-
-
-def test_reader_that_went_away_is_remembered_once() -> None:
-    """Work goes on, and the run ends with it."""
-    screen = Screen(stream=Broken(), live=False, width=18, repository="isol8")
-    screen.line("a")
-    lost = screen.lost
-    assert isinstance(lost, BrokenPipeError)
-    screen.done(outcome(), 1)
-    screen.close()
-    assert screen.lost is lost

@@ -18,6 +18,7 @@ from isol8_tasks.errors import ConfigError
 ROOT = Path(__file__).parents[3]
 PIP, NPM = ECOSYSTEMS["pypi"].forms, ECOSYSTEMS["npm"].forms
 NOTHING = dict.fromkeys(RUNTIMES, ())
+LARGE = "a{99999999999999999999}"
 
 
 def problems(text: str) -> list[str]:
@@ -300,7 +301,6 @@ class TestMistakes:
             pytest.param(
                 "[build\n", ":1:7: not TOML: Expected ']' at the end of a table declaration", id="header"
             ),
-            pytest.param("jobs = 1\njobs = 1", ":2:9: not TOML: Cannot overwrite a value", id="twice"),
         ],
     )
     def test_not_toml(self, text: str, problem: str) -> None:
@@ -312,15 +312,60 @@ class TestMistakes:
     @pytest.mark.parametrize(
         "text",
         [
-            pytest.param("a = " + "[" * 2000, id="too-deep"),
-            pytest.param(f"a = {'1' * 5000}", id="too-long-a-number"),
+            pytest.param("# x\na = " + "[" * 2000, id="too-deep"),
+            pytest.param(f"# x\na = {'1' * 5000}", id="too-long-a-number"),
         ],
     )
     def test_toml_beyond_its_reader(self, text: str) -> None:
         """What the TOML reader itself gives up on is one line, too."""
         (problem,) = problems(text)
 
-        assert problem.startswith("deps.toml: can't be read as TOML: ")
+        assert problem.startswith("deps.toml:2: can't be read as TOML: ")
+
+    @pytest.mark.parametrize(
+        ("text", "key", "first", "second"),
+        [
+            ("[build]\njobs = 1\njobs = 1", "build.jobs", 2, 3),
+            ("[build]\n[push]\n[build]\n", "build", 1, 3),
+            ("[dependencies]\nbash = [\n'jq',\n]\nbash = [\n'jq',\n]\n[no TOML\n", "dependencies.bash", 2, 5),
+            ("[images.a]\nruntime = 'bash'\n[images.a]\n", "images.a", 1, 3),
+            ("build.args.A = '1'\n[build.args]\n", "build.args", 1, 2),
+            ("[build]\nargs = {A = '1',\nB = '2', A = '3'}\n", "build.args.A", 2, 3),
+            ("build = 1\n\n[build]\n", "build", 1, 3),
+            ("[[verify.bash]]\n[verify.bash]\n", "verify.bash", 1, 2),
+        ],
+    )
+    def test_what_stands_there_twice(self, text: str, key: str, first: int, second: int) -> None:
+        """Both lines are named, whatever stands between and behind them."""
+        assert problems(text) == [
+            f"deps.toml:{second}: {key}: set twice, first on line {first}; put both into one, or remove one"
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            (
+                f'[prune]\nkeep = "{"9" * 400}GB"',
+                f"prune.keep: '{'9' * 59}…' exceeds the maximum of 1000000TB",
+            ),
+            (
+                f'[verify.python]\noutput = "{LARGE}"',
+                f"verify.python.output: '{LARGE}' is not a regular expression: the repetition number is too large",
+            ),
+            (
+                f'[verify.python]\noutput = "{"(" * 2000}{")" * 2000}"',
+                f"verify.python.output: '{'(' * 59}…' has more than 100 groups",
+            ),
+        ],
+    )
+    def test_beyond_any_measure(self, text: str, problem: str) -> None:
+        """Numbers and patterns that nobody means are mistakes like others, by line and key."""
+        assert f"deps.toml:2: {problem}" in problems(text)
+
+    def test_pattern_of_another_python_prints_nothing(self, capfd: pytest.CaptureFixture[str]) -> None:
+        """Python's own warnings are for those who write Python."""
+        parse_config('[verify.python]\ncommand = ["a"]\noutput = "[[a]"\n', "deps.toml")
+        assert capfd.readouterr() == ("", "")
 
 
 class TestEverythingAtOnce:

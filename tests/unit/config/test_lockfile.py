@@ -150,7 +150,7 @@ WRONG = [
     ),
     pytest.param(
         "version = 2\nx = " + "[" * 20_000,
-        "x: can't be read as TOML: TOML inline arrays/tables are nested more than the allowed 400 levels; "
+        "x:2: can't be read as TOML: TOML inline arrays/tables are nested more than the allowed 400 levels; "
         "rewrite the lock: ./doitw lock",
         id="too deep",
     ),

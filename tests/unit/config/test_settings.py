@@ -114,6 +114,11 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
             '[verify]\noldest_client = "newest"',
             "2: verify.oldest_client: 'newest' is not a release of isol8; " + OLDEST_HINT,
         ),
+        (
+            '[verify]\nload_timeout = "2h"',
+            "2: verify.load_timeout: '2h' exceeds the maximum of 1h",
+        ),
+        ("[verify]\nload_timeout = 5", "2: verify.load_timeout: expected a string, found an integer"),
         ("[verify.bash]\nexit = 1", "1: verify.bash: command is missing"),
         (
             "[verify.bash]\ncommand = []",
@@ -275,6 +280,14 @@ def test_the_oldest_client(written: str, read: str) -> None:
     text = f'[verify]\noldest_client = "{written}"\n[verify.bash]\ncommand = ["true"]\n'
     found = parse_config(text, "deps.toml").verify
     assert (found.oldest_client, set(found.checks)) == (read, {"bash"})
+
+
+def test_the_time_to_load_a_package() -> None:
+    """It is a duration beside checks of images, half a minute where nothing is said."""
+    text = '[verify]\nload_timeout = "1m"\n[verify.bash]\ncommand = ["true"]\n'
+    found = parse_config(text, "deps.toml").verify
+    assert (found.load_timeout, set(found.checks)) == (60, {"bash"})
+    assert parse_config("", "deps.toml").verify.load_timeout == 30
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """What a target is built of: exactly that, as BuildKit shows by what it takes from its cache."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Closure, closure, parse
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
@@ -16,21 +17,26 @@ from isol8_tasks.plan.model import ContextFile, Inputs
 DOCKERFILE = Path(__file__).parents[3] / "docker" / "Dockerfile"
 FILTER = {"proxy.mjs": "1", "proxy.sh": "2", "filter/main.go": "3"}
 
+OLDER = BuilderTraits(writes_values=False)
+
 Files = Mapping[str, str]
 
 
-def _closure(
+def _closure(  # noqa: PLR0913, PLR0917 - as that which it calls
     text: str,
     target: str | None = None,
     args: Mapping[str, str] | None = None,
     context: Collection[str] = (),
     ignore: str = "",
+    builder: BuilderTraits = USUAL,
 ) -> Closure:
-    return closure(parse(text), target, args or {}, context, ignore=ignore)
+    return closure(parse(text), target, args or {}, context, ignore=ignore, builder=builder)
 
 
-def _key(text: str, target: str | None, args: Mapping[str, str], files: Files) -> str:
-    needs = _closure(text, target, args, files.keys())
+def _key(
+    text: str, target: str | None, args: Mapping[str, str], files: Files, builder: BuilderTraits = USUAL
+) -> str:
+    needs = _closure(text, target, args, files.keys(), builder=builder)
     return key(
         Inputs(
             recipe=1,
@@ -144,6 +150,40 @@ SAME = {
             ("ARG of an ARG", "ARG A=1\nARG B=$A\nCOPY e f\n", "ARG A=2\nARG B=$A\nCOPY e f\n"),
         ),
         run="",
+    ),
+    **_in_copied(
+        "before a COPY in a stage copied from ",
+        (
+            ("WORKDIR /", "COPY e /f\n", "WORKDIR /\nCOPY e /f\n"),
+            ("a relative path", "WORKDIR /w\nCOPY e f\n", "WORKDIR /w\nCOPY e /w/f\n"),
+            ("the folder itself", "WORKDIR /w\nCOPY e .\n", "WORKDIR /w\nCOPY e /w/\n"),
+            ("the root", "WORKDIR /w\nWORKDIR /\nADD e .\n", "WORKDIR /w\nADD e /\n"),
+            ("parents", "WORKDIR /w\nCOPY --parents e f/\n", "WORKDIR /w\nCOPY --parents e /w/f/\n"),
+            ("a path with //", "COPY e /f/g\n", "COPY e /f//g\n"),
+            ("a path with ..", "COPY e /f/g/\n", "COPY e /f/h/../g/\n"),
+            ("a relative WORKDIR", "WORKDIR /w\nWORKDIR v\n", "WORKDIR /w\nWORKDIR /w/v\n"),
+        ),
+        run="",
+    ),
+    **_in_copied(
+        "in a stage copied from ",
+        (
+            ("WORKDIR / at the end", "RUN b\n", "RUN b\nWORKDIR /\n"),
+            ("WORKDIR / twice", "WORKDIR /\nRUN b\n", "WORKDIR /\nRUN b\nWORKDIR /\n"),
+            ("a mount", "RUN --mount=target=/c b\n", "RUN --mount=dst=/c,ro b\n"),
+        ),
+        run="",
+    ),
+    "a port's protocol": (CONFIGURATION, CONFIGURATION.replace("80 81", "80/TCP 81 80"), None),
+    "one upstream image in two spellings": (
+        "ARG R=a\nFROM $R AS x\nRUN b\nFROM a\nCOPY --from=x c d\n",
+        "ARG R=a\nFROM ${R} AS x\nRUN b\nFROM 'a'\nCOPY --from=x c d\n",
+        None,
+    ),
+    "default of a platform argument": (
+        "FROM --platform=$BUILDPLATFORM a\n",
+        "FROM --platform=${BUILDPLATFORM:-x} a\n",
+        None,
     ),
     "ENV of the target's stage in one copied from": (BESIDE, BESIDE.replace("RUN s", "ENV A=1\nRUN s"), None),
     "a quoted here-document of a stage copied from": (
@@ -284,6 +324,35 @@ STALE = {
     "here-document for a shell": ("FROM a\nRUN cat <<-E\nx\nE\n", "FROM a\nRUN cat <<-E\n\tx\nE\n", None),
     "quotes of a here-document": ("FROM a\nCOPY <<E /x\n$x\nE\n", "FROM a\nCOPY <<'E' /x\n$x\nE\n", None),
     "what looks like a flag": ("FROM a\nRUN --network=none b\n", "FROM a\nRUN -- --network=none b\n", None),
+    **_in_copied(
+        "in a stage copied from ",
+        (
+            ("WORKDIR /", "WORKDIR /w\nRUN b\n", "WORKDIR /w\nWORKDIR /\nRUN b\n"),
+            (
+                "WORKDIR / after a folder that nobody knows",
+                "WORKDIR $U\nRUN b\n",
+                "WORKDIR $U\nWORKDIR /\nRUN b\n",
+            ),
+            (
+                "WORKDIR / between folders that nobody knows",
+                "WORKDIR /\nRUN b\nWORKDIR $U\nRUN b\n",
+                "WORKDIR /\nRUN b\nWORKDIR $U\nWORKDIR /\nRUN b\n",
+            ),
+            ("a folder that nobody knows", "WORKDIR /w\nWORKDIR $U\nCOPY e f\n", "WORKDIR /w\nCOPY e f\n"),
+            ("WORKDIR before a relative path", "WORKDIR /w\nCOPY e f\n", "WORKDIR /w\nWORKDIR /\nCOPY e f\n"),
+            (
+                "WORKDIR before what may be a folder",
+                "WORKDIR /w\nCOPY e f/.\n",
+                "WORKDIR /w\nWORKDIR /\nCOPY e f/.\n",
+            ),
+            ("a folder as destination", "COPY e /f\n", "COPY e /f/\n"),
+            ("a relative path where nobody knows the folder", "COPY e f\n", "COPY e /f\n"),
+            ("a mount that can be written to", "RUN --mount=target=/c b\n", "RUN --mount=dst=/c,rw b\n"),
+        ),
+        run="",
+    ),
+    "another protocol": (CONFIGURATION, CONFIGURATION.replace("80 81", "80/udp 81"), None),
+    "a port that nobody knows": ("FROM a\nEXPOSE $P\n", "FROM a\nEXPOSE ${P:-80}\n", None),
     "syntax": (ONE, "# syntax=docker/dockerfile:1\n" + ONE, None),
     "platform": (ONE, ONE.replace("FROM", "FROM --platform=linux/arm64"), None),
 }
@@ -379,20 +448,57 @@ class TestFiles:
         for path in ("a", "d/b", "d/c/e", "d2/x1", "ab", "d/new", "d3/x9"):
             assert _key(FROM_CONTEXT, None, {}, {**FILES, path: "other"}) != before
 
+    MISSING: Mapping[str, tuple[str, str]] = {
+        "a file": ("COPY READM /x", "COPY READM: docker/ has no such file (did you mean README?); correct the line"),
+        "in a folder": ("ADD d/xyz /x", "ADD d/xyz: docker/ has no such file; correct the line or add"),
+        "a mount": ("RUN --mount=source=e,target=/e b", "RUN e: docker/ has no such file; correct the line or add"),
+        "ignored": ("COPY a /x", "COPY a: the ignore file of docker/ excludes it; correct the line or"),
+    }  # fmt: skip
+
+    @pytest.mark.parametrize(("step", "message"), MISSING.values(), ids=MISSING)
+    def test_missing(self, step: str, message: str) -> None:
+        """What is copied and not sent fails a build, and is told with its line."""
+        found = _closure(f"FROM a\n{step}\n", context=FILES, ignore="a\n")
+        [missing] = found.missing
+        assert missing.startswith(f"docker/Dockerfile:2: {message} ")
+
+    @pytest.mark.parametrize(
+        "step", ["COPY q* /x", "COPY . /x", "COPY $X /x", "COPY --parents q /x", "ADD https://a/b /x"]
+    )
+    def test_not_missing(self, step: str) -> None:
+        """A pattern may be about nothing, and what is not known here may be there."""
+        assert _closure(f"FROM a\n{step}\n", context=("Dockerfile",)).missing == ()
+
+    def test_only_what_is_taken_is_looked_for(self) -> None:
+        """Who tells what a source takes is asked for sources that the target has, and which folders don't matter."""
+        asked = []
+
+        def find(source: str, *, pattern: bool, skips: Callable[[str], bool]) -> Iterable[str]:
+            asked.append((source, pattern, [each for each in ("out", "in") if skips(each)]))
+            return [f"{source}/f", "Dockerfile"]
+
+        text = "FROM a AS x\nCOPY d* /x\nFROM a AS y\nCOPY big /x\n"
+        text += "FROM a\nCOPY --from=x /x /x\nRUN --mount=source=m b\n"
+        found = closure(parse(text), None, {}, find, ignore="out\n")
+        assert asked == [("d*", True, ["out"]), ("m", False, ["out"])]
+        assert found.files == ("Dockerfile", "d*/f", "m/f")
+
 
 class TestArguments:
     """Which build arguments count, and with which values."""
 
     VALUES: Mapping[str, tuple[str, Mapping[str, str], tuple[tuple[str, str], ...]]] = {
         "default": ("FROM a\nARG X=1", {}, (("X", "1"),)),
-        "passed": ("FROM a\nARG X=1\nRUN b", {"X": "2"}, (("X (default)", "1"), ("X", "2"))),
+        "passed": ("FROM a\nARG X=1\nRUN b", {"X": "2"}, (("X", "2"),)),
         "default, passed": ("FROM a\nARG X=1\nRUN b", {"X": "1"}, (("X", "1"),)),
-        "passed, and named by a step": (
-            "FROM a\nARG X=1\nWORKDIR /${X}", {"X": "2"}, (("X (default)", "1"), ("X", "2"))
-        ),
+        "passed, and named by a step": ("FROM a\nARG X=1\nWORKDIR /${X}", {"X": "2"}, (("X", "2"),)),
         "passed, and used by nothing": (
-            "FROM a\nRUN b\nARG X\nARG Y=1\nCOPY c d", {"X": "2", "Y": "2"}, (("Y (default)", "1"),)
+            "FROM a\nRUN b\nARG X\nARG Y=1\nCOPY c d", {"X": "2", "Y": "2"}, (("X", "2"), ("Y", "2"))
         ),
+        "passed, where files are taken from": (
+            "FROM a AS x\nRUN b\nARG X\nFROM a\nCOPY --from=x c d", {"X": "2"}, ()
+        ),
+        "of the file, and used by nothing": ("ARG X=1\nFROM a\nARG X", {}, (("X", "1"),)),
         "passed, and used by what is based on it": (
             "FROM a AS x\nARG X\nFROM x AS y\nRUN b\nFROM x\nCOPY --from=y c d\nRUN e", {"X": "2"}, (("X", "2"),)
         ),
@@ -412,7 +518,9 @@ class TestArguments:
         "in a platform": ("ARG P=linux/arm64\nFROM --platform=$P a", {}, (("P", "linux/arm64"),)),
         "of the builder in a platform": ("FROM --platform=$BUILDPLATFORM a", {}, ()),
         "of the builder, passed": ("FROM a\nARG TARGETARCH\nRUN b", {"TARGETARCH": "x"}, (("TARGETARCH", "x"),)),
-        "of the builder": ("FROM a\nARG TARGETARCH", {}, ()),
+        "of the builder": ("FROM a\nARG TARGETARCH", {}, (("TARGETARCH", "amd64"),)),
+        "of the builder, and not known": ("FROM a\nARG TARGETSTAGE", {}, ()),
+        "of the builder in the name of a stage": ("ARG P=$TARGETARCH\nFROM a AS x-amd64\nFROM x-$P", {}, ()),
         "location": ("ARG ALPINE_IMAGE=a\nFROM $ALPINE_IMAGE\nARG PIP_INDEX_URL=x", {"PIP_INDEX_URL": "y"}, ()),
         "proxy": ("FROM a\nARG HTTP_PROXY\nARG https_proxy=x", {"HTTP_PROXY": "y"}, ()),
         "version beside a location": (
@@ -440,15 +548,63 @@ class TestArguments:
         """The effective value counts, unless it says only where to fetch."""
         assert _closure(text, args=args).args == expected
 
+    @pytest.mark.parametrize(
+        ("text", "args", "expected"),
+        [
+            ("ARG X=1\nFROM a\nARG X", {}, ()),
+            ("FROM a\nARG X\nCOPY c d", {"X": "2"}, ()),
+            ("FROM a\nARG TARGETARCH", {}, ()),
+            ("FROM a\nARG X=1\nRUN b", {"X": "2"}, (("X (default)", "1"), ("X", "2"))),
+            ("FROM a\nARG X=1\nRUN b", {"X": "1"}, (("X", "1"),)),
+            (
+                "FROM a AS x\nARG X\nFROM x AS y\nRUN b\nFROM x\nCOPY --from=y c d\nRUN e",
+                {"X": "2"},
+                (("X", "2"),),
+            ),
+            ("FROM a\nARG Y=1\nCOPY c d", {"Y": "2"}, (("Y (default)", "1"),)),
+            ("FROM a\nARG Y=1\nCOPY c d", {}, (("Y", "1"),)),
+            ("# syntax=docker/dockerfile:1\nFROM a\nARG X", {"X": "2"}, (("X", "2"),)),
+        ],
+    )
+    def test_values_on_an_older_engine(
+        self, text: str, args: Mapping[str, str], expected: tuple[tuple[str, str], ...]
+    ) -> None:
+        """The builder of an older engine writes defaults into the history alone; a frontend of the file is newer."""
+        assert _closure(text, args=args, builder=OLDER).args == expected
+
+    def test_value_and_default_are_one_to_a_newer_engine(self) -> None:
+        """What it writes into the history is what an argument comes to, wherever that is from."""
+        texts = ["FROM a\nARG X=1\n", "ARG X=1\nFROM a\nARG X\n"]
+        assert len({_key(text, None, {}, {}) for text in texts}) == 1
+        assert len({_key(text, None, {"X": "2"}, {}) for text in texts}) == 1
+        assert len({_key(text, None, {"X": "2"}, {}, OLDER) for text in texts}) == 2
+
+    @pytest.mark.parametrize(
+        ("version", "writes"),
+        [
+            ("20.10.24+dfsg1", False),
+            ("26.1.5", False),
+            ("27.0.1", True),
+            ("28.5.2", True),
+            ("", True),
+            ("dev", True),
+        ],
+    )
+    def test_which_engine_writes_values(self, version: str, writes: bool) -> None:  # noqa: FBT001 - a parameter
+        """BuildKit does since Engine 27."""
+        assert writes_values(version) is writes
+
     def test_default_in_place_of_which_another_was_passed(self) -> None:
-        """It stays in the history of the image; one that says where to fetch counts no more than a passed one."""
+        """On an older engine it stays in the history; one that says where to fetch counts no more than a passed one."""
         text = "FROM a\nARG V=1 W=${V}0\nARG PIP_INDEX_URL=u\nRUN b\n"
         args = {"V": "5", "W": "6", "PIP_INDEX_URL": "v"}
         defaults = (("V (default)", "1"), ("V", "5"), ("W (default)", "50"), ("W", "6"))
-        assert _closure(text, args=args).args == defaults
-        assert _key(text, None, args, {}) != _key(text.replace("V=1", "V=2"), None, args, {})
+        assert _closure(text, args=args, builder=OLDER).args == defaults
+        edited = text.replace("V=1", "V=2")
+        assert _key(text, None, args, {}, OLDER) != _key(edited, None, args, {}, OLDER)
+        assert _key(text, None, args, {}) == _key(edited, None, args, {})
         unused = text.removesuffix("RUN b\n")
-        assert _key(unused, None, {"V": "1", "W": "6"}, {}) == _key(unused, None, {}, {})
+        assert _key(unused, None, {"V": "1", "W": "6"}, {}, OLDER) == _key(unused, None, {}, {}, OLDER)
 
     LOCATIONS = (
         "FROM alpine\nARG PIP_INDEX_URL=https://a/\nENV PIP_INDEX_URL=$PIP_INDEX_URL X=${PIP_INDEX_URL:-b}\n"
@@ -503,8 +659,8 @@ class TestStages:
                 "HEALTHCHECK NONE ",
                 "ONBUILD ENV A='$b'",
                 (
-                    'RUN --mount=type=secret,id=s "--mount=from=upstream:2,target=/a b" '
-                    "--mount=type=bind,from=stage:1,target=/b -- [ a ]"
+                    'RUN --mount=id=s,type=secret "--mount=from=upstream:2,target=/a b" '
+                    "--mount=from=stage:1,target=/b -- [ a ]"
                 ),
             ],
         }
@@ -531,6 +687,32 @@ class TestStages:
             "stage-1": ["# syntax=docker/dockerfile:1", "FROM stage:1"],
         }
 
+    @pytest.mark.parametrize(
+        ("line", "counts"),
+        [
+            ("mirror:5000/docker/dockerfile:1", "docker/dockerfile:1"),
+            ("docker.io/docker/dockerfile:1", "docker/dockerfile:1"),
+            ("docker/dockerfile-upstream:master", "docker/dockerfile-upstream:master"),
+            ("ghcr.io/a/docker/dockerfile@sha256:1 x", "docker/dockerfile@sha256:1"),
+            ("docker/dockerfile", "docker/dockerfile"),
+        ],
+    )
+    def test_frontend(self, line: str, counts: str) -> None:
+        """BuildKit's own is read, from wherever it is fetched, and that it is newer counts."""
+        found = _closure(f"# syntax={line}\nFROM a\n")
+        assert (found.stages[0].steps[0].text, found.warnings) == (f"# syntax={counts}", ())
+
+    @pytest.mark.parametrize("line", ["acme/x", "docker/dockerfile2", "dockerfile", "acme/dockerfile:1"])
+    def test_other_frontend(self, line: str) -> None:
+        """What another one reads is not known."""
+        assert _closure(f"# syntax={line}\nFROM a\n").warnings
+
+    def test_choice_that_is_not_known(self) -> None:
+        """Where the upstream image decides which value a word comes to, all of them count."""
+        for word in ("${X:-$Y}", "${X#$Y}", "${X/$Y/}"):
+            text = _copied("ENV Y=1\n", f"COPY a /{word}\n")
+            assert _key(text, None, {}, {"a": "1"}) != _key(text.replace("Y=1", "Y=2"), None, {}, {"a": "1"})
+
     def test_name_given_twice(self) -> None:
         """FROM takes the stage before it, and --from the last one of a name."""
         text = "FROM a AS x\nFROM x AS x\nRUN 2\nFROM x\nCOPY --from=x a b\n"
@@ -554,6 +736,57 @@ class TestStages:
         assert [stage.name for stage in found.stages] == ["y", "x", "stage-2"]
         assert _texts(found)["stage-2"] == ["FROM stage:1", 'COPY --from=stage:2 -- ["/f","/f"]']
         assert [stage.name for stage in _closure(text, "y").stages] == ["y"]
+
+    @pytest.mark.parametrize(
+        ("text", "stages"),
+        [
+            ("FROM a AS linux\nRUN b\nFROM ${TARGETOS} AS out\n", ["linux", "out"]),
+            ("ARG F=${TARGETARCH}\nFROM a AS amd64\nFROM b AS arm64\nFROM ${F}\n", ["amd64", "stage-2"]),
+            ("FROM a AS n-linux\nFROM n-$TARGETOS\n", ["n-linux", "stage-1"]),
+            ("FROM a AS n-amd64\nFROM n-${TARGETPLATFORM#*/}${TARGETVARIANT}\n", ["n-amd64", "stage-1"]),
+        ],
+    )
+    def test_stage_named_by_the_platform(self, text: str, stages: list[str]) -> None:
+        """The arguments that the builder sets are those of the engine's platform."""
+        found = _closure(text)
+        assert ([stage.name for stage in found.stages], found.warnings) == (stages, ())
+
+    def test_other_platforms(self) -> None:
+        """What the engine does not tell of its platform is not known, and what it is not asked costs nothing."""
+        text = "ARG P\nFROM a AS x-arm64\nFROM b AS x-\nFROM x-$TARGETARCH$P\n"
+        arm = BuilderTraits(platform=lambda: "linux/arm64")
+        assert _closure(text, builder=arm).upstream == ("a",)
+        variant = _closure(text, args={"P": "$TARGETVARIANT"}, builder=arm)
+        assert variant.warnings == ()
+        assert _closure(text.replace("$P", "$TARGETVARIANT"), builder=arm).warnings
+        assert _closure(text, builder=BuilderTraits(platform=str)).warnings
+
+        def asked() -> str:
+            raise AssertionError
+
+        assert _closure("ARG P=1\nFROM a:$P\n", builder=BuilderTraits(platform=asked)).upstream == ("a:1",)
+
+    PLATFORM_IN_A_STAGE_OF_FILES: Mapping[str, str] = {
+        "COPY": "COPY a /x_${TARGETARCH}\n",
+        "ADD": "ADD a /x_$TARGETARCH\n",
+        "WORKDIR": "WORKDIR /x_${TARGETARCH}\n",
+        "ENV": "ENV X=$TARGETARCH\nRUN b\n",
+    }
+
+    @pytest.mark.parametrize("step", PLATFORM_IN_A_STAGE_OF_FILES.values(), ids=PLATFORM_IN_A_STAGE_OF_FILES)
+    def test_platform_in_a_stage_of_files(self, step: str) -> None:
+        """Whether the builder's argument is declared before its use counts where files alone are taken from."""
+        declared = _copied("ARG TARGETARCH\n", step)
+        without = _copied("", step)
+        behind = _copied("", f"{step}ARG TARGETARCH\n")
+        assert _key(declared, None, {}, {"a": "1"}) != _key(without, None, {}, {"a": "1"})
+        assert _key(declared, None, {}, {"a": "1"}) != _key(behind, None, {}, {"a": "1"})
+        assert _key(without, None, {}, {"a": "1"}) == _key(behind, None, {}, {"a": "1"})
+
+    def test_platform_in_a_source(self) -> None:
+        """A file that is named by the platform is one file."""
+        found = _closure("FROM a\nARG TARGETARCH\nCOPY b-$TARGETARCH c\n", context=("b-amd64", "b-arm64"))
+        assert (found.files, found.warnings) == (("b-amd64",), ())
 
     REFUSED: Mapping[str, tuple[str, str]] = {
         "unknown target": ("FROM a AS y\nFROM b", "docker/Dockerfile: no stage x; it has y"),
@@ -584,6 +817,13 @@ class TestStages:
             "FROM a AS x\nCOPY --from=-1 a b",
             "docker/Dockerfile:2: --from=-1: no stage before this one has that number",
         ),
+        "mount": (
+            "FROM a AS x\nRUN --mount=type=bid,target=/c b",
+            (
+                "docker/Dockerfile:2: --mount=type=bid,target=/c: bid is no type of a mount (did you mean bind?); "
+                "expected bind, cache, secret, ssh or tmpfs"
+            ),
+        ),
         "variable in --from": (
             "FROM a AS x\nCOPY --from=$y a b",
             "docker/Dockerfile:2: --from=$y can't hold a variable; put it into a FROM … AS name, and name that",
@@ -607,11 +847,11 @@ class TestUnreadable:
 
     UNREADABLE: Mapping[str, tuple[str, str]] = {
         "later flag": ("FROM a AS x\nCOPY --new a b\nFROM b", "2: the flag --new of COPY is not known"),
-        "substitution": ("FROM a AS x\nFROM b AS y\nENV A=${B#c}", "3: ${B#c} can't be evaluated"),
-        "default": ("FROM a AS x\nFROM b AS y\nARG A=${B#c}", "3: ${B#c} can't be evaluated"),
+        "substitution": ("FROM a AS x\nFROM b AS y\nENV A=${B//c/\\$}", "3: ${B//c/\\$} can't be evaluated"),
+        "default": ("FROM a AS x\nFROM b AS y\nARG A=${B//c/\\$}", "3: ${B//c/\\$} can't be evaluated"),
         "platform": (
-            "FROM a AS x\nFROM b-$TARGETARCH AS y",
-            "2: FROM b-$TARGETARCH depends on the platform, which is not known",
+            "FROM a AS x\nFROM b-$TARGETSTAGE AS y",
+            "2: FROM b-$TARGETSTAGE depends on the platform, which is not known",
         ),
         "mount": ("FROM a AS x\nFROM b AS y\nRUN --mount='\"a\"' b", '3: the quotes in --mount="a"'),
     }  # fmt: skip
@@ -637,7 +877,7 @@ class TestUnreadable:
 
     def test_other_stages_stay_readable(self) -> None:
         """A substitution in a stage that is not needed is nobody's concern."""
-        assert _closure("FROM a AS x\nFROM b AS y\nENV A=${B#c}", "x").warnings == ()
+        assert _closure("FROM a AS x\nFROM b AS y\nENV A=${B//c/\\$}", "x").warnings == ()
 
 
 def test_where_to_fetch_from_makes_no_difference_in_a_stage_copied_from() -> None:
@@ -652,16 +892,16 @@ class TestUpstreamTriggers:
     CONTEXT = ("Dockerfile", "a", "b", "c")
 
     def _found(self, *triggers: str, text: str = "FROM up AS x\nCOPY b /b\n") -> Closure:
-        def held_back(reference: str) -> tuple[str, ...]:
+        def known(reference: str) -> tuple[str, ...]:
             return triggers if reference == "up" else ()
 
-        return closure(parse(text), None, {"V": "2"}, self.CONTEXT, held_back=held_back)
+        return closure(parse(text), None, {"V": "2"}, self.CONTEXT, triggers=known)
 
     def test_they_are_steps_of_the_stage(self) -> None:
         """They stand in the line of its FROM, before its own; what they copy and declare counts."""
         found = self._found("ARG V=1", "COPY a /$V", "RUN echo <<END\nEND\n")
         assert found.files == ("a", "b")
-        assert found.args == (("V (default)", "1"), ("V", "2"))
+        assert found.args == (("V", "2"),)
         assert [(step.line, step.text.split()[0]) for step in found.stages[0].steps] == [
             (1, "FROM"),
             (1, "ARG"),
@@ -693,7 +933,7 @@ class TestUpstreamTriggers:
         ("trigger", "problem"),
         [
             ("COPY $UNKNOWN#* /a", None),
-            ("COPY ${V#1} /a", "docker/Dockerfile:1: ${V#1} can't be evaluated"),
+            ("COPY ${V//1/\\$} /a", "docker/Dockerfile:1: ${V//1/\\$} can't be evaluated"),
             ("NONSENSE", "docker/Dockerfile:1: ONBUILD:2: unknown instruction NONSENSE of up"),
             (
                 "COPY --from=7 a /a",
@@ -716,7 +956,7 @@ class TestUpstreamTriggers:
 
     def test_more_than_a_label_holds_makes_everything_count(self) -> None:
         """That there are some is known, and which is not."""
-        found = closure(parse("FROM up\n"), None, {}, self.CONTEXT, held_back=lambda _: None)
+        found = closure(parse("FROM up\n"), None, {}, self.CONTEXT, triggers=lambda _: None)
         assert found.files == self.CONTEXT
         assert found.warnings[0].startswith("docker/Dockerfile:1: up has too many ONBUILD triggers; ")
 

@@ -1,8 +1,10 @@
 """What an ignore file leaves is what docker would send."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from isol8_tasks.dockerfile.ignore import included, parse_ignore
+from isol8_tasks.dockerfile.ignore import included, parse_ignore, skipper
 from isol8_tasks.errors import PlanError
 
 PATHS = (
@@ -67,3 +69,60 @@ def test_refused(text: str, message: str) -> None:
 def test_a_folder_that_nobody_can_look_into(text: str, left: tuple[str, ...]) -> None:
     """It is left out only where nothing in it could be left."""
     assert included(["closed/"], parse_ignore(text)) == left
+
+
+SKIPPED = {
+    "nothing": ("", ()),
+    "a folder": ("d\n", ("d", "d/deep")),
+    "all but a file": ("*\n!README.md\n", ("d", "d/deep", "docs")),
+    "all but a folder": ("*\n!d\n", ("docs",)),
+    "all but what is in a folder": ("*\n!d/deep/x.py\n", ("docs",)),
+    "an exception that an ignored folder takes back": ("d\n!d\nd\n", ("d", "d/deep")),
+    "an exception anywhere": ("*\n!**/*.md\n", ()),
+    "an exception in some folder": ("*\n!d*/keep.log\n", ("d/deep",)),
+    "an exception for files of a name": ("*\n!x*\n!*.md\n", ("d", "d/deep", "docs")),
+    "an exception by a class": ("*\n![d]/x\n", ()),
+    "files of a folder": ("d/*\n", ("d/deep",)),
+    "everything": ("**\n", ("d", "d/deep", "docs")),
+}
+
+
+@pytest.mark.parametrize(("text", "skipped"), SKIPPED.values(), ids=SKIPPED)
+def test_folders_of_which_nothing_is_left(text: str, skipped: tuple[str, ...]) -> None:
+    """A folder is skipped where the rules leave nothing in it, whatever that is."""
+    skips = skipper(parse_ignore(text))
+    assert tuple(each for each in ("d", "d/deep", "docs") if skips(each)) == skipped
+
+
+@given(
+    st.lists(
+        st.builds(
+            "{}{}".format,
+            st.sampled_from(["", "!"]),
+            st.sampled_from(
+                [
+                    "d",
+                    "d/deep",
+                    "*",
+                    "**",
+                    "d/*",
+                    "*/deep",
+                    "**/x.py",
+                    "d/deep/x.py",
+                    "docs",
+                    "d*",
+                    "/d",
+                    "**.log",
+                ]
+            ),
+        ),
+        max_size=5,
+    )
+)
+def test_nothing_is_lost_in_a_folder_that_is_skipped(lines: list[str]) -> None:
+    """What is left has no folder that is skipped."""
+    rules = parse_ignore("\n".join(lines))
+    skips = skipper(rules)
+    for path in included(PATHS, rules):
+        folders = path.split("/")[:-1]
+        assert not any(skips("/".join(folders[: number + 1])) for number in range(len(folders)))

@@ -71,12 +71,61 @@ def test_refused_word(word: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("word", ["${A#x}", "${A##x}", "${A%x}", "${A/x/y}", "${A//x/y}"])
-def test_pattern_in_a_substitution_is_not_read(word: str) -> None:
-    """Substitutions by pattern are said to be unreadable instead of being guessed at."""
-    with pytest.raises(UnreadableError) as caught:
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("${P#*/}", "b/c.tar.gz"),
+        ("${P##*/}", "c.tar.gz"),
+        ("${P%.*}", "a/b/c.tar"),
+        ("${P%%.*}", "a/b/c"),
+        ("${P%%?}", "a/b/c.tar.g"),
+        ("${P%$E}", "a/b/c.tar"),
+        ("${P%\\*}", "a/b/c.tar.gz"),
+        ("${P#b}", "a/b/c.tar.gz"),
+        ("${P#a\\/}", "b/c.tar.gz"),
+        ("${N#x}", ""),
+        ("${P/\\//-}", "a-b/c.tar.gz"),
+        ("${P//\\//-}", "a-b-c.tar.gz"),
+        ("${P//?/x}", "xxxxxxxxxxxx"),
+        ("${P//*/x}", "x"),
+        ("${P//./}", "a/b/ctargz"),
+        ("${P/q/$E}", "a/b/c.tar.gz"),
+        ("${P/a/$E}", ".gz/b/c.tar.gz"),
+        ("${P//[a]/x}", "a/b/c.tar.gz"),
+        ("${S%\\*b}", "a"),
+        ("${S%%*a\\*b}", ""),
+        ("${H#$H}", "#a"),
+        ("${G#$H}", "b"),
+    ],
+)
+def test_pattern_in_a_substitution(word: str, expected: str) -> None:
+    """Patterns match the shortest or longest start or end, or the longest of each place."""
+    values = {"P": "a/b/c.tar.gz", "E": ".gz", "S": "a*b", "H": "#a", "G": "ab"}
+    assert expand(word, values.get, "\\") == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("${A:#x}", "unsupported modifier (:#) in substitution"),
+        ("${A#x", "missing '}'"),
+        ("${A#\\n}", "invalid escape \\n in the pattern \\n"),
+        ("${A/x\\ny/z}", "invalid escape \\n in the pattern x\\ny"),
+        ("${A/x}", "missing '/'"),
+    ],
+)
+def test_refused_pattern(word: str, message: str) -> None:
+    """BuildKit refuses these too."""
+    with pytest.raises(LexError) as caught:
         expand(word, SET.get, "\\")
-    assert str(caught.value) == word
+    assert str(caught.value) == message
+
+
+def test_replacement_that_is_not_read() -> None:
+    """A `$` in what replaces every match is said to be unreadable instead of being guessed at."""
+    with pytest.raises(UnreadableError) as caught:
+        expand("${A//x/\\$1}", SET.get, "\\")
+    assert str(caught.value) == "${A//x/\\$1}"
 
 
 RAW = {
@@ -84,8 +133,8 @@ RAW = {
     "blank before its name": ("RUN cat << EOF  x", ["RUN", "cat", "<< EOF", "x"]),
     "quotes stay": ('a \'b c\' "d $X\\" \\n" e\\ f', ["a", "'b c'", '"d $X\\" \\n"', "e\\ f"]),
     "variables stay": (
-        "$A ${B} ${C:-d} ${E//f/g} ${H/i/j}",
-        ["$A", "${B}", "${C:-d}", "${E//f/g}", "${H/i/j}"],
+        "$A ${B} ${C:-d} ${E//f/g} ${H/i/j} ${K##l}",
+        ["$A", "${B}", "${C:-d}", "${E//f/g}", "${H/i/j}", "${K##l}"],
     ),
     "one less-than": ("a < b", ["a", "<", "b"]),
 }

@@ -1,5 +1,9 @@
 """The parsers of package databases."""
 
+import base64
+import tracemalloc
+import zlib
+
 from isol8_tasks.ecosystems import deno, npm, pypi
 from isol8_tasks.ecosystems.findings import Seen
 from isol8_tasks.ecosystems.inventory import (
@@ -42,6 +46,17 @@ CACHED = """/deno-dir/npm/registry.example/is-number/7.0.0/package.json
 // denoCacheMetadata={"headers":{}}
 something else
 """
+
+
+def test_label_that_grows_without_end_is_none_of_ours() -> None:
+    """Only so much of it is unpacked as an inventory can have."""
+    for text in ("[" * (1 << 25), '["3.21", {"apk": [' + '["a", "1"],' * (1 << 21)):
+        label = base64.b64encode(zlib.compress(text.encode(), 1)).decode()
+        tracemalloc.start()
+        assert decode(label) is None
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < (8 << 20) + 2 * len(label)
 
 
 def _npm(name: str, version: str) -> Package:

@@ -11,8 +11,8 @@ from isol8_tasks.ecosystems.findings import (
     PackageHidden,
     PackageMissing,
     PackageUnusable,
+    PackageVerification,
     Seen,
-    Verification,
     WrongVersion,
 )
 from isol8_tasks.verify.findings import Finding
@@ -46,8 +46,8 @@ NO_WINDOW = "Error\nError: jQuery requires a window with a document"
 NOT_FOUND = "MODULE_NOT_FOUND\nError: Cannot find module"
 
 
-def _of(ecosystem: str) -> Verification:
-    found: Verification = {"pypi": pypi, "npm": npm, "deno": deno, "apk": apk}[ecosystem]
+def _of(ecosystem: str) -> PackageVerification:
+    found: PackageVerification = {"pypi": pypi, "npm": npm, "deno": deno, "apk": apk}[ecosystem]
     return found
 
 

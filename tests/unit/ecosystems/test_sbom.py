@@ -8,7 +8,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from isol8_tasks.ecosystems.inventory import Package
-from isol8_tasks.ecosystems.sbom import Bill, purl, render
+from isol8_tasks.ecosystems.sbom import Bill, purl, render_sbom
 
 PACKAGES = (
     Package(ecosystem="apk", name="curl", version="8.22.0-r0"),
@@ -27,13 +27,13 @@ BILL = Bill(
 
 
 def _read(bill: Bill) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(render(bill, tool_version="0.1.0"))
+    return json.loads(render_sbom(bill, tool_version="0.1.0"))
 
 
 @pytest.mark.parametrize("packages", [PACKAGES, (), PACKAGES[:1] * 2], ids=["all kinds", "none", "one twice"])
 def test_a_bill_is_valid(packages: tuple[Package, ...]) -> None:
     """CycloneDX's strict schema of version 1.6 accepts it."""
-    text = render(Bill(**{**_fields(), "packages": packages}), tool_version="0.1.0")
+    text = render_sbom(Bill(**{**_fields(), "packages": packages}), tool_version="0.1.0")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     assert json.loads(text)["specVersion"] == "1.6"
 
@@ -45,7 +45,7 @@ def _fields() -> dict[str, Any]:
 def test_the_same_image_gives_the_same_bytes() -> None:
     """Nothing in it comes from a clock or from chance, nor from the order of the packages."""
     other = Bill(**{**_fields(), "packages": PACKAGES[::-1]})
-    assert render(BILL, tool_version="0.1.0") == render(other, tool_version="0.1.0")
+    assert render_sbom(BILL, tool_version="0.1.0") == render_sbom(other, tool_version="0.1.0")
 
 
 def test_another_image_has_another_number() -> None:

@@ -265,6 +265,17 @@ class TestPull:
         assert engine.asked[-1][1] == {"fromImage": "a", "tag": "latest"}
         assert "X-Registry-Auth" not in engine.sent[-1]
 
+    def test_repository_tag_and_digest_are_told_apart(self, engine: Engine) -> None:
+        """A digest counts before a tag, and what is no reference is sent as it is, for the engine to say so."""
+        engine.answers["POST /images/create"] = lambda handler: handler.stream({"status": "done"})
+        digest = "sha256:" + "ab" * 32
+        engine.client().pull(f"reg.example:5000/a:b@{digest}")
+        assert engine.asked[-1][1] == {"fromImage": "reg.example:5000/a", "tag": digest}
+        engine.client().pull("No:such")
+        assert engine.asked[-1][1] == {"fromImage": "No:such", "tag": "latest"}, (
+            "the engine says what is wrong with it"
+        )
+
     @pytest.mark.parametrize(
         "answer",
         [

@@ -2,13 +2,13 @@
 
 import pytest
 
-from isol8_tasks.engine.jobs import Running
+from isol8_tasks.engine.jobs import JobList
 from isol8_tasks.errors import EngineError
 
 
 def test_only_what_is_under_way_is_cancelled() -> None:
     """A job that ended is left alone, and one that begins later is not touched."""
-    running = Running()
+    running = JobList()
     closed: list[str] = []
     with running.job() as ended:
         ended.closes_with(lambda: closed.append("ended"))
@@ -23,7 +23,7 @@ def test_only_what_is_under_way_is_cancelled() -> None:
 
 def test_a_job_cancelled_before_it_could_be_closed_is_closed_at_once() -> None:
     """A connection that is made after the order came is of no use."""
-    running = Running()
+    running = JobList()
     closed: list[str] = []
     with running.job() as job:
         running.cancel()
@@ -33,7 +33,7 @@ def test_a_job_cancelled_before_it_could_be_closed_is_closed_at_once() -> None:
 
 def test_nothing_begins_after_an_interruption() -> None:
     """What is aborted for good is aborted, and what would begin later fails with a line."""
-    running = Running()
+    running = JobList()
     closed: list[str] = []
     with running.job() as job:
         job.closes_with(lambda: closed.append("job"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from isol8_tasks.engine.listing import Listing, list_directly
+from isol8_tasks.engine.listing import Listing, list_directly, platform_directly
 from isol8_tasks.images.labels import SCHEMA_LABEL
 from isol8_tasks.images.observed import ObservedImage
 
@@ -87,6 +87,15 @@ def test_what_is_not_plain_is_left_to_dockers_client(engine: Engine, field: str,
     """Whatever is not an engine of Docker's that answers well gives nothing."""
     setattr(engine, field, value)
     assert list_directly(url(engine)) is None
+
+
+def test_the_platform_is_what_the_engine_says_of_itself(engine: Engine) -> None:
+    """What it builds for is told with its version."""
+    engine.body = json.dumps({"Version": "28.5.2", "Os": "linux", "Arch": "arm64"})
+    assert platform_directly(url(engine)) == "linux/arm64"
+    assert engine.asked == ["/version"]
+    engine.server = "Libpod/4.3.1 (linux)"
+    assert platform_directly(url(engine)) is None
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "unix:///nowhere/docker.sock", ""])

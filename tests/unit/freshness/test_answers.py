@@ -9,7 +9,7 @@ from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.errors import SourceUnavailableError
-from isol8_tasks.freshness.answers import Answer, ApkChange, Solution, read_answer, read_apk
+from isol8_tasks.freshness.answers import Answer, ApkChange, Solution, read_answer, read_apk_answer
 
 
 def finished(stdout: object, stderr: str = "", code: int | None = 0) -> Finished:
@@ -121,7 +121,7 @@ class TestApk:
     @pytest.mark.parametrize("index", [TEXT, DATA], ids=["apk 2", "apk 3"])
     def test_steps_and_build_times(self, index: str) -> None:
         """What stays as it is is no step."""
-        found = read_apk(finished(APK.replace("{index}", index)), "m", "isol8:bash").changes
+        found = read_apk_answer(finished(APK.replace("{index}", index)), "m", "isol8:bash").changes
         assert found == (
             ApkChange(
                 name="musl", old="1.2.5-r8", new="1.2.5-r9", built=dt.datetime(1970, 1, 2, tzinfo=dt.UTC)
@@ -135,12 +135,12 @@ class TestApk:
         """It is an answer that could not be had, and not one step less."""
         text = APK.replace("{index}", DATA).replace("Upgrading musl (1", "Upgrading musl [1")
         with pytest.raises(SourceUnavailableError, match="apk's answer can't be read"):
-            read_apk(finished(text), "m", "isol8:bash")
+            read_apk_answer(finished(text), "m", "isol8:bash")
 
     def test_nothing_to_do(self) -> None:
         """There is no index then."""
         text = "\nm update\n\nm updated 0\n\nm upgrade\n\nm upgraded 0\nOK: 16 MiB\n\nm index\n\nm end\n"
-        assert read_apk(finished(text), "m", "x").changes == ()
+        assert read_apk_answer(finished(text), "m", "x").changes == ()
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -156,5 +156,5 @@ class TestApk:
     def test_repository_that_can_not_be_asked_is_said(self, text: str, words: str) -> None:
         """With apk's own words."""
         with pytest.raises(SourceUnavailableError) as caught:
-            read_apk(finished(text), "m", "x")
+            read_apk_answer(finished(text), "m", "x")
         assert str(caught.value) == words

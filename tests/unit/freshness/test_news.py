@@ -13,8 +13,8 @@ from isol8_tasks.freshness.news import (
     Holdings,
     apk_base_news,
     apk_custom_news,
-    differences,
     outcome,
+    package_updates,
     registry_news,
 )
 from isol8_tasks.freshness.resolvers import Question
@@ -135,7 +135,7 @@ class TestOutcome:
         """Several of one package: what goes beside what comes."""
         old = [package("qs", "1", "npm"), package("qs", "2", "npm")]
         new = [package("qs", "3", "npm")]
-        assert differences(old, new) == (update("qs", "1", "3", "npm"), update("qs", "2", "", "npm"))
+        assert package_updates(old, new) == (update("qs", "1", "3", "npm"), update("qs", "2", "", "npm"))
 
 
 class TestApk:

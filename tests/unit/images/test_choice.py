@@ -4,7 +4,7 @@ import pytest
 
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images import labels
-from isol8_tasks.images.choice import Resolution, client_choices, preferred, requested, resolve
+from isol8_tasks.images.choice import Choice, choose, client_choices, preferred, requested
 from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
 
@@ -41,7 +41,7 @@ ALL = held(BIG, ML, CUSTOM, BASE)
 
 
 def chosen(observed: Observed, *packages: str) -> tuple[str | None, str]:
-    found = resolve(observed, "python", packages)
+    found = choose(observed, "python", packages)
     return found.image, found.why
 
 
@@ -71,13 +71,13 @@ class TestWithPackages:
 
     def test_exactly_these(self) -> None:
         """An image with just these packages wins over one with more."""
-        assert resolve(ALL, "python", ("numpy", "pandas")) == Resolution(
+        assert choose(ALL, "python", ("numpy", "pandas")) == Choice(
             runtime="python", packages=("numpy", "pandas"), image="isol8:ml", why="exact", setup=True
         )
 
     def test_the_fewest_more(self) -> None:
         """Where none has just these, it is the one with the fewest others, which are told."""
-        assert resolve(ALL, "python", ("pandas",)) == Resolution(
+        assert choose(ALL, "python", ("pandas",)) == Choice(
             runtime="python",
             packages=("pandas",),
             image="isol8:ml",
@@ -139,7 +139,7 @@ class TestClients:
     """What isol8's own clients take for the same request."""
 
     def choices(self, observed: Observed, *packages: str) -> list[tuple[str, bool, bool, bool]]:
-        found = client_choices(observed, resolve(observed, "python", packages))
+        found = client_choices(observed, choose(observed, "python", packages))
         assert [each.client for each in found] == [
             "v0.1 to v0.11.0",
             "v0.11.1 to v0.17",

@@ -19,16 +19,8 @@ from isol8_tasks.lifecycle.promotion import client_tags
 from isol8_tasks.report import plan as report
 from isol8_tasks.run.events import remembered_flags
 from isol8_tasks.run.session import Session, open_session
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 NAMES = ("python", "node", "bun", "deno", "bash", "bash-custom", "web")
 WRITTEN = sorted(
     (
@@ -117,7 +109,7 @@ def engine_with(root: Path, name: str = "", changed: dict[str, str] | None = Non
     """Return an engine on which all is built, where one image's labels are then others'."""
     images = (FakeImage(id="sha256:" + str(number) * 64) for number in range(1, 9))
     engine = FakeEngine(registry=dict(zip(("alpine:3.21", "denoland/deno:alpine"), images, strict=False)))
-    session = open_session(root, {}, engine=engine, check=accept)
+    session = open_session(root, {}, engine=engine, verify=accept)
     for spec in session.view.graph.images:
         session.make(spec.name)
     session.close()
@@ -136,7 +128,7 @@ def spoil(engine: FakeEngine, name: str, changed: dict[str, str]) -> None:
 def told(session: Session) -> list[str]:
     """Return each line that a plan and a run would print, and write what they write."""
     decisions = list(session.view.decisions.values())
-    session.write_manifest()
+    session.publication.write_manifest()
     json.loads(report.plan_json(decisions, session.view.config))
     lines = [
         *session.view.graph.warnings,
@@ -158,12 +150,12 @@ def told(session: Session) -> list[str]:
 def test_no_label_ends_a_command_or_forges_a_line(checkout: Path, name: str, changed: dict[str, str]) -> None:
     """Whatever stands in a label, all is decided, each line stays one, and the next run mends what is in the graph."""
     engine = engine_with(checkout, name, changed)
-    session = open_session(checkout, {}, engine=engine, check=accept)
+    session = open_session(checkout, {}, engine=engine, verify=accept)
     assert all(line.isprintable() for line in told(session))
     for spec in session.view.graph.images:
         session.make(spec.name)
     session.close()
-    mended = open_session(checkout, {}, engine=engine, check=accept)
+    mended = open_session(checkout, {}, engine=engine, verify=accept)
     assert all(line.isprintable() for line in told(mended))
     assert all(mended.view.is_current(spec.name) for spec in mended.view.graph.images)
 
@@ -195,7 +187,7 @@ FLAGS = f"{labels.PREFIX}flags"
 )
 def test_an_image_whose_label_cannot_be_read(checkout: Path, changed: dict[str, str], problem: str) -> None:
     """It is stale and says which label, one line tells what becomes of it, and all others are as they were."""
-    session = open_session(checkout, {}, engine=engine_with(checkout, "bash-custom", changed), check=accept)
+    session = open_session(checkout, {}, engine=engine_with(checkout, "bash-custom", changed), verify=accept)
     states = {name: decision.state for name, decision in session.view.decisions.items()}
     assert {name for name, state in states.items() if state != "up-to-date"} == {"bash-custom"}
     assert states["bash-custom"] == "stale"
@@ -210,7 +202,7 @@ def test_an_image_whose_label_cannot_be_read(checkout: Path, changed: dict[str, 
     )
     session.make("bash-custom")
     session.close()
-    mended = open_session(checkout, {}, engine=session.view.engine, check=accept)
+    mended = open_session(checkout, {}, engine=session.view.engine, verify=accept)
     assert mended.view.is_current("bash-custom")
     assert mended.view.graph.warnings == ()
 
@@ -218,7 +210,7 @@ def test_an_image_whose_label_cannot_be_read(checkout: Path, changed: dict[str, 
 def test_a_hash_of_the_wrong_length_is_no_key(checkout: Path) -> None:
     """It is told like any other key that differs."""
     changed = {f"{labels.PREFIX}key": "0" * 63}
-    session = open_session(checkout, {}, engine=engine_with(checkout, "bash", changed), check=accept)
+    session = open_session(checkout, {}, engine=engine_with(checkout, "bash", changed), verify=accept)
     decision = session.view.decisions["bash"]
     assert (
         report.reasons_in_words(decision, session.view.config)[0]
@@ -238,7 +230,7 @@ def test_an_image_that_nothing_asks_for(checkout: Path, tmp_path: Path, name: st
     engine = engine_with(checkout, name, {FLAGS: "jq"})
     shutil.copytree(checkout, tmp_path / "other")
     (tmp_path / "other" / "deps.toml").write_text("")
-    session = open_session(tmp_path / "other", {}, engine=engine, check=accept)
+    session = open_session(tmp_path / "other", {}, engine=engine, verify=accept)
     assert session.view.graph.warnings == (
         f"isol8:{name}: label {FLAGS} is not JSON, so it does not count as ours; {hint}",
     )
@@ -258,7 +250,7 @@ def test_what_a_base_says_of_its_stand_in(tmp_path: Path, checkout: Path) -> Non
     )
     engine = engine_with(root, "bash", {f"{labels.PREFIX}standin-args": '{"ALPINE_IMAGE": ""}'})
     engine.untag("alpine:3.21")
-    session = open_session(root, {}, engine=engine, check=accept)
+    session = open_session(root, {}, engine=engine, verify=accept)
     assert session.view.graph.warnings == (
         (
             "isol8:bash: label org.isol8.tasks.standin-args has what the Dockerfile can't be built with, "
@@ -272,7 +264,7 @@ def test_what_a_base_says_of_its_triggers(checkout: Path) -> None:
     """A warning about steps that no ONBUILD trigger may be stays a line."""
     steps = ["COPY --from=nobody a b", f"FROM a\n{FORGED}"]
     changed = {f"{labels.PREFIX}triggers": json.dumps([["alpine:3.21", "1" * 12, steps]])}
-    session = open_session(checkout, {}, engine=engine_with(checkout, "bash", changed), check=accept)
+    session = open_session(checkout, {}, engine=engine_with(checkout, "bash", changed), verify=accept)
     (warning,) = session.view.graph.warnings
     assert warning.isprintable()
     assert "bash" in warning

@@ -29,7 +29,7 @@ class TestRecord:
 
     def test_what_is_written_is_read(self) -> None:
         """A record comes back from its labels as it was."""
-        assert labels.read(labels.write(RECORD)) == RECORD
+        assert labels.read_record(labels.write(RECORD)) == RECORD
 
     def test_every_key_is_written_even_when_unused(self) -> None:
         """An image overrides each key that it could inherit."""
@@ -48,11 +48,11 @@ class TestRecord:
     )
     def test_a_record_that_cannot_be_read_is_none(self, spoilt: dict[str, str]) -> None:
         """Labels that somebody else wrote are no record, and no error."""
-        assert labels.read({**labels.write(RECORD), **spoilt}) is None
+        assert labels.read_record({**labels.write(RECORD), **spoilt}) is None
 
     def test_no_labels_are_no_record(self) -> None:
         """An image of somebody else's has no record."""
-        assert labels.read({}) is None
+        assert labels.read_record({}) is None
 
 
 class TestClients:
@@ -156,7 +156,7 @@ class TestOutOfUse:
         before = {**labels.write(RECORD), **shown}
         away = {**before, **labels.previous(before)}
         assert {key for key in shown if away[key] != shown[key]} == {"org.isol8.runtime"}
-        record = labels.read(away)
+        record = labels.read_record(away)
         assert record is not None
         assert record.role == "previous"
         assert {**away, **labels.restored(away)} == before
@@ -204,5 +204,5 @@ def test_a_label_that_cannot_be_read(name: str, text: str, why: str) -> None:
     written = labels.write(Record(image="bun", role="current", key="k", inputs="", build="b", checkout="c"))
     assert labels.problem(written) == ""
     spoilt = {**written, labels.PREFIX + name: text}
-    assert labels.read(spoilt) is None
+    assert labels.read_record(spoilt) is None
     assert labels.problem(spoilt) == f"label {labels.PREFIX}{name} {why}"

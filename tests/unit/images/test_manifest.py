@@ -57,7 +57,7 @@ class TestRender:
 
     def test_golden(self) -> None:
         """A runtime's entry says all that is known of its image, in this form."""
-        assert json.loads(manifest.render(BOTH, {}))["runtimes"] == {
+        assert json.loads(manifest.render_manifest(BOTH, {}))["runtimes"] == {
             "python": {
                 "reference": "isol8:python-custom",
                 "id": f"sha256:{2:064x}",
@@ -81,14 +81,14 @@ class TestRender:
         more = evolve(more, labels={**more.labels, **clients})
         foreign = ObservedImage(id="sha256:9", tags=("isol8:other",), labels=more.labels)
         found = json.loads(
-            manifest.render(Observed(repository="isol8", images=(*BOTH.images, more, foreign)), {})
+            manifest.render_manifest(Observed(repository="isol8", images=(*BOTH.images, more, foreign)), {})
         )
         assert list(found["images"]) == ["isol8:more", "isol8:python", "isol8:python-custom"]
-        assert found["runtimes"] == json.loads(manifest.render(BOTH, {}))["runtimes"]
+        assert found["runtimes"] == json.loads(manifest.render_manifest(BOTH, {}))["runtimes"]
         taken = ObservedImage(id="sha256:8", tags=("isol8:more",), labels=more.labels)
         ours = evolve(more, tags=("isol8_build:more",))
         held = Observed(repository="isol8", images=(*BOTH.images, ours, taken))
-        assert "isol8:more" not in json.loads(manifest.render(held, {}))["images"]
+        assert "isol8:more" not in json.loads(manifest.render_manifest(held, {}))["images"]
         entry = found["images"]["isol8:more"]
         assert {name: entry[name] for name in ("kind", "runtime", "packages", "base")} == {
             "kind": "named",
@@ -100,12 +100,12 @@ class TestRender:
     def test_the_same_images_give_the_same_bytes(self) -> None:
         """The order in which the engine lists images changes nothing."""
         turned = Observed(repository="isol8", images=tuple(reversed(BOTH.images)))
-        assert manifest.render(turned, {}) == manifest.render(BOTH, {})
+        assert manifest.render_manifest(turned, {}) == manifest.render_manifest(BOTH, {})
 
     def test_a_foreign_image_has_no_key(self) -> None:
         """An image that we did not make is resolved as clients do, and nothing is claimed of it."""
         foreign = Observed(repository="isol8", images=(ObservedImage(id="sha256:9", tags=("isol8:bun",)),))
-        entry = json.loads(manifest.render(foreign, {}))["runtimes"]["bun"]
+        entry = json.loads(manifest.render_manifest(foreign, {}))["runtimes"]["bun"]
         assert (entry["key"], entry["upstream"], entry["packages"], entry["base"]) == (None, None, [], None)
 
     @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ class TestRender:
     )
     def test_it_holds_to_its_schema(self, held: Observed, manifest_schema: dict[str, object]) -> None:
         """Every manifest is valid by docs/manifest.schema.json."""
-        jsonschema.validate(json.loads(manifest.render(held, {})), manifest_schema)
+        jsonschema.validate(json.loads(manifest.render_manifest(held, {})), manifest_schema)
 
     def test_the_schema_refuses_something_else(self, manifest_schema: dict[str, object]) -> None:
         """The schema can fail."""
-        broken = json.loads(manifest.render(BOTH, {}))
+        broken = json.loads(manifest.render_manifest(BOTH, {}))
         del broken["runtimes"]["python"]["id"]
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(broken, manifest_schema)
@@ -132,14 +132,16 @@ class TestChanges:
             pytest.param(None, ("python", "python-custom"), id="no file"),
             pytest.param("{", ("python", "python-custom"), id="not JSON"),
             pytest.param('{"images": 3}', ("python", "python-custom"), id="another form"),
-            pytest.param(manifest.render(BOTH, {}), (), id="the same"),
+            pytest.param(manifest.render_manifest(BOTH, {}), (), id="the same"),
             pytest.param(
-                manifest.render(Observed(repository="isol8", images=(*BOTH.images, image("bun", 7))), {}),
+                manifest.render_manifest(
+                    Observed(repository="isol8", images=(*BOTH.images, image("bun", 7))), {}
+                ),
                 ("bun",),
                 id="one went away",
             ),
             pytest.param(
-                manifest.render(Observed(repository="isol8", images=BOTH.images[:1]), {}),
+                manifest.render_manifest(Observed(repository="isol8", images=BOTH.images[:1]), {}),
                 ("python-custom",),
                 id="one came",
             ),
@@ -147,7 +149,7 @@ class TestChanges:
     )
     def test_names_what_differs(self, old: str | None, expected: tuple[str, ...]) -> None:
         """Each image that came, went or changed is named."""
-        assert manifest.changes(old, manifest.render(BOTH, {})) == expected
+        assert manifest.changed_images(old, manifest.render_manifest(BOTH, {})) == expected
 
 
 class TestKept:
@@ -179,7 +181,7 @@ class TestKept:
     def entry(
         observed: Observed, held: Mapping[str, Hold], manifest_schema: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        whole: Mapping[str, Any] = json.loads(manifest.render(observed, held))
+        whole: Mapping[str, Any] = json.loads(manifest.render_manifest(observed, held))
         jsonschema.validate(whole, manifest_schema)
         found: Mapping[str, Any] = whole["images"]["isol8:bun"]
         return found

@@ -19,7 +19,7 @@ from isol8_tasks.images.pushed import (
     in_use,
     mismatches,
     read_manifest,
-    recorded,
+    recorded_pushes,
     strays,
     waiting,
 )
@@ -65,7 +65,7 @@ class TestManifest:
     def test_there_and_back(self, manifest_schema: dict[str, Any]) -> None:
         """Where an image is in a registry is written beside it, fits the schema, and is read again."""
         found = observed(image("bun"), image("node", 2, standin="5e"), image("bun-custom", 3))
-        text = manifest.render(
+        text = manifest.render_manifest(
             found, {}, {"bun": (f"sha256:{1:064x}", WHERE), "node": ("sha256:other", WHERE)}
         )
         jsonschema.validate(json.loads(text), manifest_schema)
@@ -88,13 +88,15 @@ class TestManifest:
                 pushed=None,
             ),
         )
-        assert recorded(text) == {"bun": (f"sha256:{1:064x}", WHERE)}
+        assert recorded_pushes(text) == {"bun": (f"sha256:{1:064x}", WHERE)}
 
     def test_without_a_registry_nothing_is_added(self) -> None:
         """Who pushes nothing has the manifest that he had."""
         found = observed(image("bun"))
-        assert "pushed" not in manifest.render(found, {})
-        assert manifest.render(found, {}, {"bun": ("sha256:other", WHERE)}) == manifest.render(found, {})
+        assert "pushed" not in manifest.render_manifest(found, {})
+        assert manifest.render_manifest(
+            found, {}, {"bun": ("sha256:other", WHERE)}
+        ) == manifest.render_manifest(found, {})
 
     def test_another_s_repository(self) -> None:
         """A name is what stands behind the last colon, whatever the repository."""
@@ -102,7 +104,7 @@ class TestManifest:
             observed(image("bun", 1, "host:5000/a/isol8:bun", "host:5000/a/isol8_build:bun")),
             repository="host:5000/a/isol8",
         )
-        assert [each.name for each in read_manifest(manifest.render(found, {}), "f")] == ["bun"]
+        assert [each.name for each in read_manifest(manifest.render_manifest(found, {}), "f")] == ["bun"]
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -123,7 +125,7 @@ class TestManifest:
         with pytest.raises(ConfigError) as caught:
             read_manifest(text, "f")
         assert str(caught.value).startswith(message)
-        assert recorded(text) == {}
+        assert recorded_pushes(text) == {}
 
     @pytest.mark.parametrize(
         "pushed",
@@ -137,14 +139,14 @@ class TestManifest:
     )
     def test_where_no_image_can_be(self, pushed: dict[str, object]) -> None:
         """Nothing goes to an engine that is not a repository and a digest."""
-        document = json.loads(manifest.render(observed(image("bun")), {}))
+        document = json.loads(manifest.render_manifest(observed(image("bun")), {}))
         document["images"]["isol8:bun"]["pushed"] = pushed
         with pytest.raises(ConfigError, match="is not valid there"):
             read_manifest(json.dumps(document), "f")
 
     def test_none_yet(self) -> None:
         """A manifest that does not exist knows nothing."""
-        assert recorded(None) == {}
+        assert recorded_pushes(None) == {}
 
 
 class TestWaiting:

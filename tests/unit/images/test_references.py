@@ -2,7 +2,7 @@
 
 import pytest
 
-from isol8_tasks.images.references import Reference, short_names
+from isol8_tasks.images.references import Reference, short_names, tag_of
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -100,3 +100,18 @@ class TestShortNames:
     def test_a_digest_is_part_of_it(self) -> None:
         """The Dockerfile asks for it, so that another one is asked for by another name."""
         assert short_names([f"alpine:3.21@{DIGEST}"]) == {f"alpine:3.21@{DIGEST}": f"alpine:3.21@{DIGEST}"}
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("isol8:bun", "bun"),
+        ("localhost:5000/isol8", ""),
+        (f"isol8@{DIGEST}", ""),
+        ("isol8:", ""),
+        ("a b:c", ""),
+    ],
+)
+def test_tag_of_anything(text: str, tag: str) -> None:
+    """A port is no tag, nor is a digest, and what is no reference has none."""
+    assert tag_of(text) == tag

@@ -15,13 +15,13 @@ from isol8_tasks.errors import (
     VerifyFailedError,
 )
 from isol8_tasks.images import labels
-from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image, ensure_upstream, relabel_image
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec, Inputs
-from isol8_tasks.verify.checker import Check
+from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine, FakeImage, accept, plain
+from tests.unit.lifecycle.made import observe
 
 PROVENANCE = Provenance(checkout="here", revision="c0ffee", created="2026-11-22T10:00:00Z")
 BASE = ImageSpec(
@@ -74,11 +74,7 @@ def engine(fake_engine: FakeEngine) -> FakeEngine:
     return fake_engine
 
 
-def observe(engine: FakeEngine) -> Observed:
-    return Observed(repository="isol8", images=engine.images())
-
-
-def make(engine: FakeEngine, spec: ImageSpec, check: Check = accept) -> None:
+def make(engine: FakeEngine, spec: ImageSpec, check: Verify = accept) -> None:
     build_image(
         spec,
         observe(engine),
@@ -86,7 +82,7 @@ def make(engine: FakeEngine, spec: ImageSpec, check: Check = accept) -> None:
         provenance=PROVENANCE,
         context={"Dockerfile": FileContent(data=b"")},
         on_event=lambda _event: None,
-        check=check,
+        verify=check,
     )
 
 
@@ -278,7 +274,7 @@ class TestPromotion:
             provenance=PROVENANCE,
             context={},
             on_event=lambda _event: None,
-            check=accept,
+            verify=accept,
         )
         assert outcome.left_out == ("a>=2,<3",)
         assert outcome.labels["org.isol8.dependencies"] == "b"
@@ -472,7 +468,7 @@ class TestAnotherRun:
                 provenance=PROVENANCE,
                 context={},
                 on_event=pulled,
-                check=accept,
+                verify=accept,
             )
         assert tags(engine) == []
 

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from isol8_tasks.ecosystems.locks.contents import lock_file
+from isol8_tasks.ecosystems.locks.package_lock import npm_peers
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.updates import Pin, Resolution
 from isol8_tasks.engine import BuildEvent, BuildRequest
 from isol8_tasks.errors import BuildFailedError
-from isol8_tasks.lifecycle.pinned import build_pinned, npm_peers, render_pinned, step_name
+from isol8_tasks.lifecycle.pinned import build_pinned, render_pinned, step_name
 from isol8_tasks.plan.graph import render_custom
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from tests.fake_engine import FakeEngine
@@ -55,6 +57,13 @@ def unpacked(dockerfile: str) -> Mapping[str, str]:
         }
 
 
+def rendered(image: ImageSpec, resolution: Resolution) -> str:
+    """Return the Dockerfile that installs from the lock file of the image's runtime."""
+    kind = lock_file(image.runtime)
+    assert kind is not None
+    return render_pinned(image, resolution, kind)
+
+
 class TestRender:
     """The Dockerfile."""
 
@@ -62,14 +71,14 @@ class TestRender:
     def test_lock_is_in_the_step(self, runtime: str) -> None:
         """Its words hold the tool's files, and give the same bytes each time."""
         resolution = Resolution(pins=(), lockfile=LOCKS[runtime])
-        dockerfile = render_pinned(spec(runtime, "a"), resolution)
+        dockerfile = rendered(spec(runtime, "a"), resolution)
         assert LOCKS[runtime] in unpacked(dockerfile).values()
-        assert dockerfile == render_pinned(spec(runtime, "a"), resolution)
+        assert dockerfile == rendered(spec(runtime, "a"), resolution)
 
     def test_no_line_is_longer_than_builders_read(self) -> None:
         """A lock of ten thousand packages is cut into words."""
         lines = "".join(f"a{number}==1 --hash=sha256:{number:064x}\n" for number in range(10_000))
-        dockerfile = render_pinned(spec("python", "a"), Resolution(pins=(), lockfile=lines))
+        dockerfile = rendered(spec("python", "a"), Resolution(pins=(), lockfile=lines))
         assert max(map(len, dockerfile.splitlines())) < 65_535
         assert unpacked(dockerfile)["requirements.txt"] == lines
 
@@ -77,7 +86,7 @@ class TestRender:
         """Tools refuse a lock that fits no package.json."""
         made = {
             runtime: json.loads(
-                unpacked(render_pinned(spec(runtime, "a"), Resolution(pins=(), lockfile=LOCKS[runtime])))[
+                unpacked(rendered(spec(runtime, "a"), Resolution(pins=(), lockfile=LOCKS[runtime])))[
                     "package.json"
                 ]
             )
@@ -90,12 +99,12 @@ class TestRender:
     )
     def test_hashes_are_required_where_there_are_any(self, line: str, *, flag: bool) -> None:
         """An index may have none."""
-        dockerfile = render_pinned(spec("python", "a"), Resolution(pins=(), lockfile=line))
+        dockerfile = rendered(spec("python", "a"), Resolution(pins=(), lockfile=line))
         assert ("--require-hashes" in dockerfile) is flag
 
     def test_specs_of_deno_are_quoted(self) -> None:
         """They stand in a script."""
-        found = render_pinned(spec("deno", "npm:a@^1", "https://x/$(id)"), Resolution(pins=(), lockfile="{}"))
+        found = rendered(spec("deno", "npm:a@^1", "https://x/$(id)"), Resolution(pins=(), lockfile="{}"))
         assert "--frozen 'npm:a@^1' 'https://x/$(id)'\n" in words(found)[2]
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
-from isol8_tasks.engine import BuildRequest, FileContent
+from isol8_tasks.engine import BuildRequest
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.prune import Removal, made_here, ours_without_a_name, removals, remove
-from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec, Inputs
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import FakeEngine, FakeImage
+from tests.unit.lifecycle.made import make, observe
 
 NOW = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.UTC)
 WEEK = dt.timedelta(days=7)
@@ -38,29 +37,12 @@ CUSTOM = ImageSpec(
 )
 
 
-def observe(engine: FakeEngine) -> Observed:
-    return Observed(repository="isol8", images=engine.images())
-
-
-def make(engine: FakeEngine, spec: ImageSpec, created: str = "2026-11-22T09:00:00Z") -> None:
-    build_image(
-        spec,
-        observe(engine),
-        engine,
-        provenance=Provenance(checkout="here", revision="", created=created),
-        context={"Dockerfile": FileContent(data=b"")},
-        on_event=lambda _event: None,
-        check=accept,
-        force=True,
-    )
-
-
 @pytest.fixture
 def engine(fake_engine: FakeEngine) -> FakeEngine:
     """Give an engine with a base and a custom image on it."""
     fake_engine.pull("alpine:3.21")
-    make(fake_engine, BASE)
-    make(fake_engine, CUSTOM)
+    make(fake_engine, BASE, force=True)
+    make(fake_engine, CUSTOM, force=True)
     return fake_engine
 
 
@@ -184,7 +166,7 @@ class TestWhatMayGo:
 
     def test_the_order_is_that_of_the_tags(self, engine: FakeEngine) -> None:
         """The image in use is told before the one of before it, in whatever order the engine lists them."""
-        make(engine, CUSTOM)
+        make(engine, CUSTOM, force=True)
         held = observe(engine)
         told = [
             [each.tags[0] for each in _undeclared(evolve(held, images=images), ("bash-custom",))]
@@ -194,7 +176,7 @@ class TestWhatMayGo:
 
     def test_an_old_previous(self, engine: FakeEngine, found: Found) -> None:
         """What was replaced long enough ago may go, and not before."""
-        make(engine, BASE, "2026-11-22T10:00:00Z")
+        make(engine, BASE, created="2026-11-22T10:00:00Z", force=True)
         assert found(now=NOW + WEEK - dt.timedelta(seconds=1)) == {}
         assert found(now=NOW + WEEK) == {"previous": ["bash isol8:bash-previous"]}
 
@@ -204,7 +186,7 @@ class TestWhatStays:
 
     def test_held(self, engine: FakeEngine, found: Found) -> None:
         """A held image stays, with the one that waits to take its place."""
-        make(engine, BASE)
+        make(engine, BASE, force=True)
         assert found(held=("bash",), now=NOW + 2 * WEEK) == {}
         assert found(("bash-custom",), held=("bash-custom",)) == {}
 
@@ -240,9 +222,9 @@ def test_removing(engine: FakeEngine) -> None:
     assert remove(engine, removal) == ""
     assert observe(engine).public("bash-custom") is None
     assert engine.inspect(removal.image.id) is None
-    make(engine, CUSTOM)
+    make(engine, CUSTOM, force=True)
     moved = _removals(engine, ("bash-custom",))[0]
-    make(engine, CUSTOM)
+    make(engine, CUSTOM, force=True)
     current = observe(engine).public("bash-custom")
     assert remove(engine, moved) == ""
     assert observe(engine).public("bash-custom") == current

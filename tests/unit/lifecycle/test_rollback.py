@@ -5,69 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from isol8_tasks.engine import BuildRequest, FileContent
-from isol8_tasks.errors import ConfigError, EngineError, ReplacedError
+from isol8_tasks.engine import BuildRequest
+from isol8_tasks.errors import ConfigError, ReplacedError
 from isol8_tasks.images.holds import hold_tags, holds
 from isol8_tasks.images.labels import PREFIX
-from isol8_tasks.images.observed import Observed
-from isol8_tasks.lifecycle.build import build_image
-from isol8_tasks.lifecycle.rollback import mend, release, roll_back
-from isol8_tasks.plan.description import Provenance
-from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.lifecycle.rollback import finish_rollbacks, release_hold, roll_back
 from tests.clients import CLIENTS
-from tests.fake_engine import FakeEngine, accept
+from tests.fake_engine import FakeEngine
+from tests.unit.lifecycle.made import BrokenEngine, CutOffError, make, observe, spec
 
 NOW = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.UTC)
 WEEK = dt.timedelta(days=7)
-CHANGES = ("build ", "tag ", "untag ")
-
-
-class CutOffError(EngineError):
-    """The run was ended here."""
-
-
-class BrokenEngine(FakeEngine):
-    """An engine that loses its client before the nth change; never for -1."""
-
-    left: int = -1
-
-    def _ask(self, what: str) -> None:
-        if what.startswith(CHANGES):
-            if self.left == 0:
-                raise CutOffError("cut off")
-            self.left -= 1
-        super()._ask(what)
-
-
-def spec(name: str, *packages: str) -> ImageSpec:
-    custom = name.endswith("-custom")
-    step = "RUN echo " + " ".join(packages)
-    return ImageSpec(
-        name=name,
-        task="",
-        kind="custom" if custom else "base",
-        runtime="bash",
-        parent="bash" if custom else None,
-        inputs=Inputs(recipe=1, runtime="bash", packages=packages, setup="echo ready" if custom else ""),
-        dockerfile=f"FROM isol8:bash\n{step}\n" if custom else f"FROM alpine:3.21\n{step}\n",
-        target=None,
-    )
-
-
-def observe(engine: FakeEngine) -> Observed:
-    return Observed(repository="isol8", images=engine.images())
-
-
-def make(engine: FakeEngine, image: ImageSpec) -> None:
-    build_image(
-        image,
-        observe(engine),
-        engine,
-        provenance=Provenance(checkout="here", revision="", created="2026-11-22T09:00:00Z"),
-        context={"Dockerfile": FileContent(data=b"")},
-        on_event=lambda _event: None,
-        check=accept,
-    )
 
 
 def chosen(engine: FakeEngine) -> dict[str, str | None]:
@@ -96,9 +44,9 @@ def prepared(fake_engine: FakeEngine) -> Callable[[], BrokenEngine]:
         engine = BrokenEngine(registry=fake_engine.registry)
         engine.pull("alpine:3.21")
         make(engine, spec("bash"))
-        make(engine, spec("bash-custom", "curl"))
+        make(engine, spec("bash-custom", "curl", setup="echo ready"))
         make(engine, spec("bash", "second"))
-        make(engine, spec("bash-custom", "jq"))
+        make(engine, spec("bash-custom", "jq", setup="echo ready"))
         return engine
 
     return prepare
@@ -167,7 +115,7 @@ class TestRollback:
         """What was promoted in the meantime is not rolled back."""
         engine = prepared()
         seen = observe(engine)
-        make(engine, spec(name, "third"))
+        make(engine, spec(name, "third", setup="echo ready" * name.endswith("-custom")))
         before = engine.images()
         with pytest.raises(ReplacedError, match=f"^isol8:{name} was replaced by another run"):
             roll_back(name, seen, engine, now=NOW)
@@ -203,7 +151,7 @@ class TestRollback:
             else:
                 break
             assert set(chosen(engine).values()) <= allowed
-            mend(observe(engine), engine, now=NOW, longest=WEEK)
+            finish_rollbacks(observe(engine), engine, now=NOW, longest=WEEK)
             observed = observe(engine)
             public, previous = observed.public(name), observed.public(f"{name}-previous")
             assert public is not None
@@ -212,7 +160,7 @@ class TestRollback:
             assert back == (name in holds(observed, NOW, WEEK))
             assert set(chosen(engine).values()) <= allowed
             assert public.labels["org.isol8.tasks.build"] != previous.labels["org.isol8.tasks.build"]
-            assert not mend(observe(engine), engine, now=NOW, longest=WEEK)
+            assert not finish_rollbacks(observe(engine), engine, now=NOW, longest=WEEK)
             cuts += 1
         assert cuts >= 4
 
@@ -247,26 +195,26 @@ class TestLettingGo:
         engine = prepared()
         roll_back("bash-custom", observe(engine), engine, now=NOW)
         before = chosen(engine)
-        assert release("bash-custom", observe(engine), engine)
+        assert release_hold("bash-custom", observe(engine), engine)
         assert hold_tags(observe(engine)) == {}
         assert chosen(engine) == before
-        assert not release("bash-custom", observe(engine), engine)
+        assert not release_hold("bash-custom", observe(engine), engine)
 
     def test_by_itself(self, prepared: Callable[[], BrokenEngine]) -> None:
         """A hold is over after its time, and its tag goes."""
         engine = prepared()
         roll_back("bash", observe(engine), engine, now=NOW)
         assert set(holds(observe(engine), NOW + WEEK - dt.timedelta(seconds=1), WEEK)) == {"bash"}
-        assert not mend(observe(engine), engine, now=NOW, longest=WEEK)
+        assert not finish_rollbacks(observe(engine), engine, now=NOW, longest=WEEK)
         assert holds(observe(engine), NOW + WEEK, WEEK) == {}
-        assert mend(observe(engine), engine, now=NOW + WEEK, longest=WEEK)
+        assert finish_rollbacks(observe(engine), engine, now=NOW + WEEK, longest=WEEK)
         assert hold_tags(observe(engine)) == {}
 
     def test_a_build_ends_it(self, prepared: Callable[[], BrokenEngine]) -> None:
         """An image that gets the tag of a held one has the hold's tag removed, by which clients would find it."""
         engine = prepared()
         roll_back("bash-custom", observe(engine), engine, now=NOW)
-        make(engine, spec("bash-custom", "htop"))
+        make(engine, spec("bash-custom", "htop", setup="echo ready"))
         assert hold_tags(observe(engine)) == {}
         assert chosen(engine)["v0.18 ['curl']"] == build_of(engine, "bash")
 
@@ -284,5 +232,5 @@ class TestLettingGo:
         engine = prepared()
         engine.tag("isol8:bash", tag)
         assert hold_tags(observe(engine)) == {}
-        assert not mend(observe(engine), engine, now=NOW, longest=WEEK)
+        assert not finish_rollbacks(observe(engine), engine, now=NOW, longest=WEEK)
         assert observe(engine).tagged(tag) is not None

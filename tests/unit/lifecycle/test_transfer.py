@@ -5,37 +5,16 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
-from isol8_tasks.engine import FileContent
-from isol8_tasks.errors import EngineError, RegistryError
-from isol8_tasks.images.manifest import render
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.errors import RegistryError
+from isol8_tasks.images.manifest import render_manifest
 from isol8_tasks.images.pushed import Listed, Pushed, read_manifest
-from isol8_tasks.lifecycle.build import build_image
-from isol8_tasks.lifecycle.transfer import Push, forget_strays, pull, push
-from isol8_tasks.plan.description import Provenance
-from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.lifecycle.transfer import Push, forget_strays, pull_image, push_image
 from tests.clients import CLIENTS
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import FakeEngine, FakeImage
+from tests.unit.lifecycle.made import BrokenEngine, CutOffError, make, observe, spec
 
 REPOSITORY = "registry.example/isol8"
 NAMES = ("bash", "bash-custom")
-
-
-class CutOffError(EngineError):
-    """The run was ended here."""
-
-
-class BrokenEngine(FakeEngine):
-    """An engine that loses its client before the nth change; never for -1."""
-
-    left: int = -1
-
-    def _ask(self, what: str) -> None:
-        if what.startswith(("build ", "tag ", "untag ", "push ", "fetch ")):
-            if self.left == 0:
-                raise CutOffError("cut off")
-            self.left -= 1
-        super()._ask(what)
 
 
 @pytest.fixture(autouse=True)
@@ -46,40 +25,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def spec(name: str, *packages: str) -> ImageSpec:
-    custom = name.endswith("-custom")
-    step = "RUN echo " + " ".join(packages)
-    return ImageSpec(
-        name=name,
-        task="",
-        kind="custom" if custom else "base",
-        runtime="bash",
-        parent="bash" if custom else None,
-        inputs=Inputs(recipe=1, runtime="bash", packages=packages),
-        dockerfile=f"FROM isol8:bash\n{step}\n" if custom else f"FROM alpine:3.21\n{step}\n",
-        target=None,
-    )
-
-
-def observe(engine: FakeEngine) -> Observed:
-    return Observed(repository="isol8", images=engine.images())
-
-
-def make(engine: FakeEngine, *images: ImageSpec) -> None:
-    for each in images:
-        build_image(
-            each,
-            observe(engine),
-            engine,
-            provenance=Provenance(checkout="here", revision="", created="2026-11-22T09:00:00Z"),
-            context={"Dockerfile": FileContent(data=b"")},
-            on_event=lambda _event: None,
-            check=accept,
-        )
-
-
 def send(engine: FakeEngine, name: str, known: Pushed | None = None) -> tuple[Pushed, bool]:
-    return push(Push.of(name, observe(engine), REPOSITORY), engine, known)
+    return push_image(Push.of(name, observe(engine), REPOSITORY), engine, known)
 
 
 def listed(engine: FakeEngine) -> tuple[Listed, ...]:
@@ -90,7 +37,7 @@ def listed(engine: FakeEngine) -> tuple[Listed, ...]:
         public = seen.public(name)
         assert public is not None
         pushed[name] = (public.id, send(engine, name)[0])
-    return read_manifest(render(observe(engine), {}, pushed), "f")
+    return read_manifest(render_manifest(observe(engine), {}, pushed), "f")
 
 
 def tags(engine: FakeEngine) -> dict[str, str]:
@@ -145,7 +92,7 @@ class TestPush:
         where, _ = send(builder, "bash")
         work = Push.of("bash", observe(builder), REPOSITORY)
         builder.asked.clear()
-        assert push(work, builder, where) == (where, False)
+        assert push_image(work, builder, where) == (where, False)
         assert builder.asked == [f"remote_digest {REPOSITORY}:bash"]
 
     def test_a_name_that_moved_there(self, builder: FakeEngine) -> None:
@@ -189,7 +136,7 @@ class TestPush:
     def test_where_the_public_tag_is_the_registry_s(self, builder: FakeEngine) -> None:
         """An image keeps the tag that it is known by."""
         work = evolve(Push.of("bash", observe(builder), "isol8"), public="isol8:bash")
-        assert push(work, builder)[1]
+        assert push_image(work, builder)[1]
         assert "isol8:bash" in tags(builder)
         assert not [tag for tag in tags(builder) if tag.startswith("isol8:bash-2026")]
 
@@ -271,23 +218,23 @@ class TestPull:
         images = listed(builder)
         engine = other()
         for each in images:
-            assert pull(each, observe(engine), engine) is not None
+            assert pull_image(each, observe(engine), engine) is not None
         wanted = {tag: image for tag, image in tags(builder).items() if tag.startswith("isol8")}
         assert tags(engine) == wanted
         assert not any(image.digests for image in engine.images())
         assert observe(engine).record("bash-custom") == observe(builder).record("bash-custom")
         engine.asked.clear()
-        assert [pull(each, observe(engine), engine) for each in images] == [None, None]
+        assert [pull_image(each, observe(engine), engine) for each in images] == [None, None]
         assert set(engine.asked) == {"images"}
 
     def test_what_was_there_is_kept(self, builder: BrokenEngine, other: Callable[[], BrokenEngine]) -> None:
         """It becomes -previous, as if the image had been built here."""
         engine = other()
         for each in listed(builder):
-            pull(each, observe(engine), engine)
+            pull_image(each, observe(engine), engine)
         make(builder, spec("bash", "two"), spec("bash-custom", "jq"))
         for each in listed(builder):
-            pull(each, observe(engine), engine)
+            pull_image(each, observe(engine), engine)
         assert chosen(engine) == chosen(builder)
         for name in NAMES:
             kept, was = (
@@ -308,7 +255,7 @@ class TestPull:
         engine = other()
         engine.registry = {**builder.registry, by_digest: forged}
         with pytest.raises(RegistryError, match="its layers are not those that its labels record"):
-            pull(base, observe(engine), engine)
+            pull_image(base, observe(engine), engine)
         assert tags(engine) == tags(other())
 
     def test_cut_off_anywhere(self, builder: BrokenEngine, other: Callable[[], BrokenEngine]) -> None:
@@ -320,12 +267,12 @@ class TestPull:
         while not done:
             engine = other()
             for each in first:
-                pull(each, observe(engine), engine)
+                pull_image(each, observe(engine), engine)
             before = chosen(engine)
             engine.left = cuts
             try:
                 for each in second:
-                    pull(each, observe(engine), engine)
+                    pull_image(each, observe(engine), engine)
                 done = True
             except CutOffError:
                 engine.left = -1
@@ -333,7 +280,7 @@ class TestPull:
             assert set(chosen(engine).values()) <= allowed
             forget_strays({REPOSITORY}, observe(engine), engine)
             for each in second:
-                pull(each, observe(engine), engine)
+                pull_image(each, observe(engine), engine)
             assert chosen(engine) == chosen(builder)
             assert not any(image.digests for image in engine.images())
             cuts += 1
@@ -345,9 +292,9 @@ class TestPull:
         """What has the public tag already does not become its own -previous."""
         images = listed(builder)
         engine = other()
-        pull(images[0], observe(engine), engine)
+        pull_image(images[0], observe(engine), engine)
         engine.put("isol8_build:bash", FakeImage(id="sha256:" + "9" * 64))
-        assert pull(images[0], observe(engine), engine) is not None
+        assert pull_image(images[0], observe(engine), engine) is not None
         assert observe(engine).record("bash") is not None
         assert observe(engine).public("bash-previous") is None
 
@@ -377,7 +324,7 @@ class TestPull:
         before = tags(builder)
         builder.asked.clear()
         with pytest.raises(RegistryError) as caught:
-            pull(wanted, observe(builder), builder)
+            pull_image(wanted, observe(builder), builder)
         assert str(caught.value).startswith(message)
         assert tags(builder) == before
         assert not [each for each in builder.asked if each.startswith("fetch")]
@@ -389,7 +336,7 @@ class TestPull:
         engine = other()
         wanted = evolve(listed(builder)[0], key="f" * 64)
         with pytest.raises(RegistryError, match=r"is not isol8:bash: its key is "):
-            pull(wanted, observe(engine), engine)
+            pull_image(wanted, observe(engine), engine)
         assert engine.ids() == set()
 
     def test_what_does_not_come(
@@ -400,7 +347,7 @@ class TestPull:
         engine = other()
         engine.registry_fails = "unexpected EOF"
         with pytest.raises(RegistryError, match="unexpected EOF"):
-            pull(wanted, observe(engine), engine)
+            pull_image(wanted, observe(engine), engine)
         assert pauses == [1.0, 4.0]
 
     def test_names_that_a_cut_off_pull_left(self, builder: BrokenEngine) -> None:

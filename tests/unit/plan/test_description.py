@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from isol8_tasks.images.labels import RUNTIME, STANDIN, STANDIN_ARG, read
+from isol8_tasks.images.labels import RUNTIME, STANDIN, STANDIN_ARG, read_record
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.description import Description, Provenance, describe
 from isol8_tasks.plan.model import ImageSpec, Inputs
@@ -83,7 +83,7 @@ def test_child_of_an_image_that_is_not_ours_knows_no_upstream_image() -> None:
 def test_candidate_becomes_current_with_its_inventory() -> None:
     """Clients find none by a candidate's labels, and the image in use by its own."""
     found = described(CUSTOM, bash({}))
-    candidate, promoted = read(found.candidate()), read(found.promoted("3.21"))
+    candidate, promoted = read_record(found.candidate()), read_record(found.promoted("3.21"))
     assert candidate == evolve(found.record, role="candidate")
     assert promoted == evolve(found.record, inventory="3.21")
     assert RUNTIME not in found.candidate()

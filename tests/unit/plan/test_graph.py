@@ -8,6 +8,7 @@ from attrs import evolve
 from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.dockerfile.closure import parse
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.errors import PlanError
 from isol8_tasks.images import labels
 from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
@@ -137,6 +138,25 @@ class TestBases:
             **dict.fromkeys(("python", "node", "bun", "bash"), "docker/proxy.mjs: can't be read"),
             "deno": "",
         }
+
+    def test_a_file_that_is_not_there_is_an_error(self) -> None:
+        """What copies it is named with its line, and what may be meant."""
+        with pytest.raises(PlanError) as caught:
+            build_graph(Config(), DOCKERFILE, {"proxxy.mjs": CONTEXT["proxy.mjs"]}, EMPTY, FlagRequest())
+        assert str(caught.value) == (
+            "docker/Dockerfile:3: COPY proxy.mjs: docker/ has no such file (did you mean proxxy.mjs?); "
+            "correct the line or add the file"
+        )
+
+    def test_a_link_out_of_the_context_is_reported(self) -> None:
+        """Its content is what counts, and images get it; one that nothing copies is nobody's concern."""
+        link = ContextFile(digest="c" * 64, outside="/etc/hosts")
+        found = build_graph(Config(), DOCKERFILE, {**CONTEXT, "proxy.mjs": link}, EMPTY, FlagRequest())
+        assert found.warnings == (
+            "docker/proxy.mjs: a link out of docker/, to /etc/hosts, whose content goes into images",
+        )
+        found = build_graph(Config(), DOCKERFILE, {**CONTEXT, "other": link}, EMPTY, FlagRequest())
+        assert found.warnings == ()
 
     def test_several_that_cannot_be_read_are_counted(self) -> None:
         """One is told of, and how many more there are."""

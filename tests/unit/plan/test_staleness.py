@@ -332,6 +332,17 @@ class TestNamed:
         )
         assert found["more"].reasons == (reasons.ParentReplaced(old="tools", new="bash"),)
 
+    @pytest.mark.parametrize(
+        "foreign", ["localhost:5000/team/tools", f"tools@sha256:{'ab' * 32}", "a b:tools"]
+    )
+    def test_label_without_a_tag_names_no_parent(self, foreign: str) -> None:
+        """Anybody's label may name an image without a tag, or none: a port is no name, nor is a digest."""
+        child = image(CHILD)
+        child = evolve(child, labels={**child.labels, labels.BASE_NAME: foreign})
+        observed = held(image(BASE), image(NAMED, number=2), child)
+        found = decide_all(self.CHAIN, observed, Circumstances(checkout="here"))
+        assert found["more"].reasons == (reasons.ParentRebuilt(parent="tools"),)
+
     def test_an_image_that_was_built_before_is_only_missing(self) -> None:
         """An image whose tag went away was built before, and one without a marker never was."""
         gone = evolve(image(CHILD), tags=("isol8_build:more",))

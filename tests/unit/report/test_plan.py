@@ -6,7 +6,7 @@ import json
 import pytest
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.images.choice import ClientChoice, Resolution, Why
+from isol8_tasks.images.choice import Choice, ClientChoice, Fit
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.report import plan as report
@@ -231,15 +231,15 @@ class TestResolution:
             ("superset", "isol8:ml  has a, b and the fewest others: c"),
         ],
     )
-    def test_the_reason(self, why: Why, words: str) -> None:
+    def test_the_reason(self, why: Fit, words: str) -> None:
         """Each way to an image has its words."""
-        found = Resolution(runtime="python", packages=("a", "b"), image="isol8:ml", why=why, more=("c",))
-        assert report.resolution_lines(found, ()) == (words,)
+        found = Choice(runtime="python", packages=("a", "b"), image="isol8:ml", why=why, more=("c",))
+        assert report.choice_lines(found, ()) == (words,)
 
     def test_others_choices_are_told_where_they_differ(self) -> None:
         """Clients that take the same image are silent, and those that take one other image share a line."""
-        found = Resolution(runtime="python", packages=("a",), image="isol8:ml", why="exact", setup=True)
-        assert report.resolution_lines(found, self.OTHERS) == (
+        found = Choice(runtime="python", packages=("a",), image="isol8:ml", why="exact", setup=True)
+        assert report.choice_lines(found, self.OTHERS) == (
             "isol8:ml  has exactly a; its setup script runs before each execution",
             "  isol8 v1, v2 would use isol8:a, and install the missing packages at each start",
             "  isol8 v3 would use isol8:b, depending on the order in which the engine lists images",
@@ -260,8 +260,8 @@ class TestResolution:
     )
     def test_nothing_fits(self, packages: tuple[str, ...], words: str) -> None:
         """It says what to do about it."""
-        found = Resolution(runtime="python", packages=packages, image=None, why="none")
-        assert report.resolution_lines(found, ()) == (words,)
+        found = Choice(runtime="python", packages=packages, image=None, why="none")
+        assert report.choice_lines(found, ()) == (words,)
 
     def test_many_of_a_kind_are_abridged(self) -> None:
         """Ten of each kind stay, in their order, and the rest is a figure."""
@@ -274,8 +274,8 @@ class TestResolution:
 
     def test_json(self) -> None:
         """All of it is there for programs."""
-        found = Resolution(runtime="python", packages=("a",), image="isol8:ml", why="superset", more=("c",))
-        assert json.loads(report.resolution_json(found, self.OTHERS[-1:])) == {
+        found = Choice(runtime="python", packages=("a",), image="isol8:ml", why="superset", more=("c",))
+        assert json.loads(report.choice_json(found, self.OTHERS[-1:])) == {
             "runtime": "python",
             "packages": ["a"],
             "image": "isol8:ml",
@@ -314,7 +314,7 @@ class TestSummary:
     def test_counts(self, counts: dict[str, int], seconds: float | None, expected: str) -> None:
         """Only what happened is counted."""
         assert (
-            report.summary(counts, engine="Docker 28.5.2", manifest="m unchanged", seconds=seconds)
+            report.run_summary(counts, engine="Docker 28.5.2", manifest="m unchanged", seconds=seconds)
             == expected
         )
 

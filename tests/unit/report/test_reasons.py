@@ -10,7 +10,7 @@ from isol8_tasks.config.releases import BUILD_HASH_BY_RELEASE
 from isol8_tasks.ecosystems.updates import Update
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.reasons import Reason
-from isol8_tasks.report.reasons import render
+from isol8_tasks.report.reasons import render_reason
 
 UPDATES = tuple(
     Update(ecosystem="pypi", name=name, old=old, new=new)
@@ -91,19 +91,19 @@ def setting(key: str) -> str:
 )
 def test_words(words: str, reason: Reason) -> None:
     """Each kind of reason has its words."""
-    assert render(reason, repository="isol8", declaration=declaration, setting=setting) == words
+    assert render_reason(reason, repository="isol8", declaration=declaration, setting=setting) == words
 
 
 def test_one_thing_that_is_not_as_locked() -> None:
     """What is as locked is not told of."""
     moved = reasons.NotAsLocked(upstream=("alpine:3.21",))
     assert (
-        render(moved, repository="isol8", declaration=declaration, setting=setting)
+        render_reason(moved, repository="isol8", declaration=declaration, setting=setting)
         == "to match the lock: alpine:3.21 by its digest"
     )
     other = reasons.NotAsLocked(updates=UPDATES[:1])
     assert (
-        render(other, repository="isol8", declaration=declaration, setting=setting)
+        render_reason(other, repository="isol8", declaration=declaration, setting=setting)
         == "to match the lock: numpy 2.3.1 → 2.3.2"
     )
 
@@ -116,14 +116,14 @@ def test_no_kind_without_words() -> None:
 def test_other_names() -> None:
     """Repository and Dockerfile are called what they are called here."""
     assert (
-        render(
+        render_reason(
             reasons.ParentRebuilt(parent="bun"), repository="test", declaration=declaration, setting=setting
         )
         == "parent test:bun was rebuilt"
     )
     step = reasons.StepChanged(stage="bun", line=2)
     assert (
-        render(step, repository="isol8", declaration=declaration, setting=setting, dockerfile="D")
+        render_reason(step, repository="isol8", declaration=declaration, setting=setting, dockerfile="D")
         == "D:2 changed in stage bun"
     )
 
@@ -141,4 +141,4 @@ def test_other_names() -> None:
 def test_a_setting_of_the_filter(key: str, old: str | None, new: str | None, words: str) -> None:
     """It is told by file, line and key, and of a list only what came and went."""
     reason = reasons.ArgChanged(name=f"filter.{key}", old=old, new=new)
-    assert render(reason, repository="isol8", declaration=declaration, setting=setting) == words
+    assert render_reason(reason, repository="isol8", declaration=declaration, setting=setting) == words

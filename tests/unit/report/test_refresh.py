@@ -10,7 +10,7 @@ from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.freshness.alpine import unsupported
 from isol8_tasks.freshness.changes import Change
 from isol8_tasks.freshness.model import Freshness, Moved
-from isol8_tasks.report.refresh import Account, Failed, as_data, markdown, text
+from isol8_tasks.report.refresh import Account, Failed, account_json, markdown, text
 
 AT = dt.datetime(2026, 11, 25, 3, 0, tzinfo=dt.UTC)
 NUMPY = Update(
@@ -156,7 +156,7 @@ def test_markdown() -> None:
 
 def test_data() -> None:
     """Programs get all of it."""
-    found = json.loads(as_data(FULL))
+    found = json.loads(account_json(FULL))
     assert found["at"] == "2026-11-25T03:00:00Z"
     assert (found["held"], found["fresh"]) == (["isol8:node"], 3)
     assert [each["subject"] for each in found["failed"]] == ["isol8:bash-custom"]
@@ -213,4 +213,4 @@ def test_what_an_engine_that_went_away_can_not_tell_is_no_number() -> None:
         assert "0 B" not in form(account)
         assert "the same packages" not in form(account)
         assert "what changed in it is undetermined" in form(account)
-    assert json.loads(as_data(account))["changed"][0]["size"] == [237_000_000, None]
+    assert json.loads(account_json(account))["changed"][0]["size"] == [237_000_000, None]

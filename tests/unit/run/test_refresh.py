@@ -13,20 +13,12 @@ from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.lifecycle.rollback import roll_back
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.refresh import Account
-from isol8_tasks.run.refresh import AskPackages, Refresh, look
+from isol8_tasks.run.refresh import AskSources, Refresh, look
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 JQ = Update(ecosystem="apk", name="jq", old="1.7", new="1.8")
 
 
@@ -53,7 +45,7 @@ def begin(tmp_path: Path, engine: FakeEngine) -> Callable[[], Session]:
     (tmp_path / "deps.toml").write_text('[dependencies]\nbash = ["jq"]\n[refresh]\nmax_age = "7d"\n')
 
     def make() -> Session:
-        return open_session(tmp_path, {}, engine=engine, check=accept)
+        return open_session(tmp_path, {}, engine=engine, verify=accept)
 
     session = make()
     build(session)
@@ -72,14 +64,14 @@ def quiet(_view: View, _spec: ImageSpec) -> PackageNews:
     return PackageNews()
 
 
-def news_of(name: str) -> AskPackages:
+def news_of(name: str) -> AskSources:
     def ask(view: View, spec: ImageSpec) -> PackageNews:
         return PackageNews(updates=(JQ,)) if spec.name == name else quiet(view, spec)
 
     return ask
 
 
-def refreshed(session: Session, ask: AskPackages = quiet) -> tuple[Account, list[str]]:
+def refreshed(session: Session, ask: AskSources = quiet) -> tuple[Account, list[str]]:
     """Do all of a refresh, and return its account and the names of what was built."""
     refresh = Refresh(session, ask, ask_installed=lambda _view, _spec: None)
     refresh.prepare()
@@ -89,7 +81,7 @@ def refreshed(session: Session, ask: AskPackages = quiet) -> tuple[Account, list
     return account, [each.image for each in account.changed]
 
 
-def states(session: Session, ask: AskPackages = quiet) -> dict[str, str]:
+def states(session: Session, ask: AskSources = quiet) -> dict[str, str]:
     return {each.image: each.state for each in look(session.view, ask)}
 
 
@@ -281,7 +273,7 @@ def test_on_a_base_that_fails_nothing_is_built(begin: Callable[[], Session], eng
     account, built = refreshed(session, lambda *_: PackageNews(updates=(JQ,)))
     assert built == ["python", "node", "bun", "deno"]
     assert [failure.subject for failure in session.failures] == ["isol8:bash"]
-    assert {"python", "deno"} <= set(session.changed or ())
+    assert {"python", "deno"} <= set(session.publication.changed or ())
     assert account.fresh == 4
 
 
@@ -295,7 +287,7 @@ def test_bases_are_built_at_the_same_time(begin: Callable[[], Session], tmp_path
             together.wait()
         return accept(spec, _image_id)
 
-    session = open_session(tmp_path, {}, engine=engine, check=check)
+    session = open_session(tmp_path, {}, engine=engine, verify=check)
     _, built = refreshed(session, lambda *_: PackageNews(updates=(JQ,)))
     assert built == ["python", "node", "bun", "deno", "bash", "bash-custom"]
 

@@ -21,17 +21,9 @@ from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.run.events import remembered_flags
 from isol8_tasks.run.session import Session, open_session
-from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
 REGISTRY = "registry.example/isol8"
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 
 
 @pytest.fixture
@@ -46,13 +38,13 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def session(checkout: Path, fake_engine: FakeEngine) -> Session:
     """Give a session on the engine in memory."""
-    return open_session(checkout, {}, engine=fake_engine, check=accept)
+    return open_session(checkout, {}, engine=fake_engine, verify=accept)
 
 
 def again(session: Session) -> Session:
     """Return the session of a later run on the same engine."""
     session.close()
-    return open_session(session.view.workspace.root, {}, engine=session.view.engine, check=accept)
+    return open_session(session.view.workspace.root, {}, engine=session.view.engine, verify=accept)
 
 
 def names(session: Session) -> tuple[str, ...]:
@@ -61,6 +53,30 @@ def names(session: Session) -> tuple[str, ...]:
 
 class TestObserving:
     """One look at the engine."""
+
+    def test_the_platform_is_asked_for_where_the_dockerfile_names_it(
+        self, checkout: Path, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """What the engine says of it decides which stage an image is built from; else nobody asks."""
+        assert session.view.graph.image("bash").inputs.stages[-1].name == "bash"
+        assert "platform" not in fake_engine.asked
+        text = "FROM alpine:3.21 AS on-amd64\nRUN true\n" + DOCKERFILE.replace(
+            "FROM base AS bash", "FROM on-$TARGETARCH AS bash"
+        )
+        (checkout / "docker" / "Dockerfile").write_text(text)
+        later = again(session)
+        stages = later.view.graph.image("bash").inputs.stages
+        assert [stage.name for stage in stages] == ["on-amd64", "bash"]
+        assert fake_engine.asked.count("platform") == 1
+
+    def test_without_an_engine_the_platform_is_the_usual_one(
+        self, checkout: Path, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """The images are named all the same."""
+        fake_engine.reachable = False
+        path = checkout / "docker" / "Dockerfile"
+        path.write_text(path.read_text().replace("FROM base AS bash", "FROM $TARGETOS-$TARGETARCH AS bash"))
+        assert session.view.graph.image("bash").inputs.upstream == (("linux-amd64", None),)
 
     def test_a_run_with_nothing_to_do_asks_once(self, session: Session, fake_engine: FakeEngine) -> None:
         """When all is up to date, one question is asked of the engine, and none for each image."""
@@ -108,6 +124,28 @@ class TestMaking:
         assert later.view.is_current("bash")
         assert [each.no_cache for each in fake_engine.candidates()] == [False, True]
 
+    def test_look_while_an_image_is_withdrawn(
+        self, session: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another image's pull may look at the engine again when the label has changed: nothing declares it then."""
+        session.view.request = FlagRequest(packages=(("node", ("zod",)),))
+        session.make("node")
+        session.make("node-custom")
+        later = again(session)
+        later.view.request = FlagRequest(only_file=True)
+        tag = FakeEngine.tag
+
+        def looked(engine: FakeEngine, source: str, target: str) -> None:
+            tag(engine, source, target)
+            if target == "isol8:node-custom":
+                later.view.look_again()
+                assert later.view.decisions["node-custom"].state == "undeclared"
+
+        monkeypatch.setattr(FakeEngine, "tag", looked)
+        later.make("node-custom")
+        assert [each.result for each in later.outcomes] == ["relabelled"]
+        assert later.view.decisions["node-custom"].state == "undeclared"
+
     @pytest.mark.parametrize("wanted", [True, False], ids=["the same", "another"])
     def test_what_another_run_builds_at_the_same_time(
         self, session: Session, checkout: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool
@@ -116,7 +154,7 @@ class TestMaking:
         monkeypatch.setattr(
             "isol8_tasks.run.session.engine_lock", lambda *_arguments, **_options: contextlib.nullcontext()
         )
-        other = open_session(checkout, {}, engine=session.view.engine, check=accept)
+        other = open_session(checkout, {}, engine=session.view.engine, verify=accept)
 
         def overtaken(spec: ImageSpec, _image_id: str) -> str:
             if spec.name == "bash-custom" and not other.outcomes:
@@ -129,7 +167,7 @@ class TestMaking:
             (checkout / "deps.toml").write_text(deps.replace('"jq"', '"jq", "unzip"'))
             assert other.view.config.dependencies["bash"] == ("jq", "unzip")
             (checkout / "deps.toml").write_text(deps)
-        slow = open_session(checkout, {}, engine=session.view.engine, check=overtaken)
+        slow = open_session(checkout, {}, engine=session.view.engine, verify=overtaken)
         if wanted:
             slow.make("bash-custom")
             assert not slow.failures
@@ -144,7 +182,7 @@ class TestMaking:
 
     def test_what_another_run_has_built_is_not_built_again(self, session: Session) -> None:
         """After the lock is taken the engine is asked again, and what is current by then is left alone."""
-        slow = open_session(session.view.workspace.root, {}, engine=session.view.engine, check=accept)
+        slow = open_session(session.view.workspace.root, {}, engine=session.view.engine, verify=accept)
         assert not slow.view.is_current("bash")
         session.make("bash")
         session.close()
@@ -396,8 +434,8 @@ class TestConfiguration:
     def test_jobs_are_those_of_the_file(self, session: Session, checkout: Path) -> None:
         """The file's number wins over the number of processors."""
         (checkout / "deps.toml").write_text("[build]\njobs = 7\n")
-        assert session.jobs == 7
-        assert open_session(checkout / "docker", {}).jobs >= 1
+        assert session.slots.jobs == 7
+        assert open_session(checkout / "docker", {}).slots.jobs >= 1
 
 
 class TestPushing:
@@ -415,17 +453,17 @@ class TestPushing:
     def test_what_was_promoted(self, pushing: Session, fake_engine: FakeEngine) -> None:
         """It is pushed, the manifest says where, and the next run asks nobody about it."""
         pushing.resolve()
-        assert set(pushing.pushed) == {"bash", "bash-custom"}
+        assert set(pushing.publication.pushed) == {"bash", "bash-custom"}
         found = pushing.view.workspace.read_manifest()
         assert found is not None
         assert found.count(REGISTRY) == 3
-        assert pushing.changed == ("bash", "bash-custom")
+        assert pushing.publication.changed == ("bash", "bash-custom")
         later = again(pushing)
         fake_engine.asked.clear()
         later.view.ping()
         later.resolve()
         assert fake_engine.asked == ["images"]
-        assert later.changed == ()
+        assert later.publication.changed == ()
         assert later.view.workspace.read_manifest() == found
 
     def test_a_registry_that_is_not_there(
@@ -443,7 +481,7 @@ class TestPushing:
         fake_engine.registry_fails = ""
         later = again(pushing)
         later.resolve()
-        assert set(later.pushed) == {"bash", "bash-custom"}
+        assert set(later.publication.pushed) == {"bash", "bash-custom"}
 
     def test_what_a_run_that_was_cut_off_left(self, pushing: Session, fake_engine: FakeEngine) -> None:
         """Its tags are gone before anything can take the place of the image, and at the latest in the end."""
@@ -477,7 +515,7 @@ class TestPushing:
         (checkout / "deps.toml").write_text(f"{deps}credentials = true\n")
         last = again(later)
         last.resolve()
-        assert "bash" in last.pushed
+        assert "bash" in last.publication.pushed
 
     def test_what_was_not_verified_stays_here(self, pushing: Session, fake_engine: FakeEngine) -> None:
         """An image with both tags and other layers than its labels record is not pushed."""
@@ -496,9 +534,9 @@ class TestPushing:
         (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\n')
         session.make("bash")
         session.resolve()
-        assert not session.pushed
-        assert session.left_out == ("bash",)
+        assert not session.publication.pushed
+        assert session.publication.left_out == ("bash",)
         (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\nstandins = true\n')
         later = again(session)
         later.resolve()
-        assert set(later.pushed) == {"bash"}
+        assert set(later.publication.pushed) == {"bash"}

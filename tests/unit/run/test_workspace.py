@@ -9,7 +9,8 @@ import pytest
 from isol8_tasks.config.deps import Config
 from isol8_tasks.engine import FileContent
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
-from isol8_tasks.run.workspace import Workspace, digests
+from isol8_tasks.run.context import Digests
+from isol8_tasks.run.workspace import Workspace
 
 
 @pytest.fixture
@@ -65,6 +66,16 @@ class TestConfig:
             workspace.read_config()
         assert str(caught.value) == f"{name}: can't be read (not a regular file); expected a UTF-8 text file"
         assert caught.value.exit_code == 3
+
+
+def test_link_that_leads_nowhere_is_no_missing_file(tmp_path: Path) -> None:
+    """Whoever made it wants what it should lead to to be read."""
+    (tmp_path / "deps.toml").symlink_to("shared/deps.toml")
+    with pytest.raises(ConfigError) as caught:
+        Workspace.here(tmp_path, {}).read_config()
+    assert str(caught.value) == (
+        "deps.toml: a link to shared/deps.toml, which does not exist; correct it, or remove the link"
+    )
 
 
 class TestClientFile:
@@ -152,7 +163,7 @@ class TestContext:
             "folder/": "docker/folder: a link to a folder, which is not followed; fix it or remove it",
             "pipe": "docker/pipe: neither a file nor a folder; fix it or remove it",
         }
-        assert digests(found)["pipe"].problem == found["pipe"].problem
+        assert Digests(found)["pipe"].problem == found["pipe"].problem
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
     def test_what_may_not_be_read_has_its_problem(
@@ -169,9 +180,10 @@ class TestContext:
         os.seteuid(65534)
         try:
             found = Workspace.here(Path(), {}).read_context()
+            problems = {path: file.problem for path, file in found.items()}
         finally:
             os.seteuid(0)
-        assert {path: file.problem for path, file in found.items()} == {
+        assert problems == {
             "Dockerfile": "",
             "closed/": "docker/closed/: can't be listed (Permission denied); fix it or remove it",
             "secret": "docker/secret: can't be read (Permission denied); fix it or remove it",
@@ -191,13 +203,22 @@ class TestContext:
 
     def test_no_dockerfile_is_an_error(self, tmp_path: Path) -> None:
         """Without a Dockerfile there is nothing to build."""
+        (tmp_path / "docker").mkdir()
         with pytest.raises(PlanError) as caught:
             Workspace.here(tmp_path, {}).read_context()
         assert str(caught.value) == "docker/Dockerfile: not found; the base images are built from it"
 
+    def test_docker_folder_comes_with_the_package(self, workspace: Workspace, tmp_path: Path) -> None:
+        """A folder without docker/ has the package's; one of its own takes precedence, whatever it is."""
+        bare = tmp_path / "bare"
+        bare.mkdir()
+        assert "filter/main.go" in Workspace.here(bare, {}).read_context()
+        (bare / "docker").symlink_to(workspace.root / "docker")
+        assert Workspace.here(bare, {}).read_context() == workspace.read_context()
+
     def test_only_content_and_bit_make_a_digest(self) -> None:
         """The same content has the same digest, and the bit is beside it."""
-        found = digests({"a": FileContent(data=b"x"), "b": FileContent(data=b"x", executable=True)})
+        found = Digests({"a": FileContent(data=b"x"), "b": FileContent(data=b"x", executable=True)})
         assert found["a"].digest == found["b"].digest
         assert (found["a"].executable, found["b"].executable) == (False, True)
 

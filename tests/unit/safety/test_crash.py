@@ -25,7 +25,7 @@ def test_one_line_and_a_file_for_its_owner() -> None:
     with pytest.raises(ValueError, match="canary") as caught:
         _broken()
     said = str(internal_error("base:bun", caught.value))
-    (file,) = Path(".isol8/crashes").iterdir()
+    (file,) = Path(".isol8/logs").iterdir()
     assert said == (
         "internal error in base:bun: ValueError: a [31m https://***@x/ "
         f"(this is a bug; please report it with the file {file})"
@@ -37,12 +37,12 @@ def test_one_line_and_a_file_for_its_owner() -> None:
 
 def test_twenty_tracebacks_are_kept() -> None:
     """A job that crashes every night fills no disk."""
-    Path(".isol8/crashes").mkdir(parents=True)
-    Path(".isol8/crashes/1-notes.txt").write_text("mine")
+    Path(".isol8/logs").mkdir(parents=True)
+    Path(".isol8/logs/1-notes.txt").write_text("mine")
     for _ in range(23):
         internal_error("x", ValueError())
-    Path(".isol8/crashes/1-notes.txt").unlink()
-    assert len(list(Path(".isol8/crashes").iterdir())) == 20
+    Path(".isol8/logs/1-notes.txt").unlink()
+    assert len(list(Path(".isol8/logs").iterdir())) == 20
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="planting links as another user needs root")
@@ -51,12 +51,12 @@ def test_a_link_of_another_user_s_is_not_followed(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     for second in range(30):
-        (elsewhere / f"20261129T0000{second:02}Z-abcdef.txt").write_text("mine")
+        (elsewhere / f"crash-20261129T0000{second:02}Z-abcdef.txt").write_text("mine")
     (tmp_path / ".isol8").mkdir()
-    (tmp_path / ".isol8/crashes").symlink_to(elsewhere)
-    os.lchown(tmp_path / ".isol8/crashes", 65534, 65534)
+    (tmp_path / ".isol8/logs").symlink_to(elsewhere)
+    os.lchown(tmp_path / ".isol8/logs", 65534, 65534)
     said = str(internal_error("x", ValueError()))
-    assert f"the traceback can't be written: {tmp_path}/.isol8/crashes: a link of another user's" in said
+    assert f"the traceback can't be written: {tmp_path}/.isol8/logs: a link of another user's" in said
     assert len(list(elsewhere.iterdir())) == 30
 
 
@@ -65,16 +65,16 @@ def test_no_room_for_a_traceback() -> None:
     Path(".isol8").write_text("")
     assert str(internal_error("x", KeyError("a"))) == (
         "internal error in x: KeyError: 'a' "
-        "(this is a bug; please report it; the traceback can't be written to .isol8/crashes: Not a directory)"
+        "(this is a bug; please report it; the traceback can't be written to .isol8/logs: Not a directory)"
     )
 
 
 def test_what_can_not_be_removed_keeps_nothing_else() -> None:
     """A folder among the tracebacks is left, and the oldest of the others go."""
-    Path(".isol8/crashes/20000101T000000Z-000000.txt").mkdir(parents=True)
+    Path(".isol8/logs/crash-20000101T000000Z-000000.txt").mkdir(parents=True)
     for _ in range(23):
         internal_error("x", ValueError())
-    assert sum(each.is_file() for each in Path(".isol8/crashes").iterdir()) == 20
+    assert sum(each.is_file() for each in Path(".isol8/logs").iterdir()) == 20
 
 
 class _WordlessError(Exception):
@@ -87,7 +87,7 @@ class _WordlessError(Exception):
 def test_an_exception_without_words() -> None:
     """It is told by its name, and its traceback is kept."""
     assert str(internal_error("x", _WordlessError())).startswith(
-        "internal error in x: _WordlessError (this is a bug; please report it with the file .isol8/crashes/"
+        "internal error in x: _WordlessError (this is a bug; please report it with the file .isol8/logs/crash-"
     )
 
 
@@ -100,7 +100,7 @@ def test_no_memory_for_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("traceback.format_exception", full)
     assert str(internal_error("x", KeyError("a"))) == (
         "internal error in x: KeyError: 'a' "
-        "(this is a bug; please report it; the traceback can't be written to .isol8/crashes: MemoryError)"
+        "(this is a bug; please report it; the traceback can't be written to .isol8/logs: MemoryError)"
     )
 
 
@@ -108,7 +108,7 @@ def test_what_is_no_bug() -> None:
     """An error of ours stays what it is, and a full disk is told as such."""
     ours = ConfigError("x")
     assert as_error("a", ours) is ours
-    assert str(as_error("a", OSError(28, "No space left on device"))) == "[Errno 28] No space left on device"
+    assert str(as_error("a", OSError(28, "No space left on device"))) == "No space left on device"
     assert not Path(".isol8").exists()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from isol8_tasks.errors import ConfigError
-from isol8_tasks.images.labels import PREFIX, read
+from isol8_tasks.images.labels import PREFIX, read_record
 from isol8_tasks.images.pushed import read_manifest
 from isol8_tasks.safety.jsontext import loads
 
@@ -22,8 +22,8 @@ def test_a_label_nested_too_deeply_is_no_record(name: str) -> None:
     """An image with such a label is none of ours."""
     ours = {PREFIX + each: "1" for each in ("schema", "image", "key", "inputs", "build", "checkout")}
     ours[PREFIX + "role"] = "current"
-    assert read(ours) is not None
-    assert read({**ours, PREFIX + name: DEEP}) is None
+    assert read_record(ours) is not None
+    assert read_record({**ours, PREFIX + name: DEEP}) is None
 
 
 def test_a_manifest_nested_too_deeply() -> None:

@@ -87,3 +87,21 @@ class TestStream:
         stream.write("::vector\n")
         stream.write("::error::x\n")
         assert out.getvalue() == "std::vector\n\\u003a:error::x\n"
+
+
+class Broken(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, _text: str, /) -> int:
+        """Say so."""
+        raise BrokenPipeError
+
+
+def test_reader_that_went_away_ends_nothing() -> None:
+    """The first reason is remembered, and what is printed from then on goes nowhere."""
+    stream = CleanStream(Broken(), str)
+    print("a", file=stream)
+    lost = stream.lost
+    assert isinstance(lost, BrokenPipeError)
+    print("b", file=stream, flush=True)
+    assert stream.lost is lost

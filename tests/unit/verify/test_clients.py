@@ -1,7 +1,7 @@
 """The data about released clients: whole, and without a contradiction."""
 
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.verify.clients import FOLDER, GENERATIONS
+from isol8_tasks.verify.clients import GENERATIONS, SANDBOX_FOLDER
 
 
 def test_every_release_is_in_one_generation() -> None:
@@ -16,7 +16,9 @@ def test_releases_follow_one_another() -> None:
 
 def test_each_runtime_has_a_file_and_a_command_that_names_it() -> None:
     files = {path for generation in GENERATIONS for path in generation.files.values()}
-    assert all(path.startswith(f"{FOLDER}/") for path in files | {each.file for each in RUNTIMES.values()})
+    assert all(
+        path.startswith(f"{SANDBOX_FOLDER}/") for path in files | {each.file for each in RUNTIMES.values()}
+    )
     assert all(each.command[-1] == "{file}" for each in RUNTIMES.values())
 
 

@@ -22,6 +22,7 @@ from isol8_tasks.verify.findings import (
     LookHung,
     NotStarted,
     OtherFirstProcess,
+    PatternSlow,
     PrivilegedFile,
     RuntimeBroken,
     SignalsLost,
@@ -29,7 +30,7 @@ from isol8_tasks.verify.findings import (
     merged,
     output,
     plain,
-    render,
+    render_finding,
 )
 
 COMMAND = ("bash", "-c", "jq --version")
@@ -71,6 +72,10 @@ WORDS: list[tuple[Finding, str]] = [
         "check bash -c 'jq --version' ended with exit code 2, not 0",
     ),
     (
+        PatternSlow(pattern="(a+)+b", seconds=5),
+        "output = '(a+)+b' took longer than 5 s to look for; write it without nested repeats",
+    ),
+    (
         CommandOutput(command=COMMAND, pattern="jq-2", output=""),
         "check bash -c 'jq --version' printed nothing that matches 'jq-2'",
     ),
@@ -84,18 +89,18 @@ WORDS: list[tuple[Finding, str]] = [
 @pytest.mark.parametrize(("finding", "words"), WORDS, ids=[type(each).__name__ for each, _ in WORDS])
 def test_words(finding: Finding, words: str) -> None:
     """Each kind has a line of its own."""
-    assert render(finding) == words
+    assert render_finding(finding) == words
 
 
 def test_words_are_clean() -> None:
     """What an image says of itself can't write to the terminal, nor show a password."""
     found = NotStarted(reason="\x1b[2Jhttps://me:secret@registry.example/ failed")
-    assert render(found) == "the container can't be started: https://***@registry.example/ failed"
+    assert render_finding(found) == "the container can't be started: https://***@registry.example/ failed"
 
 
 def test_a_long_command_is_cut() -> None:
     """A check written as a whole script does not fill the screen."""
-    words = render(CommandHung(command=("sh", "-c", "x" * 200), seconds=1, output=""))
+    words = render_finding(CommandHung(command=("sh", "-c", "x" * 200), seconds=1, output=""))
     assert words == f"check sh -c {'x' * 94}… did not end within 1 s"
 
 
@@ -136,7 +141,7 @@ class TestSomeReleases:
         """One line, and what was printed is still told."""
         finding = PackageUnusable(package="requests", use="import requests", output="a\nb\n")
         (found,) = merged([(finding, self.NEW)], self.ALL)
-        assert render(found) == (
+        assert render_finding(found) == (
             "requests is installed, but `import requests` fails with isol8 v0.7.0 and later "
             "(not with v0.6.2 and before)"
         )
@@ -146,15 +151,23 @@ class TestSomeReleases:
     def test_words_with_a_reason(self) -> None:
         """The engine's own words come last."""
         (found,) = merged([(NotStarted(reason="no user: sandbox"), self.NEW)], self.ALL)
-        assert render(found) == (
+        assert render_finding(found) == (
             "the container can't be started with isol8 v0.7.0 and later (not with v0.6.2 and before): no user: sandbox"
+        )
+
+    def test_colon_in_a_command_is_no_reason(self) -> None:
+        """The releases stand behind all of it, whatever is in its words."""
+        finding = PackageUnusable(package="a", use='require("a: b")', output="")
+        (found,) = merged([(finding, self.NEW)], self.ALL)
+        assert render_finding(found) == (
+            'a is installed, but `require("a: b")` fails with isol8 v0.7.0 and later (not with v0.6.2 and before)'
         )
 
     def test_a_filter_is_started_by_some_alone(self) -> None:
         """Others don't start it, so nothing is said of them."""
         broken = FilterBroken(command="bash proxy.sh", fault="does not listen", output="")
         (found,) = merged([(broken, self.NEW)], self.ALL)
-        assert render(found) == (
+        assert render_finding(found) == (
             "the network filter is broken with isol8 v0.7.0 and later: `bash proxy.sh` does not listen"
         )
 
@@ -170,4 +183,4 @@ class TestSomeReleases:
 )
 def test_words_of_uses(use: str, words: str) -> None:
     """Each kind of use has a sentence."""
-    assert render(PackageUnusable(package="x", use=use, output="")) == words
+    assert render_finding(PackageUnusable(package="x", use=use, output="")) == words

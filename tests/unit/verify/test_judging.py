@@ -18,7 +18,7 @@ from isol8_tasks.verify.findings import (
     SignalsLost,
     WritableByAll,
 )
-from isol8_tasks.verify.judging import inventory, is_loose, judge, loose_files
+from isol8_tasks.verify.judging import inventory, is_loose, judge_look, loose_files
 from isol8_tasks.verify.probe import Look
 
 ENDED = Finished(exit=0, stdout=b"", stderr=b"boom\n", output=b"boom\n")
@@ -36,7 +36,9 @@ def _judge(
     look: Look, *packages: str, runtime: str = "bash", finished: Finished = ENDED, filtered: bool = False
 ) -> list[Finding]:
     kind = conditions(runtime)[0]
-    found = judge(runtime, packages, look, finished, seconds=60, kind=kind, whole=True, filtered=filtered)
+    found = judge_look(
+        runtime, packages, look, finished, seconds=60, kind=kind, whole=True, filtered=filtered
+    )
     return [finding for finding, _ in found]
 
 

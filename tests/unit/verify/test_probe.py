@@ -1,7 +1,9 @@
 """What is run in an image, and what is read of its answer."""
 
+import pytest
+
 from isol8_tasks.verify.conditions import conditions
-from isol8_tasks.verify.probe import Look, read, request, upstream_request
+from isol8_tasks.verify.probe import Look, read_look, request, upstream_request
 
 ANSWER = """
 m4rk first
@@ -42,7 +44,7 @@ class TestRead:
 
     def test_a_whole_answer(self) -> None:
         """Every section is found, whatever stands in it."""
-        assert read(ANSWER, "m4rk") == Look(
+        assert read_look(ANSWER, "m4rk") == Look(
             first="tini",
             release="3.21.0",
             apk="P:musl\nV:1\n\nP:curl\nV:2",
@@ -57,16 +59,16 @@ class TestRead:
 
     def test_an_answer_that_breaks_off(self) -> None:
         """Without its last line, an answer has no status."""
-        look = read(ANSWER.partition("m4rk runtime")[0], "m4rk")
+        look = read_look(ANSWER.partition("m4rk runtime")[0], "m4rk")
         assert (look.first, look.runtime, look.status, look.forwarded) == ("tini", "", None, False)
 
     def test_nothing(self) -> None:
         """An image that says nothing gives an empty look."""
-        assert read("sh: not found\n", "m4rk") == Look()
+        assert read_look("sh: not found\n", "m4rk") == Look()
 
     def test_another_mark(self) -> None:
         """What a package prints does not pass for a section."""
-        assert read("m4rk first\ntini\n", "other") == Look()
+        assert read_look("m4rk first\ntini\n", "other") == Look()
 
 
 class TestRequest:
@@ -85,6 +87,16 @@ class TestRequest:
         assert (
             request("a", "node", ("x",) * 10, mark="m", kind=conditions("node")[0], whole=True).seconds > 300
         )
+
+    @pytest.mark.parametrize(("limit", "patience", "said"), [(30, 1, "30"), (30, 2, "60"), (0.5, 1, "1")])
+    def test_a_package_has_the_time_that_is_set(self, limit: float, patience: int, said: str) -> None:
+        """It is told in whole seconds, and the look waits longer than that."""
+        kind = conditions("node")[0]
+        asked = request(
+            "a", "node", ("x",), mark="m", kind=kind, whole=True, patience=patience, load_timeout=limit
+        )
+        assert asked.environment["ISOL8_CHECK_SECONDS"] == said
+        assert asked.seconds > int(said)
 
     def test_upstream(self) -> None:
         """An upstream image has neither our user nor, maybe, our entrypoint."""

@@ -21,7 +21,7 @@ from isol8_tasks.verify.findings import (
     PrivilegedFile,
     SignalsLost,
     WritableByAll,
-    render,
+    render_finding,
 )
 from isol8_tasks.verify.verifier import Subject, Verdict, Verifier, failure
 
@@ -243,7 +243,10 @@ class TestVerify:
 
         subject = evolve(_subject(), oldest_client="")
         (found,) = Verifier(Kinds(modes_of={"new": ""})).verify(subject).findings
-        assert render(found) == "jq is not installed with isol8 v0.7.0 and later (not with v0.6.2 and before)"
+        assert (
+            render_finding(found)
+            == "jq is not installed with isol8 v0.7.0 and later (not with v0.6.2 and before)"
+        )
         assert sorted(users) == ["", "", "sandbox"]
 
     def test_no_such_image(self) -> None:

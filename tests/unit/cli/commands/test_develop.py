@@ -42,8 +42,10 @@ def ran(cli: CommandLine) -> dict[str, Any]:
 @pytest.mark.parametrize(("command", "module"), [("test", "tests.run"), ("bench", "bench.run")])
 def test_every_word_is_handed_on(cli: CommandLine, ran: dict[str, Any], command: str, module: str) -> None:
     """Options included, whoever understands them."""
-    assert cli(command, "-k", "some", "--help", "x") == Ended(0, "", "")
-    assert ran["words"] == [(module, "-k", "some", "--help", "x")]
+    for words in (("-k", "some", "--help", "x"), ("", "a=b"), ("-k", "--version")):
+        ran["words"].clear()
+        assert cli(command, *words) == Ended(0, "", "")
+        assert ran["words"] == [(module, *words)]
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,6 @@ def test_bug_in_a_source_is_one_line(built: CommandLine) -> None:
     """With the file that has the traceback."""
     built.patch.setattr("isol8_tasks.run.refresh.package_news", evolve)
     done = built("freshness")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (70, "")
     assert done.err.startswith("ERROR: internal error in freshness: TypeError: ")
     assert done.err.count("\n") == 1

@@ -126,7 +126,7 @@ def test_what_is_left_out_is_told(
     config = Workspace.here(tmp_path, {}).read_config()
     view = SimpleNamespace(config=config, workspace=Workspace.here(tmp_path, {}))
     monkeypatch.setattr(importing, "session", lambda: SimpleNamespace(view=view))
-    assert importing.Import().act({}, []) == 0
+    assert importing.ImportCommand().act({}, []) == 0
     assert capsys.readouterr().out.splitlines() == [
         "isol8.config.json:1: isol8:x is ignored: deps.toml:1 declares an image of that name and takes precedence",
         "deps.toml has everything else that isol8.config.json declares; nothing to write",

@@ -48,7 +48,7 @@ def test_packages_without_checksums_are_not_locked(cli: CommandLine) -> None:
     done = cli("lock")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        "ERROR: the images were built before checksums of apk's packages and of Bun were recorded; rebuild them: "
+        "ERROR: the images were built before checksums of their packages were recorded; rebuild them: "
         "./doitw setup --force\ndeps.lock.toml is unchanged\n"
     )
     assert not (cli.folder / "deps.lock.toml").exists()

@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from isol8_tasks.cli.commands.looking import asking
+from isol8_tasks.cli.commands.looking import while_asking
 from tests.command_line import CommandLine, Terminal
 
 
 def shown(cli: CommandLine, stream: io.StringIO) -> list[str]:
     """Return what is shown on standard error while sources are asked, and when they have answered."""
     cli.patch.setattr(sys, "stderr", stream)
-    with asking(cli.open().view):
+    with while_asking(cli.open().view):
         during = stream.getvalue()
     return [during, stream.getvalue().removeprefix(during)]
 
@@ -26,7 +26,7 @@ def test_line_is_erased_after_a_failure(built: CommandLine) -> None:
     """What is said of it begins a line."""
     stream = Terminal()
     built.patch.setattr(sys, "stderr", stream)
-    with pytest.raises(KeyError), asking(built.open().view):
+    with pytest.raises(KeyError), while_asking(built.open().view):
         raise KeyError
     assert stream.getvalue().endswith("\r\x1b[K")
 

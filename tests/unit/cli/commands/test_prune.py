@@ -7,22 +7,14 @@ import pytest
 from attrs import frozen
 
 from isol8_tasks.cli.commands import prune
-from isol8_tasks.cli.commands.prune import Prune
+from isol8_tasks.cli.commands.prune import PruneCommand
 from isol8_tasks.errors import ConfigError, EngineError
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.lock import write_lock
 from isol8_tasks.run.session import Session, open_session
 from tests.command_line import CommandLine, Ended
-from tests.fake_engine import FakeEngine, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, accept
 
-DOCKERFILE = """\
-FROM alpine:3.21 AS base
-FROM base AS python
-FROM base AS node
-FROM base AS bun
-FROM denoland/deno:alpine AS deno
-FROM base AS bash
-"""
 CUSTOMS = ("bash-custom", "node-custom")
 RESTORE = (
     "deps.toml is missing, so isol8:node-custom, isol8:bash-custom count as undeclared; restore it, or make an empty "
@@ -39,7 +31,7 @@ class Run:
     patch: pytest.MonkeyPatch
 
     def session(self) -> Session:
-        return open_session(self.folder, {}, engine=self.engine, check=accept)
+        return open_session(self.folder, {}, engine=self.engine, verify=accept)
 
     def prune(self, answer: Callable[[], bool] | None = None) -> int:
         """Run the command, which asks where an answer is given."""
@@ -47,7 +39,9 @@ class Run:
         self.patch.setattr(prune, "session", lambda: current)
         if answer:
             self.patch.setattr(prune, "_agreed", lambda *_: answer())
-        return int(Prune.act(Prune.__new__(Prune), {"wait": 0, "yes": answer is None}, []))
+        return int(
+            PruneCommand.act(PruneCommand.__new__(PruneCommand), {"wait": 0, "yes": answer is None}, [])
+        )
 
     def left(self) -> Sequence[str]:
         observed = self.session().view.observed

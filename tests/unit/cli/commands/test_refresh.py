@@ -158,8 +158,11 @@ class TestFailures:
                 "--timeout: 'soon' is not a duration (a number and ms, s, m, h, d or w, as 10s, 12h or 7d)",
             ),
             ("--only perl", "--only: 'perl' is not a runtime (allowed: python, node, bun, deno, bash)"),
-            ("--wait 5m", "--wait: '5m' is not a number"),
-            ("--force", "option --force not recognized; it is a flag of setup: ./doitw setup --force …"),
+            ("--wait 5m", "--wait: '5m' is not a number of seconds (as 60; 0: do not wait, -1: no limit)"),
+            (
+                "--report",
+                "--report needs a value: --report=…",
+            ),
         ],
     )
     def test_wrong_words_are_refused(self, behind: CommandLine, words: str, said: str) -> None:

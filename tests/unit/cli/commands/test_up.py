@@ -60,7 +60,7 @@ class TestUp:
         [
             ("--only perl", "--only: 'perl' is not a runtime (allowed: python, node, bun, deno, bash)"),
             ("--bash=-x", "--bash: '-x': an option, not a package; "),
-            ("--bogus", "option --bogus not recognized; ./doitw help up lists the options\n"),
+            ("--bogus", "up has no flag --bogus; did you mean --bun? ./doitw up --help lists those it has\n"),
         ],
     )
     def test_wrong_flags_start_no_engine(

@@ -7,8 +7,8 @@ import pytest
 
 from isol8_tasks.ecosystems.findings import PackageMissing
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.verify.checker import Checker
 from isol8_tasks.verify.findings import CommandExit, Finding
+from isol8_tasks.verify.verifications import Verifications
 from isol8_tasks.verify.verifier import Verdict
 from tests.command_line import DIGEST, JQ, MUSL, CommandLine
 from tests.fake_engine import FakeImage
@@ -21,11 +21,11 @@ def find(built: CommandLine) -> Callable[..., None]:
     """Give what sets which checks fail, as they would run in a container."""
 
     def find(**findings: tuple[Finding, ...]) -> None:
-        def verdict(_checker: Checker, spec: ImageSpec, _image: str) -> Verdict:
+        def verdict(_verifications: Verifications, spec: ImageSpec, _image: str) -> Verdict:
             found = findings.get(spec.name.replace("-", "_"), ())
             return Verdict(findings=found, release="3.21", packages=(JQ, MUSL))
 
-        built.patch.setattr(Checker, "verdict", verdict)
+        built.patch.setattr(Verifications, "verdict", verdict)
 
     return find
 

@@ -12,9 +12,10 @@ import pytest
 from isol8_tasks.engine import BuildEvent, BuildRequest
 from isol8_tasks.engine.builders import buildx
 from isol8_tasks.engine.jobs import Job
-from isol8_tasks.errors import BuildFailedError, EngineError
+from isol8_tasks.errors import BuildFailedError, ConfigError, EngineError
 
 INSPECT = "Name:   default\nDriver: {driver}\n\nNodes:\nName:     default\nStatus:   {status}\n"
+NEEDED = 'builder = "buildx" in [build] needs it; install docker\'s plugin buildx, or write builder = "auto"'
 REQUEST = BuildRequest(
     tag="a:b",
     dockerfile="FROM x\n",
@@ -128,11 +129,28 @@ class TestBuild:
 
     def test_a_missing_program_is_an_error(self, tmp_path: Path) -> None:
         """Where docker does not exist, that is said."""
-        with pytest.raises(EngineError) as caught:
+        with pytest.raises(ConfigError) as caught:
             buildx.build(REQUEST, {"PATH": str(tmp_path)}, Job(), lambda _event: None)
         assert str(caught.value) == (
-            "the docker command can't be started for buildx: No such file or directory"
+            f"the docker command can't be started (No such file or directory), but {NEEDED}"
         )
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "docker: 'buildx' is not a docker command.\nSee 'docker --help'",
+            "unknown command: docker buildx\n\nRun 'docker --help' for more information",
+            "unknown flag: --load\nSee 'docker --help'.",
+        ],
+    )
+    def test_a_missing_plugin_is_an_error(self, tmp_path: Path, said: str) -> None:
+        """It is the setting that is wrong, not the Dockerfile."""
+        (tmp_path / "said").write_text(said)
+        with pytest.raises(ConfigError) as caught:
+            buildx.build(
+                REQUEST, play(tmp_path, f"cat {tmp_path}/said >&2; exit 1"), Job(), lambda _event: None
+            )
+        assert str(caught.value) == f"docker has no plugin buildx here, but {NEEDED}"
 
     def test_cancelling_ends_the_program(self, tmp_path: Path) -> None:
         """A build that is aborted does not go on behind one's back."""

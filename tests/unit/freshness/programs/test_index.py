@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from isol8_tasks.freshness.programs.index import Gate, installation, is_settled, times
-from isol8_tasks.freshness.programs.pages import Indexes
+from isol8_tasks.freshness.programs.index import Gate, Resolver, installation, is_settled, times
+from isol8_tasks.freshness.programs.pages import Indexes, SourceError
+from isol8_tasks.freshness.programs.standins import standin
 
 OLD = "2026-01-01T00:00:00.5Z"
 NEW = "2026-11-25T00:00:00Z"
@@ -63,6 +65,45 @@ class TestGate:
         gate.open = True
         assert gate.admits("a", file("2.0", NEW))
         assert not gate.admits("a", {"filename": "a.exe"})
+
+
+class TestFolders:
+    """Wheels in a folder that pip's settings name, as an image may have them: nobody tells their age."""
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let pip look into a folder with a wheel."""
+        data = standin("a-3.0-py3-none-any.whl", b"Metadata-Version: 2.1\nName: a\nVersion: 3.0\n")
+        (tmp_path / "a-3.0-py3-none-any.whl").write_bytes(data)
+        monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+        monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+
+    @staticmethod
+    def resolved(question: Mapping[str, Any]) -> list[list[Any]]:
+        """Return what pip comes to, where an index has an older one."""
+        pages = Pages({"a": [file("1.0")]})
+        found: list[list[Any]] = Resolver(pages, Gate(dict(question))).resolve(["a"])["pins"]
+        return found
+
+    @pytest.mark.parametrize(
+        "question",
+        [{}, {"cutoff": CUTOFF, "cutoffs": {"a": None}}, {"cutoff": CUTOFF, "installed": {"a": ["3.0"]}}],
+        ids=["no age is asked for", "nor of this package", "installed"],
+    )
+    def test_they_are_found(self, question: Mapping[str, Any]) -> None:
+        """As the build finds them."""
+        ((_, name, version, _),) = self.resolved(question)
+        assert (name, version) == ("a", "3.0")
+
+    def test_they_are_refused_where_an_age_is_asked_for(self) -> None:
+        """What is not known is not old enough."""
+        with pytest.raises(SourceError) as raised:
+            self.resolved({"cutoff": CUTOFF})
+        assert str(raised.value) == (
+            "a 3.0: it comes from pip's find-links, which do not say when it was published, so "
+            "min_age can't be applied; "
+            'write min_ages = { "a" = "0" } under [refresh] to accept it at once'
+        )
 
 
 class TestSettled:

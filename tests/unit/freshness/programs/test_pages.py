@@ -1,8 +1,13 @@
 """What is read of package indexes: their pages, the metadata of wheels by itself, and whom a password is told to."""
 
+import gzip
 import hashlib
+import json
+import threading
 import urllib.request
+from collections.abc import Iterator
 from http.client import HTTPMessage
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 
 import pytest
@@ -134,6 +139,64 @@ class TestMetadata:
         assert is_sound(METADATA, {"sha256": SHA256, "sha512": sha512})
         assert not is_sound(METADATA, {"sha256": SHA256, "sha512": SHA256})
         assert is_sound(METADATA, {})
+
+
+class Packing(BaseHTTPRequestHandler):
+    """Answers with a packed page to whoever takes one."""
+
+    page = gzip.compress(json.dumps({"files": []}).encode())
+    promised = len(page)
+
+    def do_GET(self) -> None:
+        """Send what the class has by now."""
+        is_taken = self.headers["Accept-Encoding"] == "gzip"
+        self.send_response(200)
+        self.send_header("Content-Type", pages.JSON)
+        self.send_header("Content-Encoding", "gzip" if is_taken else "identity")
+        self.send_header("Content-Length", str(self.promised))
+        self.end_headers()
+        self.wfile.write(self.page if is_taken else b"")
+
+    def log_message(self, *_: object) -> None:
+        """Keep out of the tests' output."""
+
+
+class TestPacked:
+    """Pages that an index sends packed."""
+
+    @pytest.fixture
+    def packing(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Indexes]:
+        """Give an index that packs its pages."""
+        monkeypatch.setattr(pages, "TRIES", (0,))
+        with HTTPServer(("127.0.0.1", 0), Packing) as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            yield Indexes({"PIP_INDEX_URL": f"http://127.0.0.1:{server.server_port}/simple/"})
+            server.shutdown()
+            thread.join()
+
+    def test_they_are_unpacked(self, packing: Indexes) -> None:
+        """An index that packs is asked to."""
+        assert packing.page(0, "a") == {"files": []}
+
+    @pytest.mark.parametrize(
+        ("page", "promised"),
+        [
+            (Packing.page, len(Packing.page) + 9),
+            (Packing.page[:-3], len(Packing.page) - 3),
+            (b"\x1f\x8b\x08" + bytes(20), 23),
+            (b"{}", 2),
+        ],
+        ids=["answer cut off", "page cut off", "broken", "not packed"],
+    )
+    def test_what_cannot_be_unpacked_is_a_problem(
+        self, packing: Indexes, monkeypatch: pytest.MonkeyPatch, page: bytes, promised: int
+    ) -> None:
+        """It is not taken for a page, nor for none."""
+        monkeypatch.setattr(Packing, "page", page)
+        monkeypatch.setattr(Packing, "promised", promised)
+        with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:\d+/simple/a/: .+$"):
+            packing.page(0, "a")
 
 
 class TestPasswords:

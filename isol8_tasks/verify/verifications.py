@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.containers import SandboxEngine
     from isol8_tasks.verify.verifier import Verdict, Verifier
 
-Check = Callable[[ImageSpec, str], str]
+Verify = Callable[[ImageSpec, str], str]
 """Gets an image and the id to run; returns its inventory in short. VerifyFailedError keeps the old image."""
 
 
 @define(eq=False)
-class Checker:
+class Verifications:
     """Checks the images of one run."""
 
     engine: "SandboxEngine"
@@ -33,11 +33,11 @@ class Checker:
     _turns: dict[str, threading.Lock] = field(factory=dict, init=False)
 
     def __call__(self, spec: ImageSpec, image_id: str) -> str:
-        """Do what Check promises."""
+        """Do what Verify promises."""
         from isol8_tasks.verify.verifier import failure  # noqa: PLC0415 - a run with nothing to do checks nothing
 
         verdict = self._once(spec, image_id)
-        error = failure(f"{self.config.build.repository}:{spec.name}", verdict)
+        error = failure(self.observed().public_tag(spec.name), verdict)
         if error is not None:
             raise error
         return encode(verdict.release, verdict.packages)
@@ -67,6 +67,7 @@ class Checker:
             upstream=self._upstream(spec),
             checks=self.config.verify.checks.get(spec.name, ()),
             oldest_client=self.config.verify.oldest_client,
+            load_timeout=self.config.verify.load_timeout,
             filtered=spec.parent is None,
             registry=arguments.get("NPM_CONFIG_REGISTRY", ""),
         )

@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
-from isol8_tasks.config.strict import InvalidError
+from isol8_tasks.ecosystems.grammar import NotUnderstoodError
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.safety.jsontext import loads
 
 Fits = Callable[[object], bool]
 """Tells whether a value is one that doit lock writes."""
 
-NAME: Final = r"(?:@[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+PACKAGE_NAME: Final = r"(?:@[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 """Of a package of npm's registry, and of a command; never a way to another folder."""
 
 
@@ -23,15 +23,15 @@ def load_json(text: str) -> Any:  # noqa: ANN401 - JSON
         found = dict(pairs)
         if len(found) != len(pairs):
             twice = next(key for key, _ in pairs if sum(other == key for other, _ in pairs) > 1)
-            raise InvalidError(f"{twice!r} is listed twice")
+            raise NotUnderstoodError(f"{twice!r} is listed twice")
         return found
 
     try:
         return loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
-        raise InvalidError(f"line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}") from None
+        raise NotUnderstoodError(f"line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}") from None
     except ValueError:
-        raise InvalidError("too deeply nested, or with too long a number") from None
+        raise NotUnderstoodError("too deeply nested, or with too long a number") from None
 
 
 def check_object(
@@ -53,7 +53,7 @@ def check_object(
 
 def refuse(where: str, what: str) -> NoReturn:
     """Raise what is wrong with the value of a key; whatever the key has in it, it is one line of plain text."""
-    raise InvalidError(f"{where.encode('unicode_escape').decode()}: {what}")
+    raise NotUnderstoodError(f"{where.encode('unicode_escape').decode()}: {what}")
 
 
 def shown(value: object) -> str:
@@ -75,7 +75,8 @@ def one_of(*values: object) -> Fits:
 def mapping(fits: Fits) -> Fits:
     """Take objects with names for keys, and with such values."""
     return lambda value: (
-        isinstance(value, dict) and all(re.fullmatch(NAME, key) and fits(item) for key, item in value.items())
+        isinstance(value, dict)
+        and all(re.fullmatch(PACKAGE_NAME, key) and fits(item) for key, item in value.items())
     )
 
 

@@ -11,7 +11,7 @@ from isol8_tasks.errors import VerifyFailedError
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
-from isol8_tasks.verify.checker import Checker
+from isol8_tasks.verify.verifications import Verifications
 
 ANSWER = """
 {mark} filter 99 0
@@ -53,7 +53,7 @@ setup = "echo 3"
 runtime = "bash"
 packages = ["jq"]
 """
-ONE_KIND = '[verify]\noldest_client = "0.7.0"\n'
+ONE_KIND = '[verify]\noldest_client = "0.7.0"\nload_timeout = "7s"\n'
 BASES = parse("".join(f"FROM scratch AS {name}\n" for name in ("python", "node", "bun", "deno", "bash")))
 NOTHING = Observed(repository="isol8")
 BUILT = Observed(
@@ -68,6 +68,8 @@ class Engine:
 
     broken: set[str] = field(factory=set)
     asked: list[str] = field(factory=list)
+    seconds: set[str] = field(factory=set)
+    """What a package has until it is loaded."""
 
     def run(self, request: RunRequest) -> Finished:
         self.asked.append(request.image)
@@ -75,6 +77,7 @@ class Engine:
             raise NotStartedError("the engine did not start it: no user", "no user")
         if request.command == ("true",):
             return Finished(exit=0, stdout=b"", stderr=b"", output=b"")
+        self.seconds.add(request.environment["ISOL8_CHECK_SECONDS"])
         mark, items = request.command[4], request.command[7:]
         told = "".join(f"{mark} item {item}\nok usr/bin/{item}\n" for item in items)
         text = ANSWER.format(mark=mark, items=told).encode()
@@ -95,18 +98,18 @@ def engine() -> Engine:
 class Run:
     """The checks of one run."""
 
-    checker: Checker
+    verifications: Verifications
     specs: dict[str, ImageSpec]
 
     def check(self, *names: str) -> list[str]:
         """Check images in this order, and return what is written down of each."""
-        return [self.checker(self.specs[name], name) for name in names]
+        return [self.verifications(self.specs[name], name) for name in names]
 
 
 def begin(engine: Engine, more: str = "") -> Run:
     config = parse_config(IMAGES + more + ONE_KIND, "deps.toml")
     images = build_graph(config, BASES, {}, NOTHING, FlagRequest()).images
-    return Run(Checker(engine, config, lambda: BUILT), {spec.name: spec for spec in images})
+    return Run(Verifications(engine, config, lambda: BUILT), {spec.name: spec for spec in images})
 
 
 class TestSameContent:
@@ -123,6 +126,11 @@ class TestSameContent:
         """What an image adds, or what is asked of it alone, is never taken from another."""
         begin(engine, '[verify.two]\ncommand = ["true"]\n').check("one", "jq", "two")
         assert engine.asked == ["one", "jq", "two", "two"]
+
+    def test_packages_have_the_time_of_the_settings(self, engine: Engine) -> None:
+        """`[verify] load_timeout` reaches the container."""
+        begin(engine).check("jq")
+        assert engine.seconds == {"7"}
 
     def test_a_failure_is_that_of_one_image(self, engine: Engine) -> None:
         """Each is tried where none has passed yet."""

@@ -1,0 +1,33 @@
+"""The command init: a deps.toml to begin with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.shipped import FOLDER
+
+
+class InitCommand(OwnCommand):
+    """Let a folder be one that the other commands work in."""
+
+    name = "init"
+    doc_purpose = "write a commented deps.toml into this folder"
+    doc_usage = ""
+
+    @ends_in_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Write it, unless there is one."""
+        self.no_arguments(args)
+        text = (FOLDER / "deps.toml").read_text(encoding="utf-8")
+        try:
+            with Path("deps.toml").open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            raise ConfigError(
+                "deps.toml: exists already, and was left untouched; edit it, or remove it first"
+            ) from None
+        say(f"deps.toml written; declare packages in it, then build them: {COMMAND} up")
+        return 0

@@ -1,0 +1,68 @@
+"""What depends on how doit was started: the folder worked in, its tasks and settings, and files that somebody names."""
+
+import os
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from isol8_tasks import errors
+
+INSTALLED: Final = "isol8-tasks"
+"""The command of an installation."""
+_WITHOUT_FOLDER: Final = frozenset({"help", "completion", "tabcompletion"})
+_ANYWHERE: Final = frozenset({"-h", "--help", "--version"})
+"""What works without a deps.toml: commands, and flags of any command."""
+typed_in = Path()
+"""Where the command was typed, if that is not the folder worked in."""
+
+
+def enter(words: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Enter the folder of the nearest deps.toml where the package is installed; ConfigError if there has to be one."""
+    if errors.COMMAND != INSTALLED or words[:1] == ["init"]:
+        return
+    for name in ("ISOL8_DEPS", "ISOL8_CONFIG"):
+        if environ.get(name):
+            # It was written where the command was typed.
+            environ[name] = str(Path(environ[name]).absolute())
+    if "ISOL8_DEPS" in environ:
+        named = Path(environ["ISOL8_DEPS"])
+        if named.is_file():
+            _move(named.parent)
+        return
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if os.path.lexists(folder / "deps.toml"):
+            _move(folder)
+            return
+    if not _WITHOUT_FOLDER.intersection(words[:1]) and not _ANYWHERE.intersection(words):
+        raise errors.ConfigError(
+            f"{here}: no deps.toml in this folder or one above it; {INSTALLED} init writes one here"
+        )
+
+
+def _move(folder: Path) -> None:
+    here = Path.cwd()
+    if folder != here:
+        global typed_in  # noqa: PLW0603 - one process works in one folder
+        typed_in = here
+        os.chdir(folder)
+
+
+def settings() -> dict[str, Any]:
+    """Return what doit's start is given, by the names of its parameters."""
+    if errors.COMMAND != INSTALLED:
+        return {"config_filenames": ("pyproject.toml",)}
+    from doit.cmd_base import ModuleTaskLoader  # noqa: PLC0415 - a checkout's run does not need it
+    from doit.doit_cmd import DoitConfig  # noqa: PLC0415 - as above
+
+    from isol8_tasks.cli import tasks  # noqa: PLC0415 - as above
+    from isol8_tasks.shipped import FOLDER  # noqa: PLC0415 - as above
+
+    # Whatever pyproject.toml and dodo.py lie in the folder are another project's.
+    found = DoitConfig().load_config_toml(FOLDER / "pyproject.toml", "tool.doit")
+    return {"task_loader": ModuleTaskLoader(tasks), "config_filenames": (), "extra_config": found}
+
+
+def named_file(name: str) -> Path:
+    """Return the file or folder that somebody named on the command line."""
+    return typed_in / name

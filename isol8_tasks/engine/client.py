@@ -1,0 +1,93 @@
+"""Docker's Python client for an endpoint, where its exceptions end, and what docker's own configuration says of it."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import docker
+from docker import auth, constants, errors
+from docker.context import Context
+from docker.utils import config, kwargs_from_env
+from docker.utils.proxy import ProxyConfig
+
+from isol8_tasks.engine.endpoint import Endpoint, configuration, diagnose, is_listening
+from isol8_tasks.engine.pool import OnePool
+from isol8_tasks.engine.wire import repository_and_tag
+from isol8_tasks.errors import EngineUnreachableError, UpstreamUnavailableError
+from isol8_tasks.safety.redact import redact
+
+
+def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> docker.APIClient:
+    """Return docker's client for an endpoint; EngineUnreachableError for one that can't be spoken to."""
+    url = endpoint.url
+    if not url:
+        raise EngineUnreachableError(diagnose(endpoint, environ))
+    if url.startswith("ssh://"):
+        raise EngineUnreachableError(
+            f"no Docker Engine: {redact(url)} (from {endpoint.why}) has an ssh address, "
+            "which is not supported\n"
+            "Forward its socket, ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, "
+            "and export DOCKER_HOST=unix:///tmp/docker.sock"
+        )
+    if url.startswith("unix:") and not is_listening(url):
+        # Docker's client would leave a socket open.
+        raise EngineUnreachableError(diagnose(endpoint, environ))
+    try:
+        # A version that is given costs no question here; the requests themselves name the real one.
+        version = constants.MINIMUM_DOCKER_API_VERSION
+        client = docker.APIClient(base_url=url, version=version, tls=_tls(endpoint, environ))
+    except errors.TLSParameterError as error:
+        raise EngineUnreachableError(
+            f"no Docker Engine: {redact(url)} (from {endpoint.why}) is to be asked by TLS, and certificates for it "
+            "can't be read\n"
+            "Put ca.pem, cert.pem and key.pem into ~/.docker, name their folder by DOCKER_CERT_PATH, or unset "
+            "DOCKER_TLS_VERIFY."
+        ) from error
+    except (errors.DockerException, ValueError) as error:
+        raise EngineUnreachableError(
+            f"no Docker Engine: {redact(url)} (from {endpoint.why}) can't be used: "
+            f"{redact(str(error))}\n"
+            "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
+        ) from error
+    client.headers.update(config.load_general_config().get("HttpHeaders") or {})
+    if url.startswith("unix:"):
+        client.mount("http+docker://", OnePool(url.replace("unix:", "http+unix:", 1), client.timeout))
+    return client
+
+
+def _tls(endpoint: Endpoint, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - docker's own type is a union with bool
+    if endpoint.context:
+        context = Context.load_context(endpoint.context)
+        return False if context is None or context.TLSConfig is None else context.TLSConfig
+    if endpoint.why == "DOCKER_HOST":
+        return kwargs_from_env(environment=dict(environ)).get("tls", False)
+    return False
+
+
+def registry_login(client: docker.APIClient, reference: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the header that lets the engine pull an image, from docker's own configuration."""
+    # Docker's client takes one that can't be read for none.
+    configuration(environ)
+    registry = ""
+    try:
+        registry, _ = auth.resolve_repository_name(repository_and_tag(reference)[0])
+        with warnings.catch_warnings():
+            # Docker's client would print where in it the helper is missed.
+            warnings.simplefilter("ignore")
+            header = auth.get_config_header(client, registry)
+    except errors.DockerException as error:
+        said = re.sub(r"^.*StoreError\(['\"](.*)['\"]\)$", r"\1", redact(str(error)), flags=re.DOTALL)
+        raise UpstreamUnavailableError(
+            f"docker's login for {registry or reference} can't be read: {said}\n"
+            "Install the helper that credsStore or credHelpers in docker's config.json names, or remove the line."
+        ) from error
+    return {"X-Registry-Auth": header.decode()} if header else {}
+
+
+def proxy_args(endpoint: Endpoint) -> dict[str, str]:
+    """Return the build arguments that docker's configuration asks for, as `docker build` adds them."""
+    known = config.load_general_config().get("proxies") or {}
+    proxies: Any = known.get(endpoint.url) or known.get("default") or {}
+    environment = ProxyConfig.from_dict(proxies).get_environment()
+    return {name: str(value) for name, value in environment.items()}

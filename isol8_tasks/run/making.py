@@ -1,0 +1,87 @@
+"""How a run brings one image up to date: from what it is built on to its tag."""
+
+from collections.abc import Collection
+
+from isol8_tasks.ecosystems.runtimes import ecosystem_of
+from isol8_tasks.ecosystems.updates import Resolution
+from isol8_tasks.engine import OnEvent
+from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
+from isol8_tasks.plan.decision import Decision
+from isol8_tasks.plan.description import Provenance
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.run.policy import Policy
+from isol8_tasks.run.view import View
+from isol8_tasks.run.workspace import now
+from isol8_tasks.verify.verifications import Verify
+
+
+def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, on_event: OnEvent) -> Outcome:
+    """Do what was decided about an image; what it is built on is pulled first where it is missing."""
+    spec = _with_upstream(decision.image, view, policy)
+    if decision.relabel:
+        return relabel_image(spec, view.observed, view.engine)
+
+    def accept(spec: ImageSpec, image_id: str) -> str:
+        inventory = verify(spec, image_id)
+        if policy.demand:
+            policy.demand(spec, inventory)
+        return inventory
+
+    return build_image(
+        spec,
+        view.observed,
+        view.engine,
+        provenance=_provenance(view),
+        context=view.context_of(spec),
+        on_event=on_event,
+        force=policy.no_cache or spec.name in view.forced,
+        resolution=_resolution(spec, view, policy),
+        verify=accept,
+    )
+
+
+def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ...]:
+    """Return which of the images built are of packages of which nobody can say that they have been out for min_age."""
+    if policy.pin or not view.config.refresh.limits_every_build:
+        return ()
+    return tuple(
+        spec.name
+        for spec in view.graph.images
+        if spec.name in built
+        and (
+            spec.parent is None
+            or spec.inputs.setup
+            or (spec.inputs.packages and not ecosystem_of(spec.runtime).is_dated)
+        )
+    )
+
+
+def _with_upstream(name: str, view: View, policy: Policy) -> ImageSpec:
+    """Pull what an image is built on where it is missing, and return the image as it then is specified."""
+    with view.mutex:
+        unknown = True
+        while unknown:
+            if policy.fetch(view.graph.image(name), view.observed, view.engine):
+                view.look_again()
+            # ONBUILD triggers of an upstream image can ask for another one.
+            unknown = view.learn(name)
+        return view.graph.image(name)
+
+
+def _resolution(spec: ImageSpec, view: View, policy: Policy) -> Resolution | None:
+    if policy.pin:
+        return policy.pin(spec)
+    settings = view.config.refresh
+    if not settings.limits_every_build:
+        return None
+    from isol8_tasks.freshness.news import aged_resolution  # noqa: PLC0415 - for who has a limit
+
+    return aged_resolution(spec, view.observed, view.engine, settings=settings, now=now())
+
+
+def _provenance(view: View) -> Provenance:
+    return Provenance(
+        checkout=view.workspace.checkout_id,
+        revision=view.workspace.revision(),
+        created=now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )

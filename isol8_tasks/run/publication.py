@@ -1,0 +1,72 @@
+"""What others find of a run: the manifest of the images in use, and where they are in a registry."""
+
+from collections.abc import Mapping
+
+from attrs import define, field
+
+from isol8_tasks.images import manifest
+from isol8_tasks.images.pushed import Pushed, in_use, recorded_pushes, waiting
+from isol8_tasks.run.view import View
+
+
+@define(eq=False)
+class Publication:
+    """The manifest, and what is pushed."""
+
+    view: View
+    changed: tuple[str, ...] | None = field(default=None, init=False)
+    """Names that changed in the manifest; None while it was not looked at."""
+    pushed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
+    """By name the id of each image that this run found or brought to be in a registry, and where."""
+
+    def write_manifest(self) -> None:
+        """Write the manifest of what the engine held when it was looked at last."""
+        held = self.view.holds
+        state = manifest.state(self.view.observed, held)
+        if not self.pushed and self.view.workspace.manifest_shows(state):
+            self.changed = self.changed or ()
+            return
+        text = manifest.render_manifest(self.view.observed, held, self.in_registry)
+        old = self.view.workspace.write_manifest(text, state)
+        new = () if old == text else manifest.changed_images(old, text)
+        self.changed = tuple(dict.fromkeys((*(self.changed or ()), *new)))
+
+    @property
+    def in_registry(self) -> Mapping[str, tuple[str, Pushed]]:
+        """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
+        return {**recorded_pushes(self.view.workspace.read_manifest()), **self.pushed}
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Names of the images in use that are, by the manifest, not in the registry of deps.toml."""
+        settings = self.view.config.push
+        if not settings.repository:
+            return ()
+        return waiting(self.view.observed, self.in_registry, settings.repository, standins=settings.standins)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the images that are not pushed, as they are based on a stand-in and deps.toml does not say so."""
+        settings = self.view.config.push
+        if not settings.repository or settings.standins:
+            return ()
+        pushed = in_use(self.view.observed, standins=False)
+        return tuple(name for name in in_use(self.view.observed, standins=True) if name not in pushed)
+
+    def push(self, name: str, known: Pushed | None) -> bool:
+        """Bring an image into the registry, and remember where it is; tell whether it was not there."""
+        from isol8_tasks.lifecycle.transfer import (  # noqa: PLC0415 - for who has a registry
+            Push,
+            push_image,
+            refuse_credentials,
+            refuse_other_layers,
+        )
+
+        view = self.view
+        work = Push.of(name, view.observed, view.config.push.repository)
+        refuse_other_layers(work, view.engine)
+        if not view.config.push.credentials:
+            refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
+        where, new = push_image(work, view.engine, known)
+        self.pushed[name] = (work.image.id, where)
+        return new

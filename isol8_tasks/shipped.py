@@ -1,0 +1,12 @@
+"""What comes with the package besides its modules: docker/, the lab, doit's settings, and a deps.toml to begin with.
+
+They lie at the top level of a checkout; a wheel has a copy in the package, which its build makes.
+"""
+
+from pathlib import Path
+from typing import Final
+
+_COPY: Final = Path(__file__).with_name("checkout")
+
+FOLDER: Final = _COPY if _COPY.is_dir() else Path(__file__).parents[1]
+"""Where they lie."""

@@ -1,0 +1,23 @@
+"""The command init."""
+
+from isol8_tasks.shipped import FOLDER
+from tests.command_line import CommandLine, Ended
+
+
+def test_a_deps_toml_to_begin_with(cli: CommandLine) -> None:
+    """It is written once, declares nothing, and one that is there is left untouched."""
+    file = cli.folder / "deps.toml"
+    refused = "ERROR: deps.toml: exists already, and was left untouched; edit it, or remove it first\n"
+    before = file.read_bytes()
+    assert cli("init") == Ended(3, "", refused)
+    assert file.read_bytes() == before
+    file.unlink()
+    assert cli("init") == Ended(
+        0, "deps.toml written; declare packages in it, then build them: ./doitw up\n", ""
+    )
+    assert file.read_bytes() == (FOLDER / "deps.toml").read_bytes()
+    assert cli("init") == Ended(3, "", refused)
+    file.unlink()
+    file.symlink_to("gone")
+    assert cli("init") == Ended(3, "", refused)
+    assert not (cli.folder / "gone").exists()
