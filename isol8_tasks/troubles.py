@@ -146,7 +146,7 @@ _KINDS: Final = (
         "missing",
         r"manifest unknown|manifest for \S+ not found|name unknown|NAME_UNKNOWN"
         r"|repository \S* ?(?:does )?not (?:exist|found)"
-        rf"|{_CODE}404\b|404 Client Error|E404|: not found$|404 +not found",
+        rf"|{_CODE}404\b|404 Client Error|E404|404 +not found",
         "{server} has no such thing (404)",
         "Check the name, the version and {source}.",
     ),

@@ -43,7 +43,7 @@ class TestRequirements:
         """An engine needs root."""
         monkeypatch.setattr("os.geteuid", lambda: 1000)
         with pytest.raises(LabError) as caught:
-            machine.require_root("--lab")
+            machine.require_root("up --lab")
         assert str(caught.value) == (
             "up --lab needs root, to run a private Docker Engine: sudo ./doitw up --lab, or become root."
         )
