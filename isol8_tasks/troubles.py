@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from isol8_tasks.errors import COMMAND
 
 _CODE: Final = (
-    r"(?:HTTP(?:/[\d.]+)?|status(?: code)?|code|error|answers|returned|failed|failed:|E|Response)[\s:=]*"
+    r"\b(?:HTTP(?:/[\d.]+)?|status(?: code)?|code|error|answers|returned|failed|failed:|E|Response)[\s:=]*"
 )
 
 
