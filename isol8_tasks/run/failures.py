@@ -22,7 +22,7 @@ def error_of(spec: ImageSpec, caught: Exception, view: View) -> Isol8Error:
 
 def failure_of(spec: ImageSpec, error: Isol8Error, log: list[str], view: View) -> Failure:
     """Return the failure of an image; the whole output of its build is kept in a file."""
-    from isol8_tasks.report.remedies import hint, shortened  # noqa: PLC0415 - as above
+    from isol8_tasks.report.remedies import hint  # noqa: PLC0415 - as above
 
     current = view.observed.public(spec.name)
     kept = ""
@@ -31,7 +31,7 @@ def failure_of(spec: ImageSpec, error: Isol8Error, log: list[str], view: View) -
         kept = f"built {manifest.built_on(current)}{f' ({packages})' if packages else ''}"
     return Failure(
         subject=view.public_tag(spec.name),
-        error=shortened(error),
+        error=error,
         image=spec.name,
         kept=kept,
         hint=hint(error, spec, view.config, standin=_is_on_standin(spec, view), room=_room(view)),

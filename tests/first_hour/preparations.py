@@ -55,6 +55,16 @@ def servers(scene: Scene) -> None:
     scene.words |= scene.stack.enter_context(failing(scene.folder.parent))
 
 
+def servers_for_builds(scene: Scene) -> None:
+    """Put the addresses of failing servers into the words, as containers reach them."""
+    import docker  # noqa: PLC0415 - for rows on an engine
+
+    client = docker.APIClient(base_url=scene.words["host"], version="1.41")
+    (network,) = client.inspect_network("bridge")["IPAM"]["Config"]
+    client.close()
+    scene.words |= scene.stack.enter_context(failing(scene.folder.parent, network["Gateway"]))
+
+
 def own_pip(scene: Scene) -> None:
     """Let pip have no configuration but its variables."""
     scene.environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
@@ -190,10 +200,26 @@ def _disk(scene: Scene, place: Path, size: str) -> None:
     shutil.copytree(kept, place, symlinks=True, dirs_exist_ok=True)
     shutil.rmtree(kept)
     shutil.rmtree(place / ".venv")
+    fill(place)
+
+
+def fill(place: Path) -> None:
+    """Leave no space on a folder's disk."""
     with contextlib.suppress(OSError), (place / "filler").open("wb") as filler:
         while True:
             filler.write(bytes(1 << 12))
             filler.flush()
+
+
+def engine_on_a_full_disk(scene: Scene) -> None:
+    """Give the checkout a private engine with the image bash, on a disk that then has no space left."""
+    data = scene.folder / ".isol8" / "lab" / "docker"
+    data.mkdir(parents=True)
+    _mount(scene, data, "-t", "tmpfs", "-o", "size=900m", "tmpfs")
+    scene.stack.callback(scene.run, "down")
+    done = scene.run("up", "--lab", "--only", "bash")
+    assert done.returncode == 0, done.stdout
+    fill(data)
 
 
 def _run(*command: str) -> None:
