@@ -10,6 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from isol8_tasks.errors import LabError
+from isol8_tasks.troubles import PROXIES, find, fullness
 from lab.tools import Tools, run
 
 PROGRAMS = {
@@ -100,9 +101,20 @@ class Apt:
         try:
             self.unpack((self.wanted(packages) if with_libraries else None) or packages, root)
         except LabError as trouble:
+            said = str(problem or trouble)
+            known = find(said)
+            if known and known.kind == "disk":
+                space = shutil.disk_usage(self.state)
+                said += f"; {fullness(space.free, space.total)} in {self.state}"
+            step = (
+                known.advice(
+                    source="apt's sources (apt-get update)", proxy=f"{PROXIES}, or apt's own configuration"
+                )
+                if known
+                else "Check the network and apt's sources (apt-get update), then try again."
+            )
             raise LabError(
-                f"Debian's packages {', '.join(packages)} could not be fetched: {problem or trouble}. "
-                "Check the network and apt's sources (apt-get update), then try again."
+                f"Debian's packages {', '.join(packages)} could not be fetched: {said}. {step}"
             ) from trouble
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from isol8_tasks.errors import LabError
+from isol8_tasks.troubles import find
 from lab.machine import BUNDLE
 from lab.pins import Tarball, Wheel
 from lab.tools import run
@@ -98,7 +99,12 @@ def _fetch(command: list[str], *, what: str, check: str, env: dict[str, str] | N
     try:
         run(command, what=check.split(maxsplit=1)[0], env=env, cwd=Path("/"))
     except LabError as problem:
+        known = find(str(problem))
+        step = (
+            known.advice(source=f"the registry configured ({check})")
+            if known
+            else f"Check the network and the registry configured ({check})."
+        )
         raise LabError(
-            f"The stand-ins need {what}, which could not be fetched: {problem}. "
-            f"Check the network and the registry configured ({check})."
+            f"The stand-ins need {what}, which could not be fetched: {problem}. {step}"
         ) from problem

@@ -33,14 +33,14 @@ def require_supported() -> None:
             raise LabError(
                 f"--lab needs Debian's or Ubuntu's packages, and there is no {program} here: {instead}."
             )
-    require_root("--lab")
+    require_root("up --lab")
 
 
 def require_root(what: str) -> None:
     """Raise LabError unless we are root."""
     if os.geteuid() != 0:
         raise LabError(
-            f"{what} needs root, to run a private Docker Engine: try sudo {COMMAND}, or become root."
+            f"{what} needs root, to run a private Docker Engine: sudo {COMMAND} {what}, or become root."
         )
 
 
@@ -58,7 +58,13 @@ def require_own_folder(folder: Path, *, trusting: Path) -> None:
 
     Whom the checkout belongs to is trusted, since code in it runs anyway.
     """
-    make_folder(folder)
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise LabError(
+            f"{error.filename or folder}: the folder of downloads can't be made ({error.strerror}): give "
+            "ISOL8_LAB_CACHE one that can, or unset it."
+        ) from error
     trusted = {0, os.geteuid(), trusting.stat().st_uid}
     for each in (folder.resolve(), *folder.resolve().parents):
         found = each.stat()

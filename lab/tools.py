@@ -10,7 +10,9 @@ from attrs import frozen
 
 from isol8_tasks.errors import LabError
 from isol8_tasks.safety.redact import redact
+from isol8_tasks.troubles import find, shortest
 
+_LONGEST = 200
 _SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 
 
@@ -18,6 +20,14 @@ def last_line(text: str) -> str:
     """Return the last line that says something, without credentials, for an error message."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return redact(lines[-1]) if lines else "it printed nothing"
+
+
+def reason(text: str) -> str:
+    """Return the cause that a program's output tells of, with the line that does; else its last line."""
+    found = find(text)
+    if found is None:
+        return last_line(text).rstrip(".")
+    return f"{found.cause} ({redact(shortest(found.line, _LONGEST))})"
 
 
 def run(
@@ -36,7 +46,8 @@ def run(
     )
     if done.returncode != 0:
         failed = what or Path(command[0]).name
-        raise LabError(f"{failed} failed: {last_line(done.stderr or done.stdout).rstrip('.')}")
+        said = reason(f"{done.stdout}\n{done.stderr}")
+        raise LabError(f"{failed} failed: {said}")
     return done.stdout
 
 

@@ -193,7 +193,10 @@ def _engine_line(view: View) -> str:
 
 def words_of_failure(failure: Failure) -> tuple[str, ...]:
     """Return what is said of a failure, a line each, behind its subject."""
-    error = failure.error
+    # Here, as in most runs nothing fails.
+    from isol8_tasks.report.remedies import shortened  # noqa: PLC0415
+
+    error = shortened(failure.error)
     step, output = (error.step, error.output) if isinstance(error, BuildFailedError) else ("", ())
     return report.failure_words(
         subject=failure.subject,

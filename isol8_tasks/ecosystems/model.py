@@ -96,6 +96,8 @@ class Runtime:
     imports it; or, behind `42 VERSION`, in a section of the answer for each."""
     unpackaged: bool = False
     """Its program is none of Alpine's packages."""
+    patience: tuple[str, ...] = ()
+    """Build arguments by which the installer does not try for minutes what nobody answers, as `PIP_RETRIES=2`."""
     tidy: str = ""
     """A step behind the packages, which takes back what their installer does not keep to."""
     locations: frozenset[str] = frozenset()

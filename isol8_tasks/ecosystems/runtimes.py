@@ -92,6 +92,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="isol8_tasks.ecosystems.locks.requirements_txt",
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
+            patience=("PIP_RETRIES=2",),
             ecosystem="pypi",
         ),
         Runtime(
@@ -112,6 +113,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="isol8_tasks.ecosystems.locks.package_lock",
             recipe=1,
             install=("npm", "install", "-g"),
+            patience=("NPM_CONFIG_FETCH_RETRIES=1", "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT=1000"),
             ecosystem="npm",
         ),
         Runtime(

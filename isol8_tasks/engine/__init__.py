@@ -52,6 +52,8 @@ class EngineInfo:
     """`overlay2`, `containerd (overlayfs)`, …"""
     builder: str
     """Which of `buildkit`, `buildx` and `classic` this run builds with."""
+    root: str = ""
+    """The folder in which it keeps everything, on its own machine."""
 
 
 @frozen(kw_only=True)

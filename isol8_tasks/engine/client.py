@@ -1,5 +1,7 @@
 """Docker's Python client for an endpoint, where its exceptions end, and what docker's own configuration says of it."""
 
+import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,10 +11,10 @@ from docker.context import Context
 from docker.utils import config, kwargs_from_env
 from docker.utils.proxy import ProxyConfig
 
-from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening
+from isol8_tasks.engine.endpoint import Endpoint, configuration, diagnose, is_listening
 from isol8_tasks.engine.pool import OnePool
 from isol8_tasks.engine.wire import repository_and_tag
-from isol8_tasks.errors import EngineError, EngineUnreachableError
+from isol8_tasks.errors import EngineUnreachableError, UpstreamUnavailableError
 from isol8_tasks.safety.redact import redact
 
 
@@ -35,6 +37,13 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> docker.APIClient:
         # A version that is given costs no question here; the requests themselves name the real one.
         version = constants.MINIMUM_DOCKER_API_VERSION
         client = docker.APIClient(base_url=url, version=version, tls=_tls(endpoint, environ))
+    except errors.TLSParameterError as error:
+        raise EngineUnreachableError(
+            f"no Docker Engine: {redact(url)} (from {endpoint.why}) is to be asked by TLS, and certificates for it "
+            "can't be read\n"
+            "Put ca.pem, cert.pem and key.pem into ~/.docker, name their folder by DOCKER_CERT_PATH, or unset "
+            "DOCKER_TLS_VERIFY."
+        ) from error
     except (errors.DockerException, ValueError) as error:
         raise EngineUnreachableError(
             f"no Docker Engine: {redact(url)} (from {endpoint.why}) can't be used: "
@@ -56,13 +65,23 @@ def _tls(endpoint: Endpoint, environ: Mapping[str, str]) -> Any:  # noqa: ANN401
     return False
 
 
-def registry_login(client: docker.APIClient, reference: str) -> dict[str, str]:
+def registry_login(client: docker.APIClient, reference: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the header that lets the engine pull an image, from docker's own configuration."""
+    # Docker's client takes one that can't be read for none.
+    configuration(environ)
+    registry = ""
     try:
         registry, _ = auth.resolve_repository_name(repository_and_tag(reference)[0])
-        header = auth.get_config_header(client, registry)
+        with warnings.catch_warnings():
+            # Docker's client would print where in it the helper is missed.
+            warnings.simplefilter("ignore")
+            header = auth.get_config_header(client, registry)
     except errors.DockerException as error:
-        raise EngineError(f"docker's credentials can't be read: {redact(str(error))}") from error
+        said = re.sub(r"^.*StoreError\(['\"](.*)['\"]\)$", r"\1", redact(str(error)), flags=re.DOTALL)
+        raise UpstreamUnavailableError(
+            f"docker's login for {registry or reference} can't be read: {said}\n"
+            "Install the helper that credsStore or credHelpers in docker's config.json names, or remove the line."
+        ) from error
     return {"X-Registry-Auth": header.decode()} if header else {}
 
 

@@ -29,7 +29,7 @@ from isol8_tasks.errors import EngineError, EngineUnreachableError
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 
-_PING_SECONDS: Final = 10
+_PING_SECONDS: Final = 8
 _LISTINGS: Final = 5
 _NOT_FOUND: Final = 404
 _ANSWER_SECONDS: Final = 300
@@ -80,7 +80,8 @@ class Connection:
                     "one side rejected the other's TLS certificate\n"
                     "Check the certificates of docker's context, or DOCKER_CERT_PATH and DOCKER_TLS_VERIFY."
                 ) from error
-            raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
+            silent = is_silence(error)
+            raise EngineUnreachableError(diagnose(self._endpoint, self._environ, is_silent=silent)) from error
         api = response.headers.get("Api-Version")
         if response.status_code >= ERROR_STATUS or not api:
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
@@ -222,7 +223,7 @@ class Connection:
 
     def credentials(self, reference: str) -> dict[str, str]:
         """Return the header that lets the engine pull an image, from docker's own configuration."""
-        return registry_login(self._client(), reference)
+        return registry_login(self._client(), reference, self._environ)
 
     def proxies(self) -> dict[str, str]:
         """Return the build arguments that docker's configuration asks for, as `docker build` adds them."""

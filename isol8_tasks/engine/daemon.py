@@ -1,6 +1,7 @@
 """The ImageEngine that is a real engine: Docker's, or one that speaks its API."""
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal
@@ -12,7 +13,7 @@ from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
 from isol8_tasks.engine.wire import EngineRefusedError, quoted, repository_and_tag
-from isol8_tasks.errors import COMMAND, EngineError, ReplacedError, UpstreamUnavailableError
+from isol8_tasks.errors import COMMAND, EngineError, PlanError, ReplacedError, UpstreamUnavailableError
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class DockerEngine:
             api=hello.api,
             store=f"containerd ({driver})" if snapshotter else driver,
             builder=self._choose_builder(),
+            root=str(found.get("DockerRootDir") or ""),
         )
 
     def version(self) -> str:
@@ -309,9 +311,24 @@ class DockerEngine:
         return {**environ, "DOCKER_HOST": self._endpoint.url}
 
 
-def _unavailable(reference: str, reason: str) -> UpstreamUnavailableError:
-    return UpstreamUnavailableError(
-        f"{reference} could not be pulled: {redact(reason).strip()}\n"
-        "Check the network and docker's login to the registry, or name a mirror under [build] args in "
-        f"deps.toml. Without any, {COMMAND} up --lab makes a local stand-in."
+def _unavailable(reference: str, reason: str) -> EngineError | PlanError:
+    from isol8_tasks.troubles import told  # noqa: PLC0415 - most pulls succeed
+
+    reason = redact(reason).strip()
+    if re.match(r"invalid |.*no Host in request", reason):
+        return PlanError(
+            f"{reference!r} is no image's name: {reason}\n"
+            "Correct ALPINE_IMAGE, ALPINE_VERSION or DENO_IMAGE under [build] args in deps.toml, or FROM in "
+            "docker/Dockerfile."
+        )
+    if reason.endswith(": not found"):
+        reason = f"{reason} (manifest unknown)"
+    steps = told(
+        reason,
+        source="the image's address; [build] args in deps.toml can name a mirror",
+        login="docker's login (docker login)",
+        proxy="the engine's own configuration",
     )
+    steps = steps or "Check the network and docker's login, or name a mirror under [build] args in deps.toml."
+    lab = "" if "(404)" in steps else f" Without any, {COMMAND} up --lab makes a local stand-in."
+    return UpstreamUnavailableError(f"{reference} could not be pulled: {reason}\n{steps}{lab}")

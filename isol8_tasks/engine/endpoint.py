@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from isol8_tasks.errors import COMMAND
+from isol8_tasks.errors import COMMAND, EngineUnreachableError
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 
@@ -25,8 +25,12 @@ OS_RELEASE: Final = Path("/etc/os-release")
 SYSTEMD: Final = Path("/run/systemd/system")
 _CONNECT_SECONDS: Final = 3.0
 _TCP_PORT: Final = 2375
+_ROOTLESS: Final = "dockerd-rootless-setuptool.sh"
 _SBIN: Final = ("/usr/sbin", "/usr/local/sbin")
 _LAB: Final = f"{COMMAND} up --lab"
+_TLS_FIX: Final = (
+    "export DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH=FOLDER, in which ca.pem, cert.pem and key.pem are"
+)
 
 
 @frozen(kw_only=True)
@@ -66,7 +70,7 @@ def find(checkout: Path, environ: Mapping[str, str]) -> Endpoint:
         if _connect_unix(private) is None or os.path.exists(private_note(checkout)):  # noqa: PTH110 - as said
             return Endpoint(url=f"unix://{private}", why="private engine")
     folder = _config_folder(environ)
-    if name := _active_context(folder, environ):
+    if name := _active_context(environ):
         return Endpoint(url=_context_host(folder, name), why=f"docker context {name}", context=name)
     return Endpoint(url=f"unix://{DEFAULT_SOCKET}", why="default socket")
 
@@ -76,8 +80,11 @@ def is_listening(url: str) -> bool:
     return url.startswith("unix:") and _connect(url) is None
 
 
-def diagnose(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
-    """Return two lines: that and why no engine answers there, and the one thing to do about it."""
+def diagnose(endpoint: Endpoint, environ: Mapping[str, str], *, is_silent: bool = False) -> str:
+    """Return two lines: that and why no engine answers there, and the one thing to do about it.
+
+    `is_silent` says of one that takes connections that it was waited for in vain.
+    """
     if not endpoint.url:
         source = "DOCKER_CONTEXT" if environ.get("DOCKER_CONTEXT") else "docker's configuration"
         return (
@@ -88,16 +95,20 @@ def diagnose(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
     origin = (
         "the default; DOCKER_HOST is not set" if endpoint.why == "default socket" else f"from {endpoint.why}"
     )
-    reason = _reason(endpoint, failure, environ)
-    return (
-        f"no Docker Engine answers at {redact(endpoint.url)} ({origin}): {reason}\n"
-        f"{_fix(endpoint, failure, environ)}"
-    )
+    reason = _reason(endpoint, failure, environ, is_silent=is_silent)
+    fix = _TLS_FIX if reason.startswith("it speaks TLS") else _fix(endpoint, failure, environ)
+    return f"no Docker Engine answers at {redact(endpoint.url)} ({origin}): {reason}\n{fix}"
 
 
-def _reason(endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str]) -> str:
+def _reason(
+    endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str], *, is_silent: bool
+) -> str:
     if failure is None and endpoint.url.startswith("ssh://"):
         return "it is reached by ssh, which could not be set up"
+    if failure is None and is_silent:
+        return "something listens there, but nothing answered in 8 s"
+    if failure is None and _speaks_tls(endpoint.url):
+        return "it speaks TLS, and DOCKER_TLS_VERIFY is not set"
     if failure is None:
         return "something listens there, but does not answer as a Docker Engine does"
     if not endpoint.url.startswith("unix:"):
@@ -144,7 +155,11 @@ def _fix(endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str]
 
 def _permission_fix(path: Path, environ: Mapping[str, str]) -> str:
     user = environ.get("USER") or "$USER"
-    rootless = "Run Docker as this user: dockerd-rootless-setuptool.sh install"
+    rootless = f"Run it as root: sudo {COMMAND} …" + (
+        f"; or a private engine: sudo {_LAB}" if _lab_fix() else ""
+    )
+    if _installed(_ROOTLESS, environ):
+        rootless += f"; or Docker as this user: {_ROOTLESS} install"
     try:
         group = grp.getgrgid(path.stat().st_gid)
     except (OSError, KeyError):
@@ -219,6 +234,27 @@ def _connect(url: str) -> OSError | None:
     return None
 
 
+def _speaks_tls(url: str) -> bool:
+    """Tell whether a server wants TLS, be it with a certificate of the client's."""
+    import ssl  # noqa: PLC0415 - it takes long to import, and few need it
+
+    parts = urlsplit(url)
+    if parts.scheme not in {"tcp", "http"}:
+        return False
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(
+            (parts.hostname or "", parts.port or _TCP_PORT), _CONNECT_SECONDS
+        ) as plain:
+            context.wrap_socket(plain).close()
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False
+    return True
+
+
 def _socket_path(url: str) -> Path:
     return Path("/", url.removeprefix("unix:").lstrip("/"))
 
@@ -245,9 +281,9 @@ def _config_folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or Path.home()) / ".docker"
 
 
-def _active_context(folder: Path, environ: Mapping[str, str]) -> str:
+def _active_context(environ: Mapping[str, str]) -> str:
     """Return the name of docker's context in use; empty for the one that every docker has."""
-    name = environ.get("DOCKER_CONTEXT") or _text(_read_json(folder / "config.json"), "currentContext")
+    name = environ.get("DOCKER_CONTEXT") or _text(configuration(environ), "currentContext")
     return "" if name == "default" else name
 
 
@@ -273,8 +309,27 @@ def _text(value: object, key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
+def configuration(environ: Mapping[str, str]) -> object:
+    """Return docker's own configuration, None if there is none; EngineUnreachableError where it can't be read.
+
+    It names the engine and how to log in to registries, so what it might have said can't be done without.
+    """
+    path = _config_folder(environ) / "config.json"
+    try:
+        # An empty file is none for docker's own client, too.
+        return loads(path.read_bytes().decode("utf-8").strip() or "null")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is not JSON in UTF-8: {error}"
+        raise EngineUnreachableError(
+            f"{path}: docker's configuration can't be read ({why})\n"
+            "Correct it, move it away, or name another folder by DOCKER_CONFIG."
+        ) from error
+
+
 def _read_json(path: Path) -> object:
-    # What docker's own client can't read counts for nothing here: it is not ours to complain about.
+    # What docker's own client can't read of a context counts for nothing here: it is not ours to complain about.
     try:
         return loads(path.read_bytes())
     except (OSError, ValueError):

@@ -14,6 +14,7 @@ from isol8_tasks.engine.wire import EngineRefusedError, SilenceError, quoted, re
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
 from isol8_tasks.safety.redact import redact
+from isol8_tasks.troubles import told
 
 SILENCE: Final = 300
 """Seconds after which a registry that lets nothing be heard is given up."""
@@ -148,7 +149,14 @@ def _news(items: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object
 
 
 def _failed(what: str, reason: str) -> EngineError:
-    return RegistryError(f"{what} failed: {redact(reason).strip()}", lasting=is_refusal(reason))
+    steps = told(
+        reason,
+        source="[push] in deps.toml",
+        login="docker's login (docker login)",
+        proxy="the engine's own configuration",
+    )
+    said = "\n".join(filter(None, (redact(reason).strip(), steps)))
+    return RegistryError(f"{what} failed: {said}", lasting=is_refusal(reason))
 
 
 def _digest_of(item: Mapping[str, object]) -> str:

@@ -1,16 +1,29 @@
-"""What is said of an image that could not be made: what is in use in its place, and where to look."""
+"""What is said of an image that could not be made: what is in use in its place, and the next step."""
 
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.errors import BuildFailedError, Isol8Error, VerifyFailedError
+import contextlib
+import shutil
+
+from isol8_tasks.errors import EngineError, Isol8Error
 from isol8_tasks.images import manifest
+from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.run.events import Failure
 from isol8_tasks.run.view import View
+from isol8_tasks.safety.crash import as_error
+
+
+def error_of(spec: ImageSpec, caught: Exception, view: View) -> Isol8Error:
+    """Return the error that an exception is told as, in the words of its cause."""
+    # Here and below, as a run in which nothing fails needs no remedies.
+    from isol8_tasks.report.remedies import clearer  # noqa: PLC0415
+
+    return clearer(as_error(spec.task, caught), spec, view.dockerfile)
 
 
 def failure_of(spec: ImageSpec, error: Isol8Error, log: list[str], view: View) -> Failure:
     """Return the failure of an image; the whole output of its build is kept in a file."""
+    from isol8_tasks.report.remedies import hint  # noqa: PLC0415 - as above
+
     current = view.observed.public(spec.name)
     kept = ""
     if current is not None:
@@ -21,15 +34,22 @@ def failure_of(spec: ImageSpec, error: Isol8Error, log: list[str], view: View) -
         error=error,
         image=spec.name,
         kept=kept,
-        hint=_hint(spec, error, view),
+        hint=hint(error, spec, view.config, standin=_is_on_standin(spec, view), room=_room(view)),
         log=view.workspace.write_log(spec.name, [*map(view.redactor, log)]) if log else "",
     )
 
 
-def _hint(spec: ImageSpec, error: Isol8Error, view: View) -> str:
-    if isinstance(error, VerifyFailedError):
-        return f"The failed build is kept as {view.public_tag(spec.name)}-rejected for inspection."
-    if not isinstance(error, BuildFailedError):
-        return ""
-    words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
-    return "\n".join(filter(None, (words, where_to_look(spec, view.config))))
+def _is_on_standin(spec: ImageSpec, view: View) -> bool:
+    base = view.observed.record(spec.parent or spec.name)
+    upstream = view.observed.tagged(spec.upstream) if spec.upstream else None
+    return bool((base and base.standin) or (upstream and upstream.labels.get(STANDIN)))
+
+
+def _room(view: View) -> str:
+    """Say how full the disk of an engine on this machine is."""
+    from isol8_tasks.troubles import fullness  # noqa: PLC0415 - as above
+
+    with contextlib.suppress(EngineError, OSError):
+        space = shutil.disk_usage(view.engine.info().root)
+        return fullness(space.free, space.total)
+    return ""

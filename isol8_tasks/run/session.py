@@ -18,7 +18,7 @@ from isol8_tasks.plan.decision import Decision
 from isol8_tasks.run import leftovers
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure, Listener
-from isol8_tasks.run.failures import failure_of
+from isol8_tasks.run.failures import error_of, failure_of
 from isol8_tasks.run.making import any_age, make_image
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.publication import Publication
@@ -113,7 +113,7 @@ class Session:
             self._note_refusal(refused)
             raise
         except Exception as caught:
-            error = as_error(spec.task, caught)
+            error = error_of(spec, caught, self.view)
             if self.listener:
                 self.listener.failed(name)
             self.failures.append(failure_of(spec, error, log, self.view))

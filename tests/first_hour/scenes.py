@@ -93,13 +93,18 @@ class Scene:
             extra_groups=None if self.user is None else [],
         )
 
-    def play(self, fault: Fault) -> Answer:
-        """Bring the fault about, type what is typed, and return the answer."""
+    def _declare_for(self, fault: Fault) -> None:
+        # Again, as each preparation may bring words for it.
         if fault.deps is not None:
             self.declare(self.fill(fault.deps))
+
+    def play(self, fault: Fault) -> Answer:
+        """Bring the fault about, type what is typed, and return the answer."""
         for name in fault.prepare:
+            self._declare_for(fault)
             module, _, function = name.rpartition(":")
             getattr(import_module(f"tests.first_hour.{module or 'preparations'}"), function)(self)
+        self._declare_for(fault)
         for path, old, new in fault.edits:
             text = (self.folder / path).read_text(encoding="utf-8")
             assert self.fill(old) in text, f"{path} has no {old}"

@@ -1,5 +1,6 @@
 """The faults of a first hour, a row each, and what makes an answer to one good."""
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -97,9 +98,14 @@ def problems(fault: Fault, answer: Answer) -> list[str]:
         found.append(f"exit code {answer.code}, not {fault.exit}")
     if "Traceback (most recent call last)" in answer.said:
         found.append("a traceback")
-    if answer.seconds > fault.seconds:
+    if answer.seconds > fault.seconds * _slowness():
         found.append(f"{answer.seconds:.1f} s, longer than {fault.seconds:g} s")
     return found
+
+
+def _slowness() -> float:
+    """Return how many times longer all takes, since other programs are at work on this machine."""
+    return max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def judge(fault: Fault, answer: Answer) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 DOITW = Path(__file__).parents[2] / "doitw"
-TOOLS = ("cmp", "cp", "grep", "mkdir", "mv", "readlink", "rm", "sh", "tail")
+TOOLS = ("cmp", "cp", "env", "grep", "mkdir", "mv", "readlink", "rm", "sed", "sh", "sleep", "tail")
 ECHO = '#!/bin/sh\nprintf "%s\\n" "$PWD" "$0" "$@"\n'
 
 
@@ -152,8 +152,9 @@ class TestNotUpToDate:
         }
         result = run([str(checkout / "doitw")], checkout, environment)
         assert result.stderr.splitlines()[1] == (
-            "doitw: could not install requirements.lock; it needs the package index that pip is configured for "
-            "(ERROR: No matching distribution found for isol8-no-such-package==1.0). "
+            "doitw: could not install requirements.lock: "
+            "ERROR: Could not find a version that satisfies the requirement isol8-no-such-package==1.0 "
+            "(from versions: none). Check pip's index (pip config list). "
             f"Whole log: {checkout}/.isol8/.venv.log"
         )
         assert result.returncode == 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand, say
-from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, while_asking
+from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words
@@ -39,6 +39,9 @@ class FreshnessCommand(OwnCommand):
         settings = current.view.config.refresh
         show = words.freshness_json if params["json"] else words.freshness_table
         say(show(found, current.view.repository, settings))
+        problems = [problem for each in found for problem in each.problems]
+        if problems and not params["json"]:
+            say_next_steps(problems, current.view.config)
         if any(each.state == "behind" for each in found):
             return PENDING
         return UNDETERMINED if any(each.problems for each in found) else 0

@@ -1,14 +1,25 @@
 """What freshness and refresh share."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from isol8_tasks.cli.command import say
 from isol8_tasks.cli.tasks import SETUP_FLAGS
+from isol8_tasks.config.deps import Config
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.run.view import View
 from isol8_tasks.safety.printing import exactly
+
+
+def say_next_steps(problems: Iterable[str], config: Config) -> None:
+    """Print what to do about sources that could not be asked."""
+    from isol8_tasks.report.remedies import next_steps  # noqa: PLC0415 - for who has problems
+
+    for line in next_steps(problems, config):
+        say(line)
+
 
 UNDETERMINED: Final = SourceUnavailableError.exit_code
 

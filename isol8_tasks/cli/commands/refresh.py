@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
-from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, while_asking
+from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
 from isol8_tasks.cli.doit import QUIET, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line, stopped
 from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.reporter import open_screen, words_of_failure
 from isol8_tasks.cli.tasks import heed_flags, session
+from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import parse_duration
 from isol8_tasks.errors import ConfigError, EngineUnreachableError, InternalError, Isol8Error
 from isol8_tasks.report import refresh as accounts
@@ -90,7 +91,7 @@ class RefreshCommand(OwnCommand):
             account = refresh.account(failed)
         finally:
             current.close()
-        _publish(account, params, current.view.redactor)
+        _publish(account, params, current.view.redactor, current.view.config)
         problem = _notify(account, current.view.config.refresh.notify, current.view.redactor)
         if any(isinstance(each.error, InternalError) for each in current.failures):
             return InternalError.exit_code
@@ -120,12 +121,13 @@ def _bring_lock(current: Session) -> None:
     current.failed(current.view.workspace.lock_name, problem)
 
 
-def _publish(account: Account, params: Mapping[str, Any], redact: Redact) -> None:
+def _publish(account: Account, params: Mapping[str, Any], redact: Redact, config: Config) -> None:
     """Print the report, and write it where it was asked for."""
     if params["json"]:
         say(accounts.account_json(account).rstrip())
     elif account.has_news or not params["quiet"]:
         say(accounts.text(account))
+        say_next_steps([problem for each in account.unknown for problem in each.problems], config)
     if params["report"]:
         file = named_file(params["report"])
         form = {".md": accounts.markdown, ".json": accounts.account_json}.get(file.suffix, _text)

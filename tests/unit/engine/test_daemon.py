@@ -114,7 +114,7 @@ class TestPing:
     def test_certificates_that_are_not_there(self, engine: Engine, tmp_path: Path) -> None:
         """TLS without its files is told as that."""
         client = engine.client(DOCKER_CERT_PATH=str(tmp_path), DOCKER_TLS_VERIFY="1")
-        with pytest.raises(EngineUnreachableError, match=r"can't be used: .*cert"):
+        with pytest.raises(EngineUnreachableError, match=r"certificates for it can't be read\nPut ca.pem"):
             client.ping()
 
     def test_headers_of_docker_s_configuration_are_sent(self, engine: Engine) -> None:
@@ -294,8 +294,9 @@ class TestPull:
             engine.client().pull("a:b")
         assert str(caught.value) == (
             "a:b could not be pulled: pull access denied\n"
-            "Check the network and docker's login to the registry, or name a mirror under [build] args in "
-            "deps.toml. Without any, ./doitw up --lab makes a local stand-in."
+            "The server refuses access (403). Check the user's rights in docker's login (docker login), and the "
+            "image's address; [build] args in deps.toml can name a mirror. Without any, ./doitw up --lab makes a "
+            "local stand-in."
         )
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from isol8_tasks.engine import endpoint as module
 from isol8_tasks.engine.endpoint import Endpoint, diagnose, find, private_note, private_run_dir
+from isol8_tasks.errors import EngineUnreachableError
 
 LAB = "Run ./doitw up --lab: it sets up a private engine and changes nothing else on the machine."
 
@@ -201,15 +202,28 @@ class TestFind:
         assert find(place, {**environ, "DOCKER_CONFIG": str(place / "elsewhere")}).context == "office"
 
     @pytest.mark.parametrize(
-        "text", ["", "no json", "[]", '{"currentContext": 3}', '{"currentContext": "default"}', "{}"]
+        "text", ["", "[]", '{"currentContext": 3}', '{"currentContext": "default"}', "{}"]
     )
     def test_other_configurations_lead_to_the_default(
         self, place: Path, environ: dict[str, str], text: str
     ) -> None:
-        """A configuration without a context, or one that can't be read, changes nothing."""
+        """A configuration without a context changes nothing."""
         (place / "home" / ".docker").mkdir()
         (place / "home" / ".docker" / "config.json").write_text(text)
         assert find(place, environ) == Endpoint(url=f"unix://{place}/default.sock", why="default socket")
+
+    @pytest.mark.parametrize("data", [b"{", "{}".encode("utf-16"), b'{"auths": "\xff"}', None])
+    def test_a_configuration_that_can_not_be_read_is_an_error(
+        self, place: Path, environ: dict[str, str], data: bytes | None
+    ) -> None:
+        """It might have named an engine and logins, so nothing is done without it."""
+        file = place / "home" / ".docker" / "config.json"
+        file.parent.mkdir()
+        file.write_bytes(data) if data else file.mkdir()
+        with pytest.raises(
+            EngineUnreachableError, match=r"config\.json: docker's configuration can't be read \("
+        ):
+            find(place, environ)
 
 
 class TestDiagnose:
@@ -381,7 +395,7 @@ class TestPermission:
                 ["me"],
                 "Log in again: me is in group docker, but was not yet when this session began",
             ),
-            ("root", [], "Run Docker as this user: dockerd-rootless-setuptool.sh install"),
+            ("root", [], "Run it as root: sudo ./doitw …; or a private engine: sudo ./doitw up --lab"),
         ],
         ids=["not in the group", "in the group since", "no group"],
     )

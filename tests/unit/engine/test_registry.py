@@ -100,7 +100,7 @@ class TestPushing:
         engine.answers[PUSH] = answer
         with pytest.raises(RegistryError) as caught:
             engine.client().push(TAG)
-        assert str(caught.value) == f"the push of {TAG} failed: {reason}"
+        assert str(caught.value).splitlines()[0] == f"the push of {TAG} failed: {reason}"
         assert caught.value.lasting == lasting
 
     @pytest.mark.parametrize("answer", [silent, repeating], ids=["nothing", "always the same"])
@@ -110,7 +110,7 @@ class TestPushing:
         engine.answers[PUSH] = answer
         with pytest.raises(RegistryError) as caught:
             engine.client().push(TAG)
-        assert str(caught.value) == f"the push of {TAG} failed: no progress for 0.1 s"
+        assert str(caught.value).splitlines()[0] == f"the push of {TAG} failed: no progress for 0.1 s"
 
 
 class TestFetching:
@@ -163,7 +163,7 @@ class TestFetching:
         engine.answers["POST /images/create"] = answer
         with pytest.raises(RegistryError) as caught:
             engine.client().fetch("registry.example/isol8", DIGEST)
-        assert str(caught.value) == f"the pull of {BY_DIGEST} failed: {reason}"
+        assert str(caught.value).splitlines()[0] == f"the pull of {BY_DIGEST} failed: {reason}"
 
 
 class TestAsking:

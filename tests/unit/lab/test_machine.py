@@ -43,9 +43,9 @@ class TestRequirements:
         """An engine needs root."""
         monkeypatch.setattr("os.geteuid", lambda: 1000)
         with pytest.raises(LabError) as caught:
-            machine.require_root("--lab")
+            machine.require_root("up --lab")
         assert str(caught.value) == (
-            "--lab needs root, to run a private Docker Engine: try sudo ./doitw, or become root."
+            "up --lab needs root, to run a private Docker Engine: sudo ./doitw up --lab, or become root."
         )
 
     def test_other_processor(self, monkeypatch: pytest.MonkeyPatch) -> None:

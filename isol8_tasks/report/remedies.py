@@ -1,0 +1,145 @@
+"""What to do about an image that could not be made, or whose sources could not be asked."""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from isol8_tasks import troubles
+from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.syntax import Dockerfile
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.errors import (
+    BuildFailedError,
+    Isol8Error,
+    PlanError,
+    RegistryError,
+    UpstreamUnavailableError,
+    VerifyFailedError,
+)
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
+
+_LONGEST: Final = 300
+_LACKING: Final = re.compile(r"^\s*(\S+) \(no such package\)", re.MULTILINE)
+_OF_PULL: Final = re.compile(r"^(\S+) could not be pulled")
+_TOO_MANY: Final = "dockerfile line greater than max allowed size"
+
+
+def clearer(error: Isol8Error, spec: ImageSpec, dockerfile: Dockerfile) -> Isol8Error:
+    """Return an error in the words of its cause, where these tell more than the engine's own."""
+    if isinstance(error, UpstreamUnavailableError) and (pulled := _OF_PULL.match(str(error))):
+        origins = [each for each in dockerfile.instructions if each.keyword == "FROM"]
+        line = next((each.line for each in origins if each.rest.split()[0] == pulled[1]), 0)
+        # A stage can only be based on one that comes before it.
+        stages = [each.rest.split()[-1] for each in origins if each.line < line]
+        if near := difflib.get_close_matches(pulled[1], stages, n=1):
+            reason = str(error).partition("could not be pulled: ")[2].partition("\n")[0]
+            return PlanError(
+                f"docker/Dockerfile:{line}: FROM {pulled[1]}: there is no such stage (did you mean {near[0]}?), and no "
+                f"image of that name could be pulled: {reason}"
+            )
+    if _TOO_MANY in str(error):
+        return PlanError(
+            f"{len(spec.inputs.packages)} packages are too many for one image: the line that installs them is longer "
+            "than the 65535 characters that a builder reads\nSplit them: named images, [images.NAME], can extend one "
+            "another."
+        )
+    return error
+
+
+def shortened(error: Isol8Error) -> Isol8Error:
+    """Return a failed build's error with the one line of its output that tells the cause, if there is one."""
+    if not isinstance(error, BuildFailedError) or not error.output or not (trouble := _trouble(error)):
+        return error
+    return BuildFailedError(str(error), step=error.step, output=(troubles.shortest(trouble.line, _LONGEST),))
+
+
+def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, room: str) -> str:
+    """Return the next step after a failure; `room` says how full the engine's disk is, if that is known."""
+    if isinstance(error, VerifyFailedError):
+        return f"The failed build is kept as {config.build.repository}:{spec.name}-rejected for inspection."
+    if isinstance(error, UpstreamUnavailableError) and (pulled := _OF_PULL.match(str(error))):
+        names = [name for name, value in config.build.args.items() if value and value in pulled[1]]
+        return (
+            f"It is named by {_arguments(names, config)}."
+            if names
+            else "It is named by FROM in docker/Dockerfile."
+        )
+    trouble = None if isinstance(error, RegistryError | PlanError) else _trouble(error)
+    if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only"}):
+        full = f" ({room})" if room and trouble.kind == "disk" else ""
+        return f"{trouble.sentence[:-1]}{full}. {next_step(trouble, _text(error), config)}"
+    if not isinstance(error, BuildFailedError):
+        return ""
+    return "\n".join(
+        filter(None, (_of_build(error, spec, config, standin=standin), where_to_look(spec, config)))
+    )
+
+
+def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, standin: bool) -> str:
+    """Say what an installer's last lines come to."""
+    if lacking := _LACKING.findall("\n".join(error.output)):
+        return _lacks(lacking, standin=standin)
+    words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
+    index = [
+        name
+        for name in _INDEXES
+        if name in config.build.args and "No matching distribution" in words + _text(error)
+    ]
+    if index:
+        words = f"{words} Nor may {_arguments(index, config)} be an index at all."
+    return words
+
+
+def next_step(trouble: troubles.Trouble, text: str, config: Config) -> str:
+    """Return what to do about a trouble on the way to where packages and images come from."""
+    args = [
+        (name, value)
+        for name, value in config.build.args.items()
+        if "://" in value or "_PROXY" in name.upper()
+    ]
+    proxies = [name for name, _ in args if name.upper().endswith("_PROXY")]
+    named = [name for name in troubles.named_in(text, args) if name not in proxies]
+    source = _arguments(named or [name for name, _ in args], config) if args else "[build] args in deps.toml"
+    proxy = (
+        _arguments(proxies, config) if proxies else "[build] args in deps.toml, or docker's own config.json"
+    )
+    return trouble.advice(source=source, proxy=proxy)
+
+
+def next_steps(problems: Iterable[str], config: Config) -> tuple[str, ...]:
+    """Return what to do about sources that could not be asked, each step once."""
+    found = ((troubles.find(problem), problem) for problem in problems)
+    return tuple(dict.fromkeys(next_step(trouble, text, config) for trouble, text in found if trouble))
+
+
+def _trouble(error: Isol8Error) -> troubles.Trouble | None:
+    return troubles.find(_text(error))
+
+
+def _text(error: Isol8Error) -> str:
+    output: Sequence[str] = error.output if isinstance(error, BuildFailedError) else ()
+    return "\n".join((*output, str(error)))
+
+
+def _arguments(names: Iterable[str], config: Config) -> str:
+    return " and ".join(_argument(names, config))
+
+
+def _argument(names: Iterable[str], config: Config) -> Iterator[str]:
+    for name in names:
+        yield f"{name} under [build] args ({config.setting(f'build.args.{name}')})"
+
+
+def _lacks(names: Sequence[str], *, standin: bool) -> str:
+    what = ", ".join(names)
+    if standin:
+        return (
+            f"The stand-ins' own repository is small and has no {what}; Alpine's may have it. Name one that can be "
+            'reached: args = { APK_REPOSITORY = "https://…/v3.21/main" } under [build] in deps.toml.'
+        )
+    return f"The repositories have no {what}: check the name, or add a repository by APK_REPOSITORY under [build] args."
+
+
+_INDEXES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
