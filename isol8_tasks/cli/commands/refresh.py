@@ -61,7 +61,7 @@ class RefreshCommand(OwnCommand):
         """Do it, and print the report."""
         self.no_arguments(args)
         seconds = _seconds(params["timeout"])
-        if problem := params["report"] and unwritable(Path(params["report"])):
+        if problem := params["report"] and unwritable(named_file(params["report"])):
             raise ConfigError(
                 f"--report: {params['report']}: can't be written ({problem}); name another file"
             )
