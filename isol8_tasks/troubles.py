@@ -201,7 +201,7 @@ class Trouble(NamedTuple):
         return self.template.format(source=source, proxy=proxy, login=login or source)
 
 
-def find(text: str) -> Trouble | None:
+def trouble_in(text: str) -> Trouble | None:
     """Return the trouble that a program's words tell of; None where they tell of none that is known."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not _SETTLED.search(text):
@@ -219,7 +219,7 @@ def find(text: str) -> Trouble | None:
 
 def told(text: str, *, source: str, login: str = "", proxy: str = PROXIES) -> str:
     """Return the cause and the next step as sentences; empty where none is known."""
-    found = find(text)
+    found = trouble_in(text)
     return f"{found.sentence} {found.advice(source=source, proxy=proxy, login=login)}" if found else ""
 
 
@@ -263,7 +263,7 @@ def of_log(log: str) -> str:
     if space.free < _LEAST_FREE:
         text = f"{text}\nno space left on device"
     source = "pip's index (pip config list)"
-    found = find(text)
+    found = trouble_in(text)
     if found is None:
         errors = [line for line in text.splitlines() if re.match(r"(ERROR|\w*Error)\b", line)]
         return f"{errors[0] if errors else 'no reason was given'}. Check {source}."

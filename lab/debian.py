@@ -10,7 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.troubles import PROXIES, find, fullness
+from isol8_tasks.troubles import PROXIES, fullness, trouble_in
 from lab.tools import Tools, run
 
 PROGRAMS = {
@@ -102,7 +102,7 @@ class Apt:
             self.unpack((self.wanted(packages) if with_libraries else None) or packages, root)
         except LabError as trouble:
             said = str(problem or trouble)
-            known = find(said)
+            known = trouble_in(said)
             if known and known.kind == "disk":
                 space = shutil.disk_usage(self.state)
                 said += f"; {fullness(space.free, space.total)} in {self.state}"

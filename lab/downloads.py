@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.troubles import find
+from isol8_tasks.troubles import trouble_in
 from lab.machine import BUNDLE
 from lab.pins import Tarball, Wheel
 from lab.tools import run
@@ -99,7 +99,7 @@ def _fetch(command: list[str], *, what: str, check: str, env: dict[str, str] | N
     try:
         run(command, what=check.split(maxsplit=1)[0], env=env, cwd=Path("/"))
     except LabError as problem:
-        known = find(str(problem))
+        known = trouble_in(str(problem))
         step = (
             known.advice(source=f"the registry configured ({check})")
             if known

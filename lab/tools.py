@@ -10,7 +10,7 @@ from attrs import frozen
 
 from isol8_tasks.errors import LabError
 from isol8_tasks.safety.redact import redact
-from isol8_tasks.troubles import find, shortest
+from isol8_tasks.troubles import shortest, trouble_in
 
 _LONGEST = 200
 _SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
@@ -24,7 +24,7 @@ def last_line(text: str) -> str:
 
 def reason(text: str) -> str:
     """Return the cause that a program's output tells of, with the line that does; else its last line."""
-    found = find(text)
+    found = trouble_in(text)
     if found is None:
         return last_line(text).rstrip(".")
     return f"{found.cause} ({redact(shortest(found.line, _LONGEST))})"

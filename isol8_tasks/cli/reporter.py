@@ -194,9 +194,9 @@ def _engine_line(view: View) -> str:
 def words_of_failure(failure: Failure) -> tuple[str, ...]:
     """Return what is said of a failure, a line each, behind its subject."""
     # Here, as in most runs nothing fails.
-    from isol8_tasks.report.remedies import shortened  # noqa: PLC0415
+    from isol8_tasks.report.remedies import with_cause_only  # noqa: PLC0415
 
-    error = shortened(failure.error)
+    error = with_cause_only(failure.error)
     step, output = (error.step, error.output) if isinstance(error, BuildFailedError) else ("", ())
     return report.failure_words(
         subject=failure.subject,

@@ -48,7 +48,7 @@ def clearer(error: Isol8Error, spec: ImageSpec, dockerfile: Dockerfile) -> Isol8
     return error
 
 
-def shortened(error: Isol8Error) -> Isol8Error:
+def with_cause_only(error: Isol8Error) -> Isol8Error:
     """Return a failed build's error with the one line of its output that tells the cause, if there is one."""
     if not isinstance(error, BuildFailedError) or not error.output or not (trouble := _trouble(error)):
         return error
@@ -110,12 +110,12 @@ def next_step(trouble: troubles.Trouble, text: str, config: Config) -> str:
 
 def next_steps(problems: Iterable[str], config: Config) -> tuple[str, ...]:
     """Return what to do about sources that could not be asked, each step once."""
-    found = ((troubles.find(problem), problem) for problem in problems)
+    found = ((troubles.trouble_in(problem), problem) for problem in problems)
     return tuple(dict.fromkeys(next_step(trouble, text, config) for trouble, text in found if trouble))
 
 
 def _trouble(error: Isol8Error) -> troubles.Trouble | None:
-    return troubles.find(_text(error))
+    return troubles.trouble_in(_text(error))
 
 
 def _text(error: Isol8Error) -> str:

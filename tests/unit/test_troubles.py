@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isol8_tasks.troubles import find, fullness, named_in, of_log, told
+from isol8_tasks.troubles import fullness, named_in, of_log, told, trouble_in
 
 _RETRYING = "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by "
 _NOT_FOUND = "\nERROR: No matching distribution found for six"
@@ -79,7 +79,7 @@ TOLD = {
 @pytest.mark.parametrize(("text", "kind"), TOLD.items())
 def test_a_trouble_is_told_by_its_words(text: str, kind: str) -> None:
     """The cause comes before what it leads to: a mirror that asks for a login is no package that does not exist."""
-    found = find(text)
+    found = trouble_in(text)
     assert found is not None
     assert found.kind == kind
 
@@ -101,7 +101,7 @@ def test_a_trouble_is_told_by_its_words(text: str, kind: str) -> None:
 )
 def test_other_words_tell_of_none(text: str) -> None:
     """What a package or a script has of its own is left to who knows it."""
-    assert find(text) is None
+    assert trouble_in(text) is None
 
 
 def test_the_server_and_the_setting_are_named() -> None:

@@ -6,7 +6,7 @@ from isol8_tasks.cli.words import Typed, meant, misread, unknown_word
 
 COMMANDS = ("run", "plan", "rollback", "release", "clean", "list", "up")
 TASKS = ("setup", "base", "base:bun", "base:bash", "custom", "custom:bash", "image", "image:web", "ping")
-WHOLE = "it is one of the whole run, and stands before the tasks:"
+WHOLE = "it is for the whole run, and must come before the tasks:"
 FLAGS = {
     "run": {"--wait": "--wait=…", "--quiet": "--quiet", "-q": "-q", "--db-file": "--db-file=…"},
     "setup": {"--force": "--force", "--only": "--only=…", "--only-file": "--only-file"},
@@ -44,8 +44,8 @@ def test_what_was_probably_meant(word: str, what: str) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("plan", "plan is a command, and stands first: ./doitw plan"),
-        ("--force", "--force stands behind no task; write it behind the one that it is for: ./doitw base:bun --force"),
+        ("plan", "plan is a command, and must be the first word: ./doitw plan"),
+        ("--force", "--force follows no task; write it after the task that it is for: ./doitw base:bun --force"),
         ("custom:bun", "'custom:bun': no packages are declared for bun; write them to deps.toml"),
         ("isol8:bun-custom", "'isol8:bun-custom': no packages are declared for bun; write them to deps.toml"),
     ],
