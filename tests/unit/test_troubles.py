@@ -7,8 +7,10 @@ import pytest
 
 from isol8_tasks.troubles import find, fullness, named_in, of_log, told
 
-_RETRYING = "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, "
+_RETRYING = (
+    "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, "
     "status=None)) after connection broken by "
+)
 _NOT_FOUND = "\nERROR: No matching distribution found for six"
 
 TOLD = {
@@ -45,7 +47,7 @@ TOLD = {
     "npm error code DEPTH_ZERO_SELF_SIGNED_CERT\nnpm error request failed, reason: self-signed "
     "certificate": "certificate",
     "npm error invalid json response body at http://127.0.0.1:1/zod reason: Unexpected token '<', "
-    "\"<!DOCTYPE \"": "html",
+    '"<!DOCTYPE "': "html",
     "npm error nospc ENOSPC: no space left on device, write": "disk",
     # apk, curl
     "WARNING: fetching http://127.0.0.1:1/main: DNS: transient error (try again later)": "name",
@@ -72,9 +74,9 @@ TOLD = {
     'Get "https://10.0.0.1:5000/v2/": http: server gave HTTP response to HTTPS client': "tls",
     'Head "http://127.0.0.1:1/v2/alpine/manifests/3.21": no basic auth credentials': "login",
     "error parsing HTTP 403 response body: invalid character '<' looking for beginning of value: "
-    "\"<!DOCTYPE html>": "denied",
+    '"<!DOCTYPE html>': "denied",
     "error parsing HTTP 404 response body: invalid character '<' looking for beginning of value: "
-    "\"<!DOCTYPE html>": "missing",
+    '"<!DOCTYPE html>': "missing",
     "error unmarshalling content: invalid character '<' looking for beginning of value": "html",
     "toomanyrequests: You have reached your pull rate limit.": "rate",
     "received unexpected HTTP status: 503 Service Unavailable": "server",
