@@ -50,29 +50,6 @@ def _is_open(file: Path) -> bool:
     return all(each.stat().st_mode & 0o005 == 0o005 for each in (file, *file.parents))
 
 
-def without_deps(scene: Scene) -> None:
-    """Let there be no deps.toml."""
-    (scene.folder / "deps.toml").unlink()
-
-
-def with_dangling_deps(scene: Scene) -> None:
-    """Let deps.toml be a link that leads nowhere."""
-    without_deps(scene)
-    (scene.folder / "deps.toml").symlink_to("elsewhere.toml")
-
-
-def with_folder_for_deps(scene: Scene) -> None:
-    """Let a folder be where deps.toml should be, as a container's mount makes one."""
-    without_deps(scene)
-    (scene.folder / "deps.toml").mkdir()
-
-
-def with_images(scene: Scene) -> None:
-    """Let everything be built."""
-    assert scene.cli is not None
-    scene.cli.build()
-
-
 def servers(scene: Scene) -> None:
     """Put the addresses of failing servers into the words, `{refusing}` and the others of servers.py."""
     scene.words |= scene.stack.enter_context(failing(scene.folder.parent))
@@ -338,3 +315,26 @@ def six_built(scene: Scene) -> None:
 def _built(scene: Scene, task: str) -> None:
     done = scene.run(task)
     assert done.returncode == 0, done.stdout
+
+
+def without_deps(scene: Scene) -> None:
+    """Let there be no deps.toml."""
+    (scene.folder / "deps.toml").unlink()
+
+
+def with_dangling_deps(scene: Scene) -> None:
+    """Let deps.toml be a link that leads nowhere."""
+    without_deps(scene)
+    (scene.folder / "deps.toml").symlink_to("elsewhere.toml")
+
+
+def with_folder_for_deps(scene: Scene) -> None:
+    """Let a folder be where deps.toml should be, as a container's mount makes one."""
+    without_deps(scene)
+    (scene.folder / "deps.toml").mkdir()
+
+
+def with_images(scene: Scene) -> None:
+    """Let everything be built."""
+    assert scene.cli is not None
+    scene.cli.build()

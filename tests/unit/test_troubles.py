@@ -7,7 +7,10 @@ import pytest
 
 from isol8_tasks.troubles import fullness, named_in, of_log, told, trouble_in
 
-_RETRYING = "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by "
+_RETRYING = (
+    "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, "
+    "status=None)) after connection broken by "
+)
 _NOT_FOUND = "\nERROR: No matching distribution found for six"
 
 TOLD = {
@@ -24,8 +27,10 @@ TOLD = {
     _RETRYING + "\"ReadTimeoutError(\"HTTPConnectionPool(host='127.0.0.1', port=1): Read timed out.\")\": /simple/"
     + _NOT_FOUND: "timeout",
     'http://127.0.0.1:1 "GET /simple/pip/ HTTP/1.1" 503 70': "server",
-    "Could not fetch URL http://127.0.0.1:1/simple/six/: 403 Client Error: Forbidden for url: http://x/ - skipping": "denied",
-    "Could not fetch URL http://127.0.0.1:1/simple/six/: 404 Client Error: Not Found for url: http://x/ - skipping": "missing",
+    "Could not fetch URL http://127.0.0.1:1/simple/six/: 403 Client Error: Forbidden for url: "
+    "http://x/ - skipping": "denied",
+    "Could not fetch URL http://127.0.0.1:1/simple/six/: 404 Client Error: Not Found for url: "
+    "http://x/ - skipping": "missing",
     "Could not fetch URL http://127.0.0.1:1/simple/six/: 429 Client Error: Too Many Requests for url: x": "rate",
     "Fetched page http://127.0.0.1:41845/simple/pip/ as text/html": "html",
     "ERROR: HTTP error 401 while getting http://127.0.0.1:1/simple/": "login",
@@ -39,13 +44,16 @@ TOLD = {
     "npm error code E401\nnpm error Unable to authenticate, your authentication token seems to be invalid.": "login",
     "npm error code E404\nnpm error 404 Not Found - GET http://127.0.0.1:1/zod": "missing",
     "npm error network timeout at: http://127.0.0.1:34907/zod": "timeout",
-    "npm error code DEPTH_ZERO_SELF_SIGNED_CERT\nnpm error request failed, reason: self-signed certificate": "certificate",
-    "npm error invalid json response body at http://127.0.0.1:1/zod reason: Unexpected token '<', \"<!DOCTYPE \"": "html",
+    "npm error code DEPTH_ZERO_SELF_SIGNED_CERT\nnpm error request failed, reason: self-signed "
+    "certificate": "certificate",
+    "npm error invalid json response body at http://127.0.0.1:1/zod reason: Unexpected token '<', "
+    '"<!DOCTYPE "': "html",
     "npm error nospc ENOSPC: no space left on device, write": "disk",
     # apk, curl
     "WARNING: fetching http://127.0.0.1:1/main: DNS: transient error (try again later)": "name",
     "curl: (7) Failed to connect to 127.0.0.1 port 33121 after 0 ms: Couldn't connect to server": "refused",
-    "curl: (60) SSL certificate problem: self-signed certificate\nMore details here: https://curl.example/docs": "certificate",
+    "curl: (60) SSL certificate problem: self-signed certificate\nMore details here: "
+    "https://curl.example/docs": "certificate",
     "curl: (22) The requested URL returned error: 429": "rate",
     "curl: (56) CONNECT tunnel failed, response 407": "proxy-login",
     "curl: (35) OpenSSL/3.0.17: error:0A00010B:SSL routines::wrong version number": "tls",
@@ -56,7 +64,8 @@ TOLD = {
     "E: Failed to fetch http://127.0.0.1:1/InRelease  407  Proxy Authentication Required\nE: The repository is not "
     "signed.": "proxy-login",
     "E: Failed to fetch http://x/InRelease  Connection failed [IP: 127.0.0.1 44325]": "reset",
-    "E: Failed to fetch https://x/InRelease  Certificate verification failed: The certificate is NOT trusted.": "certificate",
+    "E: Failed to fetch https://x/InRelease  Certificate verification failed: The certificate is "
+    "NOT trusted.": "certificate",
     # engines
     'Get "https://registry.example/v2/": dial tcp: lookup registry.example on 10.0.0.53:53: no such host': "name",
     'Get "http://127.0.0.1:1/v2/": context deadline exceeded': "timeout",
@@ -64,8 +73,10 @@ TOLD = {
     'Get "https://10.0.0.1:5000/v2/": x509: cannot validate certificate for 10.0.0.1': "certificate",
     'Get "https://10.0.0.1:5000/v2/": http: server gave HTTP response to HTTPS client': "tls",
     'Head "http://127.0.0.1:1/v2/alpine/manifests/3.21": no basic auth credentials': "login",
-    "error parsing HTTP 403 response body: invalid character '<' looking for beginning of value: \"<!DOCTYPE html>": "denied",
-    "error parsing HTTP 404 response body: invalid character '<' looking for beginning of value: \"<!DOCTYPE html>": "missing",
+    "error parsing HTTP 403 response body: invalid character '<' looking for beginning of value: "
+    '"<!DOCTYPE html>': "denied",
+    "error parsing HTTP 404 response body: invalid character '<' looking for beginning of value: "
+    '"<!DOCTYPE html>': "missing",
     "error unmarshalling content: invalid character '<' looking for beginning of value": "html",
     "toomanyrequests: You have reached your pull rate limit.": "rate",
     "received unexpected HTTP status: 503 Service Unavailable": "server",
