@@ -206,7 +206,11 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         except KeyboardInterrupt as error:
             interrupted = stopped(current, screen, error)
         if not interrupted:
-            if current.publication.changed is None and (current.outcomes or "resolve" in reporter.unmet):
+            if (
+                not current.is_refused
+                and current.publication.changed is None
+                and (current.outcomes or "resolve" in reporter.unmet)
+            ):
                 _resolve_in_the_end(current)
             reporter.finish()
         current.close()
