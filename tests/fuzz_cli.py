@@ -276,7 +276,7 @@ def random_config(dice: random.Random) -> str:
             lines.append(f"{key} = {value}")
     text = "\n".join(lines) + dice.choice(("\n", "", "\r\n"))
     for _ in range(dice.choice((0, 0, 0, 0, 1, 3))):
-        at = dice.randrange(len(text))
+        at = dice.randrange(len(text) or 1)
         junk = dice.choice(
             ("", "\0", "\ufeff", "[", '"', "'''", "=", ".", "\n", "{", "\u202e", "9" * 20, "\r")
         )

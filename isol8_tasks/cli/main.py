@@ -34,7 +34,7 @@ def start(words: Sequence[str]) -> int:
         enter(words, os.environ)
     except ConfigError as error:
         complain(f"ERROR: {error}")
-        return ConfigError.exit_code
+        return error.exit_code
     except OSError as error:
         complain(f"ERROR: {system_words(error)}")
         return ConfigError.exit_code

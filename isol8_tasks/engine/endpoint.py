@@ -295,7 +295,7 @@ def _contexts(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _context_host(folder: Path, name: str) -> str:
-    digest = hashlib.sha256(name.encode()).hexdigest()
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     return _host(_read_json(folder / "contexts" / "meta" / digest / "meta.json"))
 
 
