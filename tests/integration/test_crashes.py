@@ -102,7 +102,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APICli
 
 @pytest.mark.parametrize(("name", "seam"), CASES if WHOLE else SHORT)
 def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: str) -> None:
-    """Exit code 1, one line that names a file with the traceback, no traceback on the screen, and JSON where asked."""
+    """Exit code 70, one line that names a file with the traceback, no traceback on the screen, and JSON where asked."""
     words = TABLE[name][0]
     text = '[push]\nrepository = "127.0.0.1:9/x"\nstandins = true\n' if name == "push" else ""
     (checkout.folder / "deps.toml").write_text(f'[build]\nrepository = "{checkout.repository}"\n{text}')
@@ -120,7 +120,7 @@ def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: s
         timeout=120,
     )
     said = done.stdout + done.stderr
-    assert done.returncode == 1, said
+    assert done.returncode == 70, said
     assert "Traceback" not in said
     assert "canary" not in said
     assert "\x1b" not in said
