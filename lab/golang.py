@@ -53,7 +53,7 @@ def stage_go(stage: Stage, wheel: Path) -> None:
 def compile_library(stage: Stage) -> None:
     """Put what most programs are made of into the package in compiled form, so that a build compiles its own alone.
 
-    Go itself tells by content and flags what is still good: a build without `-trimpath`, or with C, compiles again.
+    Go itself tells by content and flags what is still good: a build without `-trimpath`, or with C, compiles all of it.
     """
     root = stage.at("go", _FOLDER)
     environment = {"GOCACHE": str(root / "compiled"), "CGO_ENABLED": "0", "HOME": str(stage.folder)}
