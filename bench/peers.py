@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,11 +53,11 @@ class Engine:
             )
         ]
 
-    def forget(self, *repositories: str) -> None:
-        """Remove every tag of these repositories, and with it what nothing else names."""
+    def forget(self, *repositories: str, keep: Collection[str] = ()) -> None:
+        """Remove every tag of these repositories but those to keep, and with it what nothing else names."""
         for image in self._client.images():
             for tag in image["RepoTags"] or ():
-                if tag.rpartition(":")[0] in repositories:
+                if tag.rpartition(":")[0] in repositories and tag not in keep:
                     self._client.remove_image(tag)
 
     def forget_steps(self, output: str) -> None:

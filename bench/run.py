@@ -16,6 +16,7 @@ from attrs import frozen
 
 from bench import edit, installed, many, peers, proxy, scale, start
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
 REPOSITORY: Final = "isol8-bench"
 PEERS: Final = "isol8-bench-peers"
@@ -90,8 +91,9 @@ def main(argv: list[str]) -> int:
                 runs=options.runs,
                 classic=options.classic,
             )
-            stopwatch.run(Candidate(name="doit setup", command=bench.doit("setup"), environment={}))
-            for name in options.only or [name for name in BENCHMARKS if name not in _ON_REQUEST]:
+            names = options.only or [name for name in BENCHMARKS if name not in _ON_REQUEST]
+            for name in dict.fromkeys(names):
+                start_clean(bench)
                 results[name] = BENCHMARKS[name](bench)
                 print(_table(name, *results[name]), flush=True)
         report = checkout / ".isol8" / "bench.json"
@@ -104,6 +106,14 @@ def main(argv: list[str]) -> int:
         engine.forget(REPOSITORY, f"{REPOSITORY}_build", PEERS)
         engine.close()
     return 0
+
+
+def start_clean(bench: Bench) -> None:
+    """Have the five bases as the checkout declares them and nothing else, whatever a benchmark before this one left."""
+    repositories = (REPOSITORY, f"{REPOSITORY}_build")
+    bases = {f"{repository}:{runtime}" for repository in repositories for runtime in RUNTIMES}
+    bench.engine.forget(*repositories, PEERS, keep=bases)
+    bench.stopwatch.run(Candidate(name="doit setup", command=bench.doit("setup"), environment={}))
 
 
 def no_op(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:

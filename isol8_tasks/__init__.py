@@ -21,13 +21,18 @@ Data flows one way, deps.toml and docker/ → plan → build → verify → prom
 `lab`, beside this package, runs the private engine of `./doitw up --lab`.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
+# Without typing and pathlib, so that a command begins, and heeds Ctrl-C, without their delay.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from typing import Final
+
     from isol8_tasks.config.deps import Config, parse_config
     from isol8_tasks.errors import (
         BuildFailedError,
@@ -135,6 +140,8 @@ def resolve_image(
 
     """
     # Here, since who only wants the version should not pay for Docker's client.
+    from pathlib import Path  # noqa: PLC0415
+
     from isol8_tasks.errors import EngineError  # noqa: PLC0415
     from isol8_tasks.images.choice import choose, requested  # noqa: PLC0415
     from isol8_tasks.report.plan import choice_problem  # noqa: PLC0415

@@ -1,6 +1,7 @@
 """Commands as a user types them, run in this process on a fake engine."""
 
 import io
+import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -15,9 +16,12 @@ from isol8_tasks.ecosystems.updates import PackageNews
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.run import refresh
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.verify.verifications import Verify
-from tests.fake_engine import FakeEngine
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage
+
+ROOT = Path(__file__).parents[1]
 
 ALPINE = "3.99"
 """A release of which nobody knows yet when its support ends."""
@@ -98,3 +102,33 @@ class CommandLine:
         """Return the public tags of the engine's images."""
         found = {tag for image in self.engine.images() for tag in image.tags}
         return {tag.removeprefix("isol8:") for tag in found if tag.startswith("isol8:")}
+
+
+def engine_with_upstream() -> FakeEngine:
+    """Return an engine whose registry has both upstream images."""
+    deno = FakeImage(id="sha256:deno1", digests=(f"denoland/deno@{DIGEST}",))
+    alpine = FakeImage(id="sha256:alpine1", digests=(f"alpine@{DIGEST}",))
+    return FakeEngine(registry={"alpine:3.21": alpine, "denoland/deno:alpine": deno})
+
+
+def command_line(folder: Path, engine: FakeEngine, patch: pytest.MonkeyPatch) -> CommandLine:
+    """Return the command line of a checkout, made in an empty folder, with jq for bash, of which nothing is built."""
+    shutil.copy(ROOT / "dodo.py", folder)
+    settings = (ROOT / "pyproject.toml").read_text()
+    # All that doit reads of it, once for each command.
+    of_doit = settings[settings.index("[tool.doit]") : settings.index("[tool.ruff]")]
+    (folder / "pyproject.toml").write_text(of_doit)
+    (folder / "docker").mkdir()
+    (folder / "docker" / "Dockerfile").write_text(DOCKERFILE)
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "ISOL8_DEPS", "ISOL8_CONFIG"):
+        patch.delenv(name, raising=False)
+    patch.setenv("HOME", str(folder / "home"))
+    made = CommandLine(folder, engine, patch)
+    made.declare('[dependencies]\nbash = ["jq"]\n')
+    patch.setattr(
+        tasks,
+        "open_session",
+        lambda root, environ: open_session(root, environ, engine=made.engine, verify=made.check),
+    )
+    patch.setattr(refresh, "package_news", made.ask_packages)
+    return made

@@ -19,10 +19,11 @@ UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 LONGEST = (
     # It empties the build cache, which takes long once there is much in it.
     "test_engine_contract",
-    "test_refresh", "test_verify", "test_load", "test_lock", "test_closure", "test_graph", "test_keeping",
-    "test_registry", "test_limits", "test_targets", "test_fuzz", "test_many", "test_poller", "test_lab", "test_cli",
-    "test_sources", "test_images", "test_refresh_command", "test_nights", "test_rejected", "test_named",
-    "test_clients", "test_proxy", "test_selection",
+    "test_refresh", "test_verify", "test_lock", "test_client_filter", "test_keeping", "test_graph", "test_closure",
+    "test_cli", "test_registry", "test_lab", "test_sources", "test_recovery", "test_refresh_command", "test_many",
+    "test_poller", "test_load", "test_clients", "test_rejected", "test_images", "test_min_age", "test_deno",
+    "test_selection", "test_patterns", "test_crashes", "test_limits", "test_two_runs", "test_proxy", "test_named",
+    "test_nights",
 )  # fmt: skip
 """The files that take most of the time, so that no worker begins one of them when the other is done with all."""
 

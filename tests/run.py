@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,10 +16,10 @@ from lab.updown import CACHE_VARIABLE
 from tests.integration.engines import ENGINES
 
 WHOLE = ["tests/unit", "tests/integration", "tests/first_hour"]
-SIDE_BY_SIDE = "-n3"
+SIDE_BY_SIDE = "-n4"
 """As the first argument: so many workers, each with an engine of its own, as one run at a time works on an engine.
 
-A third is worth it on two cores, since most tests wait for containers, limits and pauses more than they compute.
+Four are worth it on two cores: a test does one thing after the other, and many wait for limits and pauses.
 """
 SHARED_OUT = ["--dist=loadfile", "--no-loadscope-reorder"]
 MORE = Path(".isol8", "engine-of-worker")
@@ -47,21 +49,33 @@ def main(arguments: list[str]) -> int:
 
 def _engines(checkout: Path, started: ExitStack, *, count: int) -> list[str]:
     """Return that many private engines, or the one that answers where there can be none."""
+    folders = [checkout, *(checkout / MORE / str(number) for number in range(1, count))]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    # Those that run already are somebody's, who stops them himself.
+    ours = [folder for folder in folders if not (private_run_dir(folder) / "docker.sock").exists()]
+    started.callback(_each, _down, ours)
     try:
-        folders = [checkout, *(checkout / MORE / str(number) for number in range(1, count))]
-        return [_engine(folder, started) for folder in folders]
+        return _each(_up, folders)
     except LabError as error:
         endpoint = find(checkout, os.environ)
         _say(f"no private engine ({error}); the tests run on {endpoint.url}, under a repository of their own")
         return [endpoint.url]
 
 
-def _engine(folder: Path, started: ExitStack) -> str:
-    """Return a folder's private engine, which is stopped in the end unless it is running already."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (private_run_dir(folder) / "docker.sock").exists():
-        started.callback(lab.down, folder, _say)
+def _each(work: Callable[[Path], str], folders: list[Path]) -> list[str]:
+    """Do something to each engine, side by side, in processes: the lab marks what it starts by its own environment."""
+    with ProcessPoolExecutor(max(1, len(folders))) as processes:
+        return list(processes.map(work, folders))
+
+
+def _up(folder: Path) -> str:
     return lab.up(folder, _say)
+
+
+def _down(folder: Path) -> str:
+    lab.down(folder, _say)
+    return ""
 
 
 def _say(text: str) -> None:

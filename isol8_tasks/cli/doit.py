@@ -185,7 +185,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         from isol8_tasks.cli.reporter import Guarded, Reporter, open_screen  # noqa: PLC0415
 
         # Before the engine is asked, whose answer would take the place of a mistake in the words.
-        self.sel_tasks: list[str] = selected(self.sel_tasks, self.task_list, self.known)
+        self.sel_tasks: list[str] = selected(self.sel_tasks or ["setup"], self.task_list, self.known)
         current = session()
         screen = open_screen(current.view, quiet=self.quiet)
         reporter = Reporter(current, screen)
@@ -206,7 +206,11 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         except KeyboardInterrupt as error:
             interrupted = stopped(current, screen, error)
         if not interrupted:
-            if current.publication.changed is None and (current.outcomes or "resolve" in reporter.unmet):
+            if (
+                not current.is_refused
+                and current.publication.changed is None
+                and (current.outcomes or "resolve" in reporter.unmet)
+            ):
                 _resolve_in_the_end(current)
             reporter.finish()
         current.close()

@@ -23,3 +23,5 @@ def leave_on_interrupt() -> None:
     """Let Ctrl-C end the process until a command heeds it, and once it is done; who ignores it goes on to."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, leave)
+    # doitw lets it wait until now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -1,14 +1,16 @@
 """The words of a command line, led to the command or the tasks that they name."""
 
+import functools
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from doit import doit_cmd
 from doit.cmd_base import get_loader
 from doit.cmdparse import CmdOption, CmdParse, CmdParseError
 from doit.doit_cmd import DoitMain
+from doit.exceptions import InvalidDodoFile
 from doit.version import VERSION
 
 from isol8_tasks import __version__
@@ -19,6 +21,8 @@ from isol8_tasks.safety.printing import clean_output
 
 _HELP: Final = ("-h", "--help")
 _VERSION: Final = "--version"
+_OF_OTHER_PROJECTS: Final = ("DOIT_FILE", "DOIT_SEEK_FILE")
+"""Variables by which doit would read another file than ours."""
 _OF_OTHERS: Final = ("test", "bench")
 """Commands that hand their words to another program; bench answers to --help itself."""
 
@@ -27,9 +31,9 @@ def start(words: Sequence[str]) -> int:
     """Run a command in this process, and return its exit code."""
     try:
         enter(words, os.environ)
-    except (ConfigError, OSError) as error:
+    except ConfigError as error:
         complain(f"ERROR: {error}")
-        return ConfigError.exit_code
+        return error.exit_code
     try:
         main = Main(**settings())
     except (OSError, ValueError) as error:
@@ -56,7 +60,10 @@ class Main(DoitMain):  # type: ignore[misc]  # doit has no types
             clean_output(str)
             print(f"isol8-tasks {__version__} (doit {'.'.join(map(str, VERSION))})", flush=True)  # noqa: T201 - its purpose
             return unread(0, only_prints=True)
+        for name in _OF_OTHER_PROJECTS:
+            os.environ.pop(name, None)
         loader = get_loader(self.config, self.task_loader, commands)
+        loader.setup = functools.partial(_set_up, loader.setup)
         options, words = _of_loader(loader, words)
         name = words.pop(0) if words and words[0] in commands else "run"
         if name not in _OF_OTHERS:
@@ -68,6 +75,18 @@ class Main(DoitMain):  # type: ignore[misc]  # doit has no types
         )
         parse: Callable[[list[str]], int | None] = command.parse_execute
         return int(parse(words) or 0)
+
+
+def _set_up(set_up: Callable[[Mapping[str, Any]], None], options: Mapping[str, Any]) -> None:
+    """Load the file with the tasks, which its reader may have changed, or named another."""
+    try:
+        set_up(options)
+    except InvalidDodoFile:
+        raise
+    except Exception as error:
+        # A module of ours that is broken was found before.
+        name = options.get("dodoFile") or "dodo.py"
+        raise InvalidDodoFile(f"{name}: can't be loaded ({type(error).__name__}: {error})") from error
 
 
 def _asked_for(words: list[str]) -> list[str]:

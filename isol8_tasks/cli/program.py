@@ -1,7 +1,7 @@
 """What depends on how doit was started: the folder worked in, its tasks and settings, and files that somebody names."""
 
 import os
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,34 +18,41 @@ typed_in = Path()
 
 def enter(words: Sequence[str], environ: MutableMapping[str, str]) -> None:
     """Enter the folder of the nearest deps.toml where the package is installed; ConfigError if there has to be one."""
-    if errors.COMMAND != INSTALLED or words[:1] == ["init"]:
+    if errors.COMMAND != INSTALLED:
+        return
+    here = _current_folder()
+    if words[:1] == ["init"]:
         return
     for name in ("ISOL8_DEPS", "ISOL8_CONFIG"):
         if environ.get(name):
             # It was written where the command was typed.
-            environ[name] = str(Path(environ[name]).absolute())
-    if "ISOL8_DEPS" in environ:
-        named = Path(environ["ISOL8_DEPS"])
-        if named.is_file():
-            _move(named.parent)
-        return
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if os.path.lexists(folder / "deps.toml"):
-            _move(folder)
-            return
-    if not _WITHOUT_FOLDER.intersection(words[:1]) and not _ANYWHERE.intersection(words):
+            environ[name] = str(here / environ[name])
+    folder = _nearest(here, environ)
+    if folder and folder != here:
+        global typed_in  # noqa: PLW0603 - one process works in one folder
+        typed_in = here
+        os.chdir(folder)
+    if folder is None and not _WITHOUT_FOLDER.intersection(words[:1]) and not _ANYWHERE.intersection(words):
         raise errors.ConfigError(
             f"{here}: no deps.toml in this folder or one above it; {INSTALLED} init writes one here"
         )
 
 
-def _move(folder: Path) -> None:
-    here = Path.cwd()
-    if folder != here:
-        global typed_in  # noqa: PLW0603 - one process works in one folder
-        typed_in = here
-        os.chdir(folder)
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise errors.ConfigError(
+            f"the current folder is gone or can't be read ({error.strerror}); change into another one"
+        ) from None
+
+
+def _nearest(here: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of the deps.toml that the environment names, else of the nearest one; None if there is none."""
+    if "ISOL8_DEPS" in environ:
+        named = Path(environ["ISOL8_DEPS"])
+        return named.parent if named.is_file() else here
+    return next((each for each in (here, *here.parents) if os.path.lexists(each / "deps.toml")), None)
 
 
 def settings() -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Reporter:
             words = words_of_failure(failure)
             for line in report.failure_lines(failure.subject, words, self.screen.width):
                 self.screen.line(line)
-        if self.session.failures and self.session.failures[0].subject == "ping":
+        if self.session.is_refused or (self.session.failures and self.session.failures[0].subject == "ping"):
             return
         if not self.screen.quiet and self.selected:
             self._notes()

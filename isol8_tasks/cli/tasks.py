@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -69,7 +70,15 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
 @cache
 def session() -> Session:
     """Return the session of this process, for the checkout that doit works in."""
-    return open_session(Path.cwd(), os.environ)
+    found = open_session(Path.cwd(), os.environ)
+    found.on_wait = _tell_of_waiting
+    return found
+
+
+def _tell_of_waiting(holder: str) -> None:
+    # What is printed may be JSON.
+    sys.stderr.write(f"waiting for another run on this engine: {holder}\n")
+    sys.stderr.flush()
 
 
 def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:

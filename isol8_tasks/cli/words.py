@@ -53,22 +53,22 @@ def unknown_word(word: str, commands: Collection[str], tasks: Collection[str]) -
         runtime = task.partition(":")[2]
         if f"base:{runtime}" in tasks:
             return f"{word!r}: no packages are declared for {runtime}; write them to deps.toml"
-    meant = _meant(word, commands, tasks)
+    near = meant(word, commands, tasks)
     return (
         f"{word!r} {'matches no task' if set(word) & set('*?[') else 'is neither a command nor a task'}; "
-        f"{f'did you mean {meant}? ' if meant else ''}"
+        f"{f'did you mean {near}? ' if near else ''}"
         f"{COMMAND} help lists the commands, {COMMAND} list the tasks"
     )
 
 
 def unknown_task(word: str, tasks: Collection[str], of: str) -> str:
     """Say that a word of a command is no task, and which was probably meant."""
-    meant = _meant(word, (), tasks)
-    hint = f"did you mean {COMMAND} {of} {meant}? " if meant else ""
+    near = meant(word, (), tasks)
+    hint = f"did you mean {COMMAND} {of} {near}? " if near else ""
     return f"{of}: {word!r} is not a task; {hint}{COMMAND} list shows them"
 
 
-def _meant(word: str, commands: Iterable[str], tasks: Collection[str]) -> str:
+def meant(word: str, commands: Iterable[str], tasks: Collection[str]) -> str:
     """Return the command or task that a word looks like; empty if it looks like none."""
     names = {task.partition(":")[2]: task for task in tasks if ":" in task}
     names |= {f"{name}-custom": task for name, task in names.items() if task.startswith("custom:")}
@@ -81,9 +81,9 @@ def _meant(word: str, commands: Iterable[str], tasks: Collection[str]) -> str:
     if (other := _SYNONYMS.get(word.lower(), "")) in places or other.startswith("--"):
         return other
     kind, colon, rest = word.partition(":")
-    if colon and kind in tasks:
-        # What is the same in all of them is no likeness.
-        places, word = {each.partition(":")[2]: each for each in tasks if each.startswith(f"{kind}:")}, rest
+    if same := {each.partition(":")[2]: each for each in tasks if colon and each.startswith(f"{kind}:")}:
+        # What all of them have in common is no likeness.
+        places, word = same, rest
     near = difflib.get_close_matches(word.lower(), places, n=1, cutoff=_LIKENESS)
     return places[near[0]] if near else ""
 

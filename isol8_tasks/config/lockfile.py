@@ -159,6 +159,8 @@ def lacks_checksums(images: Iterable[LockedImage]) -> bool:
 
 
 def _read(text: str, source: str) -> Lock:
+    # As in deps.toml.
+    text = text.removeprefix("\ufeff")
     found = load_toml(text, source, _REWRITE, f"; {_REWRITE}")
     # 2.0 and true are equal to integers, and no lock that we wrote has them.
     if found.get("version") != VERSION or type(found["version"]) is not int:

@@ -76,7 +76,7 @@ def load_toml(text: str, source: str, form: str, advice: str = "") -> dict[str, 
         raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; {form}") from error
     except (ValueError, RecursionError) as error:
         # It reads no longer numbers, and nothing that is nested deeper.
-        place = re.search(r"[0-9_]{4300,}|(?:[\[{][^\[\]{}]*){400}", text)
+        place = re.search(r"(?<![0-9_])[0-9_]{4300}|(?:[\[{][^\[\]{}]*+){400}", text)
         line = f":{text.count(chr(10), 0, place.end()) + 1}" if place else ""
         what = str(error).partition(";")[0]
         raise ConfigError(f"{source}{line}: can't be read as TOML: {what}{advice}") from error
@@ -243,7 +243,7 @@ def wrong_type(value: object, expected: str) -> str:
     return f"expected {expected}, found {names.get(type(value), 'a date or time')}"
 
 
-def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
+def unknown(what: str, found: str, allowed: Iterable[str], listed: str = "allowed:") -> str:
     """Add to what is wrong what is allowed, and what may have been meant."""
     import difflib  # noqa: PLC0415 - only a mistake has use for it
 
@@ -252,7 +252,7 @@ def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(found.lower(), lowered, n=1)
     hint = f"did you mean {lowered[near[0]]}? " if near else ""
     shown = names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"]
-    return f"{what} ({hint}allowed: {', '.join(shown)})"
+    return f"{what} ({hint}{listed} {', '.join(shown)})"
 
 
 def _key_path(path: KeyPath) -> str:

@@ -2,6 +2,7 @@
 
 lexer         words of an instruction: quotes, escapes, variables, flags
 substitution  what patterns in a variable take away or replace
+checks        what BuildKit refuses in a well-formed instruction
 syntax        the text as instructions
 builder       what builds: its platform, and what it writes
 variables     build arguments and environment at a point of the file
@@ -13,6 +14,7 @@ canonical     an instruction in the form in which it counts
 globs         path patterns, as moby matches them
 ignore        what .dockerignore leaves of a build context
 taking        the files of the build context that steps take
+copying       what COPY, ADD and mounts take, and how a COPY counts
 steps         what a target is built from, as a value
 fallback      that where something can't be read: everything
 closure       that of a target

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from isol8_tasks.dockerfile.mounts import canonical_mount
 from isol8_tasks.dockerfile.steps import Step
 from isol8_tasks.dockerfile.syntax import Heredoc, Instruction, heredoc_name
 from isol8_tasks.dockerfile.variables import Value
@@ -102,6 +101,8 @@ def _flags(instruction: Instruction, options: Mapping[str, str], mounts: Mapping
         if name == "link" and value.lower() == "false":
             continue
         if name == "mount":
+            from isol8_tasks.dockerfile.mounts import canonical_mount  # noqa: PLC0415 - not all have one
+
             # The builder sorts mounts by where they go.
             target, text = canonical_mount(value, mounts)
             order = (name, target)

@@ -1,19 +1,17 @@
 """What a target of a Dockerfile is built of: stages, and the files, arguments and upstream images in them."""
 
-import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
+from isol8_tasks.dockerfile.copying import Copying, expanded
 from isol8_tasks.dockerfile.environment import Surroundings
-from isol8_tasks.dockerfile.fallback import everything
-from isol8_tasks.dockerfile.globs import BadPatternError, literal_start
 from isol8_tasks.dockerfile.lexer import UnreadableError
-from isol8_tasks.dockerfile.places import destination, entered
+from isol8_tasks.dockerfile.places import entered
 from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, TriggersOf, Upstream, no_triggers
 from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
-from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, heredoc_name, parse
+from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, parse
 from isol8_tasks.dockerfile.taking import Find, Taking
 from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
 from isol8_tasks.ecosystems.runtimes import is_location
@@ -26,7 +24,6 @@ _CONFIGURATION = {
 """What goes into an image's configuration, and means nothing in a stage that only files are taken from."""
 _SURROUNDINGS = {"ARG", "ENV", "SHELL", "USER"}
 """What means something to the steps after it alone."""
-_REMOTE = r"(https?|git|ssh)://|git@"
 
 
 def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
@@ -48,12 +45,15 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     taking = Taking(context, ignore)
     resolver = StageResolver(dockerfile, args, triggers, builder.platform)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
-    if dockerfile.unreadable:
-        return everything(resolver, stage, taking, dockerfile.unreadable)
-    try:
-        return _Walk(resolver, stage, taking, builder).closure()
-    except UnreadableError as error:
-        return everything(resolver, stage, taking, (str(error),))
+    problems = dockerfile.unreadable
+    if not problems:
+        try:
+            return _Walk(resolver, stage, taking, builder).closure()
+        except UnreadableError as error:
+            problems = (str(error),)
+    from isol8_tasks.dockerfile.fallback import everything  # noqa: PLC0415 - few can't be read
+
+    return everything(resolver, stage, taking, problems)
 
 
 class _Walk:
@@ -64,14 +64,13 @@ class _Walk:
     ) -> None:
         self._resolver = resolver
         self._target = target
-        self._taking = taking
         # A frontend that the file asks for is newer than any engine that does not write them.
         self._writes_values = builder.writes_values or bool(resolver.dockerfile.syntax)
+        self._copying = Copying(resolver, taking, newer=self._writes_values)
         self._order = resolver.order(target)
         origins = [origin for each in self._order for origin in resolver.origins(each)]
         self._upstream = {each.short: each for each in origins if isinstance(each, Upstream)}
         self._arguments = CountedArguments()
-        self._warnings: list[str] = []
         self._scopes: dict[int, Scope] = {}
         self._surroundings: dict[int, Surroundings] = {}
         line = list(self._line_of(target))
@@ -82,12 +81,12 @@ class _Walk:
         found = tuple(self._stage(each) for each in self._order)
         return Closure(
             stages=found,
-            files=tuple(sorted(self._taking.files)),
+            files=tuple(sorted(self._copying.taking.files)),
             args=tuple(sorted(self._arguments, key=lambda each: each[0].partition(" (")[0])),
             upstream=tuple(each.reference for each in self._upstream.values()),
             base=self._base.reference if isinstance(self._base, Upstream) else "",
-            missing=tuple(self._taking.missing),
-            warnings=tuple(self._warnings),
+            missing=tuple(self._copying.taking.missing),
+            warnings=tuple(self._copying.warnings),
         )
 
     def _line_of(self, stage: Stage) -> Iterator[Stage]:
@@ -183,9 +182,9 @@ class _Walk:
 
     def _setting(self, step: Instruction, scope: Scope) -> str:
         if step.keyword in {"EXPOSE", "VOLUME"}:
-            return canonical(step, words=self._words(step.words, step, scope))
+            return canonical(step, words=expanded(self._resolver, step, step.words, scope))
         if step.keyword in {"STOPSIGNAL", "USER"}:
-            return canonical(step, words=self._words((step.rest,), step, scope))
+            return canonical(step, words=expanded(self._resolver, step, (step.rest,), scope))
         return canonical(step)
 
     def _set_other(self, step: Instruction, stage: Stage, scope: Scope) -> str:
@@ -205,41 +204,16 @@ class _Walk:
     def _copy(self, step: Instruction, stage: Stage, scope: Scope) -> str:
         origin = self._resolver.copy_origin(step, stage) if step.keyword == "COPY" else None
         if origin is None:
-            self._take_sources(step, scope)
-        options = self._owner_and_mode(step, scope)
+            self._copying.take_sources(step, scope)
+        options = self._copying.owner_and_mode(step, scope)
         if origin is not None:
             options["from"] = self._token(origin)
-        words = self._paths_of(step, stage, scope)
-        return canonical(step, words=words, options=options)
-
-    def _words(self, words: tuple[str, ...], step: Instruction, scope: Scope) -> list[str]:
-        """Return what words come to, as far as that counts."""
-        return [
-            word if heredoc_name(word) else self._resolver.expand(word, scope, step).counts for word in words
-        ]
-
-    def _paths_of(self, step: Instruction, stage: Stage, scope: Scope) -> list[str]:
-        """Return the words of a COPY or ADD; how a path is spelled shows only in the history of the target."""
-        *sources, last = self._words(step.words, step, scope)
         if stage.index in self._ancestors:
-            return [*sources, last]
-        if step.flag("parents") is None:
-            sources = [
-                word if heredoc_name(word) or re.match(_REMOTE, word) else posixpath.normpath(f"/{word}")
-                for word in sources
-            ]
-        folder = self._surroundings[stage.index].folder
-        return [*sources, destination(folder, self._resolver.expand(step.words[-1], scope, step))]
-
-    def _owner_and_mode(self, step: Instruction, scope: Scope) -> dict[str, str]:
-        found = {}
-        for name, value in step.options:
-            if name == "chown":
-                found[name] = self._resolver.expand(value, scope, step).counts
-            if name == "chmod":
-                mode = self._resolver.expand(value, scope, step).counts
-                found[name] = mode.lstrip("0") if re.fullmatch("0*[1-7][0-7]*", mode) else mode
-        return found
+            # How a path is spelled shows in its history.
+            words = expanded(self._resolver, step, step.words, scope)
+        else:
+            words = self._copying.paths(step, scope, self._surroundings[stage.index].folder)
+        return canonical(step, words=words, options=options)
 
     def _declare(self, step: Instruction, stage: Stage, scope: Scope) -> list[str]:
         """Set the arguments that a step declares, and return them as they stand in the history of the target.
@@ -275,39 +249,8 @@ class _Walk:
             if mount.origin:
                 tokens[mount.written] = self._token(mount.origin)
             elif mount.source is not None:
-                self._take(mount.source, step, scope)
+                self._copying.take(mount.source, step, scope)
         return tokens
-
-    def _take_sources(self, step: Instruction, scope: Scope) -> None:
-        for word in step.words[:-1]:
-            if heredoc_name(word) is None and not (step.keyword == "ADD" and re.match(_REMOTE, word)):
-                self._take(word, step, scope, pattern=True, parents=step.flag("parents") is not None)
-
-    def _take(
-        self, word: str, step: Instruction, scope: Scope, *, pattern: bool = False, parents: bool = False
-    ) -> None:
-        """Take in the files of the context that a word stands for."""
-        value = self._resolver.expand(word, scope, step)
-        source = value.text or ""
-        if step.keyword == "ADD" and re.match(_REMOTE, source):
-            return
-        if not value.known:
-            self._warnings.append(
-                f"{self._resolver.dockerfile.name}:{step.line}: {word} depends on the upstream image or the "
-                "platform, so a change of any file counts"
-            )
-            self._taking.take_all()
-            return
-        if parents:
-            source = literal_start(source.replace("/./", "/"))
-        try:
-            found = self._taking.take(source, pattern=pattern)
-        except BadPatternError as error:
-            self._resolver.refuse(step, str(error))
-        if not found and not parents:
-            why = self._taking.why_missing(source)
-            place = f"{self._resolver.dockerfile.name}:{step.line}"
-            self._taking.missing.append(f"{place}: {step.keyword} {source}: {why}")
 
     def _platform(self, stage: Stage) -> Value | None:
         if (written := stage.start.flag("platform")) is None:

@@ -321,10 +321,21 @@ class _Parser:
                 self._refuse(line, 'SHELL takes an array of strings, as ["/bin/sh", "-c"]')
             case "ARG" if any(word.startswith("=") for word in instruction.words):
                 self._refuse(line, f"ARG {instruction.rest}: expected name or name=value")
-            case "HEALTHCHECK" if split(instruction.rest)[0].upper() not in {"CMD", "NONE"}:
-                self._refuse(line, "HEALTHCHECK takes CMD and a command, or NONE")
+            case "HEALTHCHECK" | "RUN" if keyword == "HEALTHCHECK" or instruction.flags:
+                self._check_form(instruction)
             case "FROM":
                 self._check_from(instruction)
+
+    def _check_form(self, instruction: Instruction) -> None:
+        from isol8_tasks.dockerfile.checks import healthcheck_problem, run_problem  # noqa: PLC0415 - few have either
+
+        problem = (
+            run_problem(instruction.options)
+            if instruction.keyword == "RUN"
+            else healthcheck_problem(instruction.rest, instruction.array, instruction.options)
+        )
+        if problem:
+            self._refuse(instruction.line, problem)
 
     def _check_from(self, instruction: Instruction) -> None:
         match instruction.words:

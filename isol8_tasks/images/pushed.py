@@ -69,8 +69,16 @@ def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
             )
         found = [_listed(entry) for entry in document["images"].values()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = (
+            f" ({error})"
+            if isinstance(error, ValueError)
+            else f" (no {error})"
+            if isinstance(error, KeyError)
+            else ""
+        )
         raise ConfigError(
-            f"{source}: not a manifest that {COMMAND} resolve wrote ({type(error).__name__}: {error})"
+            f"{source}: not a manifest that {COMMAND} resolve wrote{what}; copy resolved-images.json from the "
+            "machine that pushed"
         ) from None
     return tuple(sorted(found, key=lambda each: _KINDS.index(each.kind)))
 

@@ -124,12 +124,11 @@ def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> O
     return Outcome(image=spec.name, result="relabelled", image_id=image_id, labels=ours, tags=(marker, *tags))
 
 
-def ensure_upstream(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> bool:
-    """Pull the upstream images of a base that are not here, and tell whether there were any."""
-    missing = [reference for reference, _ in spec.inputs.upstream if observed.tagged(reference) is None]
-    for reference in missing:
-        engine.pull(reference)
-    return bool(missing)
+def lacking_upstream(spec: ImageSpec, observed: Observed) -> dict[str, str]:
+    """Return the upstream images of a base that are not here, each with what it is pulled by: itself."""
+    return {
+        reference: reference for reference, _ in spec.inputs.upstream if observed.tagged(reference) is None
+    }
 
 
 def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, ...]:

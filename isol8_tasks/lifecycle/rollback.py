@@ -32,23 +32,10 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
         ReplacedError: another run moved the tag in the meantime.
 
     """
-    public, previous = observed.public(name), observed.public(f"{name}-previous")
-    image, last = observed.public_tag(name), observed.public_tag(f"{name}-previous")
-    if public is None or observed.record(name) is None:
-        raise ConfigError(f"{image}: no such image to roll back; {COMMAND} plan lists them")
-    record = observed.read(previous) if previous else None
-    if previous is None or record is None:
-        raise ConfigError(
-            f"{image}: there is no {last} to roll back to; an image has one from its second build on"
-        )
-    if record.image != name or record.role == "candidate":
-        what = f"of {record.image}" if record.image != name else "that was never promoted"
-        raise ConfigError(
-            f"{last}: its labels record a build {what}, so something else tagged it; "
-            f"remove the tag with docker rmi {last}"
-        )
+    public, previous, layers = way_back(name, observed)
+    last = observed.public_tag(f"{name}-previous")
     ensure_in_place(engine, tagged_as_seen(name, observed))
-    if not has_layers(engine, previous.id, record.layers):
+    if not has_layers(engine, previous.id, layers):
         raise ConfigError(
             f"{last}: its layers are not those that its labels record, so something "
             "else made it; "
@@ -66,6 +53,29 @@ def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.dat
     _switch(name, observed, engine, Hold(tag=tag, since=now, image=restored))
     drop(engine, {public.id, previous.id} - {restored.id})
     return tag
+
+
+def way_back(name: str, observed: Observed) -> tuple[ObservedImage, ObservedImage, str]:
+    """Return the image in use, the one before it, and the layers that its labels record.
+
+    ConfigError says that there is no such image, or none before it that was made here.
+    """
+    public, previous = observed.public(name), observed.public(f"{name}-previous")
+    image, last = observed.public_tag(name), observed.public_tag(f"{name}-previous")
+    if public is None or observed.record(name) is None:
+        raise ConfigError(f"{image}: no such image to roll back; {COMMAND} plan lists them")
+    record = observed.read(previous) if previous else None
+    if previous is None or record is None:
+        raise ConfigError(
+            f"{image}: there is no {last} to roll back to; an image has one from its second build on"
+        )
+    if record.image != name or record.role == "candidate":
+        what = f"of {record.image}" if record.image != name else "that was never promoted"
+        raise ConfigError(
+            f"{last}: its labels record a build {what}, so something else tagged it; "
+            f"remove the tag with docker rmi {last}"
+        )
+    return public, previous, record.layers
 
 
 def release_hold(name: str, observed: Observed, engine: ImageEngine) -> bool:

@@ -1,7 +1,9 @@
 """One run: what it knows, and what it does.
 
 workspace    the folder worked in: deps.toml, docker/, the manifest, the lock file, the clock
+reading      files of the user's as text, and why one can't be read
 engine_lock  keeps two runs off one engine
+pulls        upstream images as a run pulls them: each once, different ones side by side
 view         what a run knows: it reads, observes and decides, each once
 events       what a run reports while it works
 policy       what a lock or a refresh asks of a run: what to fetch, pin and demand, and what is behind

@@ -10,6 +10,7 @@ from pathlib import Path
 from isol8_tasks.dockerfile.globs import compile_glob, wanted_parts
 from isol8_tasks.engine import FileContent
 from isol8_tasks.plan.model import ContextFile
+from isol8_tasks.run.reading import denial
 
 Skips = Callable[[str], bool]
 
@@ -103,7 +104,7 @@ class BuildContext(Mapping[str, FileContent]):
             with os.scandir(self._folder / prefix) as found:
                 return list(found), ""
         except OSError as error:
-            self._read[prefix] = _unreadable(f"docker/{prefix}: can't be listed ({error.strerror})")
+            self._read[prefix] = _refused(f"docker/{prefix}: can't be listed", error)
             return [], prefix
 
     def _link_to_folder(self, path: str) -> str:
@@ -124,13 +125,13 @@ class BuildContext(Mapping[str, FileContent]):
             data = full.read_bytes()
             return FileContent(data=data, executable=bool(mode & stat.S_IXUSR), outside=self._outside(full))
         except PermissionError as error:
-            return _unreadable(f"docker/{path}: can't be read ({error.strerror})")
+            return _refused(f"docker/{path}: can't be read", error)
         except OSError as error:
             if full.is_symlink():
                 return _unreadable(f"docker/{path}: a link that leads nowhere ({error.strerror})")
             if isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 raise KeyError(path) from None
-            return _unreadable(f"docker/{path}: can't be read ({error.strerror})")
+            return _refused(f"docker/{path}: can't be read", error)
 
     def _outside(self, full: Path) -> str:
         """Return where a link leads that leads out of the folder."""
@@ -166,6 +167,10 @@ class Digests(Mapping[str, ContextFile]):
     def __len__(self) -> int:
         """Count them."""
         return len(self._files)
+
+
+def _refused(what: str, error: OSError) -> FileContent:
+    return FileContent(data=b"", problem=f"{what} {denial(error)}")
 
 
 def _unreadable(problem: str) -> FileContent:

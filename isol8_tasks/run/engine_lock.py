@@ -44,7 +44,8 @@ def engine_lock(
     if lock is None and on_wait and wait != 0:
         on_wait(_holder(engine_id))
     while lock is None:
-        if wait >= 0 and time.monotonic() >= deadline:
+        # Not even one that is no number waits for ever.
+        if not wait < 0 and not time.monotonic() < deadline:
             raise LockedError(
                 f"another run is using this engine: {_holder(engine_id)}; nothing was built; "
                 f"run again when it is done, or wait longer: {COMMAND} --wait=SECONDS (-1: no limit)"

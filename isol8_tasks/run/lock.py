@@ -9,7 +9,6 @@ from attrs import define
 from isol8_tasks.config.lockfile import Lock, LockedImage, lacks_checksums, parse_lock, refusal, render_lock
 from isol8_tasks.ecosystems.inventory import Package, decode
 from isol8_tasks.ecosystems.updates import Pin, Resolution, Update
-from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, VerifyFailedError
 from isol8_tasks.freshness.news import installed_resolution, package_updates, recorded_packages
 from isol8_tasks.freshness.survey import AT_ONCE
@@ -75,19 +74,24 @@ def lock_policy(view: View) -> Policy:
         ConfigError: there is no lock, it can't be read, or it is of other images than deps.toml has.
 
     """
-    text = view.workspace.read_lock()
-    name = view.workspace.lock_name
-    if text is None:
-        raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
-    keeper = Keeper(parse_lock(text, name), view)
+    keeper = Keeper(required_lock(view), view)
     keeper.check()
     return Policy(
-        fetch=keeper.fetch,
+        lacking=keeper.lacking,
         pin=keeper.pin,
         demand=keeper.demand,
         no_cache=True,
         behind=dict(keeper.behind()),
     )
+
+
+def required_lock(view: View) -> Lock:
+    """Return the lock; ConfigError says that there is none, or that it can't be read."""
+    text = view.workspace.read_lock()
+    name = view.workspace.lock_name
+    if text is None:
+        raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
+    return parse_lock(text, name)
 
 
 @define(eq=False)
@@ -130,21 +134,17 @@ class Keeper:
         """Return what the lock has of an image's own."""
         return self.lock.images[spec.name].resolution
 
-    def fetch(self, spec: ImageSpec, observed: Observed, engine: ImageEngine) -> bool:
-        """Pull the upstream images of a base by their digests, and tag them; tell whether that was needed."""
-        image = self.lock.images[spec.name]
-        needed = False
-        for short, reference in _upstream(spec).items():
-            here = observed.tagged(reference)
-            if here is not None and here.digest(reference) == image.upstream[short]:
-                continue
-            wanted = Reference.parse(reference)
-            exact = str(wanted.at(image.upstream[short]))
-            engine.pull(exact)
-            if not wanted.digest:
-                engine.tag(exact, reference)
-            needed = True
-        return needed
+    def lacking(self, spec: ImageSpec, observed: Observed) -> dict[str, str]:
+        """Return the upstream images of a base that are not here as locked, and each by its digest."""
+        digests = {
+            reference: self.lock.images[spec.name].upstream[short]
+            for short, reference in _upstream(spec).items()
+        }
+        return {
+            reference: str(Reference.parse(reference).at(digest))
+            for reference, digest in digests.items()
+            if (here := observed.tagged(reference)) is None or here.digest(reference) != digest
+        }
 
     def demand(self, spec: ImageSpec, inventory: str) -> None:
         """Raise VerifyFailedError for a build that has something else than the lock."""

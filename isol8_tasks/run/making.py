@@ -1,10 +1,12 @@
 """How a run brings one image up to date: from what it is built on to its tag."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
+from isol8_tasks.dockerfile.stages import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import OnEvent
+from isol8_tasks.errors import PlanError, UpstreamUnavailableError
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.description import Provenance
@@ -58,14 +60,38 @@ def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ..
 
 def _with_upstream(name: str, view: View, policy: Policy) -> ImageSpec:
     """Pull what an image is built on where it is missing, and return the image as it then is specified."""
-    with view.mutex:
-        unknown = True
-        while unknown:
-            if policy.fetch(view.graph.image(name), view.observed, view.engine):
+    unknown = True
+    while unknown:
+        if lacking := _lacking(name, view, policy):
+            # Without the mutex, so that nothing waits which can do without these.
+            try:
+                view.pulls.pull(lacking)
+            except UpstreamUnavailableError as error:
+                raise _mistyped(name, view) or error from error
+        with view.mutex:
+            if lacking and _lacking(name, view, policy):
                 view.look_again()
             # ONBUILD triggers of an upstream image can ask for another one.
             unknown = view.learn(name)
-        return view.graph.image(name)
+    return view.graph.image(name)
+
+
+def _lacking(name: str, view: View, policy: Policy) -> Mapping[str, str]:
+    with view.mutex:
+        return policy.lacking(view.graph.image(name), view.observed)
+
+
+def _mistyped(name: str, view: View) -> PlanError | None:
+    """Return what to say of an image that can't be pulled where a stage of the Dockerfile is meant."""
+    with view.mutex:
+        spec = view.graph.image(name)
+    missing = (reference for reference, _ in spec.inputs.upstream if view.observed.tagged(reference) is None)
+    found = next(filter(None, (mistyped_stage(view.dockerfile, each) for each in missing)), "")
+    return (
+        PlanError(f"{found}, nor an image of that name that can be pulled; correct the line")
+        if found
+        else None
+    )
 
 
 def _resolution(spec: ImageSpec, view: View, policy: Policy) -> Resolution | None:

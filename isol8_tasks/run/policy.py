@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 from attrs import Factory, frozen
 
 from isol8_tasks.ecosystems.updates import Resolution
-from isol8_tasks.engine import ImageEngine
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.lifecycle.build import ensure_upstream
+from isol8_tasks.lifecycle.build import lacking_upstream
 from isol8_tasks.plan.model import ImageSpec
 
 if TYPE_CHECKING:
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 class Policy:
     """What is fetched, pinned and demanded, and what is behind; by default that of a plain run."""
 
-    fetch: Callable[[ImageSpec, Observed, ImageEngine], bool] = ensure_upstream
-    """Pulls what the upstream images of an image lack, and tells whether that was anything."""
+    lacking: Callable[[ImageSpec, Observed], Mapping[str, str]] = lacking_upstream
+    """Finds the upstream images of an image that are to be pulled, and what each is pulled by."""
     pin: Callable[[ImageSpec], Resolution | None] | None = None
     """Resolves the packages of an image just before it is built; without it the installer does as it likes."""
     demand: Callable[[ImageSpec, str], None] | None = None

@@ -5,6 +5,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from attrs import define, evolve, field
 
@@ -138,18 +139,15 @@ class Refresh:
         return news.resolution or self.ask_installed(self.session.view, spec)
 
     def _pull(self) -> set[str]:
-        """Pull upstream images that moved; return the names of the images that have to stay as they are."""
-        pulled: dict[str, EngineError | None] = {}
+        """Pull upstream images that moved, side by side; return the names of the images that stay as they are."""
+        awaited = [each for each in self.found if each.held is None]
+        moved = sorted({moved.reference for each in awaited for moved in each.moved})
+        with ThreadPoolExecutor(max(len(moved), 1)) as pool:
+            pulled = dict(zip(moved, pool.map(self._pull_one, moved), strict=True))
         left: set[str] = set()
-        for each in self.found:
-            if each.held is not None:
-                continue
-            error = self._standin(each)
-            for moved in each.moved:
-                if moved.reference not in pulled:
-                    pulled[moved.reference] = self._pull_one(moved.reference)
-                error = error or pulled[moved.reference]
-            if error is not None:
+        for each in awaited:
+            errors = (self._standin(each), *(pulled[moved.reference] for moved in each.moved))
+            if error := next(filter(None, errors), None):
                 left.add(each.image)
                 self.session.failed(each.image, error, image=each.image)
         return left

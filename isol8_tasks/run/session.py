@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -60,6 +60,10 @@ class Session:
     """Names of the images that are being made."""
     _held: contextlib.ExitStack = field(factory=contextlib.ExitStack, init=False)
     _locked: bool = field(default=False, init=False)
+    _refused: LockedError | None = field(default=None, init=False)
+    """Who kept the engine for longer than this run waits; it is not tried twice."""
+    on_wait: Callable[[str], None] | None = field(default=None, init=False)
+    """Hears for whom the run waits, where nobody listens to it."""
 
     @publication.default
     def _publication(self) -> Publication:
@@ -105,6 +109,9 @@ class Session:
                 except ReplacedError:
                     if not self._is_settled(name):
                         raise
+        except LockedError as refused:
+            self._note_refusal(refused)
+            raise
         except Exception as caught:
             error = as_error(spec.task, caught)
             if self.listener:
@@ -113,6 +120,17 @@ class Session:
             raise error from caught
         finally:
             self._at_work.discard(name)
+
+    def _note_refusal(self, error: LockedError) -> None:
+        """Remember once, as a failure of the run, that another one keeps the engine."""
+        with self.view.mutex:
+            if not any(each.error is error for each in self.failures):
+                self.failed("engine", error)
+
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether nothing could be done, as another run keeps the engine."""
+        return self._refused is not None
 
     def failed(self, subject: str, error: Isol8Error, *, image: str = "") -> None:
         """Remember what went wrong with an image, or with something else."""
@@ -228,14 +246,21 @@ class Session:
         with self.view.mutex:
             if self._locked:
                 return
+            if self._refused:
+                raise self._refused
             lock = engine_lock(
                 self.view.engine.info().id,
                 holder=str(self.view.workspace.root),
                 since=now().isoformat("T", "seconds"),
                 wait=self.wait if wait is None else wait,
-                on_wait=self.listener.waiting if self.listener else None,
+                on_wait=self.listener.waiting if self.listener else self.on_wait,
             )
-            self._held.enter_context(lock)
+            try:
+                self._held.enter_context(lock)
+            except LockedError as error:
+                if wait is None:
+                    self._refused = error
+                raise
             self._locked = True
             leftovers.clear(self.view)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.registry import RegistryEngine
     from isol8_tasks.engine.upkeep import UpkeepEngine
     from isol8_tasks.plan.reasons import Reason
+    from isol8_tasks.run.pulls import Pulls
 
     class WholeEngine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
@@ -122,6 +123,13 @@ class View:
                 )
             return self._engine
 
+    @cached_property
+    def pulls(self) -> "Pulls":
+        """The pulls of this run."""
+        from isol8_tasks.run.pulls import Pulls  # noqa: PLC0415 - a run that pulls is rare
+
+        return Pulls(self.engine)
+
     @property
     def engine_version(self) -> str:
         """The engine's version, as it told with its last answer; empty when it was not asked."""
@@ -170,6 +178,8 @@ class View:
         """The images that should exist; with no engine, those that deps.toml and the flags ask for."""
         with self.mutex:
             if self._graph is None:
+                # What is wrong with it is told before an engine is asked, which may take its time.
+                _ = self.dockerfile
                 try:
                     observed = self.observed
                 except EngineError:
@@ -189,6 +199,10 @@ class View:
             if self._decisions is None:
                 self._decisions = decide_all(self.graph, self.observed, self._circumstances())
             return self._decisions
+
+    def check(self) -> None:
+        """Raise what is wrong with deps.toml, docker/ and what they come to; no engine is asked."""
+        self._make_graph(Observed(repository=self.repository))
 
     def is_current(self, name: str) -> bool:
         """Tell whether nothing is to be done for an image; what can't be decided is not current."""
@@ -254,6 +268,8 @@ class View:
 
     def close(self) -> None:
         """Close the connections to the engine."""
+        if "pulls" in self.__dict__:
+            self.pulls.close()
         if self._engine is not None:
             self._engine.close()
 

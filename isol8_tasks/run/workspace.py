@@ -4,7 +4,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import os
-import stat
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from attrs import Factory, evolve, frozen
 from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.run.context import BuildContext
+from isol8_tasks.run.reading import NoTextError, is_utf_16, read_text
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
 from isol8_tasks.shipped import FOLDER
 
@@ -44,7 +44,7 @@ class Workspace:
     @classmethod
     def here(cls, root: Path, environ: Mapping[str, str]) -> "Workspace":
         """Return the workspace of a checkout's folder."""
-        deps = root / environ.get("ISOL8_DEPS", "deps.toml")
+        deps = root / (environ.get("ISOL8_DEPS") or "deps.toml")
         given = environ.get("ISOL8_CONFIG")
         if given is not None:
             files = {given: root / given} if given else {}
@@ -79,13 +79,11 @@ class Workspace:
     def read_lock(self) -> str | None:
         """Return the text of the lock; None if there is none."""
         try:
-            return _read_text(self._lock)
+            return read_text(self._lock)
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{self.lock_name}: can't be read ({error}); expected a UTF-8 text file"
-            ) from error
+        except NoTextError as error:
+            raise ConfigError(f"{self.lock_name}: can't be read {error}") from error
 
     def write_lock(self, text: str) -> None:
         """Write the lock, whole or not at all."""
@@ -107,7 +105,7 @@ class Workspace:
         source = os.path.relpath(self.deps, self.root)
         client_file = self._read_client_file()
         try:
-            text = _read_text(self.deps)
+            text = read_text(self.deps)
         except FileNotFoundError:
             if self.deps.is_symlink():
                 raise ConfigError(
@@ -119,8 +117,8 @@ class Workspace:
             raise ConfigError(
                 f"{source}: not found, though ISOL8_DEPS names it; correct or unset it"
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{source}: can't be read ({error}); expected a UTF-8 text file") from error
+        except NoTextError as error:
+            raise ConfigError(f"{source}: can't be read {error}") from error
         return parse_config(text, source, arguments, client_file)
 
     def read_deps(self) -> str:
@@ -136,13 +134,11 @@ class Workspace:
         """Read isol8's own file; None if there is none."""
         for source, path in self.client_files.items():
             try:
-                text = _read_text(path)
-            except (OSError, UnicodeDecodeError) as error:
+                text = read_text(path)
+            except (FileNotFoundError, NoTextError) as error:
                 # isol8 takes what it can't see for absent, in another user's home for one.
                 if os.access(path, os.F_OK):
-                    raise ConfigError(
-                        f"{source}: can't be read ({error}); expected a UTF-8 text file"
-                    ) from error
+                    raise ConfigError(f"{source}: can't be read {error}") from error
                 if self.is_client_file_named:
                     raise ConfigError(
                         f"{source}: not found, though ISOL8_CONFIG names it; correct or unset it"
@@ -158,10 +154,12 @@ class Workspace:
         """Return the files below docker/, which are read where something asks for them."""
         context = BuildContext(self.docker)
         if "Dockerfile" not in context:
+            if self.docker.exists() and not self.docker.is_dir():
+                raise PlanError("docker: not a folder; the base images are built from docker/Dockerfile")
             raise PlanError("docker/Dockerfile: not found; the base images are built from it")
         for name in OF_ALL:
-            if name in context and context[name].problem:
-                raise PlanError(context[name].problem)
+            if name in context and (problem := context[name].problem or _no_text(name, context[name].data)):
+                raise PlanError(problem)
         return context
 
     def revision(self) -> str:
@@ -186,15 +184,15 @@ class Workspace:
     def manifest_shows(self, state: str) -> bool:
         """Tell whether the manifest was written for this state, and is still what was written then."""
         try:
-            return _read_text(self._written) == _note(state, _read_text(self.manifest).encode())
-        except (OSError, UnicodeDecodeError):
+            return read_text(self._written) == _note(state, read_text(self.manifest).encode())
+        except (OSError, NoTextError):
             return False
 
     def read_manifest(self) -> str | None:
         """Return the manifest; None where there is none that can be read."""
         try:
-            return _read_text(self.manifest)
-        except (OSError, UnicodeDecodeError):
+            return read_text(self.manifest)
+        except (OSError, NoTextError):
             return None
 
     def write_manifest(self, text: str, state: str) -> str | None:
@@ -231,11 +229,9 @@ def _note(state: str, written: bytes) -> str:
     return f"{state} {hashlib.sha256(written).hexdigest()}\n"
 
 
-def _read_text(path: Path) -> str:
-    """Return a file's text; what is no regular file is not opened, as a pipe would be waited for without end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError("not a regular file")
-    return path.read_text(encoding="utf-8")
+def _no_text(name: str, data: bytes) -> str:
+    # Of other bytes that are no UTF-8 BuildKit makes what it can, and so does the reader of the Dockerfile.
+    return f"docker/{name}: can't be read (it is UTF-16); save it as UTF-8" if is_utf_16(data) else ""
 
 
 def processors() -> int:

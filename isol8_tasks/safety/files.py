@@ -46,6 +46,17 @@ def write_named(path: Path, text: str) -> None:
         replace(path.resolve(), text)
 
 
+def unwritable(path: Path) -> str:
+    """Return why `write_named` could not write a file, as far as that shows before; empty if nothing does."""
+    if path.is_dir():
+        return "Is a directory"
+    there = next(each for each in path.resolve().parents if each.exists())
+    if not there.is_dir():
+        return f"{there} is not a folder"
+    written = path if path.exists() and not path.is_file() else there
+    return "" if os.access(written, os.W_OK) else f"Permission denied: {written}"
+
+
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, unless a link of another user's leads there."""
     refuse_planted(path)

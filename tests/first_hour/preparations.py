@@ -40,3 +40,26 @@ def as_nobody(scene: Scene) -> None:
 def _is_open(file: Path) -> bool:
     """Tell whether anybody gets at a file."""
     return all(each.stat().st_mode & 0o005 == 0o005 for each in (file, *file.parents))
+
+
+def without_deps(scene: Scene) -> None:
+    """Let there be no deps.toml."""
+    (scene.folder / "deps.toml").unlink()
+
+
+def with_dangling_deps(scene: Scene) -> None:
+    """Let deps.toml be a link that leads nowhere."""
+    without_deps(scene)
+    (scene.folder / "deps.toml").symlink_to("elsewhere.toml")
+
+
+def with_folder_for_deps(scene: Scene) -> None:
+    """Let a folder be where deps.toml should be, as a container's mount makes one."""
+    without_deps(scene)
+    (scene.folder / "deps.toml").mkdir()
+
+
+def with_images(scene: Scene) -> None:
+    """Let everything be built."""
+    assert scene.cli is not None
+    scene.cli.build()

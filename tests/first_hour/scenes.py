@@ -152,6 +152,7 @@ def make_ready(folder: Path) -> None:
     base = Path(sys._base_executable)  # type: ignore[attr-defined]  # noqa: SLF001 - as venv itself does
     (venv / "bin" / "python").symlink_to(base)
     (venv / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
+    (venv / "blocks").touch()
     (venv / "checkout").write_text(f"{folder.resolve()}\n")
     shutil.copy(folder / "requirements.lock", venv)
 

@@ -27,6 +27,6 @@ def crash(seam: str, kind: str) -> None:
 if __name__ == "__main__":
     crash(sys.argv[1], sys.argv[2])
     sys.argv[1:] = sys.argv[3:]
-    from doit.doit_cmd import DoitMain
+    from isol8_tasks.cli.main import start
 
-    sys.exit(DoitMain().run(sys.argv[1:]))
+    sys.exit(start(sys.argv[1:]))

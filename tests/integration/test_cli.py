@@ -170,7 +170,7 @@ class TestMistakes:
         done = ready.doit("--python", "numpy")
         assert done.code == 3
         assert done.err == (
-            "ERROR: option --python not recognized; it is a flag of setup: ./doitw setup --python …\n"
+            "ERROR: a run has no flag --python; it is one of setup, plan or up: ./doitw setup --python=…\n"
         )
 
     @pytest.mark.parametrize("host", ["tcp://127.0.0.1:99999", "tcp://[::1", "nonsense"])

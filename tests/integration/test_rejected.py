@@ -360,7 +360,7 @@ class TestLooking:
         """A name that is none is told with those that are there."""
         done = own.doit(command, "nothing")
         assert (done.code, done.out) == (3, "")
-        assert done.err == (f"ERROR: {own.repository}:nothing: no such image; there are bash, {CUSTOM}\n")
+        assert done.err == (f"ERROR: {own.repository}:nothing: no such image (there are bash, {CUSTOM})\n")
 
     @pytest.mark.parametrize("command", ["verify", "inventory", "sbom"])
     def test_no_image_at_all(self, tmp_path: Path, command: str) -> None:

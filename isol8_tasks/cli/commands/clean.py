@@ -66,6 +66,9 @@ def _named(current: Session, args: Sequence[str]) -> list[str]:
     for word in args:
         fitting = [task for task in tasks if fnmatch(task, word) or task.partition(":")[0] == word]
         if not fitting:
-            raise ConfigError(f"clean: no image matches {word}; there are {', '.join(sorted(tasks))}")
+            from isol8_tasks.cli.words import meant  # noqa: PLC0415 - only a mistake has use for it
+
+            hint = f"did you mean {near}? " if (near := meant(word, (), tasks)) else ""
+            raise ConfigError(f"clean: no image matches {word}; {hint}there are {', '.join(sorted(tasks))}")
         found.update(dict.fromkeys(fitting))
     return [name for task, name in reversed(tasks.items()) if task in found]

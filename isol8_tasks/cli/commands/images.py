@@ -6,6 +6,7 @@ from typing import Any
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
+from isol8_tasks.config.strict import unknown
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
 from isol8_tasks.images.observed import ObservedImage
@@ -56,7 +57,7 @@ def _absent(current: Session, name: str, there: Iterable[str]) -> Isol8Error:
     for spec in current.view.graph.images:
         if spec.name == name:
             return Isol8Error(f"{image}: not built; {COMMAND} {spec.task} builds it")
-    return ConfigError(f"{image}: no such image; there are {', '.join(sorted(there))}")
+    return ConfigError(unknown(f"{image}: no such image", name, sorted(there), "there are"))
 
 
 def inventory_of(current: Session, name: str) -> tuple[str, tuple[Package, ...]]:

@@ -29,14 +29,21 @@ class OneImageCommand(OwnCommand):
         current = session()
         current.wait = params["wait"]
         try:
+            name = _name(current.view, args[0])
+            # First, as another run may keep the lock for long.
+            self.check(current.view, name)
             current.lock()
             mend_rollbacks(current.view)
-            self.keep(current, _name(current.view, args[0]))
+            self.keep(current, name)
             current.view.look_again()
             current.resolve()
         finally:
             current.close()
         return 0
+
+    def check(self, view: View, name: str) -> None:
+        """Raise ConfigError for an image that this can't be done to."""
+        raise NotImplementedError
 
     def keep(self, current: Session, name: str) -> None:
         """Do what the command is for."""

@@ -14,6 +14,7 @@ from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest
+from isol8_tasks.run.reading import NoTextError, read_text
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.workspace import MANIFEST
 
@@ -88,10 +89,11 @@ class PullCommand(OwnCommand):
 
 def _text(name: str) -> str:
     try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        return read_text(Path(name))
+    except NoTextError as error:
+        raise ConfigError(f"{name}: can't be read {error}") from error
+    except FileNotFoundError as error:
         raise ConfigError(
-            f"{name}: can't be read as a manifest ({reason}); copy resolved-images.json from the machine that "
+            f"{name}: can't be read as a manifest ({error.strerror}); copy resolved-images.json from the machine that "
             f"pushed, or name it: {COMMAND} pull FILE"
         ) from error

@@ -21,7 +21,7 @@ from isol8_tasks.report.refresh import Account, Failed
 from isol8_tasks.run.refresh import Refresh
 from isol8_tasks.run.session import Session
 from isol8_tasks.safety.crash import as_error
-from isol8_tasks.safety.files import write_named
+from isol8_tasks.safety.files import unwritable, write_named
 from isol8_tasks.safety.printing import Redact, printable
 
 
@@ -61,6 +61,10 @@ class RefreshCommand(OwnCommand):
         """Do it, and print the report."""
         self.no_arguments(args)
         seconds = _seconds(params["timeout"])
+        if problem := params["report"] and unwritable(named_file(params["report"])):
+            raise ConfigError(
+                f"--report: {params['report']}: can't be written ({problem}); name another file"
+            )
         current = session()
         heed_flags(current, {**NO_FLAGS, "only": params["only"]})
         current.wait = params["wait"]
@@ -88,6 +92,8 @@ class RefreshCommand(OwnCommand):
             current.close()
         _publish(account, params, current.view.redactor)
         problem = _notify(account, current.view.config.refresh.notify, current.view.redactor)
+        if any(isinstance(each.error, InternalError) for each in current.failures):
+            return InternalError.exit_code
         if account.failed or problem:
             # An engine that went away, and nothing else, is no failure of an image.
             kinds = {type(each.error) for each in current.failures}

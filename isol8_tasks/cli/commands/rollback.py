@@ -3,8 +3,10 @@
 from isol8_tasks.cli.command import say
 from isol8_tasks.cli.commands.one_image import OneImageCommand
 from isol8_tasks.errors import COMMAND
+from isol8_tasks.images.holds import hold_tags
 from isol8_tasks.images.manifest import built_on
 from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 
 
@@ -14,6 +16,14 @@ class RollbackCommand(OneImageCommand):
     name = "rollback"
     doc_purpose = "restore the previous build of an image, and hold it"
     doc_description = f"The hold ends with {COMMAND} release, or after [hold] max_age of deps.toml."
+
+    def check(self, view: View, name: str) -> None:
+        """Refuse an image that has no build to go back to."""
+        from isol8_tasks.lifecycle.rollback import way_back  # noqa: PLC0415 - most runs roll nothing back
+
+        # One that was cut off is brought to its end first.
+        if name not in hold_tags(view.observed):
+            way_back(name, view.observed)
 
     def keep(self, current: Session, name: str) -> None:
         """Roll it back."""

@@ -10,7 +10,7 @@ from typing import Any
 from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
 from isol8_tasks.cli.doit import QUIET, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
-from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request
+from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
 from isol8_tasks.shipped import FOLDER
 
 
@@ -39,6 +39,12 @@ class UpCommand(OwnCommand):
         self.no_arguments(args)
         flag_request(params)
         if params["lab"]:
+            # First, as an engine and its stand-ins take their time.
+            session().view.check()
+            if params["locked"]:
+                from isol8_tasks.run.lock import required_lock  # noqa: PLC0415 - most runs hold to no lock
+
+                required_lock(session().view)
             tell = _silent if params["quiet"] else say
             host = _lab().up(Path.cwd(), tell)
             named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST", host) != host else "DOCKER_CONTEXT"

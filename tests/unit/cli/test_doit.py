@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -268,9 +269,15 @@ class TestRun:
     def test_other_run_on_the_engine_is_1(self, cli: CommandLine) -> None:
         """Where this one is told not to wait."""
         with engine_lock(cli.engine.info().id, holder="another", since="now", wait=0):
-            done = cli("--wait=0", "base:bun")
-        assert done.code == 1
-        assert "another run is using this engine: process " in done.out
+            done = cli("--wait=0")
+        assert (done.code, done.err) == (1, "")
+        *states, last = done.out.splitlines()
+        assert all(" not built" in line for line in states)
+        assert re.fullmatch(
+            r"engine              failed      another run is using this engine: process \d+ in another, since now; "
+            r"nothing was built; run again when it is done, or wait longer: \./doitw --wait=SECONDS \(-1: no limit\)",
+            last,
+        )
         assert cli.tags() == set()
 
     @pytest.mark.parametrize(

@@ -77,6 +77,12 @@ class TestRender:
         """Nothing is lost, packages without a version and texts with quotes included."""
         assert parse_lock(render_lock(IMAGES), "x").images == IMAGES
 
+    def test_byte_order_mark_is_no_statement(self) -> None:
+        """An editor may have put one in front, as in deps.toml."""
+        assert (
+            parse_lock("\ufeff" + TEXT, "deps.lock.toml").images == parse_lock(TEXT, "deps.lock.toml").images
+        )
+
     @pytest.mark.parametrize("text", ["no end", "'''\n", "a\rb\n", "\x7f\n", "é\n", "\\n\n", ""])
     def test_any_text_is_a_lockfile(self, text: str) -> None:
         """Whatever an ecosystem's tool writes comes back byte for byte."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Closure, closure, parse
+from isol8_tasks.dockerfile.stages import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
 from isol8_tasks.plan.fingerprint import key
@@ -817,6 +818,10 @@ class TestStages:
             "FROM a AS x\nCOPY --from=-1 a b",
             "docker/Dockerfile:2: --from=-1: no stage before this one has that number",
         ),
+        "mode": (
+            "FROM a AS x\nCOPY --chmod=888 b c",
+            "docker/Dockerfile:2: --chmod=888: expected an octal number up to 7777, or letters, as u=rw,go=r",
+        ),
         "mount": (
             "FROM a AS x\nRUN --mount=type=bid,target=/c b",
             (
@@ -840,6 +845,40 @@ class TestStages:
         with pytest.raises(PlanError) as caught:
             _closure(text, "x")
         assert str(caught.value) == message
+
+    @pytest.mark.parametrize(
+        "mode", ["0644", "7", "17777", "u=rw,go=r", "a+X", "+x", "g=u", "$M", "755x", "u=z", ""]
+    )
+    def test_modes(self, mode: str) -> None:
+        """A mode is octal or in letters, and an older builder overlooks any other."""
+        text = f"FROM a\nCOPY --chmod={mode} b c\n"
+        assert _closure(text, builder=OLDER).missing
+        if mode in {"17777", "755x", "u=z", ""}:
+            with pytest.raises(PlanError):
+                _closure(text)
+        else:
+            assert _closure(text).missing
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("bass", "docker/Dockerfile:3: no stage bass (did you mean base?)"),
+        ("basse", "docker/Dockerfile:5: no stage basse (did you mean base?)"),
+        ("BaseS", "docker/Dockerfile:6: no stage BaseS (did you mean base?)"),
+        ("bash", ""),
+        ("unrelated", ""),
+        ("bass:1", ""),
+        ("a/base", ""),
+    ],
+)
+def test_mistyped_stage(reference: str, said: str) -> None:
+    """A plain name that is nearly that of a stage before it is taken for that where it can't be pulled."""
+    text = (
+        "FROM a AS base\nCOPY --from=a/base b c\nFROM bass AS bush\nFROM base AS bash\n"
+        "RUN --mount=target=/c,from=basse b\nCOPY --from=BaseS b c\n"
+    )
+    assert mistyped_stage(parse(text), reference) == said
 
 
 class TestUnreadable:

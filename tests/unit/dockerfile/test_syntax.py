@@ -135,6 +135,24 @@ REFUSED = {
     "LABEL without name": ("FROM x\nLABEL =1", "2: LABEL =1: expected name=value"),
     "ARG without name": ("FROM x\nARG =1", "2: ARG =1: expected name or name=value"),
     "HEALTHCHECK": ("FROM x\nHEALTHCHECK curl", "2: HEALTHCHECK takes CMD and a command, or NONE"),
+    "HEALTHCHECK without a command": (
+        "FROM x\nHEALTHCHECK --retries=3 CMD",
+        "2: HEALTHCHECK CMD has no command; expected HEALTHCHECK CMD command, or NONE",
+    ),
+    "HEALTHCHECK of nothing": (
+        "FROM x\nHEALTHCHECK CMD []",
+        "2: HEALTHCHECK CMD has no command; expected HEALTHCHECK CMD command, or NONE",
+    ),
+    "HEALTHCHECK NONE and more": ("FROM x\nHEALTHCHECK NONE a", "2: HEALTHCHECK NONE takes nothing more"),
+    "HEALTHCHECK often": ("FROM x\nHEALTHCHECK --retries=a CMD b", "2: --retries=a: expected a number"),
+    "HEALTHCHECK at times": (
+        "FROM x\nHEALTHCHECK --timeout=1m30s --interval=5 CMD b",
+        "2: --interval=5: expected a length of time, as 30s or 1m30s",
+    ),
+    "network": (
+        "FROM x\nRUN --mount=target=/c --network=no a",
+        "2: --network=no: expected default, host or none",
+    ),
     "flag of an instruction without any": ("FROM x\nUSER --a b", "2: USER takes no flags, and --a is given"),
     "chained": ("FROM x\nONBUILD ONBUILD RUN a", "2: ONBUILD is not allowed in ONBUILD"),
     "FROM in ONBUILD": ("FROM x\nONBUILD FROM a", "2: FROM is not allowed in ONBUILD"),

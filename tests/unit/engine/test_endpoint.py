@@ -166,6 +166,20 @@ class TestFind:
             "DOCKER_HOST",
         ]
 
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+    def test_a_note_that_may_not_be_seen_is_none(self, place: Path, environ: dict[str, str]) -> None:
+        """Another user's checkout may keep others out of .isol8."""
+        private_note(place).parent.mkdir(parents=True, mode=0o700)
+        private_note(place).touch()
+        private_note(place).parent.parent.chmod(0o700)
+        place.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            found = find(place, environ)
+        finally:
+            os.seteuid(0)
+        assert found.why == "default socket"
+
     def test_the_active_context_comes_before_the_default(self, place: Path, environ: dict[str, str]) -> None:
         """The configuration of docker names the context."""
         write_context(place, "office", "tcp://office:2376")

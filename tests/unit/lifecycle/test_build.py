@@ -11,11 +11,10 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     ReplacedError,
-    UpstreamUnavailableError,
     VerifyFailedError,
 )
 from isol8_tasks.images import labels
-from isol8_tasks.lifecycle.build import build_image, ensure_upstream, relabel_image
+from isol8_tasks.lifecycle.build import build_image, lacking_upstream, relabel_image
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec, Inputs
@@ -528,17 +527,11 @@ class TestRelabel:
 class TestUpstream:
     """Upstream images are pulled by the engine before a build."""
 
-    def test_only_what_is_missing_is_pulled(self, fake_engine: FakeEngine) -> None:
+    def test_only_what_is_missing_is_lacking(self, fake_engine: FakeEngine) -> None:
         """A tag that is here is not pulled again."""
-        assert ensure_upstream(BASE, observe(fake_engine), fake_engine)
-        assert not ensure_upstream(BASE, observe(fake_engine), fake_engine)
-        assert [each for each in fake_engine.asked if each.startswith("pull")] == ["pull alpine:3.21"]
-
-    def test_a_pull_that_fails_is_an_error(self, fake_engine: FakeEngine) -> None:
-        """What can't be pulled is not replaced by anything."""
-        fake_engine.registry.clear()
-        with pytest.raises(UpstreamUnavailableError):
-            ensure_upstream(BASE, observe(fake_engine), fake_engine)
+        assert lacking_upstream(BASE, observe(fake_engine)) == {"alpine:3.21": "alpine:3.21"}
+        fake_engine.pull("alpine:3.21")
+        assert not lacking_upstream(BASE, observe(fake_engine))
 
 
 class TestOthersTags:

@@ -122,7 +122,7 @@ def test_what_may_not_be_looked_into(folder: Path, monkeypatch: pytest.MonkeyPat
         assert list(context.find("closed/x", pattern=False, skips=never)) == ["closed/x"]
         assert (
             context["closed/x"].problem
-            == "docker/closed/x: can't be read (Permission denied); fix it or remove it"
+            == "docker/closed/x: can't be read (Permission denied); user nobody needs the right to read it"
         )
     finally:
         os.seteuid(0)

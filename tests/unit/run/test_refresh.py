@@ -113,6 +113,24 @@ def test_a_moved_upstream_image(begin: Callable[[], Session], engine: FakeEngine
     assert refreshed(begin())[1] == []
 
 
+def test_moved_upstream_images_are_pulled_side_by_side(
+    begin: Callable[[], Session], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None waits for another."""
+    engine.registry["alpine:3.21"] = upstream(2)
+    engine.registry["denoland/deno:alpine"] = FakeImage(
+        id="sha256:deno2", digests=("denoland/deno@sha256:d2",)
+    )
+    both, whole = threading.Barrier(2, timeout=10), FakeEngine.pull
+
+    def pull(engine: FakeEngine, reference: str) -> None:
+        both.wait()
+        whole(engine, reference)
+
+    monkeypatch.setattr(FakeEngine, "pull", pull)
+    assert refreshed(begin())[1] == ["python", "node", "bun", "deno", "bash", "bash-custom"]
+
+
 def test_a_new_digest_of_the_same_image(begin: Callable[[], Session], engine: FakeEngine) -> None:
     """It is pulled once, and nothing is built of it, that night or the next."""
     engine.registry["alpine:3.21"] = upstream(1, digest=2)

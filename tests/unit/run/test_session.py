@@ -1,16 +1,22 @@
 """A session: one look at the engine, decisions that keep in step, failures that say what to do."""
 
 import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.engine import BuildRequest
 from isol8_tasks.errors import (
     BuildFailedError,
     ConfigError,
     EngineUnreachableError,
+    LockedError,
     RegistryError,
     ReplacedError,
     UndecidedError,
@@ -19,6 +25,7 @@ from isol8_tasks.errors import (
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
+from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import remembered_flags
 from isol8_tasks.run.session import Session, open_session
 from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
@@ -99,6 +106,16 @@ class TestObserving:
         with pytest.raises(EngineUnreachableError):
             session.view.ping()
         assert fake_engine.asked.count("images") == 1
+
+    @pytest.mark.parametrize("file", ["deps.toml", "docker/Dockerfile"])
+    def test_wrong_files_are_told_before_the_engine_is_asked(
+        self, session: Session, fake_engine: FakeEngine, checkout: Path, file: str
+    ) -> None:
+        """It may take its time to answer, or not to."""
+        (checkout / file).write_text("bogus")
+        with pytest.raises(ConfigError):
+            _ = session.view.graph
+        assert fake_engine.asked == []
 
 
 class TestMaking:
@@ -252,6 +269,27 @@ class TestMaking:
         session.make("bash")
         assert [failure.subject for failure in session.failures] == ["isol8:deno"]
 
+    def test_another_run_on_the_engine_is_one_failure(
+        self, session: Session, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The lock is tried once in a run, and what came of it is no image's."""
+        tries: list[float] = []
+
+        def counted(engine_id: str, *, wait: float, **more: Any) -> contextlib.AbstractContextManager[None]:  # noqa: ANN401 - the rest
+            tries.append(wait)
+            return engine_lock(engine_id, wait=wait, **more)
+
+        monkeypatch.setattr("isol8_tasks.run.session.engine_lock", counted)
+        session.wait = 0
+        with engine_lock(fake_engine.info().id, holder="another", since="now", wait=0):
+            for name in ("bash", "bun", "deno"):
+                with pytest.raises(LockedError, match="another run is using this engine: "):
+                    session.make(name)
+            session.end()
+        assert tries == [0]
+        assert [(failure.subject, failure.image) for failure in session.failures] == [("engine", "")]
+        assert fake_engine.requests == []
+
     def test_a_file_that_cannot_be_read_fails_the_images_that_copy_it(
         self, session: Session, fake_engine: FakeEngine, checkout: Path
     ) -> None:
@@ -288,6 +326,73 @@ class TestMaking:
         (request,) = fake_engine.candidates()
         assert request.args == {"BUN_VERSION": "1.4.5"}
         assert again(session).view.is_current("bun")
+
+
+class Registry(FakeEngine):
+    """An engine whose pulls take until they may go on."""
+
+    wait: Callable[[], object]
+
+    def pull(self, reference: str) -> None:
+        """Wait, and pull."""
+        self.wait()
+        super().pull(reference)
+
+
+class TestPulling:
+    """Upstream images that are not here."""
+
+    @pytest.fixture
+    def slow(self, fake_engine: FakeEngine) -> Registry:
+        """Give an engine that pulls only while two pulls are under way."""
+        engine = Registry(registry=fake_engine.registry)
+        engine.wait = threading.Barrier(2, timeout=10).wait
+        return engine
+
+    def test_different_ones_side_by_side_and_each_once(self, checkout: Path, slow: Registry) -> None:
+        """None waits for another, and images on the same one wait for the same pull."""
+        session = open_session(checkout, {}, engine=slow, verify=accept)
+        session.lock()
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(session.make, RUNTIMES))
+        pulled = [each for each in slow.asked if each.startswith("pull ")]
+        assert sorted(pulled) == ["pull alpine:3.21", "pull denoland/deno:alpine"]
+        assert {outcome.image for outcome in session.outcomes} == {*RUNTIMES}
+
+    def test_both_of_one_image_side_by_side(self, checkout: Path, slow: Registry) -> None:
+        """One may be what it is based on, and another what it copies from."""
+        copying = "FROM base AS bash\nCOPY --from=denoland/deno:alpine . /\n"
+        (checkout / "docker" / "Dockerfile").write_text(DOCKERFILE.replace("FROM base AS bash\n", copying))
+        session = open_session(checkout, {}, engine=slow, verify=accept)
+        session.make("bash")
+        assert [outcome.image for outcome in session.outcomes] == ["bash"]
+
+    def test_one_that_fails_is_asked_for_once(self, session: Session, fake_engine: FakeEngine) -> None:
+        """A registry that lets a pull wait costs a run that time once."""
+        del fake_engine.registry["alpine:3.21"]
+        for name in ("bash", "bun"):
+            with pytest.raises(UpstreamUnavailableError):
+                session.make(name)
+        assert fake_engine.asked.count("pull alpine:3.21") == 1
+        assert [failure.subject for failure in session.failures] == ["isol8:bash", "isol8:bun"]
+
+    def test_nothing_else_waits_for_a_pull(self, checkout: Path, slow: Registry) -> None:
+        """What is known and decided can be asked for meanwhile."""
+        asked, answered = threading.Event(), threading.Event()
+
+        def wait() -> None:
+            asked.set()
+            assert answered.wait(10)
+
+        slow.wait = wait
+        session = open_session(checkout, {}, engine=slow, verify=accept)
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(session.make, "bash")
+            assert asked.wait(10)
+            assert not session.view.is_current("bash")
+            answered.set()
+            made.result()
+        assert session.view.is_current("bash")
 
 
 class TestUpstreamTriggers:

@@ -1,7 +1,9 @@
 """The workspace: what is read from disk, what is written there."""
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.run.context import Digests
 from isol8_tasks.run.workspace import Workspace
 
+AnotherUser = Callable[[], contextlib.AbstractContextManager[None]]
+NOBODY = 65534
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
@@ -19,6 +24,26 @@ def workspace(tmp_path: Path) -> Workspace:
     (tmp_path / "docker").mkdir()
     (tmp_path / "docker" / "Dockerfile").write_text("FROM scratch\n")
     return Workspace.here(tmp_path, {})
+
+
+@pytest.fixture
+def another_user(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AnotherUser:
+    """Give what lets another user than root look at the checkout, from within."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    workspace.root.chmod(0o755)
+    # The folders above let nobody else in.
+    monkeypatch.chdir(workspace.root)
+
+    @contextlib.contextmanager
+    def become() -> Iterator[None]:
+        os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return become
 
 
 class TestConfig:
@@ -42,13 +67,29 @@ class TestConfig:
             Workspace.here(tmp_path, {"ISOL8_DEPS": "no.toml"}).read_config()
         assert str(caught.value) == "no.toml: not found, though ISOL8_DEPS names it; correct or unset it"
 
+    def test_a_name_that_is_empty_is_none(self, tmp_path: Path) -> None:
+        """As scripts leave it that pass on what is not set."""
+        assert Workspace.here(tmp_path, {"ISOL8_DEPS": ""}).deps == tmp_path / "deps.toml"
+
     def test_a_file_that_is_no_text_is_an_error(self, workspace: Workspace) -> None:
         """Bytes that are not UTF-8 are told of in a line."""
-        workspace.deps.write_bytes(b"\xff\xfe")
-        with pytest.raises(
-            ConfigError, match=r"^deps\.toml: can't be read \(.*\); expected a UTF-8 text file$"
-        ):
+        workspace.deps.write_bytes(b"# a\n\xe9")
+        with pytest.raises(ConfigError) as caught:
             workspace.read_config()
+        assert str(caught.value) == "deps.toml: can't be read (line 2 is not UTF-8); save it as UTF-8"
+
+    def test_one_user_may_not_read_it(self, workspace: Workspace, another_user: AnotherUser) -> None:
+        """It is not taken for absent, and the line says who needs which right."""
+        workspace.deps.touch(mode=0o600)
+        lock = workspace.deps.with_name("deps.lock.toml")
+        lock.touch(mode=0o600)
+        with another_user(), pytest.raises(ConfigError) as caught:
+            Workspace.here(Path(), {}).read_config()
+        denied = "can't be read (Permission denied); user nobody needs the right to read it"
+        assert str(caught.value) == f"deps.toml: {denied}"
+        with another_user(), pytest.raises(ConfigError) as caught:
+            Workspace.here(Path(), {}).read_lock()
+        assert str(caught.value) == f"deps.lock.toml: {denied}"
 
     @pytest.mark.parametrize("name", ["deps.toml", "isol8.config.json"])
     @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
@@ -120,10 +161,11 @@ class TestClientFile:
     def test_what_cannot_be_read(self, tmp_path: Path, home: Path) -> None:
         """A file that is there and no text is told of; a home that is none is not."""
         (home / ".isol8" / "config.json").write_bytes(b"\xff")
-        with pytest.raises(
-            ConfigError, match=r"^~/\.isol8/config\.json: can't be read \(.*\); expected a UTF-8 text"
-        ):
+        with pytest.raises(ConfigError) as caught:
             self.node(tmp_path, HOME=str(home))
+        assert (
+            str(caught.value) == "~/.isol8/config.json: can't be read (line 1 is not UTF-8); save it as UTF-8"
+        )
         assert self.node(tmp_path, HOME="/dev/null") == ()
 
 
@@ -165,29 +207,56 @@ class TestContext:
         }
         assert Digests(found)["pipe"].problem == found["pipe"].problem
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
     def test_what_may_not_be_read_has_its_problem(
-        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+        self, workspace: Workspace, another_user: AnotherUser
     ) -> None:
         """A file and a folder that this user may not open are told of, and the rest is read."""
         folder = workspace.root / "docker"
         (folder / "secret").write_text("x")
         (folder / "secret").chmod(0)
         (folder / "closed").mkdir(mode=0)
-        workspace.root.chmod(0o755)
-        # The folders above let nobody else in.
-        monkeypatch.chdir(workspace.root)
-        os.seteuid(65534)
-        try:
+        (folder / "listed").mkdir()
+        (folder / "listed" / "file").touch()
+        (folder / "listed").chmod(0o744)
+        with another_user():
             found = Workspace.here(Path(), {}).read_context()
             problems = {path: file.problem for path, file in found.items()}
-        finally:
-            os.seteuid(0)
+        read = "can't be read (Permission denied); user nobody needs the right to read it"
         assert problems == {
             "Dockerfile": "",
-            "closed/": "docker/closed/: can't be listed (Permission denied); fix it or remove it",
-            "secret": "docker/secret: can't be read (Permission denied); fix it or remove it",
+            "closed/": f"docker/closed/: {read.replace('read', 'listed', 1)}",
+            "listed/file": f"docker/listed/file: {read}",
+            "secret": f"docker/secret: {read}",
         }
+
+    @pytest.mark.parametrize("name", ["", "Dockerfile", ".dockerignore"])
+    def test_one_user_may_not_read_what_all_depends_on(
+        self, workspace: Workspace, another_user: AnotherUser, name: str
+    ) -> None:
+        """It is not taken for absent, and the line says who needs which right."""
+        path = workspace.root / "docker" / name
+        if name:
+            path.touch()
+        path.chmod(0)
+        with another_user(), pytest.raises(PlanError) as caught:
+            Workspace.here(Path(), {}).read_context()
+        denied = "can't be read (Permission denied); user nobody needs the right to read it"
+        assert str(caught.value) == f"docker/{name or 'Dockerfile'}: {denied}"
+
+    def test_a_file_in_its_place_is_an_error(self, tmp_path: Path) -> None:
+        """Which is another fault than a folder without a Dockerfile."""
+        (tmp_path / "docker").touch()
+        with pytest.raises(PlanError) as caught:
+            Workspace.here(tmp_path, {}).read_context()
+        assert str(caught.value) == "docker: not a folder; the base images are built from docker/Dockerfile"
+
+    @pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+    def test_utf_16_is_an_error(self, workspace: Workspace, name: str) -> None:
+        """BuildKit would take its first line for an unknown instruction, and its patterns for others."""
+        (workspace.root / "docker" / name).write_text("FROM scratch\n", encoding="utf-16")
+        with pytest.raises(PlanError) as caught:
+            workspace.read_context()
+        assert str(caught.value) == f"docker/{name}: can't be read (it is UTF-16); save it as UTF-8"
 
     @pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"])
     def test_what_all_images_depend_on_is_an_error(self, workspace: Workspace, name: str) -> None:

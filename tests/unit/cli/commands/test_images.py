@@ -19,7 +19,7 @@ def test_without_any_image_it_is_1(cli: CommandLine, command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_unknown_image_is_refused(built: CommandLine, command: str) -> None:
     """Before anything is printed of the others; the line lists what there is."""
-    said = "ERROR: isol8:nothing: no such image; there are bash, bash-custom, bun, deno, node, python\n"
+    said = "ERROR: isol8:nothing: no such image (there are bash, bash-custom, bun, deno, node, python)\n"
     assert built(command, "bun", "nothing") == Ended(3, "", said)
 
 

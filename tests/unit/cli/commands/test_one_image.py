@@ -1,6 +1,7 @@
 """What rollback and release share."""
 
 import json
+import re
 
 import pytest
 
@@ -19,14 +20,44 @@ def test_one_image_is_expected(built: CommandLine, command: str, words: tuple[st
     assert built.engine.asked == []
 
 
+@pytest.fixture
+def held(built: CommandLine) -> CommandLine:
+    """Give the command line of a checkout whose bun was rolled back, and can be again."""
+    assert built("base:bun", "--force").code == 0
+    assert built("rollback", "bun").code == 0
+    return built
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("words", [("--wait=0", "bun"), ("bun", "--wait", "0")])
-def test_other_run_on_the_engine_is_1(built: CommandLine, command: str, words: tuple[str, ...]) -> None:
+def test_other_run_on_the_engine_is_1(held: CommandLine, command: str, words: tuple[str, ...]) -> None:
     """Where this one is told not to wait."""
-    with engine_lock(built.engine.info().id, holder="another", since="now", wait=0):
-        done = built(command, *words)
+    with engine_lock(held.engine.info().id, holder="another", since="now", wait=0):
+        done = held(command, *words)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("ERROR: another run is using this engine: ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_it_is_told_for_whom_it_waits(held: CommandLine, command: str) -> None:
+    """A command that says nothing for ten minutes looks as if it hung."""
+    with engine_lock(held.engine.info().id, holder="another", since="now", wait=0):
+        done = held(command, "bun", "--wait=0.1")
+    assert done.code == 1
+    assert re.match(
+        r"waiting for another run on this engine: process \d+ in another, since now\nERROR: ", done.err
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [("rollback", "nope"), ("release", "nope"), ("rollback", "deno"), ("release", "deno")]
+)
+def test_what_is_not_there_is_told_without_waiting(held: CommandLine, words: tuple[str, ...]) -> None:
+    """Another run on the engine can't change that."""
+    with engine_lock(held.engine.info().id, holder="another", since="now", wait=0):
+        done = held(*words)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith(f"ERROR: isol8:{words[1]}")
 
 
 def test_manifest_is_of_what_is_there_then(built: CommandLine) -> None:

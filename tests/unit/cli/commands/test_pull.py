@@ -84,7 +84,7 @@ def test_held_image_is_left_untouched(pushed: CommandLine) -> None:
             ("none.json",),
             f"none.json: {MISSING}",
         ),
-        ((".",), ".: can't be read as a manifest (Is a directory); "),
+        ((".",), ".: can't be read (not a regular file); expected a UTF-8 text file\n"),
         (("deps.toml",), "deps.toml: "),
         ((), "resolved-images.json: " + MISSING),
     ],

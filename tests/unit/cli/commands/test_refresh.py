@@ -12,6 +12,7 @@ import pytest
 from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.errors import EngineError, SourceUnavailableError
+from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.run.engine_lock import engine_lock
 from tests.command_line import CommandLine
 
@@ -201,14 +202,36 @@ class TestReport:
         assert text.startswith(begins)
         assert "isol8:bash-custom" in text
 
-    def test_file_that_cannot_be_written_is_1(self, behind: CommandLine) -> None:
-        """The images are as was reported."""
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [("folder.md", "Is a directory"), ("file/a.md", "{folder}/file is not a folder")],
+        ids=["folder", "below a file"],
+    )
+    def test_file_that_cannot_be_written_is_3(self, behind: CommandLine, name: str, why: str) -> None:
+        """Before a night's work, and not after it."""
         (behind.folder / "folder.md").mkdir()
-        done = behind("refresh", "--report", "folder.md")
+        (behind.folder / "file").write_text("")
+        behind.engine.asked.clear()
+        done = behind("refresh", "--report", name)
+        why = why.format(folder=behind.folder)
+        said = f"ERROR: --report: {name}: can't be written ({why}); name another file\n"
+        assert (done.code, done.out, done.err) == (3, "", said)
+        assert behind.engine.asked == []
+
+    def test_file_that_can_no_longer_be_written_is_1(self, behind: CommandLine) -> None:
+        """The images are as was reported."""
+        check = behind.check
+
+        def fill(spec: ImageSpec, candidate: str) -> str:
+            (behind.folder / "report.md").mkdir(exist_ok=True)
+            return check(spec, candidate)
+
+        behind.check = fill
+        done = behind("refresh", "--report", "report.md")
         assert done.code == 1
         assert " · 1 changed · " in done.out
         assert done.err == (
-            "ERROR: folder.md: the report can't be written (Is a directory); "
+            "ERROR: report.md: the report can't be written (Is a directory); "
             "the images are as reported above\n"
         )
 

@@ -61,6 +61,7 @@ class TestUp:
             ("--only perl", "--only: 'perl' is not a runtime (allowed: python, node, bun, deno, bash)"),
             ("--bash=-x", "--bash: '-x': an option, not a package; "),
             ("--bogus", "up has no flag --bogus; did you mean --bun? ./doitw up --help lists those it has\n"),
+            ("--locked", "deps.lock.toml: not found, but --locked needs it; write it: ./doitw lock\n"),
         ],
     )
     def test_wrong_flags_start_no_engine(
@@ -68,6 +69,25 @@ class TestUp:
     ) -> None:
         """They are refused first."""
         done = cli("up", "--lab", *words.split())
+        assert (done.code, done.out) == (3, "")
+        assert done.err.startswith(f"ERROR: {said}")
+        assert started == []
+
+    @pytest.mark.parametrize(
+        ("file", "text", "said"),
+        [
+            ("deps.toml", "[dependencies]\nbash = 1\n", "deps.toml:2: dependencies.bash: "),
+            ("docker/Dockerfile", "FROM alpine\nRUM a\n", "docker/Dockerfile:2: "),
+            ("docker/Dockerfile", "FROM alpine:3.21 AS base\n", "docker/Dockerfile: "),
+        ],
+        ids=["deps.toml", "Dockerfile", "stages"],
+    )
+    def test_wrong_files_start_no_engine(
+        self, cli: CommandLine, started: list[Path], file: str, text: str, said: str
+    ) -> None:
+        """It would take half a minute, and the run end with the same line."""
+        (cli.folder / file).write_text(text)
+        done = cli("up", "--lab")
         assert (done.code, done.out) == (3, "")
         assert done.err.startswith(f"ERROR: {said}")
         assert started == []

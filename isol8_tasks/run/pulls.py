@@ -1,0 +1,43 @@
+"""Upstream images as a run pulls them: each once, different ones side by side."""
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Final
+
+from attrs import define, field
+
+from isol8_tasks.engine import ImageEngine
+from isol8_tasks.images.references import Reference
+
+_AT_ONCE: Final = 8
+
+
+@define(eq=False)
+class Pulls:
+    """The pulls of one run, under way and done; what failed is not tried again."""
+
+    engine: ImageEngine
+    _pool: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(_AT_ONCE), init=False)
+    _known: dict[tuple[str, str], Future[None]] = field(factory=dict, init=False)
+    _mutex: threading.Lock = field(factory=threading.Lock, init=False)
+
+    def pull(self, lacking: Mapping[str, str]) -> None:
+        """Pull what is lacking, by what each reference is pulled by; raise what went wrong with the first."""
+        with self._mutex:
+            for pair in lacking.items():
+                if pair not in self._known:
+                    self._known[pair] = self._pool.submit(self._pull, *pair)
+            asked = [self._known[pair] for pair in lacking.items()]
+        wait(asked)
+        for each in asked:
+            each.result()
+
+    def close(self) -> None:
+        """Let the threads end with what they are at."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _pull(self, reference: str, exact: str) -> None:
+        self.engine.pull(exact)
+        if exact != reference and not Reference.parse(reference).digest:
+            self.engine.tag(exact, reference)
