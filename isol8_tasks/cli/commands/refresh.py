@@ -97,10 +97,8 @@ class RefreshCommand(OwnCommand):
             return InternalError.exit_code
         if account.failed or problem:
             # An engine that went away, and nothing else, is no failure of an image.
-            kinds = {type(each.error) for each in current.failures}
-            if InternalError in kinds:
-                return InternalError.exit_code
-            return UNDETERMINED if kinds == {EngineUnreachableError} and not problem else 1
+            gone = all(isinstance(each.error, EngineUnreachableError) for each in current.failures)
+            return UNDETERMINED if current.failures and gone and not problem else 1
         return UNDETERMINED if account.unknown else 0
 
 
