@@ -111,7 +111,7 @@ class DockerEngine:
 
     def pull(self, reference: str) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
-        from isol8_tasks.engine.builders.buildkit import error_of  # noqa: PLC0415 - a run that pulls is rare
+        from isol8_tasks.engine.builders.buildkit import stream_error  # noqa: PLC0415 - a run that pulls is rare
 
         repository, tag = repository_and_tag(reference)
         try:
@@ -120,7 +120,7 @@ class DockerEngine:
             for item in self._connection.stream(
                 "/images/create", f"the pull of {reference}", params, headers=headers
             ):
-                if message := error_of(item):
+                if message := stream_error(item):
                     raise _unavailable(reference, message)
         except EngineRefusedError as error:
             raise _unavailable(reference, error.reason) from error

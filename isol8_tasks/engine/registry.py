@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from isol8_tasks.engine import ImageEngine, ObservedImage
-from isol8_tasks.engine.builders.buildkit import error_of
+from isol8_tasks.engine.builders.buildkit import stream_error
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.listing import docker_names
 from isol8_tasks.engine.wire import EngineRefusedError, SilenceError, quoted, repository_and_tag
@@ -126,7 +126,7 @@ def _heard(
             connection.stream(path, what, params, headers=headers, silence=SILENCE)
         ) as items:
             for item in _news(items):
-                if message := error_of(item):
+                if message := stream_error(item):
                     raise _failed(what, message)
                 yield item
     except EngineRefusedError as error:

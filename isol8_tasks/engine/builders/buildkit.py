@@ -26,7 +26,7 @@ def build(request: BuildRequest, post: Post, on_event: OnEvent) -> str:
     progress = Progress(on_event)
     image_id = ""
     for item in post({**parameters(request), "version": "2", "dockerfile": archive.dockerfile}, archive.data):
-        if message := error_of(item):
+        if message := stream_error(item):
             raise progress.failure(request.tag, message)
         aux = item.get("aux")
         if item.get("id") == "moby.buildkit.trace" and isinstance(aux, str):
@@ -56,7 +56,7 @@ def parameters(request: BuildRequest) -> dict[str, str]:
     return found
 
 
-def error_of(item: Mapping[str, object]) -> str:
+def stream_error(item: Mapping[str, object]) -> str:
     """Return the error in an item of the engine's stream, new style or old; empty when it holds none."""
     detail = item.get("errorDetail")
     message = detail.get("message") if isinstance(detail, dict) else None

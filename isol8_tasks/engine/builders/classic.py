@@ -5,7 +5,7 @@ from typing import Final
 
 from isol8_tasks.engine import BuildRequest, OnEvent
 from isol8_tasks.engine.builders.archive import pack
-from isol8_tasks.engine.builders.buildkit import Post, error_of, id_of, parameters
+from isol8_tasks.engine.builders.buildkit import Post, id_of, parameters, stream_error
 from isol8_tasks.engine.builders.progress import StepLog, build_failed, clean
 from isol8_tasks.errors import EngineError, PlanError
 
@@ -35,7 +35,7 @@ def build(request: BuildRequest, post: Post, on_event: OnEvent) -> str:
     image_id = ""
     params = {**parameters(request), "version": "1", "dockerfile": archive.dockerfile}
     for item in post(params, archive.data):
-        if message := error_of(item):
+        if message := stream_error(item):
             reader.end()
             step = reader.step
             raise build_failed(

@@ -49,7 +49,7 @@ REFUSED = {
     "type=bnd,target=/c": "type=bnd: expected bind, cache, secret, ssh or tmpfs (did you mean bind?)",
     "type=zzz": "type=zzz: expected bind, cache, secret, ssh or tmpfs",
     "type=cache,sharing=lock": ("sharing=lock: expected locked, private or shared (did you mean locked?)"),
-    "targt=/c": "targt is not an option of --mount (did you mean target?)",
+    "targe=/c": "targe is not an option of --mount (did you mean target?)",
     "target=/c,": "an empty word is not an option of --mount",
     "target": "target has no value; expected target=…",
     "target=/c,ro=maybe": "readonly=maybe: expected true or false",
