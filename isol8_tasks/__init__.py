@@ -15,9 +15,7 @@ Data flows one way, deps.toml and docker/ → plan → build → verify → prom
     config      deps.toml, isol8.config.json and deps.lock.toml as values; every problem at once
     ecosystems  the five runtimes and their packages
     safety      what keeps secrets, the terminal and other users' files safe
-    troubles    what foreign programs print when something is in their way: its cause, and the next step; pure
     errors      what callers react to, and with which exit code
-    shipped     where docker/, the lab and doit's settings lie, in a checkout or an installation
 
 `lab`, beside this package, runs the private engine of `./doitw up --lab`.
 """

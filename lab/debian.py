@@ -10,7 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.troubles import PROXIES, fullness, trouble_in
+from isol8_tasks.safety.troubles import PROXIES, fullness, trouble_in
 from lab.tools import Tools, run
 
 PROGRAMS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.troubles import trouble_in
+from isol8_tasks.safety.troubles import trouble_in
 from lab.machine import BUNDLE
 from lab.pins import Tarball, Wheel
 from lab.tools import run

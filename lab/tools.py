@@ -10,7 +10,7 @@ from attrs import frozen
 
 from isol8_tasks.errors import LabError
 from isol8_tasks.safety.redact import redact
-from isol8_tasks.troubles import shortest, trouble_in
+from isol8_tasks.safety.troubles import shortest, trouble_in
 
 _LONGEST = 200
 _SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")

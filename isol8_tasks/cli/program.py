@@ -63,7 +63,7 @@ def settings() -> dict[str, Any]:
     from doit.doit_cmd import DoitConfig  # noqa: PLC0415 - as above
 
     from isol8_tasks.cli import tasks  # noqa: PLC0415 - as above
-    from isol8_tasks.shipped import FOLDER  # noqa: PLC0415 - as above
+    from isol8_tasks.config.shipped import FOLDER  # noqa: PLC0415 - as above
 
     # Whatever pyproject.toml and dodo.py lie in the folder are another project's.
     found = DoitConfig().load_config_toml(FOLDER / "pyproject.toml", "tool.doit")

@@ -312,7 +312,7 @@ class DockerEngine:
 
 
 def _unavailable(reference: str, reason: str) -> EngineError | PlanError:
-    from isol8_tasks.troubles import told  # noqa: PLC0415 - most pulls succeed
+    from isol8_tasks.safety.troubles import told  # noqa: PLC0415 - most pulls succeed
 
     reason = redact(reason).strip()
     if re.match(r"invalid |.*no Host in request", reason):

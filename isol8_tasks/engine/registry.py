@@ -14,7 +14,7 @@ from isol8_tasks.engine.wire import EngineRefusedError, SilenceError, quoted, re
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
 from isol8_tasks.safety.redact import redact
-from isol8_tasks.troubles import told
+from isol8_tasks.safety.troubles import told
 
 SILENCE: Final = 300
 """Seconds after which a registry that lets nothing be heard is given up."""

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from isol8_tasks import troubles
 from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.syntax import Dockerfile
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
@@ -19,6 +18,7 @@ from isol8_tasks.errors import (
 )
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
+from isol8_tasks.safety import troubles
 
 _LONGEST: Final = 300
 _LACKING: Final = re.compile(r"^\s*(\S+) \(no such package\)", re.MULTILINE)

@@ -47,7 +47,7 @@ def _is_on_standin(spec: ImageSpec, view: View) -> bool:
 
 def _room(view: View) -> str:
     """Say how full the disk of an engine on this machine is."""
-    from isol8_tasks.troubles import fullness  # noqa: PLC0415 - as above
+    from isol8_tasks.safety.troubles import fullness  # noqa: PLC0415 - as above
 
     with contextlib.suppress(EngineError, OSError):
         space = shutil.disk_usage(view.engine.info().root)

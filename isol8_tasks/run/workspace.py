@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 from attrs import Factory, evolve, frozen
 
 from isol8_tasks.config.deps import Config, parse_config
+from isol8_tasks.config.shipped import FOLDER
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.run.context import BuildContext
 from isol8_tasks.run.reading import NoTextError, is_utf_16, read_text
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
-from isol8_tasks.shipped import FOLDER
 
 if TYPE_CHECKING:
     from isol8_tasks.config.client_file import ClientFile

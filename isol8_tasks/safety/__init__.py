@@ -4,6 +4,7 @@ redact       foreign text without the credentials in it
 credentials  the credentials in build arguments and the environment, as values
 printing     what is printed: without credentials, without escape sequences of others
 jsontext     JSON that others wrote
+troubles     what foreign programs print when something is in their way: its cause, and the next step
 files        files written whole, and through no link of another user's
 crash        an exception that nobody foresaw: one line, and the traceback in a file
 """

@@ -6,8 +6,8 @@ from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.config.shipped import FOLDER
 from isol8_tasks.errors import COMMAND, ConfigError
-from isol8_tasks.shipped import FOLDER
 
 
 class InitCommand(OwnCommand):

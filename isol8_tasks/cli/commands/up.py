@@ -11,7 +11,7 @@ from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
 from isol8_tasks.cli.doit import QUIET, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
-from isol8_tasks.shipped import FOLDER
+from isol8_tasks.config.shipped import FOLDER
 
 
 class UpCommand(OwnCommand):

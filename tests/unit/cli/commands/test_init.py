@@ -1,6 +1,6 @@
 """The command init."""
 
-from isol8_tasks.shipped import FOLDER
+from isol8_tasks.config.shipped import FOLDER
 from tests.command_line import CommandLine, Ended
 
 

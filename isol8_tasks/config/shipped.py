@@ -6,7 +6,8 @@ They lie at the top level of a checkout; a wheel has a copy in the package, whic
 from pathlib import Path
 from typing import Final
 
-_COPY: Final = Path(__file__).with_name("checkout")
+_PACKAGE: Final = Path(__file__).parents[1]
+_COPY: Final = _PACKAGE / "checkout"
 
-FOLDER: Final = _COPY if _COPY.is_dir() else Path(__file__).parents[1]
+FOLDER: Final = _COPY if _COPY.is_dir() else _PACKAGE.parent
 """Where they lie."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isol8_tasks.troubles import fullness, named_in, of_log, told, trouble_in
+from isol8_tasks.safety.troubles import fullness, named_in, of_log, told, trouble_in
 
 _RETRYING = (
     "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, "
