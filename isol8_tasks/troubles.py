@@ -58,7 +58,7 @@ _KINDS: Final = (
     ),
     _kind(
         "certificate",
-        r"CERTIFICATE_VERIFY_FAILED|x509:|self[- _]signed[- _]cert|certificate verif\w+ failed"
+        r"CERTIFICATE_VERIFY_FAILED|check_hostname requires|x509:|self[- _]signed[- _]cert|certificate verif\w+ failed"
         r"|UNABLE_TO_(?:GET|VERIFY)_\w+"
         r"|certificate (?:has expired|is not (?:yet valid|trusted))|certificate not trusted|unknown ?(?:issuer|ca)\b"
         r"|CERT_HAS_EXPIRED|invalid peer certificate|ERR_TLS_CERT|unable to get (?:local )?issuer cert"
@@ -151,6 +151,12 @@ _KINDS: Final = (
         "Check the name, the version and {source}.",
     ),
     _kind(
+        "untrusted",
+        r"is not a trusted or secure host",
+        "pip ignores {server}, which it would have to ask without TLS",
+        "Write https:// in {source}, or name the host in PIP_TRUSTED_HOST.",
+    ),
+    _kind(
         "html",
         r"Fetched page \S+ as text/html",
         "{server} answers with a web page that lists nothing, as a captive portal does",
@@ -161,6 +167,7 @@ PROXIES: Final = "https_proxy and http_proxy"
 _HOST: Final = (
     r"lookup ([\w.-]+)",
     r"host='([^']+)'",
+    r"repository located at ([\w.-]+)",
     r"https?://(?:[^\s/@'\"]*@)?(\[[\da-f:]+\]:\d+|[\w.-]+(?::\d+)?)",
     r"(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|resolve(?: host)?:?) '?([\w.:-]+\w)",
     r"dial tcp ([\w.:\[\]-]+\w)",
@@ -171,7 +178,7 @@ _LEAST_FREE: Final = 1 << 20
 _SETTLED: Final = re.compile(
     r"No matching distribution|Max retries|Could not fetch URL|could not install packages", re.IGNORECASE
 )
-_WITHIN: Final = {"proxy", "proxy-login", "certificate", "tls", "rate", "html", "login", "name", "refused"} | {
+_WITHIN: Final = {"untrusted", "proxy", "proxy-login", "certificate", "tls", "rate", "html", "login", "name", "refused"} | {
     "unreachable", "timeout", "server", "reset", "denied"
 }  # fmt: skip
 
