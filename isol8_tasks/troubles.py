@@ -167,10 +167,10 @@ PROXIES: Final = "https_proxy and http_proxy"
 _HOST: Final = (
     r"lookup ([\w.-]+)",
     r"host='([^']+)'",
-    r"repository located at ([\w.-]+)",
     r"https?://(?:[^\s/@'\"]*@)?(\[[\da-f:]+\]:\d+|[\w.-]+(?::\d+)?)",
     r"(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|resolve(?: host)?:?) '?([\w.:-]+\w)",
     r"dial tcp ([\w.:\[\]-]+\w)",
+    r"repository located at ([\w.-]+)",
 )
 _DOCS: Final = re.compile(r"\bdocs?\b|details|\bsee\b|log of this run", re.IGNORECASE)
 _RETRIED: Final = re.compile(r"Retrying|Retry\(|will retry|attempt \d")
@@ -178,9 +178,10 @@ _LEAST_FREE: Final = 1 << 20
 _SETTLED: Final = re.compile(
     r"No matching distribution|Max retries|Could not fetch URL|could not install packages", re.IGNORECASE
 )
-_WITHIN: Final = {"untrusted", "proxy", "proxy-login", "certificate", "tls", "rate", "html", "login", "name", "refused"} | {
-    "unreachable", "timeout", "server", "reset", "denied"
-}  # fmt: skip
+_WITHIN: Final = {
+    *("untrusted", "proxy", "proxy-login", "certificate", "tls", "rate", "html", "login", "name", "refused"),
+    *("unreachable", "timeout", "server", "reset", "denied"),
+}
 
 
 class Trouble(NamedTuple):
