@@ -47,7 +47,7 @@ _KINDS: Final = (
         "proxy-login",
         r"\b407\b|proxy authentication required",
         "the proxy asks for a login (407)",
-        "Put a user and a password into the proxy's address, http://USER:PASSWORD@HOST:PORT, in {proxy}.",
+        "Put a user and a password before the host of the proxy, in {proxy}.",
     ),
     _kind(
         "proxy",
