@@ -47,7 +47,7 @@ _KINDS: Final = (
         "proxy-login",
         r"\b407\b|proxy authentication required",
         "the proxy asks for a login (407)",
-        "Put a user and a password into the proxy's address, http://USER:PASSWORD@HOST:PORT, in {proxy}.",
+        "Put a user and a password before the host of the proxy, in {proxy}.",
     ),
     _kind(
         "proxy",
@@ -58,7 +58,7 @@ _KINDS: Final = (
     ),
     _kind(
         "certificate",
-        r"CERTIFICATE_VERIFY_FAILED|x509:|self[- _]signed[- _]cert|certificate verif\w+ failed"
+        r"CERTIFICATE_VERIFY_FAILED|check_hostname requires|x509:|self[- _]signed[- _]cert|certificate verif\w+ failed"
         r"|UNABLE_TO_(?:GET|VERIFY)_\w+"
         r"|certificate (?:has expired|is not (?:yet valid|trusted))|certificate not trusted|unknown ?(?:issuer|ca)\b"
         r"|CERT_HAS_EXPIRED|invalid peer certificate|ERR_TLS_CERT|unable to get (?:local )?issuer cert"
@@ -151,6 +151,12 @@ _KINDS: Final = (
         "Check the name, the version and {source}.",
     ),
     _kind(
+        "untrusted",
+        r"is not a trusted or secure host",
+        "pip ignores {server}, which it would have to ask without TLS",
+        "Write https:// in {source}, or name the host in PIP_TRUSTED_HOST.",
+    ),
+    _kind(
         "html",
         r"Fetched page \S+ as text/html",
         "{server} answers with a web page that lists nothing, as a captive portal does",
@@ -164,6 +170,7 @@ _HOST: Final = (
     r"https?://(?:[^\s/@'\"]*@)?(\[[\da-f:]+\]:\d+|[\w.-]+(?::\d+)?)",
     r"(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|resolve(?: host)?:?) '?([\w.:-]+\w)",
     r"dial tcp ([\w.:\[\]-]+\w)",
+    r"repository located at ([\w.-]+)",
 )
 _DOCS: Final = re.compile(r"\bdocs?\b|details|\bsee\b|log of this run", re.IGNORECASE)
 _RETRIED: Final = re.compile(r"Retrying|Retry\(|will retry|attempt \d")
@@ -171,9 +178,10 @@ _LEAST_FREE: Final = 1 << 20
 _SETTLED: Final = re.compile(
     r"No matching distribution|Max retries|Could not fetch URL|could not install packages", re.IGNORECASE
 )
-_WITHIN: Final = {"proxy", "proxy-login", "certificate", "tls", "rate", "html", "login", "name", "refused"} | {
-    "unreachable", "timeout", "server", "reset", "denied"
-}  # fmt: skip
+_WITHIN: Final = {
+    *("untrusted", "proxy", "proxy-login", "certificate", "tls", "rate", "html", "login", "name", "refused"),
+    *("unreachable", "timeout", "server", "reset", "denied"),
+}
 
 
 class Trouble(NamedTuple):

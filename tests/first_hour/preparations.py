@@ -63,6 +63,7 @@ def servers_for_builds(scene: Scene) -> None:
     (network,) = client.inspect_network("bridge")["IPAM"]["Config"]
     client.close()
     scene.words |= scene.stack.enter_context(failing(scene.folder.parent, network["Gateway"]))
+    scene.words["gateway"] = network["Gateway"]
 
 
 def own_pip(scene: Scene) -> None:

@@ -36,6 +36,9 @@ TOLD = {
     "ERROR: HTTP error 401 while getting http://127.0.0.1:1/simple/": "login",
     "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device": "disk",
     "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/']": "disk",
+    "WARNING: The repository located at 10.0.0.1 is not a trusted or secure host and is being ignored." + _NOT_FOUND: (
+        "untrusted"
+    ),
     # npm
     "npm error code ECONNREFUSED\nnpm error FetchError: request to http://127.0.0.1:1/zod failed, reason: connect "
     "ECONNREFUSED 127.0.0.1:1": "refused",
