@@ -102,3 +102,8 @@ class Runtime:
     """A step behind the packages, which takes back what their installer does not keep to."""
     locations: frozenset[str] = frozenset()
     """Build arguments that say where its base image fetches from."""
+
+    def patiently(self, dockerfile: str) -> str:
+        """Return the Dockerfile of a custom image with `patience` behind its first line, which is its FROM."""
+        first, _, rest = dockerfile.partition("\n")
+        return f"{first}\nARG {' '.join(self.patience)}\n{rest}" if self.patience else dockerfile

@@ -67,7 +67,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     described = describe(spec, observed, provenance)
     request = BuildRequest(
         tag="",
-        dockerfile=_patiently(spec) + _tidy(spec) + _passed_on(spec, observed, engine),
+        dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
         target=spec.target,
         context=context if spec.kind == "base" else {},
         args=dict(spec.args),
@@ -78,7 +78,12 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
         if resolution is None:
-            image_id = engine.build(request, on_event)
+            patient = (
+                RUNTIMES[spec.runtime].patiently(request.dockerfile)
+                if spec.inputs.packages
+                else request.dockerfile
+            )
+            image_id = engine.build(evolve(request, dockerfile=patient), on_event)
         else:
             from isol8_tasks.lifecycle.pinned import build_pinned  # noqa: PLC0415 - a run with nothing to do pins nothing
 
@@ -157,13 +162,6 @@ def _ensure_in_place(
             raise ReplacedError(
                 f"{reference} was replaced while {observed.public_tag(spec.name)} was being built on it; run again"
             )
-
-
-def _patiently(spec: ImageSpec) -> str:
-    """Return the text of an image whose installer does not try for minutes what nobody answers."""
-    patience = RUNTIMES[spec.runtime].patience if spec.inputs.packages else ()
-    first, end, rest = spec.dockerfile.partition("\n")
-    return f"{first}\nARG {' '.join(patience)}{end}{rest}" if patience else spec.dockerfile
 
 
 def _tidy(spec: ImageSpec) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 from attrs import evolve
 
 from isol8_tasks.ecosystems.locks.contents import LockFile, lock_file
-from isol8_tasks.ecosystems.runtimes import release_args
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, release_args
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildRequest, ImageEngine, OnEvent
 from isol8_tasks.errors import BuildFailedError
@@ -50,16 +50,17 @@ def build_pinned(
 def render_pinned(spec: ImageSpec, resolution: Resolution, kind: LockFile) -> str:
     """Return the Dockerfile that installs a resolution with its lock file on the parent of an image."""
     parent, _, _ = spec.dockerfile.partition("\n")
-    text = resolution.lockfile
-    packed = base64.b64encode(_packed({kind.FILE: text, **kind.files(text)})).decode()
+    lock = resolution.lockfile
+    packed = base64.b64encode(_packed({kind.FILE: lock, **kind.files(lock)})).decode()
     words = [
         "/bin/sh",
         "-euc",
-        _SCRIPT.format(install=kind.script(text, spec.inputs.packages)),
+        _SCRIPT.format(install=kind.script(lock, spec.inputs.packages)),
         f"pinned {spec.name}",
         *(packed[at : at + _LONGEST] for at in range(0, len(packed), _LONGEST)),
     ]
-    return f"{parent}\nRUN [{_BREAK.join(json.dumps(word) for word in words)}]\n"
+    text = f"{parent}\nRUN [{_BREAK.join(json.dumps(word) for word in words)}]\n"
+    return RUNTIMES[spec.runtime].patiently(text)
 
 
 def step_name(spec: ImageSpec, step: str) -> str:

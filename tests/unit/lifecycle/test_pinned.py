@@ -15,10 +15,13 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.updates import Pin, Resolution
 from isol8_tasks.engine import BuildEvent, BuildRequest
 from isol8_tasks.errors import BuildFailedError
+from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.pinned import build_pinned, render_pinned, step_name
+from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.graph import render_custom
 from isol8_tasks.plan.model import ImageSpec, Inputs
-from tests.fake_engine import FakeEngine
+from tests.fake_engine import FakeEngine, FakeImage, accept
+from tests.unit.lifecycle.made import observe
 
 NPM = json.dumps({"packages": {"": {"dependencies": {"a": "1.0.0"}}, "node_modules/a": {"version": "1.0.0"}}})
 BUN = '{"workspaces": {"": {"dependencies": {"zod": "^4",},},}, "packages": {},}'
@@ -40,9 +43,9 @@ def spec(runtime: str, *packages: str) -> ImageSpec:
 
 def words(dockerfile: str) -> list[str]:
     """Read the words of the step of a pinned build."""
-    first, run = dockerfile.split("\n", 1)
+    first, run = dockerfile.split("\nRUN ", 1)
     assert first.startswith("FROM isol8:")
-    found = json.loads(run.removeprefix("RUN ").replace("\\\n", ""))
+    found = json.loads(run.replace("\\\n", ""))
     assert isinstance(found, list)
     return found
 
@@ -131,6 +134,27 @@ class TestBuild:
     def request(self, image: ImageSpec) -> BuildRequest:
         return BuildRequest(tag="isol8_build:x", dockerfile=f"{image.dockerfile}ONBUILD ARG A\n")
 
+    @pytest.mark.parametrize("runtime", LOCKS)
+    def test_packages_are_installed_from_the_lock_alone(self, runtime: str) -> None:
+        """Whatever a plain build has before or behind its install step."""
+        engine = FakeEngine()
+        engine.put(f"isol8:{runtime}", FakeImage(id="sha256:parent"))
+        image = spec(runtime, "a")
+        build_image(
+            image,
+            observe(engine),
+            engine,
+            provenance=Provenance(checkout="here", revision="", created="2026-11-29T10:00:00Z"),
+            context={},
+            on_event=lambda _: None,
+            verify=accept,
+            resolution=Resolution(pins=(), lockfile=LOCKS[runtime]),
+        )
+        (request,) = engine.candidates()
+        plain = image.dockerfile.split("\n")[1]
+        assert plain not in request.dockerfile
+        assert request.dockerfile.count("\nRUN ") == 1 + bool(RUNTIMES[runtime].tidy)
+
     def test_repository_without_locks_is_asked_again(self) -> None:
         """What the builder has of the same step may be older."""
         seen: list[BuildRequest] = []
@@ -160,7 +184,9 @@ class TestBuild:
         class Engine(FakeEngine):
             def build(self, request: BuildRequest, on_event: object) -> str:
                 seen.append(request.dockerfile)
-                step = re.sub(r" \\\n", "", request.dockerfile.split("\n", 1)[1].partition("\nONBUILD")[0])
+                step = re.sub(
+                    r" \\\n", "", "RUN " + request.dockerfile.split("\nRUN ")[1].partition("\nONBUILD")[0]
+                )
                 assert callable(on_event)
                 on_event(BuildEvent(kind="step", step=step))
                 raise BuildFailedError(f"x: {step}", step=f"[2/2] {step}", output=("bad",))
