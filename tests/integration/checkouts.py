@@ -89,7 +89,7 @@ class Checkout:
         if words[:1] == ("prune",):
             # Others' images stay, on whichever engine this is.
             return (sys.executable, "-c", _OWN_ONLY, self.id, *words)
-        return (sys.executable, "-m", "doit", *words)
+        return (sys.executable, "-m", "isol8_tasks.cli", *words)
 
     def _run(self, command: tuple[str, ...], **environment: str) -> Result:
         done = subprocess.run(
