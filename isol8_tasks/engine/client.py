@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -40,7 +41,7 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> docker.APIClient:
     except errors.TLSParameterError as error:
         raise EngineUnreachableError(
             f"no Docker Engine: {redact(url)} (from {endpoint.why}) is to be asked by TLS, and certificates for it "
-            "can't be read\n"
+            f"can't be read{_lacking(endpoint, environ)}\n"
             "Put ca.pem, cert.pem and key.pem into ~/.docker, name their folder by DOCKER_CERT_PATH, or unset "
             "DOCKER_TLS_VERIFY."
         ) from error
@@ -54,6 +55,15 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> docker.APIClient:
     if url.startswith("unix:"):
         client.mount("http+docker://", OnePool(url.replace("unix:", "http+unix:", 1), client.timeout))
     return client
+
+
+def _lacking(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
+    """Return what the folder lacks that DOCKER_CERT_PATH names, as the end of a sentence; empty if nothing."""
+    folder = environ.get("DOCKER_CERT_PATH")
+    if not folder or endpoint.why != "DOCKER_HOST":
+        return ""
+    names = [name for name in ("ca.pem", "cert.pem", "key.pem") if not Path(folder, name).is_file()]
+    return f": DOCKER_CERT_PATH={folder} has no {' and no '.join(names)}" if names else ""
 
 
 def _tls(endpoint: Endpoint, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - docker's own type is a union with bool

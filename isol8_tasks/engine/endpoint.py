@@ -116,7 +116,9 @@ def _reason(
     known = {
         errno.EACCES: "this user has no permission to use the socket",
         errno.EPERM: "this user has no permission to use the socket",
-        errno.ECONNREFUSED: "the socket is there, but the daemon behind it is stopped",
+        errno.ECONNREFUSED: "that is a file or a folder, not a socket"
+        if _is_no_socket(endpoint.url, failure)
+        else "the socket is there, but the daemon behind it is stopped",
         errno.ENOENT: _no_socket(endpoint, environ),
     }
     return known.get(failure.errno or 0, f"the socket cannot be used ({failure.strerror or failure})")
@@ -149,7 +151,12 @@ def _fix(endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str]
         )
     stopped = failure is None or failure.errno == errno.ECONNREFUSED or _installed("dockerd", environ)
     if stopped or sys.platform == "darwin":
-        return _start_fix() or lab or "Start Docker: sudo service docker start"
+        return (
+            _moving_away(endpoint.url, failure)
+            or _start_fix()
+            or lab
+            or "Start Docker: sudo service docker start"
+        )
     return lab or "Install Docker: https://docs.docker.com/engine/install/"
 
 
@@ -211,6 +218,12 @@ def _lab_fix() -> str:
     return f"Run {_LAB}: {who}it sets up a private engine and changes nothing else on the machine."
 
 
+def _moving_away(url: str, failure: OSError | None) -> str:
+    """Return what removes a folder from where the socket belongs, as a container's mount makes one; else nothing."""
+    path = _socket_path(url)
+    return f"Move it away, and run again: sudo mv {path} {path}.old" if _is_no_socket(url, failure) else ""
+
+
 def _start_fix() -> str:
     if sys.platform == "darwin":
         return "Start Docker Desktop: open -a Docker"
@@ -253,6 +266,11 @@ def _speaks_tls(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_no_socket(url: str, failure: OSError | None) -> bool:
+    """Tell whether a connection was refused since what is there is something else."""
+    return failure is not None and failure.errno == errno.ECONNREFUSED and not _socket_path(url).is_socket()
 
 
 def _socket_path(url: str) -> Path:

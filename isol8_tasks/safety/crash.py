@@ -35,7 +35,10 @@ def internal_error(where: str, error: BaseException) -> InternalError:
     if len(said) > _LONGEST:
         said = said[: _LONGEST - 1] + "…"
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    advice = f"this is a bug; please report it{_kept(error)}"
+    advice = "this is a bug; please report it"
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in {"isol8_tasks", "lab"}:
+        advice = f"files of the package are missing, which git status lists, or {advice}"
+    advice = f"{advice}{_kept(error)}"
     return InternalError(f"internal error in {where}: {what} ({advice})")
 
 

@@ -11,6 +11,13 @@ import pytest
 
 DOITW = Path(__file__).parents[2] / "doitw"
 TOOLS = ("cmp", "cp", "env", "grep", "mkdir", "mv", "readlink", "rm", "sed", "sh", "sleep", "tail")
+NEEDED = (
+    "pyproject.toml",
+    "dodo.py",
+    "isol8_tasks/__init__.py",
+    "isol8_tasks/cli/__init__.py",
+    "isol8_tasks/cli/__main__.py",
+)
 ECHO = '#!/bin/sh\nprintf "%s\\n" "$PWD" "$0" "$@"\n'
 
 
@@ -20,6 +27,9 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "check out"
     folder.mkdir()
     shutil.copy(DOITW, folder)
+    (folder / "isol8_tasks" / "cli").mkdir(parents=True)
+    for name in NEEDED:
+        (folder / name).touch()
     for venv, lock in ((".venv", "requirements.lock"), (".venv-dev", "requirements-dev.lock")):
         (folder / lock).write_text(f"# {venv}\n")
         (folder / venv / "bin").mkdir(parents=True)
@@ -70,6 +80,7 @@ class TestUpToDate:
         assert result.stdout.splitlines() == [
             str(checkout),
             f"{checkout}/{venv}/bin/python",
+            "-E",
             "-m",
             "isol8_tasks.cli",
             word,
@@ -85,6 +96,7 @@ class TestUpToDate:
         assert result.stdout.splitlines() == [
             str(checkout),
             f"{checkout}/.venv/bin/python",
+            "-E",
             "-m",
             "isol8_tasks.cli",
         ]
@@ -97,6 +109,54 @@ class TestUpToDate:
         """What doit ends with is what doitw ends with."""
         (checkout / ".venv/bin/python").write_text("#!/bin/sh\nexit 3\n")
         assert run([str(checkout / "doitw")], checkout).returncode == 3
+
+
+class TestNotWhole:
+    """What a checkout lacks is named before anything is made."""
+
+    @pytest.mark.parametrize("gone", ["requirements.lock", *NEEDED, "isol8_tasks", "isol8_tasks/cli"])
+    def test_what_is_typed_restores_it(self, checkout: Path, gone: str) -> None:
+        """Whether it was removed from the folder, or from the next commit too."""
+        for words in (
+            ("init", "-q"),
+            ("add", "-Af"),
+            ("-c", "user.name=a", "-c", "user.email=a", "commit", "-qm", "a"),
+        ):
+            run(["git", *words], checkout).check_returncode()
+        run(["git", "rm", "-rq", gone], checkout).check_returncode()
+        result = run([str(checkout / "doitw"), "list"], checkout)
+        assert (result.returncode, result.stdout) == (3, "")
+        said, _, typed = result.stderr.partition(" To restore it: ")
+        assert said == f"doitw: {gone} is not there: the checkout {checkout} is not whole."
+        run(["sh", "-c", typed], checkout).check_returncode()
+        assert run([str(checkout / "doitw"), "list"], checkout).returncode == 0
+
+    def test_a_sparse_checkout(self, checkout: Path) -> None:
+        """Of one, git restores no single file."""
+        for words in (
+            ("init", "-q"),
+            ("add", "-Af"),
+            ("-c", "user.name=a", "-c", "user.email=a", "commit", "-qm", "a"),
+            ("sparse-checkout", "set", "--no-cone", "/*", "!dodo.py"),
+        ):
+            run(["git", *words], checkout).check_returncode()
+        result = run([str(checkout / "doitw"), "list"], checkout)
+        assert result.stderr.endswith(" is not whole. To get it all: git sparse-checkout disable\n")
+        run(["git", "sparse-checkout", "disable"], checkout).check_returncode()
+        assert run([str(checkout / "doitw"), "list"], checkout).returncode == 0
+
+    def test_without_git(self, checkout: Path) -> None:
+        """Of a copy without its history nothing can be restored."""
+        (checkout / "dodo.py").unlink()
+        result = run([str(checkout / "doitw"), "list"], checkout)
+        assert result.stderr.endswith(" is not whole. Copy or clone it again, with all its files\n")
+        (checkout / "dodo.py").mkdir()
+        result = run([str(checkout / "doitw"), "list"], checkout)
+        assert result.returncode == 3
+        assert result.stderr == (
+            "doitw: dodo.py is a folder in the place of a file. Move it away. "
+            "Copy or clone it again, with all its files\n"
+        )
 
 
 class TestNotUpToDate:
@@ -142,6 +202,8 @@ class TestNotUpToDate:
         self, checkout: Path, tmp_path: Path
     ) -> None:
         """A lock that can't be installed costs one line, and going back to the old lock needs no network."""
+        shutil.rmtree(checkout / "isol8_tasks")
+        shutil.copytree(DOITW.with_name("isol8_tasks"), checkout / "isol8_tasks")
         old = (checkout / "requirements.lock").read_text()
         (checkout / "requirements.lock").write_text(f"isol8-no-such-package==1.0 --hash=sha256:{'0' * 64}\n")
         (tmp_path / "bin").mkdir()

@@ -112,8 +112,16 @@ class TestPing:
         assert str(caught.value).startswith(start)
 
     def test_certificates_that_are_not_there(self, engine: Engine, tmp_path: Path) -> None:
-        """TLS without its files is told as that."""
-        client = engine.client(DOCKER_CERT_PATH=str(tmp_path), DOCKER_TLS_VERIFY="1")
+        """TLS without its files is told as that, with the files that are missed."""
+        (tmp_path / "cert.pem").touch()
+        endpoint = Endpoint(url="tcp://127.0.0.1:1", why="DOCKER_HOST")
+        named = {"HOME": str(tmp_path), "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+        with pytest.raises(EngineUnreachableError) as caught:
+            DockerEngine(endpoint, environ=named).ping()
+        assert f" can't be read: DOCKER_CERT_PATH={tmp_path} has no ca.pem and no key.pem\nPut " in str(
+            caught.value
+        )
+        client = engine.client(DOCKER_CERT_PATH="", DOCKER_TLS_VERIFY="1", HOME=str(tmp_path))
         with pytest.raises(EngineUnreachableError, match=r"certificates for it can't be read\nPut ca.pem"):
             client.ping()
 

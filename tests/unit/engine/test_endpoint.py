@@ -321,6 +321,27 @@ class TestDiagnose:
         assert lines[0].endswith(f" (from DOCKER_HOST): {reason}")
         assert lines[1] == "Correct DOCKER_HOST, or unset it"
 
+    @pytest.mark.parametrize("url", ["unix:///etc/passwd", "unix:///etc", "unix:///"])
+    def test_docker_host_is_no_socket(self, place: Path, environ: dict[str, str], url: str) -> None:
+        """The kernel refuses a file as it does a socket that nobody listens at."""
+        environ["DOCKER_HOST"] = url
+        assert diagnose(find(place, environ), environ) == (
+            f"no Docker Engine answers at {url} (from DOCKER_HOST): that is a file or a folder, not a socket\n"
+            "Correct DOCKER_HOST, or unset it and run ./doitw up --lab"
+        )
+
+    def test_a_folder_is_in_the_place_of_the_default_socket(
+        self, place: Path, environ: dict[str, str]
+    ) -> None:
+        """A container's mount of a socket that is not there makes one, and no engine can start then."""
+        install(place, "dockerd")
+        (place / "default.sock").mkdir()
+        lines = diagnose(find(place, environ), environ).splitlines()
+        assert lines[0].endswith(": that is a file or a folder, not a socket")
+        assert (
+            lines[1] == f"Move it away, and run again: sudo mv {place}/default.sock {place}/default.sock.old"
+        )
+
     def test_an_engine_answers_without_docker_host(
         self, place: Path, environ: dict[str, str], listen: Listen
     ) -> None:

@@ -1,5 +1,6 @@
 """What is said of a bug, and what is kept of it."""
 
+import importlib
 import os
 import stat
 import threading
@@ -33,6 +34,20 @@ def test_one_line_and_a_file_for_its_owner() -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "test_crash.py" in file.read_text()
     assert "canary" not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"), [("isol8_tasks.nothing", True), ("lab.nothing", True), ("nothing", False)]
+)
+def test_a_module_of_ours_that_is_missing(name: str, *, ours: bool) -> None:
+    """Somebody's checkout may not be whole, which is no bug."""
+    with pytest.raises(ModuleNotFoundError) as caught:
+        importlib.import_module(name)
+    said = str(internal_error("up", caught.value))
+    assert (
+        "(files of the package are missing, which git status lists, or this is a bug; please" in said
+    ) == ours
+    assert ("(this is a bug; please report it" in said) != ours
 
 
 def test_twenty_tracebacks_are_kept() -> None:
