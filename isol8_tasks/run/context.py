@@ -177,7 +177,7 @@ def _unreadable(problem: str) -> FileContent:
     return FileContent(data=b"", problem=f"{problem}; fix it or remove it")
 
 
-def meant(folder: Path) -> str:
+def misnamed(folder: Path) -> str:
     """Say which file in a folder without a Dockerfile is meant to be it; empty where none is."""
     try:
         names = sorted(each.name for each in folder.iterdir())
