@@ -10,6 +10,28 @@ _MODE: Final = re.compile(
     r"0*[0-7]{1,4}|([ugoa]*([-+=]([rwxXst]*|[ugo]))+)(,[ugoa]*([-+=]([rwxXst]*|[ugo]))+)*"
 )
 
+_PORTS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp)?)?", re.IGNORECASE)
+_LAST_PORT: Final = 65535
+_SIGNALS: Final = (
+    "ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM|TRAP"
+    "|TSTP|TTIN|TTOU|UNUSED|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN([+][0-9]+)?|RTMAX(-[0-9]+)?"
+)
+_SIGNAL: Final = re.compile(rf"(SIG)?({_SIGNALS})|[-+]?0*[1-9][0-9]*", re.IGNORECASE)
+
+
+def value_problem(keyword: str, text: str) -> str:
+    """Return what is wrong with what the words of an EXPOSE or STOPSIGNAL come to; empty for nothing."""
+    if keyword == "STOPSIGNAL" and not _SIGNAL.fullmatch(text):
+        return f"STOPSIGNAL {text}: expected the name or the number of a signal, as SIGTERM or 15"
+    for word in text.split() if keyword == "EXPOSE" else ():
+        # What stands before a colon is of the host, which nothing here looks at.
+        found = _PORTS.fullmatch(word.rpartition(":")[2])
+        if not found or not int(found[1]) <= int(found[2] or found[1]) <= _LAST_PORT:
+            return (
+                f"EXPOSE {word}: expected a port up to {_LAST_PORT}, or a range, as 80, 53/udp or 8000-8010"
+            )
+    return ""
+
 
 def run_problem(options: Iterable[tuple[str, str]]) -> str:
     """Return what is wrong with the flags of a RUN, but for its mounts; empty for nothing."""

@@ -181,11 +181,16 @@ class _Walk:
                 self._arguments.hide(stage.index, name.text or "")
 
     def _setting(self, step: Instruction, scope: Scope) -> str:
-        if step.keyword in {"EXPOSE", "VOLUME"}:
-            return canonical(step, words=expanded(self._resolver, step, step.words, scope))
-        if step.keyword in {"STOPSIGNAL", "USER"}:
-            return canonical(step, words=expanded(self._resolver, step, (step.rest,), scope))
-        return canonical(step)
+        if step.keyword not in {"EXPOSE", "VOLUME", "STOPSIGNAL", "USER"}:
+            return canonical(step)
+        values = [self._resolver.expand(word, scope, step) for word in step.words or (step.rest,)]
+        if step.keyword in {"EXPOSE", "STOPSIGNAL"}:
+            from isol8_tasks.dockerfile.checks import value_problem  # noqa: PLC0415 - few have either
+
+            for each in values:
+                if each.known and (problem := value_problem(step.keyword, each.text or "")):
+                    self._resolver.refuse(step, problem)
+        return canonical(step, words=[each.counts for each in values])
 
     def _set_other(self, step: Instruction, stage: Stage, scope: Scope) -> str:
         """Set the user, the shell or the folder."""

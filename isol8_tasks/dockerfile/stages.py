@@ -86,34 +86,6 @@ def stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-def mistyped_stage(dockerfile: Dockerfile, reference: str) -> str:
-    """Say which stage an image is meant to be whose name is nearly that of one before; empty where none is."""
-    import difflib  # noqa: PLC0415 - only what can't be pulled is asked about
-
-    line = next(
-        (
-            each.line
-            for each in dockerfile.instructions
-            if (each.keyword == "FROM" and each.words[0] == reference) or reference in _sources(each)
-        ),
-        1,
-    )
-    names = [each.name for each in stages(dockerfile) if each.named and each.start.line < line]
-    near = difflib.get_close_matches(reference.lower(), names, n=1)
-    if not near or re.search("[:/@]", reference):
-        return ""
-    return f"{dockerfile.name}:{line}: no stage {reference} (did you mean {near[0]}?)"
-
-
-def _sources(instruction: Instruction) -> Iterator[str]:
-    """Yield what a COPY and the mounts of a RUN take from, as it stands there."""
-    for name, value in instruction.options:
-        if name == "from":
-            yield value
-        if name == "mount":
-            yield from re.findall("(?:^|,)from=([^,]*)", value, re.IGNORECASE)
-
-
 class StageResolver:
     """Answers what the stages of one Dockerfile refer to, with the build arguments that are given.
 

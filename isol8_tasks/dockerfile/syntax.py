@@ -9,47 +9,27 @@ from typing import Final, NoReturn
 
 from attrs import frozen
 
-from isol8_tasks.dockerfile.lexer import LexError, flags, raw_words, split, unquoted_words, words
+from isol8_tasks.dockerfile.flags import flag_problem, is_known
+from isol8_tasks.dockerfile.heredocs import Heredoc, heredoc
+from isol8_tasks.dockerfile.lexer import LexError, flags, raw_words, split, words
 from isol8_tasks.errors import PlanError
 from isol8_tasks.safety.jsontext import loads
 
-_FLAGS: Final = {
-    "FROM": {"platform"},
-    "COPY": {"from", "chown", "chmod", "link", "exclude", "parents"},
-    "ADD": {"chown", "chmod", "link", "exclude", "keep-git-dir", "checksum", "unpack"},
-    "RUN": {"mount", "network", "security", "device"},
-    "HEALTHCHECK": {"interval", "timeout", "start-period", "start-interval", "retries"},
-}
 _JSON: Final = {"ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME"}
 _WORDS: Final = {"ADD", "COPY", "EXPOSE", "FROM", "VOLUME"}
 _PAIRS: Final = {"ENV", "LABEL"}
 _HEREDOCS: Final = {"ADD", "COPY", "RUN"}
 _MAY_BE_EMPTY: Final = {"CMD", "ENTRYPOINT", "RUN"}
 _KEYWORDS: Final = frozenset(
-    {*_FLAGS, *_JSON, *_WORDS, *_PAIRS, "ARG", "MAINTAINER", "ONBUILD", "STOPSIGNAL", "USER", "WORKDIR"}
+    {*_JSON, *_WORDS, *_PAIRS, "ARG", "MAINTAINER", "ONBUILD", "STOPSIGNAL", "USER", "WORKDIR"}
 )
 _DIRECTIVE: Final = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 _DIRECTIVES: Final = {"syntax", "escape", "check"}
 _FRONTEND: Final = re.compile(r"(?:[^\s/@]+/)*(docker/dockerfile(?:-upstream)?(?:[:@]\S+)?)")
 """BuildKit's own, from wherever it is mirrored."""
+_CONFLICT: Final = ("<<<<<<< ", ">>>>>>> ")
+"""What a merge writes around the two sides of a conflict."""
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*\Z")
-
-
-@frozen(kw_only=True, eq=False, repr=False)
-class Heredoc:
-    """A here-document of an instruction."""
-
-    name: str
-    content: str
-    chomp: bool
-    """`<<-`: tabs at the beginning of lines don't count."""
-    expand: bool
-    """Its name is not quoted, so variables in it are replaced."""
-
-    @property
-    def text(self) -> str:
-        """The content as it counts."""
-        return re.sub(r"^\t+", "", self.content, flags=re.MULTILINE) if self.chomp else self.content
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -113,22 +93,6 @@ class Dockerfile:
 def parse(text: str, *, name: str = "docker/Dockerfile") -> Dockerfile:
     """Return the instructions of a Dockerfile; raise PlanError for what BuildKit refuses."""
     return _Parser(text, name).parse()
-
-
-def heredoc_name(word: str) -> str | None:
-    """Return the name of the here-document that a word asks for; None for any other word."""
-    found = _heredoc(word)
-    return found[0] if found else None
-
-
-def _heredoc(word: str) -> tuple[str, bool, bool] | None:
-    match = re.match(r"\d*<<(-?)\s*([^<]*)\Z", word)
-    if match is None:
-        return None
-    names = unquoted_words(match[2])
-    if len(names) != 1:
-        return None
-    return names[0], match[1] == "-", not any(quote in match[2] for quote in "'\"")
 
 
 class _Parser:
@@ -205,16 +169,26 @@ class _Parser:
 
     def _join(self, line: str) -> str:
         """Return the line with those that continue it; comments and blank lines among them vanish."""
+        self._check_merged(line)
         joined = self._continued.sub("", line)
         continued = joined != line
         while continued and self._position < len(self._lines):
             line = self._next()
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
+            self._check_merged(line)
             piece = self._continued.sub("", line)
             continued = piece != line
             joined += piece
         return joined
+
+    def _check_merged(self, line: str) -> None:
+        if line.startswith(_CONFLICT):
+            self._refuse(
+                self._position,
+                f"a merge conflict is left, {line.rstrip()}; keep one of its sides, and remove <<<<<<<, ======= and "
+                ">>>>>>>",
+            )
 
     def _instruction(self, text: str, first: int, within: str = "") -> Instruction:
         written, *tail = re.split(r"[\t\v\f\r ]+", text.strip(), maxsplit=1)
@@ -249,14 +223,11 @@ class _Parser:
         return instruction
 
     def _check_flags(self, keyword: str, given: tuple[str, ...], line: int) -> None:
-        if keyword == "ARG":
-            return
-        known = _FLAGS.get(keyword, set())
-        for each in given:
+        for each in given if keyword != "ARG" else ():
+            if problem := flag_problem(keyword, each):
+                self._refuse(line, problem)
             flag = each.partition("=")[0]
-            if not known:
-                self._refuse(line, f"{keyword} takes no flags, and {flag} is given")
-            if flag.removeprefix("--") not in known:
+            if not is_known(keyword, flag.removeprefix("--")):
                 self._cannot_read(line, f"the flag {flag} of {keyword} is not known")
 
     def _array(self, keyword: str, rest: str, line: int) -> tuple[str, ...] | None:
@@ -298,7 +269,7 @@ class _Parser:
             candidates = raw_words(text) if "<<" in text else []
         except LexError:
             candidates = []
-        for found in filter(None, map(_heredoc, candidates)):
+        for found in filter(None, map(heredoc, candidates)):
             name, chomp, expand = found
             content = ""
             while self._position < len(self._lines):

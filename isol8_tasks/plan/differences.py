@@ -104,7 +104,9 @@ def _stages(before: Pairs, now: tuple[StageInputs, ...]) -> Iterator[Reason]:
             yield from _steps(dict(before)[stage.name], stage)
         elif _marks(stage, whole=_is_whole(old)) not in renamed:
             yield reasons.StageAdded(stage=stage.name)
-    yield from (reasons.StageRemoved(stage=name) for name, steps in old if steps not in renamed)
+    # Where everything counts, the whole text is one step, and no stage is gone.
+    if not any("\n" in step.text for stage in now for step in stage.steps[:1]):
+        yield from (reasons.StageRemoved(stage=name) for name, steps in old if steps not in renamed)
 
 
 def _is_whole(stages: list[tuple[str, str]]) -> bool:

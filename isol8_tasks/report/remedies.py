@@ -1,11 +1,11 @@
 """What to do about an image that could not be made, or whose sources could not be asked."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.dockerfile.mistaken import frontend
 from isol8_tasks.dockerfile.syntax import Dockerfile
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import (
@@ -22,23 +22,21 @@ from isol8_tasks.safety import troubles
 
 _LONGEST: Final = 300
 _LACKING: Final = re.compile(r"^\s*(\S+) \(no such package\)", re.MULTILINE)
+_TOLD: Final = (PlanError, RegistryError, UpstreamUnavailableError)
+"""What says itself what to do."""
 _OF_PULL: Final = re.compile(r"^(\S+) could not be pulled")
+_NOT_BUILT: Final = "could not be built: "
+_OF_PLAN: Final = re.compile(
+    r"(?=failed to create|dockerfile parse)(?:failed to create LLB definition: )?"
+    r"(?:dockerfile parse error(?: (?:on )?line (\d+))?: )?"
+)
 _TOO_MANY: Final = "dockerfile line greater than max allowed size"
 
 
 def clearer(error: Isol8Error, spec: ImageSpec, dockerfile: Dockerfile) -> Isol8Error:
     """Return an error in the words of its cause, where these tell more than the engine's own."""
-    if isinstance(error, UpstreamUnavailableError) and (pulled := _OF_PULL.match(str(error))):
-        origins = [each for each in dockerfile.instructions if each.keyword == "FROM"]
-        line = next((each.line for each in origins if each.rest.split()[0] == pulled[1]), 0)
-        # A stage can only be based on one that comes before it.
-        stages = [each.rest.split()[-1] for each in origins if each.line < line]
-        if near := difflib.get_close_matches(pulled[1], stages, n=1):
-            reason = str(error).partition("could not be pulled: ")[2].partition("\n")[0]
-            return PlanError(
-                f"docker/Dockerfile:{line}: FROM {pulled[1]}: there is no such stage (did you mean {near[0]}?), and no "
-                f"image of that name could be pulled: {reason}"
-            )
+    if isinstance(error, BuildFailedError) and spec.kind == "base" and not error.step:
+        error = _of_plan(str(error), dockerfile) or error
     if _TOO_MANY in str(error):
         return PlanError(
             f"{len(spec.inputs.packages)} packages are too many for one image: the line that installs them is longer "
@@ -46,6 +44,23 @@ def clearer(error: Isol8Error, spec: ImageSpec, dockerfile: Dockerfile) -> Isol8
             "another."
         )
     return error
+
+
+def _of_plan(text: str, dockerfile: Dockerfile) -> Isol8Error | None:
+    """Return the error of a build that ended before its first step, in which a builder names the private tag."""
+    reason = text.partition(_NOT_BUILT)[2]
+    place, image = frontend(dockerfile)
+    # Without its registry, for which a mirror may stand.
+    if image and f"/{re.split('[:@]', image.rpartition('/')[2])[0]}" in reason:
+        return UpstreamUnavailableError(
+            f"{place}: {image}, which the # syntax line names, can't be pulled: {reason}\n"
+            "Remove the line, or name an image in it that can be pulled."
+        )
+    refused = _OF_PLAN.match(reason)
+    if refused is None or troubles.trouble_in(reason):
+        return None
+    line = f":{refused[1]}" if refused[1] else ""
+    return PlanError(f"{dockerfile.name}{line}: the builder refuses it: {reason[refused.end() :]}")
 
 
 def with_cause_only(error: Isol8Error) -> Isol8Error:
@@ -66,7 +81,7 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
             if names
             else "It is named by FROM in docker/Dockerfile."
         )
-    trouble = None if isinstance(error, RegistryError | PlanError) else _trouble(error)
+    trouble = None if isinstance(error, _TOLD) else _trouble(error)
     if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only"}):
         full = f" ({room})" if room and trouble.kind == "disk" else ""
         return f"{trouble.sentence[:-1]}{full}. {next_step(trouble, _text(error), config)}"

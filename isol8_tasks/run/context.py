@@ -175,3 +175,15 @@ def _refused(what: str, error: OSError) -> FileContent:
 
 def _unreadable(problem: str) -> FileContent:
     return FileContent(data=b"", problem=f"{problem}; fix it or remove it")
+
+
+def misnamed(folder: Path) -> str:
+    """Say which file in a folder without a Dockerfile is meant to be it; empty where none is."""
+    try:
+        names = sorted(each.name for each in folder.iterdir())
+    except OSError:
+        names = []
+    for name in names:
+        if re.match(r"(docker|container)file(?!.*ignore$)", name, re.IGNORECASE):
+            return f"there is docker/{name}: rename it to docker/Dockerfile"
+    return ""

@@ -14,7 +14,7 @@ from attrs import Factory, evolve, frozen
 from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.config.shipped import FOLDER
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
-from isol8_tasks.run.context import BuildContext
+from isol8_tasks.run.context import BuildContext, misnamed
 from isol8_tasks.run.reading import NoTextError, is_utf_16, read_text
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
 
@@ -156,7 +156,9 @@ class Workspace:
         if "Dockerfile" not in context:
             if self.docker.exists() and not self.docker.is_dir():
                 raise PlanError("docker: not a folder; the base images are built from docker/Dockerfile")
-            raise PlanError("docker/Dockerfile: not found; the base images are built from it")
+            raise PlanError(
+                f"docker/Dockerfile: not found; {misnamed(self.docker) or 'the base images are built from it'}"
+            )
         for name in OF_ALL:
             if name in context and (problem := context[name].problem or _no_text(name, context[name].data)):
                 raise PlanError(problem)

@@ -54,6 +54,13 @@ class LookBroken:
 
 
 @frozen(kw_only=True)
+class CommandNotRun:
+    """Its ENTRYPOINT does not run the command that a container is given."""
+
+    output: str
+
+
+@frozen(kw_only=True)
 class OtherFirstProcess:
     """Process 1 is not tini."""
 
@@ -139,9 +146,10 @@ class InSome:
 
 
 ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | SignalsLost
+StartFinding = FilterBroken | CommandNotRun
 FileFinding = OtherLayers | PrivilegedFile | WritableByAll
 CommandFinding = CommandExit | CommandOutput | CommandHung | PatternSlow
-AnyFinding = ImageFinding | FilterBroken | PackageFinding | FileFinding | CommandFinding
+AnyFinding = ImageFinding | StartFinding | PackageFinding | FileFinding | CommandFinding
 Finding = AnyFinding | InSome
 
 
@@ -166,6 +174,11 @@ def _words(finding: AnyFinding) -> tuple[str, str]:
             )
         case FilterBroken(command=command, fault=fault):
             return "the network filter is broken", f"`{command}` {fault}"
+        case CommandNotRun():
+            return (
+                "its ENTRYPOINT does not run the command that it is given",
+                "clients start containers with one",
+            )
         case RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
             words = _image(finding)
         case PackageMissing() | PackageHidden() | WrongVersion() | ExtraMissing() | PackageUnusable():
@@ -212,6 +225,7 @@ def output(finding: Finding) -> tuple[str, ...]:
             | LookHung(output=text)
             | LookBroken(output=text)
             | FilterBroken(output=text)
+            | CommandNotRun(output=text)
             | PackageUnusable(output=text)
             | CommandExit(output=text)
             | CommandOutput(output=text)
@@ -225,7 +239,9 @@ def output(finding: Finding) -> tuple[str, ...]:
 
 def _without_output(finding: AnyFinding) -> AnyFinding:
     match finding:
-        case RuntimeBroken() | LookHung() | LookBroken() | FilterBroken() | PackageUnusable():
+        case (
+            RuntimeBroken() | LookHung() | LookBroken() | FilterBroken() | CommandNotRun() | PackageUnusable()
+        ):
             return evolve(finding, output="")
         case _:
             return finding

@@ -34,6 +34,7 @@ from isol8_tasks.verify.findings import (
     AnyFinding,
     CommandExit,
     CommandHung,
+    CommandNotRun,
     CommandOutput,
     FilterBroken,
     Finding,
@@ -151,6 +152,9 @@ class Verifier:
         except NotStartedError as error:
             return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
         look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
+        if look == Look() and finished.exit is not None and self._runs_alone(request, mark):
+            printed = finished.output.decode("utf-8", "replace")
+            return _Seen(found=((CommandNotRun(output=printed), kind.releases),))
         found = judge_look(
             subject.runtime,
             subject.packages,
@@ -163,6 +167,16 @@ class Verifier:
         )
         loose = frozenset(self._loose(subject.image, look, finished)) if whole else frozenset()
         return _Seen(found=tuple(found), look=look, loose=loose)
+
+    def _runs_alone(self, request: RunRequest, mark: str) -> bool:
+        """Tell whether an image runs a command where its ENTRYPOINT is left out."""
+        try:
+            said = self._finished(
+                evolve(request, entrypoint=(), command=("sh", "-c", f"echo {mark}"), folders=())
+            )
+        except NotStartedError:
+            return False
+        return mark.encode() in said.stdout
 
     def _finished(self, request: RunRequest) -> Finished:
         """Run a container; a start that is refused is tried once more, since an engine with much to do fails some."""
@@ -268,5 +282,7 @@ def _environment(registry: str) -> dict[str, str]:
     return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
 
 
-_OF_A_BUSY_MACHINE: Final = (LookHung, LookBroken, RuntimeBroken, SignalsLost, FilterBroken, PackageUnusable)
+_OF_A_BUSY_MACHINE: Final = (
+    *(LookHung, LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken, PackageUnusable),
+)
 _PATIENCE: Final = 2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Closure, closure, parse
-from isol8_tasks.dockerfile.stages import mistyped_stage
+from isol8_tasks.dockerfile.mistaken import frontend, mistyped_stage
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
 from isol8_tasks.plan.fingerprint import key
@@ -879,6 +879,51 @@ def test_mistyped_stage(reference: str, said: str) -> None:
         "RUN --mount=target=/c,from=basse b\nCOPY --from=BaseS b c\n"
     )
     assert mistyped_stage(parse(text), reference) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "image"),
+    [
+        ("# escape=`\n# Syntax = my/docker/dockerfile:1 x\nFROM a", "docker/Dockerfile:2", "my/docker/dockerfile:1"),
+        ("\ufeff# syntax=acme/f@sha256:0\nFROM a", "docker/Dockerfile:1", "acme/f@sha256:0"),
+        ("# escape=`\nFROM a", "", ""),
+    ],
+)  # fmt: skip
+def test_frontend(text: str, place: str, image: str) -> None:
+    """The line that names the frontend is told, and the image as it stands there."""
+    assert frontend(parse(text)) == (place, image)
+
+
+class TestValues:
+    """What BuildKit refuses once variables are replaced."""
+
+    @pytest.mark.parametrize("word", ["80", "80/TCP", "8000-8010/udp", "127.0.0.1:80:8080", "$U", "80/", ""])
+    def test_ports(self, word: str) -> None:
+        """A port, a range and a protocol are read; what nobody knows is left to the builder."""
+        assert _closure(f"FROM a\nARG P={word}\nEXPOSE 1 $P\n").base == "a"
+
+    @pytest.mark.parametrize("word", ["abc", "80/http", "65536", "90-80", "80:", "-1"])
+    def test_no_ports(self, word: str) -> None:
+        """Anything else is told with its line."""
+        with pytest.raises(PlanError) as caught:
+            _closure(f"FROM a\nARG P={word}\nEXPOSE 1 $P\n")
+        assert str(caught.value) == (
+            f"docker/Dockerfile:3: EXPOSE {word}: expected a port up to 65535, or a range, as 80, 53/udp or 8000-8010"
+        )
+
+    @pytest.mark.parametrize("word", ["SIGTERM", "int", "9", "SIGRTMIN+3", "rtmax-1", "$U"])
+    def test_signals(self, word: str) -> None:
+        """A signal has a name or a number."""
+        assert _closure(f"FROM a\nSTOPSIGNAL {word}\n").base == "a"
+
+    @pytest.mark.parametrize("word", ["SIGTREM", "0", "TERM1"])
+    def test_no_signals(self, word: str) -> None:
+        """Anything else is told with its line."""
+        with pytest.raises(PlanError) as caught:
+            _closure(f"FROM a\nSTOPSIGNAL {word}\n")
+        assert str(caught.value) == (
+            f"docker/Dockerfile:2: STOPSIGNAL {word}: expected the name or the number of a signal, as SIGTERM or 15"
+        )
 
 
 class TestUnreadable:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from isol8_tasks.dockerfile.syntax import heredoc_name, parse
+from isol8_tasks.dockerfile.heredocs import heredoc_name
+from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.errors import PlanError
 
 
@@ -154,6 +155,19 @@ REFUSED = {
         "2: --network=no: expected default, host or none",
     ),
     "flag of an instruction without any": ("FROM x\nUSER --a b", "2: USER takes no flags, and --a is given"),
+    "flag nearly right": ("FROM x\nRUN --mont=a b", "2: RUN has no flag --mont (did you mean --mount?)"),
+    "flag without a value": (
+        "FROM x AS y\nFROM z\nCOPY --from y /a /b",
+        "3: --from of COPY has no value; expected --from=…",
+    ),
+    "conflict": (
+        "FROM x\n<<<<<<< HEAD\nRUN a\n=======\nRUN b\n>>>>>>> other",
+        "2: a merge conflict is left, <<<<<<< HEAD; keep one of its sides, and remove <<<<<<<, ======= and >>>>>>>",
+    ),
+    "conflict in a step": (
+        "FROM x\nRUN a \\\n<<<<<<< HEAD\n  b\n=======\n  c\n>>>>>>> other\n",
+        "3: a merge conflict is left, <<<<<<< HEAD; keep one of its sides, and remove <<<<<<<, ======= and >>>>>>>",
+    ),
     "chained": ("FROM x\nONBUILD ONBUILD RUN a", "2: ONBUILD is not allowed in ONBUILD"),
     "FROM in ONBUILD": ("FROM x\nONBUILD FROM a", "2: FROM is not allowed in ONBUILD"),
     "nonsense in ONBUILD": ("FROM x\nONBUILD RUM a", "2: unknown instruction RUM (did you mean RUN?)"),

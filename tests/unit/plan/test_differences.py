@@ -66,6 +66,7 @@ DIFFERENCES: Mapping[str, tuple[Inputs, tuple[Reason, ...]]] = {
     ),
     "stage added": (_stages(BASE, _stage("new", "n"), OWN), (reasons.StageAdded(stage="new"),)),
     "stage removed": (_stages(OWN), (reasons.StageRemoved(stage="base"),)),
+    "everything counts": (_stages(_stage("bun", "\n", 1)), (reasons.StepChanged(stage="bun", line=1),)),
     "stage renamed": (_stages(evolve(BASE, name="other"), OWN), ()),
     "stage renamed and changed": (
         _stages(_stage("other", "aXcd"), OWN), (reasons.StageAdded(stage="other"), reasons.StageRemoved(stage="base"))

@@ -277,6 +277,29 @@ class TestContext:
             Workspace.here(tmp_path, {}).read_context()
         assert str(caught.value) == "docker/Dockerfile: not found; the base images are built from it"
 
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("dockerfile", True),
+            ("Dockerfile.txt", True),
+            ("Containerfile", True),
+            ("Dockerfile.dockerignore", False),
+            ("proxy.sh", False),
+        ],
+    )
+    def test_a_file_that_is_meant_is_named(self, tmp_path: Path, name: str, *, meant: bool) -> None:
+        """A file of nearly that name beside it is told."""
+        (tmp_path / "docker").mkdir()
+        (tmp_path / "docker" / name).touch()
+        with pytest.raises(PlanError) as caught:
+            Workspace.here(tmp_path, {}).read_context()
+        hint = (
+            f"there is docker/{name}: rename it to docker/Dockerfile"
+            if meant
+            else "the base images are built from it"
+        )
+        assert str(caught.value) == f"docker/Dockerfile: not found; {hint}"
+
     def test_docker_folder_comes_with_the_package(self, workspace: Workspace, tmp_path: Path) -> None:
         """A folder without docker/ has the package's; one of its own takes precedence, whatever it is."""
         bare = tmp_path / "bare"

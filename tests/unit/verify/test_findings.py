@@ -14,6 +14,7 @@ from isol8_tasks.verify.findings import (
     AnyFinding,
     CommandExit,
     CommandHung,
+    CommandNotRun,
     CommandOutput,
     FilterBroken,
     Finding,
@@ -38,6 +39,10 @@ WORDS: list[tuple[Finding, str]] = [
     (NotStarted(reason="no user sandbox"), "the container can't be started: no user sandbox"),
     (RuntimeBroken(runtime="node", output=""), "node does not start"),
     (LookHung(seconds=60, output=""), "its inspection did not end within 60 s"),
+    (
+        CommandNotRun(output="sleep: invalid number"),
+        "its ENTRYPOINT does not run the command that it is given: clients start containers with one",
+    ),
     (LookBroken(exit=127, output=""), "its inspection aborted (exit code 127)"),
     (OtherFirstProcess(name="sh"), "process 1 is sh, not tini"),
     (

@@ -14,13 +14,16 @@ from isol8_tasks.verify.conditions import RELEASES
 from isol8_tasks.verify.findings import (
     CommandExit,
     CommandHung,
+    CommandNotRun,
     CommandOutput,
     InSome,
+    LookBroken,
     NotStarted,
     OtherFirstProcess,
     PrivilegedFile,
     SignalsLost,
     WritableByAll,
+    output,
     render_finding,
 )
 from isol8_tasks.verify.verifier import Subject, Verdict, Verifier, failure
@@ -137,6 +140,26 @@ class TestVerify:
         """An image that can't be started is a finding, not an error of the engine."""
         verdict = Verifier(Engine(modes_of={"new": "no user"})).verify(_subject())
         assert verdict == Verdict(findings=(NotStarted(reason="no user"),))
+
+    @pytest.mark.parametrize(
+        ("alone", "kinds"), [("{mark}", [CommandNotRun]), ("", [LookBroken]), (None, [LookBroken])]
+    )
+    def test_an_entrypoint_of_another_kind(self, alone: str | None, kinds: list[type]) -> None:
+        """What runs a command without its ENTRYPOINT alone is told so; what runs none is not."""
+
+        class Sleep(Engine):
+            def run(self, request: RunRequest) -> Finished:
+                if request.entrypoint is None:
+                    said = b"sleep: invalid number 'sh'"
+                    return Finished(exit=1, stdout=b"", stderr=said, output=said)
+                if alone is None:
+                    raise NotStartedError("the engine did not start it: no sh", "no sh")
+                text = alone.format(mark=request.command[-1].removeprefix("echo ")).encode()
+                return Finished(exit=0, stdout=text, stderr=b"", output=text)
+
+        verdict = Verifier(Sleep()).verify(_subject())
+        assert [type(each) for each in verdict.findings] == kinds
+        assert output(verdict.findings[0]) == ("sleep: invalid number 'sh'",)
 
     def test_not_started_once(self) -> None:
         """An engine with much to do fails to start one or the other container, and no image is blamed for that."""

@@ -1,0 +1,97 @@
+"""What a builder says before its first step, in the words of its cause."""
+
+import pytest
+
+from isol8_tasks.dockerfile.syntax import parse
+from isol8_tasks.engine.builders.progress import build_failed
+from isol8_tasks.errors import Isol8Error
+from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.report.remedies import clearer
+
+TAG = "isol8_build:bash-20261129T000000Z-0123456789abcdef-candidate"
+LLB = "failed to create LLB definition"
+BASE = ImageSpec(
+    name="bash",
+    task="base:bash",
+    kind="base",
+    runtime="bash",
+    parent=None,
+    inputs=Inputs(recipe=1, runtime="bash"),
+    dockerfile="FROM a",
+    target="bash",
+)
+CUSTOM = ImageSpec(
+    name="bash-custom",
+    task="custom:bash",
+    kind="custom",
+    runtime="bash",
+    parent="bash",
+    inputs=Inputs(recipe=1, runtime="bash"),
+    dockerfile="FROM isol8:bash",
+    target=None,
+)
+
+
+def _clearer(message: str, *, text: str = "FROM a", spec: ImageSpec = BASE, step: str = "") -> Isol8Error:
+    return clearer(build_failed(TAG, message, step=step), spec, parse(text))
+
+
+class TestOfPlan:
+    """What the builder refuses when it makes its plan."""
+
+    @pytest.mark.parametrize(
+        ("message", "said"),
+        [
+            (f"{LLB}: Invalid port: abc", "docker/Dockerfile: the builder refuses it: Invalid port: abc"),
+            (
+                f"failed to solve with frontend dockerfile.v0: {LLB}: dockerfile parse error line 14: Unknown flag: a",
+                "docker/Dockerfile:14: the builder refuses it: Unknown flag: a",
+            ),
+            (
+                "failed to solve: dockerfile parse error on line 3: no",
+                "docker/Dockerfile:3: the builder refuses it: no",
+            ),
+        ],
+    )  # fmt: skip
+    def test_names_the_file(self, message: str, said: str) -> None:
+        """The file is named, and the line where the builder tells it, not the private tag; nothing was built."""
+        error = _clearer(message)
+        assert (str(error), error.exit_code) == (said, 3)
+
+    @pytest.mark.parametrize(
+        ("message", "spec", "step"),
+        [
+            (f"{LLB}: a: dial tcp: lookup a: no such host", BASE, ""),
+            (f"{LLB}: Invalid containerPort: abc", CUSTOM, ""),
+            ("exit code: 1", BASE, "[1/1] RUN a"),
+            ("no space left on device", BASE, ""),
+        ],
+    )
+    def test_the_rest_stays(self, message: str, spec: ImageSpec, step: str) -> None:
+        """Trouble with the network, steps that fail and images of packages are told as they were."""
+        assert str(_clearer(message, spec=spec, step=step)).startswith(f"{TAG} could not be built: ")
+
+
+class TestFrontend:
+    """What the # syntax line names can't be pulled."""
+
+    @pytest.mark.parametrize(
+        "reason",
+        [
+            'failed to do request: Head "https://registry.test/v2/docker/dockerfile/manifests/9.99": no such host',
+            "registry.test/docker/dockerfile:9.99: not found",
+        ],
+    )
+    def test_names_the_line(self, reason: str) -> None:
+        """The line and the image are named, and what to do."""
+        error = _clearer(reason, text="# escape=`\n# syntax=registry.test/docker/dockerfile:9.99\nFROM a")
+        assert str(error) == (
+            "docker/Dockerfile:2: registry.test/docker/dockerfile:9.99, which the # syntax line names, can't be pulled"
+            f": {reason}\nRemove the line, or name an image in it that can be pulled."
+        )
+        assert error.exit_code == 4
+
+    def test_another_fault(self) -> None:
+        """What has nothing to do with it is not blamed on it."""
+        error = _clearer("no space left on device", text="# syntax=docker/dockerfile:1\nFROM a")
+        assert str(error) == f"{TAG} could not be built: no space left on device"
