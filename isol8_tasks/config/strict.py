@@ -241,7 +241,7 @@ def mistyped(value: object, expected: str, example: str) -> InvalidError:
         return InvalidError(what)
 
     def words(_: LineOf, path: KeyPath) -> str:
-        *_, key = path
+        key = path[-1]
         return f"{what}; write {example if isinstance(key, int) else f'{_key_path((key,))} = {example}'}"
 
     return InvalidError(what, below=[((), words)])
