@@ -49,7 +49,7 @@ def clearer(error: Isol8Error, spec: ImageSpec, dockerfile: Dockerfile) -> Isol8
 
 
 def with_cause_only(error: Isol8Error) -> Isol8Error:
-    """Return a failed build's error with the line of its output that tells the cause, or else all that tell something."""
+    """Return a failed build's error with the line of its output that tells the cause, else all that tell something."""
     if not isinstance(error, BuildFailedError) or not error.output:
         return error
     trouble = _trouble(error)
