@@ -159,7 +159,9 @@ def checkouts() -> Iterator[Callable[[random.Random], CommandLine]]:
         patch.setattr(threading, "excepthook", threading.excepthook)
         patch.setattr(sys, "unraisablehook", sys.unraisablehook)
         patch.setattr(sys, "path", [*sys.path])
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {
+            number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
 
         def make(dice: random.Random) -> CommandLine:
             folder = Path(tempfile.mkdtemp(dir=place))

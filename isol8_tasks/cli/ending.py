@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     from isol8_tasks.cli.screen import Screen
     from isol8_tasks.run.session import Session
 
-INTERRUPTED: Final = 130
-"""What a shell expects of a program that Ctrl-C ended."""
-TERMINATED: Final = 143
-"""The same of one that SIGTERM ended, as a service manager or a CI sends it."""
-NOBODY_READS: Final = 141
-"""The same of one whose reader went away, as `head` does: of a command that only prints."""
+_OF_SIGNALS: Final = 128
+"""What a shell adds to the number of the signal that ended a program; its exit code is the sum."""
+NOBODY_READS: Final = _OF_SIGNALS + signal.SIGPIPE
+"""Of a command that only prints, and whose reader went away, as `head` does."""
+_USUAL: Final = {
+    signal.SIGINT: signal.default_int_handler,
+    # As a service manager or a CI sends it, and as a terminal that is closed does.
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
+"""The signals that end a command, each with what Python does at it."""
 _MISTAKES: Final = (CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask)
 """What doit raises for words or tasks that it does not understand."""
 
@@ -40,22 +45,34 @@ _MISTAKES: Final = (CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask)
 class TerminatedError(KeyboardInterrupt):
     """Somebody asked the process to end: the same as Ctrl-C, by another exit code."""
 
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        """The signal."""
+
 
 def heed_signals() -> None:
-    """Let Ctrl-C and SIGTERM abort what is under way, and raise; a second one ends what the first could not."""
+    """Let Ctrl-C, SIGTERM and SIGHUP abort what is under way, and raise; a second one ends what the first could not.
+
+    Not a second SIGHUP: where a terminal is closed, its shell and the system both send one.
+    """
     if threading.current_thread() is threading.main_thread():
-        for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        for number, usual in _USUAL.items():
             # Who ignores one, as nohup does for its children, goes on to.
-            if signal.getsignal(number) in {usual, leave}:
+            if signal.getsignal(number) in {usual, leave, _heard}:
                 signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)
+    signal.signal(number, _heard if number == signal.SIGHUP else signal.SIG_DFL)
     if session.cache_info().currsize:
         # Threads that a command waits for would else go on to the end of all their work.
         session().view.cancel(for_good=True)
-    raise TerminatedError if number == signal.SIGTERM else KeyboardInterrupt
+    raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError(number)
+
+
+def _heard(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing more at a signal that has come before."""
 
 
 def heed_unraisable(lost: "sys.UnraisableHookArgs") -> None:
@@ -64,7 +81,7 @@ def heed_unraisable(lost: "sys.UnraisableHookArgs") -> None:
         if lost.exc_value is not None:
             in_threads.append(internal_error("clean-up", lost.exc_value))
         return
-    number = signal.SIGTERM if isinstance(lost.exc_value, TerminatedError) else signal.SIGINT
+    number = interruption(lost.exc_value) - _OF_SIGNALS
     signal.signal(number, _interrupt)
 
     def again() -> None:
@@ -76,7 +93,7 @@ def heed_unraisable(lost: "sys.UnraisableHookArgs") -> None:
 
 def interruption(error: KeyboardInterrupt) -> int:
     """Return the exit code of a run that was interrupted."""
-    return TERMINATED if isinstance(error, TerminatedError) else INTERRUPTED
+    return _OF_SIGNALS + (error.number if isinstance(error, TerminatedError) else signal.SIGINT)
 
 
 def stopped(current: "Session", screen: "Screen | None", error: KeyboardInterrupt) -> int:
@@ -158,7 +175,7 @@ def _as_one_document(work: Callable[[], int]) -> Ending:
     with contextlib.redirect_stdout(printed):
         ending = ended(work)
     text = printed.getvalue()
-    if ending.lines or ending.code in {INTERRUPTED, TERMINATED}:
+    if ending.lines or ending.code - _OF_SIGNALS in _USUAL:
         try:
             document = loads(text)
         except ValueError:
@@ -192,8 +209,8 @@ def unread(code: int, *, only_prints: bool) -> int:
     if only_prints:
         return code or NOBODY_READS
     complain(
-        "standard output was closed by its reader; the work went on to its end, and this command's exit code "
-        f"({code}) is that of the work; {COMMAND} plan prints the state of each image"
+        f"standard output was closed early; the work was finished, with exit code {code}; "
+        f"{COMMAND} plan prints the state of each image"
     )
     return code
 

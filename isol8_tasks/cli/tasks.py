@@ -105,6 +105,8 @@ def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
                 specs.append(parse_spec(runtime.ecosystem, word).text)
             except ConfigError as error:
                 problems.append(f"--{runtime.name}: {error}")
+        if flags[runtime.name] and not words:
+            problems.append(f"--{runtime.name}: no package is named; omit the flag for none")
         if words and only and runtime.name not in only:
             problems.append(
                 f"--{runtime.name}: --only does not name {runtime.name}; add it, or drop the packages"

@@ -71,7 +71,7 @@ def _read_dependencies(value: object) -> Mapping[str, tuple[str, ...]]:
             raise InvalidError(unknown("not a runtime", key, RUNTIMES))
         return array(found, functools.partial(package, key))
 
-    return {**_no_packages(), **gather(table(value).items(), read)}
+    return {**_no_packages(), **gather(table(value, _NO_LISTS).items(), read)}
 
 
 @frozen(kw_only=True)
@@ -205,4 +205,5 @@ def _not_a_table(key: str) -> str:
     return unknown("not a table of this file", key, keys_of(Config))
 
 
+_NO_LISTS: Final = '; write [dependencies], and python = ["…"] below it'
 _FORM: Final = 'tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'

@@ -43,7 +43,7 @@ def read_images(value: object) -> Mapping[str, NamedImage]:
     """Read the table; the images come parents first, and otherwise in the order of the file."""
     problems: list[Problem] = []
     entries: dict[str, _Entry] = {}
-    for name, found in table(value).items():
+    for name, found in table(value, _NO_TABLE).items():
         if what := name_problem(name):
             problems.append(((name,), what))
         try:
@@ -70,9 +70,9 @@ def chain(names: Sequence[str]) -> str:
     return " → ".join(names)
 
 
-def setup_script(value: object) -> str:
+def setup_script(value: object, example: str = "") -> str:
     """Return the script, which has to be fit for a label."""
-    text = string(value)
+    text = string(value, example)
     if found := re.search(_CONTROL, text):
         raise InvalidError(
             f"a control character ({found[0]!r} at character {found.start() + 1}), which a script must not contain"
@@ -89,7 +89,7 @@ def setup_script(value: object) -> str:
 
 
 def _runtime(value: object) -> str:
-    name = string(value)
+    name = string(value, '"python"')
     if name not in RUNTIMES:
         what = unknown(f"{name!r} is not a runtime", name, RUNTIMES)
         raise InvalidError(what + "; to build on another image, write extends")
@@ -102,9 +102,9 @@ class _Entry:
 
     PLACE: ClassVar = "a setting of an image"
     runtime: Annotated[str | None, _runtime] = None
-    extends: str | None = None
+    extends: Annotated[str | None, lambda value: string(value, '"…"')] = None
     packages: Any = Factory(list)
-    setup: Annotated[str | None, setup_script] = None
+    setup: Annotated[str | None, lambda value: setup_script(value, '"…"')] = None
     problems: tuple[Problem, ...] = field(default=(), metadata=NO_KEY)
 
     @property

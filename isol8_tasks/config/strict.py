@@ -73,7 +73,10 @@ def load_toml(text: str, source: str, form: str, advice: str = "") -> dict[str, 
     except tomli.TOMLDecodeError as error:
         if re.match(_TWICE, error.msg) and (twice := _twice(text, error.lineno)):
             raise ConfigError(f"{source}:{twice}") from error
-        raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not TOML: {error.msg}; {form}") from error
+        from isol8_tasks.config.broken import meant  # noqa: PLC0415 - only a mistake has use for it
+
+        what = meant(text, error.lineno, error.colno, error.msg) or f"{error.msg}; {form}"
+        raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not TOML: {what}") from error
     except (ValueError, RecursionError) as error:
         # It reads no longer numbers, and nothing that is nested deeper.
         place = re.search(r"(?<![0-9_])[0-9_]{4300}|(?:[\[{][^\[\]{}]*+){400}", text)
@@ -98,17 +101,17 @@ def table(value: object, hint: str = "") -> dict[str, Any]:
     return value
 
 
-def string(value: object) -> str:
+def string(value: object, example: str = "") -> str:
     """Return the value, which has to be a string."""
     if not isinstance(value, str):
-        raise InvalidError(wrong_type(value, "a string"))
+        raise mistyped(value, "a string", example)
     return value
 
 
 def flag(value: object) -> bool:
     """Return the value, which has to be a boolean."""
     if not isinstance(value, bool):
-        raise InvalidError(wrong_type(value, "a boolean"))
+        raise mistyped(value, "a boolean", "true")
     return value
 
 
@@ -177,8 +180,11 @@ def _table_hook(kind: Any) -> Callable[[Any, object], Any]:  # noqa: ANN401 - a 
         return make_dict_structure_fn(kind, _converter(), **overrides)
 
     def read(value: object, _: object) -> object:
+        if not isinstance(value, dict):
+            what = wrong_type(value, "a table")
+            raise InvalidError(what, below=[((), lambda _, path: what + _section(path))])
         try:
-            return made()(table(value), kind)
+            return made()(value, kind)
         except BaseValidationError as error:
             raise InvalidError(below=_problems(error, kind)) from None
 
@@ -216,7 +222,7 @@ def _problems(error: "BaseValidationError", kind: type) -> Iterator[Problem]:
 def package(runtime: str, value: object) -> str:
     """Return the package, which has to be one by the grammar of the runtime."""
     try:
-        return parse_spec(RUNTIMES[runtime].ecosystem, string(value)).text
+        return parse_spec(RUNTIMES[runtime].ecosystem, string(value, '"…"')).text
     except SpecError as error:
         raise InvalidError(str(error)) from error
 
@@ -226,6 +232,19 @@ def unless(problems: Sequence[Problem], value: _Value) -> _Value:
     if problems:
         raise InvalidError(below=problems)
     return value
+
+
+def mistyped(value: object, expected: str, example: str) -> InvalidError:
+    """Return the error of a value of another type than its place takes; `example` is one that fits."""
+    what = wrong_type(value, expected)
+    if not example:
+        return InvalidError(what)
+
+    def words(_: LineOf, path: KeyPath) -> str:
+        key = path[-1]
+        return f"{what}; write {example if isinstance(key, int) else f'{_key_path((key,))} = {example}'}"
+
+    return InvalidError(what, below=[((), words)])
 
 
 def wrong_type(value: object, expected: str) -> str:
@@ -253,6 +272,12 @@ def unknown(what: str, found: str, allowed: Iterable[str], listed: str = "allowe
     hint = f"did you mean {lowered[near[0]]}? " if near else ""
     shown = names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"]
     return f"{what} ({hint}{listed} {', '.join(shown)})"
+
+
+def _section(path: KeyPath) -> str:
+    """Say how a table is written; nothing of one that is an array's element."""
+    named = path and not any(isinstance(key, int) for key in path)
+    return f"; write [{_key_path(path)}], and its keys below it" if named else ""
 
 
 def _key_path(path: KeyPath) -> str:

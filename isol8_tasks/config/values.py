@@ -12,6 +12,7 @@ from isol8_tasks.config.strict import (
     Problem,
     array,
     gather,
+    mistyped,
     string,
     table,
     unknown,
@@ -26,9 +27,9 @@ ARGUMENT_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 """Of a build argument."""
 
 
-def _parsed(parse: Callable[[str], _Value]) -> Callable[[object], _Value]:
+def _parsed(parse: Callable[[str], _Value], example: str) -> Callable[[object], _Value]:
     def read(value: object) -> _Value:
-        text = string(value)
+        text = string(value, example)
         try:
             return parse(text)
         except ValueError as error:
@@ -37,9 +38,9 @@ def _parsed(parse: Callable[[str], _Value]) -> Callable[[object], _Value]:
     return read
 
 
-def _between(lowest: int, highest: int, what: str) -> Callable[[object], int]:
+def _between(lowest: int, highest: int, what: str, example: str) -> Callable[[object], int]:
     def read(value: object) -> int:
-        found = _integer(value)
+        found = _integer(value, example)
         if not lowest <= found <= highest:
             raise InvalidError(f"expected {what} from {lowest} to {highest}, found {found}")
         return found
@@ -49,7 +50,7 @@ def _between(lowest: int, highest: int, what: str) -> Callable[[object], int]:
 
 def _words(form: str) -> Callable[[object], tuple[str, ...]]:
     def read(value: object) -> tuple[str, ...]:
-        words = array(value, string)
+        words = array(value, lambda word: string(word, '"…"'))
         if not words:
             raise InvalidError(f"is empty; write {form}")
         return words
@@ -57,7 +58,8 @@ def _words(form: str) -> Callable[[object], tuple[str, ...]]:
     return read
 
 
-_duration = _parsed(parse_duration)
+_duration = _parsed(parse_duration, '"7d"')
+_seconds = _parsed(parse_duration, '"30s"')
 
 
 def _age(value: object) -> dt.timedelta:
@@ -71,27 +73,27 @@ def _ages(value: object) -> Mapping[str, dt.timedelta]:
 
 def timeout(value: object) -> float:
     """Return how many seconds something in a container may take."""
-    found = _duration(value)
+    found = _seconds(value)
     if found > _LONGEST_CHECK:
         raise InvalidError(f"{value!r} exceeds the maximum of 1h")
     return found.total_seconds()
 
 
-def _integer(value: object, expected: str = "an integer") -> int:
+def _integer(value: object, example: str, expected: str = "an integer") -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidError(wrong_type(value, expected))
+        raise mistyped(value, expected, example)
     return value
 
 
 def _jobs(value: object) -> int:
-    jobs = _integer(value, "an integer from 1")
+    jobs = _integer(value, "4", "an integer from 1")
     if jobs < 1:
         raise InvalidError(f"expected an integer from 1, found {jobs}; omit it to use every processor")
     return jobs
 
 
 def _ports(value: object) -> tuple[int, ...]:
-    found = array(value, _between(1, 65_535, "a port"), of="integers", example="allow_ports = [8080]")
+    found = array(value, _between(1, 65_535, "a port", "8080"), of="integers", example="allow_ports = [8080]")
     return tuple(sorted({*found} - _ALLOWED_PORTS))
 
 
@@ -104,7 +106,7 @@ def _network(value: object) -> str:
     # Here, since few files have one.
     import ipaddress  # noqa: PLC0415
 
-    text = string(value)
+    text = string(value, '"10.0.0.0/8"')
     if not re.fullmatch(r"[0-9A-Fa-f:.]+/[0-9]{1,3}", text):
         raise InvalidError(f"{text!r} {_NO_NETWORK}")
     try:
@@ -119,7 +121,7 @@ def _network(value: object) -> str:
 
 
 def _client_release(value: object) -> str:
-    text = string(value)
+    text = string(value, f'"{NEWEST}"')
     release = text.removeprefix("v")
     if release in BUILD_HASH_BY_RELEASE or re.fullmatch(r"[0-9a-f]{64}", text):
         return release
@@ -131,7 +133,7 @@ def _client_release(value: object) -> str:
 
 def oldest_client(value: object) -> str:
     """Return the oldest release of isol8 that images have to work in."""
-    release = string(value).removeprefix("v")
+    release = string(value, '"0.7.0"').removeprefix("v")
     if not re.fullmatch(_RELEASE, release):
         raise InvalidError(
             f'{release!r} is not a release of isol8; write oldest_client = "0.7.0", or omit it for all'
@@ -140,7 +142,7 @@ def oldest_client(value: object) -> str:
 
 
 def _pattern(value: object) -> str:
-    text = string(value)
+    text = string(value, '"…"')
     shown = repr(text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…")
     if text.count("(") > _MOST_GROUPS:
         # How deep they may be nested would else depend on who reads the file.
@@ -155,8 +157,8 @@ def _pattern(value: object) -> str:
     return text
 
 
-def _repository(value: object) -> str:
-    name = string(value)
+def _repository(value: object, example: str = '"isol8"') -> str:
+    name = string(value, example)
     host, slash, path = name.partition("/")
     # Docker takes what stands before the first slash for a registry only if it can't be a folder.
     if not slash or not (re.fullmatch(_REGISTRY, host) and re.search(r"[.:]|^localhost$", host)):
@@ -172,7 +174,7 @@ def _repository(value: object) -> str:
 
 
 def _remote_repository(value: object) -> str:
-    name = _repository(value)
+    name = _repository(value, '"registry.example/isol8"')
     if "/" not in name:
         raise InvalidError(
             f"{name!r} has no registry before the first slash; write for example registry.example/{name}"
@@ -181,14 +183,14 @@ def _remote_repository(value: object) -> str:
 
 
 def _builder(value: object) -> str:
-    builder = string(value)
+    builder = string(value, '"auto"')
     if builder not in get_args(Builder):
         raise InvalidError(unknown(f"{builder!r} is not a builder", builder, get_args(Builder)))
     return builder
 
 
 def _arguments(value: object) -> Mapping[str, str]:
-    arguments: Mapping[str, Any] = table(value)
+    arguments: Mapping[str, Any] = table(value, '; write args = { NAME = "value" }')
     problems: list[Problem] = [
         ((name,), what) for name, argument in arguments.items() for what in _argument_problems(name, argument)
     ]
@@ -203,7 +205,7 @@ def _argument_problems(name: str, argument: object) -> Iterator[str]:
         # Not as it would look in them, since TOML's 3.10 has become 3.1 here.
         yield f"{wrong_type(argument, 'a string')}; put it in quotes"
     elif not isinstance(argument, str):
-        yield wrong_type(argument, "a string")
+        yield f'{wrong_type(argument, "a string")}; write {name} = "value"'
     elif "\0" in argument:
         yield "a string with a NUL character, which environment variables can't contain"
 
@@ -232,7 +234,7 @@ BuilderName = Annotated[Builder, _builder]
 ClientRelease = Annotated[str, _client_release]
 Command = Annotated[tuple[str, ...], _words('command = ["bash", "-c", "jq --version"]')]
 Duration = Annotated[dt.timedelta, _duration]
-ExitCode = Annotated[int, _between(0, 255, "an exit code")]
+ExitCode = Annotated[int, _between(0, 255, "an exit code", "0")]
 Jobs = Annotated[int, _jobs]
 Networks = Annotated[tuple[str, ...], _networks]
 Notification = Annotated[
@@ -242,5 +244,5 @@ Pattern = Annotated[str, _pattern]
 Ports = Annotated[tuple[int, ...], _ports]
 RemoteRepository = Annotated[str, _remote_repository]
 Repository = Annotated[str, _repository]
-Size = Annotated[int, _parsed(parse_size)]
+Size = Annotated[int, _parsed(parse_size, '"2GB"')]
 Timeout = Annotated[float, timeout]

@@ -193,6 +193,8 @@ class _Parser:
     def _instruction(self, text: str, first: int, within: str = "") -> Instruction:
         written, *tail = re.split(r"[\t\v\f\r ]+", text.strip(), maxsplit=1)
         keyword = written.upper()
+        if re.fullmatch(r"<{7}|={7}|>{7}", written):
+            self._refuse(first, f"a merge conflict is left, {written}; keep one side, and remove the markers")
         if keyword not in _KEYWORDS:
             self._refuse(first, f"unknown instruction {written}{_did_you_mean(keyword)}")
         if within and keyword in {"ONBUILD", "FROM", "MAINTAINER"}:

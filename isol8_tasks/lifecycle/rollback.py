@@ -22,6 +22,7 @@ from isol8_tasks.lifecycle.promotion import (
     switch,
     tagged_as_seen,
 )
+from isol8_tasks.plan.graph import task_of
 
 
 def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.datetime) -> str:
@@ -62,8 +63,13 @@ def way_back(name: str, observed: Observed) -> tuple[ObservedImage, ObservedImag
     """
     public, previous = observed.public(name), observed.public(f"{name}-previous")
     image, last = observed.public_tag(name), observed.public_tag(f"{name}-previous")
-    if public is None or observed.record(name) is None:
+    if public is None:
         raise ConfigError(f"{image}: no such image to roll back; {COMMAND} plan lists them")
+    if observed.record(name) is None:
+        raise ConfigError(
+            f"{image}: was tagged by another program, so no build of it is in use; "
+            f"{COMMAND} {task_of(name)} builds it again"
+        )
     record = observed.read(previous) if previous else None
     if previous is None or record is None:
         raise ConfigError(

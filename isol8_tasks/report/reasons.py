@@ -107,7 +107,7 @@ def _input(reason: reasons.InputReason) -> str:  # noqa: PLR0911 - one for each 
         case reasons.SetupChanged():
             return "the setup script changed"
         case reasons.RecipeChanged(old=old, new=new):
-            return f"build recipe {old} → {new}"
+            return f"this version builds it differently (recipe {old} → {new})"
         case reasons.RuntimeChanged(old=old, new=new):
             return f"runtime {old} → {new}"
         case _:
@@ -153,7 +153,7 @@ def _news(reason: reasons.NewsReason) -> str:
 def _run(reason: reasons.RunReason) -> str:
     match reason:
         case reasons.SchemaChanged(old=old, new=new):
-            return f"label schema {old} → {new}"
+            return f"this version writes other labels (schema {old} → {new})"
         case reasons.Forced():
             return "forced"
         case reasons.OtherCheckout(name=name):

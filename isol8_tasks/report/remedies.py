@@ -64,10 +64,12 @@ def _of_plan(text: str, dockerfile: Dockerfile) -> Isol8Error | None:
 
 
 def with_cause_only(error: Isol8Error) -> Isol8Error:
-    """Return a failed build's error with the one line of its output that tells the cause, if there is one."""
-    if not isinstance(error, BuildFailedError) or not error.output or not (trouble := _trouble(error)):
+    """Return a failed build's error with the line of its output that tells the cause, else all that tell something."""
+    if not isinstance(error, BuildFailedError) or not error.output:
         return error
-    return BuildFailedError(str(error), step=error.step, output=(troubles.shortest(trouble.line, _LONGEST),))
+    trouble = _trouble(error)
+    output = (troubles.shortest(trouble.line, _LONGEST),) if trouble else troubles.telling(error.output)
+    return BuildFailedError(str(error), step=error.step, output=output)
 
 
 def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, room: str) -> str:

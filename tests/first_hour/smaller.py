@@ -25,6 +25,13 @@ def built(scene: Scene) -> None:
     assert scene.cli().code == scene.cli("base:bun", "--force").code == 0
 
 
+def tagged_by_hand(scene: Scene) -> None:
+    """Let another image have the tag of bash."""
+    assert scene.cli is not None
+    assert scene.cli("base:bun").code == 0
+    scene.cli.engine.tag("alpine:3.21", "isol8:bash")
+
+
 def folder_for_a_report(scene: Scene) -> None:
     """Let a folder be where a report is to be written."""
     (scene.folder / "report.md").mkdir()

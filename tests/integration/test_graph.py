@@ -332,7 +332,9 @@ class TestFailures:
         assert built.built() == {"bash", "bash-custom"}
         assert built.stale() == set()
 
-    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    @pytest.mark.parametrize(
+        ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    )
     def test_an_interruption_ends_with_one_line(
         self, built: Checkout, docker_api: docker.APIClient, number: int, code: int
     ) -> None:

@@ -390,7 +390,7 @@ class TestPrune:
         made = container(image)
         assert own.built("custom:bash", "--force") == {"bash-custom"}
         short = image.removeprefix("sha256:")[:12]
-        shown = f"{short} (once {own.repository}:bash-custom)  superseded"
+        shown = f"{short} (was {own.repository}:bash-custom)  superseded"
         done = own.doit("prune", "--yes")
         assert (done.code, done.out.splitlines()) == (
             0,

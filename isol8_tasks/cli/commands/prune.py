@@ -128,7 +128,7 @@ def _line(removal: "Removal", repository: str) -> str:
 
 def _what(removal: "Removal", repository: str) -> str:
     short = removal.image.id.removeprefix("sha256:")[:12]
-    return ", ".join(removal.tags) or f"{short} (once {repository}:{removal.name})"
+    return ", ".join(removal.tags) or f"{short} (was {repository}:{removal.name})"
 
 
 def _agreed(count: int, cache: int) -> bool:

@@ -1,5 +1,6 @@
 """The command which: the image that a request gets, and why."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,10 +37,15 @@ class WhichCommand(OwnCommand):
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Print the image, and where isol8's own clients take another."""
         if len(args) != 1:
+            example = "which python"
+            if args and args[0] in RUNTIMES and not RUNTIMES.keys() & {*args[1:]}:
+                example = f"which {args[0]} --packages {shlex.quote(','.join(args[1:]))}"
             raise ConfigError(
-                f"which: expected one runtime ({', '.join(RUNTIMES)}), for example: {COMMAND} which python"
+                f"which: expected one runtime ({', '.join(RUNTIMES)}), for example: {COMMAND} {example}"
             )
         words = [word for text in params["packages"] for word in split_flag(text)]
+        if params["packages"] and not words:
+            raise ConfigError("--packages: no package is named; omit the flag for none")
         wanted = requested(args[0], words)
         current = session()
         try:

@@ -54,7 +54,7 @@ def build(request: BuildRequest, environ: Mapping[str, str], job: Job, on_event:
     with process:
         job.closes_with(process.terminate)
         if process.stdin is None or process.stderr is None:
-            raise AssertionError("both were asked for")
+            raise AssertionError("stdin and stderr of docker were not opened")
         writer = threading.Thread(target=_send, args=(process.stdin, archive.data))
         writer.start()
         last = [line for line in process.stderr if not _take(line, progress)]

@@ -71,6 +71,11 @@ def terminated(*_: object) -> int:
     return 0
 
 
+def hung_up(*_: object) -> int:
+    os.kill(os.getpid(), signal.SIGHUP)
+    return 0
+
+
 ENDS: list[tuple[Callable[..., int], int, str]] = [
     (lambda *_: 0, 0, ""),
     (lambda *_: 2, 2, ""),
@@ -81,6 +86,7 @@ ENDS: list[tuple[Callable[..., int], int, str]] = [
     (raising(RecursionError("deep")), 70, "ERROR: internal error in "),
     (raising(KeyboardInterrupt()), 130, "interrupted"),
     (terminated, 143, "interrupted"),
+    (hung_up, 129, "interrupted"),
     (crash_in_a_thread, 70, "ERROR: internal error in timer: KeyError: 'b'"),
 ]
 
@@ -137,6 +143,15 @@ def test_a_second_signal_ends_what_the_first_could_not() -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     assert ends_in_one_line(terminated)({}, []) == 0
+
+
+@pytest.mark.usefixtures("session")
+def test_a_closed_terminal_leaves_time_to_stop_builds() -> None:
+    """Shell and system both tell of it; nohup, which ignores it, goes on to."""
+    assert ends_in_one_line(hung_up)({}, []) == 129
+    assert hung_up() == 0
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert ends_in_one_line(hung_up)({}, []) == 0
 
 
 class TestTasks:

@@ -38,8 +38,13 @@ FULL = OSError(28, "No space left on device")
     [
         (GONE, True, (0, 141), ""),
         (GONE, True, (2, 2), ""),
-        (GONE, False, (0, 0), "standard output was closed by its reader; the work went on to its end"),
-        (GONE, False, (1, 1), "this command's exit code (1) is that of the work"),
+        (
+            GONE,
+            False,
+            (0, 0),
+            "standard output was closed early; the work was finished, with exit code 0; ./doitw plan prints",
+        ),
+        (GONE, False, (1, 1), "the work was finished, with exit code 1; "),
         (FULL, True, (0, 1), "can't be written (No space left on device)"),
         (FULL, False, (4, 4), "can't be written (No space left on device)"),
     ],

@@ -39,6 +39,9 @@ class TestOnly:
                 id="empty",
             ),
             pytest.param(
+                {"python": [","]}, "--python: no package is named; omit the flag for none", id="no-package"
+            ),
+            pytest.param(
                 {"only": ["node"], "bash": ["jq"]},
                 "--bash: --only does not name bash; add it, or drop the packages",
                 id="packages-of-another",

@@ -52,7 +52,7 @@ MISTAKES = {
         '{"dependencies": {"python": "numpy",\n"bun": [null, "--pre"]}}',
         """\
 f.json:1: dependencies.python: expected an array of strings, found a string; write "python": ["…", "…"]
-f.json:2: dependencies.bun[0]: expected a string, found null
+f.json:2: dependencies.bun[0]: expected a string, found null; write "…"
 f.json:2: dependencies.bun[1]: '--pre': an option, not a package; npm and bun accept name, name@range, name@tag and \
 name@npm:other, for example @scope/pkg@^1.2""",
     ),
@@ -228,7 +228,7 @@ class TestJoining:
         with pytest.raises(ConfigError) as caught:
             joined('[dependencies]\npython = ["numpy", 3]\n[images.top]\nextends = "mll"\n')
         first, second = str(caught.value).splitlines()
-        assert first == "deps.toml:2: dependencies.python[1]: expected a string, found an integer"
+        assert first == 'deps.toml:2: dependencies.python[1]: expected a string, found an integer; write "…"'
         assert second.startswith("deps.toml:4: images.top.extends: 'mll' is neither a runtime nor an image")
 
 

@@ -176,10 +176,14 @@ class TestMistakes:
             ),
             pytest.param(
                 "dependencies = ['numpy']",
-                "1: dependencies: expected a table, found an array",
+                '1: dependencies: expected a table, found an array; write [dependencies], and python = ["…"] below it',
                 id="dependencies-array",
             ),
-            pytest.param("build = 1.5", "1: build: expected a table, found a float", id="build-float"),
+            pytest.param(
+                "build = 1.5",
+                "1: build: expected a table, found a float; write [build], and its keys below it",
+                id="build-float",
+            ),
             pytest.param(
                 "[dependencies]\npython = 'numpy'",
                 "2: dependencies.python: expected an array of strings, found a string; "
@@ -194,7 +198,7 @@ class TestMistakes:
             ),
             pytest.param(
                 "[dependencies]\nnode = ['lodash',\n 2026-11-22]",
-                "3: dependencies.node[1]: expected a string, found a date or time",
+                '3: dependencies.node[1]: expected a string, found a date or time; write "…"',
                 id="date-for-string",
             ),
             pytest.param(
@@ -215,7 +219,7 @@ class TestMistakes:
             ),
             pytest.param(
                 "[build]\nbuilder = true",
-                "2: build.builder: expected a string, found a boolean",
+                '2: build.builder: expected a string, found a boolean; write builder = "auto"',
                 id="builder-boolean",
             ),
             pytest.param(
@@ -225,12 +229,12 @@ class TestMistakes:
             ),
             pytest.param(
                 "[build]\njobs = true",
-                "2: build.jobs: expected an integer from 1, found a boolean",
+                "2: build.jobs: expected an integer from 1, found a boolean; write jobs = 4",
                 id="jobs-boolean",
             ),
             pytest.param(
                 "[build]\njobs = '2'",
-                "2: build.jobs: expected an integer from 1, found a string",
+                "2: build.jobs: expected an integer from 1, found a string; write jobs = 4",
                 id="jobs-string",
             ),
             pytest.param(
@@ -245,7 +249,7 @@ class TestMistakes:
             ),
             pytest.param(
                 "[build.args]\nA = ['secret']",
-                "2: build.args.A: expected a string, found an array",
+                '2: build.args.A: expected a string, found an array; write A = "value"',
                 id="argument-array",
             ),
             pytest.param(
@@ -296,7 +300,9 @@ class TestMistakes:
         ("text", "problem"),
         [
             pytest.param(
-                "[dependencies]\npython = [numpy]", ":2:11: not TOML: Invalid value", id="no-quotes"
+                "[dependencies]\npython = []]",
+                ":2:12: not TOML: Expected newline or end of document after a statement",
+                id="two-ends",
             ),
             pytest.param(
                 "[build\n", ":1:7: not TOML: Expected ']' at the end of a table declaration", id="header"
@@ -398,7 +404,7 @@ python = ["numpy",
                 "(did you mean python? allowed: python, node, bun, deno, bash)"
             ),
             f"deps.toml:8: dependencies.python[1]: '--pre': an option, not a package; {PIP}",
-            "deps.toml:8: dependencies.python[2]: expected a string, found an integer",
+            'deps.toml:8: dependencies.python[2]: expected a string, found an integer; write "…"',
             (
                 "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, images, "
                 "build, clients, filter, hold, prune, refresh, push, verify)"

@@ -97,7 +97,7 @@ class TestMistakes:
         [
             pytest.param(
                 "images = 1",
-                "1: images: expected a table, found an integer",
+                "1: images: expected a table, found an integer; each image has its own table, such as [images.ml]",
                 id="no-table",
             ),
             pytest.param(
@@ -131,7 +131,7 @@ class TestMistakes:
             ),
             pytest.param(
                 "[images.ml]\nextends = 3",
-                "2: images.ml.extends: expected a string, found an integer",
+                '2: images.ml.extends: expected a string, found an integer; write extends = "…"',
                 id="extends-type",
             ),
             pytest.param(
@@ -176,7 +176,7 @@ class TestMistakes:
             ),
             pytest.param(
                 "[images.ml]\nruntime = 'bash'\nsetup = ['true']",
-                "3: images.ml.setup: expected a string, found an array",
+                '3: images.ml.setup: expected a string, found an array; write setup = "…"',
                 id="setup-type",
             ),
             pytest.param(
@@ -243,7 +243,7 @@ class TestMistakes:
         """An image whose parent can't be understood is no mistake of its own, and other tables' are told beside."""
         text = "[images.a]\nextends = 1\n[images.b]\nextends = 'a'\npackages = ['--x']\n[images.c]\n[build]\njobs = 0\n"
         assert problems(text) == [
-            "deps.toml:2: images.a.extends: expected a string, found an integer",
+            'deps.toml:2: images.a.extends: expected a string, found an integer; write extends = "…"',
             (
                 'deps.toml:6: images.c: no parent is given; write runtime = "python", '
                 'or extends = "…" to build on another image'

@@ -87,13 +87,16 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
                 "registry.example/isol8"
             ),
         ),
-        ('[push]\nstandins = "yes"', "2: push.standins: expected a boolean, found a string"),
+        (
+            '[push]\nstandins = "yes"',
+            "2: push.standins: expected a boolean, found a string; write standins = true",
+        ),
         (
             '[push]\nto = "x"',
             "2: push.to: not a setting of [push] (allowed: repository, standins, credentials)",
         ),
-        ("hold = 3", "1: hold: expected a table, found an integer"),
-        ("[hold]\nmax_age = 3", "2: hold.max_age: expected a string, found an integer"),
+        ("hold = 3", "1: hold: expected a table, found an integer; write [hold], and its keys below it"),
+        ("[hold]\nmax_age = 3", '2: hold.max_age: expected a string, found an integer; write max_age = "7d"'),
         (
             '[hold]\nmax_age = "soon"',
             "2: hold.max_age: 'soon' is not a duration (a number and ms, s, m, h, d or w, as 10s, 12h or 7d)",
@@ -118,7 +121,10 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
             '[verify]\nload_timeout = "2h"',
             "2: verify.load_timeout: '2h' exceeds the maximum of 1h",
         ),
-        ("[verify]\nload_timeout = 5", "2: verify.load_timeout: expected a string, found an integer"),
+        (
+            "[verify]\nload_timeout = 5",
+            '2: verify.load_timeout: expected a string, found an integer; write load_timeout = "30s"',
+        ),
         ("[verify.bash]\nexit = 1", "1: verify.bash: command is missing"),
         (
             "[verify.bash]\ncommand = []",
@@ -134,7 +140,7 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
         ),
         (
             '[verify.bash]\ncommand = ["a"]\nexit = true',
-            "3: verify.bash.exit: expected an integer, found a boolean",
+            "3: verify.bash.exit: expected an integer, found a boolean; write exit = 0",
         ),
         (
             '[verify.bash]\ncommand = ["a"]\noutput = "("',
@@ -146,7 +152,7 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
         ),
         (
             '[[verify.bash]]\ncommand = ["a"]\n[[verify.bash]]\ncommand = ["b", 3]',
-            "4: verify.bash[1].command[1]: expected a string, found an integer",
+            '4: verify.bash[1].command[1]: expected a string, found an integer; write "…"',
         ),
     ],
     ids=lambda value: value.replace("\n", " ")[:40],
@@ -249,12 +255,12 @@ def test_what_the_filter_would_refuse() -> None:
         f"deps.toml:3: filter.allow_nets[5]: 'fe80::%eth0/10' {network}",
         f"deps.toml:3: filter.allow_nets[6]: '10.0.0.0/255.0.0.0' {network}",
         "deps.toml:3: filter.allow_nets[7]: 'fd00::1/64' has host bits set; the network is fd00::/64",
-        "deps.toml:3: filter.allow_nets[8]: expected a string, found an integer",
+        'deps.toml:3: filter.allow_nets[8]: expected a string, found an integer; write "10.0.0.0/8"',
         f"deps.toml:4: filter.allow_ports[0]: {port} 0",
         f"deps.toml:4: filter.allow_ports[1]: {port} 65536",
-        "deps.toml:4: filter.allow_ports[2]: expected an integer, found a string",
-        "deps.toml:4: filter.allow_ports[3]: expected an integer, found a boolean",
-        "deps.toml:5: filter.strict: expected a boolean, found a string",
+        "deps.toml:4: filter.allow_ports[2]: expected an integer, found a string; write 8080",
+        "deps.toml:4: filter.allow_ports[3]: expected an integer, found a boolean; write 8080",
+        "deps.toml:5: filter.strict: expected a boolean, found a string; write strict = true",
         (
             "deps.toml:6: filter.allow_hosts: not a setting of this table "
             "(did you mean allow_ports? allowed: allow_nets, allow_ports, strict)"

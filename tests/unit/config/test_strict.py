@@ -76,9 +76,9 @@ def test_every_problem_has_its_path() -> None:
         "f: shelf.a.widthh: not a key of a shelf (did you mean width? allowed: width, books, color)",
         'f: shelf.b.books: expected an array of strings, found a string; write books = ["…", "…"]',
         "f: shelf.b.width: 3 is not even",
-        "f: shelf.c: expected a table, found an integer",
+        "f: shelf.c: expected a table, found an integer; write [shelf.c], and its keys below it",
         "f: source: not a setting of this table (allowed: shelf, heights, warm, count)",
-        "f: warm: expected a boolean, found an integer",
+        "f: warm: expected a boolean, found an integer; write warm = true",
     ]
 
 

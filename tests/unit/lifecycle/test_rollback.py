@@ -184,7 +184,9 @@ def test_an_image_of_somebody_else(prepared: Callable[[], BrokenEngine]) -> None
     engine.tag("alpine:3.21", "isol8:bash")
     with pytest.raises(ConfigError) as error:
         roll_back("bash", observe(engine), engine, now=NOW)
-    assert str(error.value) == "isol8:bash: no such image to roll back; ./doitw plan lists them"
+    assert str(error.value) == (
+        "isol8:bash: was tagged by another program, so no build of it is in use; ./doitw base:bash builds it again"
+    )
 
 
 class TestLettingGo:

@@ -42,7 +42,7 @@ WORDS: Mapping[str, Reason] = {
     "+ scipy, \N{MINUS SIGN} pandas": reasons.PackagesChanged(added=("scipy",), removed=("pandas",)),
     "packages changed": reasons.ManyChanged(what="packages"),
     "the setup script changed": reasons.SetupChanged(),
-    "build recipe 3 → 4": reasons.RecipeChanged(old=3, new=4),
+    "this version builds it differently (recipe 3 → 4)": reasons.RecipeChanged(old=3, new=4),
     "runtime python → node": reasons.RuntimeChanged(old="python", new="node"),
     "its label org.isol8.tasks.flags is not JSON": reasons.Unreadable(
         problem="label org.isol8.tasks.flags is not JSON"
@@ -57,7 +57,7 @@ WORDS: Mapping[str, Reason] = {
     "parent isol8:ml → isol8:python": reasons.ParentReplaced(old="ml", new="python"),
     "declared in deps.toml:5, never built": reasons.Missing(image="ml", built_before=False),
     "": reasons.Missing(image="bash-custom", built_before=False),
-    "label schema 1 → 2": reasons.SchemaChanged(old=1, new=2),
+    "this version writes other labels (schema 1 → 2)": reasons.SchemaChanged(old=1, new=2),
     "numpy 2.3.1 → 2.3.2, + six 1.17, \N{MINUS SIGN} pytz 2026, 1 more": reasons.PackagesBehind(updates=UPDATES),
     "built 9 days ago, longer than [refresh] max_age = 7 days": (
         reasons.GrownOld(age=dt.timedelta(days=9), max_age=dt.timedelta(days=7))

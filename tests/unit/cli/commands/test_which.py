@@ -72,6 +72,21 @@ def test_one_runtime_is_expected(built: CommandLine, words: tuple[str, ...]) -> 
     assert (done.code, done.err) == (3, f"ERROR: {said}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("python", "numpy"), "./doitw which python --packages numpy"),
+        (("python", "numpy", "a>1"), "./doitw which python --packages 'numpy,a>1'"),
+        (("python", "--packages", ","), "--packages: no package is named; omit the flag for none"),
+    ],
+)
+def test_packages_go_with_their_flag(built: CommandLine, words: tuple[str, ...], said: str) -> None:
+    """The line has the flag, or says that nothing is named by it."""
+    done = built("which", *words)
+    assert done.code == 3
+    assert done.err.endswith(f"{said}\n")
+
+
 def test_what_is_no_runtime_or_package_is_refused(built: CommandLine) -> None:
     """Each word that is wrong is named."""
     said = "ERROR: 'pyton' is not a runtime (did you mean python? allowed: python, node, bun, deno, bash)\n"

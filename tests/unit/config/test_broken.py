@@ -1,0 +1,46 @@
+"""What makes a text no TOML, where that is a slip that people make."""
+
+import pytest
+
+from isol8_tasks.config.deps import parse_config
+from isol8_tasks.errors import ConfigError
+
+MERGE = "a merge conflict is left, line {} is {}; keep one side, and remove the markers"
+TYPOGRAPHIC = "{} is a typographic quote; TOML's is \""
+SLIPS = {
+    "python = [“numpy”]": ":1:11: not TOML: " + TYPOGRAPHIC.format("“"),
+    'python = ["numpy”]': ":1:19: not TOML: " + TYPOGRAPHIC.format("”"),
+    "a = \u2018x\u2019": ":1:5: not TOML: " + TYPOGRAPHIC.format("\u2018"),
+    "[a]\n“python” = []": ":2:1: not TOML: " + TYPOGRAPHIC.format("“"),
+    "python = [numpy]": ':1:11: not TOML: numpy has no quotes; write "numpy"',
+    'python = ["a", pandas>=2, b]': ':1:16: not TOML: pandas>=2 has no quotes; write "pandas>=2"',
+    'node = [@scope/x, "a"]': ':1:9: not TOML: @scope/x has no quotes; write "@scope/x"',
+    "max_age = 7d": ':1:12: not TOML: the value of max_age has no quotes; write max_age = "…"',
+    "A = 3.10.1 # a": ':1:9: not TOML: the value of A has no quotes; write A = "…"',
+    "TOKEN = hunter2": ':1:9: not TOML: the value of TOKEN has no quotes; write TOKEN = "…"',
+    "strict = True": ":1:10: not TOML: true and false are written in lower-case letters",
+    "a = 1\n<<<<<<< HEAD\nb = 1": f":2:1: not TOML: {MERGE.format(2, '<' * 7)}",
+    "a = [\n'x',\n=======\n'y',\n>>>>>>> b\n]": f":3:1: not TOML: {MERGE.format(3, '=' * 7)}",
+}
+OTHERS = ["a = '“'\nb", "a = [", "a = 1 2", "'\n", "a = {", "'a\x0bb\n", "a = 'b", "\r", "a = '======='\nb"]
+
+
+def problem(text: str) -> str:
+    """Return what is said of the text."""
+    with pytest.raises(ConfigError) as error:
+        parse_config(text, "deps.toml")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("text", SLIPS)
+def test_slips(text: str) -> None:
+    """Each is named, with its remedy; the value of a key, which may be a credential, is not shown."""
+    assert problem(text) == f"deps.toml{SLIPS[text]}"
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_what_is_no_slip(text: str) -> None:
+    """It is what the parser says, and what the file looks like."""
+    assert problem(text).endswith(
+        '; tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'
+    )
