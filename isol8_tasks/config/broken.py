@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 
-def meant(text: str, line: int, column: int, message: str) -> str:
+def slip_in(text: str, line: int, column: int, message: str) -> str:
     """Return what is wrong, and how it is written; empty where that is no slip that is known.
 
     `message` is the parser's. The value of a key is not shown, as it may be a credential.

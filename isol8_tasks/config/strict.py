@@ -73,9 +73,9 @@ def load_toml(text: str, source: str, form: str, advice: str = "") -> dict[str, 
     except tomli.TOMLDecodeError as error:
         if re.match(_TWICE, error.msg) and (twice := _twice(text, error.lineno)):
             raise ConfigError(f"{source}:{twice}") from error
-        from isol8_tasks.config.broken import meant  # noqa: PLC0415 - only a mistake has use for it
+        from isol8_tasks.config.broken import slip_in  # noqa: PLC0415 - only a mistake has use for it
 
-        what = meant(text, error.lineno, error.colno, error.msg) or f"{error.msg}; {form}"
+        what = slip_in(text, error.lineno, error.colno, error.msg) or f"{error.msg}; {form}"
         raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not TOML: {what}") from error
     except (ValueError, RecursionError) as error:
         # It reads no longer numbers, and nothing that is nested deeper.

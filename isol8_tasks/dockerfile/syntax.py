@@ -184,17 +184,12 @@ class _Parser:
 
     def _check_merged(self, line: str) -> None:
         if line.startswith(_CONFLICT):
-            self._refuse(
-                self._position,
-                f"a merge conflict is left, {line.rstrip()}; keep one of its sides, and remove <<<<<<<, ======= and "
-                ">>>>>>>",
-            )
+            said = f"a merge conflict is left, {line.rstrip()}; keep one side, and remove the markers"
+            self._refuse(self._position, said)
 
     def _instruction(self, text: str, first: int, within: str = "") -> Instruction:
         written, *tail = re.split(r"[\t\v\f\r ]+", text.strip(), maxsplit=1)
         keyword = written.upper()
-        if re.fullmatch(r"<{7}|={7}|>{7}", written):
-            self._refuse(first, f"a merge conflict is left, {written}; keep one side, and remove the markers")
         if keyword not in _KEYWORDS:
             self._refuse(first, f"unknown instruction {written}{_did_you_mean(keyword)}")
         if within and keyword in {"ONBUILD", "FROM", "MAINTAINER"}:

@@ -107,7 +107,10 @@ class TestLooking:
         """`info` knows from the engine that an image is up to date, and names no task that there is not."""
         assert re.search(r"^status +: up-to-date$", ready.doit("info", "base:bash").out, re.MULTILINE)
         done = ready.doit("info", "base:perl")
-        assert (done.code, done.err) == (3, "ERROR: info: 'base:perl' is not a task; ./doitw list shows them\n")
+        assert (done.code, done.err) == (
+            3,
+            "ERROR: info: 'base:perl' is not a task; ./doitw list shows them\n",
+        )
 
     def test_help_names_commands_as_they_are_typed(self, ready: Checkout) -> None:
         """Usage and list begin with the wrapper."""

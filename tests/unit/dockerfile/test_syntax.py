@@ -115,10 +115,6 @@ REFUSED = {
     "instruction before FROM": ("RUN a\nFROM x", "1: RUN comes before the first FROM; only ARG may"),
     "near miss": ("FROM x\nRUNN a", "2: unknown instruction RUNN (did you mean RUN?)"),
     "far miss": ("FROM x\n{}", "2: unknown instruction {}"),
-    "merge conflict": (
-        "FROM x\n<<<<<<< HEAD\nRUN a",
-        "2: a merge conflict is left, <<<<<<<; keep one side, and remove the markers",
-    ),
     "directive twice": ("# escape=`\n# escape=`\nFROM x", "2: the parser directive escape is given twice"),
     "bad escape": ("# escape=x\nFROM x", "1: escape=x: only \\ and ` can escape"),
     "no end": ("FROM x\nRUN <<EOF\na\n", "2: the here-document EOF has no end; expected a line EOF"),
@@ -166,11 +162,11 @@ REFUSED = {
     ),
     "conflict": (
         "FROM x\n<<<<<<< HEAD\nRUN a\n=======\nRUN b\n>>>>>>> other",
-        "2: a merge conflict is left, <<<<<<< HEAD; keep one of its sides, and remove <<<<<<<, ======= and >>>>>>>",
+        "2: a merge conflict is left, <<<<<<< HEAD; keep one side, and remove the markers",
     ),
     "conflict in a step": (
         "FROM x\nRUN a \\\n<<<<<<< HEAD\n  b\n=======\n  c\n>>>>>>> other\n",
-        "3: a merge conflict is left, <<<<<<< HEAD; keep one of its sides, and remove <<<<<<<, ======= and >>>>>>>",
+        "3: a merge conflict is left, <<<<<<< HEAD; keep one side, and remove the markers",
     ),
     "chained": ("FROM x\nONBUILD ONBUILD RUN a", "2: ONBUILD is not allowed in ONBUILD"),
     "FROM in ONBUILD": ("FROM x\nONBUILD FROM a", "2: FROM is not allowed in ONBUILD"),
