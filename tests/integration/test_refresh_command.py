@@ -170,7 +170,8 @@ def test_an_alpine_without_support_and_the_way_on(
             '2027-11-01: for images based on alpine, write args = { ALPINE_VERSION = "3.23" } under [build] in '
             "deps.toml"
         )
-        assert checkout.doit("freshness", "--only=bash").out.splitlines()[-1] == said
+        # Where its registry can't be asked, what to do about that comes last.
+        assert said in checkout.doit("freshness", "--only=bash").out.splitlines()
         checkout.deps(build=f'args = {{ ALPINE_IMAGE = "{upstream}", ALPINE_VERSION = "3.23" }}')
         assert checkout.built("setup", "--only=bash") == {"bash"}
         assert "no fixes" not in checkout.doit("freshness", "--only=bash").out
