@@ -105,7 +105,7 @@ def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, stand
         if name in config.build.args and "No matching distribution" in words + _text(error)
     ]
     if index:
-        words = f"{words} Nor may {_arguments(index, config)} be an index at all."
+        words = f"{words} Or {_arguments(index, config)} is no package index."
     return words
 
 
