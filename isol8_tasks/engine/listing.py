@@ -21,7 +21,7 @@ QUERY: Final = {"filters": '{"dangling":["false"]}'}
 """What is asked for: no image without a tag."""
 
 _PATH: Final = "/images/json?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"
-_SECONDS: Final = 60
+_SECONDS: Final = 5
 """What takes longer is asked for again, of an engine that says that it is there."""
 _OK: Final = 200
 _LONG_NAMES: Final = ("docker.io/library/", "docker.io/", "localhost/")
