@@ -219,7 +219,8 @@ def engine_on_a_full_disk(scene: Scene) -> None:
     _mount(scene, data, "-t", "tmpfs", "-o", "size=900m", "tmpfs")
     scene.stack.callback(scene.run, "down")
     done = scene.run("up", "--lab", "--only", "bash")
-    assert done.returncode == 0, done.stdout
+    # A push that fails behind the build is what some rows are about.
+    assert " built " in done.stdout or "up to date" in done.stdout, done.stdout
     fill(data)
 
 
@@ -315,7 +316,8 @@ def six_built(scene: Scene) -> None:
 
 def _built(scene: Scene, task: str) -> None:
     done = scene.run(task)
-    assert done.returncode == 0, done.stdout
+    # A push that fails behind the build is what some rows are about.
+    assert " built " in done.stdout or "up to date" in done.stdout, done.stdout
 
 
 def without_deps(scene: Scene) -> None:
