@@ -26,6 +26,7 @@ from isol8_tasks.config.strict import (
     NO_KEY,
     InvalidError,
     Problem,
+    alpine_packages,
     array,
     gather,
     keys_of,
@@ -37,7 +38,7 @@ from isol8_tasks.config.strict import (
     unknown,
 )
 from isol8_tasks.config.values import ARGUMENT_NAME, Arguments, BuilderName, Jobs, Repository
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ class BuildSettings:
     """Build arguments for the Dockerfile, by name."""
     jobs: Jobs | None = None
     """How many images are built side by side; None for as many as there are processors."""
+    python: Annotated[tuple[str, ...], alpine_packages] = ()
+    """Alpine packages that are there while the packages of isol8:python-custom are compiled, and not in the image."""
+    node: Annotated[tuple[str, ...], alpine_packages] = ()
+    bun: Annotated[tuple[str, ...], alpine_packages] = ()
+
+    def needed_by(self, runtime: str) -> tuple[str, ...]:
+        """Return what is needed while the packages of a runtime's custom image are compiled."""
+        return getattr(self, runtime, ()) if RUNTIMES[runtime].compiles else ()
 
 
 def _no_packages() -> Mapping[str, tuple[str, ...]]:
@@ -74,12 +83,25 @@ def _read_dependencies(value: object) -> Mapping[str, tuple[str, ...]]:
     return {**_no_packages(), **gather(table(value, _NO_LISTS).items(), read)}
 
 
+def _read_system(value: object) -> Mapping[str, tuple[str, ...]]:
+    def read(key: str, found: object) -> tuple[str, ...]:
+        if key not in RUNTIMES:
+            raise InvalidError(unknown("not a runtime", key, RUNTIMES))
+        if problem := needs_no_system(key):
+            raise InvalidError(f"{problem}; write them under [dependencies] {key}")
+        return alpine_packages(found)
+
+    return {**_no_packages(), **gather(table(value, _NO_SYSTEM).items(), read)}
+
+
 @frozen(kw_only=True)
 class Config:
     """What deps.toml says."""
 
     dependencies: Annotated[Mapping[str, tuple[str, ...]], _read_dependencies] = Factory(_no_packages)
     """The packages of every runtime, in the order of the file and checked by their ecosystem's grammar."""
+    system: Annotated[Mapping[str, tuple[str, ...]], _read_system] = Factory(_no_packages)
+    """Alpine packages of every runtime's custom image, in the order of the file."""
     images: Annotated[Mapping[str, NamedImage], read_images] = Factory(dict)
     """The images with names of their own, parents first."""
     build: BuildSettings = BuildSettings()
@@ -113,14 +135,31 @@ class Config:
         """Tell where an image is asked for by its name (`bun-custom`, `ml`), as `deps.toml:4`; None if it isn't."""
         runtime, custom, _ = image.partition("-custom")
         packages = self.dependencies.get(runtime, ()) if custom else ()
+        system = self.system.get(runtime, ()) if custom else ()
         if self.added and image in self.added.images:
             return self.added.place("prebuiltImages", self.added.numbers[image])
         if self.added and packages and len(packages) == len(self.added.dependencies.get(runtime, ())):
             return self.added.place("dependencies", runtime)
-        if image not in self.images and not packages:
+        if image not in self.images and not packages and not system:
             return None
-        path: KeyPath = ("images", image) if image in self.images else ("dependencies", runtime)
+        table_of = "dependencies" if packages else "system"
+        path: KeyPath = ("images", image) if image in self.images else (table_of, runtime)
         return f"{self.source}:{line_of(self.text, path)}"
+
+    def alpine_place(self, image: str, key: str, package: str) -> str:
+        """Tell where an Alpine package of an image stands, as `deps.toml:4`; the key (`system`, `build`) alone if not.
+
+        The image is one of deps.toml's, or a custom one.
+        """
+        runtime = image.removesuffix("-custom")
+        path: KeyPath = ("images", image, key) if image in self.images else (key, runtime)
+        own = self.images.get(image)
+        there = (own.system if key == "system" else own.build) if own else self._alpine(key, runtime)
+        line = line_of(self.text, (*path, there.index(package)) if package in there else path)
+        return f"{self.source}:{line}" if line else self.source
+
+    def _alpine(self, key: str, runtime: str) -> tuple[str, ...]:
+        return self.system[runtime] if key == "system" else self.build.needed_by(runtime)
 
     def setting(self, key: str) -> str:
         """Tell where a key is set (`filter.allow_ports`), as `deps.toml:7`; the file alone if it isn't."""
@@ -206,4 +245,5 @@ def _not_a_table(key: str) -> str:
 
 
 _NO_LISTS: Final = '; write [dependencies], and python = ["…"] below it'
+_NO_SYSTEM: Final = '; write [system], and python = ["…"] below it'
 _FORM: Final = 'tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'

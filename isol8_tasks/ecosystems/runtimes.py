@@ -92,6 +92,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="isol8_tasks.ecosystems.locks.requirements_txt",
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
+            compiles=True,
             patience=("PIP_RETRIES=2",),
             ecosystem="pypi",
         ),
@@ -113,6 +114,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="isol8_tasks.ecosystems.locks.package_lock",
             recipe=1,
             install=("npm", "install", "-g"),
+            compiles=True,
             patience=("NPM_CONFIG_FETCH_RETRIES=1", "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT=1000"),
             ecosystem="npm",
         ),
@@ -133,6 +135,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="isol8_tasks.ecosystems.locks.bun_lock",
             recipe=1,
             install=("bun", "install", "-g"),
+            compiles=True,
             ecosystem="npm",
             locations=frozenset({"BUN_ARCHIVE_URL", "BUN_INSTALL_URL"}),
         ),
@@ -189,6 +192,12 @@ PROXY_ARGS: Final = frozenset(
 def ecosystem_of(runtime: str) -> Ecosystem:
     """Return the ecosystem of a runtime's packages."""
     return ECOSYSTEMS[RUNTIMES[runtime].ecosystem]
+
+
+def needs_no_system(runtime: str) -> str:
+    """Say why a runtime's images have no Alpine packages beside their own; empty where they may have."""
+    own = RUNTIMES[runtime].ecosystem == "apk"
+    return f"the packages of {runtime} are Alpine's" if own else ""
 
 
 def release_args(ecosystem: str, name: str) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from attrs import Factory, frozen
 
 from isol8_tasks.ecosystems.inventory import Package, apk_packages
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES, ecosystem_of, is_location_of_packages
-from isol8_tasks.ecosystems.specs import parse_spec
+from isol8_tasks.ecosystems.specs import parse_spec, shell_word
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk_answer
@@ -26,6 +26,8 @@ class Question:
     image: str
     """The image to ask in, which is the one that the packages are installed on."""
     specs: tuple[str, ...]
+    alpine: tuple[str, ...] = ()
+    """Alpine packages that are there when these are installed, and the image does not have."""
     arguments: Mapping[str, str] = Factory(dict)
     """The build arguments, of which those that say where to fetch from count."""
     installed: tuple[Package, ...] = ()
@@ -99,13 +101,18 @@ def _index(question: Question) -> tuple[str, ...]:
     }
     modules = ("pages", "standins", "index")
     # In folders of their names, so that they import one another there as here.
-    script = (
+    script = _added(question.alpine) + (
         'cd "$(mktemp -d)"; folder=isol8_tasks/freshness/programs; mkdir -p $folder; '
         f'for name in {" ".join(modules)}; do printf %s "$1" >$folder/$name.py; shift; done; '
         'exec python3 -m isol8_tasks.freshness.programs.index "$@"'
     )
     texts = (_text(f"{module}.py") for module in modules)
     return ("sh", "-ec", script, "sh", *texts, *_words(json.dumps(described)))
+
+
+def _added(alpine: tuple[str, ...]) -> str:
+    """Return the shell command that adds Alpine packages before something is asked."""
+    return f"apk add --no-cache --quiet {' '.join(map(shell_word, alpine))} >&2; " if alpine else ""
 
 
 def _registry(question: Question) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What people read: decisions, outcomes and failures as lines of text, and the plan as data."""
 
+import functools
 import json
 import re
 import shlex
@@ -43,6 +44,7 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
                 repository=config.build.repository,
                 declaration=config.declaration,
                 setting=config.setting,
+                alpine_place=functools.partial(config.alpine_place, decision.image),
             )
         )
         for reason in told

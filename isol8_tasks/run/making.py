@@ -53,6 +53,7 @@ def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ..
         and (
             spec.parent is None
             or spec.inputs.setup
+            or spec.inputs.system
             or (spec.inputs.packages and not ecosystem_of(spec.runtime).is_dated)
         )
     )

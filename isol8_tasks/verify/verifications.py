@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.ecosystems.inventory import encode
+from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
 
@@ -45,7 +45,8 @@ class Verifications:
     def _once(self, spec: ImageSpec, image_id: str) -> "Verdict":
         """Check an image, unless one of this run that adds nothing to the same parent either has passed."""
         parent = self.observed().public(spec.parent) if spec.parent else None
-        if parent is None or spec.inputs.packages or self.config.verify.checks.get(spec.name):
+        added = spec.inputs.packages or spec.inputs.system
+        if parent is None or added or self.config.verify.checks.get(spec.name):
             return self.verdict(spec, image_id)
         with self._turns.setdefault(parent.id, threading.Lock()):
             verdict = self._alike.get(parent.id) or self.verdict(spec, image_id)
@@ -64,6 +65,8 @@ class Verifications:
             image=image_id,
             runtime=spec.runtime,
             packages=spec.packages,
+            system=spec.system,
+            below=self._below(spec),
             upstream=self._upstream(spec),
             checks=self.config.verify.checks.get(spec.name, ()),
             oldest_client=self.config.verify.oldest_client,
@@ -72,6 +75,11 @@ class Verifications:
             registry=arguments.get("NPM_CONFIG_REGISTRY", ""),
         )
         return self._verifier.verify(subject)
+
+    def _below(self, spec: ImageSpec) -> frozenset[Package]:
+        """Return what an image's parent has, as far as it matters what of that is its own."""
+        found = self.observed().inventory(spec.parent) if spec.parent and spec.system else None
+        return frozenset(found[1] if found else ())
 
     def _upstream(self, spec: ImageSpec) -> tuple[str, ...]:
         if spec.parent is None:

@@ -63,6 +63,10 @@ class Subject:
     runtime: str
     packages: tuple[str, ...] = ()
     """What was asked for, as specs."""
+    system: tuple[str, ...] = ()
+    """The Alpine packages that were asked for beside them."""
+    below: frozenset[Package] = frozenset()
+    """What its parent has, where there are such packages."""
     upstream: tuple[str, ...] = ()
     """Images to compare its files with; the first that is on the engine counts."""
     checks: tuple[UserCheck, ...] = ()
@@ -115,12 +119,20 @@ class Verifier:
         findings = merged(chain.from_iterable(each.found for each in seen), releases)
         loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
         starts = not any(isinstance(finding, NotStarted) for finding, _ in seen[0].found)
+        packages = inventory(subject.runtime, seen[0].look)
+        if subject.system and starts:
+            from isol8_tasks.verify.system import judge_system, without_apks  # noqa: PLC0415 - few images have any
+
+            look = seen[0].look
+            found = judge_system(subject.image, subject.system, look, kinds[0], self._finished)
+            findings = (*findings, *found)
+            packages = without_apks(packages, look, subject.below)
         # As the newest clients run it alone: what a user asks for may well name user sandbox.
         tried = [self._run(subject.image, check, kinds[0]) for check in subject.checks if starts]
         return Verdict(
             findings=(*findings, *loose, *(found for found in tried if found is not None)),
             release=seen[0].look.release,
-            packages=inventory(subject.runtime, seen[0].look),
+            packages=packages,
         )
 
     def _seen(self, subject: Subject, kind: Conditions, *, whole: bool) -> "_Seen":

@@ -14,7 +14,7 @@ import pytest
 from attrs import frozen
 
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.plan.graph import render_custom
+from isol8_tasks.plan.rendering import render_custom
 from tests.integration.checkouts import Checkout
 
 MODULES = ("npm:is-number", "npm:is-odd")

@@ -136,26 +136,26 @@ class TestMistakes:
                 "[dependencys]",
                 "1: dependencys: not a table of this file "
                 "(did you mean dependencies? "
-                "allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "allowed: dependencies, system, images, build, clients, filter, hold, prune, refresh, push, verify)",
                 id="table",
             ),
             pytest.param(
                 "[image.base]\nx = 1",
                 "1: image: not a table of this file (did you mean images? "
-                "allowed: dependencies, images, build, clients, filter, hold, "
+                "allowed: dependencies, system, images, build, clients, filter, hold, "
                 "prune, refresh, push, verify)",
                 id="table-of-tables",
             ),
             pytest.param(
                 '"a b" = 1',
                 "1: 'a b': not a table of this file "
-                "(allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "(allowed: dependencies, system, images, build, clients, filter, hold, prune, refresh, push, verify)",
                 id="quoted-key",
             ),
             pytest.param(
                 "source = 'x'",
                 "1: source: not a table of this file "
-                "(allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "(allowed: dependencies, system, images, build, clients, filter, hold, prune, refresh, push, verify)",
                 id="field-that-is-no-key",
             ),
             pytest.param(
@@ -406,7 +406,7 @@ python = ["numpy",
             f"deps.toml:8: dependencies.python[1]: '--pre': an option, not a package; {PIP}",
             'deps.toml:8: dependencies.python[2]: expected a string, found an integer; write "…"',
             (
-                "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, images, "
+                "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, system, images, "
                 "build, clients, filter, hold, prune, refresh, push, verify)"
             ),
         ]

@@ -170,7 +170,7 @@ class TestMistakes:
             ),
             pytest.param(
                 "[images.ml]\nextends = 'python'\nsetup = ''",
-                "1: images.ml: neither packages nor setup, so it would be the same as isol8:python; "
+                "1: images.ml: neither packages nor system nor setup, so it would be the same as isol8:python; "
                 'write packages = ["…"], or remove the table',
                 id="nothing",
             ),

@@ -13,8 +13,9 @@ from isol8_tasks.images import labels
 from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.fingerprint import encode_inputs
-from isol8_tasks.plan.graph import Graph, build_graph, render_custom, task_of
+from isol8_tasks.plan.graph import Graph, build_graph, task_of
 from isol8_tasks.plan.model import ContextFile, FlagRequest, Inputs
+from isol8_tasks.plan.rendering import render_custom
 
 DOCKERFILE = parse("""\
 ARG ALPINE_VERSION=3.21
