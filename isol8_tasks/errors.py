@@ -81,6 +81,10 @@ class BuildFailedError(EngineError):
         """The last lines that the step printed, oldest first."""
 
 
+class NotInstallableError(Isol8Error):
+    """Packages of an image have nothing that could be installed on Alpine, so it was not built."""
+
+
 class VerifyFailedError(Isol8Error):
     """An image was built and failed verification, so that it takes no tag."""
 

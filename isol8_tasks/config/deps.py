@@ -146,20 +146,22 @@ class Config:
         path: KeyPath = ("images", image) if image in self.images else (table_of, runtime)
         return f"{self.source}:{line_of(self.text, path)}"
 
-    def alpine_place(self, image: str, key: str, package: str) -> str:
-        """Tell where an Alpine package of an image stands, as `deps.toml:4`; the key (`system`, `build`) alone if not.
+    def place_of(self, image: str, key: str, package: str) -> str:
+        """Tell where a package of an image stands under `packages`, `system` or `build`, as `deps.toml:4`.
 
-        The image is one of deps.toml's, or a custom one.
+        The key's line, where the package is not among them; empty where a custom image has no such key.
         """
         runtime = image.removesuffix("-custom")
-        path: KeyPath = ("images", image, key) if image in self.images else (key, runtime)
-        own = self.images.get(image)
-        there = (own.system if key == "system" else own.build) if own else self._alpine(key, runtime)
-        line = line_of(self.text, (*path, there.index(package)) if package in there else path)
+        if image in self.images:
+            own: tuple[str, ...] = getattr(self.images[image], key)
+            path: KeyPath = ("images", image, key)
+        elif key == "packages":
+            return self.place(runtime, package) or ""
+        else:
+            own = self.system[runtime] if key == "system" else self.build.needed_by(runtime)
+            path = (key, runtime)
+        line = line_of(self.text, (*path, own.index(package)) if package in own else path)
         return f"{self.source}:{line}" if line else self.source
-
-    def _alpine(self, key: str, runtime: str) -> tuple[str, ...]:
-        return self.system[runtime] if key == "system" else self.build.needed_by(runtime)
 
     def setting(self, key: str) -> str:
         """Tell where a key is set (`filter.allow_ports`), as `deps.toml:7`; the file alone if it isn't."""

@@ -5,6 +5,7 @@ model      what is said of each: a field for everything that differs
 grammar    what each ecosystem accepts as the name of a package
 pypi, npm, deno, apk
            how the packages of each are looked for in an image, and judged
+compilers  what installers print where there is nothing to compile with
 findings   what can be wrong with a package
 probes/    what each runtime runs in its image to look for packages
 locks/     the lock files that packages are installed from

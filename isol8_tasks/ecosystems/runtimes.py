@@ -5,6 +5,7 @@ import importlib
 from typing import TYPE_CHECKING, Final, cast
 
 from isol8_tasks.ecosystems import grammar
+from isol8_tasks.ecosystems.compilers import LACKING
 from isol8_tasks.ecosystems.model import Ecosystem, Program, Runtime
 
 if TYPE_CHECKING:
@@ -27,11 +28,8 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
                     ),
                 ),
                 (
-                    r"Failed (?:building wheel for|to build) |metadata-generation-failed|did not run successfully",
-                    (
-                        "There is no wheel for Alpine (musl), and pip could not build it from source; "
-                        "the image has no compiler."
-                    ),
+                    LACKING,
+                    "There is no wheel for Alpine (musl), and the image has nothing to compile the source with.",
                 ),
             ),
             spellings=True,
@@ -46,7 +44,13 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             name="npm",
             module="isol8_tasks.ecosystems.npm",
             source="registry",
-            failures=((r"Valid libc: +glibc\b", "It is built for glibc, and Alpine has musl."),),
+            failures=(
+                (r"Valid libc: +glibc\b", "It is built for glibc, and Alpine has musl."),
+                (
+                    rf"gyp ERR! (?:find Python|stack.*not found)|{LACKING}",
+                    "It has to be compiled (node-gyp).",
+                ),
+            ),
             read=grammar.read_npm,
             forms="npm and bun accept name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
             inventory=("npm",),

@@ -44,7 +44,7 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
                 repository=config.build.repository,
                 declaration=config.declaration,
                 setting=config.setting,
-                alpine_place=functools.partial(config.alpine_place, decision.image),
+                alpine_place=functools.partial(config.place_of, decision.image),
             )
         )
         for reason in told

@@ -11,6 +11,7 @@ from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.run.alpine import ensure_installable
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
@@ -29,6 +30,9 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
             policy.demand(spec, inventory)
         return inventory
 
+    resolution = _resolution(spec, view, policy)
+    if resolution is None:
+        ensure_installable(spec, view)
     return build_image(
         spec,
         view.observed,
@@ -37,7 +41,7 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         context=view.context_of(spec),
         on_event=on_event,
         force=policy.no_cache or spec.name in view.forced,
-        resolution=_resolution(spec, view, policy),
+        resolution=resolution,
         verify=accept,
     )
 

@@ -196,6 +196,13 @@ class Indexes:
         offered = offered_metadata(file)
         return data if data and is_sound(data, offered if isinstance(offered, dict) else {}) else None
 
+    def content(self, url: str) -> bytes:
+        """Return a file; SourceError where there is none."""
+        found = self._ask(url.partition("#")[0], "*/*")
+        if found is None:
+            raise SourceError(f"{url}: not found")
+        return found[1]
+
     def _fetch(self, base: str, name: str) -> dict[str, Any] | None:
         split = urllib.parse.urlsplit(base)
         plain = split._replace(netloc=split.netloc.rpartition("@")[2]).geturl().rstrip("/")
