@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
-from isol8_tasks.cli.early import leave
+from isol8_tasks.cli.startup import leave
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, InternalError, Isol8Error
 from isol8_tasks.safety.crash import in_threads, internal_error, system_words, watch_threads

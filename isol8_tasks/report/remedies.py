@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.dockerfile.mistaken import frontend
+from isol8_tasks.dockerfile.misnamed import frontend
 from isol8_tasks.dockerfile.syntax import Dockerfile
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import (
