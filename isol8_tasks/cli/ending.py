@@ -84,11 +84,16 @@ def heed_unraisable(lost: "sys.UnraisableHookArgs") -> None:
     number = interruption(lost.exc_value) - _OF_SIGNALS
     signal.signal(number, _interrupt)
 
+    left = threading.Event()
+
     def again() -> None:
+        # In here it would be lost for good.
+        left.wait()
         time.sleep(_MOMENT)
         os.kill(os.getpid(), number)
 
     threading.Thread(target=again, daemon=True).start()
+    left.set()
 
 
 def interruption(error: KeyboardInterrupt) -> int:
