@@ -95,7 +95,7 @@ def _why(each: Lacking) -> str:
 
 
 _WHY: Final = {
-    "source": "has no wheel for musl, and the image has nothing to compile its source with",
+    "source": "has no wheel for musl, and the image can't compile its source",
     "glibc": "is not available for musl: it has wheels for glibc only, and no source",
     "python": "has no wheel for this Python on musl, and no source",
     "other": "has no wheel for this Python and system, and no source",

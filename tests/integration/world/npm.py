@@ -61,12 +61,20 @@ class Npm:
         dependencies: Mapping[str, str],
         fault: Fault,
         size: int,
+        scripts: Mapping[str, str],
+        files: Mapping[str, str],
     ) -> None:
         """Publish a package with one module; it becomes `latest`, and replaces one of the same version."""
-        manifest = {"name": name, "version": version, "main": "index.js", "dependencies": dict(dependencies)}
+        manifest = {
+            "name": name,
+            "version": version,
+            "main": "index.js",
+            "dependencies": dict(dependencies),
+            **({"scripts": dict(scripts), "hasInstallScript": True} if scripts else {}),
+        }
         release = _Release(
             manifest=manifest,
-            data=_tarball(manifest, fault, size),
+            data=_tarball(manifest, fault, size, files),
             published=published,
             sound=fault != "build",
         )
@@ -130,9 +138,10 @@ def _time(moment: dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
-def _tarball(manifest: Mapping[str, Any], fault: Fault, size: int) -> bytes:
+def _tarball(manifest: Mapping[str, Any], fault: Fault, size: int, more: Mapping[str, str]) -> bytes:
     code = f'{_CODE[fault]}module.exports = {{ version: "{manifest["version"]}" }};\n'
     files = {"package.json": json.dumps(manifest).encode(), "index.js": code.encode()}
+    files |= {name: text.encode() for name, text in more.items()}
     if size:
         files["filler.bin"] = filler(f"{manifest['name']} {manifest['version']}", size)
     buffer = io.BytesIO()
