@@ -171,8 +171,34 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, args, jobs)",
+                "(did you mean jobs? allowed: repository, builder, args, jobs, python, node, bun)",
                 id="setting",
+            ),
+            pytest.param(
+                "system = ['jq']",
+                '1: system: expected a table, found an array; write [system], and python = ["…"] below it',
+                id="system-array",
+            ),
+            pytest.param(
+                "[system]\npyhton = ['jq']",
+                "2: system.pyhton: not a runtime (did you mean python? allowed: python, node, bun, deno, bash)",
+                id="system-runtime",
+            ),
+            pytest.param(
+                "[system]\nbash = ['jq']",
+                "2: system.bash: the packages of bash are Alpine's; write them under [dependencies] bash",
+                id="system-bash",
+            ),
+            pytest.param(
+                "[system]\nnode = ['jq', 'JQ=latest']",
+                "2: system.node[1]: 'JQ=latest': 'latest' is not a version of an Alpine package; apk accepts name, "
+                "name=version, name>=version, name~version and name@tag, for example jq=1.7.1-r0",
+                id="system-package",
+            ),
+            pytest.param(
+                "[build]\npython = 'build-base'",
+                '2: build.python: expected an array of strings, found a string; write python = ["…", "…"]',
+                id="build-string",
             ),
             pytest.param(
                 "dependencies = ['numpy']",
@@ -406,8 +432,8 @@ python = ["numpy",
             f"deps.toml:8: dependencies.python[1]: '--pre': an option, not a package; {PIP}",
             'deps.toml:8: dependencies.python[2]: expected a string, found an integer; write "…"',
             (
-                "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, system, images, "
-                "build, clients, filter, hold, prune, refresh, push, verify)"
+                "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, system, "
+                "images, build, clients, filter, hold, prune, refresh, push, verify)"
             ),
         ]
 
@@ -476,6 +502,7 @@ class TestDocumentation:
         """The table of keys has every key there is."""
         keys = {
             *(f"dependencies.{name}" for name in RUNTIMES),
+            *(f"system.{name}" for name in RUNTIMES if name != "bash"),
             *(f"images.NAME.{key}" for key in SETTINGS),
             *(f"build.{each.name}" for each in fields(BuildSettings)),
             *(f"clients.{each.name}" for each in fields(ClientSettings)),
