@@ -76,7 +76,10 @@ def library_lines(
         if package:
             packages.setdefault(package, name)
     if not packages:
-        return ()
+        return (
+            f"No package of the image's repositories has {names[0]}; name one that has, in APK_REPOSITORY under "
+            "[build] args.",
+        )
     told = "; ".join(f"{name} is in Alpine's {package}" for package, name in packages.items())
     return (f"{told}. Write {line_to_write(spec, config, packages)}.",)
 

@@ -157,7 +157,10 @@ class TestLibraryLines:
                 f"libz.so.1 is in Alpine's zlib. Write {line} in deps.toml.",
             )
 
-    def test_nothing_where_no_package_has_it(self) -> None:
-        """What nobody knows is not guessed."""
+    def test_no_package_has_it(self) -> None:
+        """Another repository may."""
         spec, config = _spec("ml")
-        assert library_lines(("libnone.so.1",), {}, spec, config) == ()
+        assert library_lines(("libnone.so.1",), {}, spec, config) == (
+            "No package of the image's repositories has libnone.so.1; name one that has, in APK_REPOSITORY under "
+            "[build] args.",
+        )
