@@ -25,7 +25,7 @@ from isol8_tasks.freshness.answers import (
 )
 
 _SECONDS: Final = 180
-_WHEELS_SECONDS: Final = 15
+_WHEELS_SECONDS: Final = 25
 """Longer nobody waits before a build that can tell the same."""
 _LIBRARIES_SECONDS: Final = 20
 
