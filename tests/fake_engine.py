@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen
 from isol8_tasks.dockerfile.slicing import slice_dockerfile
 from isol8_tasks.dockerfile.syntax import Instruction, parse
 from isol8_tasks.engine import BuildEvent, BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
-from isol8_tasks.engine.containers import Finished, RunRequest
+from isol8_tasks.engine.containers import Finished, NotStartedError, RunRequest
 from isol8_tasks.engine.upkeep import Disk
 from isol8_tasks.errors import (
     BuildFailedError,
@@ -289,7 +289,7 @@ class FakeEngine:
 
     def run(self, request: RunRequest) -> Finished:
         """Run nothing: what runs an image is tested on a real one."""
-        raise NotImplementedError(f"a fake can't run {request.image}")
+        raise NotStartedError(f"a fake can't run {request.image}", "it is a fake")
 
     def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
         """List nothing, as above."""

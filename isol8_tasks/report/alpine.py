@@ -76,10 +76,7 @@ def library_lines(
         if package:
             packages.setdefault(package, name)
     if not packages:
-        return (
-            f"No package of the image's repositories has {names[0]}; name one that has, in APK_REPOSITORY under "
-            "[build] args.",
-        )
+        return (f"No package of the image's repositories has {names[0]}; {_ANOTHER}",)
     told = "; ".join(f"{name} is in Alpine's {package}" for package, name in packages.items())
     return (f"{told}. Write {line_to_write(spec, config, packages)}.",)
 
@@ -114,4 +111,5 @@ _MISSING: Final = (
     r"(?i:(?:unable|failed) to find|could(?: not|n't) find|can't find) (?:the )?([\w+-]+) shared library",
     r"(?i:(?:unable|failed) to find|could(?: not|n't) find|can't find) (?:the )?(lib[\w+-]+)",
 )
+_ANOTHER: Final = "name one that has, in APK_REPOSITORY under [build] args."
 _NO_NAMES: Final = frozenset({"shared", "the", "a", "dynamic", "native", "c", "required"})

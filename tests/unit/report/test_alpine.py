@@ -160,7 +160,7 @@ class TestLibraryLines:
     def test_no_package_has_it(self) -> None:
         """Another repository may."""
         spec, config = _spec("ml")
-        assert library_lines(("libnone.so.1",), {}, spec, config) == (
-            "No package of the image's repositories has libnone.so.1; name one that has, in APK_REPOSITORY under "
-            "[build] args.",
+        (line,) = library_lines(("libnone.so.1",), {}, spec, config)
+        assert line.startswith(
+            "No package of the image's repositories has libnone.so.1; name one that has, in APK_"
         )
