@@ -179,7 +179,10 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
     for spec in images:
         yield {
             "name": spec.task.partition(":")[2],
-            "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
+            "doc": doc.format(
+                runtime=spec.runtime,
+                packages=" ".join(spec.packages) or " ".join(spec.system) or "a setup script",
+            ),
             "actions": [_action(spec.task, _maker(spec), spec.name)],
             "task_dep": ["ping", *([graph.task_of(spec.parent)] if spec.parent else [])],
             "uptodate": [_UpToDate(spec.name)],

@@ -276,6 +276,9 @@ def where_to_look(spec: ImageSpec, config: Config) -> str:
     looks = [f"[dependencies] {spec.runtime} in {place}"] if place else []
     if flags:
         looks.append(f"the flag --{spec.runtime} ({', '.join(sorted(flags))}; --only-file drops it)")
+    if spec.inputs.system:
+        where = config.place_of(spec.name, "system", spec.inputs.system[0])
+        looks.append(f"[system] {spec.runtime} in {where}")
     return f"Check {' and '.join(looks)}."
 
 
