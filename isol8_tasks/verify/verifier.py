@@ -10,7 +10,7 @@ from typing import Final
 from attrs import Factory, define, evolve, field, frozen
 
 from isol8_tasks.config.settings import LOAD_TIMEOUT, UserCheck
-from isol8_tasks.ecosystems.findings import PackageUnusable
+from isol8_tasks.ecosystems.findings import PackageNote, PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.runtimes import verification
 from isol8_tasks.engine.containers import (
@@ -40,12 +40,12 @@ from isol8_tasks.verify.findings import (
     Finding,
     InSome,
     LookBroken,
-    LookHung,
     NotStarted,
     PatternSlow,
     RuntimeBroken,
     SignalsLost,
     merged,
+    notes_of,
     output,
     render_finding,
 )
@@ -82,6 +82,8 @@ class Verdict:
 
     findings: tuple[Finding, ...]
     """Empty if the image passes verification."""
+    notes: tuple[PackageNote, ...] = ()
+    """What users should know of packages that pass."""
     release: str = ""
     """Alpine's."""
     packages: tuple[Package, ...] = ()
@@ -92,7 +94,7 @@ class Verdict:
 class _Seen:
     """What was seen of an image in one kind of container."""
 
-    found: tuple[tuple[AnyFinding, Releases], ...]
+    found: tuple[tuple[AnyFinding | PackageNote, Releases], ...]
     look: Look = Factory(Look)
     loose: frozenset[tuple[str, int]] = frozenset()
 
@@ -112,13 +114,15 @@ class Verifier:
         with ThreadPoolExecutor(len(kinds)) as pool:
             seen = list(pool.map(lambda kind: self._seen(subject, kind, whole=kind is kinds[0]), kinds))
         releases = frozenset(chain.from_iterable(kind.releases for kind in kinds))
-        findings = merged(chain.from_iterable(each.found for each in seen), releases)
+        found = tuple(chain.from_iterable(each.found for each in seen))
+        findings = merged(found, releases)
         loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
         starts = not any(isinstance(finding, NotStarted) for finding, _ in seen[0].found)
         # As the newest clients run it alone: what a user asks for may well name user sandbox.
         tried = [self._run(subject.image, check, kinds[0]) for check in subject.checks if starts]
         return Verdict(
-            findings=(*findings, *loose, *(found for found in tried if found is not None)),
+            findings=(*findings, *loose, *(each for each in tried if each is not None)),
+            notes=notes_of(found),
             release=seen[0].look.release,
             packages=inventory(subject.runtime, seen[0].look),
         )
@@ -129,7 +133,7 @@ class Verifier:
         What a busy machine may be to blame for is looked at again, with more time, before it is held against an image.
         """
         seen = self._looked(subject, kind, whole=whole, patience=1)
-        if any(isinstance(finding, _OF_A_BUSY_MACHINE) for finding, _ in seen.found):
+        if any(_is_of_a_busy_machine(finding) for finding, _ in seen.found):
             seen = self._looked(subject, kind, whole=whole, patience=_PATIENCE)
         return seen
 
@@ -282,7 +286,12 @@ def _environment(registry: str) -> dict[str, str]:
     return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
 
 
-_OF_A_BUSY_MACHINE: Final = (
-    *(LookHung, LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken, PackageUnusable),
-)
+def _is_of_a_busy_machine(finding: AnyFinding | PackageNote) -> bool:
+    """Tell whether a machine with much to do may be to blame; what has run out of its CPU time has had it."""
+    if isinstance(finding, PackageUnusable):
+        return not finding.use.endswith(" did not end")
+    return isinstance(finding, _OF_A_BUSY_MACHINE)
+
+
+_OF_A_BUSY_MACHINE: Final = (LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken)
 _PATIENCE: Final = 2
