@@ -23,6 +23,7 @@ def said(error: Mapping[str, Any]) -> str:
 
 def of_text(text: str) -> Mapping[str, Any]:
     """Return the error that a runtime ended with, out of what it printed: `error: Uncaught (in promise) Error: …`."""
+    text = re.sub(_COLOURS, "", text)
     found = re.search(_UNCAUGHT, text, re.MULTILINE)
     message = re.split(r"\n\s+at ", found[2])[0] if found else text
     return {"code": "", "name": found[1] if found else "", "message": message, "text": text, "causes": ()}
@@ -45,6 +46,7 @@ def _is_broken(error: Mapping[str, Any]) -> bool:
     return re.search(_INCOMPLETE, message) is not None
 
 
+_COLOURS: Final = r"\x1b\[[0-9;]*m"
 _UNCAUGHT: Final = r"^(?:error: )?Uncaught (?:\(in [^)]*\) )?(\w+)(?:: |\n)([\s\S]*)"
 _NOT_DEFINED: Final = r"^([\w$]+) is not defined$|^Can't find variable: ([\w$]+)"
 _OF_THE_RUNTIME: Final = frozenset(("require", "module", "exports", "__dirname", "__filename"))

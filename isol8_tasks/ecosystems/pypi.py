@@ -88,18 +88,19 @@ def _is_broken(fault: Mapping[str, Any]) -> bool:
 
 
 def _parts(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFinding | PackageNote]:
-    """Judge the modules of a package whose outermost one loads none of them.
+    """Judge the modules of a package of which the outermost one loads few.
 
-    Half of them, or the one with its own name, is more than an extra that nobody asked for.
+    A library that half of them lack, or the one with the package's own name, is more than an extra; another module
+    that is not there may well be one, unless none can do without.
     """
     bad = [fault for fault in item["parts"] if not _OF_PARTS.isdisjoint(fault["kinds"])]
-    if not bad:
-        return
+    libraries = {fault["use"]: library for fault in bad if (library := library_in(fault["text"]))}
     stems = [fault["use"].rpartition(".")[2] for fault in bad]
-    fails = own_or_all(name, stems, item["tried"]) or 2 * len(bad) >= item["tried"]
-    first = bad[0]
-    library = next(filter(None, (library_in(fault["text"]) for fault in bad)), "")
-    if fails:
+    first = next((fault for fault in bad if fault["use"] in libraries), bad[0] if bad else None)
+    if first is None:
+        return
+    library = libraries.get(first["use"], "")
+    if own_or_all(name, stems, item["tried"]) or (library and 2 * len(bad) >= item["tried"]):
         yield PackageUnusable(package=spec, use=first["use"], output=first["text"], library=library)
     elif library:
         yield PartUnusable(package=spec, use=first["use"], output=first["text"], library=library)

@@ -178,7 +178,8 @@ def in_child(names: list[str], writer: int) -> None:
         for name in below(names):
             problem = ""
             try:
-                importlib.import_module(name)
+                if name:
+                    importlib.import_module(name)
             except BaseException as error:  # noqa: BLE001 - as above
                 problem = fault_record(name, error)
             os.write(writer, (problem + END).encode("utf-8", "replace"))
@@ -194,22 +195,27 @@ def limited(seconds: int) -> None:
 
 
 def below(names: list[str]) -> "Iterator[str]":
-    """Give the modules one level below packages that import none of them, as far as that takes little time."""
+    """Give the modules one level below packages that import few of them, as far as that takes little time.
+
+    An empty name stands for each that is imported already.
+    """
     import time
 
-    limited(DEEPER_SECONDS + 1)
+    limited(DEEPER_SECONDS + 2)
     end = time.process_time() + DEEPER_SECONDS
-    found = []
     for name in names:
-        loaded = [each for each in sys.modules if each.startswith(f"{name}.")]
-        if all(each.rpartition(".")[2].strip("_") in VERSIONS for each in loaded):
-            for place in getattr(sys.modules.get(name), "__path__", ()):
-                stems = {each.partition(".")[0] for each in listed(place) if is_module(place, each)}
-                found += [f"{name}.{stem}" for stem in sorted(stems) if stem.isidentifier() and is_meant(stem)]
-    for each in found[:DEEPER]:
-        if time.process_time() > end:
-            return
-        yield each
+        places = getattr(sys.modules.get(name), "__path__", ())
+        stems = {each.partition(".")[0] for place in places for each in listed(place) if is_module(place, each)}
+        found = [f"{name}.{stem}" for stem in sorted(stems) if stem.isidentifier() and is_meant(stem)][:DEEPER]
+        loaded = [each for each in found if each in sys.modules]
+        if 2 * len(loaded) > len(found):
+            continue
+        yield from [""] * len(loaded)
+        for each in found:
+            if time.process_time() > end:
+                return
+            if each not in sys.modules:
+                yield each
 
 
 def is_module(place: str, name: str) -> bool:
@@ -356,7 +362,7 @@ BETWEEN, END = "\x1f", "\x1e"
 VERSIONS = {"version", "about", "meta", "metadata", "info"}
 PROGRAMS = {"main", "cli", "gui", "conftest", "setup", "pytest_plugin", "wsgi", "asgi"}
 DEEPER = 25
-DEEPER_SECONDS = 2
+DEEPER_SECONDS = 1
 
 if __name__ == "__main__":
     main()

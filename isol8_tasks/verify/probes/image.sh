@@ -51,7 +51,7 @@ modules)
             exec timeout -s KILL "$ISOL8_CHECK_CLOCK" $load >/sandbox/output 2>&1 </dev/null
         )
         section "item $?"
-        tail -n 20 /sandbox/output
+        head -n 40 /sandbox/output
     done
     section status
     (exit $status)
