@@ -18,8 +18,8 @@ from isol8_tasks.config.settings import (
     PushSettings,
     RefreshSettings,
     UserCheck,
-    is_of_verify,
     VerifySettings,
+    is_of_verify,
     read_refresh,
     read_verify,
 )

@@ -156,7 +156,9 @@ def _name(value: object) -> str:
                 return text
         except SpecError:
             continue
-    raise InvalidError(f'{text!r} is not the name of a package; write it alone, without a version: "requests"')
+    raise InvalidError(
+        f'{text!r} is not the name of a package; write it alone, without a version: "requests"'
+    )
 
 
 def _pattern(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Tells a complete JavaScript package that declines to be loaded alone from a broken one, by the error that it throws."""
+"""Tells a complete JavaScript package that declines to be loaded alone from a broken one, by the error it throws."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -53,14 +53,23 @@ _OF_THE_RUNTIME: Final = frozenset(("require", "module", "exports", "__dirname",
 _OF_FAULTS: Final = frozenset(
     (
         *("SyntaxError", "TypeError", "RangeError", "EvalError", "URIError", "AssertionError"),
-        *("BuildMessage", "ResolveMessage", "NotCapable", "PermissionDenied", "NotFound", "LinkError", "CompileError"),
+        *(
+            "BuildMessage",
+            "ResolveMessage",
+            "NotCapable",
+            "PermissionDenied",
+            "NotFound",
+            "LinkError",
+            "CompileError",
+        ),
     )
 )
 _CODE: Final = r"ERR_|E[A-Z0-9]+$|MODULE_NOT_FOUND$"
 _INCOMPLETE: Final = re.compile(
     r"\b(?:musl|glibc|ENOENT|dlopen|prebuil\w+|\w*linux-?(?:musl|x64|arm64)[\w-]*)\b|\.node\b"
     r"|native (?:binding|module|addon|add-on|library|binary|dependenc)|shared (?:object|library)"
-    r"|cannot (?:find|load|locate|resolve) |could not (?:find|load|locate|resolve) |failed to (?:find|load|locate|resolve) "
+    r"|cannot (?:find|load|locate|resolve) |could not (?:find|load|locate|resolve) "
+    r"|failed to (?:find|load|locate|resolve) "
     r"|no such file|unsupported (?:platform|architecture|os)\b|not supported on ",
     re.IGNORECASE,
 )

@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from isol8_tasks.ecosystems.findings import Asked, PackageFinding, PackageNote, PackageUnusable, PartUnusable, Seen
+from isol8_tasks.ecosystems.findings import (
+    Asked,
+    PackageFinding,
+    PackageNote,
+    PackageUnusable,
+    PartUnusable,
+    Seen,
+)
 
 
 def read_asked(text: str) -> tuple[Asked, ...] | None:
@@ -27,13 +34,17 @@ def read_asked(text: str) -> tuple[Asked, ...] | None:
                 interpreter=next(
                     (line.removeprefix(_INTERPRETER) for line in lines if line.startswith(_INTERPRETER)), ""
                 ),
-                said=tuple(line for line in lines if not line.startswith(_INTERPRETER) and not _of_host(line)),
+                said=tuple(
+                    line for line in lines if not line.startswith(_INTERPRETER) and not _of_host(line)
+                ),
             )
         )
     return tuple(found)
 
 
-def judge_asked(specs: Sequence[str], names: Sequence[str], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
+def judge_asked(
+    specs: Sequence[str], names: Sequence[str], seen: Seen
+) -> Iterator[PackageFinding | PackageNote]:
     """Tell which programs and native files can't be used.
 
     Where all of a kind can't, or the one that has the package's own name, the package fails; some are parts that not
@@ -65,7 +76,9 @@ def own_or_all(name: str, bad: Iterable[str], total: int) -> bool:
 
 def _weighed(spec: str, name: str, bad: Sequence[Asked], *, total: int) -> PackageFinding | PackageNote:
     named = [re.sub(r"\..*", "", each.path.rpartition("/")[2]) for each in bad]
-    first = next((each for each, stem in zip(bad, named, strict=True) if _plain(stem) == _plain(name)), bad[0])
+    first = next(
+        (each for each, stem in zip(bad, named, strict=True) if _plain(stem) == _plain(name)), bad[0]
+    )
     what = PackageUnusable if own_or_all(name, named, total) else PartUnusable
     use = f"its {'command' if first.kind == 'program' else 'library'} {first.path}"
     output = "\n".join((*([f"there is no {first.interpreter}"] if first.interpreter else []), *first.said))
@@ -109,7 +122,21 @@ _NPM_FOLDER: Final = r".*/node_modules/(?:@[^/]+/)?[^/]+/"
 _GLIBC_ONLY: Final = r"[-_/](?:gnu|glibc)(?:eabihf)?\b"
 _HOST: Final = r"_{0,2}Py[A-Z_]|napi_|node_|uv_|_ZN?K?\w*(?:2v8|4node)"
 _NO_NAMES: Final = frozenset(
-    ("a", "any", "c", "dynamic", "it", "native", "required", "shared", "such", "the", "this", "library", "libraries")
+    (
+        "a",
+        "any",
+        "c",
+        "dynamic",
+        "it",
+        "native",
+        "required",
+        "shared",
+        "such",
+        "the",
+        "this",
+        "library",
+        "libraries",
+    )
 )
 _LIBRARY: Final = r"(?:(?:shared|native|dynamic|system) )?librar(?:y|ies)"
 _NAME: Final = r"['\"]?([A-Za-z][\w.+/-]*\w)['\"]?"

@@ -13,8 +13,12 @@ def needs(ecosystem: str, specs: Sequence[str], names: Sequence[str], seen: Seen
         data = _DATA[ecosystem].get(name, "")
         programs = _PROGRAMS[ecosystem].get(name, ())
         if data:
-            yield PackageNeeds(package=spec, need=f"downloads {data} when it is used, unless they are in the image")
-        if programs and not any(re.search(rf"^R:{re.escape(each)}$", seen.apk, re.MULTILINE) for each in programs):
+            yield PackageNeeds(
+                package=spec, need=f"downloads {data} when it is used, unless they are in the image"
+            )
+        if programs and not any(
+            re.search(rf"^R:{re.escape(each)}$", seen.apk, re.MULTILINE) for each in programs
+        ):
             yield PackageNeeds(
                 package=spec, need=f"runs the program {' or '.join(programs)}, which is not in the image"
             )

@@ -70,9 +70,7 @@ def installed(seen: Seen) -> Iterator[Package]:
         yield Package(ecosystem="npm", name=name, version=version)
 
 
-def _judge_loading(
-    spec: str, name: str, item: Mapping[str, Any]
-) -> Iterator[PackageFinding | PackageNote]:
+def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFinding | PackageNote]:
     """Judge whether a package can be loaded, or started where it has nothing to load."""
     if not item["entry"]:
         if item["broken_bins"]:
@@ -95,9 +93,11 @@ def _judge_loading(
         faults = failed
     # One that loads in one way may only throw in the other.
     throws = [way for way, error in faults.items() if declines(error)]
-    if len(loaded) > len(faults):
-        throws += [way for way, error in faults.items() if way not in throws and _is_of_other_kind(way, error)]
-    elif throws == list(faults):
+    if not all(loaded.values()):
+        throws += [
+            way for way, error in faults.items() if way not in throws and _is_of_other_kind(way, error)
+        ]
+    elif throws and throws == list(faults):
         yield PackageDeclines(package=spec, use=_way(throws[0], name), output=said(faults[throws[0]]))
     for way in faults:
         if way not in throws:

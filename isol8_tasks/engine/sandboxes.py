@@ -269,7 +269,11 @@ def _left(connection: Connection, container: str, request: RunRequest, passed: f
         # One that can't be measured is given its time by the clock.
         return request.clock - passed
     # Several processors may work for it.
-    return 0 if used >= request.seconds else min(max(_LEAST_WAIT, (request.seconds - used) / 2), request.clock - passed)
+    return (
+        0
+        if used >= request.seconds
+        else min(max(_LEAST_WAIT, (request.seconds - used) / 2), request.clock - passed)
+    )
 
 
 def _description(request: RunRequest, connection: Connection) -> Mapping[str, Any]:

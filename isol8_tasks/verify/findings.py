@@ -1,22 +1,16 @@
 """What is wrong with an image: a closed set of kinds with data, and their words."""
 
-import json
 from collections.abc import Iterable
-from typing import Final, assert_never, get_args
+from typing import Final, assert_never
 
 from attrs import evolve, frozen
 
 from isol8_tasks.ecosystems.findings import (
-    CommandShared,
     ExtraMissing,
-    PackageDeclines,
     PackageFinding,
     PackageHidden,
     PackageMissing,
-    PackageNeeds,
-    PackageNote,
     PackageUnusable,
-    PartUnusable,
     WrongVersion,
 )
 from isol8_tasks.engine.builders.progress import clean
@@ -155,7 +149,6 @@ ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstPr
 StartFinding = FilterBroken | CommandNotRun
 FileFinding = OtherLayers | PrivilegedFile | WritableByAll
 CommandFinding = CommandExit | CommandOutput | CommandHung | PatternSlow
-NOTES: Final = get_args(PackageNote)
 EVERY: Final[Releases] = frozenset()
 """In the place of releases: what is not looked at for each kind of client."""
 AnyFinding = ImageFinding | StartFinding | PackageFinding | FileFinding | CommandFinding
@@ -169,43 +162,6 @@ def render_finding(finding: Finding) -> str:
         but = f" (not with {released(finding.others)})" if finding.others else ""
         fault = f"{fault} with isol8 {released(finding.releases)}{but}"
     return clean(f"{fault}: {reason}" if reason else fault)
-
-
-def render_note(note: PackageNote) -> str:
-    """Return a note in words, on one line."""
-    match note:
-        case PackageDeclines(package=package, use=use, output=said):
-            words = f"{package} is complete, but `{use}` declines to run alone ({_cut(said)}); {_skip(package)}"
-        case PartUnusable(package=package, use=use, output=said):
-            first = said.strip().rpartition("\n" if use.startswith("import ") else "\0")[2].partition("\n")[0]
-            what = use if use.startswith("its ") else f"`{use}`"
-            words = f"{package} can be used, but {what} can't ({_cut(first)}); {_skip(package)}"
-        case CommandShared(command=command, packages=packages, used=used):
-            owner = f"it is {used}'s" if used else "it is that of the package installed last"
-            words = f"{' and '.join(packages)} both provide the command {command}; {owner}"
-        case PackageNeeds(package=package, need=need):
-            words = f"{package} {need}"
-        case _:
-            assert_never(note)
-    return clean(words)
-
-
-def notes_of(found: Iterable[tuple[AnyFinding | PackageNote, Releases]]) -> tuple[PackageNote, ...]:
-    """Return the notes among what was found, each once, whatever was printed with it."""
-    notes: dict[tuple[object, ...], PackageNote] = {}
-    for note, _ in found:
-        if isinstance(note, NOTES):
-            key = (note.package, note.use) if isinstance(note, PackageDeclines | PartUnusable) else (note,)
-            notes.setdefault(key, note)
-    return tuple(notes.values())
-
-
-def _skip(package: str) -> str:
-    return f"if that is known, write skip = [{json.dumps(package)}] under [verify]"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _words(finding: AnyFinding) -> tuple[str, str]:
@@ -243,14 +199,10 @@ def plain(finding: Finding) -> AnyFinding:
     return finding.finding if isinstance(finding, InSome) else finding
 
 
-def merged(
-    found: Iterable[tuple[AnyFinding | PackageNote, Releases]], all_releases: Releases
-) -> tuple[Finding, ...]:
-    """Return each finding once, with the releases that meet it where others don't; notes are none."""
+def merged(found: Iterable[tuple[AnyFinding, Releases]], all_releases: Releases) -> tuple[Finding, ...]:
+    """Return each finding once, with the releases that meet it where others don't."""
     met: dict[AnyFinding, tuple[AnyFinding, Releases]] = {}
     for finding, some in found:
-        if isinstance(finding, NOTES):
-            continue
         releases = some or all_releases
         # What was printed is of one run, and tells no finding from another.
         key = _without_output(finding)

@@ -53,7 +53,8 @@ def judge_look(  # noqa: PLR0913 - all that was asked and answered
     if look.status is None:
         yield LookBroken(exit=finished.exit, output=printed), kind.releases
         return
-    if (whole and not look.searched) or (filtered and kind.filter and not look.filter):
+    is_partial = look.loader is not None and read_asked(look.loader) is None
+    if is_partial or (whole and not look.searched) or (filtered and kind.filter and not look.filter):
         # A part of the look that said nothing found nothing, and that is no good sign.
         yield LookBroken(exit=look.status, output=printed), kind.releases
         return
@@ -73,9 +74,6 @@ def judge_look(  # noqa: PLR0913 - all that was asked and answered
         return
     yield from ((each, kind.releases) for each in verification(runtime).judge(packages, seen))
     if whole:
-        if look.loader is not None and read_asked(look.loader) is None:
-            yield LookBroken(exit=look.status, output=printed), kind.releases
-        # Of no client in particular.
         yield from ((each, EVERY) for each in verification(runtime).judge_once(packages, seen))
 
 

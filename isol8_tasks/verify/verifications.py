@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from isol8_tasks.verify.verifier import Verdict, Verifier
 
 Verify = Callable[[ImageSpec, str], str]
-"""Gets an image and the id to run; returns its inventory, with notes, in short. VerifyFailedError keeps the old image."""
+"""Gets an image and the id to run; returns its inventory in short, notes included. VerifyFailedError keeps the old
+image."""
 
 
 @define(eq=False)
@@ -36,7 +37,7 @@ class Verifications:
 
     def __call__(self, spec: ImageSpec, image_id: str) -> str:
         """Do what Verify promises."""
-        from isol8_tasks.verify.findings import render_note  # noqa: PLC0415 - a run with nothing to do checks nothing
+        from isol8_tasks.verify.notes import render_note  # noqa: PLC0415 - a run with nothing to do checks nothing
         from isol8_tasks.verify.verifier import failure  # noqa: PLC0415 - as above
 
         verdict = self._once(spec, image_id)

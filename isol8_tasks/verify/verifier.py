@@ -45,12 +45,12 @@ from isol8_tasks.verify.findings import (
     RuntimeBroken,
     SignalsLost,
     merged,
-    notes_of,
     output,
     render_finding,
 )
 from isol8_tasks.verify.judging import inventory, is_loose, judge_look, loose_files
 from isol8_tasks.verify.matching import SECONDS, is_in
+from isol8_tasks.verify.notes import apart
 from isol8_tasks.verify.probe import Look
 
 
@@ -114,7 +114,7 @@ class Verifier:
         with ThreadPoolExecutor(len(kinds)) as pool:
             seen = list(pool.map(lambda kind: self._seen(subject, kind, whole=kind is kinds[0]), kinds))
         releases = frozenset(chain.from_iterable(kind.releases for kind in kinds))
-        found = tuple(chain.from_iterable(each.found for each in seen))
+        found, notes = apart(chain.from_iterable(each.found for each in seen))
         findings = merged(found, releases)
         loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
         starts = not any(isinstance(finding, NotStarted) for finding, _ in seen[0].found)
@@ -122,7 +122,7 @@ class Verifier:
         tried = [self._run(subject.image, check, kinds[0]) for check in subject.checks if starts]
         return Verdict(
             findings=(*findings, *loose, *(each for each in tried if each is not None)),
-            notes=notes_of(found),
+            notes=notes,
             release=seen[0].look.release,
             packages=inventory(subject.runtime, seen[0].look),
         )

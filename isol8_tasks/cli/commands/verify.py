@@ -30,7 +30,8 @@ class VerifyCommand(ImagesCommand):
         self, current: Session, images: Sequence[tuple[ImageSpec, ObservedImage]], params: Mapping[str, Any]
     ) -> int:
         """Run the checks side by side, and print what they found."""
-        from isol8_tasks.verify.findings import OtherLayers, output, render_finding, render_note  # noqa: PLC0415 - no other command shows them
+        from isol8_tasks.verify.findings import OtherLayers, output, render_finding  # noqa: PLC0415 - no other command shows them
+        from isol8_tasks.verify.notes import render_note  # noqa: PLC0415 - as above
 
         current.view.engine.sweep()
 

@@ -28,6 +28,6 @@ for item; do
             ;;
         esac
     done < <(/sbin/apk info -qL "${name%%$'\n'*}" 2>/dev/null)
-    [ -z "$whole" ] || [ ${#files[@]} = 0 ] || printf "$number\tprogram\t%s\n" "${files[@]}" >>/sandbox/asked
+    [ -z "$ISOL8_WHOLE" ] || [ ${#files[@]} = 0 ] || printf "$number\tprogram\t%s\n" "${files[@]}" >>/sandbox/asked
     if [ -z "$command" ] || [ -n "$works" ]; then echo "ok $works"; else echo "command /$command"; fi
 done

@@ -9,7 +9,7 @@ const ROOTS = ["/usr/local/lib/node_modules", "/usr/lib/node_modules"];
 const SECONDS = Number(process.env.ISOL8_CHECK_SECONDS);
 const CLOCK = Number(process.env.ISOL8_CHECK_CLOCK);
 // Once an image, and not once a kind of client.
-const WHOLE = Boolean(process.env.whole);
+const WHOLE = Boolean(process.env.ISOL8_WHOLE);
 const INDEX = ["index.js", "index.json", "index.node", "index.mjs", "index.ts"];
 const CONDITIONS = ["node", "node-addons", "module-sync", "require", "import", "default", ...(process.versions.bun ? ["bun", "module"] : [])];
 const TYPES = /\.d\.[cm]?ts$/;
@@ -203,7 +203,7 @@ if (items.length) fs.writeFileSync("/sandbox/loader.mjs", LOADER);
 const answer = {
   answer: 40 + 2,
   version: process.versions.bun ?? process.versions.node,
-  checksum: process.versions.bun && process.env.whole ? checksum(process.execPath) : "",
+  checksum: process.versions.bun && process.env.ISOL8_WHOLE ? checksum(process.execPath) : "",
   items: items.map(looked),
   packages: ROOTS.flatMap((root) => [...installed(root)]),
 };

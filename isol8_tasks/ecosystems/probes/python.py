@@ -174,7 +174,7 @@ def in_child(names: list[str], writer: int) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
         problem = fault_record(name, error)
     os.write(writer, (problem + END).encode("utf-8", "replace"))
-    if not problem and os.environ.get("whole"):
+    if not problem and os.environ.get("ISOL8_WHOLE"):
         for name in below(names):
             problem = ""
             try:
@@ -205,8 +205,12 @@ def below(names: list[str]) -> "Iterator[str]":
     end = time.process_time() + DEEPER_SECONDS
     for name in names:
         places = getattr(sys.modules.get(name), "__path__", ())
-        stems = {each.partition(".")[0] for place in places for each in listed(place) if is_module(place, each)}
-        found = [f"{name}.{stem}" for stem in sorted(stems) if stem.isidentifier() and is_meant(stem)][:DEEPER]
+        stems = {
+            each.partition(".")[0] for place in places for each in listed(place) if is_module(place, each)
+        }
+        found = [f"{name}.{stem}" for stem in sorted(stems) if stem.isidentifier() and is_meant(stem)][
+            :DEEPER
+        ]
         loaded = [each for each in found if each in sys.modules]
         if 2 * len(loaded) > len(found):
             continue
@@ -225,18 +229,20 @@ def is_module(place: str, name: str) -> bool:
 
 def is_meant(stem: str) -> bool:
     """Tell whether a module is there to be imported by programs."""
-    return not stem.startswith("_") and stem not in NOT_MEANT and stem not in PROGRAMS and stem not in VERSIONS
+    return (
+        not stem.startswith("_") and stem not in NOT_MEANT and stem not in PROGRAMS and stem not in VERSIONS
+    )
 
 
 def fault_record(name: str, error: BaseException) -> str:
     """Return what was imported, of which classes the error and those behind it are, who raised it, and its words."""
     import opcode
 
-    kinds, link, seen = set(), error, set()
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
+    kinds: set[str] = set()
+    links: list[BaseException] = [error]
+    for link in links:
         kinds |= {kind.__name__ for kind in type(link).__mro__}
-        link = link.__cause__ or link.__context__
+        links += [each for each in (link.__cause__, link.__context__) if each and each not in links]
     raised, frame = type(error).__module__ != "builtins", error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -279,9 +285,13 @@ def looked(number: int, name: str, known: dict[str, tuple[str, Fields]]) -> "dic
     files = [] if names else recorded(folder)
     gone = [path for path in files if not os.access(os.path.join(place, path), os.R_OK)]
     result = imported(names) if names else {"fault": None, "parts": [], "tried": 0}
-    wheel = recorded(folder) if names and (result["fault"] or os.environ.get("whole")) else files
+    wheel = recorded(folder) if names and (result["fault"] or os.environ.get("ISOL8_WHOLE")) else files
     paths = [os.path.normpath(os.path.join(place, path)) for path in wheel]
-    lost = [path for path in paths if result["fault"] and path.endswith((".py", ".so")) and not os.path.exists(path)]
+    lost = [
+        path
+        for path in paths
+        if result["fault"] and path.endswith((".py", ".so")) and not os.path.exists(path)
+    ]
     programs = [path for path in paths if path.endswith(f"/bin/{os.path.basename(path)}")]
     libraries = [path for path in paths if ".so" in os.path.basename(path)]
     ask(number, "program", programs)
@@ -292,7 +302,7 @@ def looked(number: int, name: str, known: dict[str, tuple[str, Fields]]) -> "dic
 
 def ask(number: int, kind: str, paths: list[str]) -> None:
     """Leave files for the dynamic loader to be asked about, once an image."""
-    if paths and os.environ.get("whole"):
+    if paths and os.environ.get("ISOL8_WHOLE"):
         with open("/sandbox/asked", "a", encoding="utf-8", errors="surrogateescape") as file:
             file.writelines(f"{number}\t{kind}\t{path}\n" for path in paths if "\n" not in path)
 

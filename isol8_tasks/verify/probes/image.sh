@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034,SC2154 # the head's main runs program; it sets loader
 mark=$1 answers=$2 program=$3
 shift 3
-export whole
+export ISOL8_WHOLE="$whole"
 
 section() { printf '\n%s %s\n' "$mark" "$1"; }
 

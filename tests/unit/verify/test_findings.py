@@ -38,7 +38,10 @@ COMMAND = ("bash", "-c", "jq --version")
 WORDS: list[tuple[Finding, str]] = [
     (NotStarted(reason="no user sandbox"), "the container can't be started: no user sandbox"),
     (RuntimeBroken(runtime="node", output=""), "node does not start"),
-    (LookHung(seconds=60, output=""), "its inspection did not end within 60 s"),
+    (
+        LookHung(seconds=60, output=""),
+        "its inspection did not end within 60 s of CPU time, or ten times as long by the clock",
+    ),
     (
         CommandNotRun(output="sleep: invalid number"),
         "its ENTRYPOINT does not run the command that it is given: clients start containers with one",
