@@ -137,7 +137,7 @@ class PackageVerification(Protocol):
     def judge(self, specs: tuple[str, ...], seen: Seen, /) -> Iterator[PackageFinding | PackageNote]:
         """Tell what is wrong with the packages that were asked for, as one kind of client loads them."""
 
-    def judge_once(self, specs: tuple[str, ...], seen: Seen, /) -> Iterator[PackageFinding | PackageNote]:
+    def judge_once(self, specs: tuple[str, ...], seen: Seen, /) -> Iterable[PackageFinding | PackageNote]:
         """Tell what is wrong with those of their parts that no client loads in another way than others."""
 
     def installed(self, seen: Seen, /) -> Iterable[Package]:
