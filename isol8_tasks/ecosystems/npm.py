@@ -92,7 +92,7 @@ def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[Pa
     if not faults and len(failed) == len(_WAYS):
         faults = failed
     # One that loads in one way may only throw in the other.
-    throws = [way for way, error in faults.items() if declines(error)]
+    throws = [way for way, error in faults.items() if not item["lost"] and declines(error)]
     if not all(loaded.values()):
         throws += [
             way for way, error in faults.items() if way not in throws and _is_of_other_kind(way, error)
@@ -101,7 +101,7 @@ def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[Pa
         yield PackageDeclines(package=spec, use=_way(throws[0], name), output=said(faults[throws[0]]))
     for way in faults:
         if way not in throws:
-            text = faults[way]["text"]
+            text = faults[way]["text"] + (f"\nthere is no {item['lost']}" if item["lost"] else "")
             yield PackageUnusable(package=spec, use=_way(way, name), output=text, library=library_in(text))
 
 

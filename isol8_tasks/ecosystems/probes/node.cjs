@@ -88,6 +88,13 @@ function entryOf(folder, { exports, module, main }) {
   return hasMain || module !== undefined || hasIndex() ? "." : undefined;
 }
 
+// Returns the file that a package names as its own, where it lacks it: the runtime then takes another in its place.
+function lostOf(folder, { exports, main }) {
+  if (exports !== undefined && exports !== null || typeof main !== "string" || !main) return "";
+  const found = ["", ".js", ".json", ".node", "/index.js"].some((ending) => fs.existsSync(path.join(folder, main + ending)));
+  return found ? "" : path.join(folder, main);
+}
+
 // What a package says of itself, as far as it decides how it is used.
 function described(folder, manifest) {
   const files = Object.values(binsOf(manifest)).map((file) => path.join(folder, file));
@@ -97,6 +104,7 @@ function described(folder, manifest) {
     bins: files,
     broken_bins: files.filter((file) => !isExecutable(file)),
     commands: commandsOf(manifest),
+    lost: lostOf(folder, manifest),
   };
 }
 

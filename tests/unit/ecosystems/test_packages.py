@@ -45,6 +45,7 @@ LOADS: dict[str, Any] = {
     "ended": "0",
     "output": "",
     "commands": {},
+    "lost": "",
 }
 
 
@@ -215,7 +216,7 @@ class TestPython:
             "fine",
         ],
     )
-    def test_modules_below(  # noqa: PLR0913 - a parameter for each column of the table
+    def test_modules_below(
         self, *, tried: int, bad: tuple[str, ...], said: str, found: str, library: str
     ) -> None:
         """A module is an extra unless half of them lack a library, all fail, or the one with the package's name."""
@@ -351,6 +352,11 @@ class TestNode:
     def test_broken(self, error: dict[str, Any]) -> None:
         """A missing file, module or library, and an error of the runtime's own, are none that a package meant."""
         found = self._judge(loaded={"require": error, "import": error})
+        assert [type(each) for each in found] == [PackageUnusable, PackageUnusable]
+
+    def test_a_missing_file(self) -> None:
+        """A package that lacks the file that it names itself is not complete, whatever it throws."""
+        found = self._judge(loaded={"require": NO_HOST, "import": NO_HOST}, lost="/x/main.js")
         assert [type(each) for each in found] == [PackageUnusable, PackageUnusable]
 
     def test_a_missing_library(self) -> None:

@@ -18,7 +18,6 @@ from isol8_tasks.ecosystems.probes.python import (
     of_files,
 )
 
-
 FINE: dict[str, object] = {
     "fault": None,
     "parts": [],
