@@ -47,6 +47,7 @@ modules)
         printf 'import %s;\n' "$item" >/sandbox/item.mts
         # shellcheck disable=SC2086 # the head sets load, a command of several words
         (
+            # shellcheck disable=SC3045 # BusyBox knows it
             ulimit -S -t "$ISOL8_CHECK_SECONDS"
             exec timeout -s KILL "$ISOL8_CHECK_CLOCK" $load >/sandbox/output 2>&1 </dev/null
         )

@@ -74,4 +74,4 @@ while IFS=$tab read -r number kind file; do
         asked "$number" "$kind" "$file"
     fi
 done
-echo done
+echo "done"

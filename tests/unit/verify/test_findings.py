@@ -11,6 +11,7 @@ from isol8_tasks.ecosystems.findings import (
 )
 from isol8_tasks.verify.conditions import RELEASES, Releases
 from isol8_tasks.verify.findings import (
+    EVERY,
     AnyFinding,
     CommandExit,
     CommandHung,
@@ -144,6 +145,10 @@ class TestSomeReleases:
             RuntimeBroken(runtime="node", output="one"),
             InSome(finding=self.MISSING, releases=self.NEW, others=self.ALL - self.NEW),
         )
+
+    def test_what_is_not_asked_for_each_client(self) -> None:
+        """Nothing is said of releases then."""
+        assert merged([(self.MISSING, EVERY)], self.ALL) == (self.MISSING,)
 
     def test_words(self) -> None:
         """One line, and what was printed is still told."""
