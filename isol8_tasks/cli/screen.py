@@ -84,6 +84,8 @@ class Screen:
                     f"{self._tag(outcome.image)}  note        {', '.join(outcome.left_out)}: contains a comma, "
                     "so it is not in the label by which isol8 v0.18 and later find packages"
                 )
+            for note in outcome.notes:
+                self.line(f"{self._tag(outcome.image)}  note        {note}")
 
     def settled(self, image: str) -> None:
         """Say that another run made the image."""

@@ -19,6 +19,7 @@ from isol8_tasks.config.settings import (
     RefreshSettings,
     UserCheck,
     VerifySettings,
+    is_of_verify,
     read_refresh,
     read_verify,
 )
@@ -221,7 +222,7 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
             yield ("build", "args", name), what
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
     for name, value in _keys(found, "verify").items():
-        if name not in images and not (name in OF_VERIFY and not isinstance(value, dict | list)):
+        if name not in images and not is_of_verify(name, value):
             yield ("verify", name), unknown("there is no such image", name, images)
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from attrs import Factory, evolve, field, frozen
 
-from isol8_tasks.ecosystems.inventory import Package, decode
+from isol8_tasks.ecosystems.inventory import Package, decode, decode_notes
 from isol8_tasks.images.labels import PREFIX, Record, problem, read_record
 from isol8_tasks.images.references import Reference
 
@@ -99,6 +99,11 @@ class Observed:
         """Return Alpine's release and the packages of an image that was looked into; None for any other."""
         record = self.record(name)
         return decode(record.inventory) if record else None
+
+    def notes(self, name: str) -> tuple[str, ...]:
+        """Return what users should know of the packages of an image, found at its verification."""
+        record = self.record(name)
+        return decode_notes(record.inventory) if record else ()
 
     def last_record(self, name: str) -> Record | None:
         """Return what we wrote on the image that was promoted last as `name`, whatever has the public tag now."""

@@ -48,17 +48,8 @@ def not_installable(lacking: Sequence[Lacking], spec: ImageSpec, config: Config)
     return NotInstallableError("\n".join(lines))
 
 
-def libraries(text: str) -> tuple[str, ...]:
-    """Return the shared libraries that could not be loaded, by the names under which an error has them."""
-    found = (name for pattern in _MISSING for name in re.findall(pattern, text))
-    return tuple(dict.fromkeys(name.rpartition("/")[2] for name in found if name.lower() not in _NO_NAMES))
-
-
 def patterns(library: str) -> tuple[str, ...]:
-    """Return what to search in apk for a library, the likeliest first.
-
-    The name is one that a loader has (`libpq.so.5`), or what ctypes.util.find_library is asked for (`cairo-2`).
-    """
+    """Return what to search in apk for a library, the likeliest first; its version may not be known."""
     stem = re.sub(r"\.so(?:\.[0-9.]+)?$", "", library).removeprefix("lib")
     shorter = re.sub(r"(?:-[0-9.]+)+$", "", stem)
     exact = (f"so:{library}",) if re.search(r"\.so\.[0-9]", library) else ()
@@ -102,14 +93,4 @@ _WHY: Final = {
 }
 _COMPILERS: Final = {"pypi": ("build-base", "python3-dev"), "npm": ("build-base", "python3")}
 """By ecosystem, what most packages are compiled with."""
-_MISSING: Final = (
-    r"Error loading shared library ([^\s:]+): No such file",
-    r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file",
-    r"cannot load library '([^']+)'",
-    r'no library called "([^"]+)" was found',
-    r"\b([\w+-]+) (?:shared )?library (?:was )?not found",
-    r"(?i:(?:unable|failed) to find|could(?: not|n't) find|can't find) (?:the )?([\w+-]+) shared library",
-    r"(?i:(?:unable|failed) to find|could(?: not|n't) find|can't find) (?:the )?(lib[\w+-]+)",
-)
 _ANOTHER: Final = "name one that has, in APK_REPOSITORY under [build] args."
-_NO_NAMES: Final = frozenset({"shared", "the", "a", "dynamic", "native", "c", "required"})

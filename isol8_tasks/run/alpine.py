@@ -37,17 +37,14 @@ def ensure_installable(spec: ImageSpec, view: "View") -> None:
 
 def library_hint(spec: ImageSpec, error: Isol8Error, view: "View") -> tuple[str, ...]:
     """Say which Alpine packages have the libraries that an image lacks, as far as its repositories tell."""
-    if not isinstance(error, VerifyFailedError):
+    if not isinstance(error, VerifyFailedError) or not error.libraries:
         return ()
     from isol8_tasks.freshness.resolvers import ask_libraries  # noqa: PLC0415 - as above
-    from isol8_tasks.report.alpine import libraries, library_lines, patterns  # noqa: PLC0415
+    from isol8_tasks.report.alpine import library_lines, patterns  # noqa: PLC0415
 
-    names = libraries("\n".join((*error.findings, *error.output)))
-    if not names:
-        return ()
-    asked = [pattern for name in names for pattern in patterns(name)]
+    asked = [pattern for name in error.libraries for pattern in patterns(name)]
     image = view.public_tag(spec.parent or spec.name)
     with contextlib.suppress(EngineError):
         found = ask_libraries(asked, image, view.engine, dict(spec.args))
-        return library_lines(names, found, spec, view.config)
+        return library_lines(error.libraries, found, spec, view.config)
     return ()

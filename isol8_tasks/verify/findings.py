@@ -1,7 +1,7 @@
 """What is wrong with an image: a closed set of kinds with data, and their words."""
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 from attrs import evolve, frozen
 
@@ -149,6 +149,8 @@ ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstPr
 StartFinding = FilterBroken | CommandNotRun
 FileFinding = OtherLayers | PrivilegedFile | WritableByAll
 CommandFinding = CommandExit | CommandOutput | CommandHung | PatternSlow
+EVERY: Final[Releases] = frozenset()
+"""In the place of releases: what is not looked at for each kind of client."""
 AnyFinding = ImageFinding | StartFinding | PackageFinding | FileFinding | CommandFinding
 Finding = AnyFinding | InSome
 
@@ -200,7 +202,8 @@ def plain(finding: Finding) -> AnyFinding:
 def merged(found: Iterable[tuple[AnyFinding, Releases]], all_releases: Releases) -> tuple[Finding, ...]:
     """Return each finding once, with the releases that meet it where others don't."""
     met: dict[AnyFinding, tuple[AnyFinding, Releases]] = {}
-    for finding, releases in found:
+    for finding, some in found:
+        releases = some or all_releases
         # What was printed is of one run, and tells no finding from another.
         key = _without_output(finding)
         first, before = met.get(key, (finding, frozenset()))
@@ -252,7 +255,7 @@ def _image(finding: RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | 
         case RuntimeBroken(runtime=runtime):
             return f"{runtime} does not start"
         case LookHung(seconds=seconds):
-            return f"its inspection did not end within {seconds:g} s"
+            return f"its inspection did not end within {seconds:g} s of CPU time, or ten times as long by the clock"
         case LookBroken(exit=code):
             return f"its inspection aborted (exit code {code})"
         case OtherFirstProcess(name=name):

@@ -3,10 +3,12 @@
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from importlib.resources import files
 from typing import Final
 
-from isol8_tasks.ecosystems.findings import PackageFinding, PackageUnusable, Seen
+from isol8_tasks.ecosystems.findings import PackageFinding, PackageNote, PackageUnusable, Seen
 from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.loading import read_asked
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, verification
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.engine.containers import Finished, RunRequest
@@ -18,13 +20,13 @@ from isol8_tasks.verify.probe import Look
 
 def judge_system(
     image: str, system: tuple[str, ...], look: Look, kind: Conditions, run: Callable[[RunRequest], Finished]
-) -> tuple[PackageFinding, ...]:
+) -> Iterator[PackageFinding | PackageNote]:
     """Tell what is wrong with Alpine packages, as bash's own are judged; `look` is what was seen of the rest."""
     mark = secrets.token_hex(8)
     alpine = verification(_BASH)
     request = RunRequest(
         image=image,
-        command=("bash", "-c", RUNTIMES[_BASH].probe.text(), "bash", mark, *map(alpine.query, system)),
+        command=("bash", "-c", _script(), "bash", mark, *map(alpine.query, system)),
         user=kind.user,
         environment=kind.environment,
         tmpfs=kind.tmpfs,
@@ -33,12 +35,16 @@ def judge_system(
         seconds=probe.LOOK_SECONDS,
     )
     finished = run(request)
-    items = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark).items
-    if len(items) != len(system):
+    answer = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
+    asked = read_asked(answer.loader or "")
+    if len(answer.items) != len(system) or asked is None:
         printed = finished.stderr.decode("utf-8", "replace")
-        return tuple(PackageUnusable(package=each, use="apk info", output=printed) for each in system)
-    found = alpine.judge(system, Seen(items=items, apk=look.apk))
-    return (*found, *_of_another_python(system, look))
+        yield from (PackageUnusable(package=each, use="apk info", output=printed) for each in system)
+        return
+    seen = Seen(items=answer.items, apk=look.apk, asked=asked)
+    yield from alpine.judge(system, seen)
+    yield from alpine.judge_once(system, seen)
+    yield from _of_another_python(system, look)
 
 
 def without_apks(packages: tuple[Package, ...], look: Look, below: frozenset[Package]) -> tuple[Package, ...]:
@@ -48,13 +54,28 @@ def without_apks(packages: tuple[Package, ...], look: Look, below: frozenset[Pac
     """
     owned = {
         re.sub(r"[-_.]+", "-", found["name"]).lower()
-        for files in _files(look.apk).values()
-        for file in files
+        for paths in _files(look.apk).values()
+        for file in paths
         if (found := re.search(_METADATA, file))
     }
     known = {each.name for each in below if each.ecosystem == "pypi"}
     return tuple(
         each for each in packages if each.ecosystem != "pypi" or each.name not in owned or each.name in known
+    )
+
+
+def _script() -> str:
+    """Return what looks for packages, and then asks the dynamic loader about their programs."""
+    loader = (files("isol8_tasks.verify.probes") / "loader.sh").read_text(encoding="utf-8")
+    asked = "/sandbox/asked"
+    return "\n".join(
+        (
+            f"whole=yes; : >{asked}",
+            RUNTIMES[_BASH].probe.text(),
+            'printf "\\n%s loader\\n" "$mark"',
+            f"exec <{asked}",
+            loader,
+        )
     )
 
 
@@ -65,9 +86,9 @@ def _of_another_python(system: tuple[str, ...], look: Look) -> Iterator[PackageU
     except (ValueError, IndexError, KeyError, TypeError):
         return
     there = ".".join(version.split(".")[:2])
-    files = _files(look.apk)
+    known = _files(look.apk)
     for spec in system:
-        names = (file for file in files.get(parse_spec("apk", spec).name, ()))
+        names = (file for file in known.get(parse_spec("apk", spec).name, ()))
         pythons = {found[1] for file in names if (found := re.search(_MODULES, file))}
         if pythons and there not in pythons:
             yield PackageUnusable(
@@ -81,17 +102,17 @@ def _files(database: str) -> Mapping[str, tuple[str, ...]]:
     """Return the files and folders of each package, by apk's database."""
     found: dict[str, tuple[str, ...]] = {}
     for entry in re.split(r"\n{2,}", database):
-        name, folder, files = "", "", []
+        name, folder, paths = "", "", []
         for line in entry.splitlines():
             kind, _, text = line.partition(":")
             if kind == "P":
                 name = text
             elif kind == "F":
                 folder = text
-                files.append(text)
+                paths.append(text)
             elif kind == "R":
-                files.append(f"{folder}/{text}")
-        found[name] = tuple(files)
+                paths.append(f"{folder}/{text}")
+        found[name] = tuple(paths)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from attrs import Factory, define, evolve, field, frozen
 
 from isol8_tasks.config.settings import LOAD_TIMEOUT, UserCheck
-from isol8_tasks.ecosystems.findings import PackageUnusable
+from isol8_tasks.ecosystems.findings import PackageFinding, PackageNote, PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.runtimes import verification
 from isol8_tasks.engine.containers import (
@@ -31,6 +31,7 @@ from isol8_tasks.verify.conditions import (
     profile,
 )
 from isol8_tasks.verify.findings import (
+    EVERY,
     AnyFinding,
     CommandExit,
     CommandHung,
@@ -40,17 +41,18 @@ from isol8_tasks.verify.findings import (
     Finding,
     InSome,
     LookBroken,
-    LookHung,
     NotStarted,
     PatternSlow,
     RuntimeBroken,
     SignalsLost,
     merged,
     output,
+    plain,
     render_finding,
 )
 from isol8_tasks.verify.judging import inventory, is_loose, judge_look, loose_files
 from isol8_tasks.verify.matching import SECONDS, is_in
+from isol8_tasks.verify.notes import apart
 from isol8_tasks.verify.probe import Look
 
 
@@ -86,6 +88,8 @@ class Verdict:
 
     findings: tuple[Finding, ...]
     """Empty if the image passes verification."""
+    notes: tuple[PackageNote, ...] = ()
+    """What users should know of packages that pass."""
     release: str = ""
     """Alpine's."""
     packages: tuple[Package, ...] = ()
@@ -96,7 +100,7 @@ class Verdict:
 class _Seen:
     """What was seen of an image in one kind of container."""
 
-    found: tuple[tuple[AnyFinding, Releases], ...]
+    found: tuple[tuple[AnyFinding | PackageNote, Releases], ...]
     look: Look = Factory(Look)
     loose: frozenset[tuple[str, int]] = frozenset()
 
@@ -116,22 +120,25 @@ class Verifier:
         with ThreadPoolExecutor(len(kinds)) as pool:
             seen = list(pool.map(lambda kind: self._seen(subject, kind, whole=kind is kinds[0]), kinds))
         releases = frozenset(chain.from_iterable(kind.releases for kind in kinds))
-        findings = merged(chain.from_iterable(each.found for each in seen), releases)
-        loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
         starts = not any(isinstance(finding, NotStarted) for finding, _ in seen[0].found)
-        packages = inventory(subject.runtime, seen[0].look)
+        look = seen[0].look
+        packages = inventory(subject.runtime, look)
+        alpine: tuple[PackageFinding | PackageNote, ...] = ()
         if subject.system and starts:
             from isol8_tasks.verify.system import judge_system, without_apks  # noqa: PLC0415 - few images have any
 
-            look = seen[0].look
-            found = judge_system(subject.image, subject.system, look, kinds[0], self._finished)
-            findings = (*findings, *found)
+            alpine = tuple(judge_system(subject.image, subject.system, look, kinds[0], self._finished))
             packages = without_apks(packages, look, subject.below)
+        of_none = ((each, EVERY) for each in alpine)
+        found, notes = apart(chain(chain.from_iterable(each.found for each in seen), of_none))
+        findings = merged(found, releases)
+        loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
         # As the newest clients run it alone: what a user asks for may well name user sandbox.
         tried = [self._run(subject.image, check, kinds[0]) for check in subject.checks if starts]
         return Verdict(
-            findings=(*findings, *loose, *(found for found in tried if found is not None)),
-            release=seen[0].look.release,
+            findings=(*findings, *loose, *(each for each in tried if each is not None)),
+            notes=notes,
+            release=look.release,
             packages=packages,
         )
 
@@ -141,7 +148,7 @@ class Verifier:
         What a busy machine may be to blame for is looked at again, with more time, before it is held against an image.
         """
         seen = self._looked(subject, kind, whole=whole, patience=1)
-        if any(isinstance(finding, _OF_A_BUSY_MACHINE) for finding, _ in seen.found):
+        if any(_is_of_a_busy_machine(finding) for finding, _ in seen.found):
             seen = self._looked(subject, kind, whole=whole, patience=_PATIENCE)
         return seen
 
@@ -279,7 +286,15 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
         "\n".join([f"{image} failed verification", *lines]),
         findings=tuple(map(render_finding, verdict.findings)),
         output=tuple(line for finding in verdict.findings for line in output(finding)),
+        libraries=_libraries(verdict.findings),
     )
+
+
+def _libraries(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return the shared libraries that packages miss, each once."""
+    found = map(plain, findings)
+    names = (each.library for each in found if isinstance(each, PackageUnusable))
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _way_out(findings: tuple[Finding, ...]) -> str:
@@ -294,7 +309,12 @@ def _environment(registry: str) -> dict[str, str]:
     return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
 
 
-_OF_A_BUSY_MACHINE: Final = (
-    *(LookHung, LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken, PackageUnusable),
-)
+def _is_of_a_busy_machine(finding: AnyFinding | PackageNote) -> bool:
+    """Tell whether a machine with much to do may be to blame; what has run out of its CPU time has had it."""
+    if isinstance(finding, PackageUnusable):
+        return not finding.use.endswith(" did not end")
+    return isinstance(finding, _OF_A_BUSY_MACHINE)
+
+
+_OF_A_BUSY_MACHINE: Final = (LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken)
 _PATIENCE: Final = 2

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.cli import screen as screens
 from isol8_tasks.cli.screen import Screen
@@ -122,6 +123,14 @@ class TestLog:
         screen.done(outcome("a>1,<2", "b[c,d]"), 1)
         assert text(screen).startswith(
             "isol8:bun           note        a>1,<2, b[c,d]: contains a comma, so "
+        )
+
+    def test_notes_of_verification(self, make: Callable[..., Screen]) -> None:
+        """Each has a line, even in a quiet run."""
+        screen = make(quiet=True)
+        screen.done(evolve(outcome(), notes=("nltk downloads data", "a needs b")), 1)
+        assert text(screen) == (
+            "isol8:bun           note        nltk downloads data\nisol8:bun           note        a needs b\n"
         )
 
     def test_what_others_do_is_told(self, make: Callable[..., Screen]) -> None:

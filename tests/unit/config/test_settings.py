@@ -125,6 +125,17 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
             "[verify]\nload_timeout = 5",
             '2: verify.load_timeout: expected a string, found an integer; write load_timeout = "30s"',
         ),
+        (
+            '[verify]\nskip = ["requests==2"]',
+            (
+                "2: verify.skip[0]: 'requests==2' is not the name of a package; write it alone, without a version: "
+                '"requests"'
+            ),
+        ),
+        (
+            '[verify]\nskip = "requests"',
+            '2: verify.skip: expected an array of strings, found a string; write skip = ["…", "…"]',
+        ),
         ("[verify.bash]\nexit = 1", "1: verify.bash: command is missing"),
         (
             "[verify.bash]\ncommand = []",
@@ -286,6 +297,16 @@ def test_the_oldest_client(written: str, read: str) -> None:
     text = f'[verify]\noldest_client = "{written}"\n[verify.bash]\ncommand = ["true"]\n'
     found = parse_config(text, "deps.toml").verify
     assert (found.oldest_client, set(found.checks)) == (read, {"bash"})
+
+
+def test_packages_that_are_not_verified() -> None:
+    """They are names of any ecosystem; an image called skip has its checks in tables."""
+    names = ["graphene-django", "@jest/globals", "npm:zod", "so:libz.so.1"]
+    assert parse_config(f"[verify]\nskip = {names}\n", "deps.toml").verify.skip == tuple(names)
+    image = '[images.skip]\nruntime = "bash"\nsetup = "true"\n'
+    for head in ("[verify.skip]", "[[verify.skip]]"):
+        found = parse_config(f'{image}{head}\ncommand = ["true"]\n', "deps.toml").verify
+        assert (found.skip, set(found.checks)) == ((), {"skip"})
 
 
 def test_the_time_to_load_a_package() -> None:
