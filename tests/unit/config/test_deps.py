@@ -492,10 +492,11 @@ class TestDocumentation:
 
     def test_the_errors_shown_are_real(self, text: str) -> None:
         """What the documentation shows for its example of mistakes is what this example gives."""
-        good, wrong = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        first, *more, wrong = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
         shown, _ = re.findall(r"```\n(deps.*?)\n```", text, re.DOTALL)
 
-        assert parse_config(good, "deps.toml").build.jobs == 2
+        assert parse_config(first, "deps.toml").build.jobs == 2
+        assert [parse_config(each, "deps.toml").images.keys() for each in more] == [{"ml"}, {"api"}]
         assert problems(wrong) == shown.split("\n")
 
     def test_every_key_is_explained(self, text: str) -> None:
