@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from pip._vendor.packaging.version import Version
 
 
+MACHINE = os.uname().machine
+
+
 class Wanted:
     """What is asked for under one name, by everybody so far."""
 
@@ -147,11 +150,10 @@ class Survey:
         """Say why no wheel of a version is of use: it is for another C library, or for another Python."""
         tags = {tag for file in files for tag in parse_wheel_filename(file["filename"])[3]}
         mine = {(each.interpreter, each.abi) for each in self._tags}
-        machine = os.uname().machine
         if any(
             (tag.interpreter, tag.abi) in mine
             and tag.platform.startswith(("manylinux", "linux"))
-            and tag.platform.endswith(machine)
+            and tag.platform.endswith(MACHINE)
             for tag in tags
         ):
             return "glibc"
