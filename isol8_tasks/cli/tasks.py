@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -13,7 +14,7 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 
 from isol8_tasks.config.strict import unknown
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.ecosystems.specs import parse_spec, split_flag
+from isol8_tasks.ecosystems.specs import SpecError, parse_spec, split_flag
 from isol8_tasks.errors import ConfigError, Isol8Error
 from isol8_tasks.plan import graph  # doit takes each name here that begins with task_ for a task
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
@@ -103,8 +104,10 @@ def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
         for word in words:
             try:
                 specs.append(parse_spec(runtime.ecosystem, word).text)
-            except ConfigError as error:
-                problems.append(f"--{runtime.name}: {error}")
+            except SpecError as error:
+                meant = shlex.quote(f"--{runtime.name}={','.join(error.words)}")
+                told = f"{error.what}; write {meant}" if error.words else str(error)
+                problems.append(f"--{runtime.name}: {told}")
         if flags[runtime.name] and not words:
             problems.append(f"--{runtime.name}: no package is named; omit the flag for none")
         if words and only and runtime.name not in only:

@@ -106,7 +106,8 @@ _NOISE: Final = re.compile(
     r"npm notice\b|npm warn deprecated\b|npm (?:error|ERR!)"
     r"(?:\s*$|\s+(?:code \S+$|A complete log of this run|For a full report see|/\S*/_logs/|notarget In most cases"
     r"|40\d\s*$|404 Note that you can also|404 tarball, folder|Fix the upstream dependency conflict"
-    r"|command failed$|(?:node-pre-)?gyp (?:info|ERR! (?:System|command|cwd|node|not ok|node-\S+ -v|\$\w+))|(?:syscall|errno|enoent)\s*\S*$|\}$|  \w+: \S+,?$"
+    r"|command failed$|(?:node-pre-)?gyp (?:info|ERR! (?:System|command|cwd|node|not ok|node-\S+ -v|\$\w+))"
+    r"|(?:syscall|errno|enoent)\s*\S*$|\}$|  \w+: \S+,?$"
     r"|If you are behind a proxy))"
     r"|\[notice\] |WARNING: Running pip as|ERROR: Ignored the following yanked"
     r"|INFO: pip is looking|ERROR: ResolutionImpossible|To fix this you could|[12]\. (?:loosen|remove) "
@@ -120,7 +121,8 @@ _NOISE: Final = re.compile(
 )
 """What an installer prints besides what is wrong."""
 _STEP: Final = re.compile(
-    r"(?:npm error )?(?:(?:node-pre-)?gyp ERR! stack )?\s*at (?:.*[:(]\d+:\d+\)?|.*\(?(?:native|<anonymous>)\)?)(?: \{)?$"
+    r"(?:npm error )?(?:(?:node-pre-)?gyp ERR! stack )?\s*at "
+    r"(?:.*[:(]\d+:\d+\)?|.*\(?(?:native|<anonymous>)\)?)(?: \{)?$"
 )
 """A step of a trace of JavaScript's."""
 _ERROR: Final = re.compile(

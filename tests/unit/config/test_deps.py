@@ -207,8 +207,8 @@ class TestMistakes:
                 id="empty-package",
             ),
             pytest.param(
-                "[dependencies]\nbun = ['zod',\n\n'a b']",
-                f"4: dependencies.bun[1]: 'a b': 'a b' is not a package name of npm's; {NPM}",
+                "[dependencies]\nbun = ['zod',\n\n'a%b']",
+                f"4: dependencies.bun[1]: 'a%b': 'a%b' is not a package name of npm's; {NPM}",
                 id="package",
             ),
             pytest.param(
