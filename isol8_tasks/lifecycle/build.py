@@ -77,7 +77,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     with private_tag(engine, observed.repository, spec.name, described.record.build) as candidate:
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
-        if resolution is None:
+        if resolution is None and not spec.hashes:
             patient = (
                 RUNTIMES[spec.runtime].patiently(request.dockerfile)
                 if spec.inputs.packages
@@ -85,9 +85,14 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
             )
             image_id = engine.build(evolve(request, dockerfile=patient), on_event)
         else:
-            from isol8_tasks.lifecycle.pinned import build_pinned  # noqa: PLC0415 - a run with nothing to do pins nothing
+            # Here, as a run with nothing to do pins nothing.
+            from isol8_tasks.lifecycle.pinned import build_hashed, build_pinned  # noqa: PLC0415
 
-            image_id = build_pinned(spec, resolution, request, engine, on_event)
+            image_id = (
+                build_pinned(spec, resolution, request, engine, on_event)
+                if resolution
+                else build_hashed(spec, request, engine, on_event)
+            )
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
         try:
