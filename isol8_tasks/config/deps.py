@@ -61,6 +61,8 @@ class BuildSettings:
     """Build arguments for the Dockerfile, by name."""
     jobs: Jobs | None = None
     """How many images are built side by side; None for as many as there are processors."""
+    download_cache: bool = False
+    """Let installers keep what they download from build to build, outside of images."""
 
 
 def _no_packages() -> Mapping[str, tuple[str, ...]]:

@@ -19,13 +19,13 @@ from isol8_tasks.ecosystems.locks.contents import LockFile, lock_file
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, release_args
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.ecosystems.updates import Resolution
-from isol8_tasks.engine import BuildRequest, ImageEngine, OnEvent
+from isol8_tasks.engine import Build, BuildRequest, OnEvent
 from isol8_tasks.errors import BuildFailedError, PlanError
 from isol8_tasks.plan.model import ImageSpec
 
 
 def build_pinned(
-    spec: ImageSpec, resolution: Resolution, request: BuildRequest, engine: ImageEngine, on_event: OnEvent
+    spec: ImageSpec, resolution: Resolution, request: BuildRequest, build: Build, on_event: OnEvent
 ) -> str:
     """Build an image as a request says, but with its packages in the versions of a resolution; return its id.
 
@@ -35,12 +35,12 @@ def build_pinned(
     if kind is None or not (resolution.lockfile or (kind.MAY_BE_EMPTY and spec.inputs.packages)):
         # A step that is the same as before may still bring something newer.
         args = {**request.args, **_releases(resolution)}
-        return engine.build(evolve(request, no_cache=True, args=args), on_event)
+        return build(evolve(request, no_cache=True, args=args), on_event)
     _check_hashes(spec, resolution)
-    return _built(spec, render_pinned(spec, resolution, kind), request, engine, on_event)
+    return _built(spec, render_pinned(spec, resolution, kind), request, build, on_event)
 
 
-def build_hashed(spec: ImageSpec, request: BuildRequest, engine: ImageEngine, on_event: OnEvent) -> str:
+def build_hashed(spec: ImageSpec, request: BuildRequest, build: Build, on_event: OnEvent) -> str:
     """Build an image as a request says, but let pip take only files with the hashes of its list; return its id."""
     lines = "".join(
         f"{package}{''.join(f' --hash={each}' for each in hashes)}\n"
@@ -51,7 +51,7 @@ def build_hashed(spec: ImageSpec, request: BuildRequest, engine: ImageEngine, on
         spec,
         _render(spec, {"requirements.txt": lines}, install),
         request,
-        engine,
+        build,
         on_event,
         how="with hashes",
     )
@@ -75,7 +75,7 @@ def _built(  # noqa: PLR0913 - what build_pinned gets, and what is built
     spec: ImageSpec,
     rendered: str,
     request: BuildRequest,
-    engine: ImageEngine,
+    build: Build,
     on_event: OnEvent,
     *,
     how: str = "as resolved",
@@ -83,7 +83,7 @@ def _built(  # noqa: PLR0913 - what build_pinned gets, and what is built
     """Build what stands for an image's own Dockerfile, under the names of its steps."""
     dockerfile = rendered + request.dockerfile.removeprefix(spec.dockerfile)
     try:
-        return engine.build(
+        return build(
             evolve(request, dockerfile=dockerfile),
             lambda event: on_event(evolve(event, step=step_name(spec, event.step, how))),
         )

@@ -271,7 +271,9 @@ def where_to_look(spec: ImageSpec, config: Config) -> str:
     flags = {package for package, _ in spec.flags}
     declared = config.dependencies[spec.runtime]
     place = config.place(spec.runtime, declared[0]) if declared else None
-    looks = [f"[dependencies] {spec.runtime} in {place}"] if place else []
+    listed = config.listed.get(spec.runtime)
+    of_list = listed is not None and declared[:1] == (*listed.packages,)[:1]
+    looks = [place if of_list else f"[dependencies] {spec.runtime} in {place}"] if place else []
     if flags:
         looks.append(f"the flag --{spec.runtime} ({', '.join(sorted(flags))}; --only-file drops it)")
     return f"Check {' and '.join(looks)}."

@@ -39,6 +39,7 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         force=policy.no_cache or spec.name in view.forced,
         resolution=_resolution(spec, view, policy),
         verify=accept,
+        download_cache=view.config.build.download_cache,
     )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from isol8_tasks.config.deps import BuildSettings, Config, parse_config
 from isol8_tasks.config.images import SETTINGS
+from isol8_tasks.config.listed import reads_lists
 from isol8_tasks.config.settings import ClientSettings, FilterSettings, PushSettings
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
@@ -171,7 +172,7 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, args, jobs)",
+                "(did you mean jobs? allowed: repository, builder, args, jobs, download_cache)",
                 id="setting",
             ),
             pytest.param(
@@ -476,6 +477,7 @@ class TestDocumentation:
         """The table of keys has every key there is."""
         keys = {
             *(f"dependencies.{name}" for name in RUNTIMES),
+            *(f"dependencies.{name}_file" for name in RUNTIMES if reads_lists(name)),
             *(f"images.NAME.{key}" for key in SETTINGS),
             *(f"build.{each.name}" for each in fields(BuildSettings)),
             *(f"clients.{each.name}" for each in fields(ClientSettings)),

@@ -171,7 +171,7 @@ class TestBuild:
             Pin(ecosystem="generic", name="bun", version="1.4.5", integrity="sha256:ab"),
         )
         image = spec("bash", "jq")
-        build_pinned(image, Resolution(pins=pins), self.request(image), Engine(), lambda _: None)
+        build_pinned(image, Resolution(pins=pins), self.request(image), Engine().build, lambda _: None)
         assert seen[0].no_cache
         assert seen[0].dockerfile == "FROM isol8:bash\nRUN apk add --no-cache jq\nONBUILD ARG A\n"
         assert seen[0].args == {"BUN_VERSION": "1.4.5", "BUN_SHA256": "ab"}
@@ -195,7 +195,7 @@ class TestBuild:
         resolution = Resolution(pins=(), lockfile=NPM)
         with pytest.raises(BuildFailedError) as caught:
             build_pinned(
-                image, resolution, self.request(image), Engine(), lambda event: told.append(event.step)
+                image, resolution, self.request(image), Engine().build, lambda event: told.append(event.step)
             )
         assert told == ["RUN npm install -g left (as resolved)"]
         assert caught.value.step == "[2/2] RUN npm install -g left (as resolved)"
