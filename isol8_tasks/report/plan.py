@@ -272,7 +272,7 @@ def where_to_look(spec: ImageSpec, config: Config) -> str:
     declared = config.dependencies[spec.runtime]
     place = config.place(spec.runtime, declared[0]) if declared else None
     listed = config.listed.get(spec.runtime)
-    of_list = listed is not None and declared[:1] == (*listed.packages,)[:1]
+    of_list = listed is not None and place in listed.packages.values()
     looks = [place if of_list else f"[dependencies] {spec.runtime} in {place}"] if place else []
     if flags:
         looks.append(f"the flag --{spec.runtime} ({', '.join(sorted(flags))}; --only-file drops it)")

@@ -1,12 +1,11 @@
 """Builds that keep what installers download: the Dockerfile's text, the names of steps, and who can't."""
 
 import pytest
-from attrs import evolve
 
 from isol8_tasks.ecosystems.locks.contents import lock_file
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.updates import Resolution
-from isol8_tasks.engine import BuildEvent, BuildRequest, EngineInfo, OnEvent
+from isol8_tasks.engine import BuildEvent, BuildRequest, OnEvent
 from isol8_tasks.errors import BuildFailedError, PlanError
 from isol8_tasks.lifecycle.caching import cached_build, with_cache
 from isol8_tasks.lifecycle.pinned import render_pinned
@@ -70,12 +69,6 @@ def test_no_hash_is_held_against_unpacked_packages(runtime: str) -> None:
 class Engine(FakeEngine):
     """An engine on which every build fails in its step for packages."""
 
-    used = "buildkit"
-
-    def info(self) -> EngineInfo:
-        """Say what it builds with."""
-        return evolve(super().info(), builder=self.used)
-
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Fail."""
         step = f"RUN {request.dockerfile.split(f'{chr(10)}RUN ')[1].strip()}"
@@ -109,11 +102,7 @@ def test_script_of_a_lock_keeps_its_words() -> None:
 
 def test_classic_builder_has_no_caches() -> None:
     """It is said before anything is built."""
-
-    class Classic(Engine):
-        used = "classic"
-
     with pytest.raises(
         PlanError, match="download_cache needs BuildKit, and this engine builds with the classic"
     ):
-        cached_build(Classic(), spec("python", "a"))
+        cached_build(Engine(builder="classic"), spec("python", "a"))
