@@ -119,8 +119,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             recipe=1,
             install=("npm", "install", "-g"),
             download_cache=DownloadCache(
-                # What the registry has of a package is asked for again; only files are kept.
-                plain=("install -g", f"install -g --cache {CACHE_FOLDER} --prefer-online"),
+                plain=("install -g", f"install -g --cache {CACHE_FOLDER}"),
                 locked=('--cache "$folder/cache"', f"--cache {CACHE_FOLDER}"),
                 is_shared=True,
             ),

@@ -4,6 +4,7 @@ The mount is no layer, and what it holds is in no image. It decides nothing of w
 """
 
 import re
+import secrets
 from typing import Final
 
 from attrs import evolve
@@ -31,10 +32,13 @@ def cached_build(engine: ImageEngine, spec: ImageSpec) -> Build:
         def tell(event: BuildEvent) -> None:
             on_event(evolve(event, step=_named(event.step, spec)))
 
+        cached = evolve(request, dockerfile=with_cache(request.dockerfile, spec.runtime))
+        if request.no_cache and cached != request:
+            # A build without cache begins with empty mounts. That the step is another one has the same effect on it.
+            text = cached.dockerfile.replace("\nRUN ", f"\nARG ISOL8_BUILD={secrets.token_hex(8)}\nRUN ", 1)
+            cached = evolve(cached, dockerfile=text, no_cache=False)
         try:
-            return engine.build(
-                evolve(request, dockerfile=with_cache(request.dockerfile, spec.runtime)), tell
-            )
+            return engine.build(cached, tell)
         except BuildFailedError as error:
             step = _named(error.step, spec)
             message = str(error).replace(error.step, step) if step else str(error)

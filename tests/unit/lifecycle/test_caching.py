@@ -1,5 +1,7 @@
 """Builds that keep what installers download: the Dockerfile's text, the names of steps, and who can't."""
 
+import re
+
 import pytest
 
 from isol8_tasks.ecosystems.locks.contents import lock_file
@@ -19,7 +21,7 @@ MOUNT = "RUN --mount=type=cache,id=isol8-tasks-{},target=/mnt,sharing={} "
     ("runtime", "sharing", "command"),
     [
         ("python", "shared", "pip install --cache-dir /mnt a b"),
-        ("node", "shared", "npm install -g --cache /mnt --prefer-online a b"),
+        ("node", "shared", "npm install -g --cache /mnt a b"),
         ("bun", "locked", "bun install -g --no-cache --cache-dir=/mnt a b"),
         ("bash", "locked", "ln -s /mnt /etc/apk/cache && apk add -U a b && rm /etc/apk/cache"),
     ],
@@ -98,6 +100,28 @@ def test_script_of_a_lock_keeps_its_words() -> None:
     with pytest.raises(BuildFailedError):
         cached_build(Engine(), spec("python", "a"))(request, lambda event: told.append(event.step))
     assert told[1] == 'RUN ["/bin/sh", "-euc", "pip install --cache-dir /mnt"]'
+
+
+def test_a_build_without_cache_keeps_the_mount() -> None:
+    """The builder would begin with an empty one; the step is run again for being another."""
+    seen: list[BuildRequest] = []
+
+    class Recording(FakeEngine):
+        def build(self, request: BuildRequest, on_event: OnEvent) -> str:  # noqa: ARG002 - the engine's own
+            seen.append(request)
+            return "sha256:1"
+
+    for runtime in ("python", "python", "deno"):
+        image = spec(runtime, "npm:a" if runtime == "deno" else "a")
+        request = BuildRequest(tag="x", dockerfile=image.dockerfile, no_cache=True)
+        cached_build(Recording(), image)(request, lambda _: None)
+    assert [request.no_cache for request in seen] == [False, False, True]
+    first, second, deno = (request.dockerfile for request in seen)
+    assert re.fullmatch(
+        r"FROM isol8:python\nARG ISOL8_BUILD=[0-9a-f]{16}\nRUN --mount=.* pip install .*a\n", first
+    )
+    assert first != second
+    assert deno == spec("deno", "npm:a").dockerfile
 
 
 def test_classic_builder_has_no_caches() -> None:
