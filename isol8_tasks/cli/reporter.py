@@ -49,6 +49,7 @@ class Reporter:
                         self.session.force(names[each])
         decisions = self.view.decisions
         self.selected = [names[task] for task in names if task in wanted]
+        self.screen.awaited = sum(decisions[name].pending for name in self.selected)
         if not self.screen.quiet:
             shown = [
                 decisions[name] for name in self.selected if decisions[name].pending or decisions[name].held

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from isol8_tasks.ecosystems import grammar
 from isol8_tasks.ecosystems.compilers import LACKING
-from isol8_tasks.ecosystems.model import Ecosystem, Program, Runtime
+from isol8_tasks.ecosystems.model import CACHE_FOLDER, DownloadCache, Ecosystem, Program, Runtime
 
 if TYPE_CHECKING:
     from isol8_tasks.ecosystems.findings import PackageVerification
@@ -97,6 +97,11 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
             compiles=True,
+            download_cache=DownloadCache(
+                plain=("--no-cache-dir", f"--cache-dir {CACHE_FOLDER}"),
+                locked=("--no-cache-dir", f"--cache-dir {CACHE_FOLDER}"),
+                is_shared=True,
+            ),
             patience=("PIP_RETRIES=2",),
             ecosystem="pypi",
         ),
@@ -119,6 +124,11 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             recipe=1,
             install=("npm", "install", "-g"),
             compiles=True,
+            download_cache=DownloadCache(
+                plain=("install -g", f"install -g --cache {CACHE_FOLDER}"),
+                locked=('--cache "$folder/cache"', f"--cache {CACHE_FOLDER}"),
+                is_shared=True,
+            ),
             patience=("NPM_CONFIG_FETCH_RETRIES=1", "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT=1000"),
             ecosystem="npm",
         ),
@@ -140,6 +150,10 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             recipe=1,
             install=("bun", "install", "-g"),
             compiles=True,
+            # --no-cache is about what the registry has of a package.
+            download_cache=DownloadCache(
+                plain=("install -g", f"install -g --no-cache --cache-dir={CACHE_FOLDER}")
+            ),
             ecosystem="npm",
             locations=frozenset({"BUN_ARCHIVE_URL", "BUN_INSTALL_URL"}),
         ),
@@ -179,6 +193,10 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             answers="sections",
             recipe=1,
             install=("apk", "add", "--no-cache"),
+            download_cache=DownloadCache(
+                plain=("apk add --no-cache", f"ln -s {CACHE_FOLDER} /etc/apk/cache && apk add -U"),
+                end=" && rm /etc/apk/cache",
+            ),
             ecosystem="apk",
         ),
     )

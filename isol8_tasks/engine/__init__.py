@@ -27,6 +27,7 @@ from attrs import Factory, frozen
 from isol8_tasks.images.observed import ObservedImage
 
 __all__ = [
+    "Build",
     "BuildEvent",
     "BuildRequest",
     "EngineInfo",
@@ -118,6 +119,8 @@ class BuildEvent:
 
 
 OnEvent = Callable[[BuildEvent], None]
+Build = Callable[[BuildRequest, OnEvent], str]
+"""What ImageEngine.build does."""
 
 
 class ImageEngine(Protocol):

@@ -1,5 +1,6 @@
 """From deps.toml, the Dockerfile and what the engine holds to the images that should exist, in building order."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -265,6 +266,7 @@ def _custom(
         return None
     build = merge(_ALPINE, config.build.needed_by(runtime.name)) if packages else ()
     repository = config.build.repository
+    hashes = {} if withdrawn else _hashes(runtime.name, packages, config)
     return ImageSpec(
         name=name,
         task=task_of(name),
@@ -272,14 +274,41 @@ def _custom(
         runtime=runtime.name,
         parent=base.name,
         inputs=Inputs(
-            recipe=runtime.recipe, runtime=runtime.name, packages=packages, system=system, build=build
+            recipe=runtime.recipe,
+            runtime=runtime.name,
+            packages=packages,
+            system=system,
+            build=build,
+            files=_hashed_file(config.listed[runtime.name].source, hashes) if hashes else (),
         ),
+        hashes=hashes,
         dockerfile=render_custom(runtime, str(Reference(repository, base.name)), packages, system, build),
         target=None,
         args=base.args,
         flags=() if withdrawn else tuple(sorted(flags.items())),
         withdrawn=withdrawn,
     )
+
+
+def _hashes(runtime: str, packages: Iterable[str], config: Config) -> Mapping[str, tuple[str, ...]]:
+    """Return the hashes of the packages that a requirements file has them for; of all packages or of none."""
+    listed = config.listed.get(runtime)
+    if listed is None or not listed.hashes:
+        return {}
+    for package in packages:
+        if package not in listed.hashes:
+            place = config.place(runtime, package) or f"--{runtime}"
+            raise PlanError(
+                f"{place}: {package} has no hash, and {listed.source} has hashes, so pip needs one for each; "
+                f"write it into {listed.source}"
+            )
+    return {package: listed.hashes[package] for package in packages}
+
+
+def _hashed_file(source: str, hashes: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ContextFile], ...]:
+    """Return a requirements file as an input, by what counts of it beside its packages."""
+    text = "".join(f"{package} {' '.join(sorted(each))}\n" for package, each in sorted(hashes.items()))
+    return ((source, ContextFile(digest=hashlib.sha256(text.encode()).hexdigest())),)
 
 
 def _superseded(runtime: Runtime, remembered: Mapping[str, str], asked: tuple[str, ...]) -> dict[str, str]:

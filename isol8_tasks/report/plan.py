@@ -273,7 +273,9 @@ def where_to_look(spec: ImageSpec, config: Config) -> str:
     flags = {package for package, _ in spec.flags}
     declared = config.dependencies[spec.runtime]
     place = config.place(spec.runtime, declared[0]) if declared else None
-    looks = [f"[dependencies] {spec.runtime} in {place}"] if place else []
+    listed = config.listed.get(spec.runtime)
+    of_list = listed is not None and place in listed.packages.values()
+    looks = [place if of_list else f"[dependencies] {spec.runtime} in {place}"] if place else []
     if flags:
         looks.append(f"the flag --{spec.runtime} ({', '.join(sorted(flags))}; --only-file drops it)")
     if spec.inputs.system:

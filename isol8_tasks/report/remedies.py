@@ -22,8 +22,11 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.alpine import to_compile_with
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.safety import troubles
+from isol8_tasks.safety.causes import cause_lines
 
 _LONGEST: Final = 300
+_NEWS: Final = 120
+"""Characters of a failure on one line."""
 _LACKING: Final = re.compile(r"^\s*(\S+) \(no such package\)", re.MULTILINE)
 _TOLD: Final = (NotInstallableError, PlanError, RegistryError, UpstreamUnavailableError)
 """What says itself what to do."""
@@ -67,12 +70,25 @@ def _of_plan(text: str, dockerfile: Dockerfile) -> Isol8Error | None:
 
 
 def with_cause_only(error: Isol8Error) -> Isol8Error:
-    """Return a failed build's error with the line of its output that tells the cause, else all that tell something."""
+    """Return a failed build's error with the lines of its output that tell the cause."""
     if not isinstance(error, BuildFailedError) or not error.output:
         return error
     trouble = _trouble(error)
-    output = (troubles.shortest(trouble.line, _LONGEST),) if trouble else troubles.telling(error.output)
+    lines = (trouble.line,) if trouble else cause_lines(error.output)
+    output = tuple(troubles.shortest(line, _LONGEST) for line in lines)
     return BuildFailedError(str(error), step=error.step, output=output)
+
+
+def cause_of(error: Isol8Error) -> str:
+    """Return a failure on one line: what an installer or a check says of it, else the error's own first line."""
+    told = with_cause_only(error)
+    findings: Sequence[str] = told.findings if isinstance(told, VerifyFailedError) else ()
+    output: Sequence[str] = told.output if isinstance(told, BuildFailedError) else ()
+    errors = (line for line in output if re.search(r"\b(?:ERROR|[Ee]rror)\b", line))
+    found = (
+        next(iter(findings), "") or next(errors, "") or next(iter(output), "") or str(told).partition("\n")[0]
+    )
+    return troubles.shortest(found.strip(), _NEWS)
 
 
 def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, room: str) -> str:

@@ -26,8 +26,8 @@ class Listener(Protocol):
     def done(self, outcome: Outcome, seconds: float) -> None:
         """Hear that an image took its tag."""
 
-    def failed(self, image: str) -> None:
-        """Hear that an image could not be made."""
+    def failed(self, image: str, error: Isol8Error) -> None:
+        """Hear at once that an image could not be made."""
 
     def settled(self, image: str) -> None:
         """Hear that another run brought an image up to date in the meantime."""

@@ -115,7 +115,7 @@ class Session:
         except Exception as caught:
             error = error_of(spec, caught, self.view)
             if self.listener:
-                self.listener.failed(name)
+                self.listener.failed(name, error)
             self.failures.append(failure_of(spec, error, log, self.view))
             raise error from caught
         finally:

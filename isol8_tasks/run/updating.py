@@ -43,6 +43,7 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         force=policy.no_cache or spec.name in view.forced,
         resolution=resolution,
         verify=accept,
+        download_cache=view.config.build.download_cache,
     )
 
 

@@ -14,6 +14,7 @@ from isol8_tasks.ecosystems.findings import (
     WrongVersion,
 )
 from isol8_tasks.engine.builders.progress import clean
+from isol8_tasks.safety.causes import cause_lines
 from isol8_tasks.verify.conditions import Releases, released
 
 
@@ -221,15 +222,15 @@ def merged(found: Iterable[tuple[AnyFinding, Releases]], all_releases: Releases)
 
 
 def output(finding: Finding) -> tuple[str, ...]:
-    """Return the last lines of what was printed, oldest first; nothing where there was no command."""
+    """Return what was printed of the cause, else the last lines; nothing where there was no command."""
     match plain(finding):
+        case PackageUnusable(output=text) | RuntimeBroken(output=text):
+            return cause_lines([clean(line) for line in text.splitlines()])
         case (
-            RuntimeBroken(output=text)
-            | LookHung(output=text)
+            LookHung(output=text)
             | LookBroken(output=text)
             | FilterBroken(output=text)
             | CommandNotRun(output=text)
-            | PackageUnusable(output=text)
             | CommandExit(output=text)
             | CommandOutput(output=text)
             | CommandHung(output=text)

@@ -341,3 +341,20 @@ def with_images(scene: Scene) -> None:
     """Let everything be built."""
     assert scene.cli is not None
     scene.cli.build()
+
+
+def requirements(scene: Scene) -> None:
+    """Write a requirements file as companies have them."""
+    text = "--index-url https://user:secret@index.example/simple\nnumpy==1.26.4\n"
+    (scene.folder / "requirements.txt").write_text(text, encoding="utf-8")
+
+
+def requirements_in_utf_16(scene: Scene) -> None:
+    """Write a requirements file as PowerShell's `>` does."""
+    (scene.folder / "requirements.txt").write_text("numpy==1.26.4\n", encoding="utf-16")
+
+
+def manifest_with_folder(scene: Scene) -> None:
+    """Write a package.json of a program with a package of its own."""
+    text = '{"dependencies": {\n"zod": "^3",\n"mine": "file:../mine"\n}}\n'
+    (scene.folder / "package.json").write_text(text, encoding="utf-8")

@@ -127,7 +127,7 @@ class Wheels:
             return _project(found[1], entries, as_json=JSON in headers.get("accept", ""))
         for wheel in self.files:
             if path == f"/files/{wheel.file}":
-                return Answer(body=wheel.data)
+                return Answer(body=wheel.data, lasts=True)
             if path == f"/files/{wheel.file}.metadata" and self.sidecars != "gone":
                 more = b"Requires-Dist: unheard-of\n" if self.sidecars == "another's" else b""
                 return Answer(body=wheel.metadata + more)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from isol8_tasks.config.deps import BuildSettings, Config, parse_config
 from isol8_tasks.config.images import SETTINGS
+from isol8_tasks.config.listed import reads_lists
 from isol8_tasks.config.settings import ClientSettings, FilterSettings, PushSettings
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
@@ -171,7 +172,7 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, args, jobs, python, node, bun)",
+                "(did you mean jobs? allowed: repository, builder, args, jobs, python, node, bun, download_cache)",
                 id="setting",
             ),
             pytest.param(
@@ -233,8 +234,8 @@ class TestMistakes:
                 id="empty-package",
             ),
             pytest.param(
-                "[dependencies]\nbun = ['zod',\n\n'a b']",
-                f"4: dependencies.bun[1]: 'a b': 'a b' is not a package name of npm's; {NPM}",
+                "[dependencies]\nbun = ['zod',\n\n'a%b']",
+                f"4: dependencies.bun[1]: 'a%b': 'a%b' is not a package name of npm's; {NPM}",
                 id="package",
             ),
             pytest.param(
@@ -504,6 +505,7 @@ class TestDocumentation:
         keys = {
             *(f"dependencies.{name}" for name in RUNTIMES),
             *(f"system.{name}" for name in RUNTIMES if name != "bash"),
+            *(f"dependencies.{name}_file" for name in RUNTIMES if reads_lists(name)),
             *(f"images.NAME.{key}" for key in SETTINGS),
             *(f"build.{each.name}" for each in fields(BuildSettings)),
             *(f"clients.{each.name}" for each in fields(ClientSettings)),
