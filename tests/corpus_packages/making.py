@@ -78,7 +78,12 @@ class Maker:
         for runtime in dict.fromkeys(group[0].runtime for group in names.values()):
             session.make(runtime)
         with ThreadPoolExecutor(self.jobs) as pool:
-            again = list(pool.map(lambda name: self._made(session, name, names[name]), names))
+            try:
+                again = list(pool.map(lambda name: self._made(session, name, names[name]), names))
+            except BaseException:
+                # The pool waits for what is under way, which ends at once by this.
+                session.expire()
+                raise
         for name in names:
             session.remove(name)
         return [group for groups in again for group in groups]
@@ -199,16 +204,20 @@ def _command(row: Row) -> tuple[str, ...]:
 
 
 def batches(rows: Iterable[Row]) -> list[list[Row]]:
-    """Return which packages share an image: those of one runtime, and of those that are not to be built each alone."""
-    found: list[list[Row]] = []
+    """Return which packages share an image: those of one runtime, and of those that are not to be built each alone.
+
+    Those come last, as each may take as long as all others of an image.
+    """
+    alone: list[list[Row]] = []
     by: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if row.kind in {"no-musl", "broken"}:
-            found.append([row])
+        if row.kind in {"no-musl", "broken"} and not row.own:
+            alone.append([row])
         else:
             by.setdefault((row.runtime, "accepted" if row.accepted else row.kind), []).append(row)
+    found = []
     for alike in by.values():
         count = -(-len(alike) // LARGEST)
         # Not one after the other: neighbours in the table are of one kind, and of one size.
         found += [alike[start::count] for start in range(count)]
-    return found
+    return [*found, *alone]

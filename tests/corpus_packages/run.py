@@ -17,6 +17,7 @@ import tomli
 from isol8_tasks.config.deps import parse_config
 from isol8_tasks.engine.endpoint import find
 from isol8_tasks.errors import Isol8Error
+from tests.corpus_packages import own
 from tests.corpus_packages.making import Maker, Result, batches
 from tests.corpus_packages.table import Row, groups, of_group, rows, tenth
 
@@ -78,17 +79,16 @@ def maker_here(folder: Path, tell: Callable[[str], None], *, jobs: int = 2) -> M
 
 def judge(maker: Maker, chosen: Sequence[Row], *, whole: bool = False) -> None:
     """Judge packages; those of a list that is to be built whole share an image for each runtime."""
-    there = [row for row in chosen if row.kind != "mirror"]
-    mirrored = [row for row in chosen if row.kind == "mirror"]
-    there += maker.in_repository(mirrored)
-    maker.judge(
-        [
-            [row for row in there if row.runtime == name]
-            for name in dict.fromkeys(row.runtime for row in there)
-        ]
-        if whole
-        else batches(there)
-    )
+    there = [row for row in chosen if row.kind != "mirror" and not row.own]
+    there += maker.in_repository([row for row in chosen if row.kind == "mirror"])
+    runtimes = dict.fromkeys(row.runtime for row in there)
+    alike = [[row for row in there if row.runtime == runtime] for runtime in runtimes]
+    maker.judge(alike if whole else batches(there))
+    if ours := [row for row in chosen if row.own]:
+        with own.indexes(maker.environ.get("DOCKER_HOST", "")) as args:
+            before, maker.args = maker.args, args
+            maker.judge(batches(ours))
+            maker.args = before
 
 
 def summary(maker: Maker, chosen: Sequence[Row], seconds: float) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def printed(results: Iterable[Result], report: Mapping[str, Any], *, whole: bool
 
 
 def _chosen(options: argparse.Namespace) -> list[Row]:
-    table = rows()
+    table = (*rows(), *own.rows())
     found = list(table)
     if options.group:
         found = [row for name in options.group for row in of_group(name, table)]

@@ -44,7 +44,8 @@ def _findings(row: Row, error: VerifyFailedError) -> str:
     within = False
     for line in str(error).splitlines()[1:]:
         if not line.startswith("      "):
-            within = _names(row, line.split(":", 1)[0])
+            # What is tried of a package may have another's name.
+            within = _names(row, line.partition("`")[0])
         if within:
             lines.append(line)
     return "\n".join(lines)

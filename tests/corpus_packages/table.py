@@ -30,6 +30,8 @@ class Row:
     kind: Kind
     use: str = ""
     """Code of the runtime's, or a shell's behind `$ `."""
+    own: bool = False
+    """Whether it is on the corpus' own indexes."""
     needs: str = ""
     """Of one that is to be refused: the package of Alpine's, or the reason."""
 

@@ -9,6 +9,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from attrs import Factory, define, evolve, frozen
@@ -78,8 +79,12 @@ class Wheels:
         requires: tuple[str, ...],
         fault: Fault,
         size: int,
+        files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
-        """Add a wheel with one module, named as the package; one of the same version is replaced."""
+        """Add a wheel with one module, named as the package; one of the same version is replaced.
+
+        `files` come besides, or in the place of what would have their names; a program lies in `{data}/scripts`.
+        """
         self.files = [each for each in self.files if (each.name, each.version) != (name, version)]
         head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: >=3.8\n"
         metadata = (head + "".join(f"Requires-Dist: {each}\n" for each in requires)).encode()
@@ -89,7 +94,7 @@ class Wheels:
                 name=name,
                 version=version,
                 metadata=metadata,
-                data=_archive(f"{module}-{version}.dist-info", module, metadata, fault, size),
+                data=_archive(f"{module}-{version}.dist-info", module, metadata, fault, size, files),
                 uploaded=uploaded,
             )
         )
@@ -140,13 +145,16 @@ def _project(name: str, entries: list[dict[str, Any]], *, as_json: bool) -> Answ
     )
 
 
-def _archive(info: str, module: str, metadata: bytes, fault: Fault, size: int) -> bytes:
+def _archive(  # noqa: PLR0913, PLR0917 - what add is given
+    info: str, module: str, metadata: bytes, fault: Fault, size: int, more: Mapping[str, bytes]
+) -> bytes:
     version = info.removeprefix(f"{module}-").removesuffix(".dist-info")
     files = {
         f"{module}.py": f'__version__ = "{version}"\n{_CODE[fault]}'.encode(),
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: isol8\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
+    files |= {name.format(data=info.replace(".dist-info", ".data")): data for name, data in more.items()}
     if size:
         files[f"{module}_filler.bin"] = filler(f"{module} {version}", size)
     if fault == "build":
