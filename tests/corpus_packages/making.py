@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,8 +25,9 @@ from tests.corpus_packages.table import Row
 
 SECONDS: Final = 120
 """How long a line of code may take."""
+OLDEST_CLIENT: Final = "0.20.0"
 LARGEST: Final = 25
-"""How many packages are put into one image."""
+"""How many packages are put into one image, about."""
 
 
 @frozen(kw_only=True)
@@ -165,6 +167,8 @@ class Maker:
     def _deps(self, names: Mapping[str, Sequence[Row]]) -> str:
         lines = ["[build]", f"repository = {json.dumps(self.repository)}", "[build.args]"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in sorted(self.args.items())]
+        # What a package needs is the same with every client, and each kind of them would load all packages again.
+        lines += ["[verify]", f'oldest_client = "{OLDEST_CLIENT}"']
         for name, group in names.items():
             lines += [f"[images.{name}]", f'runtime = "{group[0].runtime}"']
             lines.append(f"packages = {json.dumps([row.package for row in group])}")
@@ -218,6 +222,10 @@ def batches(rows: Iterable[Row]) -> list[list[Row]]:
     found = []
     for alike in by.values():
         count = -(-len(alike) // LARGEST)
-        # Not one after the other: neighbours in the table are of one kind, and of one size.
-        found += [alike[start::count] for start in range(count)]
+        # By name, so that a row that comes or goes changes one image, and the builder has the others.
+        shares = [
+            [row for row in alike if zlib.crc32(row.package.encode()) % count == part]
+            for part in range(count)
+        ]
+        found += [share for share in shares if share]
     return [*found, *alone]
