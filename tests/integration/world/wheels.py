@@ -9,6 +9,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from attrs import Factory, define, evolve, frozen
@@ -82,8 +83,12 @@ class Wheels:
         size: int,
         code: str = "",
         tag: str = PURE,
+        files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
-        """Add a wheel with one module, named as the package; one of the same version is replaced."""
+        """Add a wheel with one module, named as the package; one of the same version is replaced.
+
+        `files` come besides, or in the place of what would have their names; a program lies in `{data}/scripts`.
+        """
         self.files = [each for each in self.files if (each.name, each.version) != (name, version)]
         head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: >=3.8\n"
         metadata = (head + "".join(f"Requires-Dist: {each}\n" for each in requires)).encode()
@@ -93,7 +98,9 @@ class Wheels:
                 name=name,
                 version=version,
                 metadata=metadata,
-                data=_archive(f"{module}-{version}.dist-info", metadata, fault, size, code=code, tag=tag),
+                data=_archive(
+                    f"{module}-{version}.dist-info", metadata, fault, size, code=code, tag=tag, more=files
+                ),
                 uploaded=uploaded,
                 tag=tag,
             )
@@ -154,7 +161,7 @@ def _project(name: str, entries: list[dict[str, Any]], *, as_json: bool) -> Answ
 
 
 def _archive(  # noqa: PLR0913 - all but four are named by the caller
-    info: str, metadata: bytes, fault: Fault, size: int, *, code: str, tag: str
+    info: str, metadata: bytes, fault: Fault, size: int, *, code: str, tag: str, more: Mapping[str, bytes]
 ) -> bytes:
     module, version = info.removesuffix(".dist-info").split("-")
     files = {
@@ -162,6 +169,7 @@ def _archive(  # noqa: PLR0913 - all but four are named by the caller
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: isol8\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
     }
+    files |= {name.format(data=info.replace(".dist-info", ".data")): data for name, data in more.items()}
     if size:
         files[f"{module}_filler.bin"] = filler(f"{module} {version}", size)
     if fault == "build":
