@@ -72,6 +72,8 @@ class ImageDetail:
     """Digests, lowest first."""
     environment: tuple[str, ...] = ()
     """What containers of it find in their environment: `NAME=value`."""
+    entrypoint: tuple[str, ...] = ()
+    """What starts the command of its containers."""
 
 
 @frozen(kw_only=True)

@@ -129,7 +129,7 @@ class Verifier:
         What a busy machine may be to blame for is looked at again, with more time, before it is held against an image.
         """
         seen = self._looked(subject, kind, whole=whole, patience=1)
-        if any(isinstance(finding, _OF_A_BUSY_MACHINE) for finding, _ in seen.found):
+        if any(_may_be_busy(finding) for finding, _ in seen.found):
             seen = self._looked(subject, kind, whole=whole, patience=_PATIENCE)
         return seen
 
@@ -152,9 +152,8 @@ class Verifier:
         except NotStartedError as error:
             return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
         look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
-        if look == Look() and finished.exit is not None and self._runs_alone(request, mark):
-            printed = finished.output.decode("utf-8", "replace")
-            return _Seen(found=((CommandNotRun(output=printed), kind.releases),))
+        if mark.encode() not in finished.stdout and self._runs_alone(request, mark):
+            return _Seen(found=((self._not_run(request, finished), kind.releases),))
         found = judge_look(
             subject.runtime,
             subject.packages,
@@ -167,6 +166,14 @@ class Verifier:
         )
         loose = frozenset(self._loose(subject.image, look, finished)) if whole else frozenset()
         return _Seen(found=tuple(found), look=look, loose=loose)
+
+    def _not_run(self, request: RunRequest, finished: Finished) -> CommandNotRun:
+        """Name the ENTRYPOINT that ran no command."""
+        return CommandNotRun(
+            output=finished.output.decode("utf-8", "replace"),
+            entrypoint=self.engine.entrypoint(request.image),
+            seconds=request.seconds if finished.exit is None else None,
+        )
 
     def _runs_alone(self, request: RunRequest, mark: str) -> bool:
         """Tell whether an image runs a command where its ENTRYPOINT is left out."""
@@ -280,6 +287,12 @@ def _way_out(findings: tuple[Finding, ...]) -> str:
 def _environment(registry: str) -> dict[str, str]:
     """Name the registry without a user's name and password, which don't count and are nobody's business in there."""
     return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
+
+
+def _may_be_busy(finding: AnyFinding) -> bool:
+    """Tell whether a busy machine may be to blame; not where the same image ran a command in the meantime."""
+    hangs = isinstance(finding, CommandNotRun) and finding.seconds is not None
+    return isinstance(finding, _OF_A_BUSY_MACHINE) and not hangs
 
 
 _OF_A_BUSY_MACHINE: Final = (

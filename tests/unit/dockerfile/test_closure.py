@@ -911,6 +911,16 @@ class TestValues:
             f"docker/Dockerfile:3: EXPOSE {word}: expected a port up to 65535, or a range, as 80, 53/udp or 8000-8010"
         )
 
+    @pytest.mark.parametrize("step", ["EXPOSE abc", "STOPSIGNAL SIGTREM", "ONBUILD EXPOSE abc"])
+    def test_in_a_stage_of_files(self, step: str) -> None:
+        """A stage that only files are taken from is refused as well, but for what it leaves to another build."""
+        text = f"FROM a AS x\n{step}\nFROM b\nCOPY --from=x /c /c\n"
+        if step.startswith("ONBUILD"):
+            assert _closure(text).base == "b"
+            return
+        with pytest.raises(PlanError, match=f"^docker/Dockerfile:2: {step}: expected "):
+            _closure(text)
+
     @pytest.mark.parametrize("word", ["SIGTERM", "int", "9", "SIGRTMIN+3", "rtmax-1", "$U"])
     def test_signals(self, word: str) -> None:
         """A signal has a name or a number."""
