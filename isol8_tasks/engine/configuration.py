@@ -1,5 +1,6 @@
 """Docker's own configuration: the context in use, and where the contexts' engines are."""
 
+import binascii
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -81,10 +82,8 @@ def _read(path: Path) -> tuple[object, str]:
 
 def _misshapen(found: object) -> str:
     """Say what in docker's configuration has another shape than docker writes, which its client would stumble on."""
-    if found is None:
-        return ""
     if not isinstance(found, dict):
-        return "it is not an object"
+        return "it is not an object" if found is not None else ""
     for key, inner in _SHAPES.items():
         value = found.get(key)
         if value is not None and not isinstance(value, dict):
@@ -92,12 +91,22 @@ def _misshapen(found: object) -> str:
         for name, each in (value or {}).items():
             if not isinstance(each, inner):
                 return f"{key} {name} is not {'an object' if inner is dict else 'a string'}"
-    for key in ("credsStore", "currentContext"):
-        if not isinstance(found.get(key, ""), str):
-            return f"{key} is not a string"
-    return ""
+    odd = [f"{key} is not a string" for key in _STRINGS if not isinstance(found.get(key, ""), str)]
+    for name, entry in (found.get("auths") or {}).items():
+        if not _is_login(entry):
+            odd.append(f"auths {name}: auth is not user:password in base64")
+    return odd[0] if odd else ""
 
 
+def _is_login(entry: Mapping[str, object]) -> bool:
+    auth = entry.get("auth") or ""
+    try:
+        return isinstance(auth, str) and (not auth or b":" in binascii.a2b_base64(auth))
+    except ValueError:
+        return False
+
+
+_STRINGS: Final = ("credsStore", "currentContext")
 _SHAPES: Final[Mapping[str, type]] = {
     "auths": dict, "proxies": dict, "credHelpers": str, "HttpHeaders": str
 }  # fmt: skip

@@ -242,6 +242,12 @@ class TestFind:
             ('{"credsStore": {}}', "credsStore is not a string"),
             ('{"auths": []}', "auths is not an object"),
             ('{"auths": {"a": "b"}}', "auths a is not an object"),
+            ('{"auths": {"a": {"auth": "x"}}}', "auths a: auth is not user:password in base64"),
+            ('{"auths": {"a": {"auth": "eA=="}}}', "auths a: auth is not user:password in base64"),
+            (
+                '{"auths": {"a": {"auth": "bWU6c2VjcmV0"}, "b": {"auth": 1}}}',
+                "auths b: auth is not user:password in base64",
+            ),
             ('{"proxies": "http://a"}', "proxies is not an object"),
             ('{"proxies": {"default": "http://a"}}', "proxies default is not an object"),
             ('{"HttpHeaders": {"A": 1}}', "HttpHeaders A is not a string"),
