@@ -21,7 +21,7 @@ def selected(words: Sequence[str], tasks: Sequence[Any], commands: Collection[st
         word = rest.pop(0)
         names = [name for name in known if fnmatchcase(name, word)] if set(word) & set("*?[") else [word]
         if not names or names[0] not in known:
-            from isol8_tasks.cli.words import another_package, unknown_word  # noqa: PLC0415 - for a mistake alone
+            from isol8_tasks.cli.suggestions import another_package, unknown_word  # noqa: PLC0415 - for a mistake alone
 
             raise InvalidCommand(another_package(word, found) or unknown_word(word, commands, known))
         flags: list[str] = []
