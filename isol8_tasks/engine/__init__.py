@@ -108,8 +108,8 @@ class BuildRequest:
 class BuildEvent:
     """Something a build has to tell while it runs."""
 
-    kind: Literal["step", "cached", "log"]
-    """A step began; a step was taken from the cache; a step printed a line."""
+    kind: Literal["step", "cached", "log", "waiting"]
+    """A step began; a step was taken from the cache; a step printed a line; something else is waited for."""
     step: str
     """The builder's name for the step without its counter: `RUN pip install …`."""
     number: int = 0
