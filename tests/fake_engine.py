@@ -295,6 +295,10 @@ class FakeEngine:
         """List nothing, as above."""
         raise NotImplementedError(f"a fake has no {folder} in {image}")
 
+    def entrypoint(self, image: str) -> tuple[str, ...]:
+        """Name none, as above."""
+        raise NotImplementedError(f"a fake has no ENTRYPOINT in {image}")
+
     def sweep(self) -> None:
         """Find nothing left over."""
         self._ask("sweep")

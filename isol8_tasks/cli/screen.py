@@ -71,6 +71,8 @@ class Screen:
             if running is None or event.kind == "log":
                 return
             self._end_step(image, running)
+            if event.kind == "waiting" and not self.live and not self.quiet:
+                self.line(f"{self._tag(image)}  {_step(event)}")
             running.step, running.step_began = event, time.monotonic()
             self._redraw()
 

@@ -95,6 +95,7 @@ class DockerEngine:
             onbuild=tuple((found.get("Config") or {}).get("OnBuild") or ()),
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
             environment=tuple((found.get("Config") or {}).get("Env") or ()),
+            entrypoint=tuple((found.get("Config") or {}).get("Entrypoint") or ()),
         )
 
     def steps(self, reference: str) -> tuple[str, ...]:
@@ -176,6 +177,11 @@ class DockerEngine:
         from isol8_tasks.engine import sandboxes  # noqa: PLC0415 - as above
 
         return sandboxes.modes(self._connection, image, folder)
+
+    def entrypoint(self, image: str) -> tuple[str, ...]:
+        """Return the ENTRYPOINT of an image; empty where there is none, or no such image."""
+        found = self.inspect(image)
+        return found.entrypoint if found else ()
 
     def sweep(self) -> None:
         """Remove containers that a killed run left behind before they were started, or after they ended."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from isol8_tasks.dockerfile.misnamed import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
-from isol8_tasks.engine import OnEvent
+from isol8_tasks.engine import BuildEvent, OnEvent
 from isol8_tasks.errors import PlanError, UpstreamUnavailableError
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.plan.decision import Decision
@@ -20,7 +20,7 @@ from isol8_tasks.verify.verifications import Verify
 
 def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, on_event: OnEvent) -> Outcome:
     """Do what was decided about an image; what it is built on is pulled first where it is missing."""
-    spec = _with_upstream(decision.image, view, policy)
+    spec = _with_upstream(decision.image, view, policy, on_event)
     if decision.relabel:
         return relabel_image(spec, view.observed, view.engine)
 
@@ -64,14 +64,18 @@ def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ..
     )
 
 
-def _with_upstream(name: str, view: View, policy: Policy) -> ImageSpec:
+def _with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> ImageSpec:
     """Pull what an image is built on where it is missing, and return the image as it then is specified."""
+
+    def tell(references: str) -> None:
+        on_event(BuildEvent(kind="waiting", step=f"pulling {references} …"))
+
     unknown = True
     while unknown:
         if lacking := _lacking(name, view, policy):
             # Without the mutex, so that nothing waits which can do without these.
             try:
-                view.pulls.pull(lacking)
+                view.pulls.pull(lacking, tell)
             except UpstreamUnavailableError as error:
                 raise _mistyped(name, view) or error from error
         with view.mutex:

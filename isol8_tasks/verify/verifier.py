@@ -148,7 +148,7 @@ class Verifier:
         What a busy machine may be to blame for is looked at again, with more time, before it is held against an image.
         """
         seen = self._looked(subject, kind, whole=whole, patience=1)
-        if any(_is_of_a_busy_machine(finding) for finding, _ in seen.found):
+        if any(_may_be_busy(finding) for finding, _ in seen.found):
             seen = self._looked(subject, kind, whole=whole, patience=_PATIENCE)
         return seen
 
@@ -171,9 +171,8 @@ class Verifier:
         except NotStartedError as error:
             return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
         look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
-        if look == Look() and finished.exit is not None and self._runs_alone(request, mark):
-            printed = finished.output.decode("utf-8", "replace")
-            return _Seen(found=((CommandNotRun(output=printed), kind.releases),))
+        if mark.encode() not in finished.stdout and self._runs_alone(request, mark):
+            return _Seen(found=((self._not_run(request, finished), kind.releases),))
         found = judge_look(
             subject.runtime,
             subject.packages,
@@ -186,6 +185,14 @@ class Verifier:
         )
         loose = frozenset(self._loose(subject.image, look, finished)) if whole else frozenset()
         return _Seen(found=tuple(found), look=look, loose=loose)
+
+    def _not_run(self, request: RunRequest, finished: Finished) -> CommandNotRun:
+        """Name the ENTRYPOINT that ran no command."""
+        return CommandNotRun(
+            output=finished.output.decode("utf-8", "replace"),
+            entrypoint=self.engine.entrypoint(request.image),
+            seconds=request.seconds if finished.exit is None else None,
+        )
 
     def _runs_alone(self, request: RunRequest, mark: str) -> bool:
         """Tell whether an image runs a command where its ENTRYPOINT is left out."""
@@ -309,11 +316,15 @@ def _environment(registry: str) -> dict[str, str]:
     return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
 
 
-def _is_of_a_busy_machine(finding: AnyFinding | PackageNote) -> bool:
-    """Tell whether a machine with much to do may be to blame; what has run out of its CPU time has had it."""
+def _may_be_busy(finding: AnyFinding | PackageNote) -> bool:
+    """Tell whether a machine with much to do may be to blame.
+
+    Not for what has run out of its CPU time, which it has had, nor where the image ran a command in the meantime.
+    """
     if isinstance(finding, PackageUnusable):
         return not finding.use.endswith(" did not end")
-    return isinstance(finding, _OF_A_BUSY_MACHINE)
+    hangs = isinstance(finding, CommandNotRun) and finding.seconds is not None
+    return isinstance(finding, _OF_A_BUSY_MACHINE) and not hangs
 
 
 _OF_A_BUSY_MACHINE: Final = (LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken)

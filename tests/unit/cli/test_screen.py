@@ -106,6 +106,14 @@ class TestLog:
             "isol8:bun           built       4.5 s",
         ]
 
+    @pytest.mark.parametrize("quiet", [False, True])
+    def test_what_is_waited_for_is_a_line_at_once(self, make: Callable[..., Screen], *, quiet: bool) -> None:
+        """A registry may be silent for longer than a reader waits."""
+        screen = make(quiet=quiet)
+        screen.building("bun")
+        screen.event("bun", BuildEvent(kind="waiting", step="pulling alpine:3.21 …"))
+        assert text(screen) == ("" if quiet else "isol8:bun           pulling alpine:3.21 …\n")
+
     def test_quiet_says_nothing_of_what_went_well(self, make: Callable[..., Screen], clock: Clock) -> None:
         """A line of whoever calls stays."""
         screen = make(quiet=True)
