@@ -82,7 +82,7 @@ def refuse_credentials(
         f"{work.public} is not pushed: whoever pulls it could read {what if found else 'a credential'} in its history, "
         "labels or environment\n"
         "Build it with an index or mirror that needs no credentials, or push it anyway: "
-        "[push] credentials = true",
+        "[registry] credentials = true",
         lasting=True,
     )
 

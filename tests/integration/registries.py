@@ -88,6 +88,10 @@ class Registry:
         """Return the methods of all requests so far, but for those of the tests themselves."""
         return re.findall(r'"(\w+) /v2/[^"]*" \d+ \d+ "" "(?!Python-urllib)', self._log.read_text())
 
+    def paths(self) -> list[str]:
+        """Return the paths of all requests so far, but for those of the tests themselves."""
+        return re.findall(r'"\w+ (/v2/[^" ]*)[^"]*" \d+ \d+ "" "(?!Python-urllib)', self._log.read_text())
+
     def uploading(self) -> bool:
         """Tell whether a part of a layer has come, and not all of it."""
         return any(file.stat().st_size for file in (self._folder / "storage").glob("**/_uploads/*/data"))

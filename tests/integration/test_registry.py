@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def push_to(registry: Registry, *, repository: str = "isol8") -> str:
-    return f'{TOOLS}[push]\nrepository = "{registry.address}/{repository}"\nstandins = true\n'
+    return f'{TOOLS}[registry]\nrepository = "{registry.address}/{repository}"\nstandins = true\n'
 
 
 def connect(host: str) -> DockerEngine:
@@ -213,7 +213,7 @@ class TestPushing:
         done = other.doit("push")
         assert (done.code, done.out) == (3, "")
         assert done.err == (
-            "ERROR: push: deps.toml names no registry to push to; write under [push] "
+            "ERROR: push: deps.toml names no registry to push to; write under [registry] "
             'repository = "registry.example/isol8"\n'
         )
 
@@ -229,7 +229,9 @@ class TestPushing:
             (first.folder / "deps.toml").write_text(text)
             first.doit("push")
         assert (run.code, command.code) == (0, 0)
-        assert "left out    based on a stand-in of the lab; [push] standins = true pushes it" in command.out
+        assert (
+            "left out    based on a stand-in of the lab; [registry] standins = true pushes it" in command.out
+        )
         assert "3 left out" in command.out
         with pytest.raises(OSError, match="404"):
             shared.tags("real")
