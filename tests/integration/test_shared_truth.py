@@ -141,3 +141,19 @@ def test_reader_pushes_nothing(registry: Registry, reader: Checkout, second: str
     assert "1 built · 2 pulled · " in done.out
     assert "pushed" not in done.out
     assert registry.tags("isol8") == before
+
+
+def test_nightly_runner_starts_empty(registry: Registry, reader: Checkout, second: str) -> None:
+    """On a quiet night it pulls, builds nothing and pushes nothing; with news it builds on what it pulled."""
+    before = registry.tags("isol8")
+    done = reader.doit("refresh", *ONLY, DOCKER_HOST=second)
+    assert (done.code, done.err) == (0, ""), done.out + done.err
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC · 3 images fresh · 3 pulled · \d+\.\d s\n", done.out)
+    assert registry.tags("isol8") == before
+    (reader.folder / "resolved-images.json").unlink()
+    file = reader.folder / "deps.toml"
+    file.write_text(file.read_text() + '[refresh]\nmax_age = "1ms"\n')
+    aged = reader.doit("refresh", *ONLY, DOCKER_HOST=second)
+    assert aged.code == 0, aged.out + aged.err
+    after = registry.tags("isol8")
+    assert {name for name in NAMES if after[name] != before[name]} == set(NAMES)
