@@ -30,6 +30,8 @@ class Decision:
     """Its content is right and only what its labels remember is not: no build is needed."""
     problem: str = ""
     """Why nothing could be decided, for the state `undetermined`; for `held`, why nobody knows what waits."""
+    pulled_by: str = ""
+    """For the state `in-registry`: `registry.example/isol8@sha256:…`."""
     held: dt.timedelta | None = None
     """For how long it has been held, for the state `held`; its reasons are what waits until it is released."""
 

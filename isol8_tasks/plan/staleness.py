@@ -1,22 +1,24 @@
 """What has to be done for an image, and why: (specification, what the engine holds) to a decision."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from isol8_tasks.errors import Isol8Error
-from isol8_tasks.images.observed import Observed, private_repository
-from isol8_tasks.images.references import Reference
+from isol8_tasks.images.observed import Observed, ObservedImage, promoted_tags
 from isol8_tasks.plan.current import content_is_current, memory_is_current
 from isol8_tasks.plan.decision import Circumstances, Decision, ImageState
 from isol8_tasks.plan.graph import Graph
 from isol8_tasks.plan.model import ImageSpec
 
+Remote = Mapping[str, Sequence[ObservedImage]]
+"""By the name of each image what a registry has that may be it, each under one name by digest."""
+
 
 def decide_all(
-    graph: Graph, observed: Observed, circumstances: Circumstances, remote: Observed | None = None
+    graph: Graph, observed: Observed, circumstances: Circumstances, remote: Remote | None = None
 ) -> Mapping[str, Decision]:
     """Decide every image of the graph, parents first; an error in one is a decision about that one alone.
 
-    `remote` is what a registry has, under the tags that it will have here.
+    `remote` is what a registry has.
     """
     decisions = dict(_decided(graph.images, {}, observed, circumstances, remote))
     for name in graph.undeclared:
@@ -31,7 +33,7 @@ def decide_again(  # noqa: PLR0913, PLR0917 - as above, and what is known alread
     graph: Graph,
     observed: Observed,
     circumstances: Circumstances,
-    remote: Observed | None = None,
+    remote: Remote | None = None,
 ) -> Mapping[str, Decision]:
     """Decide one image again, and what is based on it: all that can differ when only that image changed."""
     return _decided(graph.family(name), decisions, observed, circumstances, remote)
@@ -42,22 +44,24 @@ def _decided(
     known: Mapping[str, Decision],
     observed: Observed,
     circumstances: Circumstances,
-    remote: Observed | None,
+    remote: Remote | None,
 ) -> Mapping[str, Decision]:
     decisions = dict(known)
     for spec in specs:
         decision = _decide_safely(spec, observed, decisions, circumstances)
-        there = remote.public(spec.name) if remote else None
-        if remote and there and decision.state in {"stale", "not-built"} and not decision.relabel:
-            # What is based on it is decided as if it were here already.
-            tags = (
-                observed.public_tag(spec.name),
-                str(Reference(private_repository(observed.repository), spec.name)),
-            )
-            pulled = observed.moved(there.id, there.labels, *tags)
-            after = _decide_safely(spec, pulled, decisions, circumstances)
-            if after.state == "up-to-date" or after.relabel:
-                decision, observed = Decision(image=spec.name, task=spec.task, state="in-registry"), pulled
+        if decision.state in {"stale", "not-built"} and not decision.relabel:
+            for there in (remote or {}).get(spec.name, ()):
+                # What is based on it is decided as if it were here already.
+                pulled = observed.moved(
+                    there.id, there.labels, *promoted_tags(observed.repository, spec.name)
+                )
+                after = _decide_safely(spec, pulled, decisions, circumstances)
+                if after.state == "up-to-date" or after.relabel:
+                    observed = pulled
+                    decision = Decision(
+                        image=spec.name, task=spec.task, state="in-registry", pulled_by=there.digests[0]
+                    )
+                    break
         decisions[spec.name] = decision
     return decisions
 

@@ -65,7 +65,7 @@ class Publication:
         )
 
         view = self.view
-        work = Push.of(name, view.observed, view.config.registry.repository)
+        work = Push.of(name, view.observed, view.config.registry.repository, moves_back=name in view.holds)
         refuse_other_layers(work, view.engine)
         if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)

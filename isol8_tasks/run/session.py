@@ -195,7 +195,7 @@ class Session:
 
         verify = self._verify or self.verifications
         if decision.state == "in-registry":
-            outcome, where = pull_instead(name, self.view)
+            outcome, where = pull_instead(decision, self.view)
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
             outcome = make_image(decision, self.view, self.policy, verify, on_event)

@@ -7,7 +7,7 @@ from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import OnEvent
 from isol8_tasks.errors import PlanError, RegistryError, UpstreamUnavailableError
-from isol8_tasks.images.labels import read_record
+from isol8_tasks.images import labels
 from isol8_tasks.images.pushed import Listed, Pushed
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import client_tags, marker_tag
@@ -45,21 +45,24 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
     )
 
 
-def pull_instead(name: str, view: View) -> tuple[Outcome, Pushed]:
+def pull_instead(decision: Decision, view: View) -> tuple[Outcome, Pushed]:
     """Pull an image that is up to date in the registry, and promote it; return what came of it, and where it is.
 
     RegistryError says what is wrong with it; what is in use then stays.
     """
     from isol8_tasks.lifecycle.transfer import pull_image  # noqa: PLC0415 - for who has a registry
-    from isol8_tasks.run.remote import place_of  # noqa: PLC0415 - as above
 
-    there = view.remote.observed.public(name)
-    record = read_record(there.labels) if there else None
-    if there is None or record is None:
-        raise RegistryError(f"{view.public_tag(name)} is not in the registry any more; run again")
-    digest = view.remote.digests[name]
-    where = place_of(name, there, digest, view.config.registry.repository, view.engine)
-    listed = Listed(name=name, id="", kind="", key=record.key, standin=record.standin, pushed=where)
+    name = decision.image
+    there, where = view.remote.place_of(name, decision.pulled_by)
+    record = labels.read_record(there.labels)
+    listed = Listed(
+        name=name,
+        id="",
+        kind="",
+        key=record.key if record else "",
+        standin=record.standin if record else "",
+        pushed=where,
+    )
     image = pull_image(listed, view.observed, view.engine) or view.observed.public(name)
     if image is None:
         raise RegistryError(f"{view.public_tag(name)} was removed during the run; run again")

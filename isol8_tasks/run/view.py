@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.upkeep import UpkeepEngine
     from isol8_tasks.plan.reasons import Reason
     from isol8_tasks.run.pulls import Pulls
-    from isol8_tasks.run.remote import Remote
+    from isol8_tasks.run.remote import RemoteImages
 
     class WholeEngine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
@@ -139,12 +139,11 @@ class View:
         return bool(self.config.registry.repository) and self.use_registry
 
     @cached_property
-    def remote(self) -> "Remote":
-        """What the registry has of the images of the graph."""
-        from isol8_tasks.run.remote import ask_registry  # noqa: PLC0415 - for who has a registry
+    def remote(self) -> "RemoteImages":
+        """What the registry has of the images of the graph, as far as it was asked."""
+        from isol8_tasks.run.remote import RemoteImages  # noqa: PLC0415 - for who has a registry
 
-        names = [spec.name for spec in self.graph.images]
-        return ask_registry(names, self.config.registry.repository, self.engine, self.repository)
+        return RemoteImages(self.config.registry.repository, self.engine)
 
     @property
     def registry_problem(self) -> str:
@@ -220,9 +219,7 @@ class View:
             if self._decisions is None:
                 self._decisions = decide_all(self.graph, self.observed, self._circumstances())
                 if self.asks_registry and any(each.pending for each in self._decisions.values()):
-                    self._decisions = decide_all(
-                        self.graph, self.observed, self._circumstances(), self.remote.observed
-                    )
+                    self._decisions = self._decide_with_registry()
             return self._decisions
 
     def check(self) -> None:
@@ -302,10 +299,21 @@ class View:
         """Keep the decisions in step with what became of one image."""
         if self._decisions is not None:
             # Asked where something was pending when all was decided.
-            remote = self.remote.observed if "remote" in self.__dict__ else None
+            remote = self.remote.found if "remote" in self.__dict__ else None
             self._decisions = decide_again(
                 name, self._decisions, self.graph, self.observed, self._circumstances(), remote
             )
+
+    def _decide_with_registry(self) -> Mapping[str, Decision]:
+        """Decide with what the registry has, in use first, and then built from the inputs of this checkout."""
+        graph, observed, circumstances = self.graph, self.observed, self._circumstances()
+        self.remote.ask(spec.name for spec in graph.images)
+        decisions = decide_all(graph, observed, circumstances, self.remote.found)
+        left = [spec for spec in graph.images if decisions[spec.name].state in {"stale", "not-built"}]
+        if left and not self.remote.problem:
+            self.remote.ask_by_key(left, observed)
+            decisions = decide_all(graph, observed, circumstances, self.remote.found)
+        return decisions
 
     def _circumstances(self) -> Circumstances:
         return Circumstances(

@@ -156,8 +156,8 @@ def give(source: Checkout, target: Checkout) -> None:
 class TestPushing:
     """What a run, and the command, bring into a registry."""
 
-    def test_under_two_tags(self, first: Checkout, shared: Registry, manifest_schema: dict[str, Any]) -> None:
-        """Each image is there under its name and under a tag with date and key, and the manifest says where."""
+    def test_under_three_tags(self, first: Checkout, shared: Registry, manifest_schema: dict[str, Any]) -> None:
+        """Each image is there under its name, its key, and a tag with date and key, and the manifest says where."""
         tags = shared.tags("isol8")
         for name in NAMES:
             entry = entries(first)[name]
@@ -166,7 +166,7 @@ class TestPushing:
             assert pushed["repository"] == f"{shared.address}/isol8"
             assert pushed["tag"] == f"{name}-{day}-{entry['key'][:12]}"
             assert tags[name] == tags[pushed["tag"]] == pushed["digest"]
-        assert len(tags) == 2 * len(NAMES)
+        assert len(tags) == 3 * len(NAMES)
         jsonschema.validate(first.manifest(), manifest_schema)
 
     def test_nothing_of_it_stays_here(
@@ -379,7 +379,7 @@ class TestCutOff:
         assert done.code == 0, done.out + done.err
         assert "3 up to date · 3 pushed" in done.out
         tags = registry.tags("isol8")
-        assert len(tags) == 2 * len(NAMES)
+        assert len(tags) == 3 * len(NAMES)
         assert tags["bash"] == entries(checkout)["bash"]["pushed"]["digest"] != old
         assert names_of(docker_api, registry.address) == []
         assert not [tag for tag in tags_of(docker_api, checkout.repository) if tag.endswith("-pushing")]

@@ -1,5 +1,7 @@
 """A registry as shared truth: what one engine built and pushed, another pulls instead of building it."""
 
+import base64
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -9,7 +11,8 @@ import docker
 import pytest
 
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags
-from tests.integration.registries import Registry
+from tests.integration.registries import PASSWORD, Registry
+from tests.integration.tokens import TokenServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a second engine needs Linux")
 
@@ -141,6 +144,33 @@ def test_reader_pushes_nothing(registry: Registry, reader: Checkout, second: str
     assert "1 built · 2 pulled · " in done.out
     assert "pushed" not in done.out
     assert registry.tags("isol8") == before
+
+
+def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, tmp_path: Path) -> None:
+    """Who logs in pushes; who does not reads all the same, and is told nothing of it."""
+    tokens = TokenServer(tmp_path / "tokens", PASSWORD)
+    registry = Registry(tmp_path / "registry", tokens=tokens).start()
+    login = {registry.address: {"auth": base64.b64encode(f"me:{PASSWORD}".encode()).decode()}}
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": login}))
+    writer, reader = new_checkout(tmp_path / "writer"), new_checkout(tmp_path / "reader")
+    try:
+        writer.deps('bash = ["jq"]', shared_by(registry))
+        pushed = writer.doit("setup", *ONLY, DOCKER_CONFIG=str(tmp_path / "docker"))
+        assert pushed.code == 0, pushed.out + pushed.err
+        assert "3 pushed" in pushed.out
+        reader.deps('bash = ["jq"]', shared_by(registry))
+        nobody = {"DOCKER_HOST": second, "DOCKER_CONFIG": str(tmp_path / "nobody")}
+        read = reader.doit("setup", *ONLY, **nobody)
+        assert read.code == 0, read.out + read.err
+        assert "3 pulled · " in read.out
+    finally:
+        registry.kill()
+        tokens.stop()
+        remove_tags(docker_api, writer.repository)
+        client = docker.APIClient(base_url=second)
+        remove_tags(client, reader.repository)
+        client.close()
 
 
 def test_nightly_runner_starts_empty(registry: Registry, reader: Checkout, second: str) -> None:
