@@ -65,6 +65,13 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "default": False,
         "help": "build exactly the versions in deps.lock.toml",
     },
+    {
+        "name": "no_registry",
+        "long": "no-registry",
+        "type": bool,
+        "default": False,
+        "help": "build what is stale, whatever the registry of [registry] has",
+    },
     FORCE,
 ]
 
@@ -87,6 +94,7 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
     """Let a session do what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
     view = current.view
     view.request = flag_request(flags)
+    view.use_registry = not flags["no_registry"]
     if flags["locked"]:
         from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
 

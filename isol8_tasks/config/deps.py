@@ -15,8 +15,8 @@ from isol8_tasks.config.settings import (
     FilterSettings,
     HoldSettings,
     PruneSettings,
-    PushSettings,
     RefreshSettings,
+    RegistrySettings,
     UserCheck,
     VerifySettings,
     is_of_verify,
@@ -139,7 +139,7 @@ class Config:
     hold: HoldSettings = Factory(HoldSettings)
     prune: PruneSettings = Factory(PruneSettings)
     refresh: Annotated[RefreshSettings, read_refresh] = Factory(RefreshSettings)
-    push: PushSettings = Factory(PushSettings)
+    registry: RegistrySettings = Factory(RegistrySettings)
     verify: Annotated[VerifySettings, read_verify] = Factory(VerifySettings)
     """A user's own checks, by the name of the image: `python-custom`; and the oldest client."""
     source: str = field(default="deps.toml", eq=False, metadata=NO_KEY)

@@ -36,7 +36,7 @@ class Outcome:
     """What came of an image's task."""
 
     image: str
-    result: Literal["built", "relabelled"]
+    result: Literal["built", "relabelled", "pulled"]
     image_id: str
     labels: Mapping[str, str]
     tags: tuple[str, ...]

@@ -32,6 +32,8 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     """Return each reason of a decision as a phrase."""
     if decision.problem:
         return (decision.problem,)
+    if decision.state == "in-registry":
+        return (f"up to date in {config.registry.repository}, so it is pulled",)
     # Here, since a run with nothing to do has no reasons to tell.
     from isol8_tasks.plan.reasons import Forced, OtherCheckout  # noqa: PLC0415
     from isol8_tasks.report.reasons import render_reason  # noqa: PLC0415
@@ -122,6 +124,14 @@ def added_lines(config: Config, *, hint: bool = True) -> tuple[str, ...]:
             f"set ISOL8_CONFIG= to ignore {added.source}; {COMMAND} import copies it into {config.source}"
         )
     return (*lines, *added.others)
+
+
+def registry_problem(problem: str) -> str:
+    """Say that the registry could not be asked, and what follows."""
+    return (
+        f"the registry {problem}; what it may have is built here. Check that it answers, and docker login; "
+        "--no-registry does not ask it"
+    )
 
 
 def any_age_line(tags: Iterable[str]) -> str:

@@ -6,8 +6,11 @@ from isol8_tasks.dockerfile.misnamed import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildEvent, OnEvent
-from isol8_tasks.errors import PlanError, UpstreamUnavailableError
+from isol8_tasks.errors import PlanError, RegistryError, UpstreamUnavailableError
+from isol8_tasks.images import labels
+from isol8_tasks.images.pushed import Listed, Pushed
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
+from isol8_tasks.lifecycle.promotion import client_tags, marker_tag
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec
@@ -45,6 +48,31 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         verify=accept,
         download_cache=view.config.build.download_cache,
     )
+
+
+def pull_instead(decision: Decision, view: View) -> tuple[Outcome, Pushed]:
+    """Pull an image that is up to date in the registry, and promote it; return what came of it, and where it is.
+
+    RegistryError says what is wrong with it; what is in use then stays.
+    """
+    from isol8_tasks.lifecycle.transfer import pull_image  # noqa: PLC0415 - for who has a registry
+
+    name = decision.image
+    there, where = view.remote.place_of(name, decision.pulled_by)
+    record = labels.read_record(there.labels)
+    listed = Listed(
+        name=name,
+        id="",
+        kind="",
+        key=record.key if record else "",
+        standin=record.standin if record else "",
+        pushed=where,
+    )
+    image = pull_image(listed, view.observed, view.engine) or view.observed.public(name)
+    if image is None:
+        raise RegistryError(f"{view.public_tag(name)} was removed during the run; run again")
+    tags = (marker_tag(name, view.repository), *client_tags(view.repository, name, image.labels))
+    return Outcome(image=name, result="pulled", image_id=image.id, labels=image.labels, tags=tags), where
 
 
 def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isol8_tasks.config.deps import BuildSettings, Config, parse_config
 from isol8_tasks.config.images import SETTINGS
 from isol8_tasks.config.listed import reads_lists
-from isol8_tasks.config.settings import ClientSettings, FilterSettings, PushSettings
+from isol8_tasks.config.settings import ClientSettings, FilterSettings, RegistrySettings
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
 
@@ -137,26 +137,29 @@ class TestMistakes:
                 "[dependencys]",
                 "1: dependencys: not a table of this file "
                 "(did you mean dependencies? "
-                "allowed: dependencies, system, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "allowed: dependencies, system, images, build, clients, filter, hold, "
+                "prune, refresh, registry, verify)",
                 id="table",
             ),
             pytest.param(
                 "[image.base]\nx = 1",
                 "1: image: not a table of this file (did you mean images? "
                 "allowed: dependencies, system, images, build, clients, filter, hold, "
-                "prune, refresh, push, verify)",
+                "prune, refresh, registry, verify)",
                 id="table-of-tables",
             ),
             pytest.param(
                 '"a b" = 1',
                 "1: 'a b': not a table of this file "
-                "(allowed: dependencies, system, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "(allowed: dependencies, system, images, build, clients, filter, hold, "
+                "prune, refresh, registry, verify)",
                 id="quoted-key",
             ),
             pytest.param(
                 "source = 'x'",
                 "1: source: not a table of this file "
-                "(allowed: dependencies, system, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "(allowed: dependencies, system, images, build, clients, filter, hold, "
+                "prune, refresh, registry, verify)",
                 id="field-that-is-no-key",
             ),
             pytest.param(
@@ -359,7 +362,7 @@ class TestMistakes:
         ("text", "key", "first", "second"),
         [
             ("[build]\njobs = 1\njobs = 1", "build.jobs", 2, 3),
-            ("[build]\n[push]\n[build]\n", "build", 1, 3),
+            ("[build]\n[registry]\n[build]\n", "build", 1, 3),
             ("[dependencies]\nbash = [\n'jq',\n]\nbash = [\n'jq',\n]\n[no TOML\n", "dependencies.bash", 2, 5),
             ("[images.a]\nruntime = 'bash'\n[images.a]\n", "images.a", 1, 3),
             ("build.args.A = '1'\n[build.args]\n", "build.args", 1, 2),
@@ -434,7 +437,7 @@ python = ["numpy",
             'deps.toml:8: dependencies.python[2]: expected a string, found an integer; write "…"',
             (
                 "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, system, "
-                "images, build, clients, filter, hold, prune, refresh, push, verify)"
+                "images, build, clients, filter, hold, prune, refresh, registry, verify)"
             ),
         ]
 
@@ -510,7 +513,7 @@ class TestDocumentation:
             *(f"build.{each.name}" for each in fields(BuildSettings)),
             *(f"clients.{each.name}" for each in fields(ClientSettings)),
             *(f"filter.{each.name}" for each in fields(FilterSettings)),
-            *(f"push.{each.name}" for each in fields(PushSettings)),
+            *(f"registry.{each.name}" for each in fields(RegistrySettings)),
         }
 
         assert set(re.findall(r"^\| `([A-Za-z._]+)`", text, re.MULTILINE)) == keys
