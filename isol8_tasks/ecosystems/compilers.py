@@ -7,7 +7,7 @@ import re
 
 LACKING = (
     r"command '[^']*(?:gcc|g\+\+|cc|c\+\+|clang|gfortran)' failed|[Nn]o such file.*'(?:gcc|cc|g\+\+|cmake|make)'"
-    r"|\b(?:gcc|g\+\+|cc|clang|gfortran|cmake|make|rustc|cargo): (?:[Nn]ot found|[Nn]o such file)"
+    r"|\b(?:gcc|g\+\+|cc|clang|gfortran|cmake|make|rustc|cargo): (?:(?:not|Not) found|[Nn]o such file)"
     r"|Unknown compiler|No CMAKE_C(?:XX)?_COMPILER|Problem with the CMake installation|CMake must be installed"
     r"|[Cc]ompiler \S*(?:gcc|cc)\S* (?:cannot|not)|Rust (?:toolchain|compiler)|can't find Rust|Cargo, the Rust package"
     r"|requires? a C(?:\+\+)? compiler|(?:C|C\+\+|Fortran) compiler (?:is required|not found|cannot)"

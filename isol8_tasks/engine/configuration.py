@@ -19,7 +19,7 @@ def config_folder(environ: Mapping[str, str]) -> Path:
 
 def active_context(environ: Mapping[str, str]) -> str:
     """Return the name of docker's context in use; empty for the one that every docker has."""
-    name = environ.get("DOCKER_CONTEXT") or text_of(configuration(environ), "currentContext")
+    name = environ.get("DOCKER_CONTEXT") or text_in(configuration(environ), "currentContext")
     return "" if name == "default" else name
 
 
@@ -27,7 +27,7 @@ def contexts(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the names of docker's contexts and the addresses of their engines."""
     for meta in sorted((folder / "contexts" / "meta").glob("*/meta.json")):
         value = read_json(meta)
-        if name := text_of(value, "Name"):
+        if name := text_in(value, "Name"):
             yield name, _host(value)
 
 
@@ -39,10 +39,10 @@ def context_host(folder: Path, name: str) -> str:
 
 def _host(meta: object) -> str:
     endpoints = meta.get("Endpoints") if isinstance(meta, dict) else None
-    return text_of(endpoints.get("docker") if isinstance(endpoints, dict) else None, "Host")
+    return text_in(endpoints.get("docker") if isinstance(endpoints, dict) else None, "Host")
 
 
-def text_of(value: object, key: str) -> str:
+def text_in(value: object, key: str) -> str:
     """Return the string that an object of JSON has by a key; empty where there is none."""
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, str) else ""

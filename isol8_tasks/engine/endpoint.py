@@ -20,7 +20,7 @@ from isol8_tasks.engine.configuration import (
     context_host,
     contexts,
     read_json,
-    text_of,
+    text_in,
 )
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.safety.redact import redact
@@ -223,7 +223,7 @@ def _use_context(name: str, environ: Mapping[str, str]) -> str:
     """Return the command after which docker's context of that name is the one in use."""
     unset = [variable for variable in ("DOCKER_HOST", "DOCKER_CONTEXT") if environ.get(variable)]
     commands = [f"unset {' '.join(unset)}"] if unset else []
-    saved = text_of(read_json(config_folder(environ) / "config.json"), "currentContext") or "default"
+    saved = text_in(read_json(config_folder(environ) / "config.json"), "currentContext") or "default"
     if saved != name:
         commands.append(f"docker context use {name}")
     return "; ".join(commands)

@@ -142,7 +142,7 @@ def test_classic_builder_has_no_caches() -> None:
 
 
 def test_cache_is_that_of_the_installer_beside_alpine_packages_and_a_compiler() -> None:
-    """The step of apk before it stays as it is, and a build without cache begins anew in each stage."""
+    """The step of apk before it stays as it is, and a build without cache begins again in each stage."""
     text = render_custom(RUNTIMES["python"], "isol8:python", ("numpy",), ("libsndfile",), ("build-base",))
     cached = with_cache(text, "python")
     assert cached.count("--mount=type=cache") == 1

@@ -167,8 +167,8 @@ class TestVerify:
         assert [type(each) for each in verdict.findings] == kinds
         assert output(verdict.findings[0]) == ("sleep: invalid number 'sh'",)
 
-    @pytest.mark.parametrize(("alone", "asked"), [(True, 3), (False, 4)])
-    def test_an_entrypoint_that_hangs(self, *, alone: bool, asked: int) -> None:
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_an_entrypoint_that_hangs(self, *, alone: bool) -> None:
         """One that hangs is named, and not tried again where the image runs a command without it."""
 
         class Hanging(Engine):
@@ -181,9 +181,9 @@ class TestVerify:
 
         engine = Hanging()
         (finding,) = Verifier(engine).verify(_subject()).findings
-        assert len(engine.asked) == asked
+        assert engine.asked.count("run") == 2
         hangs = CommandNotRun(output="", entrypoint=("/bin/sleep",), seconds=92)
-        assert finding == (hangs if alone else LookHung(seconds=182, output=""))
+        assert finding == (hangs if alone else LookHung(seconds=92, output=""))
 
     def test_not_started_once(self) -> None:
         """An engine with much to do fails to start one or the other container, and no image is blamed for that."""
@@ -251,7 +251,8 @@ class TestVerify:
                 return Finished(exit=None, stdout=b"", stderr=b"", output=b"")
 
         assert Verifier(Sleepy()).verify(_subject()).findings == (LookHung(seconds=92, output=""),)
-        assert asked == [(92, 920)]
+        # The second tries whether its ENTRYPOINT is to blame.
+        assert asked == [(92, 920), (92, 920)]
 
     def test_a_second_look_into_the_upstream_image(self) -> None:
         """What a look that was cut short did not see there is not held against ours."""
