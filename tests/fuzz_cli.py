@@ -123,7 +123,9 @@ def random_words(dice: random.Random) -> list[str]:
         word = dice.choice(dice.choice((_TASKS, _TASKS, _NAMES, _FLAGS, _FLAGS, _VALUES, _COMMANDS)))
         words.append(_mutated(word, dice) if dice.random() < 0.1 else word)
     # What would run the tests or another program for minutes.
-    return [word.replace("\0", "") for word in words if word not in {"test", "bench", "lint", "check"}]
+    return [
+        word.replace("\0", "") for word in words if word not in {"test", "bench", "corpus", "lint", "check"}
+    ]
 
 
 def random_environ(dice: random.Random) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The tables [clients], [filter], [hold], [prune], [refresh], [push] and [verify] of deps.toml."""
+"""The tables [clients], [filter], [hold], [prune], [refresh], [registry] and [verify] of deps.toml."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -119,12 +119,14 @@ class RefreshSettings:
 
 
 @frozen(kw_only=True)
-class PushSettings:
-    """The table [push]: where promoted images go."""
+class RegistrySettings:
+    """The table [registry]: what is asked before anything is built, and where promoted images go."""
 
-    PLACE: ClassVar = "a setting of [push]"
+    PLACE: ClassVar = "a setting of [registry]"
     repository: RemoteRepository = ""
-    """With its registry, as `registry.example/isol8`; empty for nowhere."""
+    """With its registry, as `registry.example/isol8`; empty for none."""
+    push: bool = True
+    """Push what was promoted here; false only asks it."""
     standins: bool = False
     """Push images on a stand-in as well."""
     credentials: bool = False

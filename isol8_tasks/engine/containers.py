@@ -76,5 +76,8 @@ class SandboxEngine(Protocol):
     def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
         """List all that is in a folder of the image, itself included, whoever may open it: path and st_mode."""
 
+    def entrypoint(self, image: str) -> tuple[str, ...]:
+        """Return the ENTRYPOINT of an image; empty where there is none, or no such image."""
+
     def sweep(self) -> None:
         """Remove containers that a killed run left behind before they were started, or after they ended."""

@@ -236,18 +236,19 @@ def _printed(
     ended, over = threading.Event(), threading.Event()
 
     def watch() -> None:
-        began, left = time.monotonic(), request.seconds
+        began, left = time.monotonic(), min(request.seconds, _SILENT_SECONDS if request.clock else math.inf)
         while left > 0:
             if ended.wait(left):
                 return
-            left = _left(connection, container, request, time.monotonic() - began)
+            passed = time.monotonic() - began
+            left = _left(connection, container, request, passed, silent=not kept["output"])
         over.set()
         # Its streams end with it, which wakes the reader; whatever goes wrong here is said by the removal.
         with contextlib.suppress(EngineError):
             connection.call("POST", f"/containers/{container}/kill", f"stop {container}")
 
-    threading.Thread(target=watch, daemon=True).start()
     kept = {"stdout": bytearray(), "stderr": bytearray(), "output": bytearray()}
+    threading.Thread(target=watch, daemon=True).start()
     try:
         for stream, data in frames(output):
             for each in (stream, "output"):
@@ -257,23 +258,26 @@ def _printed(
     return {name: bytes(each) for name, each in kept.items()}, over.is_set()
 
 
-def _left(connection: Connection, container: str, request: RunRequest, passed: float) -> float:
-    """Return how many seconds to wait until a container's time may be over; nothing if it is."""
+def _left(
+    connection: Connection, container: str, request: RunRequest, passed: float, *, silent: bool
+) -> float:
+    """Return how many seconds to wait until a container's time may be over; nothing if it is.
+
+    One that has printed nothing, and does nothing either, is not waited for as long as one that works.
+    """
     if passed >= request.clock:
         return 0
     try:
         params = {"stream": "0", "one-shot": "1"}
         found = connection.call("GET", f"/containers/{container}/stats", f"measure {container}", params)
-        used = found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+        used: float = found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
     except (EngineError, KeyError, TypeError):
         # One that can't be measured is given its time by the clock.
         return request.clock - passed
+    if used >= request.seconds or (silent and used < _OF_A_START):
+        return 0
     # Several processors may work for it.
-    return (
-        0
-        if used >= request.seconds
-        else min(max(_LEAST_WAIT, (request.seconds - used) / 2), request.clock - passed)
-    )
+    return min(max(_LEAST_WAIT, (request.seconds - used) / 2), request.clock - passed)
 
 
 def _description(request: RunRequest, connection: Connection) -> Mapping[str, Any]:
@@ -333,6 +337,10 @@ _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _GRACE_SECONDS: Final = 5
 _LEFT_OVER: Final = 20
+_SILENT_SECONDS: Final = 60.0
+"""After which a container that printed nothing is looked at."""
+_OF_A_START: Final = 0.5
+"""Seconds of CPU time that a program uses before it does anything."""
 _LEAST_WAIT: Final = 0.5
 """Seconds between two measurements of the CPU time."""
 _LOOKS: Final = 100

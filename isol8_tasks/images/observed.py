@@ -174,6 +174,11 @@ def _moment(seconds: int) -> dt.datetime:
         return dt.datetime.fromtimestamp(0, tz=dt.UTC)
 
 
+def promoted_tags(repository: str, name: str) -> tuple[str, str]:
+    """Return the two tags of an image in use: the public one, and the one that marks it as promoted."""
+    return str(Reference(repository, name)), str(Reference(private_repository(repository), name))
+
+
 def private_repository(repository: str) -> str:
     """Return the repository of the private tags, which sorts behind the public one.
 

@@ -1,5 +1,6 @@
 """What is wrong with an image: a closed set of kinds with data, and their words."""
 
+import shlex
 from collections.abc import Iterable
 from typing import Final, assert_never
 
@@ -14,6 +15,7 @@ from isol8_tasks.ecosystems.findings import (
     WrongVersion,
 )
 from isol8_tasks.engine.builders.progress import clean
+from isol8_tasks.safety.causes import cause_lines
 from isol8_tasks.verify.conditions import Releases, released
 
 
@@ -58,6 +60,9 @@ class CommandNotRun:
     """Its ENTRYPOINT does not run the command that a container is given."""
 
     output: str
+    entrypoint: tuple[str, ...] = ()
+    seconds: float | None = None
+    """How long was waited for an ENTRYPOINT that hangs; None for one that ends."""
 
 
 @frozen(kw_only=True)
@@ -176,10 +181,11 @@ def _words(finding: AnyFinding) -> tuple[str, str]:
             )
         case FilterBroken(command=command, fault=fault):
             return "the network filter is broken", f"`{command}` {fault}"
-        case CommandNotRun():
+        case CommandNotRun(entrypoint=entrypoint, seconds=seconds):
+            hangs = "" if seconds is None else f", and did not end within {seconds:g} s"
             return (
-                "its ENTRYPOINT does not run the command that it is given",
-                "clients start containers with one",
+                f"its {shlex.join(['ENTRYPOINT', *entrypoint])} does not run the command that it is given{hangs}",
+                'clients start containers with one; remove it, or let it end with exec "$@"',
             )
         case RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
             words = _image(finding)
@@ -221,15 +227,15 @@ def merged(found: Iterable[tuple[AnyFinding, Releases]], all_releases: Releases)
 
 
 def output(finding: Finding) -> tuple[str, ...]:
-    """Return the last lines of what was printed, oldest first; nothing where there was no command."""
+    """Return what was printed of the cause, else the last lines; nothing where there was no command."""
     match plain(finding):
+        case PackageUnusable(output=text) | RuntimeBroken(output=text):
+            return cause_lines([clean(line) for line in text.splitlines()])
         case (
-            RuntimeBroken(output=text)
-            | LookHung(output=text)
+            LookHung(output=text)
             | LookBroken(output=text)
             | FilterBroken(output=text)
             | CommandNotRun(output=text)
-            | PackageUnusable(output=text)
             | CommandExit(output=text)
             | CommandOutput(output=text)
             | CommandHung(output=text)

@@ -39,6 +39,7 @@ from isol8_tasks.verify.conditions import RELEASES, Conditions, conditions, prof
 from isol8_tasks.verify.findings import (
     CommandExit,
     CommandHung,
+    CommandNotRun,
     CommandOutput,
     FilterBroken,
     Finding,
@@ -461,6 +462,15 @@ class TestBad:
         steps = "RUN rm /bin/cat && printf '#!/bin/sh\\nsleep 600\\n' > /bin/cat && chmod 755 /bin/cat"
         assert verify("bash", steps).findings == (LookHung(seconds=2, output=""),)
         assert time.monotonic() - begin < 60
+
+    def test_an_entrypoint_that_hangs(
+        self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that never runs the command is named, and given up."""
+        monkeypatch.setattr("isol8_tasks.verify.probe.LOOK_SECONDS", 5)
+        found = verify("bash", 'ENTRYPOINT ["/sbin/tini", "--", "sh", "-c", "sleep 600"]').findings
+        entrypoint = ("/sbin/tini", "--", "sh", "-c", "sleep 600")
+        assert found == (CommandNotRun(output="", entrypoint=entrypoint, seconds=5),)
 
 
 def _file(path: str, data: bytes) -> str:

@@ -44,8 +44,18 @@ WORDS: list[tuple[Finding, str]] = [
         "its inspection did not end within 60 s of CPU time, or ten times as long by the clock",
     ),
     (
-        CommandNotRun(output="sleep: invalid number"),
-        "its ENTRYPOINT does not run the command that it is given: clients start containers with one",
+        CommandNotRun(output="sleep: invalid number", entrypoint=("/bin/sleep",)),
+        (
+            "its ENTRYPOINT /bin/sleep does not run the command that it is given: clients start containers with one; "
+            'remove it, or let it end with exec "$@"'
+        ),
+    ),
+    (
+        CommandNotRun(output="", entrypoint=("/bin/sleep", "9"), seconds=60),
+        (
+            "its ENTRYPOINT /bin/sleep 9 does not run the command that it is given, and did not end within 60 s: "
+            'clients start containers with one; remove it, or let it end with exec "$@"'
+        ),
     ),
     (LookBroken(exit=127, output=""), "its inspection aborted (exit code 127)"),
     (OtherFirstProcess(name="sh"), "process 1 is sh, not tini"),

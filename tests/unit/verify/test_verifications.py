@@ -89,6 +89,9 @@ class Engine:
     def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
         raise NotImplementedError(f"{image} has no closed {folder}")
 
+    def entrypoint(self, image: str) -> tuple[str, ...]:
+        raise NotImplementedError(f"{image} runs what it is given")
+
     def sweep(self) -> None: ...
 
 
