@@ -22,7 +22,7 @@ ABBREVIATED: Final = "application/vnd.npm.install-v1+json"
 _CODE: Final[Mapping[str, str]] = {
     "": "",
     "build": "",
-    "import": 'throw new Error("this release is broken");\n',
+    "import": 'require("./nothing-such.js");\n',
     "hang": "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3600000);\n",
 }
 
