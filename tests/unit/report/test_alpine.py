@@ -97,16 +97,20 @@ class TestNotInstallable:
         (
             "python-custom",
             "error: command 'gcc' failed",
-            "There is no wheel for Alpine (musl), and the image has nothing to compile the source with. "
-            'Compile it in a stage of its own: [build] python = ["build-base", "python3-dev"] in deps.toml.\n'
-            "Check [dependencies] python in deps.toml:3 and [system] python in deps.toml:9.",
+            (
+                "There is no wheel for Alpine (musl), and the image has nothing to compile the source with. "
+                'Compile it in a stage of its own: [build] python = ["build-base", "python3-dev"] in deps.toml.\n'
+                "Check [dependencies] python in deps.toml:3 and [system] python in deps.toml:9."
+            ),
         ),
         (
             "api",
             "npm error gyp ERR! stack Error: Could not find any Python installation to use",
-            "It has to be compiled (node-gyp). "
-            'Compile it in a stage of its own: [images.api] build = ["build-base", "python3"] in deps.toml.\n'
-            "Check [images.api] in deps.toml:14.",
+            (
+                "It has to be compiled (node-gyp). "
+                'Compile it in a stage of its own: [images.api] build = ["build-base", "python3"] in deps.toml.\n'
+                "Check [images.api] in deps.toml:14."
+            ),
         ),
         ("api", "npm error the package says no", "Check [images.api] in deps.toml:14."),
     ],
