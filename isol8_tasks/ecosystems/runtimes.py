@@ -47,7 +47,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             failures=(
                 (r"Valid libc: +glibc\b", "It is built for glibc, and Alpine has musl."),
                 (
-                    rf"gyp ERR! (?:find Python|stack.*not found)|{LACKING}",
+                    rf"gyp ERR! .*(?:find (?:any )?Python|not found)|{LACKING}",
                     "It has to be compiled (node-gyp).",
                 ),
             ),

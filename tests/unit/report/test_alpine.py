@@ -4,11 +4,13 @@ import pytest
 
 from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.dockerfile.syntax import parse
+from isol8_tasks.errors import BuildFailedError
 from isol8_tasks.freshness.answers import Lacking
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec
 from isol8_tasks.report.alpine import library_lines, not_installable, patterns, to_compile_with
+from isol8_tasks.report.remedies import hint
 
 DOCKERFILE = "".join(
     f"FROM alpine AS {name}\nRUN true\n" for name in ("python", "node", "bun", "deno", "bash")
@@ -87,6 +89,37 @@ class TestNotInstallable:
         """Node-gyp needs other packages."""
         spec, config = _spec("api")
         assert to_compile_with(spec, config) == '[images.api] build = ["build-base", "python3"] in deps.toml'
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "said"),
+    [
+        (
+            "python-custom",
+            "error: command 'gcc' failed",
+            (
+                "There is no wheel for Alpine (musl), and the image has nothing to compile the source with. "
+                'Compile it in a stage of its own: [build] python = ["build-base", "python3-dev"] in deps.toml.\n'
+                "Check [dependencies] python in deps.toml:3 and [system] python in deps.toml:9."
+            ),
+        ),
+        (
+            "api",
+            "npm error gyp ERR! stack Error: Could not find any Python installation to use",
+            (
+                "It has to be compiled (node-gyp). "
+                'Compile it in a stage of its own: [images.api] build = ["build-base", "python3"] in deps.toml.\n'
+                "Check [images.api] in deps.toml:14."
+            ),
+        ),
+        ("api", "npm error the package says no", "Check [images.api] in deps.toml:14."),
+    ],
+)
+def test_hint(name: str, output: str, said: str) -> None:
+    """A build that lacked a compiler names the line to write; any other does not speak of compilers."""
+    spec, config = _spec(name)
+    error = BuildFailedError("it could not be built", step="RUN x", output=(output,))
+    assert hint(error, spec, config, standin=False, room="") == said
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,11 @@ class TestNoBuildForAlpine:
             ),
             (
                 "npm",
+                ["npm error gyp ERR! stack Error: Could not find any Python installation to use"],
+                "It has to be compiled (node-gyp).",
+            ),
+            (
+                "npm",
                 ["npm error notsup Valid libc:  glibc", "npm error notsup Actual libc: musl"],
                 "It is built for glibc, and Alpine has musl.",
             ),
@@ -71,7 +76,7 @@ class TestNoBuildForAlpine:
             ("npm", ["npm error 404 Not Found"], ""),
             ("apk", ["No matching distribution found for a (from versions: none)"], ""),
         ],
-        ids=["none", "source", "libc", "other versions", "no network", "no package of npm's", "apk"],
+        ids=["none", "source", "gyp", "libc", "other versions", "no network", "no package of npm's", "apk"],
     )
     def test_words(self, ecosystem: str, output: list[str], words: str) -> None:
         """It is said in plain words where it can be told, and not where something else went wrong."""
