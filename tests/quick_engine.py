@@ -22,8 +22,7 @@ from lab.tools import run
 from lab.updown import Lab, bring_up
 
 ON_CRUN = frozenset(
-    {"test_graph", "test_keeping", "test_lock", "test_many", "test_min_age", "test_refresh", "test_selection"}
-    | {"test_refresh_command"}
+    {"test_cli", "test_graph", "test_keeping", "test_refresh", "test_refresh_command", "test_selection"}
 )
 """The files of tests that use it: they are about what is built, and when."""
 
