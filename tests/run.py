@@ -13,6 +13,7 @@ import lab
 from isol8_tasks.engine.endpoint import find, private_run_dir
 from isol8_tasks.errors import LabError
 from lab.updown import CACHE_VARIABLE
+from tests import quick_engine
 from tests.integration.engines import ENGINES
 
 WHOLE = ["tests/unit", "tests/integration", "tests/first_hour"]
@@ -70,7 +71,7 @@ def _each(work: Callable[[Path], str], folders: list[Path]) -> list[str]:
 
 
 def _up(folder: Path) -> str:
-    return lab.up(folder, _say)
+    return quick_engine.up(folder, _say)
 
 
 def _down(folder: Path) -> str:

@@ -20,6 +20,7 @@ from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.errors import EngineUnreachableError
 from lab.places import Places
 from lab.tools import Tools
+from tests import quick_engine
 from tests.executed import read
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags, tags_of
 from tests.integration.engines import take_engine
@@ -38,6 +39,18 @@ take_engine(os.environ)
 def endpoint() -> Endpoint:
     """Tell which engine the tests use."""
     return find(CHECKOUT, os.environ)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _runtime(request: pytest.FixtureRequest, endpoint: Endpoint) -> Iterator[None]:
+    """Let the files of tests that may use crun have it, and leave nothing nameless on the tests' own engine."""
+    on_crun = request.path.stem in quick_engine.ON_CRUN
+    if on_crun:
+        quick_engine.choose(endpoint.url, crun=True)
+    yield
+    if on_crun:
+        quick_engine.choose(endpoint.url, crun=False)
+    quick_engine.tidy(endpoint.url)
 
 
 @pytest.fixture(scope="session")
