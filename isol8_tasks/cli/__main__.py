@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from isol8_tasks.cli.early import leave_on_interrupt
+from isol8_tasks.cli.startup import leave_on_interrupt
 
 _INTERNAL_ERROR = 70
 """As errors has it, which may be what is broken."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
+from isol8_tasks.cli.parsing import Spoken
 from isol8_tasks.cli.program import INSTALLED
-from isol8_tasks.cli.spoken import Spoken
 from isol8_tasks.cli.tasks import SETUP_FLAGS
 from isol8_tasks.errors import COMMAND
 

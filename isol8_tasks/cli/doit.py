@@ -14,10 +14,10 @@ from doit.cmdparse import CmdOption
 from doit.dependency import JsonDB
 from doit.exceptions import InvalidCommand
 
-import isol8_tasks.cli.early  # noqa: F401 - for what importing it does, before the rest is imported
+import isol8_tasks.cli.startup  # noqa: F401 - for what importing it does, before the rest is imported
 from isol8_tasks.cli.ending import stopped
+from isol8_tasks.cli.parsing import Spoken
 from isol8_tasks.cli.selection import selected
-from isol8_tasks.cli.spoken import Spoken
 from isol8_tasks.cli.tasks import SETUP_FLAGS, session
 from isol8_tasks.errors import COMMAND, ConfigError, InternalError
 from isol8_tasks.run.session import Session
@@ -136,7 +136,7 @@ class Help(Spoken, DoitHelp):  # type: ignore[misc]  # doit has no types
         (name,) = pos_args
         task = next((each for each in self.task_list if each.name == name), None)
         if task is None:
-            from isol8_tasks.cli.words import unknown_word  # noqa: PLC0415 - only a mistake has use for it
+            from isol8_tasks.cli.suggestions import unknown_word  # noqa: PLC0415 - only a mistake has use for it
 
             raise InvalidCommand(unknown_word(name, [*self.cmds], [each.name for each in self.task_list]))
         print(_usage(name, task.doc, [*task.creator_params, *task.params]))  # noqa: T201 - its purpose

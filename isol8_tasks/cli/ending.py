@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
-from isol8_tasks.cli.early import leave
+from isol8_tasks.cli.startup import leave
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, InternalError, Isol8Error
 from isol8_tasks.safety.crash import in_threads, internal_error, system_words, watch_threads
@@ -84,11 +84,16 @@ def heed_unraisable(lost: "sys.UnraisableHookArgs") -> None:
     number = interruption(lost.exc_value) - _OF_SIGNALS
     signal.signal(number, _interrupt)
 
+    left = threading.Event()
+
     def again() -> None:
+        # In here it would be lost for good.
+        left.wait()
         time.sleep(_MOMENT)
         os.kill(os.getpid(), number)
 
     threading.Thread(target=again, daemon=True).start()
+    left.set()
 
 
 def interruption(error: KeyboardInterrupt) -> int:

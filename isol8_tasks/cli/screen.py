@@ -9,6 +9,7 @@ from attrs import define, field
 
 from isol8_tasks.engine import BuildEvent
 from isol8_tasks.images.pushed import Pushed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.report import plan as report
 from isol8_tasks.safety.printing import exactly
@@ -127,7 +128,7 @@ class Screen:
         return text + end
 
     def _tag(self, image: str) -> str:
-        return f"{self.repository}:{image}".ljust(self.width)
+        return str(Reference(self.repository, image)).ljust(self.width)
 
     def _write(self, text: str, *, flush: bool = False, to: TextIO | None = None) -> None:
         (to or self.stream).write(text)

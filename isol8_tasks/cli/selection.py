@@ -20,7 +20,7 @@ def selected(words: Sequence[str], tasks: Sequence[Any], commands: Collection[st
         word = rest.pop(0)
         names = [name for name in known if fnmatchcase(name, word)] if set(word) & set("*?[") else [word]
         if not names or names[0] not in known:
-            from isol8_tasks.cli.words import unknown_word  # noqa: PLC0415 - only a mistake has use for it
+            from isol8_tasks.cli.suggestions import unknown_word  # noqa: PLC0415 - only a mistake has use for it
 
             raise InvalidCommand(unknown_word(word, commands, known))
         flags: list[str] = []

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from isol8_tasks.dockerfile.heredocs import Heredoc, heredoc_name
-from isol8_tasks.dockerfile.steps import Step
+from isol8_tasks.dockerfile.inputs import Step
 from isol8_tasks.dockerfile.syntax import Instruction
 from isol8_tasks.dockerfile.variables import Value
 from isol8_tasks.ecosystems.runtimes import is_location

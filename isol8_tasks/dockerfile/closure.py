@@ -5,15 +5,15 @@ from collections.abc import Collection, Iterator, Mapping
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
+from isol8_tasks.dockerfile.context_files import Find, Taking
 from isol8_tasks.dockerfile.copying import Copying, expanded
 from isol8_tasks.dockerfile.environment import Surroundings
+from isol8_tasks.dockerfile.inputs import Closure, StageInputs, Step
 from isol8_tasks.dockerfile.lexer import UnreadableError
-from isol8_tasks.dockerfile.places import entered
 from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, TriggersOf, Upstream, no_triggers
-from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, parse
-from isol8_tasks.dockerfile.taking import Find, Taking
 from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
+from isol8_tasks.dockerfile.workdirs import entered
 from isol8_tasks.ecosystems.runtimes import is_location
 
 __all__ = ["Closure", "Dockerfile", "closure", "parse"]

@@ -4,13 +4,13 @@ import posixpath
 import re
 from collections.abc import Sequence
 
+from isol8_tasks.dockerfile.context_files import Taking
 from isol8_tasks.dockerfile.globs import BadPatternError, literal_start
 from isol8_tasks.dockerfile.heredocs import heredoc_name
-from isol8_tasks.dockerfile.places import destination
 from isol8_tasks.dockerfile.stages import StageResolver
 from isol8_tasks.dockerfile.syntax import Instruction
-from isol8_tasks.dockerfile.taking import Taking
 from isol8_tasks.dockerfile.variables import Scope
+from isol8_tasks.dockerfile.workdirs import destination
 
 _REMOTE = r"(https?|git|ssh)://|git@"
 

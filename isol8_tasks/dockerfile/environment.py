@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from isol8_tasks.dockerfile.steps import Step
+from isol8_tasks.dockerfile.inputs import Step
 
 
 class _Variable(NamedTuple):

@@ -1,9 +1,9 @@
 """What a target is built of where something can't be read: everything."""
 
+from isol8_tasks.dockerfile.context_files import Taking
+from isol8_tasks.dockerfile.inputs import Closure, StageInputs, Step
 from isol8_tasks.dockerfile.lexer import UnreadableError
 from isol8_tasks.dockerfile.stages import Origin, Stage, StageResolver, Upstream
-from isol8_tasks.dockerfile.steps import Closure, StageInputs, Step
-from isol8_tasks.dockerfile.taking import Taking
 from isol8_tasks.ecosystems.runtimes import is_location
 
 

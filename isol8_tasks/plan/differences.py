@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
-from isol8_tasks.dockerfile.steps import StageInputs
+from isol8_tasks.dockerfile.inputs import StageInputs
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.fingerprint import (
     Framed,

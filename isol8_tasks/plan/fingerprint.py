@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from attrs import frozen
 
-from isol8_tasks.dockerfile.steps import StageInputs
+from isol8_tasks.dockerfile.inputs import StageInputs
 from isol8_tasks.plan.model import Inputs
 from isol8_tasks.safety.credentials import hidden_argument
 from isol8_tasks.safety.jsontext import loads

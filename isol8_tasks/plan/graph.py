@@ -8,7 +8,7 @@ from attrs import field, frozen
 from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
-from isol8_tasks.dockerfile.taking import Find
+from isol8_tasks.dockerfile.context_files import Find
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word

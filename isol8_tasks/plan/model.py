@@ -4,7 +4,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from isol8_tasks.dockerfile.steps import StageInputs
+from isol8_tasks.dockerfile.inputs import StageInputs
 from isol8_tasks.images.triggers import Triggers
 
 

@@ -11,6 +11,7 @@ from isol8_tasks.ecosystems.updates import Update, updates_in_words
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.freshness.alpine import CHECKED, Unsupported
 from isol8_tasks.freshness.model import Freshness, Moved
+from isol8_tasks.images.references import Reference
 from isol8_tasks.report.plan import name_width
 
 
@@ -22,7 +23,7 @@ def freshness_table(found: Sequence[Freshness], repository: str, settings: Refre
     for each in found:
         words = "; ".join(phrases(each, repository, settings))
         lines.append(
-            f"{repository}:{each.image}".ljust(width)
+            str(Reference(repository, each.image)).ljust(width)
             + f"  {each.state.replace('-', ' '):<{states}}  {words}".rstrip()
         )
     lines += [support_line(end, names) for end, names in ends_of_support(found, repository)]
@@ -50,7 +51,7 @@ def news(fresh: Freshness, repository: str, settings: RefreshSettings) -> Iterat
     if fresh.age is not None and settings.max_age is not None:
         yield f"built {duration(fresh.age)} ago, longer than [refresh] max_age = {duration(settings.max_age)}"
     if fresh.parent:
-        yield f"parent {repository}:{fresh.parent} is behind"
+        yield f"parent {Reference(repository, fresh.parent)} is behind"
 
 
 def moved_words(moved: Moved) -> str:
@@ -79,7 +80,7 @@ def ends_of_support(
     for each in found:
         if each.support is not None:
             ends[each.support.branch] = each.support
-            names.setdefault(each.support.branch, []).append(f"{repository}:{each.image}")
+            names.setdefault(each.support.branch, []).append(str(Reference(repository, each.image)))
     return tuple((ends[branch], tuple(names[branch])) for branch in sorted(ends))
 
 
@@ -118,7 +119,7 @@ def document(found: Sequence[Freshness], repository: str, settings: RefreshSetti
 
 def _image(fresh: Freshness, repository: str, settings: RefreshSettings) -> Mapping[str, Any]:
     return {
-        "image": f"{repository}:{fresh.image}",
+        "image": str(Reference(repository, fresh.image)),
         "state": fresh.state,
         "behind": fresh.behind,
         "news": list(news(fresh, repository, settings)),

@@ -14,6 +14,7 @@ from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.images.choice import Choice, ClientChoice
 from isol8_tasks.images.pushed import Pushed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.printing import one_line
@@ -61,7 +62,8 @@ def decision_line(decision: Decision, config: Config, *, width: int, states: int
     words = "; ".join(reasons_in_words(decision, config))
     state = decision.state.replace("-", " ")
     return (
-        f"{config.build.repository}:{decision.image}".ljust(width) + f"  {state:<{states}}  {words}".rstrip()
+        str(Reference(config.build.repository, decision.image)).ljust(width)
+        + f"  {state:<{states}}  {words}".rstrip()
     )
 
 
@@ -105,11 +107,12 @@ def added_lines(config: Config, *, hint: bool = True) -> tuple[str, ...]:
     if added is None:
         return ()
     lines = [
-        f"{added.place('dependencies', runtime)} adds {', '.join(packages)} to {repository}:{runtime}-custom"
+        f"{added.place('dependencies', runtime)} adds {', '.join(packages)} to "
+        f"{Reference(repository, f'{runtime}-custom')}"
         for runtime, packages in added.dependencies.items()
     ]
     lines += [
-        f"{added.place('prebuiltImages', added.numbers[name])} declares {repository}:{name}"
+        f"{added.place('prebuiltImages', added.numbers[name])} declares {Reference(repository, name)}"
         for name in added.images
     ]
     if hint and lines and added.source.startswith("~"):
@@ -131,7 +134,7 @@ def plan_json(decisions: Iterable[Decision], config: Config) -> str:
     """Return the decisions as data."""
     images = [
         {
-            "image": f"{config.build.repository}:{row.image}",
+            "image": str(Reference(config.build.repository, row.image)),
             "task": row.task or None,
             "state": row.state,
             "declared": config.declaration(row.image),
@@ -145,7 +148,12 @@ def plan_json(decisions: Iterable[Decision], config: Config) -> str:
 def undetermined_json(specs: Iterable[tuple[str, str]], problem: str, *, repository: str) -> str:
     """Return the plan of an engine that can't be asked: nothing is known of any image."""
     images = [
-        {"image": f"{repository}:{name}", "task": task, "state": "undetermined", "reasons": [problem]}
+        {
+            "image": str(Reference(repository, name)),
+            "task": task,
+            "state": "undetermined",
+            "reasons": [problem],
+        }
         for name, task in specs
     ]
     return json.dumps({"images": images}, indent=2, ensure_ascii=False)

@@ -6,6 +6,7 @@ from typing import assert_never
 from isol8_tasks.config.releases import releases_of
 from isol8_tasks.config.units import duration
 from isol8_tasks.ecosystems.updates import updates_in_words
+from isol8_tasks.images.references import Reference
 from isol8_tasks.plan import reasons
 from isol8_tasks.safety.redact import redact
 
@@ -122,15 +123,16 @@ def _image(reason: reasons.ImageReason, repository: str) -> str:  # noqa: PLR091
             # The state `not built` says the rest.
             return "built before, and removed since" if before else ""
         case reasons.NotOurs(image=image):
-            return f"{repository}:{image} was tagged by another program"
+            return f"{Reference(repository, image)} was tagged by another program"
         case reasons.PromotionCutShort(image=image):
-            return f"{repository}:{image} is not the last build: a run was interrupted, or the tag was moved by hand"
+            name = Reference(repository, image)
+            return f"{name} is not the last build: a run was interrupted, or the tag was moved by hand"
         case reasons.ParentRebuilt(parent=parent):
-            return f"parent {repository}:{parent} was rebuilt"
+            return f"parent {Reference(repository, parent)} was rebuilt"
         case reasons.ParentStale(parent=parent):
-            return f"parent {repository}:{parent} will be rebuilt"
+            return f"parent {Reference(repository, parent)} will be rebuilt"
         case reasons.ParentReplaced(old=old, new=new):
-            return f"parent {repository}:{old} → {repository}:{new}"
+            return f"parent {Reference(repository, old)} → {Reference(repository, new)}"
         case _:
             assert_never(reason)
 

@@ -14,6 +14,7 @@ from isol8_tasks.config.settings import RefreshSettings
 from isol8_tasks.ecosystems.updates import Update
 from isol8_tasks.freshness.changes import Change
 from isol8_tasks.freshness.model import Freshness
+from isol8_tasks.images.references import Reference
 from isol8_tasks.report import freshness as words
 from isol8_tasks.report.plan import name_width
 
@@ -59,7 +60,7 @@ class Account:
         return sum(
             (each.state == "fresh" or each.image in done)
             and not each.problems
-            and f"{self.repository}:{each.image}" not in tags
+            and str(Reference(self.repository, each.image)) not in tags
             for each in self.found
         )
 
@@ -98,7 +99,7 @@ def markdown(account: Account) -> str:
             lines += ["", f"  {fence}", *(f"  {line}" for line in more), f"  {fence}", ""]
     for each in account.unknown:
         lines.append(
-            f"- **undetermined** `{account.repository}:{each.image}`: {_plain('; '.join(each.problems))}"
+            f"- **undetermined** `{Reference(account.repository, each.image)}`: {_plain('; '.join(each.problems))}"
         )
     if account.changed:
         lines += ["", "| image | why | what changed | size | seconds |", "| --- | --- | --- | --- | --- |"]
@@ -118,7 +119,7 @@ def account_json(account: Account) -> str:
         "at": account.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(account.seconds, 1),
         "fresh": account.fresh,
-        "held": [f"{account.repository}:{each.image}" for each in account.held],
+        "held": [str(Reference(account.repository, each.image)) for each in account.held],
         "failed": [{"subject": each.subject, "lines": list(each.lines)} for each in account.failed],
         "changed": [_change_data(account, each) for each in account.changed],
         **words.document(account.found, account.repository, account.settings),
@@ -224,7 +225,7 @@ def _row(account: Account, change: Change) -> str:
     facts = [f"alpine {' → '.join(change.release)}"] if change.release else []
     facts += ["as its base did"] if change.like_parent else [packages] if packages else []
     cells = (
-        f"`{account.repository}:{change.image}`",
+        f"`{Reference(account.repository, change.image)}`",
         _plain("; ".join(change.why)),
         "<br>".join(facts) or ("new" if change.built is None else _nothing_else(change)),
         _size(change),
@@ -234,7 +235,7 @@ def _row(account: Account, change: Change) -> str:
 
 
 def _line(account: Account, fresh: Freshness) -> str:
-    return f"`{account.repository}:{fresh.image}`: {_plain(_line_words(account, fresh))}"
+    return f"`{Reference(account.repository, fresh.image)}`: {_plain(_line_words(account, fresh))}"
 
 
 def _plain(text: str) -> str:
@@ -256,12 +257,12 @@ def _line_words(account: Account, fresh: Freshness) -> str:
 
 
 def _tag(account: Account, name: str, width: int) -> str:
-    return f"{account.repository}:{name}".ljust(width)
+    return str(Reference(account.repository, name)).ljust(width)
 
 
 def _change_data(account: Account, change: Change) -> Mapping[str, Any]:
     return {
-        "image": f"{account.repository}:{change.image}",
+        "image": str(Reference(account.repository, change.image)),
         "new": change.built is None,
         "why": list(change.why),
         "alpine": list(change.release) if change.release else None,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.dockerfile.mistaken import frontend
+from isol8_tasks.dockerfile.misnamed import frontend
 from isol8_tasks.dockerfile.syntax import Dockerfile
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import (
@@ -16,6 +16,7 @@ from isol8_tasks.errors import (
     UpstreamUnavailableError,
     VerifyFailedError,
 )
+from isol8_tasks.images.references import Reference
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.safety import troubles
@@ -75,7 +76,8 @@ def with_cause_only(error: Isol8Error) -> Isol8Error:
 def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, room: str) -> str:
     """Return the next step after a failure; `room` says how full the engine's disk is, if that is known."""
     if isinstance(error, VerifyFailedError):
-        return f"The failed build is kept as {config.build.repository}:{spec.name}-rejected for inspection."
+        kept = Reference(config.build.repository, f"{spec.name}-rejected")
+        return f"The failed build is kept as {kept} for inspection."
     if isinstance(error, UpstreamUnavailableError) and (pulled := _OF_PULL.match(str(error))):
         names = [name for name, value in config.build.args.items() if value and value in pulled[1]]
         return (

@@ -1,7 +1,7 @@
 """One run: what it knows, and what it does.
 
 workspace    the folder worked in: deps.toml, docker/, the manifest, the lock file, the clock
-reading      files of the user's as text, and why one can't be read
+textfiles    files of the user's as text, and why one can't be read
 context      the build context on disk
 engine_lock  keeps two runs off one engine
 pulls        upstream images as a run pulls them: each once, different ones side by side
@@ -10,9 +10,9 @@ events       what a run reports while it works
 policy       what a lock or a refresh asks of a run: what to fetch, pin and demand, and what is behind
 failures     what is said of an image that could not be made
 leftovers    what a run that was cut off left on the engine
-making       brings one image up to date, as was decided
+updating     brings one image up to date, as was decided
 publication  the manifest, and what is pushed
-slots        how much is done side by side
+parallel     how much is done side by side
 session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has
 refresh      finds what is behind, fetches it and builds it

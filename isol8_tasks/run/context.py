@@ -10,7 +10,7 @@ from pathlib import Path
 from isol8_tasks.dockerfile.globs import compile_glob, wanted_parts
 from isol8_tasks.engine import FileContent
 from isol8_tasks.plan.model import ContextFile
-from isol8_tasks.run.reading import denial
+from isol8_tasks.run.textfiles import denial
 
 Skips = Callable[[str], bool]
 

@@ -19,10 +19,10 @@ from isol8_tasks.run import leftovers
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure, Listener
 from isol8_tasks.run.failures import error_of, failure_of
-from isol8_tasks.run.making import any_age, make_image
+from isol8_tasks.run.parallel import Slots
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.publication import Publication
-from isol8_tasks.run.slots import Slots
+from isol8_tasks.run.updating import any_age, make_image
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import Workspace, now
 from isol8_tasks.safety.crash import as_error

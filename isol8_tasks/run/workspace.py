@@ -15,7 +15,7 @@ from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.config.shipped import FOLDER
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.run.context import BuildContext, misnamed
-from isol8_tasks.run.reading import NoTextError, is_utf_16, read_text
+from isol8_tasks.run.textfiles import NoTextError, is_utf_16, read_text
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
 
 if TYPE_CHECKING:

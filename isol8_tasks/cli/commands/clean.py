@@ -66,7 +66,7 @@ def _named(current: Session, args: Sequence[str]) -> list[str]:
     for word in args:
         fitting = [task for task in tasks if fnmatch(task, word) or task.partition(":")[0] == word]
         if not fitting:
-            from isol8_tasks.cli.words import meant  # noqa: PLC0415 - only a mistake has use for it
+            from isol8_tasks.cli.suggestions import meant  # noqa: PLC0415 - only a mistake has use for it
 
             hint = f"did you mean {near}? " if (near := meant(word, (), tasks)) else ""
             raise ConfigError(f"clean: no image matches {word}; {hint}there are {', '.join(sorted(tasks))}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand, say
-from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
+from isol8_tasks.cli.commands.sources import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words

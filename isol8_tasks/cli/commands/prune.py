@@ -10,6 +10,7 @@ from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config import units
 from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.images.references import Reference
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
@@ -128,7 +129,7 @@ def _line(removal: "Removal", repository: str) -> str:
 
 def _what(removal: "Removal", repository: str) -> str:
     short = removal.image.id.removeprefix("sha256:")[:12]
-    return ", ".join(removal.tags) or f"{short} (was {repository}:{removal.name})"
+    return ", ".join(removal.tags) or f"{short} (was {Reference(repository, removal.name)})"
 
 
 def _agreed(count: int, cache: int) -> bool:

@@ -14,8 +14,8 @@ from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
 from isol8_tasks.images.pushed import Listed, read_manifest
-from isol8_tasks.run.reading import NoTextError, read_text
 from isol8_tasks.run.session import Session
+from isol8_tasks.run.textfiles import NoTextError, read_text
 from isol8_tasks.run.workspace import MANIFEST
 
 

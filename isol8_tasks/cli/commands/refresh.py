@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
-from isol8_tasks.cli.commands.looking import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
+from isol8_tasks.cli.commands.sources import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
 from isol8_tasks.cli.doit import QUIET, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line, stopped
 from isol8_tasks.cli.program import named_file

@@ -7,6 +7,7 @@ from typing import Final
 from isol8_tasks.cli.command import say
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.pushed import Listed, Pushed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.report import plan as report
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.workspace import MANIFEST
@@ -22,11 +23,11 @@ class Teller:
 
     def line(self, name: str, what: str, more: str) -> None:
         """Say a line about an image."""
-        say(f"{f'{self._repository}:{name}'.ljust(self._width)}  {what:<10}  {more}")
+        say(f"{str(Reference(self._repository, name)).ljust(self._width)}  {what:<10}  {more}")
 
     def pushed(self, name: str, where: Pushed, seconds: float) -> None:
         """Say where an image is now."""
-        say(report.pushed_line(f"{self._repository}:{name}".ljust(self._width), where, seconds))
+        say(report.pushed_line(str(Reference(self._repository, name)).ljust(self._width), where, seconds))
 
     def pulled(self, listed: Listed, seconds: float) -> None:
         """Say where an image came from, and its parent if that is not what one would think."""
@@ -41,7 +42,7 @@ class Teller:
     def failed(self, name: str, error: Isol8Error) -> None:
         """Say why an image could not be had."""
         first, *more = str(error).splitlines()
-        say(f"{f'{self._repository}:{name}'.ljust(self._width)}  {'failed':<10}  {first}")
+        say(f"{str(Reference(self._repository, name)).ljust(self._width)}  {'failed':<10}  {first}")
         for line in (*more, *_KEPT):
             say(f"  {line}")
 

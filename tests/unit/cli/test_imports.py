@@ -12,4 +12,4 @@ def test_what_few_runs_need_is_imported_late() -> None:
     late = {"pinned": "lifecycle", "transfer": "lifecycle", "lockfile": "config", "locks": "ecosystems"}
     assert "isol8_tasks.plan.graph" in there
     assert not there & {f"isol8_tasks.{package}.{module}" for module, package in late.items()}
-    assert not there & {"docker", "cattrs", "tomlkit", "cyclonedx", "difflib", "isol8_tasks.cli.words"}
+    assert not there & {"docker", "cattrs", "tomlkit", "cyclonedx", "difflib", "isol8_tasks.cli.suggestions"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Closure, closure, parse
-from isol8_tasks.dockerfile.mistaken import frontend, mistyped_stage
+from isol8_tasks.dockerfile.misnamed import frontend, mistyped_stage
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
 from isol8_tasks.plan.fingerprint import key

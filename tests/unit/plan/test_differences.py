@@ -7,7 +7,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isol8_tasks.dockerfile.steps import StageInputs, Step
+from isol8_tasks.dockerfile.inputs import StageInputs, Step
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.differences import differences
 from isol8_tasks.plan.fingerprint import decode_inputs, encode_inputs, key

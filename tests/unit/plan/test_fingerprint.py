@@ -8,7 +8,7 @@ from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isol8_tasks.dockerfile.steps import StageInputs, Step
+from isol8_tasks.dockerfile.inputs import StageInputs, Step
 from isol8_tasks.plan.fingerprint import Summary, decode_inputs, encode_inputs, key
 from isol8_tasks.plan.model import ContextFile, Inputs
 

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from attrs import evolve
 
-from isol8_tasks.dockerfile.steps import StageInputs, Step
+from isol8_tasks.dockerfile.inputs import StageInputs, Step
 from isol8_tasks.errors import PlanError
 from isol8_tasks.images import labels
 from isol8_tasks.images.labels import Record

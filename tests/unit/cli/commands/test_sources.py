@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from isol8_tasks.cli.commands.looking import while_asking
+from isol8_tasks.cli.commands.sources import while_asking
 from tests.command_line import CommandLine, Terminal
 
 

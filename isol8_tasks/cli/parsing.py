@@ -48,7 +48,7 @@ def _parsed(command: Spoken, words: list[str]) -> int:
         found = re.fullmatch(r"'(.*)' is not a task\.", str(error))
         if found is None or not hasattr(command, "task_list"):
             raise
-        from isol8_tasks.cli.words import unknown_task  # noqa: PLC0415 - only a mistake has use for it
+        from isol8_tasks.cli.suggestions import unknown_task  # noqa: PLC0415 - only a mistake has use for it
 
         tasks = [task.name for task in command.task_list]
         raise InvalidCommand(unknown_task(found[1], tasks, command.get_name())) from None
@@ -56,7 +56,7 @@ def _parsed(command: Spoken, words: list[str]) -> int:
 
 def _misread(command: Spoken, words: list[str], message: str) -> str:
     """Say what doit's parser did not understand, and where a flag has its place."""
-    from isol8_tasks.cli.words import Typed, misread  # noqa: PLC0415 - only a mistake has use for it
+    from isol8_tasks.cli.suggestions import Typed, misread  # noqa: PLC0415 - only a mistake has use for it
 
     if found := re.search(r"parameter '(\w+)' <[^\n]*>\.\n(.*)", message, re.DOTALL):
         option = command.cmdparser[found[1]]

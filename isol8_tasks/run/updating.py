@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from isol8_tasks.dockerfile.mistaken import mistyped_stage
+from isol8_tasks.dockerfile.misnamed import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import OnEvent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from isol8_tasks.cli.words import Typed, meant, misread, unknown_word
+from isol8_tasks.cli.suggestions import Typed, meant, misread, unknown_word
 
 COMMANDS = ("run", "plan", "rollback", "release", "clean", "list", "up")
 TASKS = ("setup", "base", "base:bun", "base:bash", "custom", "custom:bash", "image", "image:web", "ping")

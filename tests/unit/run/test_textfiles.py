@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from isol8_tasks.run.reading import NoTextError, read_text
+from isol8_tasks.run.textfiles import NoTextError, read_text
 
 
 @pytest.mark.parametrize("data", [b"a\nb\n", b"a\r\nb\r\n", b"a\rb\r"], ids=["Unix", "Windows", "old Macs"])
