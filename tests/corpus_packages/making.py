@@ -139,6 +139,7 @@ class Maker:
         except Isol8Error as error:
             hint = next((failure.hint for failure in session.failures if failure.image == name), "")
             outcome = sort(group, error, hint)
+            self.tell(f"{name}: refused; {len(outcome.refused)} to blame, {len(outcome.again)} images more")
             for row, said in outcome.refused.items():
                 self._note(Result(row=row, accepted=False, said=said))
             return outcome.again
@@ -165,7 +166,7 @@ class Maker:
             session.close()
 
     def _deps(self, names: Mapping[str, Sequence[Row]]) -> str:
-        lines = ["[build]", f"repository = {json.dumps(self.repository)}", "[build.args]"]
+        lines = ["[build]", f"repository = {json.dumps(self.repository)}", f"jobs = {self.jobs}", "[build.args]"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in sorted(self.args.items())]
         # What a package needs is the same with every client, and each kind of them would load all packages again.
         lines += ["[verify]", f'oldest_client = "{OLDEST_CLIENT}"']
