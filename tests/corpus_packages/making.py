@@ -139,7 +139,7 @@ class Maker:
         except Isol8Error as error:
             hint = next((failure.hint for failure in session.failures if failure.image == name), "")
             outcome = sort(group, error, hint)
-            self.tell(f"{name}: refused; {len(outcome.refused)} to blame, {len(outcome.again)} images more")
+            self.tell(f"{name}: refused; {len(outcome.refused)} to blame, {len(outcome.again)} images more\n{error}")
             for row, said in outcome.refused.items():
                 self._note(Result(row=row, accepted=False, said=said))
             return outcome.again

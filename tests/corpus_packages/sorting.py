@@ -59,4 +59,5 @@ def _blamed(row: Row, output: Sequence[str]) -> bool:
 
 def _names(row: Row, text: str) -> bool:
     words = {row.name, row.package, row.package.removeprefix("npm:")}
-    return any(re.search(rf"(?<![\w@/.-]){re.escape(word)}(?![\w/-])", text) for word in words)
+    before = r"(?:(?<![\w@/.-])|(?<=/node_modules/))"
+    return any(re.search(rf"{before}{re.escape(word)}(?![\w/-])", text) for word in words)
