@@ -45,7 +45,7 @@ def _findings(row: Row, error: VerifyFailedError) -> str:
     for line in str(error).splitlines()[1:]:
         if not line.startswith("      "):
             # What is tried of a package may have another's name.
-            within = _names(row, line.partition("`")[0])
+            within = mentions(row, line.partition("`")[0])
         if within:
             lines.append(line)
     return "\n".join(lines)
@@ -53,11 +53,12 @@ def _findings(row: Row, error: VerifyFailedError) -> str:
 
 def _blamed(row: Row, output: Sequence[str]) -> bool:
     return any(
-        _names(row, line) for line in output if re.search(r"error|fail|no matching", line, re.IGNORECASE)
+        mentions(row, line) for line in output if re.search(r"error|fail|no matching", line, re.IGNORECASE)
     )
 
 
-def _names(row: Row, text: str) -> bool:
+def mentions(row: Row, text: str) -> bool:
+    """Tell whether a text has the name of a package, and not that of another which contains it."""
     words = {row.name, row.package, row.package.removeprefix("npm:")}
     before = r"(?:(?<![\w@/.-])|(?<=/node_modules/))"
     return any(re.search(rf"{before}{re.escape(word)}(?![\w/-])", text) for word in words)
