@@ -29,13 +29,13 @@ def sort(group: Sequence[Row], error: Isol8Error, hint: str) -> Sorted:
         named = {row: "" for row in group if _blamed(row, error.output)}
     else:
         raise error
-    if not named or len(named) == len(group):
+    if not named or (len(named) == len(group) and not any(named.values())):
         half = len(group) // 2
         return Sorted({}, [list(group[:half]), list(group[half:])])
     rest = [row for row in group if row not in named]
     # What is blamed unexpectedly has an image to itself first: another may have disturbed it.
     certain = {row: said for row, said in named.items() if said and not row.accepted}
-    return Sorted(certain, [rest, *([row] for row in named if row not in certain)])
+    return Sorted(certain, [*([rest] if rest else []), *([row] for row in named if row not in certain)])
 
 
 def _findings(row: Row, error: VerifyFailedError) -> str:

@@ -35,6 +35,13 @@ def test_what_is_refused_unexpectedly_has_an_image_to_itself() -> None:
     assert found.again == [[ONE, TWO, BAD], [THREE]]
 
 
+def test_where_all_are_named_nothing_is_built_again() -> None:
+    """But for what is refused unexpectedly."""
+    said = "x failed verification\n  bad is installed, but `import bad` fails\n  one is installed, but `import one` fails"
+    found = sort((ONE, BAD), VerifyFailedError(said), "")
+    assert (list(found.refused), found.again) == ([BAD], [[ONE]])
+
+
 def test_a_build_blames_those_that_its_errors_name() -> None:
     """A line that is no error blames nobody."""
     error = BuildFailedError("no", output=("Collecting one", "ERROR: Failed building wheel for bad"))
