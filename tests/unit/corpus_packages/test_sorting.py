@@ -37,7 +37,7 @@ def test_what_is_refused_unexpectedly_has_an_image_to_itself() -> None:
 
 def test_where_all_are_named_nothing_is_built_again() -> None:
     """But for what is refused unexpectedly."""
-    said = "x failed verification\n  bad is installed, but `import bad` fails\n  one is installed, but `import one` fails"
+    said = "x failed\n  bad is installed, but `import bad` fails\n  one is installed, but `import one` fails"
     found = sort((ONE, BAD), VerifyFailedError(said), "")
     assert (list(found.refused), found.again) == ([BAD], [[ONE]])
 
