@@ -149,8 +149,8 @@ class Maker:
             return outcome.again
         notes = next(outcome.notes for outcome in session.outcomes if outcome.image == name)
         for row in group:
-            said = tuple(note for note in notes if mentions(row, note))
-            self._note(evolve(used(session.view.engine, image, row), notes=said))
+            own = tuple(note for note in notes if mentions(row, note))
+            self._note(evolve(used(session.view.engine, image, row), notes=own))
         return []
 
     def _note(self, result: Result) -> None:
