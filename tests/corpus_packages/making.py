@@ -147,7 +147,8 @@ class Maker:
             for row, said in outcome.refused.items():
                 self._note(Result(row=row, accepted=False, said=said))
             return outcome.again
-        notes = next(outcome.notes for outcome in session.outcomes if outcome.image == name)
+        made = next(outcome for outcome in session.outcomes if outcome.image == name)
+        notes: tuple[str, ...] = getattr(made, "notes", ())
         for row in group:
             own = tuple(note for note in notes if mentions(row, note))
             self._note(evolve(used(session.view.engine, image, row), notes=own))
