@@ -42,6 +42,10 @@ class Engine:
             if label.startswith(_STANDIN_ARGUMENT)
         }
 
+    def gateway(self) -> str:
+        """Return the address of this machine as containers reach it."""
+        return str(self._client.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"])
+
     def listing(self, *repositories: str) -> list[Mapping[str, Any]]:
         """Return the engine's own list of the images in these repositories, and of the upstream images."""
         found: list[Mapping[str, Any]] = self._client.images()

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import shlex
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import edit, installed, many, peers, proxy, scale, start
+from bench import downloads, edit, installed, many, peers, proxy, scale, start
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
@@ -27,7 +28,7 @@ INSTALLED: Final = "isol8-tasks, nothing to do"
 COLD: Final = "doit setup --force"
 UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
-_ON_REQUEST: Final = frozenset({"many", "start-up", "thousand", "tunnel"})
+_ON_REQUEST: Final = frozenset({"many", "one-more", "start-up", "thousand", "tunnel"})
 """Left out unless they are named, as they take minutes to prepare."""
 
 
@@ -297,6 +298,32 @@ def start_up(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     return figures, tuple(_ratio(ours, theirs, limit=1.03) for ours, theirs in pairs)
 
 
+def one_more(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare the build of an image with one package more than forty with and without a download cache."""
+    index = downloads.Index(downloads.fetch(bench.scratch))
+    with downloads.serving(index, bench.engine.gateway()) as address:
+        host = address.split("/")[2].partition(":")[0]
+        arguments = {**bench.arguments, "PIP_INDEX_URL": address, "PIP_TRUSTED_HOST": host}
+        found, fetched = downloads.candidates(
+            downloads.Setting(
+                scratch=bench.scratch,
+                repository=REPOSITORY,
+                doit=bench.doit(),
+                arguments=arguments,
+                index=index,
+                run=bench.stopwatch.run,
+            )
+        )
+        # Each run needs a package that no earlier one had, and the first two warm up.
+        figures = bench.stopwatch.compare(found, runs=min(bench.runs, len(downloads.MORE) // 2 - 1))
+    whole, part = (statistics.median(fetched[name]) for name in (downloads.WITHOUT, downloads.WITH))
+    print(f"{whole / 1e6:.1f} MB are fetched without the cache, {part / 1e6:.3f} MB with it")
+    return figures, (
+        _ratio(figures[downloads.WITH], figures[downloads.WITHOUT], limit=0.35),
+        Claim(text=f"bytes of {downloads.WITH} / without", value=part / whole, limit=0.05),
+    )
+
+
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "no-op": no_op,
     "scale": scaled,
@@ -308,6 +335,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "start-up": start_up,
     "tunnel": tunnel,
     "many": two_hundred,
+    "one-more": one_more,
 }
 
 

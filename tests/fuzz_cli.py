@@ -251,7 +251,7 @@ _TABLES: Final[dict[str, tuple[str, ...]]] = {
     "prune": ("keep", "previous_age"),
     "refresh": ("max_age", "min_age", "min_ages", "notify"),
     "push": ("repository", "standins", "credentials"),
-    "verify": ("oldest_client",),
+    "verify": ("oldest_client", "load_timeout", "skip"),
     "verify.python": ("command", "exit", "output", "timeout"),
     "verify.web": ("command", "exit", "output", "timeout"),
 }

@@ -8,6 +8,7 @@ from typing import Final, TextIO
 from attrs import define, field
 
 from isol8_tasks.engine import BuildEvent
+from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.pushed import Pushed
 from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.build import Outcome
@@ -38,6 +39,8 @@ class Screen:
     width: int
     repository: str
     quiet: bool = False
+    awaited: int = field(default=0, init=False)
+    """How many images this run has not ended with yet, as far as it has been told."""
     _running: dict[str, _Begun] = field(factory=dict, init=False)
     _drawn: int = field(default=0, init=False)
     _last: float = field(default=0.0, init=False)
@@ -68,12 +71,15 @@ class Screen:
             if running is None or event.kind == "log":
                 return
             self._end_step(image, running)
+            if event.kind == "waiting" and not self.live and not self.quiet:
+                self.line(f"{self._tag(image)}  {_step(event)}")
             running.step, running.step_began = event, time.monotonic()
             self._redraw()
 
     def done(self, outcome: Outcome, seconds: float) -> None:
         """Say that an image took its tag."""
         with self._mutex:
+            self.awaited -= 1
             running = self._running.pop(outcome.image, None)
             if running:
                 self._end_step(outcome.image, running)
@@ -84,16 +90,30 @@ class Screen:
                     f"{self._tag(outcome.image)}  note        {', '.join(outcome.left_out)}: contains a comma, "
                     "so it is not in the label by which isol8 v0.18 and later find packages"
                 )
+            for note in outcome.notes:
+                self.line(f"{self._tag(outcome.image)}  note        {note}")
 
     def settled(self, image: str) -> None:
         """Say that another run made the image."""
-        self.failed(image)
+        self._ended(image)
         if not self.quiet:
             self.line(f"{self._tag(image)}  up to date  another run built it in the meantime")
 
-    def failed(self, image: str) -> None:
-        """End the live line of an image; what went wrong is told at the end."""
+    def failed(self, image: str, error: Isol8Error) -> None:
+        """Say that an image could not be made, unless the details, which come at the end, follow at once."""
         with self._mutex:
+            running = self._running.get(image)
+            seconds = time.monotonic() - running.began if running else 0.0
+            self._ended(image)
+            if self.awaited > 0 and not self.quiet:
+                from isol8_tasks.report.remedies import cause_of  # noqa: PLC0415 - in most runs nothing fails
+
+                self.line(f"{self._tag(image)}  {'failed':<10}  {cause_of(error)}  {seconds:.1f} s")
+
+    def _ended(self, image: str) -> None:
+        """End the live line of an image."""
+        with self._mutex:
+            self.awaited -= 1
             self._running.pop(image, None)
             self._redraw()
 

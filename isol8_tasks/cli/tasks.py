@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -13,12 +14,13 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 
 from isol8_tasks.config.strict import unknown
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.ecosystems.specs import parse_spec, split_flag
+from isol8_tasks.ecosystems.specs import SpecError, parse_spec, split_flag
 from isol8_tasks.errors import ConfigError, Isol8Error
 from isol8_tasks.plan import graph  # doit takes each name here that begins with task_ for a task
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.run.session import Session, open_session
+from isol8_tasks.run.workspace import list_loader
 from isol8_tasks.safety.crash import as_error
 
 DOIT_CONFIG: Final = {"default_tasks": ["setup"], "action_string_formatting": "new"}
@@ -63,6 +65,13 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "default": False,
         "help": "build exactly the versions in deps.lock.toml",
     },
+    {
+        "name": "no_registry",
+        "long": "no-registry",
+        "type": bool,
+        "default": False,
+        "help": "build what is stale, whatever the registry of [registry] has",
+    },
     FORCE,
 ]
 
@@ -85,6 +94,7 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
     """Let a session do what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
     view = current.view
     view.request = flag_request(flags)
+    view.use_registry = not flags["no_registry"]
     if flags["locked"]:
         from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
 
@@ -94,17 +104,27 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
 
 
 def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
-    """Return what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
+    """Return what the flags of `setup` ask for; a ConfigError names each that can't be understood.
+
+    `@requirements.txt` stands for the packages in that file.
+    """
     only, problems = _only(flags["only"])
     packages = []
     for runtime in RUNTIMES.values():
         words = [word for text in flags[runtime.name] for word in split_flag(text)]
-        specs = []
+        specs: list[str] = []
         for word in words:
             try:
-                specs.append(parse_spec(runtime.ecosystem, word).text)
+                if word.startswith("@") and (listed := _listed(runtime.name, word)) is not None:
+                    specs.extend(listed)
+                else:
+                    specs.append(parse_spec(runtime.ecosystem, word).text)
+            except SpecError as error:
+                meant = shlex.quote(f"--{runtime.name}={','.join(error.words)}")
+                told = f"{error.what}; write {meant}" if error.words else str(error)
+                problems.append(f"--{runtime.name}: {told}")
             except ConfigError as error:
-                problems.append(f"--{runtime.name}: {error}")
+                problems.append(str(error))
         if flags[runtime.name] and not words:
             problems.append(f"--{runtime.name}: no package is named; omit the flag for none")
         if words and only and runtime.name not in only:
@@ -115,6 +135,28 @@ def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
     if problems:
         raise ConfigError("\n".join(problems))
     return FlagRequest(packages=tuple(packages), only_file=flags["only_file"], only=only)
+
+
+def _listed(runtime: str, word: str) -> tuple[str, ...] | None:
+    """Return the packages of the file in `@requirements.txt`; None where the word is a package."""
+    from isol8_tasks.config.listed import file_of, read_list  # noqa: PLC0415 - few flags name a file
+
+    path = file_of(runtime, word)
+    if not path:
+        return None
+    try:
+        found = read_list(runtime, path, list_loader(Path.cwd()))
+    except ConfigError as error:
+        # By its own lines, unless there is no such file at all.
+        raise ConfigError(
+            f"--{runtime}: {error}" if str(error).startswith(f"{path}: ") else str(error)
+        ) from None
+    if found.hashes:
+        raise ConfigError(
+            f"--{runtime}: {path} has hashes, and a flag is remembered without them; "
+            f'write {runtime}_file = "{path}" under [dependencies] in deps.toml'
+        )
+    return (*found.packages,)
 
 
 def _only(texts: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -179,7 +221,10 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
     for spec in images:
         yield {
             "name": spec.task.partition(":")[2],
-            "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
+            "doc": doc.format(
+                runtime=spec.runtime,
+                packages=" ".join(spec.packages) or " ".join(spec.system) or "a setup script",
+            ),
             "actions": [_action(spec.task, _maker(spec), spec.name)],
             "task_dep": ["ping", *([graph.task_of(spec.parent)] if spec.parent else [])],
             "uptodate": [_UpToDate(spec.name)],

@@ -4,6 +4,10 @@ deps         deps.toml, and the only owner of its keys
 images       its table [images]: named images and what they extend
 settings     its other tables, with checks of the user's own
 values       single values in all of them: types, each with its reader
+listed       package lists of other tools that it names
+requirements, package_json
+             what reads these
+package_list what such a list says
 client_file  isol8.config.json, the file of isol8's clients
 lockfile     deps.lock.toml
 agreement    whether what the lock says of an image agrees with itself

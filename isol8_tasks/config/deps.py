@@ -15,10 +15,11 @@ from isol8_tasks.config.settings import (
     FilterSettings,
     HoldSettings,
     PruneSettings,
-    PushSettings,
     RefreshSettings,
+    RegistrySettings,
     UserCheck,
     VerifySettings,
+    is_of_verify,
     read_refresh,
     read_verify,
 )
@@ -26,25 +27,28 @@ from isol8_tasks.config.strict import (
     NO_KEY,
     InvalidError,
     Problem,
+    alpine_packages,
     array,
     gather,
     keys_of,
     load_toml,
     package,
     report,
+    string,
     structured,
     table,
     unknown,
 )
 from isol8_tasks.config.values import ARGUMENT_NAME, Arguments, BuilderName, Jobs, Repository
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.errors import ConfigError
 
 if TYPE_CHECKING:
     from isol8_tasks.config.client_file import ClientFile
+    from isol8_tasks.config.package_list import Load, PackageList
 else:
-    # cattrs looks the name up; who has no such file should not pay for its module.
-    ClientFile = object
+    # cattrs looks the names up; who has no such files should not pay for their modules.
+    ClientFile = PackageList = object
 
 
 @frozen(kw_only=True)
@@ -59,6 +63,17 @@ class BuildSettings:
     """Build arguments for the Dockerfile, by name."""
     jobs: Jobs | None = None
     """How many images are built side by side; None for as many as there are processors."""
+    python: Annotated[tuple[str, ...], alpine_packages] = ()
+    """Alpine packages that are there while the packages of isol8:python-custom are compiled, and not in the image."""
+    node: Annotated[tuple[str, ...], alpine_packages] = ()
+    bun: Annotated[tuple[str, ...], alpine_packages] = ()
+
+    def needed_by(self, runtime: str) -> tuple[str, ...]:
+        """Return what is needed while the packages of a runtime's custom image are compiled."""
+        return getattr(self, runtime, ()) if RUNTIMES[runtime].compiles else ()
+
+    download_cache: bool = False
+    """Let installers keep what they download from build to build, outside of images."""
 
 
 def _no_packages() -> Mapping[str, tuple[str, ...]]:
@@ -66,12 +81,46 @@ def _no_packages() -> Mapping[str, tuple[str, ...]]:
 
 
 def _read_dependencies(value: object) -> Mapping[str, tuple[str, ...]]:
+    """Read the lists of the table; `_files` reads the names of files in it."""
+
     def read(key: str, found: object) -> tuple[str, ...]:
         if key not in RUNTIMES:
             raise InvalidError(unknown("not a runtime", key, RUNTIMES))
         return array(found, functools.partial(package, key))
 
-    return {**_no_packages(), **gather(table(value, _NO_LISTS).items(), read)}
+    lists = {key: found for key, found in table(value, _NO_LISTS).items() if key not in FILE_KEYS}
+    return {**_no_packages(), **gather(lists.items(), read)}
+
+
+def _files(found: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the files that the table [dependencies] names, by runtime."""
+
+    def read(key: str, value: object) -> str:
+        from isol8_tasks.config.listed import reads_lists, usual_name  # noqa: PLC0415 - few files name one
+
+        runtime = FILE_KEYS[key]
+        if not reads_lists(runtime):
+            raise InvalidError(f'no file is read for {runtime}; write its packages as {runtime} = ["…"]')
+        path = string(value, f'"{usual_name(runtime)}"')
+        if not path or not path.isprintable():
+            raise InvalidError(f"{path!r} is not the name of a file")
+        return path
+
+    names = gather(
+        ((key, value) for key, value in _keys(found, "dependencies").items() if key in FILE_KEYS), read
+    )
+    return {FILE_KEYS[key]: path for key, path in names.items()}
+
+
+def _read_system(value: object) -> Mapping[str, tuple[str, ...]]:
+    def read(key: str, found: object) -> tuple[str, ...]:
+        if key not in RUNTIMES:
+            raise InvalidError(unknown("not a runtime", key, RUNTIMES))
+        if problem := needs_no_system(key):
+            raise InvalidError(f"{problem}; write them under [dependencies] {key}")
+        return alpine_packages(found)
+
+    return {**_no_packages(), **gather(table(value, _NO_SYSTEM).items(), read)}
 
 
 @frozen(kw_only=True)
@@ -80,6 +129,8 @@ class Config:
 
     dependencies: Annotated[Mapping[str, tuple[str, ...]], _read_dependencies] = Factory(_no_packages)
     """The packages of every runtime, in the order of the file and checked by their ecosystem's grammar."""
+    system: Annotated[Mapping[str, tuple[str, ...]], _read_system] = Factory(_no_packages)
+    """Alpine packages of every runtime's custom image, in the order of the file."""
     images: Annotated[Mapping[str, NamedImage], read_images] = Factory(dict)
     """The images with names of their own, parents first."""
     build: BuildSettings = BuildSettings()
@@ -88,7 +139,7 @@ class Config:
     hold: HoldSettings = Factory(HoldSettings)
     prune: PruneSettings = Factory(PruneSettings)
     refresh: Annotated[RefreshSettings, read_refresh] = Factory(RefreshSettings)
-    push: PushSettings = Factory(PushSettings)
+    registry: RegistrySettings = Factory(RegistrySettings)
     verify: Annotated[VerifySettings, read_verify] = Factory(VerifySettings)
     """A user's own checks, by the name of the image: `python-custom`; and the oldest client."""
     source: str = field(default="deps.toml", eq=False, metadata=NO_KEY)
@@ -97,6 +148,10 @@ class Config:
     """The file's text, kept to find lines in it."""
     added: ClientFile | None = field(default=None, eq=False, repr=False, metadata=NO_KEY)
     """What isol8's own file adds to this one; it is among the above. None where there is no such file."""
+    files: Mapping[str, str] = field(factory=dict, metadata=NO_KEY)
+    """The files of other tools that list packages, by runtime, relative to this one; read by `with_lists`."""
+    listed: Mapping[str, PackageList] = field(factory=dict, metadata=NO_KEY)
+    """What these ask for; it is among the dependencies."""
     missing: bool = field(default=False, eq=False, metadata=NO_KEY)
     """There is no such file, so it declares nothing."""
 
@@ -107,20 +162,41 @@ class Config:
             return None
         if self.added and (added := self.added.dependencies.get(runtime, {})) and package in added:
             return self.added.place("dependencies", runtime, added[package])
-        return f"{self.source}:{line_of(self.text, ('dependencies', runtime, packages.index(package)))}"
+        line = line_of(self.text, ("dependencies", runtime, packages.index(package)))
+        return self.listed[runtime].packages[package] if line is None else f"{self.source}:{line}"
 
     def declaration(self, image: str) -> str | None:
         """Tell where an image is asked for by its name (`bun-custom`, `ml`), as `deps.toml:4`; None if it isn't."""
         runtime, custom, _ = image.partition("-custom")
         packages = self.dependencies.get(runtime, ()) if custom else ()
+        system = self.system.get(runtime, ()) if custom else ()
         if self.added and image in self.added.images:
             return self.added.place("prebuiltImages", self.added.numbers[image])
         if self.added and packages and len(packages) == len(self.added.dependencies.get(runtime, ())):
             return self.added.place("dependencies", runtime)
-        if image not in self.images and not packages:
+        if image not in self.images and not packages and not system:
             return None
-        path: KeyPath = ("images", image) if image in self.images else ("dependencies", runtime)
-        return f"{self.source}:{line_of(self.text, path)}"
+        table_of = "dependencies" if packages else "system"
+        path: KeyPath = ("images", image) if image in self.images else (table_of, runtime)
+        line = line_of(self.text, path) or line_of(self.text, ("dependencies", f"{runtime}_file"))
+        return f"{self.source}:{line}"
+
+    def place_of(self, image: str, key: str, package: str) -> str:
+        """Tell where a package of an image stands under `packages`, `system` or `build`, as `deps.toml:4`.
+
+        The key's line, where the package is not among them; empty where a custom image has no such key.
+        """
+        runtime = image.removesuffix("-custom")
+        if image in self.images:
+            own: tuple[str, ...] = getattr(self.images[image], key)
+            path: KeyPath = ("images", image, key)
+        elif key == "packages":
+            return self.place(runtime, package) or ""
+        else:
+            own = self.system[runtime] if key == "system" else self.build.needed_by(runtime)
+            path = (key, runtime)
+        line = line_of(self.text, (*path, own.index(package)) if package in own else path)
+        return f"{self.source}:{line}" if line else self.source
 
     def setting(self, key: str) -> str:
         """Tell where a key is set (`filter.allow_ports`), as `deps.toml:7`; the file alone if it isn't."""
@@ -150,14 +226,18 @@ def parse_config(
             **{name: each for name, each in client_file.images.items() if name not in own},
         }
     problems = [*_strangers(found, arguments)]
-    config = Config()
+    config, files = Config(), dict[str, str]()
+    try:
+        files |= _files(found)
+    except InvalidError as error:
+        problems += error.at("dependencies")
     try:
         config = structured({key: each for key, each in found.items() if key in keys_of(Config)}, Config)
     except InvalidError as error:
         problems += error.problems
     if problems:
         raise ConfigError(report(problems, source, functools.partial(line_of, text)))
-    config = evolve(config, source=source, text=text)
+    config = evolve(config, source=source, text=text, files=files)
     added = None
     if client_file:
         own_images = {name: config.images[name] for name in own}
@@ -167,6 +247,38 @@ def parse_config(
         for runtime, packages in config.dependencies.items()
     }
     return evolve(config, dependencies=dependencies, added=added)
+
+
+def with_lists(config: Config, load: "Load") -> Config:
+    """Return the configuration with the packages of the files that it names, which `load` reads.
+
+    A ConfigError names every problem in them, by their own files and lines.
+    """
+    from isol8_tasks.config.listed import read_list  # noqa: PLC0415 - few files name one
+
+    listed: dict[str, PackageList] = {}
+    problems = []
+    for runtime, path in config.files.items():
+        try:
+            listed[runtime] = read_list(runtime, path, load)
+        except ConfigError as error:
+            key = f"{runtime}_file"
+            named = f"{config.setting(f'dependencies.{key}')}: dependencies.{key}: "
+            problems.append(f"{named if str(error).startswith(f'{path}: ') else ''}{error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    packages = {**_no_packages(), **{runtime: (*each.packages,) for runtime, each in listed.items()}}
+    added = config.added.without(packages, {}, lambda _: None) if config.added else None
+    before = config.added.dependencies if config.added else {}
+    dependencies = {
+        runtime: (
+            *(each for each in own if each not in before.get(runtime, {})),
+            *packages[runtime],
+            *(added.dependencies.get(runtime, ()) if added else ()),
+        )
+        for runtime, own in config.dependencies.items()
+    }
+    return evolve(config, dependencies=dependencies, added=added, listed=listed)
 
 
 def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> Iterator[Problem]:
@@ -180,7 +292,7 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
             yield ("build", "args", name), what
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
     for name, value in _keys(found, "verify").items():
-        if name not in images and not (name in OF_VERIFY and not isinstance(value, dict | list)):
+        if name not in images and not is_of_verify(name, value):
             yield ("verify", name), unknown("there is no such image", name, images)
 
 
@@ -193,7 +305,7 @@ def _keys(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _not_a_table(key: str) -> str:
     """Say where a key that is not known at the top of the file may stand, or what may stand there."""
     tables: dict[str, Collection[str]] = {
-        "dependencies": [*RUNTIMES],
+        "dependencies": [*RUNTIMES, *FILE_KEYS],
         "images.NAME": SETTINGS,
         **{name: keys_of(kind) for name, kind in get_type_hints(Config).items() if has(kind)},
         "verify": OF_VERIFY,
@@ -205,5 +317,8 @@ def _not_a_table(key: str) -> str:
     return unknown("not a table of this file", key, keys_of(Config))
 
 
+FILE_KEYS: Final = {f"{runtime}_file": runtime for runtime in RUNTIMES}
+"""Keys of [dependencies] that name a file, and the runtime of each."""
 _NO_LISTS: Final = '; write [dependencies], and python = ["…"] below it'
+_NO_SYSTEM: Final = '; write [system], and python = ["…"] below it'
 _FORM: Final = 'tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'

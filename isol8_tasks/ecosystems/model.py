@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import frozen
 
@@ -19,6 +19,25 @@ class Program:
         from importlib.resources import files  # noqa: PLC0415 - a run with nothing to do runs none
 
         return (files(self.package) / self.name).read_text(encoding="utf-8")
+
+
+@frozen(kw_only=True)
+class DownloadCache:
+    """How an installer keeps what it downloads in CACHE_FOLDER, a folder that the builder keeps from build to build."""
+
+    plain: tuple[str, str]
+    """A text in the command of a custom image's Dockerfile, and what takes its place."""
+    end: str = ""
+    """What follows that command."""
+    locked: tuple[str, str] = ("", "")
+    """The same as `plain` in the script that installs from a lock; without it a lock's packages are downloaded, as the
+    installer holds no hash against what it has kept."""
+    is_shared: bool = False
+    """Several builds may use it at one time."""
+
+
+CACHE_FOLDER: Final = "/mnt"
+"""Alpine has it, and it is empty: a layer shows no trace of what the builder mounts there."""
 
 
 @frozen(kw_only=True)
@@ -65,6 +84,8 @@ class Runtime:
     """Version of how this project builds images of this runtime; raising it makes them stale, and says so."""
     install: tuple[str, ...]
     """The command that the packages of a custom image are appended to, word for word the specification's."""
+    compiles: bool = False
+    """Its packages may be compiled while they are installed."""
     one_by_one: bool = False
     """Each package has a command of its own, as packages of one command share versions."""
     ecosystem: str
@@ -98,6 +119,8 @@ class Runtime:
     """Its program is none of Alpine's packages."""
     patience: tuple[str, ...] = ()
     """Build arguments by which the installer does not try for minutes what nobody answers, as `PIP_RETRIES=2`."""
+    download_cache: DownloadCache | None = None
+    """None: its installer keeps nothing apart from what it installs."""
     tidy: str = ""
     """A step behind the packages, which takes back what their installer does not keep to."""
     locations: frozenset[str] = frozenset()

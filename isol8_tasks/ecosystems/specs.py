@@ -1,5 +1,6 @@
 """Package specs: checked by their ecosystem's grammar, gathered from lists, and written for a shell."""
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterable
@@ -18,6 +19,13 @@ LONGEST: Final = 512
 
 class SpecError(ConfigError):
     """A package is not written as its ecosystem writes packages."""
+
+    def __init__(self, what: str, *, words: tuple[str, ...] = (), form: str = "") -> None:
+        super().__init__(f"{what}; {form}" if form else what)
+        self.what = what
+        """What is wrong, without what to write."""
+        self.words = words
+        """The packages that were meant; empty where that is not known."""
 
 
 @frozen(kw_only=True)
@@ -56,6 +64,15 @@ def merge(ecosystem: str, *lists: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(merged.values()))
 
 
+def skipped_names(ecosystem: str, names: Iterable[str]) -> frozenset[str]:
+    """Return names that an ecosystem understands, in its canonical form; others are of another ecosystem."""
+    found = set()
+    for name in names:
+        with contextlib.suppress(SpecError):
+            found.add(parse_spec(ecosystem, name).name)
+    return frozenset(found)
+
+
 def shell_word(text: str) -> str:
     """Write the text so that a POSIX shell, and a Dockerfile's RUN, gets it as one word and unchanged."""
     if not text.isprintable():
@@ -77,30 +94,55 @@ def client_label(specs: Iterable[str]) -> tuple[str, tuple[str, ...]]:
 @functools.cache
 def _parse(ecosystem: str, stripped: str) -> Spec:
     """Read a spec once, however many images name it, and however often they are gathered."""
-    problem = _common_problem(stripped)
-    if problem is None:
-        try:
-            name, constraint = ECOSYSTEMS[ecosystem].read(stripped)
-        except NotUnderstoodError as error:
-            problem = str(error)
-        else:
-            return Spec(text=stripped, name=name, constraint=constraint)
-    raise SpecError(f"{_shown(stripped)}: {problem}; {ECOSYSTEMS[ecosystem].forms}")
+    found = _unfit(stripped) or _read(ecosystem, stripped)
+    if isinstance(found, Spec):
+        return found
+    what, forms = f"{_shown(stripped)}: {found}", ECOSYSTEMS[ecosystem].forms
+    if not _unfit(stripped):
+        # Here, since only a mistake has use for it.
+        from isol8_tasks.ecosystems.pasted import listed, recognized  # noqa: PLC0415
+
+        if meant := recognized(ecosystem, stripped, lambda text: isinstance(_read(ecosystem, text), Spec)):
+            what = f"{_shown(stripped)}: {meant.what}"
+            raise SpecError(
+                what, words=meant.words, form=f"write {listed(meant.words)}" if meant.words else ""
+            )
+    raise SpecError(what, form=forms)
 
 
-def _common_problem(text: str) -> str | None:
-    """Tell what no ecosystem takes; None when there is nothing of that."""
+def _read(ecosystem: str, text: str) -> Spec | str:
+    """Return a spec, or what is wrong with its text."""
+    if problem := _common_problem(text):
+        return problem
+    try:
+        name, constraint = ECOSYSTEMS[ecosystem].read(text)
+    except NotUnderstoodError as error:
+        return str(error)
+    return Spec(text=text, name=name, constraint=constraint)
+
+
+def _unfit(text: str) -> str:
+    """Tell why a text is not looked at any further; empty when it is."""
     if not text:
         return "an empty text, not a package"
-    if len(text) > LONGEST:
-        return f"{len(text)} characters; at most {LONGEST} are allowed"
-    if not (text.isascii() and text.isprintable()):
-        return "a character that is neither printable nor ASCII"
-    if text.startswith("-"):
-        return "an option, not a package"
     if redact(text) != text:
         return "contains a user name, password or token, and specs are written into labels; remove it"
-    return None
+    return ""
+
+
+def _common_problem(text: str) -> str:
+    """Tell what no ecosystem takes; empty when there is nothing of that."""
+    if not (text.isascii() and text.isprintable()):
+        return "a character that is neither printable nor ASCII"
+    if len(text) > LONGEST:
+        return f"{len(text)} characters; at most {LONGEST} are allowed"
+    if text.startswith("-"):
+        return "an option, not a package"
+    if text.endswith(_FILES):
+        from isol8_tasks.ecosystems.pasted import is_file  # noqa: PLC0415 - as above
+
+        return "the name of a file, not a package" if is_file(text) else ""
+    return ""
 
 
 def _shown(text: str) -> str:
@@ -126,6 +168,21 @@ def _commas(text: str) -> Iterable[int]:
 
 
 _SHOWN: Final = 80
+_FILES: Final = (
+    ".txt",
+    ".in",
+    ".toml",
+    "Pipfile",
+    ".lock",
+    ".py",
+    ".cfg",
+    ".yml",
+    ".yaml",
+    ".json",
+    ".jsonc",
+    ".lockb",
+)
+"""How files of package managers end; few packages' names do."""
 _PLAIN_WORD: Final = r"[A-Za-z0-9@%_+=:,./-]+"
 # `requests>=2,<3` is one requirement of Python's; no spec of any ecosystem begins like this.
 _COMPARISON: Final = r"\s*(?:[<>]|[=!~]=)"

@@ -5,9 +5,10 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
+from isol8_tasks.ecosystems.inventory import decode_notes
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.updates import Resolution
-from isol8_tasks.engine import BuildRequest, FileContent, ImageEngine, OnEvent
+from isol8_tasks.engine import Build, BuildRequest, FileContent, ImageEngine, OnEvent
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed
@@ -35,13 +36,15 @@ class Outcome:
     """What came of an image's task."""
 
     image: str
-    result: Literal["built", "relabelled"]
+    result: Literal["built", "relabelled", "pulled"]
     image_id: str
     labels: Mapping[str, str]
     tags: tuple[str, ...]
     """The tags that now point to it."""
     left_out: tuple[str, ...] = ()
     """Packages that the label for isol8's clients can't hold, as they have a comma."""
+    notes: tuple[str, ...] = ()
+    """What its verification found that users should know, a sentence each."""
 
 
 def build_image(  # noqa: PLR0913 - all but three are named by the caller
@@ -55,10 +58,12 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     verify: Verify,
     force: bool = False,
     resolution: Resolution | None = None,
+    download_cache: bool = False,
 ) -> Outcome:
     """Build, check and promote the image; whatever had its tag stays as `-previous`.
 
-    With a resolution its packages are installed in exactly these versions.
+    With a resolution its packages are installed in exactly these versions; `download_cache` lets the installer keep
+    what it downloads.
 
     Until the last step the public tag is as it was, so a failure or a kill anywhere loses nothing. An image that
     does not pass its check is kept as `-rejected`, for inspection. What was built is checked and promoted by id, and
@@ -77,17 +82,27 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     with private_tag(engine, observed.repository, spec.name, described.record.build) as candidate:
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
-        if resolution is None:
+        build: Build = engine.build
+        if download_cache and spec.inputs.packages:
+            from isol8_tasks.lifecycle.caching import cached_build  # noqa: PLC0415 - few files ask for it
+
+            build = cached_build(engine, spec)
+        if resolution is None and not spec.hashes:
             patient = (
                 RUNTIMES[spec.runtime].patiently(request.dockerfile)
                 if spec.inputs.packages
                 else request.dockerfile
             )
-            image_id = engine.build(evolve(request, dockerfile=patient), on_event)
+            image_id = build(evolve(request, dockerfile=patient), on_event)
         else:
-            from isol8_tasks.lifecycle.pinned import build_pinned  # noqa: PLC0415 - a run with nothing to do pins nothing
+            # Here, as a run with nothing to do pins nothing.
+            from isol8_tasks.lifecycle.pinned import build_hashed, build_pinned  # noqa: PLC0415
 
-            image_id = build_pinned(spec, resolution, request, engine, on_event)
+            image_id = (
+                build_pinned(spec, resolution, request, build, on_event)
+                if resolution
+                else build_hashed(spec, request, build, on_event)
+            )
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
         try:
@@ -106,6 +121,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         labels=promoted,
         tags=tags,
         left_out=described.left_out,
+        notes=decode_notes(inventory),
     )
 
 

@@ -1,8 +1,9 @@
 """The values that planning is about: the inputs of an image, and the image that they specify."""
 
+from collections.abc import Mapping
 from typing import Literal
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from isol8_tasks.dockerfile.inputs import StageInputs
 from isol8_tasks.images.triggers import Triggers
@@ -30,7 +31,7 @@ class Inputs:
     stages: tuple[StageInputs, ...] = ()
     """In the order in which they stand upon one another, the target last; empty for all but a base."""
     files: tuple[tuple[str, ContextFile], ...] = ()
-    """The context files that the stages copy, by path, sorted."""
+    """The context files that the stages copy, by path, sorted; of a custom image the list that has hashes."""
     args: tuple[tuple[str, str], ...] = ()
     """Effective values of the build arguments that the stages use, sorted; none that only say where to fetch."""
     upstream: tuple[tuple[str, str | None], ...] = ()
@@ -40,6 +41,10 @@ class Inputs:
     """What its own step installs; sorted and unique."""
     setup: str = ""
     """The script that isol8's clients run before each execution."""
+    system: tuple[str, ...] = ()
+    """Alpine packages that it installs before its own; sorted and unique."""
+    build: tuple[str, ...] = ()
+    """Alpine packages that are there while its own are compiled, and not in the image; sorted and unique."""
 
 
 @frozen(kw_only=True)
@@ -69,6 +74,10 @@ class ImageSpec:
     """The ONBUILD triggers of its upstream images, as far as they are known; the inputs have what comes of them."""
     inherited: tuple[str, ...] = ()
     """Packages of the named images that it is based on."""
+    inherited_system: tuple[str, ...] = ()
+    """Alpine packages of the named images that it is based on."""
+    hashes: Mapping[str, tuple[str, ...]] = Factory(dict)
+    """Of each package the hashes of its files, one of which it must have; empty where any file will do."""
     flags: tuple[tuple[str, str], ...] = ()
     """Packages that came from the command line, each with the date (ISO 8601) on which it was asked for."""
     withdrawn: bool = False
@@ -80,6 +89,11 @@ class ImageSpec:
     def packages(self) -> tuple[str, ...]:
         """Every package in it, as isol8's clients look for it; sorted and unique."""
         return tuple(sorted({*self.inherited, *self.inputs.packages}))
+
+    @property
+    def system(self) -> tuple[str, ...]:
+        """Every Alpine package in it that was asked for beside its packages; sorted and unique."""
+        return tuple(sorted({*self.inherited_system, *self.inputs.system}))
 
 
 @frozen(kw_only=True)

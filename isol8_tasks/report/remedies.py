@@ -11,6 +11,7 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import (
     BuildFailedError,
     Isol8Error,
+    NotInstallableError,
     PlanError,
     RegistryError,
     UpstreamUnavailableError,
@@ -18,12 +19,16 @@ from isol8_tasks.errors import (
 )
 from isol8_tasks.images.references import Reference
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.report.alpine import to_compile_with
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.safety import troubles
+from isol8_tasks.safety.causes import cause_lines
 
 _LONGEST: Final = 300
+_NEWS: Final = 120
+"""Characters of a failure on one line."""
 _LACKING: Final = re.compile(r"^\s*(\S+) \(no such package\)", re.MULTILINE)
-_TOLD: Final = (PlanError, RegistryError, UpstreamUnavailableError)
+_TOLD: Final = (NotInstallableError, PlanError, RegistryError, UpstreamUnavailableError)
 """What says itself what to do."""
 _OF_PULL: Final = re.compile(r"^(\S+) could not be pulled")
 _NOT_BUILT: Final = "could not be built: "
@@ -65,12 +70,25 @@ def _of_plan(text: str, dockerfile: Dockerfile) -> Isol8Error | None:
 
 
 def with_cause_only(error: Isol8Error) -> Isol8Error:
-    """Return a failed build's error with the line of its output that tells the cause, else all that tell something."""
+    """Return a failed build's error with the lines of its output that tell the cause."""
     if not isinstance(error, BuildFailedError) or not error.output:
         return error
     trouble = _trouble(error)
-    output = (troubles.shortest(trouble.line, _LONGEST),) if trouble else troubles.telling(error.output)
+    lines = (trouble.line,) if trouble else cause_lines(error.output)
+    output = tuple(troubles.shortest(line, _LONGEST) for line in lines)
     return BuildFailedError(str(error), step=error.step, output=output)
+
+
+def cause_of(error: Isol8Error) -> str:
+    """Return a failure on one line: what an installer or a check says of it, else the error's own first line."""
+    told = with_cause_only(error)
+    findings: Sequence[str] = told.findings if isinstance(told, VerifyFailedError) else ()
+    output: Sequence[str] = told.output if isinstance(told, BuildFailedError) else ()
+    errors = (line for line in output if re.search(r"\b(?:ERROR|[Ee]rror)\b", line))
+    found = (
+        next(iter(findings), "") or next(errors, "") or next(iter(output), "") or str(told).partition("\n")[0]
+    )
+    return troubles.shortest(found.strip(), _NEWS)
 
 
 def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, room: str) -> str:
@@ -101,6 +119,8 @@ def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, stand
     if lacking := _LACKING.findall("\n".join(error.output)):
         return _lacks(lacking, standin=standin)
     words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
+    if words.endswith(_UNCOMPILED) and spec.inputs.packages and RUNTIMES[spec.runtime].compiles:
+        return f"{words} Compile it in a stage of its own: {to_compile_with(spec, config)}."
     index = [
         name
         for name in _INDEXES
@@ -161,4 +181,5 @@ def _lacks(names: Sequence[str], *, standin: bool) -> str:
     return f"The repositories have no {what}: check the name, or add a repository by APK_REPOSITORY under [build] args."
 
 
+_UNCOMPILED: Final = ("to compile the source with.", "compiled (node-gyp).")
 _INDEXES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import Factory, evolve, frozen
 
-from isol8_tasks.config.deps import Config, parse_config
+from isol8_tasks.config.deps import Config, parse_config, with_lists
 from isol8_tasks.config.shipped import FOLDER
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.run.context import BuildContext, misnamed
-from isol8_tasks.run.textfiles import NoTextError, is_utf_16, read_text
+from isol8_tasks.run.textfiles import NoTextError, is_utf_16, read_text, too_long
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
 
 if TYPE_CHECKING:
     from isol8_tasks.config.client_file import ClientFile
+    from isol8_tasks.config.package_list import Load
 
 MANIFEST: Final = "resolved-images.json"
 HOME_FILE: Final = "~/.isol8/config.json"
@@ -119,7 +120,8 @@ class Workspace:
             ) from None
         except NoTextError as error:
             raise ConfigError(f"{source}: can't be read {error}") from error
-        return parse_config(text, source, arguments, client_file)
+        found = parse_config(text, source, arguments, client_file)
+        return with_lists(found, list_loader(self.deps.parent)) if found.files else found
 
     def read_deps(self) -> str:
         """Return the text of deps.toml, its line ends as they are; empty where there is none yet."""
@@ -227,12 +229,30 @@ class Workspace:
         return path.relative_to(self.root).as_posix()
 
 
+def list_loader(folder: Path) -> "Load":
+    """Return what reads the text of a package list by its path in a folder; NoListError says why it can't."""
+    # Here, since few name one.
+    from isol8_tasks.config.package_list import NoListError  # noqa: PLC0415
+
+    def load(path: str) -> str:
+        try:
+            return read_text(folder / path)
+        except FileNotFoundError:
+            raise NoListError("not found; correct the name") from None
+        except NoTextError as error:
+            raise NoListError(f"can't be read {error}") from error
+
+    return load
+
+
 def _note(state: str, written: bytes) -> str:
     return f"{state} {hashlib.sha256(written).hexdigest()}\n"
 
 
 def _no_text(name: str, data: bytes) -> str:
     # Of other bytes that are no UTF-8 BuildKit makes what it can, and so does the reader of the Dockerfile.
+    if problem := too_long(len(data)):
+        return f"docker/{name}: can't be read ({problem}); correct it"
     return f"docker/{name}: can't be read (it is UTF-16); save it as UTF-8" if is_utf_16(data) else ""
 
 

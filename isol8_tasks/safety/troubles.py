@@ -174,15 +174,6 @@ _HOST: Final = (
 )
 _DOCS: Final = re.compile(r"\bdocs?\b|details|\bsee\b|log of this run", re.IGNORECASE)
 _RETRIED: Final = re.compile(r"Retrying|Retry\(|will retry|attempt \d")
-_NOISE: Final = re.compile(
-    r"npm notice\b|npm (?:error|ERR!)"
-    r"(?:\s*$|\s+(?:code E\w+$|A complete log of this run|/\S*/_logs/|notarget In most cases))"
-    r"|\[notice\] |WARNING: Running pip as"
-)
-_ADVICE: Final = re.compile(r"To fix this you could|[12]\. (?:loosen|remove) |ERROR: ResolutionImpossible")
-_CONFLICT: Final = (
-    r"^ERROR: Cannot install (.+) because these package versions have conflicting dependencies\.$"
-)
 _LEAST_FREE: Final = 1 << 20
 _SETTLED: Final = re.compile(
     r"No matching distribution|Max retries|Could not fetch URL|could not install packages", re.IGNORECASE
@@ -243,19 +234,6 @@ def told(text: str, *, source: str, login: str = "", proxy: str = PROXIES) -> st
 def fullness(free: int, total: int) -> str:
     """Say how full a disk is."""
     return f"{(total - free) / max(total, 1):.1%} of {total / 1e9:.1f} GB used, {free / 1e6:.0f} MB free"
-
-
-def telling(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the lines that say something of a failure, without an installer's advertisements and advice.
-
-    Where versions exclude each other, that is the first.
-    """
-    conflict = re.search(_CONFLICT, "\n".join(lines), re.MULTILINE)
-    left = [line for line in lines if not _NOISE.match(line)]
-    if conflict is None:
-        return tuple(left)
-    said = [line for line in left if line != conflict[0] and not _ADVICE.match(line)]
-    return (f"{conflict[1]} exclude each other", *said)
 
 
 def shortest(line: str, length: int) -> str:

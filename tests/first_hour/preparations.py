@@ -214,14 +214,27 @@ def fill(place: Path) -> None:
 
 def engine_on_a_full_disk(scene: Scene) -> None:
     """Give the checkout a private engine with the image bash, on a disk that then has no space left."""
+    fill(_engine_on_a_disk(scene, "bash", "900m"))
+
+
+def engine_with_little_space(scene: Scene) -> None:
+    """Give the checkout a private engine with the image python, on a disk with 25 MB left."""
+    data = _engine_on_a_disk(scene, "python", "1200m")
+    free = shutil.disk_usage(data).free
+    with (data / "filler").open("wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, free - 25_000_000)
+
+
+def _engine_on_a_disk(scene: Scene, runtime: str, size: str) -> Path:
+    """Start a private engine with an image, and return the folder that is a disk of its own."""
     data = scene.folder / ".isol8" / "lab" / "docker"
     data.mkdir(parents=True)
-    _mount(scene, data, "-t", "tmpfs", "-o", "size=900m", "tmpfs")
+    _mount(scene, data, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
     scene.stack.callback(scene.run, "down")
-    done = scene.run("up", "--lab", "--only", "bash")
+    done = scene.run("up", "--lab", "--only", runtime)
     # A push that fails behind the build is what some rows are about.
     assert " built " in done.stdout or "up to date" in done.stdout, done.stdout
-    fill(data)
+    return data
 
 
 def _run(*command: str) -> None:
@@ -341,3 +354,20 @@ def with_images(scene: Scene) -> None:
     """Let everything be built."""
     assert scene.cli is not None
     scene.cli.build()
+
+
+def requirements(scene: Scene) -> None:
+    """Write a requirements file as companies have them."""
+    text = "--index-url https://user:secret@index.example/simple\nnumpy==1.26.4\n"
+    (scene.folder / "requirements.txt").write_text(text, encoding="utf-8")
+
+
+def requirements_in_utf_16(scene: Scene) -> None:
+    """Write a requirements file as PowerShell's `>` does."""
+    (scene.folder / "requirements.txt").write_text("numpy==1.26.4\n", encoding="utf-16")
+
+
+def manifest_with_folder(scene: Scene) -> None:
+    """Write a package.json of a program with a package of its own."""
+    text = '{"dependencies": {\n"zod": "^3",\n"mine": "file:../mine"\n}}\n'
+    (scene.folder / "package.json").write_text(text, encoding="utf-8")

@@ -10,8 +10,8 @@ from isol8_tasks.engine import BuildEvent, OnEvent
 from isol8_tasks.errors import BuildFailedError
 from isol8_tasks.safety.redact import redact
 
-LAST_LINES: Final = 20
-"""How many lines of a failing step are carried along."""
+LAST_LINES: Final = 500
+"""How many lines of a failing step are carried along; what the cause is may stand far from the end."""
 _COUNTED: Final = re.compile(r"\[(?:[^\]]* )?(\d+)/(\d+)\] ")
 _EXPORT: Final = "exporting to "
 _CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1f\x7f]")

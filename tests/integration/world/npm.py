@@ -23,7 +23,7 @@ ABBREVIATED: Final = "application/vnd.npm.install-v1+json"
 _CODE: Final[Mapping[str, str]] = {
     "": "",
     "build": "",
-    "import": 'throw new Error("this release is broken");\n',
+    "import": 'require("./nothing-such.js");\n',
     "hang": "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3600000);\n",
 }
 
@@ -62,15 +62,22 @@ class Npm:
         dependencies: Mapping[str, str],
         fault: Fault,
         size: int,
-        files: Mapping[str, bytes] = MappingProxyType({}),
+        scripts: Mapping[str, str] = MappingProxyType({}),
+        files: Mapping[str, str | bytes] = MappingProxyType({}),
         bins: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Publish a package with one module; it becomes `latest`, and replaces one of the same version.
 
         `files` come besides, or in the place of index.js; `bins` are its programs, by name.
         """
-        manifest = {"name": name, "version": version, "main": "index.js", "dependencies": dict(dependencies)}
-        manifest |= {"bin": dict(bins)} if bins else {}
+        manifest = {
+            "name": name,
+            "version": version,
+            "main": "index.js",
+            "dependencies": dict(dependencies),
+            **({"scripts": dict(scripts), "hasInstallScript": True} if scripts else {}),
+            **({"bin": dict(bins)} if bins else {}),
+        }
         release = _Release(
             manifest=manifest,
             data=_tarball(manifest, fault, size, files),
@@ -137,10 +144,10 @@ def _time(moment: dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
-def _tarball(manifest: Mapping[str, Any], fault: Fault, size: int, more: Mapping[str, bytes]) -> bytes:
+def _tarball(manifest: Mapping[str, Any], fault: Fault, size: int, more: Mapping[str, str | bytes]) -> bytes:
     code = f'{_CODE[fault]}module.exports = {{ version: "{manifest["version"]}" }};\n'
     files = {"package.json": json.dumps(manifest).encode(), "index.js": code.encode()}
-    files |= more
+    files |= {name: each.encode() if isinstance(each, str) else each for name, each in more.items()}
     if size:
         files["filler.bin"] = filler(f"{manifest['name']} {manifest['version']}", size)
     buffer = io.BytesIO()

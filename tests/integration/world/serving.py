@@ -23,6 +23,8 @@ class Answer:
 
     body: bytes
     kind: str = "application/octet-stream"
+    lasts: bool = False
+    """It never changes, and may be kept, as files of PyPI."""
 
 
 Routes = Callable[[str, Mapping[str, str]], Answer | None]
@@ -144,6 +146,8 @@ class _Serving(_Handler):
         self.send_response(200)
         self.send_header("Content-Type", found.kind)
         self.send_header("Content-Length", str(len(found.body)))
+        if found.lasts:
+            self.send_header("Cache-Control", "max-age=365000000, immutable, public")
         self.end_headers()
         if with_body:
             self.traffic.served(len(found.body))

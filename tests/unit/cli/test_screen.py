@@ -7,10 +7,12 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.cli import screen as screens
 from isol8_tasks.cli.screen import Screen
 from isol8_tasks.engine import BuildEvent
+from isol8_tasks.errors import BuildFailedError, Isol8Error, VerifyFailedError
 from isol8_tasks.images.pushed import Pushed
 from isol8_tasks.lifecycle.build import Outcome
 
@@ -104,6 +106,14 @@ class TestLog:
             "isol8:bun           built       4.5 s",
         ]
 
+    @pytest.mark.parametrize("quiet", [False, True])
+    def test_what_is_waited_for_is_a_line_at_once(self, make: Callable[..., Screen], *, quiet: bool) -> None:
+        """A registry may be silent for longer than a reader waits."""
+        screen = make(quiet=quiet)
+        screen.building("bun")
+        screen.event("bun", BuildEvent(kind="waiting", step="pulling alpine:3.21 …"))
+        assert text(screen) == ("" if quiet else "isol8:bun           pulling alpine:3.21 …\n")
+
     def test_quiet_says_nothing_of_what_went_well(self, make: Callable[..., Screen], clock: Clock) -> None:
         """A line of whoever calls stays."""
         screen = make(quiet=True)
@@ -124,6 +134,14 @@ class TestLog:
             "isol8:bun           note        a>1,<2, b[c,d]: contains a comma, so "
         )
 
+    def test_notes_of_verification(self, make: Callable[..., Screen]) -> None:
+        """Each has a line, even in a quiet run."""
+        screen = make(quiet=True)
+        screen.done(evolve(outcome(), notes=("nltk downloads data", "a needs b")), 1)
+        assert text(screen) == (
+            "isol8:bun           note        nltk downloads data\nisol8:bun           note        a needs b\n"
+        )
+
     def test_what_others_do_is_told(self, make: Callable[..., Screen]) -> None:
         """Of another run, and of the registry."""
         screen = make()
@@ -135,6 +153,46 @@ class TestLog:
             "isol8:bun           up to date  another run built it in the meantime",
             "isol8:bun           pushed      r.example/i:t  1.0 s",
         ]
+
+
+class TestFailure:
+    """A failure is news while other images are awaited."""
+
+    def test_it_is_told_at_once(self, make: Callable[..., Screen], clock: Clock) -> None:
+        """With its cause, on one line; the details come at the end."""
+        screen = make()
+        screen.awaited = 3
+        screen.building("python")
+        clock.now += 31
+        output = ("Collecting nunpy", "ERROR: No matching distribution found for nunpy")
+        screen.failed(
+            "python", BuildFailedError("exit code 1", step="[2/2] RUN pip install nunpy", output=output)
+        )
+        screen.failed(
+            "bash",
+            VerifyFailedError("isol8:bash failed verification\n  jq", findings=("jq is not installed",)),
+        )
+        assert text(screen).splitlines() == [
+            "isol8:python        failed      ERROR: No matching distribution found for nunpy  31.0 s",
+            "isol8:bash          failed      jq is not installed  0.0 s",
+        ]
+
+    def test_details_that_follow_at_once_are_enough(self, make: Callable[..., Screen]) -> None:
+        """Of the last image that is awaited nothing is told twice, and a quiet run tells the details alone."""
+        screen, quiet = make(), make(quiet=True)
+        screen.awaited = quiet.awaited = 2
+        screen.done(outcome(), 1)
+        quiet.failed("bash", Isol8Error("no"))
+        screen.failed("bash", Isol8Error("no"))
+        assert "failed" not in text(screen) + text(quiet)
+
+    def test_another_run_made_it(self, make: Callable[..., Screen]) -> None:
+        """Then it is not awaited any more either."""
+        screen = make()
+        screen.awaited = 2
+        screen.settled("bun")
+        screen.failed("bash", Isol8Error("no"))
+        assert "failed" not in text(screen)
 
 
 class TestLive:
@@ -151,7 +209,7 @@ class TestLive:
             "isol8:bun           1/2  RUN apk add jq  3.0 s",
             "isol8:deno          …  3.0 s",
         ]
-        screen.failed("deno")
+        screen.failed("deno", Isol8Error("no"))
         clock.now += 1
         screen.done(outcome(), 4)
         assert last_frame(screen) == [

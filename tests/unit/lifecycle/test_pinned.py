@@ -8,18 +8,19 @@ import tarfile
 from collections.abc import Mapping
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.ecosystems.locks.contents import lock_file
 from isol8_tasks.ecosystems.locks.package_lock import npm_peers
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.updates import Pin, Resolution
 from isol8_tasks.engine import BuildEvent, BuildRequest
-from isol8_tasks.errors import BuildFailedError
+from isol8_tasks.errors import BuildFailedError, PlanError
 from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.pinned import build_pinned, render_pinned, step_name
 from isol8_tasks.plan.description import Provenance
-from isol8_tasks.plan.graph import render_custom
-from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.plan.model import ContextFile, ImageSpec, Inputs
+from isol8_tasks.plan.rendering import render_custom
 from tests.fake_engine import FakeEngine, FakeImage, accept
 from tests.unit.lifecycle.made import observe
 
@@ -170,7 +171,7 @@ class TestBuild:
             Pin(ecosystem="generic", name="bun", version="1.4.5", integrity="sha256:ab"),
         )
         image = spec("bash", "jq")
-        build_pinned(image, Resolution(pins=pins), self.request(image), Engine(), lambda _: None)
+        build_pinned(image, Resolution(pins=pins), self.request(image), Engine().build, lambda _: None)
         assert seen[0].no_cache
         assert seen[0].dockerfile == "FROM isol8:bash\nRUN apk add --no-cache jq\nONBUILD ARG A\n"
         assert seen[0].args == {"BUN_VERSION": "1.4.5", "BUN_SHA256": "ab"}
@@ -194,7 +195,7 @@ class TestBuild:
         resolution = Resolution(pins=(), lockfile=NPM)
         with pytest.raises(BuildFailedError) as caught:
             build_pinned(
-                image, resolution, self.request(image), Engine(), lambda event: told.append(event.step)
+                image, resolution, self.request(image), Engine().build, lambda event: told.append(event.step)
             )
         assert told == ["RUN npm install -g left (as resolved)"]
         assert caught.value.step == "[2/2] RUN npm install -g left (as resolved)"
@@ -204,6 +205,49 @@ class TestBuild:
         )
         assert caught.value.output == ("bad",)
         assert seen[0].endswith("\nONBUILD ARG A\n")
+
+    def hashed(self, resolution: Resolution | None) -> BuildRequest:
+        """Build an image whose list has hashes, and return what the engine was asked for."""
+        engine = FakeEngine()
+        engine.put("isol8:python", FakeImage(id="sha256:parent"))
+        image = evolve(
+            spec("python", "six==1.17.0"),
+            hashes={"six==1.17.0": ("sha256:" + "a" * 64, "sha256:" + "b" * 64)},
+        )
+        inputs = evolve(image.inputs, files=(("r.txt", ContextFile(digest="0")),))
+        build_image(
+            evolve(image, inputs=inputs),
+            observe(engine),
+            engine,
+            provenance=Provenance(checkout="here", revision="", created="2026-11-29T10:00:00Z"),
+            context={},
+            on_event=lambda _: None,
+            verify=accept,
+            resolution=resolution,
+        )
+        (request,) = engine.candidates()
+        return request
+
+    def test_hashes_of_a_list_are_demanded(self) -> None:
+        """By pip itself, in one step, of all that it installs."""
+        dockerfile = self.hashed(None).dockerfile
+        assert "\npip install --no-cache-dir --require-hashes -r requirements.txt\n" in words(dockerfile)[2]
+        assert unpacked(dockerfile)["requirements.txt"] == (
+            f"six==1.17.0 --hash=sha256:{'a' * 64} --hash=sha256:{'b' * 64}\n"
+        )
+
+    def test_resolution_has_to_have_the_hashes_of_the_list(self) -> None:
+        """A lock, or a newer file of the index, may have another."""
+        pin = Pin(ecosystem="pypi", name="six", version="1.17.0", integrity="sha256:" + "b" * 64)
+        lockfile = f"six==1.17.0 --hash={pin.integrity}\n"
+        assert "--no-deps" in self.hashed(Resolution(pins=(pin,), lockfile=lockfile)).dockerfile
+        for other in (
+            evolve(pin, integrity="sha256:" + "c" * 64),
+            evolve(pin, name="five"),
+            evolve(pin, integrity=""),
+        ):
+            with pytest.raises(PlanError, match=r"its hash, (sha256:[bc]+|none), is not in r\.txt$"):
+                self.hashed(Resolution(pins=(other,), lockfile=lockfile))
 
     @pytest.mark.parametrize("step", ["FROM isol8:node", "[2/3] RUN find /deno-dir", "exporting to image"])
     def test_other_steps_keep_their_names(self, step: str) -> None:

@@ -5,16 +5,19 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from isol8_tasks.config.deps import Config, parse_config
+from isol8_tasks.config.deps import Config, parse_config, with_lists
 from isol8_tasks.dockerfile.closure import parse
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
 from isol8_tasks.images import labels
 from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
-from isol8_tasks.plan.fingerprint import encode_inputs
-from isol8_tasks.plan.graph import Graph, build_graph, render_custom, task_of
+from isol8_tasks.plan.differences import differences
+from isol8_tasks.plan.fingerprint import decode_inputs, encode_inputs, key
+from isol8_tasks.plan.graph import Graph, build_graph, task_of
 from isol8_tasks.plan.model import ContextFile, FlagRequest, Inputs
+from isol8_tasks.plan.reasons import FileChanged
+from isol8_tasks.plan.rendering import render_custom
 
 DOCKERFILE = parse("""\
 ARG ALPINE_VERSION=3.21
@@ -212,6 +215,13 @@ class TestCustom:
         assert spec.inputs.packages == ("numpy", "pandas")
         assert spec.dockerfile == "FROM isol8:python\nRUN pip install --no-cache-dir numpy pandas\n"
 
+    def test_alpine_packages_alone_make_one(self) -> None:
+        """An image needs no package of its own runtime, and then nothing is compiled."""
+        config = parse_config('[system]\npython = ["jq", "curl"]\n[build]\npython = ["gcc"]\n', "deps.toml")
+        spec = graph(config).image("python-custom")
+        assert (spec.inputs.packages, spec.system, spec.inputs.build) == ((), ("curl", "jq"), ())
+        assert spec.dockerfile == "FROM isol8:python\nRUN apk add --no-cache curl jq\n"
+
     def test_flags_are_added_and_remembered_with_their_date(self) -> None:
         """What a flag asks for joins the file's packages, and its date is kept."""
         config = parse_config('[dependencies]\nbash = ["jq"]\n', "deps.toml")
@@ -302,6 +312,22 @@ class TestNamed:
         assert [spec.parent for spec in found.images[-3:]] == ["python", "ml", "ml-more"]
         assert {spec.kind for spec in found.images[-3:]} == {"named"}
 
+    def test_alpine_packages_are_inherited_but_those_of_a_build(self) -> None:
+        """What is verified is all that is in an image; what counts is what its own steps install."""
+        text = """
+        [images.low]
+        runtime = "python"
+        packages = ["numpy"]
+        system = ["libpq"]
+        build = ["gcc"]
+        [images.high]
+        extends = "low"
+        packages = ["scipy"]
+        system = ["jq"]
+        """
+        high = graph(parse_config(text, "deps.toml")).image("high")
+        assert (high.inputs.system, high.system, high.inputs.build) == (("jq",), ("jq", "libpq"), ())
+
     def test_an_image_installs_its_own_and_shows_all(self) -> None:
         """A key counts what the image's own step installs, and clients are told what its parents installed too."""
         found = graph(parse_config(NAMED, "deps.toml"))
@@ -377,3 +403,58 @@ class TestRenderCustom:
         """Brackets and comparisons reach the installer as they stand."""
         text = render_custom(RUNTIMES["python"], "isol8:python", ("requests[socks]>=2,<3", "numpy"))
         assert text == "FROM isol8:python\nRUN pip install --no-cache-dir 'requests[socks]>=2,<3' numpy\n"
+
+
+class TestLists:
+    """Packages of a requirements file."""
+
+    CONFIG = with_lists(
+        parse_config('[dependencies]\npython_file = "r.txt"\n', "deps.toml"),
+        lambda _: (
+            f"six==1 --hash=sha256:{'a' * 64} --hash=sha256:{'b' * 64}\nnumpy==2 --hash=sha256:{'c' * 64}\n"
+        ),
+    )
+
+    def other(self, digit: str) -> Config:
+        """Return the same file with another hash."""
+        listed = self.CONFIG.listed["python"]
+        hashes = {**listed.hashes, "numpy==2": (f"sha256:{digit * 64}",)}
+        return evolve(self.CONFIG, listed={"python": evolve(listed, hashes=hashes)})
+
+    def test_hashes_count(self) -> None:
+        """They are part of the key, under the name of the file; their order is not."""
+        image = graph(self.CONFIG).image("python-custom")
+        assert image.packages == ("numpy==2", "six==1")
+        assert image.hashes["six==1"] == (f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
+        assert [path for path, _ in image.inputs.files] == ["r.txt"]
+        assert "six==1" in image.dockerfile
+        other = graph(self.other("d")).image("python-custom")
+        assert key(image.inputs) != key(other.inputs)
+        assert key(image.inputs) == key(graph(self.other("c")).image("python-custom").inputs)
+        recorded = decode_inputs(encode_inputs(image.inputs))
+        assert recorded is not None
+        assert [*differences(recorded, other.inputs)] == [FileChanged(path="r.txt")]
+
+    def test_without_hashes_packages_alone_count(self) -> None:
+        """As if deps.toml listed them."""
+        config = with_lists(
+            parse_config('[dependencies]\npython_file = "r.txt"\n', "deps.toml"), lambda _: "six"
+        )
+        listed = parse_config('[dependencies]\npython = ["six"]\n', "deps.toml")
+        ours, theirs = (graph(each).image("python-custom") for each in (config, listed))
+        assert (ours.inputs, ours.hashes) == (theirs.inputs, {})
+
+    def test_a_package_without_hash_is_refused(self) -> None:
+        """Pip would install nothing; said with the place of that package."""
+        with pytest.raises(PlanError) as caught:
+            graph(self.CONFIG, request=asked("python", "zod"))
+        assert str(caught.value) == (
+            "--python: zod has no hash, and r.txt has hashes, so pip needs one for each; write it into r.txt"
+        )
+
+    def test_dropped_flags_need_none(self) -> None:
+        """An image whose flags are dropped stays as it is, without the file of other packages."""
+        found = graph(
+            Config(), custom("python-custom", "six", flags=(("six", "d"),)), asked("python", only_file=True)
+        )
+        assert found.image("python-custom").hashes == {}

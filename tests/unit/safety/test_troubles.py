@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isol8_tasks.safety.troubles import fullness, named_in, of_log, telling, told, trouble_in
+from isol8_tasks.safety.troubles import fullness, named_in, of_log, told, trouble_in
 
 _RETRYING = (
     "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, "
@@ -126,41 +126,6 @@ def test_the_server_and_the_setting_are_named() -> None:
     )
     assert named_in(text, [("A", "http://127.0.0.1:9/simple"), ("B", "https://other.example/")]) == ["A"]
     assert told("all is well", source="x") == ""
-
-
-NPM = """\
-npm error code ETARGET
-npm error notarget No matching version found for lodash@99.
-npm error notarget In most cases you or one of your dependencies are requesting a package version that doesn't exist.
-npm notice
-npm notice New major version of npm available! 10.9.1 -> 11.6.2
-npm error A complete log of this run can be found in: /root/.npm/_logs/2026-11-29T15_21_53_009Z-debug-0.log"""
-PIP = """\
-Collecting six==1.16.0
-
-The conflict is caused by:
-    The user requested six==1.16.0
-    The user requested six==1.17.0
-
-To fix this you could try to:
-1. loosen the range of package versions you've specified
-2. remove package versions to allow pip attempt to solve the dependency conflict
-
-ERROR: Cannot install six==1.16.0 and six==1.17.0 because these package versions have conflicting dependencies.
-ERROR: ResolutionImpossible: for help visit https://pip.example/dependency-resolution"""
-
-
-def test_what_tells_of_a_failure() -> None:
-    """An installer's advertisements, advice and files in the container are left out; a conflict comes first."""
-    assert telling(NPM.splitlines()) == ("npm error notarget No matching version found for lodash@99.",)
-    assert telling([line for line in PIP.splitlines() if line]) == (
-        "six==1.16.0 and six==1.17.0 exclude each other",
-        "Collecting six==1.16.0",
-        "The conflict is caused by:",
-        "    The user requested six==1.16.0",
-        "    The user requested six==1.17.0",
-    )
-    assert telling(["a", "1. remove the lid"]) == ("a", "1. remove the lid")
 
 
 def test_a_disk_says_how_full_it_is() -> None:

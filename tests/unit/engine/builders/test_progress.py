@@ -3,7 +3,7 @@
 import pytest
 
 from isol8_tasks.engine import BuildEvent
-from isol8_tasks.engine.builders.progress import Progress, StepLog, Vertex, build_failed, clean
+from isol8_tasks.engine.builders.progress import LAST_LINES, Progress, StepLog, Vertex, build_failed, clean
 
 
 def vertex(name: str, state: str = "", error: str = "", digest: str = "1") -> Vertex:
@@ -82,14 +82,14 @@ class TestProgress:
         progress = Progress(lambda _event: None)
         progress.vertex(vertex("[a 1/1] RUN sleep", "started"))
         progress.vertex(vertex("[b 1/1] RUN false", "started", digest="2"))
-        progress.output("2", b"".join(b"%d\n" % number for number in range(30)))
+        progress.output("2", b"".join(b"%d\n" % number for number in range(LAST_LINES + 10)))
         progress.output("2", b"no end")
         progress.vertex(vertex("[a 1/1] RUN sleep", "completed", "context canceled"))
         progress.vertex(vertex("[b 1/1] RUN false", "completed", "exit code: 1", digest="2"))
         error = progress.failure("isol8:a", 'process "/bin/sh -c false" did not complete: exit code: 1')
         assert str(error) == "isol8:a could not be built: [b 1/1] RUN false: exit code 1"
         assert error.step == "[b 1/1] RUN false"
-        assert error.output == (*(str(number) for number in range(11, 30)), "no end")
+        assert error.output == (*(str(number) for number in range(11, LAST_LINES + 10)), "no end")
 
     def test_a_build_that_fails_before_its_first_step(self) -> None:
         """Where no step was reached, the engine's words stand alone."""

@@ -1,0 +1,202 @@
+"""How packages are written elsewhere: in commands, programs and other tools' files; each rule reads one way.
+
+A rule gets the ecosystem and a text, and returns the words in it; none where nothing can be written in its place, and
+None where the text is not written so.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+
+def lines(_: str, text: str) -> Sequence[str] | None:
+    """Read the lines of a file."""
+    if "\n" not in text:
+        return None
+    joined = re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", text)
+    lines = [re.sub(r"(?:^|\s+)(?:#|//).*$", "", line).strip() for line in joined.splitlines()]
+    return [line for line in lines if re.search(r"\w", line) and not re.fullmatch(_OPENING, line)]
+
+
+def _comment(_: str, text: str) -> Sequence[str] | None:
+    found = re.fullmatch(r"(.*?\S)\s+(?:#|//).*", text)
+    return [found[1]] if found else None
+
+
+def _command(_: str, text: str) -> Sequence[str] | None:
+    found = re.fullmatch(rf"(?:\$ |!|%)?(?:sudo )?(?:{_COMMANDS})\s+(.+)", text)
+    if not found:
+        return None
+    if file := re.search(rf"(?:^|\s)(?:-r|--requirement)[ =]*({FILE})", found[1]):
+        return [file[1]]
+    words = re.sub(r"(?:^|\s)(?:-[ci]|--index-url|--extra-index-url|--channel)[ =]\S+", "", found[1])
+    return [word.strip("\"'") for word in words.split() if not word.startswith("-")]
+
+
+def _statement(ecosystem: str, text: str) -> Sequence[str] | None:
+    if ecosystem == "pypi" and (found := re.fullmatch(r"(?:import|from) ([A-Za-z_]\w*)\b.*", text)):
+        return [found[1]]
+    found = re.search(
+        r"^(?:import|export)\b.*?[\"']([^\"']+)[\"'];?$|\b(?:require|import)\([\"']([^\"']+)[\"']\)", text
+    )
+    if not found:
+        return None
+    name = found[1] or found[2]
+    plain = re.match(r"(?:@[^/]+/)?[^/]+", name)
+    return [name if ":" in name or not plain else plain[0]]
+
+
+def _quoted(_: str, text: str) -> Sequence[str] | None:
+    inner = text.strip("\"'`\u2018\u2019\u201c\u201d\xab\xbb")
+    return [inner] if inner != text and not re.search(r"[\"'`]", inner) else None
+
+
+def _separated(_: str, text: str) -> Sequence[str] | None:
+    inner = re.sub(r"\s*\\$|[,;]+\s*$", "", text)
+    return [inner] if inner != text else None
+
+
+def _listed(_: str, text: str) -> Sequence[str] | None:
+    found = re.fullmatch(r"- +(\S.*)", text)
+    return [found[1]] if found else None
+
+
+def _keyed(ecosystem: str, text: str) -> Sequence[str] | None:
+    """Read `"lodash": "^4.17.21"`, and `numpy = "^1.26"`."""
+    found = re.fullmatch(r"[\"']?(@?[\w./-]+)[\"']?\s*[:=]\s*[\"']([^\"']*)[\"'],?", text)
+    if not found:
+        return None
+    name, wanted = found[1], found[2]
+    if ecosystem == "deno":
+        return [wanted if ":" in wanted else f"npm:{name}@{wanted}"]
+    if ecosystem == "pypi":
+        return [name if wanted in {"*", ""} else f"{name}{'==' * wanted[0].isdigit()}{wanted}"]
+    return [f"{name}@{wanted}" if wanted else name]
+
+
+def _object(ecosystem: str, text: str) -> Sequence[str] | None:
+    """Read `{"dependencies": {"lodash": "^4"}}`, or the inner part of it."""
+    pairs = re.findall(r"[\"'](@?[\w./-]+)[\"']\s*:\s*[\"']([^\"'{}]*)[\"']", text)
+    if ecosystem not in {"npm", "deno"} or not pairs or not re.search(r"[{}]|,\s*[\"']", text):
+        return None
+    return [f'"{name}": "{wanted}"' for name, wanted in pairs]
+
+
+def _spaced(ecosystem: str, text: str) -> Sequence[str] | None:
+    """Read `numpy>1.26 <2`."""
+    if ecosystem != "pypi" or not re.fullmatch(r"[\w.-]+\s*(?:[<>=!~]=?\s*\d[\d.*]*\s*){2,}", text):
+        return None
+    return [re.sub(r"(?<=[\d*])\s+(?=[<>=!~])", ",", text).replace(" ", "")]
+
+
+def _in_columns(ecosystem: str, text: str) -> Sequence[str] | None:
+    """Read `numpy 1.26.4`, as pip list prints it."""
+    found = re.fullmatch(r"((?:@[\w.-]+/)?[\w.-]+)\s+\(?v?(\d+(?:\.\d+)+)\)?", text)
+    sign = {"pypi": "==", "npm": "@", "apk": "="}.get(ecosystem)
+    return [f"{found[1]}{sign}{found[2]}"] if found and sign else None
+
+
+def _hashed(_: str, text: str) -> Sequence[str] | None:
+    return [] if " --hash=" in text else None
+
+
+def _built_in(_: str, text: str) -> Sequence[str] | None:
+    return [] if re.fullmatch(r"(?:node|bun):[\w/]+", text) else None
+
+
+def _of_deno(ecosystem: str, text: str) -> Sequence[str] | None:
+    return [text.removeprefix("npm:")] if ecosystem == "npm" and text.startswith("npm:") else None
+
+
+def _of_jsr(ecosystem: str, text: str) -> Sequence[str] | None:
+    return [] if ecosystem == "npm" and text.startswith("jsr:") else None
+
+
+def _bare(ecosystem: str, text: str) -> Sequence[str] | None:
+    if ecosystem != "deno" or not re.fullmatch(r"(?:@[\w.-]+/)?[\w.-]+(?:@[\w.^~*-]+)?(?:/[\w./-]+)?", text):
+        return None
+    return [f"jsr:{text}" if re.match(r"@(?:std|oak|db|hono|luca|cliffy)/", text) else f"npm:{text}"]
+
+
+def _of_conda(ecosystem: str, text: str) -> Sequence[str] | None:
+    found = re.fullmatch(r"(?:[\w-]+::)?([\w.-]+)=([\d.]+)(\*?)(?:=\S+)?", text)
+    if ecosystem != "pypi" or not found:
+        found = re.fullmatch(r"[\w-]+::([\w.-]+)()()", text) if ecosystem == "pypi" else None
+        return [found[1]] if found else None
+    exact = found[2].count(".") > 1
+    return [f"{found[1]}=={found[2].strip('.')}{'' if exact else '.*'}"]
+
+
+def _of_poetry(ecosystem: str, text: str) -> Sequence[str] | None:
+    """Read `numpy^1.26` and `numpy~1.26`, with an @ in between or none; `numpy@1.26`, too."""
+    found = re.fullmatch(r"([\w.-]+(?:\[[\w,.-]+\])?)\s*@?\s*(\^|~|)(\d+(?:\.\d+)*)", text)
+    if ecosystem != "pypi" or not found or (not found[2] and "@" not in text):
+        latest = re.fullmatch(r"([\w.-]+)@latest", text) if ecosystem == "pypi" else None
+        return [latest[1]] if latest else None
+    name, sign, version = found.groups()
+    if not sign:
+        return [f"{name}=={version}"]
+    numbers = [int(part) for part in version.split(".")]
+    # A caret allows what does not change the first number that is not 0; a tilde what changes the last of two.
+    first = next((place for place, number in enumerate(numbers) if number), len(numbers) - 1)
+    place = first if sign == "^" else min(1, len(numbers) - 1)
+    below = ".".join(map(str, (*numbers[:place], numbers[place] + 1)))
+    return [f"{name}>={version},<{below}"]
+
+
+def _compared(ecosystem: str, text: str) -> Sequence[str] | None:
+    """Read `lodash==4.17.21`, `lodash>=4` and `lodash^4`."""
+    found = re.fullmatch(r"((?:@[\w.-]+/)?[\w.-]+)\s*(==?|>=|<=|>|<|\^|~=?)\s*(\d[\w.*-]*)", text)
+    if ecosystem != "npm" or not found:
+        return None
+    sign = {"=": "", "==": "", "~=": "~"}.get(found[2], found[2])
+    return [f"{found[1]}@{sign}{found[3]}"]
+
+
+def _words(_: str, text: str) -> Sequence[str] | None:
+    words = re.split(r"[ \t,]+", text)
+    if words[0] in {"import", "from", "const", "let", "var", "FROM", "RUN"}:
+        return None
+    # What begins with a digit belongs to the word before it, in a way that is not known.
+    return words if len(words) > 1 and all(words) and not any(word[0].isdigit() for word in words) else None
+
+
+_OF_HASHES: Final = (
+    'has hashes, which only a requirements file can have; write it into one, and python_file = "requirements.txt" '
+    "under [dependencies]"
+)
+RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] = (
+    ("several lines in one text", lines),
+    (_OF_HASHES, _hashed),
+    ("has a comment behind it", _comment),
+    ("a command", _command),
+    ("a statement of a program", _statement),
+    ("an entry of another file", _keyed),
+    ("entries of package.json or deno.json", _object),
+    ("has no comma between its comparisons", _spaced),
+    ("has no sign between name and version", _in_columns),
+    ("has quotes in it", _quoted),
+    ("ends with what separates packages in another file", _separated),
+    ("an entry of a YAML file", _listed),
+    ("a module that comes with the runtime; there is nothing to install, remove it", _built_in),
+    ("written as for deno", _of_deno),
+    ("a package of JSR, which only deno can install; write it under deno, or find it on npm", _of_jsr),
+    ("has no npm: or jsr: before the name", _bare),
+    ("written as for conda", _of_conda),
+    ("written as for poetry, uv or npm", _of_poetry),
+    ("has no @ between name and version", _compared),
+    ("several packages in one text", _words),
+)
+"""The first that fits counts; what it gives is looked at again."""
+_COMMANDS: Final = (
+    r"(?:python[\d.]* -m |uv )?pip[\d.]* install|uv add|poetry add|pipenv install|conda install|mamba install"
+    r"|npm (?:i|install|add)|npx|yarn add|pnpm (?:add|i|install)|bunx|bun (?:add|i|install)|deno (?:add|install|cache)"
+    r"|apk add|apt(?:-get)? install|brew install"
+)
+_OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+"
+"""A line of a file that only opens or closes what is around packages."""
+FILE: Final = (
+    r"(?:[\w.-]+\.txt|requirements[\w.-]*\.in|pyproject\.toml|Pipfile(?:\.lock)?|poetry\.lock|uv\.lock|setup\.(?:py|cfg)"
+    r"|environment\.ya?ml|package(?:-lock)?\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|deno\.jsonc?|deno\.lock)"
+)
+"""A file of a package manager's."""

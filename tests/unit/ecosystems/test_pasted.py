@@ -1,0 +1,152 @@
+"""Lines that people paste: each is refused with what it is, and with what to write."""
+
+import pytest
+
+from isol8_tasks.ecosystems.specs import SpecError, parse_spec
+
+MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "pypi": {
+        "numpy==1.26.4  # pinned": ("has a comment behind it", ("numpy==1.26.4",)),
+        "numpy pandas": ("several packages in one text", ("numpy", "pandas")),
+        "numpy=1.26": ("written as for conda", ("numpy==1.26.*",)),
+        "numpy=1.26.4": ("written as for conda", ("numpy==1.26.4",)),
+        "numpy=1.26.4=py311h64a7726_0": ("written as for conda", ("numpy==1.26.4",)),
+        "conda-forge::numpy": ("written as for conda", ("numpy",)),
+        "numpy^1.26": ("written as for poetry, uv or npm", ("numpy>=1.26,<2",)),
+        "numpy@^0.3.1": ("written as for poetry, uv or npm", ("numpy>=0.3.1,<0.4",)),
+        "numpy~1.26": ("written as for poetry, uv or npm", ("numpy>=1.26,<1.27",)),
+        "numpy@1.26.4": ("written as for poetry, uv or npm", ("numpy==1.26.4",)),
+        "numpy@latest": ("written as for poetry, uv or npm", ("numpy",)),
+        'numpy = "^1.26"': ("an entry of another file", ("numpy>=1.26,<2",)),
+        'numpy = "*"': ("an entry of another file", ("numpy",)),
+        'numpy = "1.26"': ("an entry of another file", ("numpy==1.26",)),
+        "pip install numpy": ("a command", ("numpy",)),
+        'pip install -U "numpy>=1" pandas': ("a command", ("numpy>=1", "pandas")),
+        "poetry add numpy": ("a command", ("numpy",)),
+        "uv add numpy@latest": ("a command", ("numpy",)),
+        "conda install -c conda-forge numpy=1.26": ("a command", ("numpy==1.26.*",)),
+        "!pip install numpy": ("a command", ("numpy",)),
+        "import numpy": ("a statement of a program", ("numpy",)),
+        "import numpy as np": ("a statement of a program", ("numpy",)),
+        "from sklearn.cluster import KMeans": ("a statement of a program", ("sklearn",)),
+        '"numpy"': ("has quotes in it", ("numpy",)),
+        "numpy,": ("ends with what separates packages in another file", ("numpy",)),
+        "numpy==1.26.4 \\": ("ends with what separates packages in another file", ("numpy==1.26.4",)),
+        "- numpy=1.26": ("an entry of a YAML file", ("numpy==1.26.*",)),
+        "numpy==1\npandas": ("several lines in one text", ("numpy==1", "pandas")),
+        "numpy>=1 pandas<2": ("several packages in one text", ("numpy>=1", "pandas<2")),
+        "numpy, pandas": ("several packages in one text", ("numpy", "pandas")),
+        "“numpy”": ("has quotes in it", ("numpy",)),
+        "numpy 1.26": ("has no sign between name and version", ("numpy==1.26",)),
+        "numpy>1.26 <2": ("has no comma between its comparisons", ("numpy>1.26,<2",)),
+    },
+    "npm": {
+        "npm i lodash": ("a command", ("lodash",)),
+        "npm install -g lodash@4 zod": ("a command", ("lodash@4", "zod")),
+        "yarn add lodash": ("a command", ("lodash",)),
+        "npx prettier": ("a command", ("prettier",)),
+        "lodash==4.17.21": ("has no @ between name and version", ("lodash@4.17.21",)),
+        "lodash=4": ("has no @ between name and version", ("lodash@4",)),
+        "lodash>=4": ("has no @ between name and version", ("lodash@>=4",)),
+        "lodash^4": ("has no @ between name and version", ("lodash@^4",)),
+        "@scope/pkg^1.2": ("has no @ between name and version", ("@scope/pkg@^1.2",)),
+        '"lodash": "^4.17.21"': ("an entry of another file", ("lodash@^4.17.21",)),
+        '"lodash": "^4.17.21",': ("an entry of another file", ("lodash@^4.17.21",)),
+        '"@types/node": "*"': ("an entry of another file", ("@types/node@*",)),
+        '{"dependencies": {"lodash": "^4"}}': ("entries of package.json or deno.json", ("lodash@^4",)),
+        '"dependencies": {\n  "lodash": "^4",\n "zod": "3"\n}': (
+            "several lines in one text",
+            ("lodash@^4", "zod@3"),
+        ),
+        "npm:lodash@4": ("written as for deno", ("lodash@4",)),
+        'const x = require("lodash")': ("a statement of a program", ("lodash",)),
+        'import _ from "lodash"': ("a statement of a program", ("lodash",)),
+        'import {a} from "@scope/a/b"': ("a statement of a program", ("@scope/a",)),
+        "lodash zod": ("several packages in one text", ("lodash", "zod")),
+        "lodash, zod": ("several packages in one text", ("lodash", "zod")),
+        "lodash // x": ("has a comment behind it", ("lodash",)),
+        "lodash # x": ("has a comment behind it", ("lodash",)),
+        "bun add lodash": ("a command", ("lodash",)),
+        "lodash@^4 zod": ("several packages in one text", ("lodash@^4", "zod")),
+    },
+    "deno": {
+        "lodash": ("has no npm: or jsr: before the name", ("npm:lodash",)),
+        "zod@3": ("has no npm: or jsr: before the name", ("npm:zod@3",)),
+        "@std/path": ("has no npm: or jsr: before the name", ("jsr:@std/path",)),
+        "@types/node": ("has no npm: or jsr: before the name", ("npm:@types/node",)),
+        '"zod": "npm:zod@3"': ("an entry of another file", ("npm:zod@3",)),
+        '"zod": "^3"': ("an entry of another file", ("npm:zod@^3",)),
+        'import { z } from "npm:zod"': ("a statement of a program", ("npm:zod",)),
+        'import x from "https://a.example/x.ts"': ("a statement of a program", ("https://a.example/x.ts",)),
+        "deno add npm:zod": ("a command", ("npm:zod",)),
+        "npm install zod": ("a command", ("npm:zod",)),
+        "npm:zod npm:lodash": ("several packages in one text", ("npm:zod", "npm:lodash")),
+        "std/path": ("has no npm: or jsr: before the name", ("npm:std/path",)),
+    },
+    "apk": {
+        "apk add jq": ("a command", ("jq",)),
+        "apt-get install -y jq": ("a command", ("jq",)),
+        "apt install jq curl": ("a command", ("jq", "curl")),
+        "jq curl": ("several packages in one text", ("jq", "curl")),
+        "jq # x": ("has a comment behind it", ("jq",)),
+        "jq,": ("ends with what separates packages in another file", ("jq",)),
+        '"jq"': ("has quotes in it", ("jq",)),
+        "brew install jq": ("a command", ("jq",)),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "text"), [(ecosystem, text) for ecosystem, texts in MEANT.items() for text in texts]
+)
+def test_what_was_meant_can_be_written(ecosystem: str, text: str) -> None:
+    """The message says what it is; what it says to write is accepted."""
+    what, words = MEANT[ecosystem][text]
+    with pytest.raises(SpecError) as caught:
+        parse_spec(ecosystem, text)
+    assert caught.value.words == words
+    assert caught.value.what.endswith(f": {what}")
+    assert str(caught.value).endswith(f"; write {', '.join(f'{chr(34)}{word}{chr(34)}' for word in words)}")
+    for word in words:
+        assert parse_spec(ecosystem, word).text == word
+
+
+OTHERWISE = [
+    ("pypi", "requirements.txt", '= "requirements.txt" under [dependencies], or --python @requirements.txt'),
+    ("pypi", "./r/dev.txt", 'write python_file = "./r/dev.txt" under [dependencies], or --python @./r/dev.txt'),
+    ("pypi", "-r requirements.txt", 'write python_file = "requirements.txt" under [dependencies], or --python @'),
+    ("pypi", "pip install -r requirements.txt", 'write python_file = "requirements.txt" under [dependencies]'),
+    ("pypi", "@requirements.txt", 'python_file = "requirements.txt" under [dependencies]'),
+    ("pypi", "numpy==1\n-r other.txt", 'or the lines into a file, and python_file = "requirements.txt"'),
+    ("pypi", "numpy==1 --hash=sha256:abc", "has hashes, which only a requirements file can have"),
+    ("pypi", "pyproject.toml", "a file that is not read; write requirements.txt with"),
+    ("pypi", "Pipfile", "a file that is not read"),
+    ("npm", "package.json", 'write node_file (for bun, bun_file) = "package.json" under [dependencies], or --node @'),
+    ("npm", "package-lock.json", 'a file that is not read; write node_file (for bun, bun_file) = "package.json"'),
+    ("npm", "jsr:@std/path", "a package of JSR, which only deno can install"),
+    ("npm", "node:fs", "comes with the runtime; there is nothing to install"),
+    ("npm", "import numpy", "npm and bun accept name"),
+    ("deno", "deno.json", "none is read for this runtime"),
+    ("apk", "requirements.txt", "none is read for this runtime"),
+    ("pypi", "-e .", "an option, not a package; pip accepts name"),
+    ("pypi", "numpy https://user:secret@x.example/", "contains a user name, password or token"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ecosystem", "text", "said"), OTHERWISE)
+def test_the_rest_says_what_to_do(ecosystem: str, text: str, said: str) -> None:
+    """Files, modules of the runtime and what is not known."""
+    with pytest.raises(SpecError) as caught:
+        parse_spec(ecosystem, text)
+    assert said in str(caught.value)
+    assert not caught.value.words
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "text"),
+    [("pypi", "web.py"), ("pypi", "numpy (>=1.26)"), ("npm", "highlight.js"), ("apk", "jq:1.7")],
+)
+def test_packages_that_look_like_files_stay(ecosystem: str, text: str) -> None:
+    """Some have names with dots."""
+    assert parse_spec(ecosystem, text).text == text
