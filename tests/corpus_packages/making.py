@@ -147,8 +147,7 @@ class Maker:
             for row, said in outcome.refused.items():
                 self._note(Result(row=row, accepted=False, said=said))
             return outcome.again
-        made = next(outcome for outcome in session.outcomes if outcome.image == name)
-        notes: tuple[str, ...] = getattr(made, "notes", ())
+        notes = next(outcome.notes for outcome in session.outcomes if outcome.image == name)
         for row in group:
             own = tuple(note for note in notes if mentions(row, note))
             self._note(evolve(used(session.view.engine, image, row), notes=own))
@@ -221,14 +220,14 @@ def _command(row: Row) -> tuple[str, ...]:
 
 
 def batches(rows: Iterable[Row]) -> list[list[Row]]:
-    """Return which packages share an image: those of one runtime, and of those that are not to be built each alone.
+    """Return which packages share an image: those of one runtime, and of those whose build is to fail each alone.
 
     Those come last, as each may take as long as all others of an image.
     """
     alone: list[list[Row]] = []
     by: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if row.kind in {"no-musl", "broken"} and not row.own:
+        if row.kind == "broken" and not row.own:
             alone.append([row])
         else:
             by.setdefault((row.runtime, "accepted" if row.accepted else row.kind), []).append(row)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from isol8_tasks.errors import BuildFailedError, Isol8Error, VerifyFailedError
+from isol8_tasks.errors import BuildFailedError, Isol8Error, NotInstallableError, VerifyFailedError
 from tests.corpus_packages.table import Row
 
 
@@ -25,6 +25,12 @@ def sort(group: Sequence[Row], error: Isol8Error, hint: str) -> Sorted:
         return Sorted({group[0]: f"{error}\n{hint}".strip()}, [])
     if isinstance(error, VerifyFailedError):
         named = {row: said for row in group if (said := _findings(row, error))}
+    elif isinstance(error, NotInstallableError):
+        # The index says it before anything is built, of each package and of what it needs.
+        named = {row: f"{said}\n{hint}".strip() for row in group if (said := _lines(row, error))}
+        if named:
+            rest = [row for row in group if row not in named]
+            return Sorted(named, [rest] if rest else [])
     elif isinstance(error, BuildFailedError):
         named = {row: "" for row in group if _blamed(row, error.output)}
     else:
@@ -51,6 +57,13 @@ def _findings(row: Row, error: VerifyFailedError) -> str:
     return "\n".join(lines)
 
 
+def _lines(row: Row, error: Isol8Error) -> str:
+    """Return the lines that say of a package, or of what it needs, that it can't be installed."""
+    return "\n".join(
+        line for line in str(error).splitlines() if mentions(row, line) and re.search(_LACKING, line)
+    )
+
+
 def _blamed(row: Row, output: Sequence[str]) -> bool:
     return any(
         mentions(row, line) for line in output if re.search(r"error|fail|no matching", line, re.IGNORECASE)
@@ -62,3 +75,6 @@ def mentions(row: Row, text: str) -> bool:
     words = {row.name, row.package, row.package.removeprefix("npm:")}
     before = r"(?:(?<![\w@/.-])|(?<=/node_modules/))"
     return any(re.search(rf"{before}{re.escape(word)}(?![\w/-])", text) for word in words)
+
+
+_LACKING = r"\) (?:has no wheel|is not available) for "
