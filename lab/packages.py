@@ -84,6 +84,7 @@ VERSIONS = {
 """Each package, with its version and what it depends on."""
 
 
+_BINARIES = ("bin", "sbin", "usr/bin", "usr/sbin")
 _COMPRESSION = {"go": 6}
 """Large packages that one build takes, and all images carry."""
 
@@ -130,10 +131,18 @@ class Stage:
                 files=self.folder / name,
                 description=f"Stand-in for Alpine's {name}",
                 depends=depends,
+                provides=_provides(self.folder / name, version.partition("-")[0]),
                 compression=_COMPRESSION.get(name, 1),
             )
             for name, (version, depends) in VERSIONS.items()
         ]
+
+
+def _provides(folder: Path, version: str) -> str:
+    """Name a package's commands and libraries as Alpine's packages do, so that it can be asked for by them."""
+    commands = {f"cmd:{file.name}" for place in _BINARIES for file in (folder / place).glob("*")}
+    libraries = {f"so:{file.name}" for file in (folder / "usr/lib").glob("*.so.*")}
+    return " ".join(f"{name}={version}" for name in sorted(commands | libraries))
 
 
 def debian_file(debian: Path, name: str) -> Path:

@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from isol8_tasks.config.shipped import FOLDER
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
@@ -20,7 +20,7 @@ from isol8_tasks.engine.containers import RunRequest, SandboxEngine
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.verify.conditions import conditions, profile, writes
-from tests.corpus_packages.sorting import sort
+from tests.corpus_packages.sorting import mentions, sort
 from tests.corpus_packages.table import Row
 
 SECONDS: Final = 120
@@ -40,6 +40,8 @@ class Result:
     """Of one that was refused: why; of one that was accepted and does not work: what it printed."""
     used: bool | None = None
     """Whether its line of code ran to its end; None where it has none."""
+    notes: tuple[str, ...] = ()
+    """What the run says of it although it passes."""
 
     @property
     def wrong(self) -> str:
@@ -139,11 +141,16 @@ class Maker:
         except Isol8Error as error:
             hint = next((failure.hint for failure in session.failures if failure.image == name), "")
             outcome = sort(group, error, hint)
+            self.tell(
+                f"{name}: refused; {len(outcome.refused)} to blame, {len(outcome.again)} images more\n{error}"
+            )
             for row, said in outcome.refused.items():
                 self._note(Result(row=row, accepted=False, said=said))
             return outcome.again
+        notes = next(outcome.notes for outcome in session.outcomes if outcome.image == name)
         for row in group:
-            self._note(used(session.view.engine, image, row))
+            own = tuple(note for note in notes if mentions(row, note))
+            self._note(evolve(used(session.view.engine, image, row), notes=own))
         return []
 
     def _note(self, result: Result) -> None:
@@ -165,7 +172,12 @@ class Maker:
             session.close()
 
     def _deps(self, names: Mapping[str, Sequence[Row]]) -> str:
-        lines = ["[build]", f"repository = {json.dumps(self.repository)}", "[build.args]"]
+        lines = [
+            "[build]",
+            f"repository = {json.dumps(self.repository)}",
+            f"jobs = {self.jobs}",
+            "[build.args]",
+        ]
         lines += [f"{name} = {json.dumps(value)}" for name, value in sorted(self.args.items())]
         # What a package needs is the same with every client, and each kind of them would load all packages again.
         lines += ["[verify]", f'oldest_client = "{OLDEST_CLIENT}"']
@@ -208,14 +220,14 @@ def _command(row: Row) -> tuple[str, ...]:
 
 
 def batches(rows: Iterable[Row]) -> list[list[Row]]:
-    """Return which packages share an image: those of one runtime, and of those that are not to be built each alone.
+    """Return which packages share an image: those of one runtime, and of those whose build is to fail each alone.
 
     Those come last, as each may take as long as all others of an image.
     """
     alone: list[list[Row]] = []
     by: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if row.kind in {"no-musl", "broken"} and not row.own:
+        if row.kind == "broken" and not row.own:
             alone.append([row])
         else:
             by.setdefault((row.runtime, "accepted" if row.accepted else row.kind), []).append(row)

@@ -102,6 +102,11 @@ def summary(maker: Maker, chosen: Sequence[Row], seconds: float) -> dict[str, An
         "seconds": round(seconds),
         "false_refusals": [str(each.row) for each in found if each.wrong == "false refusal"],
         "false_acceptances": [str(each.row) for each in found if each.wrong == "false acceptance"],
+        "without_a_note": [
+            str(each.row)
+            for each in found
+            if each.row.kind in {"declines", "later"} and each.accepted and not each.notes
+        ],
         "results": [
             {
                 "runtime": each.row.runtime,
@@ -111,6 +116,7 @@ def summary(maker: Maker, chosen: Sequence[Row], seconds: float) -> dict[str, An
                 "used": each.used,
                 "wrong": each.wrong,
                 "said": each.said,
+                "notes": list(each.notes),
             }
             for each in found
         ],
@@ -124,6 +130,8 @@ def printed(results: Iterable[Result], report: Mapping[str, Any], *, whole: bool
         if each.wrong or (whole and not each.accepted):
             lines.append(f"{each.row}: {each.wrong or 'cannot be built'} ({each.row.kind} is expected)")
             lines += [f"    {line}" for line in each.said.splitlines()[:_LINES]]
+    if silent := report["without_a_note"]:
+        lines.append(f"accepted without a note: {', '.join(silent)}")
     if left := report["left_out"]:
         lines.append(f"left out, as the package repository does not have them: {', '.join(left)}")
     lines.append(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from isol8_tasks.errors import BuildFailedError, Isol8Error, VerifyFailedError
+from isol8_tasks.errors import BuildFailedError, Isol8Error, NotInstallableError, VerifyFailedError
 from tests.corpus_packages.table import Row
 
 
@@ -25,17 +25,23 @@ def sort(group: Sequence[Row], error: Isol8Error, hint: str) -> Sorted:
         return Sorted({group[0]: f"{error}\n{hint}".strip()}, [])
     if isinstance(error, VerifyFailedError):
         named = {row: said for row in group if (said := _findings(row, error))}
+    elif isinstance(error, NotInstallableError):
+        # The index says it before anything is built, of each package and of what it needs.
+        named = {row: f"{said}\n{hint}".strip() for row in group if (said := _lines(row, error))}
+        if named:
+            rest = [row for row in group if row not in named]
+            return Sorted(named, [rest] if rest else [])
     elif isinstance(error, BuildFailedError):
         named = {row: "" for row in group if _blamed(row, error.output)}
     else:
         raise error
-    if not named or len(named) == len(group):
+    if not named or (len(named) == len(group) and not any(named.values())):
         half = len(group) // 2
         return Sorted({}, [list(group[:half]), list(group[half:])])
     rest = [row for row in group if row not in named]
     # What is blamed unexpectedly has an image to itself first: another may have disturbed it.
     certain = {row: said for row, said in named.items() if said and not row.accepted}
-    return Sorted(certain, [rest, *([row] for row in named if row not in certain)])
+    return Sorted(certain, [*([rest] if rest else []), *([row] for row in named if row not in certain)])
 
 
 def _findings(row: Row, error: VerifyFailedError) -> str:
@@ -45,18 +51,30 @@ def _findings(row: Row, error: VerifyFailedError) -> str:
     for line in str(error).splitlines()[1:]:
         if not line.startswith("      "):
             # What is tried of a package may have another's name.
-            within = _names(row, line.partition("`")[0])
+            within = mentions(row, line.partition("`")[0])
         if within:
             lines.append(line)
     return "\n".join(lines)
 
 
-def _blamed(row: Row, output: Sequence[str]) -> bool:
-    return any(
-        _names(row, line) for line in output if re.search(r"error|fail|no matching", line, re.IGNORECASE)
+def _lines(row: Row, error: Isol8Error) -> str:
+    """Return the lines that say of a package, or of what it needs, that it can't be installed."""
+    return "\n".join(
+        line for line in str(error).splitlines() if mentions(row, line) and re.search(_LACKING, line)
     )
 
 
-def _names(row: Row, text: str) -> bool:
+def _blamed(row: Row, output: Sequence[str]) -> bool:
+    return any(
+        mentions(row, line) for line in output if re.search(r"error|fail|no matching", line, re.IGNORECASE)
+    )
+
+
+def mentions(row: Row, text: str) -> bool:
+    """Tell whether a text has the name of a package, and not that of another which contains it."""
     words = {row.name, row.package, row.package.removeprefix("npm:")}
-    return any(re.search(rf"(?<![\w@/.-]){re.escape(word)}(?![\w/-])", text) for word in words)
+    before = r"(?:(?<![\w@/.-])|(?<=/node_modules/))"
+    return any(re.search(rf"{before}{re.escape(word)}(?![\w/-])", text) for word in words)
+
+
+_LACKING = r"\) (?:has no wheel|is not available) for "

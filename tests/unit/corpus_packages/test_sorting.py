@@ -2,7 +2,7 @@
 
 import pytest
 
-from isol8_tasks.errors import BuildFailedError, EngineError, VerifyFailedError
+from isol8_tasks.errors import BuildFailedError, EngineError, NotInstallableError, VerifyFailedError
 from tests.corpus_packages.sorting import sort
 from tests.corpus_packages.table import Kind, Row
 
@@ -35,6 +35,13 @@ def test_what_is_refused_unexpectedly_has_an_image_to_itself() -> None:
     assert found.again == [[ONE, TWO, BAD], [THREE]]
 
 
+def test_where_all_are_named_nothing_is_built_again() -> None:
+    """But for what is refused unexpectedly."""
+    said = "x failed\n  bad is installed, but `import bad` fails\n  one is installed, but `import one` fails"
+    found = sort((ONE, BAD), VerifyFailedError(said), "")
+    assert (list(found.refused), found.again) == ([BAD], [[ONE]])
+
+
 def test_a_build_blames_those_that_its_errors_name() -> None:
     """A line that is no error blames nobody."""
     error = BuildFailedError("no", output=("Collecting one", "ERROR: Failed building wheel for bad"))
@@ -50,6 +57,18 @@ def test_an_image_in_which_nobody_is_named_is_halved() -> None:
 def test_a_package_alone_is_refused_with_the_hint() -> None:
     """Whatever the error names."""
     assert sort([ONE], BuildFailedError("no"), "do this").refused == {ONE: "no\ndo this"}
+
+
+def test_what_cannot_be_installed_is_refused_with_what_needs_it() -> None:
+    """At once, as nothing was built; the others have an image without it."""
+    error = NotInstallableError(
+        "1 package can't be installed on Alpine (musl); nothing was built\n"
+        "deep 1.0 (needed by two, deps.toml:3) has no wheel for musl, and the image can't compile its source\n"
+        "Take Alpine's: one."
+    )
+    found = sort(GROUP, error, "")
+    assert list(found.refused) == [TWO]
+    assert found.again == [[ONE, THREE, BAD]]
 
 
 def test_other_errors_are_nobodys() -> None:
