@@ -124,7 +124,7 @@ class TestRequested:
             requested("python", ["--pre", "numpy", "a b"])
         first, second = str(caught.value).splitlines()
         assert first.startswith("'--pre': an option, not a package; ")
-        assert second.startswith("'a b': not a requirement (")
+        assert second.startswith("'a b': several packages in one text; ")
 
     def test_an_unknown_runtime(self) -> None:
         """A runtime that does not exist is told with what was meant."""
