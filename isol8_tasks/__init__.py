@@ -10,6 +10,7 @@ Data flows one way, deps.toml and docker/ → plan → build → verify → prom
     verify      runs an image as clients do, and judges it
     plan        what should exist, what is stale, and why; pure
     engine      the Docker Engine; the only importer of docker
+    registry    a registry, asked over HTTP for what it has
     images      what images say of themselves: labels, tags, the manifest; pure
     dockerfile  a Dockerfile as BuildKit reads it, and what a target is built from; pure
     config      deps.toml, isol8.config.json and deps.lock.toml as values; every problem at once

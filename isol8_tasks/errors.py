@@ -81,11 +81,24 @@ class BuildFailedError(EngineError):
         """The last lines that the step printed, oldest first."""
 
 
+class NotInstallableError(Isol8Error):
+    """Packages of an image have nothing that could be installed on Alpine, so it was not built."""
+
+
 class VerifyFailedError(Isol8Error):
     """An image was built and failed verification, so that it takes no tag."""
 
-    def __init__(self, message: str, *, findings: tuple[str, ...] = (), output: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        findings: tuple[str, ...] = (),
+        output: tuple[str, ...] = (),
+        libraries: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
+        self.libraries = libraries
+        """The shared libraries that packages miss, as a loader looks for them."""
         self.findings = findings
         """What it does not hold, a line each."""
         self.output = output

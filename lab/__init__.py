@@ -15,7 +15,7 @@ under names, addresses and rules of its own, all of which `down` takes away agai
     engine      containerd and dockerd
     images      what the engine holds and pulls, and the mirrors that it is given
     standins    stand-ins for the upstream images, from packages of PyPI, npm and Debian:
-                pins, downloads, archives, qcow2, alpine, apk, packages, golang, image
+                pins, downloads, archives, qcow2, alpine, apk, packages, libraries, golang, image
 """
 
 from lab.updown import down, up

@@ -78,6 +78,8 @@ def start(places: Places, tools: Tools, mirror: str | None) -> None:
     """Start the engine and wait until it answers."""
     strays = [file for file in _STRAYS if not file.exists()]
     environment = {
+        # dockerd runs itself again for steps of its work, and the end of each comes before garbage needs collecting.
+        "GOGC": "400",
         **daemon_environment(),
         **tools.environment(_path(tools, "dockerd")),
         "PATH": os.pathsep.join(tools.folders()),

@@ -29,11 +29,7 @@ _PYTHON_LEFT_OUT = (
     *(f"{_PYTHON}/{name}/*" for name in ("test", "idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip")),
     # Alpine's packages have the compiled files, too, but not those for -O.
     *(f"{_PYTHON}/config-*", "*.opt-?.pyc"),
-    *(
-        f"{_PYTHON}/lib-dynload/{name}*"
-        for name in ("_test", "_tkinter", "_gdbm", "_dbm", "_sqlite3", "_bz2")
-    ),
-    *(f"{_PYTHON}/lib-dynload/{name}*" for name in ("readline", "_curses")),
+    *(f"{_PYTHON}/lib-dynload/{name}*" for name in ("_test", "_tkinter")),
 )
 _NPMRC = """\
 prefix=/usr/local
@@ -76,7 +72,13 @@ VERSIONS = {
     "libstdc++": ("14.2.0-r0", "libgcc"),
     "nodejs": ("24.0.0-r0", "libstdc++ ca-certificates"),
     "npm": ("11.0.0-r0", "nodejs"),
-    "python3": ("3.13.0-r0", "xz-libs libuuid"),
+    "lab-fortify": ("1-r0", "libncursesw"),
+    "libbz2": ("1.0.8-r0", "lab-fortify"),
+    "sqlite-libs": ("3.40.1-r0", "lab-fortify"),
+    "gdbm": ("1.23-r0", "lab-fortify"),
+    "readline": ("8.2-r0", "lab-fortify"),
+    "libpanelw": ("6.4-r0", "lab-fortify"),
+    "python3": ("3.13.0-r0", "xz-libs libuuid libbz2 sqlite-libs gdbm readline libpanelw"),
     "py3-pip": ("25.0.1-r0", "python3"),
 }
 """Each package, with its version and what it depends on."""

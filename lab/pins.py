@@ -93,10 +93,14 @@ TARBALLS = (BUN, DENO)
 DEBIAN = (
     *("tini", "bash-static", "unzip", "libbz2-1.0", "jq", "libjq1", "libonig5"),
     *("libffi8", "libc6", "libgcc-s1", "iptables", "libxtables12", "libnftnl11", "libmnl0"),
+    *("libsqlite3-0", "libgdbm6", "libgdbm-compat4", "libreadline8", "libncursesw6", "tcc"),
 )
-"""Debian's packages, whose programs run in a stand-in beside a glibc of their own."""
+"""Debian's packages: programs that run in a stand-in beside a glibc of their own, libraries, and a compiler for one."""
 
-_RECIPE = ("alpine.py", "apk.py", "golang.py", "image.py", "packages.py", "pins.py", "standins.py")
+_RECIPE = (
+    *("alpine.py", "apk.py", "fortify.c", "golang.py", "image.py", "libraries.py", "packages.py"),
+    *("pins.py", "standins.py"),
+)
 
 
 def recipe(certificates: tuple[Path, ...]) -> str:

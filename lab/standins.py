@@ -18,6 +18,7 @@ from lab.downloads import Npm, fetch_wheels, find_wheel
 from lab.golang import compile_library, stage_go
 from lab.image import Storage
 from lab.images import STANDIN_LABEL
+from lab.libraries import stage_libraries
 from lab.packages import GLIBC, NPM, Stage, debian_file, stage_debian, stage_node, stage_python
 from lab.pins import ALPINE, BUN, DEBIAN, DENO, GO, NODE, PYTHON, TARBALLS, WHEELS, Tarball, Wheel
 from lab.tools import Tools, run
@@ -151,7 +152,7 @@ def _make_root(kitchen: Kitchen) -> Path:
     with ThreadPoolExecutor() as threads:
         node = threads.submit(stage_node, stage, kitchen.wheel(NODE))
         python = threads.submit(stage_python, stage, kitchen.wheel(PYTHON))
-        debian = threads.submit(stage_debian, stage)
+        debian = threads.submit(_stage_debian, stage)
         go = threads.submit(_stage_go, stage, kitchen.wheel(GO))
         root = unpack_disk(read_wheel(kitchen.wheel(ALPINE), ".qcow2"), kitchen.work, kitchen.tools)
         apk = Apk.copied_from(root, kitchen.work / "apk")
@@ -178,6 +179,11 @@ def _make_root(kitchen: Kitchen) -> Path:
     script.write_text(_BUN_INSTALL.format(version=BUN.version, folder=OWN_FOLDER), encoding="utf-8")
     script.chmod(EXECUTABLE)
     return root
+
+
+def _stage_debian(stage: Stage) -> None:
+    stage_debian(stage)
+    stage_libraries(stage)
 
 
 def _stage_go(stage: Stage, wheel: Path) -> None:

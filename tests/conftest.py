@@ -19,13 +19,14 @@ UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 LONGEST = (
     # It empties the build cache, which takes long once there is much in it.
     "test_engine_contract",
-    "test_refresh", "test_verify", "test_lock", "test_client_filter", "test_keeping", "test_graph", "test_closure",
-    "test_cli", "test_registry", "test_lab", "test_sources", "test_recovery", "test_refresh_command", "test_many",
-    "test_poller", "test_load", "test_clients", "test_rejected", "test_images", "test_min_age", "test_deno",
-    "test_selection", "test_patterns", "test_crashes", "test_limits", "test_two_runs", "test_proxy", "test_named",
-    "test_nights",
+    "test_refresh", "test_keeping", "test_verify", "test_without_engine", "test_graph", "test_lock", "test_closure",
+    "test_client_filter", "test_on_engine", "test_recovery", "test_cli", "test_many", "test_registry", "test_lab",
+    "test_min_age", "test_selection", "test_clients", "test_rejected", "test_images", "test_refresh_command",
+    "test_deno", "test_sources", "test_patterns", "test_installed", "test_two_runs", "test_poller", "test_load",
+    "test_named", "test_crashes", "test_world", "test_limits", "test_client_file", "test_secrets", "test_fuzz",
+    "test_proxy", "test_upstream_packages", "test_jobs", "test_filtered_network", "test_nights",
 )  # fmt: skip
-"""The files that take most of the time, so that no worker begins one of them when the other is done with all."""
+"""The files that take most of the time, so that no worker begins one of them when the others are done with all."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(
         # Unit tests of the same name are quick.
-        key=lambda item: rank.get(item.path.stem if "integration" in item.path.parts else "", len(rank))
+        key=lambda item: len(rank) if "unit" in item.path.parts else rank.get(item.path.stem, len(rank))
     )
 
 

@@ -4,14 +4,14 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import define, evolve, field, frozen
 
 from isol8_tasks.dockerfile.slicing import slice_dockerfile
 from isol8_tasks.dockerfile.syntax import Instruction, parse
 from isol8_tasks.engine import BuildEvent, BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
-from isol8_tasks.engine.containers import Finished, RunRequest
+from isol8_tasks.engine.containers import Finished, NotStartedError, RunRequest
 from isol8_tasks.engine.upkeep import Disk
 from isol8_tasks.errors import (
     BuildFailedError,
@@ -25,6 +25,7 @@ from isol8_tasks.errors import (
 )
 from isol8_tasks.images.labels import PREFIX, SCHEMA_LABEL
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.registry.client import RemoteImage
 from isol8_tasks.safety.redact import redact
 
 UNREACHABLE = "no Docker Engine answers at fake:// (it is a fake): it was stopped\nStart it again."
@@ -242,6 +243,23 @@ class FakeEngine:
             raise NotInRegistryError(f"{reference} could not be looked up: manifest unknown")
         return image.digests[0].partition("@")[2]
 
+    def remote_images(self, repository: str, tags: Iterable[str]) -> dict[str, RemoteImage]:
+        """Return what can be pulled, of what has these tags."""
+        wanted = tuple(tags)
+        self._ask(f"remote_images {repository} {' '.join(wanted)}")
+        if self.registry_fails:
+            raise SourceUnavailableError(f"{repository}: {self.registry_fails}")
+        found = {
+            tag: self.registry[name] for tag in wanted if (name := f"{repository}:{tag}") in self.registry
+        }
+        return {
+            tag: RemoteImage(
+                digest=image.digests[0].partition("@")[2],
+                image=ObservedImage(id=image.id, digests=image.digests, labels=dict(image.labels), size=1000),
+            )
+            for tag, image in found.items()
+        }
+
     def push(self, reference: str) -> str:
         """Let the registry have what is under a tag; the name by digest is an image's as long as it has such a tag."""
         self._ask(f"push {reference}")
@@ -289,11 +307,15 @@ class FakeEngine:
 
     def run(self, request: RunRequest) -> Finished:
         """Run nothing: what runs an image is tested on a real one."""
-        raise NotImplementedError(f"a fake can't run {request.image}")
+        raise NotStartedError(f"a fake can't run {request.image}", "it is a fake")
 
     def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
         """List nothing, as above."""
         raise NotImplementedError(f"a fake has no {folder} in {image}")
+
+    def entrypoint(self, image: str) -> tuple[str, ...]:
+        """Name none, as above."""
+        raise NotImplementedError(f"a fake has no ENTRYPOINT in {image}")
 
     def sweep(self) -> None:
         """Find nothing left over."""

@@ -123,7 +123,9 @@ def random_words(dice: random.Random) -> list[str]:
         word = dice.choice(dice.choice((_TASKS, _TASKS, _NAMES, _FLAGS, _FLAGS, _VALUES, _COMMANDS)))
         words.append(_mutated(word, dice) if dice.random() < 0.1 else word)
     # What would run the tests or another program for minutes.
-    return [word.replace("\0", "") for word in words if word not in {"test", "bench", "lint", "check"}]
+    return [
+        word.replace("\0", "") for word in words if word not in {"test", "bench", "corpus", "lint", "check"}
+    ]
 
 
 def random_environ(dice: random.Random) -> dict[str, str]:
@@ -249,7 +251,7 @@ _TABLES: Final[dict[str, tuple[str, ...]]] = {
     "prune": ("keep", "previous_age"),
     "refresh": ("max_age", "min_age", "min_ages", "notify"),
     "push": ("repository", "standins", "credentials"),
-    "verify": ("oldest_client",),
+    "verify": ("oldest_client", "load_timeout", "skip"),
     "verify.python": ("command", "exit", "output", "timeout"),
     "verify.web": ("command", "exit", "output", "timeout"),
 }

@@ -219,7 +219,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
 
 def _resolve_in_the_end(current: Session) -> None:
     """Write the manifest where the run did not come to it: after a failure, or when only some tasks were named."""
-    if not any(failure.subject == "ping" for failure in current.failures):
+    if not any(failure.subject in {"ping", "resolve"} for failure in current.failures):
         current.end()
 
 

@@ -24,8 +24,8 @@ _HELP: Final = ("-h", "--help")
 _VERSION: Final = "--version"
 _OF_OTHER_PROJECTS: Final = ("DOIT_FILE", "DOIT_SEEK_FILE")
 """Variables by which doit would read another file than ours."""
-_OF_OTHERS: Final = ("test", "bench")
-"""Commands that hand their words to another program; bench answers to --help itself."""
+_OF_OTHERS: Final = ("test", "bench", "corpus")
+"""Commands that hand their words to another program; bench and corpus answer to --help themselves."""
 
 
 def start(words: Sequence[str]) -> int:

@@ -122,6 +122,8 @@ class Reporter:
     def _notes(self) -> None:
         for warning in self.view.graph.warnings:
             self.screen.line(f"warning: {warning}")
+        if self.view.registry_problem:
+            self.screen.line(f"warning: {report.registry_problem(self.view.registry_problem)}")
         for line in remembered_flags(self.view.graph, self.view.observed, self.view.config):
             self.screen.line(line)
         for line in not_pushed(self.session.publication.left_out):
@@ -147,6 +149,7 @@ class Reporter:
         held = [name for name in rest if self.decided(name) == "held"]
         counts = {
             "built": sum(outcome.result == "built" for outcome in session.outcomes),
+            "pulled": sum(outcome.result == "pulled" for outcome in session.outcomes),
             "relabelled": sum(outcome.result == "relabelled" for outcome in session.outcomes),
             "failed": len(failed & set(self.selected)),
             "skipped": len(unmet),

@@ -71,6 +71,8 @@ class Screen:
             if running is None or event.kind == "log":
                 return
             self._end_step(image, running)
+            if event.kind == "waiting" and not self.live and not self.quiet:
+                self.line(f"{self._tag(image)}  {_step(event)}")
             running.step, running.step_began = event, time.monotonic()
             self._redraw()
 
@@ -88,6 +90,8 @@ class Screen:
                     f"{self._tag(outcome.image)}  note        {', '.join(outcome.left_out)}: contains a comma, "
                     "so it is not in the label by which isol8 v0.18 and later find packages"
                 )
+            for note in outcome.notes:
+                self.line(f"{self._tag(outcome.image)}  note        {note}")
 
     def settled(self, image: str) -> None:
         """Say that another run made the image."""

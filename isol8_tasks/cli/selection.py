@@ -15,14 +15,15 @@ def selected(words: Sequence[str], tasks: Sequence[Any], commands: Collection[st
     Raises InvalidCommand for a word that selects nothing, with what was probably meant.
     """
     known = {task.name: task for task in tasks}
-    found, rest = [], [*words]
+    found: list[str] = []
+    rest = [*words]
     while rest:
         word = rest.pop(0)
         names = [name for name in known if fnmatchcase(name, word)] if set(word) & set("*?[") else [word]
         if not names or names[0] not in known:
-            from isol8_tasks.cli.suggestions import unknown_word  # noqa: PLC0415 - only a mistake has use for it
+            from isol8_tasks.cli.suggestions import another_package, unknown_word  # noqa: PLC0415 - for a mistake alone
 
-            raise InvalidCommand(unknown_word(word, commands, known))
+            raise InvalidCommand(another_package(word, found) or unknown_word(word, commands, known))
         flags: list[str] = []
         for name in names:
             flags = _flags(known[name], rest)

@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.plan.graph import task_of
 
@@ -57,6 +58,16 @@ def unknown_word(word: str, commands: Collection[str], tasks: Collection[str]) -
         f"{f'did you mean {near}? ' if near else ''}"
         f"{COMMAND} help lists the commands, {COMMAND} list the tasks"
     )
+
+
+def another_package(word: str, before: Sequence[str]) -> str:
+    """Say how several packages are written, where a word follows the packages of a flag; empty elsewhere."""
+    flag, _, given = before[-1].partition("=") if before else ("", "", "")
+    if not given and len(before) > 1:
+        flag, given = before[-2:]
+    if flag.removeprefix("--") not in RUNTIMES or not flag.startswith("--") or word.startswith("-"):
+        return ""
+    return f"{word!r} follows {flag} {given}; write all its packages as one word: {flag} {given},{word}"
 
 
 def unknown_task(word: str, tasks: Collection[str], of: str) -> str:

@@ -65,6 +65,13 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "default": False,
         "help": "build exactly the versions in deps.lock.toml",
     },
+    {
+        "name": "no_registry",
+        "long": "no-registry",
+        "type": bool,
+        "default": False,
+        "help": "build what is stale, whatever the registry of [registry] has",
+    },
     FORCE,
 ]
 
@@ -87,6 +94,7 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
     """Let a session do what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
     view = current.view
     view.request = flag_request(flags)
+    view.use_registry = not flags["no_registry"]
     if flags["locked"]:
         from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
 
@@ -213,7 +221,10 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
     for spec in images:
         yield {
             "name": spec.task.partition(":")[2],
-            "doc": doc.format(runtime=spec.runtime, packages=" ".join(spec.packages) or "a setup script"),
+            "doc": doc.format(
+                runtime=spec.runtime,
+                packages=" ".join(spec.packages) or " ".join(spec.system) or "a setup script",
+            ),
             "actions": [_action(spec.task, _maker(spec), spec.name)],
             "task_dep": ["ping", *([graph.task_of(spec.parent)] if spec.parent else [])],
             "uptodate": [_UpToDate(spec.name)],

@@ -28,6 +28,7 @@ class Parts:
     runtime: str
     is_base: bool
     asked: tuple[str, ...]
+    system: tuple[str, ...] = ()
     packages: tuple[Pin, ...]
     """In the order of the file."""
     gone: tuple[Package, ...]
@@ -80,7 +81,8 @@ def _not_asked(parts: Parts) -> str:
         except ConfigError as error:
             return str(error)
         there = {each.name for each in parts.below} | {pin.name for pin in parts.packages}
-        if ecosystem == "pypi" and name not in there:
+        # What Alpine's packages bring is listed by their names.
+        if ecosystem == "pypi" and not parts.system and there.isdisjoint({name, f"py3-{name}"}):
             return f"{name} is in no image of the lock"
     return ""
 

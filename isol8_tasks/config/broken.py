@@ -14,9 +14,30 @@ def slip_in(text: str, line: int, column: int, message: str) -> str:
         return f"a merge conflict is left, line {at} is {marker[0]}; keep one side, and remove the markers"
     written = text.split("\n")[line - 1]
     before, found = written[: column - 1], written[column - 1 :]
+    if text.lstrip().startswith("{"):
+        return 'it is JSON; in TOML it is [dependencies], and below it python = ["numpy", "pandas"]'
+    return _left_open(text, line, column, message, written) or _mistyped(before, found, message)
+
+
+def _left_open(text: str, line: int, column: int, message: str, written: str) -> str:
+    """Name what does not end, or a character that is no TOML."""
+    if message == "Unclosed array" and (opened := _opened(text, line, column)):
+        return f"the [ in line {opened} is not closed; write ] behind its last value"
     # A string that does not end is noticed where its line does.
-    if quote := re.search(_TYPOGRAPHIC, found[:1] if message.startswith("Invalid") else written):
+    if quote := re.search(
+        _TYPOGRAPHIC, written[column - 1 :][:1] if message.startswith("Invalid") else written
+    ):
         return f"{quote[0]} is a typographic quote; TOML's is \""
+    if message == "Illegal character '\\n'":
+        return "a string is not closed; write its quote again at its end, in this line"
+    if hidden := re.search(_INVISIBLE, written):
+        character = f"an invisible character (U+{ord(hidden[0]):04X})"
+        return f"column {hidden.start() + 1} is {character}; remove it, or write a blank"
+    return ""
+
+
+def _mistyped(before: str, found: str, message: str) -> str:
+    """Name what is wrong with a value."""
     if re.match(r"(?i:true|false)\b", found):
         return "true and false are written in lower-case letters"
     key = re.search(r"([\w-]+)\s*=\s*(?:\d[\w.]*)?$", before)
@@ -31,6 +52,23 @@ def slip_in(text: str, line: int, column: int, message: str) -> str:
     return ""
 
 
+def _opened(text: str, line: int, column: int) -> int:
+    """Return the line of the last array that is not closed at a place; 0 where none is found."""
+    lines = text.split("\n")[:line]
+    lines[-1] = lines[-1][: column - 1]
+    open_in: list[int] = []
+    for number, each in enumerate(lines, 1):
+        for bracket in re.findall(_BRACKETS, each):
+            if bracket == "[":
+                open_in.append(number)
+            elif bracket == "]" and open_in:
+                open_in.pop()
+    return open_in[-1] if open_in else 0
+
+
+_BRACKETS: Final = r"""[][]|#.*|"(?:[^"\\]|\\.)*"|'[^']*'"""
+"""Those of arrays and tables; strings and comments are passed over."""
+_INVISIBLE: Final = "[\u00a0\u00ad\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]"
 _MERGE_MARKER: Final = r"^(?:<{7}|>{7}|={7})(?=[ \r]|$)"
 _TYPOGRAPHIC: Final = "[\u2018-\u201f\xab\xbb\u2039\u203a]"
 _BARE: Final = r"[\w@.][\w@./:~<>=!^*-]*"

@@ -15,10 +15,11 @@ from isol8_tasks.config.settings import (
     FilterSettings,
     HoldSettings,
     PruneSettings,
-    PushSettings,
     RefreshSettings,
+    RegistrySettings,
     UserCheck,
     VerifySettings,
+    is_of_verify,
     read_refresh,
     read_verify,
 )
@@ -26,6 +27,7 @@ from isol8_tasks.config.strict import (
     NO_KEY,
     InvalidError,
     Problem,
+    alpine_packages,
     array,
     gather,
     keys_of,
@@ -38,7 +40,7 @@ from isol8_tasks.config.strict import (
     unknown,
 )
 from isol8_tasks.config.values import ARGUMENT_NAME, Arguments, BuilderName, Jobs, Repository
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,6 +63,15 @@ class BuildSettings:
     """Build arguments for the Dockerfile, by name."""
     jobs: Jobs | None = None
     """How many images are built side by side; None for as many as there are processors."""
+    python: Annotated[tuple[str, ...], alpine_packages] = ()
+    """Alpine packages that are there while the packages of isol8:python-custom are compiled, and not in the image."""
+    node: Annotated[tuple[str, ...], alpine_packages] = ()
+    bun: Annotated[tuple[str, ...], alpine_packages] = ()
+
+    def needed_by(self, runtime: str) -> tuple[str, ...]:
+        """Return what is needed while the packages of a runtime's custom image are compiled."""
+        return getattr(self, runtime, ()) if RUNTIMES[runtime].compiles else ()
+
     download_cache: bool = False
     """Let installers keep what they download from build to build, outside of images."""
 
@@ -101,12 +112,25 @@ def _files(found: Mapping[str, Any]) -> Mapping[str, str]:
     return {FILE_KEYS[key]: path for key, path in names.items()}
 
 
+def _read_system(value: object) -> Mapping[str, tuple[str, ...]]:
+    def read(key: str, found: object) -> tuple[str, ...]:
+        if key not in RUNTIMES:
+            raise InvalidError(unknown("not a runtime", key, RUNTIMES))
+        if problem := needs_no_system(key):
+            raise InvalidError(f"{problem}; write them under [dependencies] {key}")
+        return alpine_packages(found)
+
+    return {**_no_packages(), **gather(table(value, _NO_SYSTEM).items(), read)}
+
+
 @frozen(kw_only=True)
 class Config:
     """What deps.toml says."""
 
     dependencies: Annotated[Mapping[str, tuple[str, ...]], _read_dependencies] = Factory(_no_packages)
     """The packages of every runtime, in the order of the file and checked by their ecosystem's grammar."""
+    system: Annotated[Mapping[str, tuple[str, ...]], _read_system] = Factory(_no_packages)
+    """Alpine packages of every runtime's custom image, in the order of the file."""
     images: Annotated[Mapping[str, NamedImage], read_images] = Factory(dict)
     """The images with names of their own, parents first."""
     build: BuildSettings = BuildSettings()
@@ -115,7 +139,7 @@ class Config:
     hold: HoldSettings = Factory(HoldSettings)
     prune: PruneSettings = Factory(PruneSettings)
     refresh: Annotated[RefreshSettings, read_refresh] = Factory(RefreshSettings)
-    push: PushSettings = Factory(PushSettings)
+    registry: RegistrySettings = Factory(RegistrySettings)
     verify: Annotated[VerifySettings, read_verify] = Factory(VerifySettings)
     """A user's own checks, by the name of the image: `python-custom`; and the oldest client."""
     source: str = field(default="deps.toml", eq=False, metadata=NO_KEY)
@@ -145,15 +169,34 @@ class Config:
         """Tell where an image is asked for by its name (`bun-custom`, `ml`), as `deps.toml:4`; None if it isn't."""
         runtime, custom, _ = image.partition("-custom")
         packages = self.dependencies.get(runtime, ()) if custom else ()
+        system = self.system.get(runtime, ()) if custom else ()
         if self.added and image in self.added.images:
             return self.added.place("prebuiltImages", self.added.numbers[image])
         if self.added and packages and len(packages) == len(self.added.dependencies.get(runtime, ())):
             return self.added.place("dependencies", runtime)
-        if image not in self.images and not packages:
+        if image not in self.images and not packages and not system:
             return None
-        path: KeyPath = ("images", image) if image in self.images else ("dependencies", runtime)
+        table_of = "dependencies" if packages else "system"
+        path: KeyPath = ("images", image) if image in self.images else (table_of, runtime)
         line = line_of(self.text, path) or line_of(self.text, ("dependencies", f"{runtime}_file"))
         return f"{self.source}:{line}"
+
+    def place_of(self, image: str, key: str, package: str) -> str:
+        """Tell where a package of an image stands under `packages`, `system` or `build`, as `deps.toml:4`.
+
+        The key's line, where the package is not among them; empty where a custom image has no such key.
+        """
+        runtime = image.removesuffix("-custom")
+        if image in self.images:
+            own: tuple[str, ...] = getattr(self.images[image], key)
+            path: KeyPath = ("images", image, key)
+        elif key == "packages":
+            return self.place(runtime, package) or ""
+        else:
+            own = self.system[runtime] if key == "system" else self.build.needed_by(runtime)
+            path = (key, runtime)
+        line = line_of(self.text, (*path, own.index(package)) if package in own else path)
+        return f"{self.source}:{line}" if line else self.source
 
     def setting(self, key: str) -> str:
         """Tell where a key is set (`filter.allow_ports`), as `deps.toml:7`; the file alone if it isn't."""
@@ -249,7 +292,7 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
             yield ("build", "args", name), what
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
     for name, value in _keys(found, "verify").items():
-        if name not in images and not (name in OF_VERIFY and not isinstance(value, dict | list)):
+        if name not in images and not is_of_verify(name, value):
             yield ("verify", name), unknown("there is no such image", name, images)
 
 
@@ -277,4 +320,5 @@ def _not_a_table(key: str) -> str:
 FILE_KEYS: Final = {f"{runtime}_file": runtime for runtime in RUNTIMES}
 """Keys of [dependencies] that name a file, and the runtime of each."""
 _NO_LISTS: Final = '; write [dependencies], and python = ["…"] below it'
+_NO_SYSTEM: Final = '; write [system], and python = ["…"] below it'
 _FORM: Final = 'tables, keys and values look like [dependencies], python = ["numpy", "pandas"]'

@@ -1,7 +1,7 @@
 """Reads the table [images] of deps.toml: images with names of their own, and what each of them is based on."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final
 
 from attrs import Factory, evolve, field, frozen
@@ -12,6 +12,7 @@ from isol8_tasks.config.strict import (
     InvalidError,
     LineOf,
     Problem,
+    alpine_packages,
     array,
     keys_of,
     package,
@@ -21,7 +22,7 @@ from isol8_tasks.config.strict import (
     unknown,
     unless,
 )
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.safety.redact import redact
 
 
@@ -35,6 +36,10 @@ class NamedImage:
     """What it is based on: a runtime's name for the base image, or the name of another image."""
     packages: tuple[str, ...] = ()
     """Its own, in the order of the file and checked by the runtime's grammar."""
+    system: tuple[str, ...] = ()
+    """Its own Alpine packages."""
+    build: tuple[str, ...] = ()
+    """Alpine packages that are there while its own packages are compiled, and not in the image."""
     setup: str = ""
     """The script that isol8's clients run before each execution: its own, or else that of its parent."""
 
@@ -104,6 +109,8 @@ class _Entry:
     runtime: Annotated[str | None, _runtime] = None
     extends: Annotated[str | None, lambda value: string(value, '"…"')] = None
     packages: Any = Factory(list)
+    system: Annotated[tuple[str, ...], alpine_packages] = ()
+    build: Annotated[tuple[str, ...], alpine_packages] = ()
     setup: Annotated[str | None, lambda value: setup_script(value, '"…"')] = None
     problems: tuple[Problem, ...] = field(default=(), metadata=NO_KEY)
 
@@ -187,14 +194,34 @@ def _image(runtime: str, entry: _Entry, made: Mapping[str, NamedImage]) -> Named
         packages = array(entry.packages, lambda value: package(runtime, value))
     except InvalidError as error:
         raise InvalidError(below=error.at("packages")) from None
-    if parent in RUNTIMES and not packages and not entry.setup and not entry.problems:
+    if problems := [*_alpine_problems(runtime, entry, packages)]:
+        raise InvalidError(below=problems)
+    content = packages or entry.system or entry.setup
+    if parent in RUNTIMES and not content and not entry.problems:
         raise InvalidError(
-            f"neither packages nor setup, so it would be the same as isol8:{runtime}; "
+            f"neither packages nor system nor setup, so it would be the same as isol8:{runtime}; "
             'write packages = ["…"], or remove the table'
         )
     inherited = made[parent].setup if parent in made else ""
     setup = inherited if entry.setup is None else entry.setup
-    return NamedImage(runtime=runtime, parent=parent, packages=packages, setup=setup)
+    return NamedImage(
+        runtime=runtime,
+        parent=parent,
+        packages=packages,
+        system=entry.system,
+        build=entry.build,
+        setup=setup,
+    )
+
+
+def _alpine_problems(runtime: str, entry: _Entry, packages: tuple[str, ...]) -> Iterator[Problem]:
+    """Tell of Alpine packages that have no meaning for an image."""
+    if entry.system and (problem := needs_no_system(runtime)):
+        yield ("system",), f"{problem}; write them in packages"
+    if entry.build and not RUNTIMES[runtime].compiles:
+        yield ("build",), f"nothing is compiled for {runtime}; remove it, or write system for what is to stay"
+    elif entry.build and not packages:
+        yield ("build",), "no packages are compiled in this image; write packages beside it, or remove it"
 
 
 def name_problem(name: str) -> str | None:

@@ -69,6 +69,10 @@ class LockedImage:
     """Digests of the upstream images of a base, by their references."""
     asked: tuple[str, ...] = ()
     """The packages that were asked for, as they were written; sorted."""
+    system: tuple[str, ...] = ()
+    """The Alpine packages that were asked for beside them."""
+    build: tuple[str, ...] = ()
+    """Those that are there while packages are compiled; none is in the image, so no version of them is locked."""
     packages: tuple[Annotated[Pin, _pin], ...] = ()
     """All that it has and its parent does not; sorted."""
     gone: tuple[Annotated[Package, _package], ...] = ()
@@ -119,6 +123,8 @@ def render_lock(images: Mapping[str, LockedImage]) -> str:
             "parent": image.parent,
             "upstream": dict(sorted(image.upstream.items())),
             "asked": sorted(image.asked),
+            "system": sorted(image.system),
+            "build": sorted(image.build),
             "packages": [_words(each, each.integrity) for each in sorted(image.packages)],
             "gone": [_words(each) for each in sorted(image.gone)],
             "lock": image.lockfile,
@@ -203,6 +209,7 @@ def _disagreements(lock: Lock) -> Iterable[Problem]:
             runtime=base,
             is_base=base == name,
             asked=image.asked,
+            system=image.system,
             packages=image.packages,
             gone=image.gone,
             lockfile=image.lockfile,

@@ -1,4 +1,4 @@
-"""The tables [clients], [filter], [hold], [prune], [refresh], [push] and [verify] of deps.toml."""
+"""The tables [clients], [filter], [hold], [prune], [refresh], [registry] and [verify] of deps.toml."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -23,6 +23,7 @@ from isol8_tasks.config.values import (
     Size,
     Timeout,
     oldest_client,
+    skipped,
     timeout,
 )
 
@@ -118,12 +119,14 @@ class RefreshSettings:
 
 
 @frozen(kw_only=True)
-class PushSettings:
-    """The table [push]: where promoted images go."""
+class RegistrySettings:
+    """The table [registry]: what is asked before anything is built, and where promoted images go."""
 
-    PLACE: ClassVar = "a setting of [push]"
+    PLACE: ClassVar = "a setting of [registry]"
     repository: RemoteRepository = ""
-    """With its registry, as `registry.example/isol8`; empty for nowhere."""
+    """With its registry, as `registry.example/isol8`; empty for none."""
+    push: bool = True
+    """Push what was promoted here; false only asks it."""
     standins: bool = False
     """Push images on a stand-in as well."""
     credentials: bool = False
@@ -155,7 +158,9 @@ class VerifySettings:
     oldest_client: str = ""
     """The oldest release of isol8 that images have to work in, as `0.7.0`; empty for all."""
     load_timeout: float = LOAD_TIMEOUT
-    """Seconds that a package may take until it is loaded; on a busy machine it is given twice as long."""
+    """Seconds of CPU time that a package may take until it is loaded."""
+    skip: tuple[str, ...] = ()
+    """Names of packages that are not verified."""
 
 
 def read_refresh(value: object) -> RefreshSettings:
@@ -167,21 +172,29 @@ def read_refresh(value: object) -> RefreshSettings:
 def read_verify(value: object) -> VerifySettings:
     """Read the table [verify]: keys of its own, and under each image's name one check, or an array of them."""
 
-    def read(name: str, entry: object) -> tuple[UserCheck, ...] | str | float:
-        if name in OF_VERIFY and not isinstance(entry, dict | list):
+    def read(name: str, entry: object) -> tuple[UserCheck, ...] | str | float | tuple[str, ...]:
+        if is_of_verify(name, entry):
             return OF_VERIFY[name](entry)
         if isinstance(entry, list):
             return array(entry, lambda each: structured(each, UserCheck))
         return (structured(entry, UserCheck),)
 
     found = gather(table(value, "; write [verify.python], and command = … below it").items(), read)
-    own: dict[str, Any] = {name: each for name, each in found.items() if not isinstance(each, tuple)}
-    checks = {name: each for name, each in found.items() if isinstance(each, tuple)}
+    entries = table(value)
+    own: dict[str, Any] = {name: each for name, each in found.items() if is_of_verify(name, entries[name])}
+    checks: dict[str, Any] = {name: each for name, each in found.items() if name not in own}
     return VerifySettings(checks=checks, **own)
 
 
-OF_VERIFY: Final[Mapping[str, Callable[[object], str | float]]] = {
+def is_of_verify(name: str, value: object) -> bool:
+    """Tell whether a key of [verify] is one of its own, and not an image of that name with its checks."""
+    checks = isinstance(value, list) and any(isinstance(each, dict) for each in value)
+    return name in OF_VERIFY and not isinstance(value, dict) and not checks
+
+
+OF_VERIFY: Final[Mapping[str, Callable[[object], str | float | tuple[str, ...]]]] = {
     "oldest_client": oldest_client,
     "load_timeout": timeout,
+    "skip": skipped,
 }
 """The keys of [verify] beside the names of images, with what reads them."""

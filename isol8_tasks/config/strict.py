@@ -227,6 +227,11 @@ def package(runtime: str, value: object) -> str:
         raise InvalidError(str(error)) from error
 
 
+def alpine_packages(value: object) -> tuple[str, ...]:
+    """Return the packages, each of which has to be one by apk's grammar."""
+    return array(value, lambda each: package(_ALPINE, each))
+
+
 def unless(problems: Sequence[Problem], value: _Value) -> _Value:
     """Return the value, or raise what is wrong in it."""
     if problems:
@@ -288,6 +293,8 @@ def _key_path(path: KeyPath) -> str:
     ).removeprefix(".")
 
 
+_ALPINE: Final = "bash"
+"""The runtime whose packages are Alpine's."""
 _CONTAINERS: Final[tuple[object, ...]] = (tuple, Mapping)
 _TWICE: Final = r"Cannot (?:overwrite|declare|mutate|redefine)|Duplicate inline table key"
 """What tomli says of a key or a table that is there already."""

@@ -20,6 +20,8 @@ from isol8_tasks.config.strict import (
     wrong_type,
 )
 from isol8_tasks.config.units import parse_duration, parse_size
+from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
+from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
 _Value = TypeVar("_Value")
 
@@ -139,6 +141,24 @@ def oldest_client(value: object) -> str:
             f'{release!r} is not a release of isol8; write oldest_client = "0.7.0", or omit it for all'
         )
     return release
+
+
+def skipped(value: object) -> tuple[str, ...]:
+    """Return the names of packages that are not verified."""
+    return array(value, _name)
+
+
+def _name(value: object) -> str:
+    text = string(value, '"graphene-django"')
+    for ecosystem in ECOSYSTEMS:
+        try:
+            if not parse_spec(ecosystem, text).constraint:
+                return text
+        except SpecError:
+            continue
+    raise InvalidError(
+        f'{text!r} is not the name of a package; write it alone, without a version: "requests"'
+    )
 
 
 def _pattern(value: object) -> str:

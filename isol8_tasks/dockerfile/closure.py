@@ -22,6 +22,7 @@ _CONFIGURATION = {
     "CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "STOPSIGNAL", "VOLUME"
 }  # fmt: skip
 """What goes into an image's configuration, and means nothing in a stage that only files are taken from."""
+_CHECKED = {"EXPOSE", "STOPSIGNAL"}
 _SURROUNDINGS = {"ARG", "ENV", "SHELL", "USER"}
 """What means something to the steps after it alone."""
 
@@ -168,7 +169,9 @@ class _Walk:
                 return self._copy(step, stage, scope)
             case "RUN":
                 return canonical(step, mounts=self._mounts(step, stage, scope))
-        return self._setting(step, scope) if counts else ""
+        # The builder refuses a wrong value in a stage of files, too.
+        text = self._setting(step, scope) if counts or step.keyword in _CHECKED else ""
+        return text if counts else ""
 
     def _set(self, step: Instruction, stage: Stage, scope: Scope, pairs: list[tuple[Value, ...]]) -> None:
         """Set the variables of an ENV."""
@@ -184,7 +187,7 @@ class _Walk:
         if step.keyword not in {"EXPOSE", "VOLUME", "STOPSIGNAL", "USER"}:
             return canonical(step)
         values = [self._resolver.expand(word, scope, step) for word in step.words or (step.rest,)]
-        if step.keyword in {"EXPOSE", "STOPSIGNAL"}:
+        if step.keyword in _CHECKED:
             from isol8_tasks.dockerfile.checks import value_problem  # noqa: PLC0415 - few have either
 
             for each in values:

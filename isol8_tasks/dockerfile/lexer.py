@@ -233,7 +233,11 @@ class _Reader:
             return self._trimmed(name, operator)
         if operator in (*"-+?", ":-", ":+", ":?"):
             return self._modified(name, operator)
-        raise LexError(f"unsupported modifier ({operator}) in substitution")
+        raise LexError(
+            f"unsupported modifier ({operator}) in substitution"
+            if operator
+            else "the ${ is not closed by a }"
+        )
 
     def _value(self, name: str, unset: str) -> str:
         if self._lookup is None:

@@ -17,7 +17,7 @@ def frontend(dockerfile: Dockerfile) -> tuple[str, str]:
 
 
 def mistyped_stage(dockerfile: Dockerfile, reference: str) -> str:
-    """Say which stage an image is meant to be whose name is nearly that of one before; empty where none is."""
+    """Say which stage an image is meant to be: nearly the name of one before, or that of one after; else nothing."""
     import difflib  # noqa: PLC0415 - only what can't be pulled is asked about
 
     line = next(
@@ -28,7 +28,12 @@ def mistyped_stage(dockerfile: Dockerfile, reference: str) -> str:
         ),
         1,
     )
-    names = [each.name for each in stages(dockerfile) if each.named and each.start.line < line]
+    named = [each for each in stages(dockerfile) if each.named]
+    names = [each.name for each in named if each.start.line < line]
+    later = [each for each in named if each.name == reference.lower() and each.start.line > line]
+    if later and reference.lower() not in names:
+        begins = f"it begins in line {later[0].start.line}: move it above"
+        return f"{dockerfile.name}:{line}: no stage {reference} before this line ({begins})"
     near = difflib.get_close_matches(reference.lower(), names, n=1)
     if not near or re.search("[:/@]", reference):
         return ""

@@ -5,7 +5,11 @@ model      what is said of each: a field for everything that differs
 grammar    what each ecosystem accepts as the name of a package
 pypi, npm, deno, apk
            how the packages of each are looked for in an image, and judged
-findings   what can be wrong with a package
+compilers  what installers print where there is nothing to compile with
+findings   what can be wrong with a package, and what users should know of one that passes
+declining  JavaScript packages that are complete and load only inside another program
+loading    what the dynamic loader says of programs and libraries; which library is missing
+needs      well-known packages that need data or a program when they are used
 probes/    what each runtime runs in its image to look for packages
 locks/     the lock files that packages are installed from
 pasted     lines that were copied from elsewhere: what each is, and what to write

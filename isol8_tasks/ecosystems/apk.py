@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from isol8_tasks.ecosystems.findings import (
     PackageFinding,
     PackageMissing,
+    PackageNote,
     PackageUnusable,
     Seen,
     WrongVersion,
 )
 from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.loading import judge_asked
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -35,6 +37,11 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
             yield PackageUnusable(package=spec, use=f"its command {file}", output="")
         elif state != "ok":
             yield PackageUnusable(package=spec, use="apk info", output=text)
+
+
+def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
+    """Do what PackageVerification promises."""
+    yield from judge_asked(specs, [parse_spec("apk", spec).name for spec in specs], seen)
 
 
 def installed(_: Seen) -> Iterable[Package]:

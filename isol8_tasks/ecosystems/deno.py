@@ -5,8 +5,18 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from isol8_tasks.ecosystems.findings import PackageFinding, PackageMissing, PackageUnusable, Seen
+from isol8_tasks.ecosystems.declining import declines, of_text, said
+from isol8_tasks.ecosystems.findings import (
+    PackageDeclines,
+    PackageFinding,
+    PackageMissing,
+    PackageNote,
+    PackageUnusable,
+    Seen,
+)
 from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.needs import needs
+from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.safety.jsontext import loads
 
 
@@ -15,18 +25,26 @@ def query(spec: str) -> str:
     return json.dumps(spec)
 
 
-def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
+def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
     """Do what PackageVerification promises."""
     for spec, (status, output) in zip(specs, seen.items, strict=True):
-        if status == _KILLED:
+        if status in _KILLED:
             yield PackageUnusable(package=spec, use=f"import {json.dumps(spec)} did not end", output=output)
         elif status != "0" and _NOT_CACHED in output:
             yield PackageMissing(package=spec)
         elif status != "0" and spec.startswith(_TYPES) and _NO_MODULE.search(output):
             # Types alone are never run, and are there.
             continue
+        elif status != "0" and declines(error := of_text(output)):
+            yield PackageDeclines(package=spec, use=f"import {json.dumps(spec)}", output=said(error))
         elif status != "0":
             yield PackageUnusable(package=spec, use=f"import {json.dumps(spec)}", output=output)
+
+
+def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageNote]:
+    """Do what PackageVerification promises."""
+    names = [re.sub(r"^npm:((?:@[^/]+/)?[^/]+).*", r"\1", parse_spec("deno", spec).name) for spec in specs]
+    yield from needs("npm", specs, names, seen)
 
 
 def installed(seen: Seen) -> Iterator[Package]:
@@ -45,7 +63,8 @@ def installed(seen: Seen) -> Iterator[Package]:
                 yield Package(ecosystem="deno", name=str(url), version="")
 
 
-_KILLED: Final = "137"
+_KILLED: Final = {"137", "152"}
+"""By the clock, and by the limit of CPU time."""
 _NOT_CACHED: Final = "--cached-only is specified"
 _TYPES: Final = "npm:@types/"
 _NO_MODULE: Final = re.compile(r"\[ERR_MODULE_NOT_FOUND\] Cannot find module 'file://[^']*/@types/")

@@ -1,7 +1,7 @@
 """What is seen of an image's packages, and what can be wrong with them; each ecosystem has a module that tells."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from attrs import field, frozen
 
@@ -47,9 +47,69 @@ class PackageUnusable:
     use: str
     """What was tried, as `import numpy`."""
     output: str
+    library: str = ""
+    """The shared library that was not found, as its loader would look for it: `libpq.so.5`, or `libmagic.so` where
+    the version is not known; empty if that is not the cause."""
 
 
 PackageFinding = PackageMissing | PackageHidden | WrongVersion | ExtraMissing | PackageUnusable
+
+
+@frozen(kw_only=True)
+class PackageDeclines:
+    """A package that is complete and refuses to be loaded alone, as a plug-in of some program does."""
+
+    package: str
+    use: str
+    """What was tried."""
+    output: str
+
+
+@frozen(kw_only=True)
+class PartUnusable:
+    """A part of a package can't be used, and others can."""
+
+    package: str
+    use: str
+    output: str
+    library: str = ""
+
+
+@frozen(kw_only=True)
+class CommandShared:
+    """Several packages provide a command of the same name."""
+
+    command: str
+    packages: tuple[str, ...]
+    used: str
+    """The package whose command it is; empty if that is not known."""
+
+
+@frozen(kw_only=True)
+class PackageNeeds:
+    """A package that can be loaded, and needs more when it is used."""
+
+    package: str
+    need: str
+    """Behind the package's name, as `downloads its data at first use`."""
+
+
+PackageNote = PackageDeclines | PartUnusable | CommandShared | PackageNeeds
+"""What users should know of a package that passes."""
+
+
+@frozen(kw_only=True)
+class Asked:
+    """What the dynamic loader says of a file, or of what the file's first line names."""
+
+    item: int
+    """The package, by its place among those that were looked for."""
+    kind: Literal["program", "library"]
+    path: str
+    interpreter: str = ""
+    """The program that runs it, which is not there."""
+    said: tuple[str, ...] = ()
+    """The loader's complaints."""
 
 
 @frozen(kw_only=True)
@@ -64,6 +124,8 @@ class Seen:
     """The database of apk, as it is."""
     cached: str = ""
     """What is in Deno's cache."""
+    asked: Sequence[Asked] = ()
+    """What the dynamic loader was asked about, once an image."""
 
 
 class PackageVerification(Protocol):
@@ -72,8 +134,11 @@ class PackageVerification(Protocol):
     def query(self, spec: str, /) -> str:
         """Return what the probe gets for a package spec."""
 
-    def judge(self, specs: tuple[str, ...], seen: Seen, /) -> Iterator[PackageFinding]:
-        """Tell what is wrong with the packages that were asked for."""
+    def judge(self, specs: tuple[str, ...], seen: Seen, /) -> Iterator[PackageFinding | PackageNote]:
+        """Tell what is wrong with the packages that were asked for, as one kind of client loads them."""
+
+    def judge_once(self, specs: tuple[str, ...], seen: Seen, /) -> Iterable[PackageFinding | PackageNote]:
+        """Tell what is wrong with those of their parts that no client loads in another way than others."""
 
     def installed(self, seen: Seen, /) -> Iterable[Package]:
         """Return the packages in the image, apart from Alpine's."""

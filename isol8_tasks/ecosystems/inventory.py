@@ -4,8 +4,8 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from attrs import astuple, field, frozen
 
@@ -28,21 +28,22 @@ class Package:
     """Of its content: as apk's database has it, and of Bun's program; empty for others, and in images of before."""
 
 
-def encode(release: str, packages: Iterable[Package]) -> str:
-    """Return Alpine's release and the packages in short, for a label: JSON, compressed, in base 64."""
+def encode(release: str, packages: Iterable[Package], notes: Sequence[str] = ()) -> str:
+    """Return Alpine's release, the packages and notes on them in short, for a label: JSON, compressed, in base 64."""
     grouped: dict[str, list[list[str]]] = {}
     for package in packages:
         grouped.setdefault(package.ecosystem, []).append(
             [package.name, package.version, *([package.checksum] if package.checksum else [])]
         )
-    text = json.dumps([release, grouped], separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    found = [release, grouped, *([list(notes)] if notes else [])]
+    text = json.dumps(found, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
 def decode(text: str) -> tuple[str, tuple[Package, ...]] | None:
     """Return what `encode` was given; None for a text that is not its own."""
     try:
-        release, grouped = loads(_decompressed(base64.b64decode(text, validate=True)))
+        release, grouped, *_ = _read(text)
         packages = (
             Package(ecosystem=ecosystem, name=name, version=version, checksum="".join(checksum))
             for ecosystem, found in grouped.items()
@@ -53,6 +54,21 @@ def decode(text: str) -> tuple[str, tuple[Package, ...]] | None:
         return None
     shown = (found[0], *(text for each in found[1] for text in astuple(each)))
     return found if all(isinstance(text, str) and text.isprintable() for text in shown) else None
+
+
+def decode_notes(text: str) -> tuple[str, ...]:
+    """Return the notes that `encode` was given; none of a text that is not its own."""
+    try:
+        _, _, *more = _read(text)
+        notes = tuple(more[0]) if more else ()
+    except (ValueError, zlib.error, TypeError, RecursionError):
+        return ()
+    return notes if all(isinstance(note, str) and note.isprintable() for note in notes) else ()
+
+
+def _read(text: str) -> Sequence[Any]:
+    found: Sequence[Any] = loads(_decompressed(base64.b64decode(text, validate=True)))
+    return found
 
 
 def _decompressed(data: bytes) -> bytes:

@@ -84,6 +84,8 @@ class Runtime:
     """Version of how this project builds images of this runtime; raising it makes them stale, and says so."""
     install: tuple[str, ...]
     """The command that the packages of a custom image are appended to, word for word the specification's."""
+    compiles: bool = False
+    """Its packages may be compiled while they are installed."""
     one_by_one: bool = False
     """Each package has a command of its own, as packages of one command share versions."""
     ecosystem: str

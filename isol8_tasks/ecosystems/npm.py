@@ -5,15 +5,21 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from isol8_tasks.ecosystems.declining import declines, said
 from isol8_tasks.ecosystems.findings import (
+    CommandShared,
+    PackageDeclines,
     PackageFinding,
     PackageHidden,
     PackageMissing,
+    PackageNote,
     PackageUnusable,
     Seen,
     WrongVersion,
 )
 from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.loading import judge_asked, library_in
+from isol8_tasks.ecosystems.needs import needs
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -28,7 +34,7 @@ def query(spec: str) -> str:
     return json.dumps({"name": parsed.name, "range": "" if is_tag else wanted})
 
 
-def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
+def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
     """Do what PackageVerification promises."""
     for spec, item in zip(specs, seen.items, strict=True):
         if error := item.get("error"):
@@ -50,19 +56,27 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
         yield from _judge_loading(spec, parse_spec("npm", spec).name + item["entry"][1:], item)
 
 
+def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
+    """Do what PackageVerification promises."""
+    names = [parse_spec("npm", spec).name for spec in specs]
+    yield from judge_asked(specs, names, seen)
+    yield from _shared(specs, names, seen)
+    yield from needs("npm", specs, names, seen)
+
+
 def installed(seen: Seen) -> Iterator[Package]:
     """Do what PackageVerification promises."""
     for name, version in seen.answer.get("packages", ()):
         yield Package(ecosystem="npm", name=name, version=version)
 
 
-def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFinding]:
+def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFinding | PackageNote]:
     """Judge whether a package can be loaded, or started where it has nothing to load."""
     if not item["entry"]:
         if item["broken_bins"]:
             yield PackageUnusable(package=spec, use=f"its command {item['broken_bins'][0]}", output="")
         return
-    loaded: Mapping[str, str] = item["loaded"]
+    loaded: Mapping[str, Any] = item["loaded"]
     if len(loaded) < len(_WAYS):
         # Some packages are programs, which run when they are loaded, and end.
         if item["bins"] and (item["ended"] == "0" or item["speaks"]):
@@ -72,15 +86,44 @@ def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[Pa
         yield PackageUnusable(package=spec, use=f"{_way(way, name)} {what}", output=item["output"])
         return
     # A program can give a browser's package what it needs of a browser (jquery, leaflet).
-    failed = {
-        way: error.partition("\n") for way, error in loaded.items() if error and not _BROWSER.search(error)
-    }
+    failed = {way: error for way, error in loaded.items() if error and not _BROWSER.search(error["text"])}
     # What a package does not offer by its own word is no fault, as long as it offers something.
-    faults = {way: parts for way, parts in failed.items() if parts[0] not in _NOT_OFFERED}
+    faults = {way: error for way, error in failed.items() if error["code"] not in _NOT_OFFERED}
     if not faults and len(failed) == len(_WAYS):
         faults = failed
-    for way, (_code, _newline, text) in faults.items():
-        yield PackageUnusable(package=spec, use=_way(way, name), output=text)
+    # One that loads in one way may only throw in the other.
+    throws = [way for way, error in faults.items() if not item["lost"] and declines(error)]
+    if not all(loaded.values()):
+        throws += [
+            way for way, error in faults.items() if way not in throws and _is_of_other_kind(way, error)
+        ]
+    elif throws and throws == list(faults):
+        yield PackageDeclines(package=spec, use=_way(throws[0], name), output=said(faults[throws[0]]))
+    for way in faults:
+        if way not in throws:
+            text = faults[way]["text"] + (f"\nthere is no {item['lost']}" if item["lost"] else "")
+            yield PackageUnusable(package=spec, use=_way(way, name), output=text, library=library_in(text))
+
+
+def _shared(specs: tuple[str, ...], names: list[str], seen: Seen) -> Iterator[CommandShared]:
+    """Tell which commands several of the packages provide."""
+    providers: dict[str, list[int]] = {}
+    for place, item in enumerate(seen.items):
+        for command in item.get("commands", ()):
+            providers.setdefault(command, []).append(place)
+    for command, places in providers.items():
+        if len(places) > 1:
+            owner = seen.items[places[0]]["commands"][command]
+            yield CommandShared(
+                command=command,
+                packages=tuple(specs[place] for place in places),
+                used=next((specs[place] for place in places if names[place] == owner), ""),
+            )
+
+
+def _is_of_other_kind(way: str, error: Mapping[str, Any]) -> bool:
+    """Tell whether `require` met a module that can only be imported."""
+    return way == "require" and re.search(_ECMASCRIPT, error["message"]) is not None
 
 
 def _way(way: str, name: str) -> str:
@@ -98,4 +141,5 @@ _NOT_OFFERED: Final = {
 _BROWSER: Final = re.compile(
     r"\b(?:window|document|navigator|HTMLElement|self) is not defined\b|requires a window with a document"
 )
+_ECMASCRIPT: Final = r"import statement outside a module|Unexpected token '?(?:export|import)"
 _TAG: Final = r"[A-Za-z][A-Za-z0-9._-]*"

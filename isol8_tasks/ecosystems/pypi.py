@@ -2,18 +2,24 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from isol8_tasks.ecosystems.findings import (
+    CommandShared,
     ExtraMissing,
+    PackageDeclines,
     PackageFinding,
     PackageHidden,
     PackageMissing,
+    PackageNote,
     PackageUnusable,
+    PartUnusable,
     Seen,
     WrongVersion,
 )
 from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.loading import judge_asked, library_in, own_or_all
+from isol8_tasks.ecosystems.needs import needs
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -22,7 +28,7 @@ def query(spec: str) -> str:
     return parse_spec("pypi", spec).name
 
 
-def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
+def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
     """Do what PackageVerification promises."""
     from packaging.requirements import Requirement  # noqa: PLC0415 - only who checks packages should pay for it
 
@@ -42,15 +48,73 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding]:
             yield ExtraMissing(package=spec, needed=needed)
         if item["gone"]:
             yield PackageHidden(package=spec, path=item["gone"][0])
-        elif item["problem"]:
-            use, _newline, output = item["problem"].partition("\n")
-            yield PackageUnusable(package=spec, use=use, output=output)
+        elif fault := item["fault"]:
+            yield _judged(spec, fault, item["lost"])
+
+
+def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
+    """Do what PackageVerification promises."""
+    names = [query(spec) for spec in specs]
+    yield from judge_asked(specs, names, seen)
+    for spec, name, item in zip(specs, names, seen.items, strict=True):
+        if item is not None:
+            yield from _parts(spec, name, item)
+    yield from _shared(specs, seen)
+    yield from needs("pypi", specs, names, seen)
 
 
 def installed(seen: Seen) -> Iterator[Package]:
     """Do what PackageVerification promises."""
     for name, version, _ in seen.answer.get("packages", ()):
         yield Package(ecosystem="pypi", name=re.sub(r"[-_.]+", "-", name).lower(), version=version)
+
+
+def _judged(spec: str, fault: Mapping[str, Any], lost: list[str]) -> PackageFinding | PackageNote:
+    """Judge a package that can't be imported: one that says so itself, and lacks nothing, declines."""
+    use, output = fault["use"], fault["text"]
+    if fault["kinds"] and not lost and not _is_broken(fault):
+        return PackageDeclines(package=spec, use=use, output=output.strip().rpartition("\n")[2])
+    gone = "".join(f"\nthere is no {path}" for path in lost)
+    return PackageUnusable(package=spec, use=use, output=output + gone, library=library_in(output))
+
+
+def _is_broken(fault: Mapping[str, Any]) -> bool:
+    """Tell whether an error is Python's own, or about a file, a library or a module.
+
+    `kinds` are the classes of the error and of those behind it, with their bases; `raised` is 1 where a statement of a
+    program raised it, or where its class is none of Python's own.
+    """
+    return not fault["raised"] or not _OF_FAULTS.isdisjoint(fault["kinds"])
+
+
+def _parts(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFinding | PackageNote]:
+    """Judge the modules of a package of which the outermost one loads few.
+
+    A library that half of them lack, or the one with the package's own name, is more than an extra; another module
+    that is not there may well be one, unless none can do without.
+    """
+    bad = [fault for fault in item["parts"] if not _OF_PARTS.isdisjoint(fault["kinds"])]
+    libraries = {fault["use"]: library for fault in bad if (library := library_in(fault["text"]))}
+    stems = [fault["use"].rpartition(".")[2] for fault in bad]
+    first = next((fault for fault in bad if fault["use"] in libraries), bad[0] if bad else None)
+    if first is None:
+        return
+    library = libraries.get(first["use"], "")
+    if own_or_all(name, stems, item["tried"]) or (library and 2 * len(bad) >= item["tried"]):
+        yield PackageUnusable(package=spec, use=first["use"], output=first["text"], library=library)
+    elif library:
+        yield PartUnusable(package=spec, use=first["use"], output=first["text"], library=library)
+
+
+def _shared(specs: tuple[str, ...], seen: Seen) -> Iterator[CommandShared]:
+    """Tell which commands several of the packages provide; nothing says whose was installed last."""
+    providers: dict[str, list[str]] = {}
+    for spec, item in zip(specs, seen.items, strict=True):
+        for command in item["commands"] if item else ():
+            providers.setdefault(command, []).append(spec)
+    for command, packages in providers.items():
+        if len(packages) > 1:
+            yield CommandShared(command=command, packages=tuple(packages), used="")
 
 
 def _missing_of_extras(
@@ -80,3 +144,12 @@ def _missing_of_extras(
             else:
                 waiting.append((key, frozenset(needed.extras)))
     return sorted(missing)
+
+
+_OF_PARTS: Final = frozenset(("ImportError", "OSError", "SyntaxError"))
+"""Classes of errors about a module, a library or a file."""
+_OF_FAULTS: Final = _OF_PARTS | {
+    *("AssertionError", "MemoryError", "RecursionError"),
+    # Of pkg_resources: what a package requires is not there.
+    *("DistributionNotFound", "VersionConflict"),
+}

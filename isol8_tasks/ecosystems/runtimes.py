@@ -5,6 +5,7 @@ import importlib
 from typing import TYPE_CHECKING, Final, cast
 
 from isol8_tasks.ecosystems import grammar
+from isol8_tasks.ecosystems.compilers import LACKING
 from isol8_tasks.ecosystems.model import CACHE_FOLDER, DownloadCache, Ecosystem, Program, Runtime
 
 if TYPE_CHECKING:
@@ -27,11 +28,8 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
                     ),
                 ),
                 (
-                    r"Failed (?:building wheel for|to build) |metadata-generation-failed|did not run successfully",
-                    (
-                        "There is no wheel for Alpine (musl), and pip could not build it from source; "
-                        "the image has no compiler."
-                    ),
+                    LACKING,
+                    "There is no wheel for Alpine (musl), and the image has nothing to compile the source with.",
                 ),
             ),
             spellings=True,
@@ -46,7 +44,13 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             name="npm",
             module="isol8_tasks.ecosystems.npm",
             source="registry",
-            failures=((r"Valid libc: +glibc\b", "It is built for glibc, and Alpine has musl."),),
+            failures=(
+                (r"Valid libc: +glibc\b", "It is built for glibc, and Alpine has musl."),
+                (
+                    rf"gyp ERR! (?:find Python|stack.*not found)|{LACKING}",
+                    "It has to be compiled (node-gyp).",
+                ),
+            ),
             read=grammar.read_npm,
             forms="npm and bun accept name, name@range, name@tag and name@npm:other, for example @scope/pkg@^1.2",
             inventory=("npm",),
@@ -92,6 +96,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="isol8_tasks.ecosystems.locks.requirements_txt",
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
+            compiles=True,
             download_cache=DownloadCache(
                 plain=("--no-cache-dir", f"--cache-dir {CACHE_FOLDER}"),
                 locked=("--no-cache-dir", f"--cache-dir {CACHE_FOLDER}"),
@@ -118,6 +123,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="isol8_tasks.ecosystems.locks.package_lock",
             recipe=1,
             install=("npm", "install", "-g"),
+            compiles=True,
             download_cache=DownloadCache(
                 plain=("install -g", f"install -g --cache {CACHE_FOLDER}"),
                 locked=('--cache "$folder/cache"', f"--cache {CACHE_FOLDER}"),
@@ -143,6 +149,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             lock="isol8_tasks.ecosystems.locks.bun_lock",
             recipe=1,
             install=("bun", "install", "-g"),
+            compiles=True,
             # --no-cache is about what the registry has of a package.
             download_cache=DownloadCache(
                 plain=("install -g", f"install -g --no-cache --cache-dir={CACHE_FOLDER}")
@@ -207,6 +214,12 @@ PROXY_ARGS: Final = frozenset(
 def ecosystem_of(runtime: str) -> Ecosystem:
     """Return the ecosystem of a runtime's packages."""
     return ECOSYSTEMS[RUNTIMES[runtime].ecosystem]
+
+
+def needs_no_system(runtime: str) -> str:
+    """Say why a runtime's images have no Alpine packages beside their own; empty where they may have."""
+    own = RUNTIMES[runtime].ecosystem == "apk"
+    return f"the packages of {runtime} are Alpine's" if own else ""
 
 
 def release_args(ecosystem: str, name: str) -> tuple[str, str] | None:

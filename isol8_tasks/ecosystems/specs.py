@@ -1,5 +1,6 @@
 """Package specs: checked by their ecosystem's grammar, gathered from lists, and written for a shell."""
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterable
@@ -61,6 +62,15 @@ def merge(ecosystem: str, *lists: Iterable[str]) -> tuple[str, ...]:
         spec = parse_spec(ecosystem, text)
         merged.setdefault((spec.name, spec.constraint), spec.text)
     return tuple(sorted(merged.values()))
+
+
+def skipped_names(ecosystem: str, names: Iterable[str]) -> frozenset[str]:
+    """Return names that an ecosystem understands, in its canonical form; others are of another ecosystem."""
+    found = set()
+    for name in names:
+        with contextlib.suppress(SpecError):
+            found.add(parse_spec(ecosystem, name).name)
+    return frozenset(found)
 
 
 def shell_word(text: str) -> str:

@@ -2,21 +2,22 @@
 
 Its list of images is asked for once in a run: `run/view.py` keeps it. Who the engine is, `connection` asks once.
 
-endpoint    which engine is in use, and why it does not answer
-listing     the list of images and the platform, asked for without docker's client where that will do
-daemon      the ImageEngine that is a real engine
-connection  requests to it, repeated and aborted; greets it once
-client      docker's Python client for an endpoint
-wire        requests and answers as bytes
-pool        connections that can be shut while others wait for them
-watch       notices an engine that hangs
-jobs        builds and pulls under way, so that another thread can abort them
-builders/   the ways to build an image
-containers  what running an image takes and gives, as values
-sandboxes   runs an image once, in a throw-away container
-upkeep      images without a tag, images in use, room on the disk
-registry    the registries behind the engine
-owner       names of processes, by which leftovers are told from what is in use
+endpoint       which engine is in use, and why it does not answer
+configuration  docker's own configuration, and its contexts
+listing        the list of images and the platform, asked for without docker's client where that will do
+daemon         the ImageEngine that is a real engine
+connection     requests to it, repeated and aborted; greets it once
+client         docker's Python client for an endpoint
+wire           requests and answers as bytes
+pool           connections that can be shut while others wait for them
+watch          notices an engine that hangs
+jobs           builds and pulls under way, so that another thread can abort them
+builders/      the ways to build an image
+containers     what running an image takes and gives, as values
+sandboxes      runs an image once, in a throw-away container
+upkeep         images without a tag, images in use, room on the disk
+registry       the registries behind the engine
+owner          names of processes, by which leftovers are told from what is in use
 """
 
 from collections.abc import Callable, Mapping
@@ -73,6 +74,8 @@ class ImageDetail:
     """Digests, lowest first."""
     environment: tuple[str, ...] = ()
     """What containers of it find in their environment: `NAME=value`."""
+    entrypoint: tuple[str, ...] = ()
+    """What starts the command of its containers."""
 
 
 @frozen(kw_only=True)
@@ -106,8 +109,8 @@ class BuildRequest:
 class BuildEvent:
     """Something a build has to tell while it runs."""
 
-    kind: Literal["step", "cached", "log"]
-    """A step began; a step was taken from the cache; a step printed a line."""
+    kind: Literal["step", "cached", "log", "waiting"]
+    """A step began; a step was taken from the cache; a step printed a line; something else is waited for."""
     step: str
     """The builder's name for the step without its counter: `RUN pip install …`."""
     number: int = 0

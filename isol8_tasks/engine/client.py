@@ -12,7 +12,8 @@ from docker.context import Context
 from docker.utils import config, kwargs_from_env
 from docker.utils.proxy import ProxyConfig
 
-from isol8_tasks.engine.endpoint import Endpoint, configuration, diagnose, is_listening
+from isol8_tasks.engine.configuration import configuration
+from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening, malformed
 from isol8_tasks.engine.pool import OnePool
 from isol8_tasks.engine.wire import repository_and_tag
 from isol8_tasks.errors import EngineUnreachableError, UpstreamUnavailableError
@@ -22,8 +23,10 @@ from isol8_tasks.safety.redact import redact
 def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> docker.APIClient:
     """Return docker's client for an endpoint; EngineUnreachableError for one that can't be spoken to."""
     url = endpoint.url
-    if not url:
+    if not url or malformed(url):
         raise EngineUnreachableError(diagnose(endpoint, environ))
+    # Docker's client reads it, too, and stumbles on what docker would not write.
+    configuration(environ)
     if url.startswith("ssh://"):
         raise EngineUnreachableError(
             f"no Docker Engine: {redact(url)} (from {endpoint.why}) has an ssh address, "

@@ -27,7 +27,9 @@ class RunRequest:
     capabilities: tuple[str, ...] | None = None
     """Added to the engine's usual ones; None takes those away, too."""
     seconds: float
-    """How long it may take, counted from its start."""
+    """How long it may take, counted from its start; with `clock`, how much CPU time it may use."""
+    clock: float = 0
+    """How long it may take by the clock, which is for what sleeps; 0 if `seconds` are by the clock."""
     online: bool = False
     """Give it a network and a root file system that can be written to, gone with it: for package tools that ask
     their sources, with `user` root. Whatever it runs may do what a build may do, and no more."""
@@ -73,6 +75,9 @@ class SandboxEngine(Protocol):
 
     def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
         """List all that is in a folder of the image, itself included, whoever may open it: path and st_mode."""
+
+    def entrypoint(self, image: str) -> tuple[str, ...]:
+        """Return the ENTRYPOINT of an image; empty where there is none, or no such image."""
 
     def sweep(self) -> None:
         """Remove containers that a killed run left behind before they were started, or after they ended."""

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import evolve
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.builders.buildkit import Post
     from isol8_tasks.engine.containers import Finished, RunRequest
     from isol8_tasks.engine.upkeep import Disk
+    from isol8_tasks.registry.client import RegistryClient, RemoteImage
 
 BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
@@ -39,6 +40,7 @@ class DockerEngine:
         self._connection = Connection(endpoint, environ)
         self._mutex = threading.RLock()
         self._builder = ""
+        self._registry: RegistryClient | None = None
 
     def ping(self) -> None:
         """Return when the engine answers; raise EngineUnreachableError when not."""
@@ -95,6 +97,7 @@ class DockerEngine:
             onbuild=tuple((found.get("Config") or {}).get("OnBuild") or ()),
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
             environment=tuple((found.get("Config") or {}).get("Env") or ()),
+            entrypoint=tuple((found.get("Config") or {}).get("Entrypoint") or ()),
         )
 
     def steps(self, reference: str) -> tuple[str, ...]:
@@ -177,6 +180,11 @@ class DockerEngine:
 
         return sandboxes.modes(self._connection, image, folder)
 
+    def entrypoint(self, image: str) -> tuple[str, ...]:
+        """Return the ENTRYPOINT of an image; empty where there is none, or no such image."""
+        found = self.inspect(image)
+        return found.entrypoint if found else ()
+
     def sweep(self) -> None:
         """Remove containers that a killed run left behind before they were started, or after they ended."""
         from isol8_tasks.engine import sandboxes  # noqa: PLC0415 - as above
@@ -207,6 +215,17 @@ class DockerEngine:
 
         return registry.remote_digest(self._connection, reference)
 
+    def remote_images(self, repository: str, tags: Iterable[str]) -> Mapping[str, "RemoteImage"]:
+        """Return what tags of a repository name, of those that are there; no layer is pulled."""
+        from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
+        from isol8_tasks.registry.client import RegistryClient  # noqa: PLC0415 - as above
+
+        if self._registry is None or self._registry.repository != repository:
+            self._registry = RegistryClient(
+                repository, credentials=lambda: login(self._connection, repository), platform=self.platform
+            )
+        return self._registry.images(tags)
+
     def push(self, reference: str) -> str:
         """Send the image under a tag to the registry that the tag names, and return its digest there."""
         from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pushes
@@ -232,6 +251,9 @@ class DockerEngine:
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()
+        if self._registry is not None:
+            self._registry.close()
+            self._registry = None
 
     def _untag_in_use(self, reference: str, path: str) -> None:
         """Take the last tag from an image that a container uses; the container keeps what it needs."""

@@ -7,15 +7,22 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from isol8_tasks.errors import COMMAND, EngineUnreachableError
-from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.engine.configuration import (
+    active_context,
+    config_folder,
+    context_host,
+    contexts,
+    read_json,
+    text_in,
+)
+from isol8_tasks.errors import COMMAND
 from isol8_tasks.safety.redact import redact
 
 RUN_ROOT: Final = Path("/run")
@@ -69,15 +76,31 @@ def find(checkout: Path, environ: Mapping[str, str]) -> Endpoint:
         # Not Path.exists, which raises where another user may not look.
         if _connect_unix(private) is None or os.path.exists(private_note(checkout)):  # noqa: PTH110 - as said
             return Endpoint(url=f"unix://{private}", why="private engine")
-    folder = _config_folder(environ)
-    if name := _active_context(environ):
-        return Endpoint(url=_context_host(folder, name), why=f"docker context {name}", context=name)
+    folder = config_folder(environ)
+    if name := active_context(environ):
+        return Endpoint(url=context_host(folder, name), why=f"docker context {name}", context=name)
     return Endpoint(url=f"unix://{DEFAULT_SOCKET}", why="default socket")
 
 
 def is_listening(url: str) -> bool:
     """Tell whether a Unix socket takes connections; cheap, and no proof of an engine behind it."""
     return url.startswith("unix:") and _connect(url) is None
+
+
+def malformed(url: str) -> str:
+    """Say how an address is written that is none, as people often write it; empty for any other."""
+    whole = url.strip(" \t\r\n\"'")
+    if whole != url:
+        return f"there are blanks or quotes around it; write {redact(whole)}"
+    if url.startswith("/"):
+        return f"it lacks unix:// before the path; write unix://{url}"
+    scheme, separator, rest = url.partition("://")
+    if not separator and not url.startswith("unix:"):
+        return f"it lacks tcp:// before the host; write tcp://{redact(url)}"
+    port = rest.partition("/")[0].rpartition("@")[2].rpartition("]")[2].rpartition(":")
+    if scheme == "tcp" and not (port[1] and port[2].isascii() and port[2].isdecimal()):
+        return "it lacks the number of a port, as in tcp://host:2375"
+    return ""
 
 
 def diagnose(endpoint: Endpoint, environ: Mapping[str, str], *, is_silent: bool = False) -> str:
@@ -90,6 +113,11 @@ def diagnose(endpoint: Endpoint, environ: Mapping[str, str], *, is_silent: bool 
         return (
             f"no Docker Engine: {endpoint.why} does not exist, though {source} names it\n"
             f"Choose another one: {_use_context('default', environ)}"
+        )
+    if problem := malformed(endpoint.url):
+        return (
+            f"no Docker Engine: {redact(endpoint.url)} (from {endpoint.why}) is not the address of one: {problem}\n"
+            "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
         )
     failure = _connect(endpoint.url)
     origin = (
@@ -181,7 +209,7 @@ def _permission_fix(path: Path, environ: Mapping[str, str]) -> str:
 def _elsewhere(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
     """Return how to get to another engine of this machine that does answer; empty where there is none."""
     default = f"unix://{DEFAULT_SOCKET}"
-    for name, url in (("default", default), *_contexts(_config_folder(environ))):
+    for name, url in (("default", default), *contexts(config_folder(environ))):
         if url != endpoint.url and is_listening(url):
             return f"An engine answers at {redact(url)}: {_use_context(name, environ)}"
     if runtime := environ.get("XDG_RUNTIME_DIR"):
@@ -195,7 +223,7 @@ def _use_context(name: str, environ: Mapping[str, str]) -> str:
     """Return the command after which docker's context of that name is the one in use."""
     unset = [variable for variable in ("DOCKER_HOST", "DOCKER_CONTEXT") if environ.get(variable)]
     commands = [f"unset {' '.join(unset)}"] if unset else []
-    saved = _text(_read_json(_config_folder(environ) / "config.json"), "currentContext") or "default"
+    saved = text_in(read_json(config_folder(environ) / "config.json"), "currentContext") or "default"
     if saved != name:
         commands.append(f"docker context use {name}")
     return "; ".join(commands)
@@ -291,64 +319,3 @@ def _installed(command: str, environ: Mapping[str, str]) -> bool:
     # An engine lies in sbin, which is not on every user's PATH.
     path = os.pathsep.join((environ.get("PATH", os.defpath), *_SBIN))
     return shutil.which(command, path=path) is not None
-
-
-def _config_folder(environ: Mapping[str, str]) -> Path:
-    if folder := environ.get("DOCKER_CONFIG"):
-        return Path(folder)
-    return Path(environ.get("HOME") or Path.home()) / ".docker"
-
-
-def _active_context(environ: Mapping[str, str]) -> str:
-    """Return the name of docker's context in use; empty for the one that every docker has."""
-    name = environ.get("DOCKER_CONTEXT") or _text(configuration(environ), "currentContext")
-    return "" if name == "default" else name
-
-
-def _contexts(folder: Path) -> Iterator[tuple[str, str]]:
-    for meta in sorted((folder / "contexts" / "meta").glob("*/meta.json")):
-        value = _read_json(meta)
-        if name := _text(value, "Name"):
-            yield name, _host(value)
-
-
-def _context_host(folder: Path, name: str) -> str:
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-    return _host(_read_json(folder / "contexts" / "meta" / digest / "meta.json"))
-
-
-def _host(meta: object) -> str:
-    endpoints = meta.get("Endpoints") if isinstance(meta, dict) else None
-    return _text(endpoints.get("docker") if isinstance(endpoints, dict) else None, "Host")
-
-
-def _text(value: object, key: str) -> str:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, str) else ""
-
-
-def configuration(environ: Mapping[str, str]) -> object:
-    """Return docker's own configuration, None if there is none; EngineUnreachableError where it can't be read.
-
-    It names the engine and how to log in to registries, so what it might have said can't be done without.
-    """
-    path = _config_folder(environ) / "config.json"
-    try:
-        # An empty file is none for docker's own client, too.
-        return loads(path.read_bytes().decode("utf-8").strip() or "null")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else f"it is not JSON in UTF-8: {error}"
-        raise EngineUnreachableError(
-            f"{path}: docker's configuration can't be read ({why})\n"
-            "Correct it, move it away, or name another folder by DOCKER_CONFIG."
-        ) from error
-
-
-def _read_json(path: Path) -> object:
-    # What docker's own client can't read of a context counts for nothing here: it is not ours to complain about.
-    try:
-        return loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None

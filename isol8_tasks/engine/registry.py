@@ -1,10 +1,11 @@
 """What an engine is asked of the registries behind it."""
 
+import base64
 import contextlib
 import re
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from isol8_tasks.engine import ImageEngine, ObservedImage
 from isol8_tasks.engine.builders.buildkit import stream_error
@@ -13,8 +14,12 @@ from isol8_tasks.engine.listing import docker_names
 from isol8_tasks.engine.wire import EngineRefusedError, SilenceError, quoted, repository_and_tag
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
+from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 from isol8_tasks.safety.troubles import told
+
+if TYPE_CHECKING:
+    from isol8_tasks.registry.client import RemoteImage
 
 SILENCE: Final = 300
 """Seconds after which a registry that lets nothing be heard is given up."""
@@ -39,6 +44,12 @@ class RegistryEngine(ImageEngine, Protocol):
         """Return the digest (`sha256:…`) that a reference has in its registry now; nothing is pulled.
 
         NotInRegistryError says that the registry has no such image, SourceUnavailableError that it could not be asked.
+        """
+
+    def remote_images(self, repository: str, tags: Iterable[str]) -> Mapping[str, "RemoteImage"]:
+        """Return what tags of a repository name, of those that are there; no layer is pulled.
+
+        SourceUnavailableError says that the registry could not be asked.
         """
 
     def push(self, reference: str) -> str:
@@ -73,6 +84,16 @@ def remote_digest(connection: Connection, reference: str) -> str:
             reason = error.reason
             kind = NotInRegistryError if error.status == _NOT_FOUND else SourceUnavailableError
         raise kind(f"{reference} could not be looked up: {redact(reason).strip()}") from error
+
+
+def login(connection: Connection, repository: str) -> tuple[str, str] | None:
+    """Return name and password for a repository's registry, of docker's own configuration; None for nobody's."""
+    header = connection.credentials(repository).get("X-Registry-Auth")
+    found: Any = loads(base64.urlsafe_b64decode(header)) if header else {}
+    # Docker's client writes them small or large, by where it found them.
+    known = {key.lower(): value for key, value in found.items()}
+    name, password = known.get("username"), known.get("password")
+    return (name, password) if name and password else None
 
 
 def push(connection: Connection, reference: str) -> str:
@@ -151,7 +172,7 @@ def _news(items: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object
 def _failed(what: str, reason: str) -> EngineError:
     steps = told(
         reason,
-        source="[push] in deps.toml",
+        source="[registry] in deps.toml",
         login="docker's login (docker login)",
         proxy="the engine's own configuration",
     )

@@ -45,7 +45,7 @@ def run(connection: Connection, request: RunRequest) -> Finished:
         stack.enter_context(contextlib.closing(end))
         next(chunks), next(end)
         _start(connection, container, request)
-        return evolve(_followed(connection, container, request.seconds, _Streams(chunks, end)), modes=listed)
+        return evolve(_followed(connection, container, request, _Streams(chunks, end)), modes=listed)
 
 
 def modes(connection: Connection, image: str, folder: str) -> tuple[tuple[str, int], ...]:
@@ -203,7 +203,7 @@ def _executed(connection: Connection, request: RunRequest) -> Finished:
         output = connection.read(f"{execution}/start", what, {}, body=body, headers=headers)
         with contextlib.closing(output):
             next(output)
-            kept, over = _printed(connection, container, request.seconds, output)
+            kept, over = _printed(connection, container, request, output)
         return Finished(exit=None if over else _exit(connection, execution), **kept)
 
 
@@ -217,9 +217,9 @@ def _exit(connection: Connection, execution: str) -> int:
     raise EngineError("the engine did not report how a command ended")
 
 
-def _followed(connection: Connection, container: str, seconds: float, streams: _Streams) -> Finished:
+def _followed(connection: Connection, container: str, request: RunRequest, streams: _Streams) -> Finished:
     """Read what a container prints until it ends, and how that was."""
-    kept, over = _printed(connection, container, seconds, streams.output)
+    kept, over = _printed(connection, container, request, streams.output)
     try:
         answer = loads(b"".join(streams.end))
         if answer.get("Error"):
@@ -230,34 +230,61 @@ def _followed(connection: Connection, container: str, seconds: float, streams: _
 
 
 def _printed(
-    connection: Connection, container: str, seconds: float, output: Iterable[bytes]
+    connection: Connection, container: str, request: RunRequest, output: Iterable[bytes]
 ) -> tuple[dict[str, Any], bool]:
     """Return what is printed until the end, which comes when the time is over, and whether that was so."""
-    over = threading.Event()
+    ended, over = threading.Event(), threading.Event()
 
-    def end() -> None:
+    def watch() -> None:
+        began, left = time.monotonic(), min(request.seconds, _SILENT_SECONDS if request.clock else math.inf)
+        while left > 0:
+            if ended.wait(left):
+                return
+            passed = time.monotonic() - began
+            left = _left(connection, container, request, passed, silent=not kept["output"])
         over.set()
         # Its streams end with it, which wakes the reader; whatever goes wrong here is said by the removal.
         with contextlib.suppress(EngineError):
             connection.call("POST", f"/containers/{container}/kill", f"stop {container}")
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
     kept = {"stdout": bytearray(), "stderr": bytearray(), "output": bytearray()}
+    threading.Thread(target=watch, daemon=True).start()
     try:
         for stream, data in frames(output):
             for each in (stream, "output"):
                 kept[each] += data[: _LONGEST - len(kept[each])]
     finally:
-        timer.cancel()
+        ended.set()
     return {name: bytes(each) for name, each in kept.items()}, over.is_set()
+
+
+def _left(
+    connection: Connection, container: str, request: RunRequest, passed: float, *, silent: bool
+) -> float:
+    """Return how many seconds to wait until a container's time may be over; nothing if it is.
+
+    One that has printed nothing, and does nothing either, is not waited for as long as one that works.
+    """
+    if passed >= request.clock:
+        return 0
+    try:
+        params = {"stream": "0", "one-shot": "1"}
+        found = connection.call("GET", f"/containers/{container}/stats", f"measure {container}", params)
+        used: float = found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+    except (EngineError, KeyError, TypeError):
+        # One that can't be measured is given its time by the clock.
+        return request.clock - passed
+    if used >= request.seconds or (silent and used < _OF_A_START):
+        return 0
+    # Several processors may work for it.
+    return min(max(_LEAST_WAIT, (request.seconds - used) / 2), request.clock - passed)
 
 
 def _description(request: RunRequest, connection: Connection) -> Mapping[str, Any]:
     """Say to the engine what isol8's clients say (verify/clients.py), but for the limit of one processor."""
     # It ends by itself, should nobody be there any more to end it.
-    limit = ("timeout", "-s", "KILL", str(math.ceil(request.seconds) + _GRACE_SECONDS))
+    longest = max(request.seconds, request.clock)
+    limit = ("timeout", "-s", "KILL", str(math.ceil(longest) + _GRACE_SECONDS))
     described: dict[str, Any] = {
         "Image": request.image,
         "Cmd": [*limit, *request.command],
@@ -310,6 +337,12 @@ _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _GRACE_SECONDS: Final = 5
 _LEFT_OVER: Final = 20
+_SILENT_SECONDS: Final = 60.0
+"""After which a container that printed nothing is looked at."""
+_OF_A_START: Final = 0.5
+"""Seconds of CPU time that a program uses before it does anything."""
+_LEAST_WAIT: Final = 0.5
+"""Seconds between two measurements of the CPU time."""
 _LOOKS: Final = 100
 _LOOK_SECONDS: Final = 0.05
 _LONGEST: Final = 16 * 1024 * 1024

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import Factory, frozen
 
@@ -60,6 +60,31 @@ class ApkAnswer:
     """What apk would do in an image."""
 
     changes: tuple[ApkChange, ...]
+
+
+@frozen(kw_only=True)
+class Lacking:
+    """A Python package of which nothing can be installed on Alpine."""
+
+    name: str
+    version: str
+    why: Literal["source", "glibc", "python", "other"]
+    """It has to be compiled; or it has no source, and wheels for another C library, Python or system alone."""
+    asker: str
+    """The package that was asked for and needs it, maybe itself."""
+    alpine: str
+    """The package of Alpine's that brings it; empty where there is none."""
+
+
+def read_lacking(finished: Finished, image: str) -> tuple[Lacking, ...]:
+    """Read the answer of programs/wheels.py."""
+    answer = _json(finished, image)
+    if problem := answer.get("problem"):
+        raise SourceUnavailableError(redact(str(problem)))
+    return tuple(
+        Lacking(name=name, version=version, why=why, asker=asker, alpine=alpine)
+        for name, version, why, asker, alpine in answer["lacking"]
+    )
 
 
 def read_answer(finished: Finished, image: str) -> Answer:

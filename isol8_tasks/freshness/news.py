@@ -57,16 +57,22 @@ def package_news(
     settings = _raised(settings, RUNTIMES[spec.runtime].least_age)
     if spec.parent is None:
         return _base_news(spec, observed, engine, settings=settings, now=now)
-    if not spec.inputs.packages:
-        return PackageNews()
-    if ecosystem_of(spec.runtime).source == "repository":
-        if observed.record(spec.name) is None:
-            return PackageNews()
+    packages = spec.inputs.packages
+    of_alpine = ecosystem_of(spec.runtime).source == "repository"
+    alpine = PackageNews()
+    if (spec.inputs.system or (packages and of_alpine)) and observed.record(spec.name):
         answer = ask_apk(observed.public_tag(spec.name), engine, dict(spec.args))
-        return apk_custom_news(answer, holdings, settings, now)
+        alpine = apk_custom_news(answer, holdings, settings, now)
+    if not packages or of_alpine:
+        return alpine
     question = _limited(_question(spec, observed, holdings), spec, settings, now)
     news = registry_news(ask(question, engine), holdings, question)
-    return evolve(news, least_age=RUNTIMES[spec.runtime].least_age)
+    return evolve(
+        news,
+        updates=tuple(sorted((*news.updates, *alpine.updates))),
+        young=tuple(sorted((*news.young, *alpine.young))),
+        least_age=RUNTIMES[spec.runtime].least_age,
+    )
 
 
 def aged_resolution(
@@ -258,6 +264,7 @@ def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Questi
         runtime=spec.runtime,
         image=observed.public_tag(spec.parent or spec.name),
         specs=spec.inputs.packages,
+        alpine=(*spec.inputs.system, *spec.inputs.build),
         arguments=dict(spec.args),
         installed=tuple(sorted(holdings.there)),
         own=holdings.own,

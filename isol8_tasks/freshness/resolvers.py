@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -12,10 +12,22 @@ from attrs import Factory, frozen
 
 from isol8_tasks.ecosystems.inventory import Package, apk_packages
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES, ecosystem_of, is_location_of_packages
-from isol8_tasks.ecosystems.specs import parse_spec
+from isol8_tasks.ecosystems.specs import parse_spec, shell_word
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, RunRequest, SandboxEngine
 from isol8_tasks.errors import SourceUnavailableError
-from isol8_tasks.freshness.answers import Answer, ApkAnswer, read_answer, read_apk_answer
+from isol8_tasks.freshness.answers import (
+    Answer,
+    ApkAnswer,
+    Lacking,
+    read_answer,
+    read_apk_answer,
+    read_lacking,
+)
+
+_SECONDS: Final = 180
+_WHEELS_SECONDS: Final = 25
+"""Longer nobody waits before a build that can tell the same."""
+_LIBRARIES_SECONDS: Final = 20
 
 
 @frozen(kw_only=True)
@@ -26,6 +38,8 @@ class Question:
     image: str
     """The image to ask in, which is the one that the packages are installed on."""
     specs: tuple[str, ...]
+    alpine: tuple[str, ...] = ()
+    """Alpine packages that are there when these are installed, and the image does not have."""
     arguments: Mapping[str, str] = Factory(dict)
     """The build arguments, of which those that say where to fetch from count."""
     installed: tuple[Package, ...] = ()
@@ -54,6 +68,34 @@ def ask(question: Question, engine: SandboxEngine) -> Answer:
         )
     asked = _index(question) if ecosystem.source == "index" else _registry(question)
     return read_answer(_run(asked, question.image, question.arguments, engine), question.image)
+
+
+def ask_wheels(question: Question, engine: SandboxEngine, *, compiler: bool) -> tuple[Lacking, ...]:
+    """Return the Python packages that can't be installed in an image; raises SourceUnavailableError as `ask` does.
+
+    It takes seconds; with a `compiler`, what has to be compiled is taken for what can be.
+    """
+    described = {"specs": question.specs, "compiler": compiler, "seconds": _WHEELS_SECONDS}
+    command = _python("wheels", json.dumps(described), question.alpine)
+    seconds = _WHEELS_SECONDS * (2 + bool(question.alpine))
+    finished = _run(command, question.image, question.arguments, engine, seconds=seconds)
+    return read_lacking(finished, question.image)
+
+
+def ask_libraries(
+    names: Sequence[str], image: str, engine: SandboxEngine, arguments: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Return the Alpine packages that bring shared libraries, as far as the repositories of an image have any.
+
+    The names are patterns of apk's, for each library several behind one another, the likeliest first.
+    """
+    command = ("sh", "-c", _text("libraries.sh"), "sh", *names)
+    finished = _run(command, image, engine=engine, arguments=arguments, seconds=_LIBRARIES_SECONDS)
+    found: dict[str, str] = {}
+    for line in finished.stdout.decode("utf-8", "replace").splitlines():
+        name, _, package = line.partition(" ")
+        found.setdefault(name, package)
+    return found
 
 
 def ask_release(name: str, image: str, arguments: Mapping[str, str], engine: SandboxEngine) -> Answer:
@@ -97,15 +139,25 @@ def _index(question: Question) -> tuple[str, ...]:
         "cutoffs": {name: each.timestamp() if each else None for name, each in question.cutoffs.items()},
         "only": question.only,
     }
-    modules = ("pages", "standins", "index")
+    return _python("index", json.dumps(described), question.alpine)
+
+
+def _python(program: str, described: str, alpine: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command that runs a program of programs/ with the Python of an image."""
+    modules = ("ecosystems/compilers", *(f"freshness/programs/{name}" for name in _MODULES))
     # In folders of their names, so that they import one another there as here.
-    script = (
-        'cd "$(mktemp -d)"; folder=isol8_tasks/freshness/programs; mkdir -p $folder; '
-        f'for name in {" ".join(modules)}; do printf %s "$1" >$folder/$name.py; shift; done; '
-        'exec python3 -m isol8_tasks.freshness.programs.index "$@"'
+    script = _added(alpine) + (
+        'cd "$(mktemp -d)"; mkdir -p isol8_tasks/freshness/programs isol8_tasks/ecosystems; '
+        f'for name in {" ".join(modules)}; do printf %s "$1" >isol8_tasks/$name.py; shift; done; '
+        f'exec python3 -m isol8_tasks.freshness.programs.{program} "$@"'
     )
-    texts = (_text(f"{module}.py") for module in modules)
-    return ("sh", "-ec", script, "sh", *texts, *_words(json.dumps(described)))
+    texts = (_module(name) for name in modules)
+    return ("sh", "-ec", script, "sh", *texts, *_words(described))
+
+
+def _added(alpine: tuple[str, ...]) -> str:
+    """Return the shell command that adds Alpine packages before something is asked."""
+    return f"apk add --no-cache --quiet {' '.join(map(shell_word, alpine))} >&2; " if alpine else ""
 
 
 def _registry(question: Question) -> tuple[str, ...]:
@@ -140,7 +192,12 @@ def _program(runtime: str, described: str) -> tuple[str, ...]:
 
 
 def _run(
-    command: tuple[str, ...], image: str, arguments: Mapping[str, str], engine: SandboxEngine
+    command: tuple[str, ...],
+    image: str,
+    arguments: Mapping[str, str],
+    engine: SandboxEngine,
+    *,
+    seconds: float = _SECONDS,
 ) -> Finished:
     environment = {
         name: value for name, value in arguments.items() if is_location_of_packages(name) and value
@@ -152,7 +209,7 @@ def _run(
             user="root",
             entrypoint=None,
             environment={**_NODE, **environment},
-            seconds=_SECONDS,
+            seconds=seconds,
             online=True,
         )
     )
@@ -176,11 +233,16 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @cache
+def _module(name: str) -> str:
+    return (files("isol8_tasks") / f"{name}.py").read_text(encoding="utf-8")
+
+
+@cache
 def _text(name: str) -> str:
     return (files("isol8_tasks.freshness.programs") / name).read_text(encoding="utf-8")
 
 
-_SECONDS: Final = 180
+_MODULES: Final = ("pages", "standins", "index", "archives", "wheels")
 _LONGEST_WORD: Final = 30_000
 """In characters, each of at most four bytes."""
 # Node's own fetch takes neither proxies nor Alpine's certificates unless it is told to.

@@ -17,7 +17,7 @@ from isol8_tasks.safety.jsontext import loads
 
 MANIFEST_SCHEMA: Final = 1
 """Version of the manifest's form; docs/manifest.schema.json describes it."""
-_RECIPE: Final = 1
+_RECIPE: Final = 2
 """Version of how it is made here; another one lets every manifest be made again."""
 
 
@@ -95,6 +95,7 @@ def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[s
         "upstream": _upstream(record),
         "held": held[name].since.strftime("%Y-%m-%dT%H:%M:%SZ") if name in held else None,
         "inventory": _inventory(observed.inventory(name)),
+        "notes": list(observed.notes(name)),
     }
 
 

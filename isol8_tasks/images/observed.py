@@ -7,7 +7,7 @@ from typing import Self
 
 from attrs import Factory, evolve, field, frozen
 
-from isol8_tasks.ecosystems.inventory import Package, decode
+from isol8_tasks.ecosystems.inventory import Package, decode, decode_notes
 from isol8_tasks.images.labels import PREFIX, Record, problem, read_record
 from isol8_tasks.images.references import Reference
 
@@ -100,6 +100,11 @@ class Observed:
         record = self.record(name)
         return decode(record.inventory) if record else None
 
+    def notes(self, name: str) -> tuple[str, ...]:
+        """Return what users should know of the packages of an image, found at its verification."""
+        record = self.record(name)
+        return decode_notes(record.inventory) if record else ()
+
     def last_record(self, name: str) -> Record | None:
         """Return what we wrote on the image that was promoted last as `name`, whatever has the public tag now."""
         marker = self.marker(name)
@@ -167,6 +172,11 @@ def _moment(seconds: int) -> dt.datetime:
         return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
     except (ValueError, OverflowError, OSError):
         return dt.datetime.fromtimestamp(0, tz=dt.UTC)
+
+
+def promoted_tags(repository: str, name: str) -> tuple[str, str]:
+    """Return the two tags of an image in use: the public one, and the one that marks it as promoted."""
+    return str(Reference(repository, name)), str(Reference(private_repository(repository), name))
 
 
 def private_repository(repository: str) -> str:

@@ -126,6 +126,11 @@ def immutable_tags(image: ObservedImage, record: Record) -> Iterator[str]:
     yield from map(f"{tag}-{{}}".format, itertools.count(2))
 
 
+def key_tag(name: str, key: str) -> str:
+    """Return the tag of the last build of an image from these inputs, by which any branch finds its own."""
+    return f"{name[:_LONGEST_NAME]}-{key[:_KEY_DIGITS]}"
+
+
 def mark(repository: str, name: str) -> str:
     """Return the private tag that an image has as long as it is being pushed."""
     return f"{private_repository(repository)}:{name}{_MARK}"

@@ -5,6 +5,7 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
+from isol8_tasks.ecosystems.inventory import decode_notes
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import Build, BuildRequest, FileContent, ImageEngine, OnEvent
@@ -35,13 +36,15 @@ class Outcome:
     """What came of an image's task."""
 
     image: str
-    result: Literal["built", "relabelled"]
+    result: Literal["built", "relabelled", "pulled"]
     image_id: str
     labels: Mapping[str, str]
     tags: tuple[str, ...]
     """The tags that now point to it."""
     left_out: tuple[str, ...] = ()
     """Packages that the label for isol8's clients can't hold, as they have a comma."""
+    notes: tuple[str, ...] = ()
+    """What its verification found that users should know, a sentence each."""
 
 
 def build_image(  # noqa: PLR0913 - all but three are named by the caller
@@ -118,6 +121,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         labels=promoted,
         tags=tags,
         left_out=described.left_out,
+        notes=decode_notes(inventory),
     )
 
 

@@ -14,6 +14,7 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.engine import Build, BuildEvent, BuildRequest, ImageEngine, OnEvent
 from isol8_tasks.errors import BuildFailedError, PlanError
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.rendering import install_step
 
 
 def cached_build(engine: ImageEngine, spec: ImageSpec) -> Build:
@@ -35,7 +36,8 @@ def cached_build(engine: ImageEngine, spec: ImageSpec) -> Build:
         cached = evolve(request, dockerfile=with_cache(request.dockerfile, spec.runtime))
         if request.no_cache and cached != request:
             # A build without cache begins with empty mounts. That the step is another one has the same effect on it.
-            text = cached.dockerfile.replace("\nRUN ", f"\nARG ISOL8_BUILD={secrets.token_hex(8)}\nRUN ", 1)
+            another = f"ARG ISOL8_BUILD={secrets.token_hex(8)}"
+            text = re.sub(r"^FROM .*$", rf"\g<0>\n{another}", cached.dockerfile, flags=re.MULTILINE)
             cached = evolve(cached, dockerfile=text, no_cache=False)
         try:
             return engine.build(cached, tell)
@@ -48,27 +50,27 @@ def cached_build(engine: ImageEngine, spec: ImageSpec) -> Build:
 
 
 def with_cache(dockerfile: str, runtime: str) -> str:
-    """Return a Dockerfile whose first RUN, the one that installs packages, uses the cache of a runtime.
+    """Return a Dockerfile whose first RUN with the installer of a runtime uses its cache.
 
     The text stays as it is where its installer keeps nothing that it could trust.
     """
     cache = RUNTIMES[runtime].download_cache
-    head, run, rest = dockerfile.partition("\nRUN ")
     if cache is None:
-        return dockerfile
-    if rest.startswith("["):
-        # A script in words that are JSON.
-        old, new = (each.replace('"', '\\"') for each in cache.locked)
-        step, end, behind = rest, "", ""
-    else:
-        (old, new), end = cache.plain, cache.end
-        step, newline, behind = rest.partition("\n")
-        behind = newline + behind
-    if not old or old not in step:
         return dockerfile
     sharing = "shared" if cache.is_shared else "locked"
     mount = f"{_MOUNT}{runtime},target={CACHE_FOLDER},sharing={sharing}"
-    return f"{head}{run}{mount} {step.replace(old, new, 1)}{end}{behind}"
+    for found in re.finditer(r"^RUN (\[(?:[^\n]|(?<=\\)\n)*|[^\n]*)", dockerfile, re.MULTILINE):
+        step = found[1]
+        if step.startswith("["):
+            # A script in words that are JSON.
+            old, new = (each.replace('"', '\\"') for each in cache.locked)
+            end = ""
+        else:
+            (old, new), end = cache.plain, cache.end
+        if old and old in step:
+            cached = f"RUN {mount} {step.replace(old, new, 1)}{end}"
+            return dockerfile[: found.start()] + cached + dockerfile[found.end() :]
+    return dockerfile
 
 
 def _named(step: str, spec: ImageSpec) -> str:
@@ -77,7 +79,7 @@ def _named(step: str, spec: ImageSpec) -> str:
     if not mounted:
         return step
     words = rest.partition(" ")[2]
-    plain = spec.dockerfile.split("\n")[1]
+    plain = install_step(RUNTIMES[spec.runtime], spec.inputs.packages)
     return f"{head}RUN {words}" if re.match(r'\[? *"?/bin/sh', words) else f"{head}{plain}"
 
 

@@ -22,6 +22,7 @@ from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import Build, BuildRequest, OnEvent
 from isol8_tasks.errors import BuildFailedError, PlanError
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.rendering import install_step
 
 
 def build_pinned(
@@ -94,14 +95,13 @@ def _built(  # noqa: PLR0913 - what build_pinned gets, and what is built
 
 
 def render_pinned(spec: ImageSpec, resolution: Resolution, kind: LockFile) -> str:
-    """Return the Dockerfile that installs a resolution with its lock file on the parent of an image."""
+    """Return the Dockerfile of an image with a step that installs a resolution with its lock file."""
     lock = resolution.lockfile
     return _render(spec, {kind.FILE: lock, **kind.files(lock)}, kind.script(lock, spec.inputs.packages))
 
 
 def _render(spec: ImageSpec, files: Mapping[str, str], install: str) -> str:
-    """Return the Dockerfile that runs an installation with files beside it on the parent of an image."""
-    parent, _, _ = spec.dockerfile.partition("\n")
+    """Return the Dockerfile of an image with a step that runs an installation with files beside it."""
     packed = base64.b64encode(_packed(files)).decode()
     words = [
         "/bin/sh",
@@ -110,14 +110,17 @@ def _render(spec: ImageSpec, files: Mapping[str, str], install: str) -> str:
         f"pinned {spec.name}",
         *(packed[at : at + _LONGEST] for at in range(0, len(packed), _LONGEST)),
     ]
-    text = f"{parent}\nRUN [{_BREAK.join(json.dumps(word) for word in words)}]\n"
-    return RUNTIMES[spec.runtime].patiently(text)
+    step = f"RUN [{_BREAK.join(json.dumps(word) for word in words)}]\n"
+    return RUNTIMES[spec.runtime].patiently(spec.dockerfile.replace(f"{_plain(spec)}\n", step))
 
 
 def step_name(spec: ImageSpec, step: str, how: str = "as resolved") -> str:
     """Return the name of a build's step for people: that of the step which it stands for."""
-    plain = spec.dockerfile.split("\n")[1]
-    return re.sub(_STEP, lambda found: f"{found[1] or ''}{plain} ({how})", step, flags=re.DOTALL)
+    return re.sub(_STEP, lambda found: f"{found[1] or ''}{_plain(spec)} ({how})", step, flags=re.DOTALL)
+
+
+def _plain(spec: ImageSpec) -> str:
+    return install_step(RUNTIMES[spec.runtime], spec.inputs.packages)
 
 
 def _releases(resolution: Resolution) -> Mapping[str, str]:

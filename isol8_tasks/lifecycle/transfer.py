@@ -15,9 +15,9 @@ from isol8_tasks.errors import (
     ReplacedError,
     SourceUnavailableError,
 )
-from isol8_tasks.images.labels import LAYERS, Record
+from isol8_tasks.images.labels import LAYERS, Record, read_record
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, mark, mismatches
+from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, key_tag, mark, mismatches
 from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.promotion import adopt, ensure_in_place, has_layers
 from isol8_tasks.plan.graph import task_of
@@ -41,9 +41,11 @@ class Push:
     mark: str
     """The tag that tells of it while it is under way."""
     repository: str
+    moves_back: bool = False
+    """It takes its name there even from a newer build, as it was rolled back to."""
 
     @classmethod
-    def of(cls, name: str, observed: Observed, repository: str) -> "Push":
+    def of(cls, name: str, observed: Observed, repository: str, *, moves_back: bool = False) -> "Push":
         """Return the push of the image that is in use under that name, and has to be ours."""
         image, record = observed.public(name), observed.record(name)
         if image is None or record is None:
@@ -55,6 +57,7 @@ class Push:
             public=observed.public_tag(name),
             mark=mark(observed.repository, name),
             repository=repository,
+            moves_back=moves_back,
         )
 
 
@@ -82,7 +85,7 @@ def refuse_credentials(
         f"{work.public} is not pushed: whoever pulls it could read {what if found else 'a credential'} in its history, "
         "labels or environment\n"
         "Build it with an index or mirror that needs no credentials, or push it anyway: "
-        "[push] credentials = true",
+        "[registry] credentials = true",
         lasting=True,
     )
 
@@ -161,19 +164,45 @@ def forget_strays(repositories: Collection[str], observed: Observed, engine: Reg
 
 
 def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pushed, bool]:
-    plain = str(Reference(work.repository, work.name))
-    there = _digest_there(engine, plain)
+    there = _digest_there(engine, str(Reference(work.repository, work.name)))
     if known is not None and there == known.digest:
         return known, False
     try:
         tag, digest = _push_immutable(work, engine, known)
-        if there != digest and (now := _push_as(work, engine, plain)) != digest:
-            raise RegistryError(
-                f"the registry has one image under two digests: {now} as {plain}, {digest} as {tag}"
-            )
+        for name in (key_tag(work.name, work.record.key), work.name):
+            _push_moving(work, engine, name, digest)
     finally:
         engine.untag(work.mark)
     return Pushed(repository=work.repository, tag=tag, digest=digest), True
+
+
+def _push_moving(work: Push, engine: RegistryEngine, tag: str, digest: str) -> None:
+    """Let a tag of the registry point to what was pushed there under that digest, unless that would set it back."""
+    reference = str(Reference(work.repository, tag))
+    there = _digest_there(engine, reference)
+    if there == digest or (there and _is_older(work, engine, tag)):
+        return
+    if (now := _push_as(work, engine, reference)) != digest:
+        raise RegistryError(
+            f"the registry has one image under two digests: {now} as {reference}, "
+            f"{digest} as its tag that never moves"
+        )
+
+
+def _is_older(work: Push, engine: RegistryEngine, tag: str) -> bool:
+    """Tell whether another machine has pushed a newer build under a tag, which then stays.
+
+    A registry moves no tag on a condition, so of two machines that both look first and then move it, the later one wins
+    all the same.
+    """
+    if work.moves_back:
+        return False
+    try:
+        there = engine.remote_images(work.repository, [tag]).get(tag)
+    except SourceUnavailableError:
+        return False
+    record = read_record(there.image.labels) if there else None
+    return there is not None and record is not None and there.image.built > work.image.built
 
 
 def _push_immutable(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[str, str]:

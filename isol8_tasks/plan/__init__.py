@@ -1,6 +1,7 @@
 """What should exist, what is stale, and why: decided without disk, clock, environment or Docker.
 
 model        the values that planning is about: an image's inputs and specification
+rendering    the Dockerfile of a custom or named image
 graph        deps.toml, the Dockerfile and the engine's images to the images that should exist
 depth        how long a chain of parents may be
 fingerprint  the key of an image's inputs, and the inputs in short

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from isol8_tasks.plan.reasons import Reason
 
 
-ImageState = Literal["up-to-date", "stale", "not-built", "undeclared", "undetermined", "held"]
+ImageState = Literal["up-to-date", "in-registry", "stale", "not-built", "undeclared", "undetermined", "held"]
 
 
 @frozen(kw_only=True)
 class Decision:
-    """The verdict on one image."""
+    """The verdict on one image.
+
+    `in-registry` is one that is not here, or stale here, and up to date in the registry: it is pulled, not built.
+    """
 
     image: str
     """Its name: `bun-custom`."""
@@ -27,13 +30,15 @@ class Decision:
     """Its content is right and only what its labels remember is not: no build is needed."""
     problem: str = ""
     """Why nothing could be decided, for the state `undetermined`; for `held`, why nobody knows what waits."""
+    pulled_by: str = ""
+    """For the state `in-registry`: `registry.example/isol8@sha256:…`."""
     held: dt.timedelta | None = None
     """For how long it has been held, for the state `held`; its reasons are what waits until it is released."""
 
     @property
     def pending(self) -> bool:
         """Tell whether there is something to do."""
-        return self.state in {"stale", "not-built", "undetermined"}
+        return self.state in {"in-registry", "stale", "not-built", "undetermined"}
 
 
 @frozen(kw_only=True)

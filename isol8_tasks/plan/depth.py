@@ -5,9 +5,9 @@ from typing import Final
 
 from isol8_tasks.config.deps import Config
 from isol8_tasks.config.images import chain
-from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
 from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.plan.rendering import layers
 
 MOST_LAYERS: Final = 127
 """Of an image that a container can be made of, with overlay2; one more is built, and fails to start."""
@@ -17,17 +17,17 @@ _LAYER: Final = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
 
 def check_depth(images: Iterable[ImageSpec], config: Config) -> None:
     """Raise PlanError for every chain of images, parents first, that would have too many layers to run."""
-    layers: dict[str, int] = {}
+    depths: dict[str, int] = {}
     specs: dict[str, ImageSpec] = {}
     problems = []
     for spec in images:
         specs[spec.name] = spec
-        below = layers[spec.parent] if spec.parent else 0
-        layers[spec.name] = below + _own_layers(spec)
+        below = depths[spec.parent] if spec.parent else 0
+        depths[spec.name] = below + _own_layers(spec)
         # What is based on an image that is too deep is too deep as well, and told with it.
-        if spec.kind == "named" and below <= MOST_LAYERS < layers[spec.name]:
+        if spec.kind == "named" and below <= MOST_LAYERS < depths[spec.name]:
             problems.append(
-                f"{config.declaration(spec.name)}: images.{spec.name}: {layers[spec.name]} layers at least, but "
+                f"{config.declaration(spec.name)}: images.{spec.name}: {depths[spec.name]} layers at least, but "
                 f"an engine runs at most {MOST_LAYERS}: {chain(_line(spec, specs))}; merge the packages "
                 "of several images "
                 "into one"
@@ -38,7 +38,7 @@ def check_depth(images: Iterable[ImageSpec], config: Config) -> None:
 
 def _own_layers(spec: ImageSpec) -> int:
     if spec.kind != "base":
-        return 1 + bool(RUNTIMES[spec.runtime].tidy) if spec.inputs.packages else 0
+        return layers(spec.inputs)
     return _base_layers(spec.inputs)
 
 

@@ -50,12 +50,14 @@ def differences(before: RecordedInputs, now: Inputs) -> Iterator[Reason]:
     else:
         yield from _upstream(before.images, image_marks(now))
     yield from _packages(before.packages, package_marks(now))
+    yield from _alpine("system", before.system, now.system)
+    yield from _alpine("build", before.build, now.build)
     if before.setup != setup_mark(now):
         yield reasons.SetupChanged()
 
 
 def _many(
-    what: Literal["packages", "files", "arguments", "stages", "upstream images"],
+    what: reasons.Lists,
     before: Summary,
     now: tuple[Framed, ...],
 ) -> Iterator[Reason]:
@@ -69,6 +71,16 @@ def _packages(before: tuple[str, ...] | Summary, now: tuple[str, ...]) -> Iterat
     elif set(before) != set(now):
         added, removed = {*now} - {*before}, {*before} - {*now}
         yield reasons.PackagesChanged(added=tuple(sorted(added)), removed=tuple(sorted(removed)))
+
+
+def _alpine(
+    key: Literal["system", "build"], before: tuple[str, ...] | Summary, now: tuple[str, ...]
+) -> Iterator[Reason]:
+    if isinstance(before, Summary):
+        yield from _many("system packages" if key == "system" else "build packages", before, now)
+    elif before != now:
+        added, removed = {*now} - {*before}, {*before} - {*now}
+        yield reasons.AlpineChanged(key=key, added=tuple(sorted(added)), removed=tuple(sorted(removed)))
 
 
 def _named(

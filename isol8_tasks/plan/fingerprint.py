@@ -40,6 +40,9 @@ def key(inputs: Inputs) -> str:
             tuple(short or ("not here", redact(reference)) for reference, short in inputs.upstream),
             package_marks(inputs),
             inputs.setup,
+            # Behind the others, and only where there are any: images without them keep their keys.
+            *((("system", inputs.system),) if inputs.system else ()),
+            *((("build", inputs.build),) if inputs.build else ()),
         )
     )
 
@@ -87,6 +90,8 @@ class RecordedInputs:
     packages: tuple[str, ...] | Summary = ()
     setup: str = ""
     """12 digits of its hash; empty without one."""
+    system: tuple[str, ...] | Summary = ()
+    build: tuple[str, ...] | Summary = ()
 
     @property
     def upstream(self) -> Pairs:
@@ -150,6 +155,8 @@ def encode_inputs(inputs: Inputs) -> str:
         "args": arg_marks(inputs),
         "images": image_marks(inputs),
         "packages": package_marks(inputs),
+        **({"system": inputs.system} if inputs.system else {}),
+        **({"build": inputs.build} if inputs.build else {}),
     }
     document: dict[str, object] = {
         "v": _FORMAT,
@@ -158,13 +165,13 @@ def encode_inputs(inputs: Inputs) -> str:
         "setup": setup_mark(inputs),
         **lists,
     }
-    for name in ("packages", "", "files", "args", "stages", "images"):
+    for name in ("packages", "system", "build", "", "files", "args", "stages", "images"):
         if _fits(document):
             break
-        if name:
+        if name in lists:
             short = summary(lists[name])
             document[name] = {"n": short.size, "h": short.digest}
-        else:
+        elif not name:
             document["stages"] = [(stage, whole_stage(steps)) for stage, steps in stages]
     return _json(document)
 
@@ -186,8 +193,10 @@ def decode_inputs(text: str) -> RecordedInputs | None:
             files=_pairs(document["files"]),
             args=_pairs(document["args"]),
             images=_pairs(document["images"]),
-            packages=_list(document["packages"], lambda each: _typed(each, str)),
+            packages=_texts(document["packages"]),
             setup=_typed(document["setup"], str),
+            system=_texts(document.get("system", [])),
+            build=_texts(document.get("build", [])),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
@@ -201,6 +210,10 @@ def _list(value: object, read: Callable[[object], T]) -> tuple[T, ...] | Summary
     if isinstance(value, dict):
         return Summary(size=_typed(value["n"], int), digest=_typed(value["h"], str))
     return tuple(map(read, _typed(value, list)))
+
+
+def _texts(value: object) -> tuple[str, ...] | Summary:
+    return _list(value, lambda each: _typed(each, str))
 
 
 def _pairs(value: object) -> Pairs | Summary:

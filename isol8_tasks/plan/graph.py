@@ -12,7 +12,7 @@ from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
 from isol8_tasks.dockerfile.context_files import Find
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.ecosystems.specs import merge, parse_spec, shell_word
+from isol8_tasks.ecosystems.specs import merge, parse_spec
 from isol8_tasks.errors import COMMAND, PlanError
 from isol8_tasks.images.labels import PREFIX, STANDIN_ARG
 from isol8_tasks.images.observed import Observed, ObservedImage
@@ -21,8 +21,11 @@ from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs
+from isol8_tasks.plan.rendering import render_custom
 from isol8_tasks.safety.printing import one_line
 
+_ALPINE: Final = "apk"
+"""The ecosystem of what `system` and `build` name."""
 _NO_ARGUMENTS: Final = (
     f"label {PREFIX}standin-args has what the Dockerfile can't be built with, so it is left out; "
     "build the image with --force"
@@ -137,15 +140,6 @@ def task_of(name: str) -> str:
     runtime = name.removesuffix("-custom")
     # No named image has -custom in its name.
     return f"image:{name}" if runtime == name else f"custom:{runtime}"
-
-
-def render_custom(runtime: Runtime, parent: str, packages: tuple[str, ...]) -> str:
-    """Return the Dockerfile of an image with packages, word for word the specification's; of none, its FROM alone."""
-    if not packages:
-        return f"FROM {parent}\n"
-    words = [shell_word(package) for package in packages]
-    calls = words if runtime.one_by_one else [" ".join(words)]
-    return f"FROM {parent}\nRUN {' && '.join(' '.join((*runtime.install, each)) for each in calls)}\n"
 
 
 def _base(
@@ -264,11 +258,13 @@ def _custom(
     flags.update({package: flags.get(package, request.today) for package in asked})
     packages = merge(runtime.ecosystem, declared, flags)
     ours = observed.record(name)
-    withdrawn = not packages and bool(remembered) and request.only_file and ours is not None
+    system = merge(_ALPINE, config.system.get(runtime.name, ()))
+    withdrawn = not packages and not system and bool(remembered) and request.only_file and ours is not None
     if withdrawn and ours:
         packages = ours.packages
-    if not packages:
+    if not packages and not system:
         return None
+    build = merge(_ALPINE, config.build.needed_by(runtime.name)) if packages else ()
     repository = config.build.repository
     hashes = {} if withdrawn else _hashes(runtime.name, packages, config)
     return ImageSpec(
@@ -281,10 +277,12 @@ def _custom(
             recipe=runtime.recipe,
             runtime=runtime.name,
             packages=packages,
+            system=system,
+            build=build,
             files=_hashed_file(config.listed[runtime.name].source, hashes) if hashes else (),
         ),
         hashes=hashes,
-        dockerfile=render_custom(runtime, str(Reference(repository, base.name)), packages),
+        dockerfile=render_custom(runtime, str(Reference(repository, base.name)), packages, system, build),
         target=None,
         args=base.args,
         flags=() if withdrawn else tuple(sorted(flags.items())),
@@ -330,17 +328,28 @@ def _named(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[ImageSpec
             continue
         runtime, parent = RUNTIMES[image.runtime], made[image.parent]
         packages = merge(runtime.ecosystem, image.packages)
+        system, build = merge(_ALPINE, image.system), merge(_ALPINE, image.build)
+        inputs = Inputs(
+            recipe=runtime.recipe,
+            runtime=runtime.name,
+            packages=packages,
+            setup=image.setup,
+            system=system,
+            build=build,
+        )
+        reference = str(Reference(config.build.repository, parent.name))
         made[name] = ImageSpec(
             name=name,
             task=task_of(name),
             kind="named",
             runtime=runtime.name,
             parent=parent.name,
-            inputs=Inputs(recipe=runtime.recipe, runtime=runtime.name, packages=packages, setup=image.setup),
-            dockerfile=render_custom(runtime, str(Reference(config.build.repository, parent.name)), packages),
+            inputs=inputs,
+            dockerfile=render_custom(runtime, reference, packages, system, build),
             target=None,
             args=parent.args,
             inherited=parent.packages,
+            inherited_system=parent.system,
         )
         yield made[name]
 

@@ -41,6 +41,10 @@ class Inputs:
     """What its own step installs; sorted and unique."""
     setup: str = ""
     """The script that isol8's clients run before each execution."""
+    system: tuple[str, ...] = ()
+    """Alpine packages that it installs before its own; sorted and unique."""
+    build: tuple[str, ...] = ()
+    """Alpine packages that are there while its own are compiled, and not in the image; sorted and unique."""
 
 
 @frozen(kw_only=True)
@@ -70,6 +74,8 @@ class ImageSpec:
     """The ONBUILD triggers of its upstream images, as far as they are known; the inputs have what comes of them."""
     inherited: tuple[str, ...] = ()
     """Packages of the named images that it is based on."""
+    inherited_system: tuple[str, ...] = ()
+    """Alpine packages of the named images that it is based on."""
     hashes: Mapping[str, tuple[str, ...]] = Factory(dict)
     """Of each package the hashes of its files, one of which it must have; empty where any file will do."""
     flags: tuple[tuple[str, str], ...] = ()
@@ -83,6 +89,11 @@ class ImageSpec:
     def packages(self) -> tuple[str, ...]:
         """Every package in it, as isol8's clients look for it; sorted and unique."""
         return tuple(sorted({*self.inherited, *self.inputs.packages}))
+
+    @property
+    def system(self) -> tuple[str, ...]:
+        """Every Alpine package in it that was asked for beside its packages; sorted and unique."""
+        return tuple(sorted({*self.inherited_system, *self.inputs.system}))
 
 
 @frozen(kw_only=True)

@@ -7,6 +7,17 @@ from attrs import frozen
 
 from isol8_tasks.ecosystems.updates import Update
 
+Lists = Literal[
+    "packages",
+    "files",
+    "arguments",
+    "stages",
+    "upstream images",
+    "system packages",
+    "build packages",
+]
+"""What an image remembers one by one, as long as its label has room for it."""
+
 
 @frozen(kw_only=True)
 class StepChanged:
@@ -107,10 +118,19 @@ class PackagesChanged:
 
 
 @frozen(kw_only=True)
+class AlpineChanged:
+    """Alpine packages of a key of deps.toml came or went."""
+
+    key: Literal["system", "build"]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@frozen(kw_only=True)
 class ManyChanged:
     """Something changed in a list that was too long to be remembered one by one."""
 
-    what: Literal["packages", "files", "arguments", "stages", "upstream images"]
+    what: Lists
 
 
 @frozen(kw_only=True)
@@ -274,4 +294,4 @@ ImageReason = (
 )
 NewsReason = PackagesBehind | GrownOld | NotAsLocked
 RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | BuildHashChanged | Unexplained
-Reason = FileReason | StepReason | InputReason | ImageReason | NewsReason | RunReason
+Reason = FileReason | StepReason | InputReason | AlpineChanged | ImageReason | NewsReason | RunReason

@@ -1,38 +1,69 @@
 """What has to be done for an image, and why: (specification, what the engine holds) to a decision."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from isol8_tasks.errors import Isol8Error
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.observed import Observed, ObservedImage, promoted_tags
 from isol8_tasks.plan.current import content_is_current, memory_is_current
 from isol8_tasks.plan.decision import Circumstances, Decision, ImageState
 from isol8_tasks.plan.graph import Graph
 from isol8_tasks.plan.model import ImageSpec
 
+Remote = Mapping[str, Sequence[ObservedImage]]
+"""By the name of each image what a registry has that may be it, each under one name by digest."""
 
-def decide_all(graph: Graph, observed: Observed, circumstances: Circumstances) -> Mapping[str, Decision]:
-    """Decide every image of the graph, parents first; an error in one is a decision about that one alone."""
-    decisions: dict[str, Decision] = {}
-    for spec in graph.images:
-        decisions[spec.name] = _decide_safely(spec, observed, decisions, circumstances)
+
+def decide_all(
+    graph: Graph, observed: Observed, circumstances: Circumstances, remote: Remote | None = None
+) -> Mapping[str, Decision]:
+    """Decide every image of the graph, parents first; an error in one is a decision about that one alone.
+
+    `remote` is what a registry has.
+    """
+    decisions = dict(_decided(graph.images, {}, observed, circumstances, remote))
     for name in graph.undeclared:
         if name not in decisions:
             decisions[name] = Decision(image=name, task="", state="undeclared")
     return decisions
 
 
-def decide_again(
+def decide_again(  # noqa: PLR0913, PLR0917 - as above, and what is known already
     name: str,
     decisions: Mapping[str, Decision],
     graph: Graph,
     observed: Observed,
     circumstances: Circumstances,
+    remote: Remote | None = None,
 ) -> Mapping[str, Decision]:
     """Decide one image again, and what is based on it: all that can differ when only that image changed."""
-    again = dict(decisions)
-    for spec in graph.family(name):
-        again[spec.name] = _decide_safely(spec, observed, again, circumstances)
-    return again
+    return _decided(graph.family(name), decisions, observed, circumstances, remote)
+
+
+def _decided(
+    specs: Iterable[ImageSpec],
+    known: Mapping[str, Decision],
+    observed: Observed,
+    circumstances: Circumstances,
+    remote: Remote | None,
+) -> Mapping[str, Decision]:
+    decisions = dict(known)
+    for spec in specs:
+        decision = _decide_safely(spec, observed, decisions, circumstances)
+        if decision.state in {"stale", "not-built"} and not decision.relabel:
+            for there in (remote or {}).get(spec.name, ()):
+                # What is based on it is decided as if it were here already.
+                pulled = observed.moved(
+                    there.id, there.labels, *promoted_tags(observed.repository, spec.name)
+                )
+                after = _decide_safely(spec, pulled, decisions, circumstances)
+                if after.state == "up-to-date" or after.relabel:
+                    observed = pulled
+                    decision = Decision(
+                        image=spec.name, task=spec.task, state="in-registry", pulled_by=there.digests[0]
+                    )
+                    break
+        decisions[spec.name] = decision
+    return decisions
 
 
 def _decide_safely(

@@ -4,6 +4,7 @@ plan        decisions, outcomes and failures as lines, and the plan as data
 reasons     why an image is stale, in words
 freshness   how fresh images are, as a table and as data
 remedies    what to do about an image that could not be made
+alpine      what to write for packages that have to be compiled, or need an Alpine package
 refresh     the account of a refresh
 completion  what a shell completes of a command line
 """

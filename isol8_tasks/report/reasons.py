@@ -14,18 +14,19 @@ _MINUS = "\N{MINUS SIGN}"
 _SHOWN = 60
 
 
-def render_reason(  # noqa: PLR0911 - one for each family
+def render_reason(  # noqa: PLR0911, PLR0913 - one for each family; all but one are named by the caller
     reason: reasons.Reason,
     *,
     repository: str,
     declaration: Callable[[str], str | None],
     setting: Callable[[str], str],
+    alpine_place: Callable[[str, str], str] = lambda _key, _package: "",
     dockerfile: str = "docker/Dockerfile",
 ) -> str:
     """Return a reason in words; empty where the image's state says it all.
 
     `repository` is that of the public tags; `declaration` tells where in deps.toml an image is asked for, if there,
-    and `setting` where a key of it is set.
+    `setting` where a key of it is set, and `alpine_place` where under `system` or `build` a package is named.
     """
     match reason:
         case reasons.FileChanged() | reasons.FileModeChanged() | reasons.FileAdded() | reasons.FileRemoved():
@@ -57,8 +58,19 @@ def render_reason(  # noqa: PLR0911 - one for each family
             return _run(reason)
         case reasons.ArgChanged(name=key, old=old, new=new) if "." in key:
             return f"{setting(key)} {key}: {_setting(key, old or '', new or '')}"
+        case reasons.AlpineChanged():
+            return _alpine(reason, alpine_place)
         case _:
             return _input(reason)
+
+
+def _alpine(reason: reasons.AlpineChanged, place: Callable[[str, str], str]) -> str:
+    key = reason.key
+    came = [
+        f"{key} package {each} added" + (f", {where}" if (where := place(key, each)) else "")
+        for each in reason.added
+    ]
+    return "; ".join((*came, *(f"{key} package {each} removed" for each in reason.removed)))
 
 
 def _file(reason: reasons.FileReason) -> str:

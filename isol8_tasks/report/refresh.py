@@ -41,6 +41,8 @@ class Account:
     """How fresh the images were found before anything was done, in the order of every list."""
     failed: tuple[Failed, ...] = ()
     changed: tuple[Change, ...] = ()
+    pulled: int = 0
+    """How many images came from the registry, as they were up to date there and not here."""
 
     @property
     def held(self) -> tuple[Freshness, ...]:
@@ -119,6 +121,7 @@ def account_json(account: Account) -> str:
         "at": account.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(account.seconds, 1),
         "fresh": account.fresh,
+        "pulled": account.pulled,
         "held": [str(Reference(account.repository, each.image)) for each in account.held],
         "failed": [{"subject": each.subject, "lines": list(each.lines)} for each in account.failed],
         "changed": [_change_data(account, each) for each in account.changed],
@@ -134,7 +137,7 @@ def _heading(account: Account) -> str:
 def _figures(account: Account) -> str:
     if not account.has_news:
         parts = [f"{account.fresh} image{'' if account.fresh == 1 else 's'} fresh"]
-        counts = {"held": len(account.held)}
+        counts = {"held": len(account.held), "pulled": account.pulled}
     else:
         parts = []
         counts = {
@@ -142,6 +145,7 @@ def _figures(account: Account) -> str:
             "failed": len(account.failed),
             "undetermined": len(account.unknown),
             "changed": len(account.changed),
+            "pulled": account.pulled,
             "fresh": account.fresh,
         }
     parts += [f"{count} {what}" for what, count in counts.items() if count]

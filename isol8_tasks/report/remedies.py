@@ -11,6 +11,7 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import (
     BuildFailedError,
     Isol8Error,
+    NotInstallableError,
     PlanError,
     RegistryError,
     UpstreamUnavailableError,
@@ -18,6 +19,7 @@ from isol8_tasks.errors import (
 )
 from isol8_tasks.images.references import Reference
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.report.alpine import to_compile_with
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.safety import troubles
 from isol8_tasks.safety.causes import cause_lines
@@ -26,7 +28,7 @@ _LONGEST: Final = 300
 _NEWS: Final = 120
 """Characters of a failure on one line."""
 _LACKING: Final = re.compile(r"^\s*(\S+) \(no such package\)", re.MULTILINE)
-_TOLD: Final = (PlanError, RegistryError, UpstreamUnavailableError)
+_TOLD: Final = (NotInstallableError, PlanError, RegistryError, UpstreamUnavailableError)
 """What says itself what to do."""
 _OF_PULL: Final = re.compile(r"^(\S+) could not be pulled")
 _NOT_BUILT: Final = "could not be built: "
@@ -117,6 +119,8 @@ def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, stand
     if lacking := _LACKING.findall("\n".join(error.output)):
         return _lacks(lacking, standin=standin)
     words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
+    if words.endswith(_UNCOMPILED) and spec.inputs.packages and RUNTIMES[spec.runtime].compiles:
+        return f"{words} Compile it in a stage of its own: {to_compile_with(spec, config)}."
     index = [
         name
         for name in _INDEXES
@@ -177,4 +181,5 @@ def _lacks(names: Sequence[str], *, standin: bool) -> str:
     return f"The repositories have no {what}: check the name, or add a repository by APK_REPOSITORY under [build] args."
 
 
+_UNCOMPILED: Final = ("to compile the source with.", "compiled (node-gyp).")
 _INDEXES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")

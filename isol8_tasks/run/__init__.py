@@ -5,9 +5,11 @@ textfiles    files of the user's as text, and why one can't be read
 context      the build context on disk
 engine_lock  keeps two runs off one engine
 pulls        upstream images as a run pulls them: each once, different ones side by side
+remote       what the registry has of a run's images, and how one comes from there
 view         what a run knows: it reads, observes and decides, each once
 events       what a run reports while it works
 policy       what a lock or a refresh asks of a run: what to fetch, pin and demand, and what is behind
+alpine       asks what can be installed on Alpine, and which of its packages have a library
 failures     what is said of an image that could not be made
 leftovers    what a run that was cut off left on the engine
 updating     brings one image up to date, as was decided

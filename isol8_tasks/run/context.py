@@ -183,6 +183,8 @@ def misnamed(folder: Path) -> str:
         names = sorted(each.name for each in folder.iterdir())
     except OSError:
         names = []
+    if (folder / "Dockerfile").is_dir():
+        return "docker/Dockerfile is a folder; move it away"
     for name in names:
         if re.match(r"(docker|container)file(?!.*ignore$)", name, re.IGNORECASE):
             return f"there is docker/{name}: rename it to docker/Dockerfile"

@@ -57,8 +57,10 @@ class Failure:
 
 def not_pushed(names: Sequence[str]) -> tuple[str, ...]:
     """Say which images stay here although there is a registry for them; nothing where none does."""
-    line = f"not pushed, because based on stand-ins of the lab: {', '.join(names)}; [push] standins = true pushes them"
-    return (line,) if names else ()
+    if not names:
+        return ()
+    reason = "because based on stand-ins of the lab"
+    return (f"not pushed, {reason}: {', '.join(names)}; [registry] standins = true pushes them",)
 
 
 def remembered_flags(graph: Graph, observed: Observed, config: Config) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ def clear(view: View) -> None:
     """Remove the containers of runs that are over, look again, and take the tags of a push away that was cut off."""
     view.engine.sweep()
     view.look_again()
-    if strayed := strays(view.observed, view.config.push.repository):
+    if strayed := strays(view.observed, view.config.registry.repository):
         # Before anything takes the place of these images: clients would go on to find them by such a tag.
         for tag in strayed:
             view.engine.untag(tag)
@@ -21,7 +21,7 @@ def clear(view: View) -> None:
 def are_there(view: View) -> bool:
     """Tell whether there is a tag that only a run which was cut off leaves, or a hold that is over."""
     return bool(
-        strays(view.observed, view.config.push.repository)
+        strays(view.observed, view.config.registry.repository)
         or abandoned(view.observed, now())
         or not are_settled(view.observed, now(), view.config.hold.max_age)
     )

@@ -116,8 +116,9 @@ class Keeper:
                 f"lock{f', but declared in {asked}' if asked else ''}"
             )
         place = f"{self.lock.place(spec.name)}: images.{spec.name}"
-        if image.asked != spec.inputs.packages:
-            return f"{place}: locked with {_listed(image.asked)}, but declared with {_listed(spec.inputs.packages)}"
+        for what, locked, declared in _asked(image, spec):
+            if locked != declared:
+                return f"{place}: locked with {what}{_listed(locked)}, but declared with {what}{_listed(declared)}"
         if image.parent != (spec.parent or ""):
             return (
                 f"{place}: its locked parent is {image.parent or 'none'}, its declared parent "
@@ -230,9 +231,20 @@ def _locked(spec: ImageSpec, view: View, old: Lock | None) -> LockedImage:
             short: _digest(spec, short, reference, observed) for short, reference in _upstream(spec).items()
         },
         asked=spec.inputs.packages,
+        system=spec.inputs.system,
+        build=spec.inputs.build,
         packages=pins,
         gone=tuple(sorted(gone)),
         lockfile=lockfile,
+    )
+
+
+def _asked(image: LockedImage, spec: ImageSpec) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+    """Return what a lock has of the packages asked for beside what is declared now, by what they are called."""
+    return (
+        ("", image.asked, spec.inputs.packages),
+        ("system packages ", image.system, spec.inputs.system),
+        ("build packages ", image.build, spec.inputs.build),
     )
 
 
@@ -240,7 +252,7 @@ def _is_same(known: LockedImage, spec: ImageSpec, own: frozenset[Package]) -> bo
     """Tell whether what a lock has of an image is still what is in it, so that nobody has to be asked for hashes."""
     checksums = {(each, each.checksum) for each in own if each.checksum}
     return (
-        known.asked == spec.inputs.packages
+        all(locked == declared for _, locked, declared in _asked(known, spec))
         and {pin.package for pin in known.packages} == own
         and {(pin.package, pin.integrity) for pin in known.packages} >= checksums
     )

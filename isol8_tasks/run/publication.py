@@ -18,12 +18,14 @@ class Publication:
     """Names that changed in the manifest; None while it was not looked at."""
     pushed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """By name the id of each image that this run found or brought to be in a registry, and where."""
+    pulled: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
+    """The same of those that it got from there."""
 
     def write_manifest(self) -> None:
         """Write the manifest of what the engine held when it was looked at last."""
         held = self.view.holds
         state = manifest.state(self.view.observed, held)
-        if not self.pushed and self.view.workspace.manifest_shows(state):
+        if not self.pushed and not self.pulled and self.view.workspace.manifest_shows(state):
             self.changed = self.changed or ()
             return
         text = manifest.render_manifest(self.view.observed, held, self.in_registry)
@@ -34,21 +36,21 @@ class Publication:
     @property
     def in_registry(self) -> Mapping[str, tuple[str, Pushed]]:
         """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
-        return {**recorded_pushes(self.view.workspace.read_manifest()), **self.pushed}
+        return {**recorded_pushes(self.view.workspace.read_manifest()), **self.pulled, **self.pushed}
 
     @property
     def waiting(self) -> tuple[str, ...]:
         """Names of the images in use that are, by the manifest, not in the registry of deps.toml."""
-        settings = self.view.config.push
-        if not settings.repository:
+        settings = self.view.config.registry
+        if not settings.repository or not settings.push:
             return ()
         return waiting(self.view.observed, self.in_registry, settings.repository, standins=settings.standins)
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """Names of the images that are not pushed, as they are based on a stand-in and deps.toml does not say so."""
-        settings = self.view.config.push
-        if not settings.repository or settings.standins:
+        settings = self.view.config.registry
+        if not settings.repository or not settings.push or settings.standins:
             return ()
         pushed = in_use(self.view.observed, standins=False)
         return tuple(name for name in in_use(self.view.observed, standins=True) if name not in pushed)
@@ -63,9 +65,9 @@ class Publication:
         )
 
         view = self.view
-        work = Push.of(name, view.observed, view.config.push.repository)
+        work = Push.of(name, view.observed, view.config.registry.repository, moves_back=name in view.holds)
         refuse_other_layers(work, view.engine)
-        if not view.config.push.credentials:
+        if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
         where, new = push_image(work, view.engine, known)
         self.pushed[name] = (work.image.id, where)

@@ -1,7 +1,7 @@
 """Upstream images as a run pulls them: each once, different ones side by side."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
@@ -11,6 +11,8 @@ from isol8_tasks.engine import ImageEngine
 from isol8_tasks.images.references import Reference
 
 _AT_ONCE: Final = 8
+_PATIENCE: Final = 5.0
+"""Seconds after which a pull is told of: an engine itself waits for a registry that is silent for up to 25 s."""
 
 
 @define(eq=False)
@@ -22,13 +24,19 @@ class Pulls:
     _known: dict[tuple[str, str], Future[None]] = field(factory=dict, init=False)
     _mutex: threading.Lock = field(factory=threading.Lock, init=False)
 
-    def pull(self, lacking: Mapping[str, str]) -> None:
-        """Pull what is lacking, by what each reference is pulled by; raise what went wrong with the first."""
+    def pull(self, lacking: Mapping[str, str], tell: Callable[[str], None] = lambda _: None) -> None:
+        """Pull what is lacking, by what each reference is pulled by; raise what went wrong with the first.
+
+        `tell` hears what is waited for if it takes longer than one expects.
+        """
         with self._mutex:
             for pair in lacking.items():
                 if pair not in self._known:
                     self._known[pair] = self._pool.submit(self._pull, *pair)
             asked = [self._known[pair] for pair in lacking.items()]
+        late = wait(asked, _PATIENCE).not_done
+        if late:
+            tell(", ".join(name for name, each in zip(lacking, asked, strict=True) if each in late))
         wait(asked)
         for each in asked:
             each.result()

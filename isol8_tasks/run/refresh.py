@@ -74,6 +74,7 @@ class Refresh:
         """
         session = self.session
         session.lock()
+        self._pull_images()
         self._before = session.view.observed
         self.found = look(session.view, self.ask)
         left = self._pull()
@@ -98,6 +99,7 @@ class Refresh:
     def account(self, failed: Sequence[Failed]) -> Account:
         """Return what came of it, once everything was built that could be."""
         session = self.session
+        made = {each.image for each in session.outcomes if each.result != "pulled"}
         built = tuple(
             Built(
                 image=spec.name,
@@ -106,7 +108,7 @@ class Refresh:
                 seconds=session.seconds[spec.name],
             )
             for spec in session.view.graph.images
-            if spec.name in session.seconds
+            if spec.name in made
         )
         return Account(
             at=self._at,
@@ -115,8 +117,17 @@ class Refresh:
             settings=session.view.config.refresh,
             found=self.found,
             failed=tuple(failed),
+            pulled=sum(each.result == "pulled" for each in session.outcomes),
             changed=changes(self._before, session.view.observed, built),
         )
+
+    def _pull_images(self) -> None:
+        """Pull what is up to date in the registry and not here, since sources are asked in the images themselves."""
+        decisions = self.session.view.decisions
+        for name in [each.image for each in decisions.values() if each.state == "in-registry"]:
+            # What goes wrong is among the session's failures, and the image is built instead.
+            with contextlib.suppress(Isol8Error):
+                self.session.make(name)
 
     def _policy(self, left: set[str]) -> Policy:
         """Return the policy to build what is behind, without the images that have to stay as they are."""

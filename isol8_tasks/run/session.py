@@ -22,7 +22,7 @@ from isol8_tasks.run.failures import error_of, failure_of
 from isol8_tasks.run.parallel import Slots
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.publication import Publication
-from isol8_tasks.run.updating import any_age, make_image
+from isol8_tasks.run.updating import any_age, make_image, pull_instead
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import Workspace, now
 from isol8_tasks.safety.crash import as_error
@@ -194,7 +194,11 @@ class Session:
                 self.listener.event(name, event)
 
         verify = self._verify or self.verifications
-        outcome = make_image(decision, self.view, self.policy, verify, on_event)
+        if decision.state == "in-registry":
+            outcome, where = pull_instead(decision, self.view)
+            self.publication.pulled[name] = (outcome.image_id, where)
+        else:
+            outcome = make_image(decision, self.view, self.policy, verify, on_event)
         with self.view.mutex:
             self.outcomes.append(outcome)
             self.seconds[name] = time.monotonic() - began

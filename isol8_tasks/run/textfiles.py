@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+_MOST_BYTES: Final = 16_000_000
+"""Bytes of a text; reading TOML takes a second for each 4 MB."""
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -20,8 +22,11 @@ def read_text(path: Path) -> str:
     What is no regular file is not opened, as a pipe would be waited for without end.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
             raise NoTextError("(not a regular file); expected a UTF-8 text file")
+        if problem := too_long(found.st_size):
+            raise NoTextError(f"({problem}); expected a text that people write")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(*error.args) from error
@@ -30,6 +35,13 @@ def read_text(path: Path) -> str:
     if problem := not_utf_8(data):
         raise NoTextError(f"({problem}); save it as UTF-8")
     return io.StringIO(data.decode(), newline=None).read()
+
+
+def too_long(size: int) -> str:
+    """Say that a text has more bytes than could be read in a few seconds; empty for any other."""
+    return (
+        f"it has {size / 1e6:.0f} MB, and the most is {_MOST_BYTES / 1e6:.0f}" if size > _MOST_BYTES else ""
+    )
 
 
 def not_utf_8(data: bytes) -> str:

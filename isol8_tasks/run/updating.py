@@ -5,12 +5,16 @@ from collections.abc import Collection, Mapping
 from isol8_tasks.dockerfile.misnamed import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
-from isol8_tasks.engine import OnEvent
-from isol8_tasks.errors import PlanError, UpstreamUnavailableError
+from isol8_tasks.engine import BuildEvent, OnEvent
+from isol8_tasks.errors import PlanError, RegistryError, UpstreamUnavailableError
+from isol8_tasks.images import labels
+from isol8_tasks.images.pushed import Listed, Pushed
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
+from isol8_tasks.lifecycle.promotion import client_tags, marker_tag
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.run.alpine import ensure_installable
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
@@ -19,7 +23,7 @@ from isol8_tasks.verify.verifications import Verify
 
 def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, on_event: OnEvent) -> Outcome:
     """Do what was decided about an image; what it is built on is pulled first where it is missing."""
-    spec = _with_upstream(decision.image, view, policy)
+    spec = _with_upstream(decision.image, view, policy, on_event)
     if decision.relabel:
         return relabel_image(spec, view.observed, view.engine)
 
@@ -29,6 +33,9 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
             policy.demand(spec, inventory)
         return inventory
 
+    resolution = _resolution(spec, view, policy)
+    if resolution is None:
+        ensure_installable(spec, view)
     return build_image(
         spec,
         view.observed,
@@ -37,10 +44,35 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         context=view.context_of(spec),
         on_event=on_event,
         force=policy.no_cache or spec.name in view.forced,
-        resolution=_resolution(spec, view, policy),
+        resolution=resolution,
         verify=accept,
         download_cache=view.config.build.download_cache,
     )
+
+
+def pull_instead(decision: Decision, view: View) -> tuple[Outcome, Pushed]:
+    """Pull an image that is up to date in the registry, and promote it; return what came of it, and where it is.
+
+    RegistryError says what is wrong with it; what is in use then stays.
+    """
+    from isol8_tasks.lifecycle.transfer import pull_image  # noqa: PLC0415 - for who has a registry
+
+    name = decision.image
+    there, where = view.remote.place_of(name, decision.pulled_by)
+    record = labels.read_record(there.labels)
+    listed = Listed(
+        name=name,
+        id="",
+        kind="",
+        key=record.key if record else "",
+        standin=record.standin if record else "",
+        pushed=where,
+    )
+    image = pull_image(listed, view.observed, view.engine) or view.observed.public(name)
+    if image is None:
+        raise RegistryError(f"{view.public_tag(name)} was removed during the run; run again")
+    tags = (marker_tag(name, view.repository), *client_tags(view.repository, name, image.labels))
+    return Outcome(image=name, result="pulled", image_id=image.id, labels=image.labels, tags=tags), where
 
 
 def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ...]:
@@ -54,19 +86,24 @@ def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ..
         and (
             spec.parent is None
             or spec.inputs.setup
+            or spec.inputs.system
             or (spec.inputs.packages and not ecosystem_of(spec.runtime).is_dated)
         )
     )
 
 
-def _with_upstream(name: str, view: View, policy: Policy) -> ImageSpec:
+def _with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> ImageSpec:
     """Pull what an image is built on where it is missing, and return the image as it then is specified."""
+
+    def tell(references: str) -> None:
+        on_event(BuildEvent(kind="waiting", step=f"pulling {references} …"))
+
     unknown = True
     while unknown:
         if lacking := _lacking(name, view, policy):
             # Without the mutex, so that nothing waits which can do without these.
             try:
-                view.pulls.pull(lacking)
+                view.pulls.pull(lacking, tell)
             except UpstreamUnavailableError as error:
                 raise _mistyped(name, view) or error from error
         with view.mutex:

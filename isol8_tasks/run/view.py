@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.upkeep import UpkeepEngine
     from isol8_tasks.plan.reasons import Reason
     from isol8_tasks.run.pulls import Pulls
+    from isol8_tasks.run.remote import RemoteImages
 
     class WholeEngine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
@@ -48,6 +49,8 @@ class View:
     _engine: "WholeEngine | None" = field(default=None, alias="engine")
     """The connection to the engine, once something is asked that needs one."""
     request: FlagRequest = field(factory=FlagRequest)
+    use_registry: bool = field(default=True, init=False)
+    """Let images come from the registry of deps.toml."""
     forced: set[str] = field(factory=set, init=False)
     """Names of the images to rebuild without cache."""
     behind: dict[str, tuple["Reason", ...]] = field(factory=dict, init=False)
@@ -131,6 +134,23 @@ class View:
         return Pulls(self.engine)
 
     @property
+    def asks_registry(self) -> bool:
+        """Tell whether images may come from a registry instead of a build."""
+        return bool(self.config.registry.repository) and self.use_registry
+
+    @cached_property
+    def remote(self) -> "RemoteImages":
+        """What the registry has of the images of the graph, as far as it was asked."""
+        from isol8_tasks.run.remote import RemoteImages  # noqa: PLC0415 - for who has a registry
+
+        return RemoteImages(self.config.registry.repository, self.engine)
+
+    @property
+    def registry_problem(self) -> str:
+        """Why the registry could not be asked; empty where it was not, or it answered."""
+        return self.remote.problem if "remote" in self.__dict__ else ""
+
+    @property
     def engine_version(self) -> str:
         """The engine's version, as it told with its last answer; empty when it was not asked."""
         return self._version or (self._engine.version() if self._engine else "")
@@ -198,6 +218,8 @@ class View:
         with self.mutex:
             if self._decisions is None:
                 self._decisions = decide_all(self.graph, self.observed, self._circumstances())
+                if self.asks_registry and any(each.pending for each in self._decisions.values()):
+                    self._decisions = self._decide_with_registry()
             return self._decisions
 
     def check(self) -> None:
@@ -276,9 +298,22 @@ class View:
     def _decide_again(self, name: str) -> None:
         """Keep the decisions in step with what became of one image."""
         if self._decisions is not None:
+            # Asked where something was pending when all was decided.
+            remote = self.remote.found if "remote" in self.__dict__ else None
             self._decisions = decide_again(
-                name, self._decisions, self.graph, self.observed, self._circumstances()
+                name, self._decisions, self.graph, self.observed, self._circumstances(), remote
             )
+
+    def _decide_with_registry(self) -> Mapping[str, Decision]:
+        """Decide with what the registry has, in use first, and then built from the inputs of this checkout."""
+        graph, observed, circumstances = self.graph, self.observed, self._circumstances()
+        self.remote.ask(spec.name for spec in graph.images)
+        decisions = decide_all(graph, observed, circumstances, self.remote.found)
+        left = [spec for spec in graph.images if decisions[spec.name].state in {"stale", "not-built"}]
+        if left and not self.remote.problem:
+            self.remote.ask_by_key(left, observed)
+            decisions = decide_all(graph, observed, circumstances, self.remote.found)
+        return decisions
 
     def _circumstances(self) -> Circumstances:
         return Circumstances(

@@ -15,7 +15,7 @@ from isol8_tasks.config.deps import Config, parse_config, with_lists
 from isol8_tasks.config.shipped import FOLDER
 from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.run.context import BuildContext, misnamed
-from isol8_tasks.run.textfiles import NoTextError, is_utf_16, read_text
+from isol8_tasks.run.textfiles import NoTextError, is_utf_16, read_text, too_long
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
 
 if TYPE_CHECKING:
@@ -251,6 +251,8 @@ def _note(state: str, written: bytes) -> str:
 
 def _no_text(name: str, data: bytes) -> str:
     # Of other bytes that are no UTF-8 BuildKit makes what it can, and so does the reader of the Dockerfile.
+    if problem := too_long(len(data)):
+        return f"docker/{name}: can't be read ({problem}); correct it"
     return f"docker/{name}: can't be read (it is UTF-16); save it as UTF-8" if is_utf_16(data) else ""
 
 

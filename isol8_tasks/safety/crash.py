@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Final
 
-from isol8_tasks.errors import InternalError, Isol8Error
+from isol8_tasks.errors import COMMAND, InternalError, Isol8Error
 from isol8_tasks.safety.files import refuse_planted
 from isol8_tasks.safety.printing import without_credentials
 
@@ -38,6 +38,9 @@ def internal_error(where: str, error: BaseException) -> InternalError:
     advice = "this is a bug; please report it"
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in {"isol8_tasks", "lab"}:
         advice = f"files of the package are missing, which git status lists, or {advice}"
+    elif isinstance(error, ModuleNotFoundError):
+        again = "remove that folder and run again" if COMMAND.startswith("./") else f"install {COMMAND} again"
+        advice = f"a package of {sys.prefix} is missing: {again}, or {advice}"
     advice = f"{advice}{_kept(error)}"
     return InternalError(f"internal error in {where}: {what} ({advice})")
 

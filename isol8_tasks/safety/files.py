@@ -1,6 +1,7 @@
 """Files written where somebody else may have put a link: none is followed, and no reader sees half a file."""
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -32,7 +33,18 @@ def replace(path: Path, text: str, *, mode: int | None = None) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
-        raise Isol8Error(f"{path.name}: can't be written ({error.strerror})") from error
+        raise Isol8Error(
+            f"{path.name}: can't be written ({error.strerror}); {_advice(path, error)}"
+        ) from error
+
+
+def _advice(path: Path, error: OSError) -> str:
+    """Say what to do for a file to be written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "free space on its disk"
+    if path.is_dir():
+        return "move the folder of that name away"
+    return f"{path.parent.absolute()} must be a folder in which this user can write"
 
 
 def write_named(path: Path, text: str) -> None:

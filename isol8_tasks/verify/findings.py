@@ -1,7 +1,8 @@
 """What is wrong with an image: a closed set of kinds with data, and their words."""
 
+import shlex
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 from attrs import evolve, frozen
 
@@ -59,6 +60,9 @@ class CommandNotRun:
     """Its ENTRYPOINT does not run the command that a container is given."""
 
     output: str
+    entrypoint: tuple[str, ...] = ()
+    seconds: float | None = None
+    """How long was waited for an ENTRYPOINT that hangs; None for one that ends."""
 
 
 @frozen(kw_only=True)
@@ -150,6 +154,8 @@ ImageFinding = NotStarted | RuntimeBroken | LookHung | LookBroken | OtherFirstPr
 StartFinding = FilterBroken | CommandNotRun
 FileFinding = OtherLayers | PrivilegedFile | WritableByAll
 CommandFinding = CommandExit | CommandOutput | CommandHung | PatternSlow
+EVERY: Final[Releases] = frozenset()
+"""In the place of releases: what is not looked at for each kind of client."""
 AnyFinding = ImageFinding | StartFinding | PackageFinding | FileFinding | CommandFinding
 Finding = AnyFinding | InSome
 
@@ -175,10 +181,11 @@ def _words(finding: AnyFinding) -> tuple[str, str]:
             )
         case FilterBroken(command=command, fault=fault):
             return "the network filter is broken", f"`{command}` {fault}"
-        case CommandNotRun():
+        case CommandNotRun(entrypoint=entrypoint, seconds=seconds):
+            hangs = "" if seconds is None else f", and did not end within {seconds:g} s"
             return (
-                "its ENTRYPOINT does not run the command that it is given",
-                "clients start containers with one",
+                f"its {shlex.join(['ENTRYPOINT', *entrypoint])} does not run the command that it is given{hangs}",
+                'clients start containers with one; remove it, or let it end with exec "$@"',
             )
         case RuntimeBroken() | LookHung() | LookBroken() | OtherFirstProcess() | SignalsLost():
             words = _image(finding)
@@ -201,7 +208,8 @@ def plain(finding: Finding) -> AnyFinding:
 def merged(found: Iterable[tuple[AnyFinding, Releases]], all_releases: Releases) -> tuple[Finding, ...]:
     """Return each finding once, with the releases that meet it where others don't."""
     met: dict[AnyFinding, tuple[AnyFinding, Releases]] = {}
-    for finding, releases in found:
+    for finding, some in found:
+        releases = some or all_releases
         # What was printed is of one run, and tells no finding from another.
         key = _without_output(finding)
         first, before = met.get(key, (finding, frozenset()))
@@ -253,7 +261,7 @@ def _image(finding: RuntimeBroken | LookHung | LookBroken | OtherFirstProcess | 
         case RuntimeBroken(runtime=runtime):
             return f"{runtime} does not start"
         case LookHung(seconds=seconds):
-            return f"its inspection did not end within {seconds:g} s"
+            return f"its inspection did not end within {seconds:g} s of CPU time, or ten times as long by the clock"
         case LookBroken(exit=code):
             return f"its inspection aborted (exit code {code})"
         case OtherFirstProcess(name=name):

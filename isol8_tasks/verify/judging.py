@@ -5,19 +5,21 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from isol8_tasks.ecosystems.findings import Seen
+from isol8_tasks.ecosystems.findings import PackageNote, Seen
 from isol8_tasks.ecosystems.inventory import (
     Package,
     apk_packages,
     runtime_package,
     sorted_once,
 )
+from isol8_tasks.ecosystems.loading import read_asked
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, verification
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.verify.clients import Filter
 from isol8_tasks.verify.conditions import Conditions, Releases
 from isol8_tasks.verify.findings import (
+    EVERY,
     AnyFinding,
     FileFinding,
     FilterBroken,
@@ -42,7 +44,7 @@ def judge_look(  # noqa: PLR0913 - all that was asked and answered
     kind: Conditions,
     whole: bool,
     filtered: bool = False,
-) -> Iterator[tuple[AnyFinding, Releases]]:
+) -> Iterator[tuple[AnyFinding | PackageNote, Releases]]:
     """Tell what is wrong with the runtime and with the packages that were asked for, and in which releases."""
     printed = finished.stderr.decode("utf-8", "replace")
     if finished.exit is None:
@@ -51,7 +53,8 @@ def judge_look(  # noqa: PLR0913 - all that was asked and answered
     if look.status is None:
         yield LookBroken(exit=finished.exit, output=printed), kind.releases
         return
-    if (whole and not look.searched) or (filtered and kind.filter and not look.filter):
+    is_partial = look.loader is not None and read_asked(look.loader) is None
+    if is_partial or (whole and not look.searched) or (filtered and kind.filter and not look.filter):
         # A part of the look that said nothing found nothing, and that is no good sign.
         yield LookBroken(exit=look.status, output=printed), kind.releases
         return
@@ -69,8 +72,9 @@ def judge_look(  # noqa: PLR0913 - all that was asked and answered
     if len(seen.items) != len(packages):
         yield LookBroken(exit=look.status, output=printed), kind.releases
         return
-    found = verification(runtime).judge(packages, seen)
-    yield from ((each, kind.releases) for each in found)
+    yield from ((each, kind.releases) for each in verification(runtime).judge(packages, seen))
+    if whole:
+        yield from ((each, EVERY) for each in verification(runtime).judge_once(packages, seen))
 
 
 def _starts(
@@ -110,7 +114,8 @@ def inventory(runtime: str, look: Look) -> tuple[Package, ...]:
 
 def _seen(runtime: str, look: Look, answer: Mapping[str, Any]) -> Seen:
     items = answer.get("items", ()) if RUNTIMES[runtime].answers == "json" else look.items
-    return Seen(items=items, answer=answer, apk=look.apk, cached=look.cached)
+    asked = read_asked(look.loader or "") or ()
+    return Seen(items=items, answer=answer, apk=look.apk, cached=look.cached, asked=asked)
 
 
 def is_loose(mode: int) -> bool:

@@ -41,6 +41,8 @@ class Look:
     """For each package, in their order: the rest of the line that begins its part of the answer, and the part."""
     starts: tuple[tuple[str, str], ...] = ()
     """For each way to start code but the first: exit code, and what was printed."""
+    loader: str | None = None
+    """What the dynamic loader said of files; None if it was asked about none."""
     filter: tuple[str, str] | None = None
     """Of the network filter: the turns that were left and the exit code of its rules, and what was answered; below it
     what the rules said."""
@@ -65,11 +67,13 @@ def request(  # noqa: PLR0913 - all but three are named by the caller
 ) -> RunRequest:
     """Return what to run; `whole` asks for all that no client changes as well, and `filtered` for the network filter.
 
-    A package may take `load_timeout` seconds, and with `patience` everything so many times as long.
+    A package may take `load_timeout` seconds of CPU time, and with `patience` everything so many times as long.
     """
     # A whole number, as BusyBox wants it.
     per_package = math.ceil(load_timeout * patience)
-    look = _head(runtime, kind, whole=whole) + _text("image.sh")
+    # A little more than each package has, so that what hangs is told by its name.
+    seconds = LOOK_SECONDS * patience + (per_package + 2) * len(items)
+    look = _head(runtime, kind, whole=whole, items=bool(items)) + _text("image.sh")
     by = kind.filter if filtered else None
     return RunRequest(
         image=image,
@@ -82,12 +86,13 @@ def request(  # noqa: PLR0913 - all but three are named by the caller
             **kind.environment,
             **(environment or {}),
             _SECONDS: str(per_package),
+            _CLOCK: str(per_package * SLOWEST),
         },
         tmpfs=kind.tmpfs,
         seccomp=profile(kind.denied_system_calls),
         capabilities=by.capabilities if by else (),
-        # A little more than each package has, so that what hangs is told by its name.
-        seconds=LOOK_SECONDS * patience + (per_package + 2) * len(items),
+        seconds=seconds,
+        clock=seconds * SLOWEST,
         folders=CLOSED if whole else (),
     )
 
@@ -100,6 +105,7 @@ def upstream_request(image: str, *, mark: str, patience: int = 1) -> RunRequest:
         user="100:101",
         entrypoint=(),
         seconds=LOOK_SECONDS * patience,
+        clock=LOOK_SECONDS * patience * SLOWEST,
         folders=CLOSED,
     )
 
@@ -137,13 +143,14 @@ def read_look(answer: str, mark: str) -> Look:
         cached=sections.get("cached", ""),
         items=tuple(items),
         starts=tuple(starts),
+        loader=sections.get("loader"),
         filter=filtered,
         status=int(status) if status.isdigit() else None,
         forwarded=forwarded == "yes",
     )
 
 
-def _head(runtime: str, kind: Conditions, *, whole: bool) -> str:
+def _head(runtime: str, kind: Conditions, *, whole: bool, items: bool) -> str:
     """Return the part of the shell's script that is made for a kind of client."""
     first, *others = kind.starts
     known = RUNTIMES[runtime]
@@ -167,6 +174,7 @@ def _head(runtime: str, kind: Conditions, *, whole: bool) -> str:
         (
             f"whole={'yes' if whole else ''}",
             f"load={shlex.quote(' '.join(load))}",
+            *([f"loader={shlex.quote(_text('loader.sh'))}"] if whole and items else []),
             _function("prepare", files),
             _function("main", [" ".join((*words, '"$@"'))]),
             _function("others", runs),
@@ -214,7 +222,10 @@ def _text(name: str) -> str:
 CLOSED: Final = ("/root",)
 """What the upstream images close to others. It is listed in any case, since a container more costs more than that."""
 LOOK_SECONDS: Final = 60
-"""How long the look itself may take on a machine that is busy with builds."""
+"""CPU time that the look itself may take."""
+SLOWEST: Final = 10
+"""How many times as long something may take by the clock: a busy machine gives it a part of a processor, and what
+sleeps uses none."""
 _ALONE: Final = "whole=yes\nprepare() { :; }\nothers() { :; }\n"
 """The head for an image that no client runs."""
 _AFTER: Final = '"forwarded=$forwarded\n$0"'
@@ -222,4 +233,5 @@ _AS_MODULE: Final = (
     'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);\n'
 )
 _SECONDS: Final = "ISOL8_CHECK_SECONDS"
+_CLOCK: Final = "ISOL8_CHECK_CLOCK"
 _MODE: Final = r"([0-9a-f]{4,6}) (/.*)"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.ecosystems.inventory import encode
+from isol8_tasks.ecosystems.inventory import Package, encode
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.specs import parse_spec, skipped_names
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from isol8_tasks.verify.verifier import Verdict, Verifier
 
 Verify = Callable[[ImageSpec, str], str]
-"""Gets an image and the id to run; returns its inventory in short. VerifyFailedError keeps the old image."""
+"""Gets an image and the id to run; returns its inventory in short, notes included. VerifyFailedError keeps the old
+image."""
 
 
 @define(eq=False)
@@ -34,18 +37,20 @@ class Verifications:
 
     def __call__(self, spec: ImageSpec, image_id: str) -> str:
         """Do what Verify promises."""
-        from isol8_tasks.verify.verifier import failure  # noqa: PLC0415 - a run with nothing to do checks nothing
+        from isol8_tasks.verify.notes import render_note  # noqa: PLC0415 - a run with nothing to do checks nothing
+        from isol8_tasks.verify.verifier import failure  # noqa: PLC0415 - as above
 
         verdict = self._once(spec, image_id)
         error = failure(self.observed().public_tag(spec.name), verdict)
         if error is not None:
             raise error
-        return encode(verdict.release, verdict.packages)
+        return encode(verdict.release, verdict.packages, tuple(map(render_note, verdict.notes)))
 
     def _once(self, spec: ImageSpec, image_id: str) -> "Verdict":
         """Check an image, unless one of this run that adds nothing to the same parent either has passed."""
         parent = self.observed().public(spec.parent) if spec.parent else None
-        if parent is None or spec.inputs.packages or self.config.verify.checks.get(spec.name):
+        added = spec.inputs.packages or spec.inputs.system
+        if parent is None or added or self.config.verify.checks.get(spec.name):
             return self.verdict(spec, image_id)
         with self._turns.setdefault(parent.id, threading.Lock()):
             verdict = self._alike.get(parent.id) or self.verdict(spec, image_id)
@@ -63,7 +68,9 @@ class Verifications:
         subject = Subject(
             image=image_id,
             runtime=spec.runtime,
-            packages=spec.packages,
+            system=tuple(each for each in spec.system if not self._is_skipped("bash", each)),
+            below=self._below(spec),
+            packages=tuple(each for each in spec.packages if not self._is_skipped(spec.runtime, each)),
             upstream=self._upstream(spec),
             checks=self.config.verify.checks.get(spec.name, ()),
             oldest_client=self.config.verify.oldest_client,
@@ -72,6 +79,16 @@ class Verifications:
             registry=arguments.get("NPM_CONFIG_REGISTRY", ""),
         )
         return self._verifier.verify(subject)
+
+    def _below(self, spec: ImageSpec) -> frozenset[Package]:
+        """Return what an image's parent has, as far as it matters what of that is its own."""
+        found = self.observed().inventory(spec.parent) if spec.parent and spec.system else None
+        return frozenset(found[1] if found else ())
+
+    def _is_skipped(self, runtime: str, package: str) -> bool:
+        """Tell whether deps.toml wants a package not to be verified, whatever version of it is declared."""
+        ecosystem = RUNTIMES[runtime].ecosystem
+        return parse_spec(ecosystem, package).name in skipped_names(ecosystem, self.config.verify.skip)
 
     def _upstream(self, spec: ImageSpec) -> tuple[str, ...]:
         if spec.parent is None:

@@ -10,7 +10,7 @@ from typing import Final
 from attrs import Factory, define, evolve, field, frozen
 
 from isol8_tasks.config.settings import LOAD_TIMEOUT, UserCheck
-from isol8_tasks.ecosystems.findings import PackageUnusable
+from isol8_tasks.ecosystems.findings import PackageFinding, PackageNote, PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.runtimes import verification
 from isol8_tasks.engine.containers import (
@@ -31,6 +31,7 @@ from isol8_tasks.verify.conditions import (
     profile,
 )
 from isol8_tasks.verify.findings import (
+    EVERY,
     AnyFinding,
     CommandExit,
     CommandHung,
@@ -40,17 +41,18 @@ from isol8_tasks.verify.findings import (
     Finding,
     InSome,
     LookBroken,
-    LookHung,
     NotStarted,
     PatternSlow,
     RuntimeBroken,
     SignalsLost,
     merged,
     output,
+    plain,
     render_finding,
 )
 from isol8_tasks.verify.judging import inventory, is_loose, judge_look, loose_files
 from isol8_tasks.verify.matching import SECONDS, is_in
+from isol8_tasks.verify.notes import apart
 from isol8_tasks.verify.probe import Look
 
 
@@ -63,6 +65,10 @@ class Subject:
     runtime: str
     packages: tuple[str, ...] = ()
     """What was asked for, as specs."""
+    system: tuple[str, ...] = ()
+    """The Alpine packages that were asked for beside them."""
+    below: frozenset[Package] = frozenset()
+    """What its parent has, where there are such packages."""
     upstream: tuple[str, ...] = ()
     """Images to compare its files with; the first that is on the engine counts."""
     checks: tuple[UserCheck, ...] = ()
@@ -82,6 +88,8 @@ class Verdict:
 
     findings: tuple[Finding, ...]
     """Empty if the image passes verification."""
+    notes: tuple[PackageNote, ...] = ()
+    """What users should know of packages that pass."""
     release: str = ""
     """Alpine's."""
     packages: tuple[Package, ...] = ()
@@ -92,7 +100,7 @@ class Verdict:
 class _Seen:
     """What was seen of an image in one kind of container."""
 
-    found: tuple[tuple[AnyFinding, Releases], ...]
+    found: tuple[tuple[AnyFinding | PackageNote, Releases], ...]
     look: Look = Factory(Look)
     loose: frozenset[tuple[str, int]] = frozenset()
 
@@ -112,15 +120,26 @@ class Verifier:
         with ThreadPoolExecutor(len(kinds)) as pool:
             seen = list(pool.map(lambda kind: self._seen(subject, kind, whole=kind is kinds[0]), kinds))
         releases = frozenset(chain.from_iterable(kind.releases for kind in kinds))
-        findings = merged(chain.from_iterable(each.found for each in seen), releases)
-        loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
         starts = not any(isinstance(finding, NotStarted) for finding, _ in seen[0].found)
+        look = seen[0].look
+        packages = inventory(subject.runtime, look)
+        alpine: tuple[PackageFinding | PackageNote, ...] = ()
+        if subject.system and starts:
+            from isol8_tasks.verify.system import judge_system, without_apks  # noqa: PLC0415 - few images have any
+
+            alpine = tuple(judge_system(subject.image, subject.system, look, kinds[0], self._finished))
+            packages = without_apks(packages, look, subject.below)
+        of_none = ((each, EVERY) for each in alpine)
+        found, notes = apart(chain(chain.from_iterable(each.found for each in seen), of_none))
+        findings = merged(found, releases)
+        loose = tuple(loose_files(seen[0].loose, self._known(subject.upstream))) if seen[0].loose else ()
         # As the newest clients run it alone: what a user asks for may well name user sandbox.
         tried = [self._run(subject.image, check, kinds[0]) for check in subject.checks if starts]
         return Verdict(
-            findings=(*findings, *loose, *(found for found in tried if found is not None)),
-            release=seen[0].look.release,
-            packages=inventory(subject.runtime, seen[0].look),
+            findings=(*findings, *loose, *(each for each in tried if each is not None)),
+            notes=notes,
+            release=look.release,
+            packages=packages,
         )
 
     def _seen(self, subject: Subject, kind: Conditions, *, whole: bool) -> "_Seen":
@@ -129,7 +148,7 @@ class Verifier:
         What a busy machine may be to blame for is looked at again, with more time, before it is held against an image.
         """
         seen = self._looked(subject, kind, whole=whole, patience=1)
-        if any(isinstance(finding, _OF_A_BUSY_MACHINE) for finding, _ in seen.found):
+        if any(_may_be_busy(finding) for finding, _ in seen.found):
             seen = self._looked(subject, kind, whole=whole, patience=_PATIENCE)
         return seen
 
@@ -152,9 +171,8 @@ class Verifier:
         except NotStartedError as error:
             return _Seen(found=((NotStarted(reason=error.reason), kind.releases),))
         look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
-        if look == Look() and finished.exit is not None and self._runs_alone(request, mark):
-            printed = finished.output.decode("utf-8", "replace")
-            return _Seen(found=((CommandNotRun(output=printed), kind.releases),))
+        if mark.encode() not in finished.stdout and self._runs_alone(request, mark):
+            return _Seen(found=((self._not_run(request, finished), kind.releases),))
         found = judge_look(
             subject.runtime,
             subject.packages,
@@ -167,6 +185,14 @@ class Verifier:
         )
         loose = frozenset(self._loose(subject.image, look, finished)) if whole else frozenset()
         return _Seen(found=tuple(found), look=look, loose=loose)
+
+    def _not_run(self, request: RunRequest, finished: Finished) -> CommandNotRun:
+        """Name the ENTRYPOINT that ran no command."""
+        return CommandNotRun(
+            output=finished.output.decode("utf-8", "replace"),
+            entrypoint=self.engine.entrypoint(request.image),
+            seconds=request.seconds if finished.exit is None else None,
+        )
 
     def _runs_alone(self, request: RunRequest, mark: str) -> bool:
         """Tell whether an image runs a command where its ENTRYPOINT is left out."""
@@ -267,7 +293,15 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
         "\n".join([f"{image} failed verification", *lines]),
         findings=tuple(map(render_finding, verdict.findings)),
         output=tuple(line for finding in verdict.findings for line in output(finding)),
+        libraries=_libraries(verdict.findings),
     )
+
+
+def _libraries(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return the shared libraries that packages miss, each once."""
+    found = map(plain, findings)
+    names = (each.library for each in found if isinstance(each, PackageUnusable))
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _way_out(findings: tuple[Finding, ...]) -> str:
@@ -282,7 +316,16 @@ def _environment(registry: str) -> dict[str, str]:
     return {"NPM_CONFIG_REGISTRY": re.sub(r"//[^/@]*@", "//", registry)} if registry else {}
 
 
-_OF_A_BUSY_MACHINE: Final = (
-    *(LookHung, LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken, PackageUnusable),
-)
+def _may_be_busy(finding: AnyFinding | PackageNote) -> bool:
+    """Tell whether a machine with much to do may be to blame.
+
+    Not for what has run out of its CPU time, which it has had, nor where the image ran a command in the meantime.
+    """
+    if isinstance(finding, PackageUnusable):
+        return not finding.use.endswith(" did not end")
+    hangs = isinstance(finding, CommandNotRun) and finding.seconds is not None
+    return isinstance(finding, _OF_A_BUSY_MACHINE) and not hangs
+
+
+_OF_A_BUSY_MACHINE: Final = (LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken)
 _PATIENCE: Final = 2

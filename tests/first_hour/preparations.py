@@ -214,14 +214,27 @@ def fill(place: Path) -> None:
 
 def engine_on_a_full_disk(scene: Scene) -> None:
     """Give the checkout a private engine with the image bash, on a disk that then has no space left."""
+    fill(_engine_on_a_disk(scene, "bash", "900m"))
+
+
+def engine_with_little_space(scene: Scene) -> None:
+    """Give the checkout a private engine with the image python, on a disk with 25 MB left."""
+    data = _engine_on_a_disk(scene, "python", "1200m")
+    free = shutil.disk_usage(data).free
+    with (data / "filler").open("wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, free - 25_000_000)
+
+
+def _engine_on_a_disk(scene: Scene, runtime: str, size: str) -> Path:
+    """Start a private engine with an image, and return the folder that is a disk of its own."""
     data = scene.folder / ".isol8" / "lab" / "docker"
     data.mkdir(parents=True)
-    _mount(scene, data, "-t", "tmpfs", "-o", "size=900m", "tmpfs")
+    _mount(scene, data, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
     scene.stack.callback(scene.run, "down")
-    done = scene.run("up", "--lab", "--only", "bash")
+    done = scene.run("up", "--lab", "--only", runtime)
     # A push that fails behind the build is what some rows are about.
     assert " built " in done.stdout or "up to date" in done.stdout, done.stdout
-    fill(data)
+    return data
 
 
 def _run(*command: str) -> None:

@@ -1,5 +1,7 @@
 """Where a row takes place: a checkout of its own, an environment, and what runs a command there."""
 
+import atexit
+import compileall
 import os
 import secrets
 import shutil
@@ -9,6 +11,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
@@ -128,21 +131,30 @@ def checkout(**environment: str) -> Iterator[Scene]:
         place = Path(mkdtemp(prefix="first-hour-"))
         stack.callback(shutil.rmtree, place, ignore_errors=True)
         place.chmod(0o755)
-        folder = place / "checkout"
-        folder.mkdir()
+        folder = Path(shutil.copytree(_original(), place / "checkout"))
         (place / "home").mkdir()
-        for name in _COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, folder / name)
         make_ready(folder)
         environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environ |= {"HOME": str(place / "home"), "NO_COLOR": "1", **environment}
         yield Scene(
             folder=folder, stack=stack, environ=environ, words={"folder": str(folder), "place": str(place)}
         )
+
+
+@cache
+def _original() -> Path:
+    """Return a copy of this checkout that is compiled already, as any is from its second run on."""
+    folder = Path(mkdtemp(prefix="first-hour-original-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in _COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            compileall.compile_dir(folder / name, quiet=2)
+        else:
+            shutil.copy(source, folder / name)
+    folder.chmod(0o755)
+    return folder
 
 
 def make_ready(folder: Path) -> None:

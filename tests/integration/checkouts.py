@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from attrs import evolve, frozen
 
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.run.workspace import Workspace
+from tests import forked
 
 ROOT = Path(__file__).resolve().parents[2]
+_LONGEST = 240
 
 _CUT_OFF = """
 import os, signal, sys
@@ -74,11 +76,11 @@ class Checkout:
     repository: str
 
     def doit(self, *words: str, **environment: str) -> Result:
-        return self._run(self._command(*words), **environment)
+        return self._forked(self._command(*words), **environment)
 
     def cut_off(self, step: int, *words: str, changes: str = "build,tag,untag,pull") -> int:
         """Run doit with an end like a power cut before its nth change on the engine; return its exit code."""
-        return self._run((sys.executable, "-c", _CUT_OFF, str(step), changes, *words)).code
+        return self._forked((sys.executable, "-c", _CUT_OFF, str(step), changes, *words)).code
 
     @property
     def id(self) -> str:
@@ -91,17 +93,30 @@ class Checkout:
             return (sys.executable, "-c", _OWN_ONLY, self.id, *words)
         return (sys.executable, "-m", "isol8_tasks.cli", *words)
 
+    def _forked(self, command: tuple[str, ...], **environment: str) -> Result:
+        """Do what `_run` does, without another start of Python where that would be the same."""
+        env = self._environ(environment)
+        if not forked.can_run(env):
+            return self._run(command, **environment)
+        return self._result(forked.run(command[1:], cwd=self.folder, env=env, timeout=_LONGEST))
+
     def _run(self, command: tuple[str, ...], **environment: str) -> Result:
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **environment},
+            env=self._environ(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=_LONGEST,
         )
+        return self._result(done)
+
+    def _environ(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
+
+    def _result(self, done: "subprocess.CompletedProcess[str]") -> Result:
         assert "Traceback" not in done.stdout + done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
 

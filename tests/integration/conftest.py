@@ -20,6 +20,7 @@ from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.errors import EngineUnreachableError
 from lab.places import Places
 from lab.tools import Tools
+from tests.executed import read
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags, tags_of
 from tests.integration.engines import take_engine
 from tests.integration.world import World, open_world
@@ -186,9 +187,9 @@ def execute(docker_api: docker.APIClient) -> Callable[..., CompletedProcess[str]
         if detach:
             docker_api.exec_start(made["Id"], detach=True)
             return CompletedProcess(command, 0, "", "")
-        stdout, stderr = docker_api.exec_start(made["Id"], demux=True)
+        stdout, stderr = read(docker_api, made)
         status = docker_api.exec_inspect(made["Id"])["ExitCode"]
-        return CompletedProcess(command, status, (stdout or b"").decode(), (stderr or b"").decode())
+        return CompletedProcess(command, status, stdout, stderr)
 
     return run
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lab.engine import free_port
 from lab.places import Places
 from lab.tools import Tools
 from tests.integration.checkouts import wait_for
+from tests.integration.tokens import ISSUER, TokenServer
 
 _ROOT = Path(__file__).parents[2]
 _MANIFESTS = (
@@ -28,13 +30,13 @@ _USERS = "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 class Registry:
     """A registry with a storage of its own, at an address that stays when it is started again."""
 
-    def __init__(self, folder: Path, *, login: bool = False) -> None:
+    def __init__(self, folder: Path, *, login: bool = False, tokens: TokenServer | None = None) -> None:
         tools = Tools(root=Places.of(_ROOT, os.environ.get("ISOL8_LAB_CACHE")).fetched / "programs")
         program = tools.find("docker-registry")
         if program is None:
             pytest.skip("there is no docker-registry here; the private engine of ./doitw up --lab brings one")
         self._program, self._environment = program, tools.environment(program)
-        self._folder, self._login = folder, login
+        self._folder, self._login, self._tokens = folder, login, tokens
         self.address = f"127.0.0.1:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
@@ -58,6 +60,15 @@ class Registry:
         }
         if self._login:
             configured["auth"] = {"htpasswd": {"realm": "tests", "path": str(self._folder / "users")}}
+        if self._tokens:
+            configured["auth"] = {
+                "token": {
+                    "realm": self._tokens.realm,
+                    "service": "registry",
+                    "issuer": ISSUER,
+                    "rootcertbundle": str(self._tokens.certificate),
+                }
+            }
         return configured
 
     def start(self) -> "Registry":
@@ -87,6 +98,10 @@ class Registry:
     def requests(self) -> list[str]:
         """Return the methods of all requests so far, but for those of the tests themselves."""
         return re.findall(r'"(\w+) /v2/[^"]*" \d+ \d+ "" "(?!Python-urllib)', self._log.read_text())
+
+    def paths(self) -> list[str]:
+        """Return the paths of all requests so far, but for those of the tests themselves."""
+        return re.findall(r'"\w+ (/v2/[^" ]*)[^"]*" \d+ \d+ "" "(?!Python-urllib)', self._log.read_text())
 
     def uploading(self) -> bool:
         """Tell whether a part of a layer has come, and not all of it."""
@@ -118,6 +133,8 @@ class Registry:
     def _answers(self) -> bool:
         try:
             self._ask("")
+        except urllib.error.HTTPError:
+            return True
         except OSError:
             return False
         return True

@@ -24,6 +24,7 @@ from isol8_tasks.verify.clients import (
     SECURITY,
     Generation,
 )
+from tests.executed import read
 from tests.integration.conftest import LABEL
 
 LISTS = {"ISOL8_WHITELIST": json.dumps(["^[0-9.]+$"]), "ISOL8_BLACKLIST": json.dumps(["^192[.]168[.]9[.]"])}
@@ -142,7 +143,7 @@ class Sandbox:
         """Run a script as code in the sandbox is run, and return what it prints."""
         user = self.generation.user if user is None else user
         made = self.api.exec_create(self.id, ["sh", "-c", script], user=user, workdir=SANDBOX_FOLDER)
-        return str(self.api.exec_start(made["Id"]).decode())
+        return "".join(read(self.api, made))
 
 
 @pytest.fixture(scope="module")

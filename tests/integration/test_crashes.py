@@ -104,7 +104,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APICli
 def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: str) -> None:
     """Exit code 70, one line that names a file with the traceback, no traceback on the screen, and JSON where asked."""
     words = TABLE[name][0]
-    text = '[push]\nrepository = "127.0.0.1:9/x"\nstandins = true\n' if name == "push" else ""
+    text = '[registry]\nrepository = "127.0.0.1:9/x"\nstandins = true\n' if name == "push" else ""
     (checkout.folder / "deps.toml").write_text(f'[build]\nrepository = "{checkout.repository}"\n{text}')
     if name.startswith("refresh"):
         # One that is stale, and that cases before may have built.

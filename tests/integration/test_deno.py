@@ -14,7 +14,8 @@ import pytest
 from attrs import frozen
 
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.plan.graph import render_custom
+from isol8_tasks.plan.rendering import render_custom
+from tests.executed import read
 from tests.integration.checkouts import Checkout
 
 MODULES = ("npm:is-number", "npm:is-odd")
@@ -79,9 +80,9 @@ class Client:
             user=user or self.generation.user,
             workdir="/sandbox",
         )
-        out, err = self.api.exec_start(made["Id"], demux=True)
+        out, err = read(self.api, made)
         status = self.api.exec_inspect(made["Id"])["ExitCode"]
-        return CompletedProcess(command, status, (out or b"").decode(), (err or b"").decode())
+        return CompletedProcess(command, status, out, err)
 
     def print(self, script: str, **more: str) -> str:
         """Return what a script of the shell prints."""

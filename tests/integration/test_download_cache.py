@@ -110,7 +110,7 @@ def test_no_image_has_anything_of_it(docker_api: docker.APIClient, home: Checkou
 
 
 def test_lock_is_installed_from_what_is_kept(home: Checkout, world: World) -> None:
-    """As far as pip and npm hold a hash against it; bun's packages are fetched anew."""
+    """As far as pip and npm hold a hash against it; bun's packages are fetched again."""
     assert home.doit("lock").code == 0
     world.forget()
     done = home.doit("setup", "--locked", "--force", "--only", "python,node,bun")

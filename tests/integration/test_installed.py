@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -78,13 +79,28 @@ def installed(
 ) -> Installed:
     """Install the wheel into a new environment, which has only the versions that are locked."""
     environment = tmp_path_factory.mktemp("installed") / "environment"
+    install(Path(sys.executable), distributions[1], environment)
+    return Installed(environment, endpoint.url)
+
+
+def install(python: Path, wheel: Path, environment: Path) -> None:
+    """Make an environment of a Python's with the wheel and what is locked."""
     uv = Path(sys.executable).with_name("uv")
-    succeed(uv, "venv", "--python", sys.executable, environment)
+    succeed(uv, "venv", "--python", python, environment)
     into = ("--python", environment)
     succeed(uv, "pip", "install", *into, *LOCKED, *index())
-    succeed(uv, "pip", "install", *into, "--no-deps", "--offline", distributions[1])
+    succeed(uv, "pip", "install", *into, "--no-deps", "--offline", wheel)
     succeed(uv, "pip", "check", *into)
-    return Installed(environment, endpoint.url)
+
+
+def another_python(version: str) -> Path:
+    """Return a Python of that version, from PATH or of pyenv's; skip the test where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for place in (shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python{version}")):
+        # What pyenv puts on PATH runs only if its version is the chosen one.
+        if place and run(place, "-c", "").code == 0:
+            return Path(place)
+    pytest.skip(f"there is no Python {version} here")
 
 
 def index() -> tuple[str, ...]:
@@ -169,6 +185,23 @@ def test_the_same_images_as_a_checkout(installed: Installed, built: Checkout, tm
     done = installed(folder, "plan")
     assert done.code == 3
     assert "docker/Dockerfile" in done.err
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+def test_another_python(
+    distributions: tuple[Path, Path], endpoint: Endpoint, tmp_path: Path, version: str
+) -> None:
+    """It is installed with what is locked, and its commands work, with every Python that it is for."""
+    python = another_python(version)
+    install(python, distributions[1], tmp_path / "environment")
+    installed = Installed(tmp_path / "environment", endpoint.url)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for words in (("init",), ("list",), ("completion", "bash"), ("plan", "--json"), ("inventory",)):
+        done = installed(folder, *words)
+        assert done.code == 0 or "there is no image yet" in done.err, done
+    said = succeed(tmp_path / "environment/bin/python", "-c", "import sys; print(sys.version)")
+    assert said.startswith(f"{version}.")
 
 
 def test_the_lab_comes_with_it(installed: Installed, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_an_engine_that_is_killed_in_the_middle_of(
 ) -> None:
     """Whatever it works on: a line and 4, what was in use is, and the same again completes and leaves nothing."""
     public = f"{checkout.repository}:bash"
-    checkout.deps(build=f'[push]\nrepository = "{registry.address}/{words[0]}"\nstandins = true\n')
+    checkout.deps(build=f'[registry]\nrepository = "{registry.address}/{words[0]}"\nstandins = true\n')
     if words[0] == "pull":
         assert checkout.doit("push").code == 0
         shutil.copy(checkout.folder / "resolved-images.json", checkout.folder / "given.json")

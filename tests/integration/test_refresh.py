@@ -232,7 +232,7 @@ class TestTrouble:
     ) -> None:
         """One fails to build, one to import, one hangs: three old images work, the others are refreshed."""
         before = public_ids(docker_api, home)
-        settings(home, world, verify='load_timeout = "6s"')
+        settings(home, world, verify='load_timeout = "2s"')
         world.npm("left", "5.0.0", fault="build")
         world.wheel("thing", "5.0", requires=["other>=2"], fault="import")
         world.npm("right", "5.0.0", fault="hang")

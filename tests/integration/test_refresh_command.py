@@ -98,7 +98,10 @@ def test_time_that_is_over(built: Checkout, docker_api: docker.APIClient) -> Non
     ("command", "said"),
     [
         ('["false"]', "false failed (exit code 1): "),
-        ('["/no/such/program"]', "/no/such/program: [Errno 2] No such file or directory: '/no/such/program'"),
+        (
+            '["/no/such/program"]',
+            "/no/such/program: can't be run (No such file or directory); the images are as reported above",
+        ),
     ],
 )
 def test_a_notification_that_fails(built: Checkout, command: str, said: str) -> None:

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def push_to(registry: Registry, *, repository: str = "isol8") -> str:
-    return f'{TOOLS}[push]\nrepository = "{registry.address}/{repository}"\nstandins = true\n'
+    return f'{TOOLS}[registry]\nrepository = "{registry.address}/{repository}"\nstandins = true\n'
 
 
 def connect(host: str) -> DockerEngine:
@@ -156,8 +156,10 @@ def give(source: Checkout, target: Checkout) -> None:
 class TestPushing:
     """What a run, and the command, bring into a registry."""
 
-    def test_under_two_tags(self, first: Checkout, shared: Registry, manifest_schema: dict[str, Any]) -> None:
-        """Each image is there under its name and under a tag with date and key, and the manifest says where."""
+    def test_under_three_tags(
+        self, first: Checkout, shared: Registry, manifest_schema: dict[str, Any]
+    ) -> None:
+        """Each image is there under its name, its key, and a tag with date and key, and the manifest says where."""
         tags = shared.tags("isol8")
         for name in NAMES:
             entry = entries(first)[name]
@@ -166,7 +168,7 @@ class TestPushing:
             assert pushed["repository"] == f"{shared.address}/isol8"
             assert pushed["tag"] == f"{name}-{day}-{entry['key'][:12]}"
             assert tags[name] == tags[pushed["tag"]] == pushed["digest"]
-        assert len(tags) == 2 * len(NAMES)
+        assert len(tags) == 3 * len(NAMES)
         jsonschema.validate(first.manifest(), manifest_schema)
 
     def test_nothing_of_it_stays_here(
@@ -213,7 +215,7 @@ class TestPushing:
         done = other.doit("push")
         assert (done.code, done.out) == (3, "")
         assert done.err == (
-            "ERROR: push: deps.toml names no registry to push to; write under [push] "
+            "ERROR: push: deps.toml names no registry to push to; write under [registry] "
             'repository = "registry.example/isol8"\n'
         )
 
@@ -229,7 +231,9 @@ class TestPushing:
             (first.folder / "deps.toml").write_text(text)
             first.doit("push")
         assert (run.code, command.code) == (0, 0)
-        assert "left out    based on a stand-in of the lab; [push] standins = true pushes it" in command.out
+        assert (
+            "left out    based on a stand-in of the lab; [registry] standins = true pushes it" in command.out
+        )
         assert "3 left out" in command.out
         with pytest.raises(OSError, match="404"):
             shared.tags("real")
@@ -377,7 +381,7 @@ class TestCutOff:
         assert done.code == 0, done.out + done.err
         assert "3 up to date · 3 pushed" in done.out
         tags = registry.tags("isol8")
-        assert len(tags) == 2 * len(NAMES)
+        assert len(tags) == 3 * len(NAMES)
         assert tags["bash"] == entries(checkout)["bash"]["pushed"]["digest"] != old
         assert names_of(docker_api, registry.address) == []
         assert not [tag for tag in tags_of(docker_api, checkout.repository) if tag.endswith("-pushing")]

@@ -51,7 +51,7 @@ def checkout(
     )
     checkout.deps(
         'bash = ["jq"]',
-        f'[push]\nrepository = "127.0.0.1:1/isol8"\nstandins = true\n[build.args]\n{arguments}ftp_proxy = "http://me:{PROXY}@127.0.0.1:1"\n',
+        f'[registry]\nrepository = "127.0.0.1:1/isol8"\nstandins = true\n[build.args]\n{arguments}ftp_proxy = "http://me:{PROXY}@127.0.0.1:1"\n',
     )
     declared = "".join(f"ARG {name}\n" for name in SECRETS)
     used = " ".join(f'"${name}"' for name in SECRETS)
@@ -123,7 +123,7 @@ class TestSecrets:
             r"arguments .*PIP_INDEX_URL.* in its history",
             done.err,
         )
-        assert "[push] credentials = true" in done.err
+        assert "[registry] credentials = true" in done.err
 
 
 class TestForeignText:

@@ -6,6 +6,7 @@ import docker
 import pytest
 
 from isol8_tasks.engine import FileContent
+from tests.executed import read
 
 DIAL = b"""\
 package main
@@ -130,8 +131,8 @@ def test_iptables_keeps_one_user_from_the_network(
 
     def run(user: str, command: str) -> tuple[int, str]:
         made = docker_api.exec_create(sandbox, ["sh", "-c", command], user=user)
-        output: bytes = docker_api.exec_start(made["Id"])
-        return docker_api.exec_inspect(made["Id"])["ExitCode"], output.decode()
+        output = "".join(read(docker_api, made))
+        return docker_api.exec_inspect(made["Id"])["ExitCode"], output
 
     assert run("100", f"nc -w 3 {address} 80") == (0, "outside\n")
     assert run("0", " && ".join(f"/usr/sbin/iptables {rule}" for rule in RULES)) == (0, "")

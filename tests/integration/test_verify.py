@@ -1,7 +1,9 @@
 """Checks of images on a real engine: good ones pass, and each kind of bad one is told from them."""
 
+import base64
 import json
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -17,22 +19,27 @@ from attrs import evolve
 from isol8_tasks.config.deps import parse_config
 from isol8_tasks.config.settings import UserCheck
 from isol8_tasks.ecosystems.findings import (
+    CommandShared,
     ExtraMissing,
+    PackageDeclines,
     PackageHidden,
     PackageMissing,
+    PackageNeeds,
     PackageUnusable,
+    PartUnusable,
     WrongVersion,
 )
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import shell_word
 from isol8_tasks.engine.containers import NoSuchImageError, RunRequest
 from isol8_tasks.engine.daemon import DockerEngine
-from isol8_tasks.engine.sandboxes import LABEL
+from isol8_tasks.engine.sandboxes import LABEL, host_config
 from isol8_tasks.errors import EngineError
 from isol8_tasks.verify.conditions import RELEASES, Conditions, conditions, profile, released
 from isol8_tasks.verify.findings import (
     CommandExit,
     CommandHung,
+    CommandNotRun,
     CommandOutput,
     FilterBroken,
     Finding,
@@ -49,6 +56,7 @@ from isol8_tasks.verify.findings import (
     render_finding,
 )
 from isol8_tasks.verify.verifier import Subject, Verdict, Verifier, failure
+from tests.elf import elf
 
 CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "isol8testverify"
@@ -280,7 +288,9 @@ class TestBad:
                 "node",
                 _module("g", "#!/lib/ld-no-such.so", bin={"g": "g"}) + " && mv index.js g && chmod 755 g",
                 "g",
-                PackageUnusable(package="g", use=f"its command {MODULES}/g/g", output=""),
+                PackageUnusable(
+                    package="g", use=f"its command {MODULES}/g/g", output="there is no /lib/ld-no-such.so"
+                ),
             ),
             (
                 "bash",
@@ -360,12 +370,36 @@ class TestBad:
         ids=["python", "node", "bun"],
     )
     def test_time_to_load(self, verify: Callable[..., Verdict], runtime: str, source: str) -> None:
-        """Who is late is given twice the time, as a busy machine makes good packages late; who hangs is refused."""
+        """CPU time counts, and what sleeps longer than it may have of it passes; what sleeps without end is refused."""
         install = _dist if runtime == "python" else _module
         assert verify(runtime, install("late", source.format(4)), "late", load_timeout=3).findings == ()
         (found,) = verify(runtime, install("hangs", source.format(600)), "hangs", load_timeout=3).findings
         assert isinstance(found, PackageUnusable)
         assert found.use.endswith("did not end")
+
+    @pytest.mark.parametrize(
+        ("runtime", "source"),
+        [("python", "while True: pass"), ("node", "for (;;);"), ("bun", "for (;;);")],
+        ids=["python", "node", "bun"],
+    )
+    def test_work_without_end(self, verify: Callable[..., Verdict], runtime: str, source: str) -> None:
+        """The kernel ends what has used up its CPU time."""
+        install = _dist if runtime == "python" else _module
+        (found,) = verify(runtime, install("works", source), "works", load_timeout=2).findings
+        assert isinstance(found, PackageUnusable)
+        assert found.use.endswith("did not end")
+
+    def test_a_slow_machine(self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
+        """A package that needs less CPU time than it may use passes, however long that takes by the clock."""
+
+        def slow(request: RunRequest, *, podman: bool) -> Mapping[str, object]:
+            return {**host_config(request, podman=podman), "CpuPeriod": 100_000, "CpuQuota": 15_000}
+
+        monkeypatch.setattr("isol8_tasks.engine.sandboxes.host_config", slow)
+        source = "while __import__('time').process_time() < 1: pass"
+        began = time.monotonic()
+        assert verify("python", _dist("slow", source), "slow", load_timeout=3).findings == ()
+        assert time.monotonic() - began > 6, "it was slow"
 
     def test_a_package_that_import_does_not_find(self, verify: Callable[..., Verdict]) -> None:
         """A package is no use to programs that `import` it if Node looks elsewhere."""
@@ -426,8 +460,306 @@ class TestBad:
         monkeypatch.setattr("isol8_tasks.verify.probe.LOOK_SECONDS", 2)
         begin = time.monotonic()
         steps = "RUN rm /bin/cat && printf '#!/bin/sh\\nsleep 600\\n' > /bin/cat && chmod 755 /bin/cat"
-        assert verify("bash", steps).findings == (LookHung(seconds=4, output=""),)
+        assert verify("bash", steps).findings == (LookHung(seconds=2, output=""),)
         assert time.monotonic() - begin < 60
+
+    def test_an_entrypoint_that_hangs(
+        self, verify: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that never runs the command is named, and given up."""
+        monkeypatch.setattr("isol8_tasks.verify.probe.LOOK_SECONDS", 5)
+        found = verify("bash", 'ENTRYPOINT ["/sbin/tini", "--", "sh", "-c", "sleep 600"]').findings
+        entrypoint = ("/sbin/tini", "--", "sh", "-c", "sleep 600")
+        assert found == (CommandNotRun(output="", entrypoint=entrypoint, seconds=5),)
+
+
+def _file(path: str, data: bytes) -> str:
+    """Return the step that writes a program."""
+    text = base64.b64encode(data).decode()
+    return f"RUN mkdir -p $(dirname {path}) && echo {text} | base64 -d > {path} && chmod 755 {path}"
+
+
+def _package(*modules: str, **sources: str) -> str:
+    """Return the step that installs the Python package `mine` of several modules."""
+    folder = "$(python3 -c 'import site; print(site.getsitepackages()[0])')"
+    files = {"__init__": "", **dict.fromkeys(modules, ""), **sources}
+    writes = [
+        f"echo {base64.b64encode(text.encode()).decode()} | base64 -d > mine/{name}.py"
+        for name, text in files.items()
+    ]
+    record = " ".join(f"mine/{name}.py,," for name in files)
+    return (
+        f"RUN cd {folder} && mkdir mine mine-1.0.dist-info && printf '%s\\n' 'Name: mine' 'Version: 1.0'"
+        f" > mine-1.0.dist-info/METADATA && printf '%s\\n' {record} > mine-1.0.dist-info/RECORD && "
+        + " && ".join(writes)
+    )
+
+
+def _command(name: str, package: str = "mine") -> str:
+    """Return the step that makes a package's file a command, as npm does it."""
+    return f"RUN ln -s {MODULES}/{package}/{name} /usr/local/bin/{name}"
+
+
+MUSL = f"/lib/ld-musl-{platform.machine()}.so.1"
+LACKING = elf(interpreter=MUSL, needed=["libnothing.so.1"])
+LACKS = "Error loading shared library libnothing.so.1: No such file or directory"
+GLIBC = elf(interpreter="/lib64/ld-linux-x86-64.so.2", needed=["libc.so.6"])
+UNRESOLVED = elf(interpreter=MUSL, needed=["libc.so"], undefined=["gnu_get_libc_version"])
+ADDON = elf(needed=["libnothing.so.1"])
+LOADS_IT = "import ctypes; ctypes.CDLL('libnothing.so.1')"
+RAISES = "class NotConfigured(Exception): pass\nraise NotConfigured('no settings')"
+HOST = "throw new Error('use me inside of a test runner')"
+BIN = _module("mine", None, bin={"mine": "mine"})
+SITE = "/usr/lib/python3.13/site-packages"
+
+
+class TestDeclines:
+    """Packages that load only inside another program pass with a note; broken ones fail."""
+
+    @pytest.mark.parametrize(
+        ("runtime", "steps", "cause"),
+        [
+            ("python", _package(__init__=RAISES), "mine.NotConfigured: no settings"),
+            ("node", _module("mine", HOST), "Error: use me inside of a test runner"),
+            ("bun", _module("mine", HOST, main="index.js"), "Error: use me inside of a test runner"),
+            ("node", _module("mine", "expect.extend({})"), "ReferenceError: expect is not defined"),
+            ("bun", _module("mine", "expect.extend({})", main="index.js"), "expect"),
+        ],
+        ids=["python", "node", "bun", "a global in node", "a global in bun"],
+    )
+    def test_complete(self, verify: Callable[..., Verdict], runtime: str, steps: str, cause: str) -> None:
+        """The cause is told."""
+        verdict = verify(runtime, steps, "mine")
+        assert verdict.findings == ()
+        (note,) = verdict.notes
+        assert isinstance(note, PackageDeclines)
+        assert cause in note.output
+
+    @pytest.mark.parametrize(
+        ("runtime", "steps"),
+        [
+            ("python", _package("gone", __init__=RAISES) + " && rm mine/gone.py"),
+            ("python", _package(__init__="import nothing_such")),
+            (
+                "python",
+                _package(__init__="try: import no\nexcept ImportError: raise RuntimeError('install no')"),
+            ),
+            ("python", _package(__init__="x = (")),
+            ("python", _package(__init__="open('/nothing/such')")),
+            ("python", _package(__init__="nothing_such")),
+            ("node", _module("mine", "require('nothing-such')")),
+            ("node", _module("mine", "x = (")),
+            ("node", _module("mine", "require('fs').readFileSync('/nothing/such')")),
+            ("node", _module("mine", "undefined.x")),
+            ("node", _module("mine", f"{HOST}", main="other.js")),
+            ("bun", _module("mine", "require('nothing-such')", main="index.js")),
+            ("bun", _module("mine", "x = (", main="index.js")),
+        ],
+        ids=[
+            *("file", "module", "for want of a module", "syntax", "data", "name"),
+            *(
+                "node module",
+                "node syntax",
+                "node file",
+                "node type",
+                "node main",
+                "bun module",
+                "bun syntax",
+            ),
+        ],
+    )
+    def test_broken(self, verify: Callable[..., Verdict], runtime: str, steps: str) -> None:
+        """What lacks a file, a module or a name, or can't be read, is refused."""
+        verdict = verify(runtime, steps, "mine")
+        assert verdict.notes == ()
+        assert {type(each) for each in verdict.findings} == {PackageUnusable}
+
+    def test_one_way_alone(self, verify: Callable[..., Verdict]) -> None:
+        """A package whose other entry only throws is none that fails."""
+        steps = _module("mine", HOST, exports={"require": "./index.js", "import": "./index.mjs"})
+        verdict = verify("node", f"{steps} && echo 'export default 1' > index.mjs", "mine")
+        assert (verdict.findings, verdict.notes) == ((), ())
+
+
+class TestLoader:
+    """Programs and libraries of which the dynamic loader tells that they can't be used; none of them is run."""
+
+    @pytest.mark.parametrize(
+        ("program", "said", "library"),
+        [
+            (LACKING, LACKS, "libnothing.so.1"),
+            (GLIBC, "there is no /lib64/ld-linux-x86-64.so.2", ""),
+            (UNRESOLVED, "gnu_get_libc_version: symbol not found", ""),
+            (b"#!/usr/bin/env nothing-such\n", "there is no nothing-such", ""),
+            (b"#!/usr/bin/nothing-such -x\n", "there is no /usr/bin/nothing-such", ""),
+        ],
+        ids=["library", "glibc", "symbol", "env", "interpreter"],
+    )
+    @pytest.mark.parametrize(
+        ("runtime", "install", "path", "package"),
+        [
+            ("node", f"{BIN}\n{_command('mine')}", f"{MODULES}/mine/mine", "mine"),
+            ("bun", f"{BIN}\n{_command('mine')}", f"{MODULES}/mine/mine", "mine"),
+            ("bash", "RUN rm /usr/bin/wcurl", "/usr/bin/curl", "curl"),
+            (
+                "python",
+                _package() + " && echo ../../../bin/mine,, >> mine-1.0.dist-info/RECORD",
+                "/usr/bin/mine",
+                "mine",
+            ),
+        ],
+        ids=["node", "bun", "bash", "python"],
+    )
+    def test_commands(  # noqa: PLR0913 - a parameter for each column of the tables
+        self,
+        verify: Callable[..., Verdict],
+        *,
+        runtime: str,
+        install: str,
+        path: str,
+        package: str,
+        program: bytes,
+        said: str,
+        library: str,
+    ) -> None:
+        """A command with the executable bit that can't be started is refused, with the library's name as a value."""
+        (found,) = verify(runtime, f"{install}\n{_file(path, program)}", package).findings
+        assert isinstance(found, PackageUnusable)
+        assert said in found.output
+        assert found.library == library
+
+    def test_a_static_program(self, verify: Callable[..., Verdict]) -> None:
+        """It needs no loader."""
+        steps = f"{BIN}\n{_command('mine')}\nRUN cp /usr/local/bin/isol8-proxy {MODULES}/mine/mine"
+        assert verify("node", steps, "mine").findings == ()
+
+    @pytest.mark.parametrize("runtime", ["node", "bun"])
+    def test_an_addon(self, verify: Callable[..., Verdict], runtime: str) -> None:
+        """It is opened at first use only, and lacks a library then."""
+        steps = f"{_module('mine', 'exports.x = 1', main='index.js')}\n{_file(f'{MODULES}/mine/build/x.node', ADDON)}"
+        assert verify(runtime, steps, "mine").findings == (
+            PackageUnusable(
+                package="mine",
+                use=f"its library {MODULES}/mine/build/x.node",
+                output=f"{LACKS} (needed by {MODULES}/mine/build/x.node)",
+                library="libnothing.so.1",
+            ),
+        )
+
+    def test_addons_for_other_systems(self, verify: Callable[..., Verdict]) -> None:
+        """One for another processor, and one for glibc beside one for musl, are no fault."""
+        steps = [
+            _module("mine", "exports.x = 1"),
+            _file(f"{MODULES}/mine/prebuilds/mips.node", elf(needed=["libnothing.so.1"], machine=8)),
+            _file(f"{MODULES}/mine/prebuilds/glibc.node", ADDON),
+            _file(
+                f"{MODULES}/mine/prebuilds/musl.node",
+                elf(needed=["libc.so"], undefined=["napi_create_object"]),
+            ),
+        ]
+        verdict = verify("node", "\n".join(steps), "mine")
+        assert verdict.findings == ()
+        assert [type(each) for each in verdict.notes] == [PartUnusable]
+
+    def test_an_extension_module(self, verify: Callable[..., Verdict]) -> None:
+        """One that nothing imports yet is asked about, too; what Python brings is not missing."""
+        record = "echo mine/_fast.so,, >> mine-1.0.dist-info/RECORD"
+        needs_python = elf(needed=["libc.so"], undefined=["PyModule_Create2"])
+        for addon, library in ((ADDON, ["libnothing.so.1"]), (needs_python, [])):
+            steps = f"{_package()} && {record}\n{_file(f'{SITE}/mine/_fast.so', addon)}"
+            found = verify("python", steps, "mine").findings
+            assert [each.library for each in found if isinstance(each, PackageUnusable)] == library
+
+    def test_two_packages_with_one_command(self, verify: Callable[..., Verdict]) -> None:
+        """Both are named, and the one whose command it is."""
+        steps = "\n".join(
+            (
+                _module("one", "#!/bin/sh", bin={"tool": "index.js"}) + " && chmod 755 index.js",
+                _module("two", "#!/bin/sh", bin={"tool": "index.js"}) + " && chmod 755 index.js",
+                f"RUN ln -s {MODULES}/two/index.js /usr/local/bin/tool",
+            )
+        )
+        verdict = verify("node", steps, "one", "two")
+        assert CommandShared(command="tool", packages=("one", "two"), used="two") in verdict.notes
+
+
+class TestModulesBelow:
+    """Python packages that import nothing by themselves."""
+
+    def test_a_library(self, verify: Callable[..., Verdict]) -> None:
+        """What most of its modules need is missing."""
+        (found,) = verify(
+            "python", _package("plain", image=LOADS_IT, mine="from mine import image"), "mine"
+        ).findings
+        assert isinstance(found, PackageUnusable)
+        assert (found.use, found.library) == ("import mine.image", "libnothing.so.1")
+
+    def test_extras(self, verify: Callable[..., Verdict]) -> None:
+        """A library that one module needs is a note; a package that one needs, and what hangs, are nothing."""
+        more = {"dask": "import nothing_such", "hangs": "while True: pass"}
+        verdict = verify("python", _package("a", "b", "c", "d", **more), "mine")
+        assert (verdict.findings, verdict.notes) == ((), ())
+        verdict = verify("python", _package("a", "b", "c", "d", image=LOADS_IT), "mine")
+        assert verdict.findings == ()
+        (note,) = verdict.notes
+        assert isinstance(note, PartUnusable)
+        assert (note.use, note.library) == ("import mine.image", "libnothing.so.1")
+
+
+class TestRealPackages:
+    """Packages of the registries, by name: those that were judged wrongly, in images as people build them."""
+
+    @pytest.mark.parametrize(
+        ("runtime", "packages", "declines"),
+        [
+            ("python", ("graphene-django", "requests"), ["graphene-django"]),
+            (
+                "node",
+                ("@testing-library/jest-dom", "@jest/globals", "date-fns"),
+                ["@testing-library/jest-dom", "@jest/globals"],
+            ),
+            (
+                "bun",
+                ("@testing-library/jest-dom", "@jest/globals"),
+                ["@testing-library/jest-dom", "@jest/globals"],
+            ),
+            ("bun", ("cowsay", "prettier", "@biomejs/biome", "drizzle-kit", "http-server"), []),
+        ],
+        ids=["python", "node", "bun", "commands of bun"],
+    )
+    def test_that_work(
+        self, verify: Callable[..., Verdict], runtime: str, packages: tuple[str, ...], declines: list[str]
+    ) -> None:
+        """They pass, with a note on those that load only inside another program."""
+        words = " ".join(map(shell_word, (*RUNTIMES[runtime].install, *packages)))
+        verdict = verify(runtime, f"RUN {words}", *packages)
+        assert verdict.findings == ()
+        assert [each.package for each in verdict.notes if isinstance(each, PackageDeclines)] == declines
+
+    @pytest.mark.parametrize(
+        ("package", "use", "library"),
+        [
+            ("pyzbar", "import pyzbar.pyzbar", "libzbar.so"),
+            ("wand", "import wand.api", "libMagickWand.so"),
+            ("python-magic", "import magic", "libmagic.so"),
+        ],
+    )
+    def test_that_lack_a_library(
+        self, verify: Callable[..., Verdict], package: str, use: str, library: str
+    ) -> None:
+        """They are refused with the library's name."""
+        (found,) = verify("python", f"RUN pip install --no-cache-dir {package}", package).findings
+        assert isinstance(found, PackageUnusable)
+        assert (found.use, found.library) == (use, library)
+
+    def test_notes(self, verify: Callable[..., Verdict]) -> None:
+        """One command of two packages, and data from the network."""
+        verdict = verify("node", "RUN npm install -g typescript tsc", "typescript", "tsc")
+        assert verdict.findings == ()
+        assert [each.command for each in verdict.notes if isinstance(each, CommandShared)] == ["tsc"]
+        verdict = verify("python", "RUN pip install --no-cache-dir tiktoken", "tiktoken")
+        assert verdict.findings == ()
+        assert [type(each) for each in verdict.notes] == [PackageNeeds]
 
 
 PTRACE = "import ctypes; assert ctypes.CDLL(None).ptrace(0, 0, 0, 0) == 0"

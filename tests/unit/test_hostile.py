@@ -12,8 +12,9 @@ from isol8_tasks.errors import ConfigError
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.plan.description import Provenance
-from isol8_tasks.plan.graph import build_graph, render_custom
+from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
+from isol8_tasks.plan.rendering import render_custom
 from tests.fake_engine import FakeEngine, accept, plain
 from tests.hostile import CANARY, SCRIPTS, SPECS, refused, taken
 from tests.toml import toml_string

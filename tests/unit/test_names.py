@@ -19,6 +19,7 @@ ALIKE = {
     "files",
     "installed",
     "judge",
+    "judge_once",
     "main",
     "query",
     "script",

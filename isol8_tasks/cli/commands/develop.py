@@ -1,4 +1,4 @@
-"""The commands for work on this project itself: test, lint, check and bench."""
+"""The commands for work on this project itself: test, lint, check, bench and corpus."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -74,24 +74,50 @@ class CheckCommand(_OfCheckout):
         return max(codes)
 
 
-class BenchCommand(_OfCheckout):
+class _OfParser(_OfCheckout):
+    """A command whose words a parser of its own reads."""
+
+    def parse_execute(self, in_args: list[str]) -> int:
+        """Hand every word to it."""
+        return self.execute({}, in_args)
+
+    @ends_in_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Run it."""
+        try:
+            return self.run_with(args)
+        except SystemExit as error:
+            # How argparse says that it printed its usage: asked for, or since it did not understand.
+            return 3 if error.code else 0
+
+    def run_with(self, words: list[str]) -> int:
+        """Do what the words ask for."""
+        raise NotImplementedError
+
+
+class BenchCommand(_OfParser):
     """Measure what is claimed to be fast."""
 
     name = "bench"
     doc_purpose = "measure what is claimed to be fast, as ratios in one run"
     doc_usage = "[bench/run.py's arguments]"
 
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Hand every word to the benchmark."""
-        return self.execute({}, in_args)
-
-    @ends_in_one_line
-    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
-        """Run it."""
+    def run_with(self, words: list[str]) -> int:
+        """Run the benchmark."""
         from bench.run import main  # noqa: PLC0415 - not installed for others
 
-        try:
-            return 1 if main(args) else 0
-        except SystemExit as error:
-            # How argparse says that it printed its usage: asked for, or since it did not understand.
-            return 3 if error.code else 0
+        return 1 if main(words) else 0
+
+
+class CorpusCommand(_OfParser):
+    """Judge packages that people install."""
+
+    name = "corpus"
+    doc_purpose = "build and use the packages of tests/corpus_packages, and print wrong verdicts"
+    doc_usage = "[PACKAGE ...] [--group NAME] [--tenth] [--json FILE]"
+
+    def run_with(self, words: list[str]) -> int:
+        """Judge them."""
+        from tests.corpus_packages.run import main  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - as above
+
+        return int(main(words))

@@ -1,4 +1,4 @@
-"""The command push: images to the registry of [push]."""
+"""The command push: images to the registry of [registry]."""
 
 import time
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class PushCommand(OwnCommand):
     """Bring the images in use into the registry of deps.toml."""
 
     name = "push"
-    doc_purpose = "push the images in use that [push] repository does not have yet"
+    doc_purpose = "push the images in use that [registry] repository does not have yet"
     doc_usage = ""
     doc_description = (
         "A run pushes at its end what resolved-images.json does not list as pushed; this command asks the registry "
@@ -31,10 +31,10 @@ class PushCommand(OwnCommand):
         """Push them, one after the other, and write the manifest of where they are."""
         self.no_arguments(args)
         current = session()
-        settings = current.view.config.push
+        settings = current.view.config.registry
         if not settings.repository:
             raise ConfigError(
-                f"push: {current.view.config.source} names no registry to push to; write under [push] "
+                f"push: {current.view.config.source} names no registry to push to; write under [registry] "
                 'repository = "registry.example/isol8"'
             )
         current.wait = params["wait"]
@@ -46,7 +46,7 @@ class PushCommand(OwnCommand):
             left = current.publication.left_out
             for name in left:
                 teller.line(
-                    name, "left out", "based on a stand-in of the lab; [push] standins = true pushes it"
+                    name, "left out", "based on a stand-in of the lab; [registry] standins = true pushes it"
                 )
             known = current.publication.in_registry
             try:
@@ -74,4 +74,4 @@ def _still(current: Session, name: str, known: tuple[str, Pushed] | None) -> Pus
     image = current.view.observed.public(name)
     if known is None or image is None or known[0] != image.id:
         return None
-    return known[1] if known[1].repository == current.view.config.push.repository else None
+    return known[1] if known[1].repository == current.view.config.registry.repository else None

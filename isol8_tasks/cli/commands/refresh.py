@@ -158,7 +158,7 @@ def _notify(account: Account, command: tuple[str, ...], redact: Redact) -> bool:
         what = (
             f"did not end within {_NOTIFY_SECONDS} s"
             if isinstance(error, subprocess.TimeoutExpired)
-            else error
+            else f"can't be run ({error.strerror}); the images are as reported above"
         )
         sys.stderr.write(f"ERROR: [refresh] notify: {command[0]}: {what}\n")
         return True

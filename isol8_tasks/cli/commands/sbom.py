@@ -7,6 +7,7 @@ from isol8_tasks import __version__
 from isol8_tasks.cli.command import say
 from isol8_tasks.cli.commands.images import ImagesCommand, inventory_of
 from isol8_tasks.cli.program import named_file
+from isol8_tasks.errors import ConfigError
 from isol8_tasks.images.manifest import created
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.plan.model import ImageSpec
@@ -37,7 +38,12 @@ class SbomCommand(ImagesCommand):
         from isol8_tasks.ecosystems.sbom import Bill, render_sbom  # noqa: PLC0415 - no other command writes them
 
         folder = named_file(params["output"])
-        make_folder(folder)
+        try:
+            make_folder(folder)
+        except OSError as error:
+            raise ConfigError(
+                f"--output: {params['output']}: no folder can be made there ({error.strerror}); name another one"
+            ) from error
         for spec, image in images:
             release, packages = inventory_of(current, spec.name)
             bill = Bill(

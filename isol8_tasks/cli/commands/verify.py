@@ -31,6 +31,7 @@ class VerifyCommand(ImagesCommand):
     ) -> int:
         """Run the checks side by side, and print what they found."""
         from isol8_tasks.verify.findings import OtherLayers, output, render_finding  # noqa: PLC0415 - no other command shows them
+        from isol8_tasks.verify.notes import render_note  # noqa: PLC0415 - as above
 
         current.view.engine.sweep()
 
@@ -50,6 +51,7 @@ class VerifyCommand(ImagesCommand):
                 {
                     "image": current.view.public_tag(name),
                     "findings": [render_finding(finding) for finding in verdict.findings],
+                    "notes": [render_note(note) for note in verdict.notes],
                 }
                 for name, verdict in verdicts.items()
             ]
@@ -63,4 +65,6 @@ class VerifyCommand(ImagesCommand):
                     say(f"  {render_finding(finding)}")
                     for line in output(finding):
                         say(f"      {line}")
+                for note in verdict.notes:
+                    say(f"  note: {render_note(note)}")
         return 1 if any(verdict.findings for verdict in verdicts.values()) else 0

@@ -4,8 +4,12 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { spawnSync } = require("node:child_process");
 
+const COMMANDS = "/usr/local/bin";
 const ROOTS = ["/usr/local/lib/node_modules", "/usr/lib/node_modules"];
 const SECONDS = Number(process.env.ISOL8_CHECK_SECONDS);
+const CLOCK = Number(process.env.ISOL8_CHECK_CLOCK);
+// Once an image, and not once a kind of client.
+const WHOLE = Boolean(process.env.ISOL8_WHOLE);
 const INDEX = ["index.js", "index.json", "index.node", "index.mjs", "index.ts"];
 const CONDITIONS = ["node", "node-addons", "module-sync", "require", "import", "default", ...(process.versions.bun ? ["bun", "module"] : [])];
 const TYPES = /\.d\.[cm]?ts$/;
@@ -21,13 +25,19 @@ import { createRequire } from "node:module";
 import { writeFileSync } from "node:fs";
 const [name, answer] = process.argv.slice(2);
 const require = createRequire("/sandbox/item.cjs");
+const described = (error, depth) => ({
+  code: String(error?.code ?? ""),
+  name: String(error?.name ?? error?.constructor?.name ?? typeof error),
+  message: String(error?.message ?? error),
+  causes: depth ? [error?.cause, ...(Array.isArray(error?.errors) ? error.errors : [])].filter(Boolean).map((each) => described(each, depth - 1)) : [],
+});
 const result = {};
 for (const [way, load] of [["require", () => require(name)], ["import", () => import(name)]]) {
   try {
     await load();
     result[way] = "";
   } catch (error) {
-    result[way] = String(error?.code ?? "Error") + "\\n" + String(error?.stack ?? error);
+    result[way] = { ...described(error, 3), text: String(error?.stack ?? error) };
   }
   writeFileSync(answer, JSON.stringify(result));
 }
@@ -78,41 +88,67 @@ function entryOf(folder, { exports, module, main }) {
   return hasMain || module !== undefined || hasIndex() ? "." : undefined;
 }
 
+// Returns the file that a package names as its own, where it lacks it: the runtime then takes another in its place.
+function lostOf(folder, { exports, main }) {
+  if (exports !== undefined && exports !== null || typeof main !== "string" || !main) return "";
+  const found = ["", ".js", ".json", ".node", "/index.js"].some((ending) => fs.existsSync(path.join(folder, main + ending)));
+  return found ? "" : path.join(folder, main);
+}
+
 // What a package says of itself, as far as it decides how it is used.
 function described(folder, manifest) {
-  const bins = typeof manifest.bin === "string" ? { [manifest.name]: manifest.bin } : manifest.bin ?? {};
-  const files = Object.values(bins).map((file) => path.join(folder, file));
+  const files = Object.values(binsOf(manifest)).map((file) => path.join(folder, file));
   return {
     version: String(manifest.version ?? ""),
     entry: entryOf(folder, manifest) ?? "",
     bins: files,
     broken_bins: files.filter((file) => !isExecutable(file)),
+    commands: commandsOf(manifest),
+    lost: lostOf(folder, manifest),
   };
 }
 
-// Returns how a program is started: one for node by the runtime that there is, as `bun x --bun` does it.
-function commandOf(file) {
-  let head = "";
-  try {
-    head = fs.readFileSync(file).subarray(0, 200).toString("latin1").split("\n")[0];
-  } catch {
-    // What cannot be read is not started by the runtime.
-  }
-  return /^#!.*\bnode\b/.test(head) ? [process.execPath, ...OPTIONS, file] : [file];
+// Runs a program with a limit of CPU time, which the kernel keeps, and of time by the clock for what sleeps.
+function run(command, parts, options) {
+  const words = ["-c", 'ulimit -S -t "$0"; exec "$@"', String(Math.ceil(SECONDS / parts)), ...command];
+  const done = spawnSync("sh", words, { cwd: "/sandbox", timeout: (CLOCK * 1000) / parts, killSignal: "SIGKILL", ...options });
+  /** @type {NodeJS.ErrnoException | undefined} */
+  const error = done.error;
+  return { ...done, hung: done.signal === "SIGXCPU" || error?.code === "ETIMEDOUT" };
 }
 
-// Returns those programs that the system can't even start, and whether one of them says what it is.
-function started(files) {
-  const begun = files.slice(0, PROGRAMS).map((file) => {
-    const [program, ...words] = commandOf(file);
-    const done = (word) => spawnSync(program, [...words, word], { cwd: "/sandbox", timeout: (SECONDS * 1000) / 6, killSignal: "SIGKILL", stdio: "ignore" });
-    const first = done("--version");
-    /** @type {NodeJS.ErrnoException | undefined} */
-    const error = first.error;
-    const broken = (error && error.code !== "ETIMEDOUT") || first.status === 126 || first.status === 127;
-    return { file, broken, speaks: !broken && (first.status === 0 || done("--help").status === 0) };
+// Tells whether one of a package's programs says what it is. People start them by their names, and so does the kernel.
+function speaks(files) {
+  const says = (file, word) => run([file, word], 6, { stdio: "ignore" }).status === 0;
+  return files.slice(0, PROGRAMS).some((file) => says(file, "--version") || says(file, "--help"));
+}
+
+// Leaves files for the dynamic loader to be asked about, and folders in which to look for such.
+function ask(number, folder, manifest) {
+  const programs = Object.entries(binsOf(manifest)).map(([name, file]) => {
+    const link = path.join(COMMANDS, name);
+    return [link, path.join(folder, file)].find(fs.existsSync);
   });
-  return { broken: begun.filter((each) => each.broken).map((each) => each.file), speaks: begun.some((each) => each.speaks) };
+  const folders = [folder, ...Object.keys(manifest.optionalDependencies ?? {}).map((name) => path.join(ROOTS[0], name)).filter(fs.existsSync)];
+  const lines = [...programs.filter(Boolean).map((file) => ["program", file]), ...folders.map((each) => ["folder", each])];
+  fs.appendFileSync("/sandbox/asked", lines.filter(([, file]) => !file.includes("\n")).map((words) => [number, ...words].join("\t") + "\n").join(""));
+}
+
+// Returns a package's commands, each with the package that its link leads to.
+function commandsOf(manifest) {
+  const owner = (name) => {
+    try {
+      return fs.realpathSync(path.join(COMMANDS, name)).match(/.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1] ?? "";
+    } catch {
+      return "";
+    }
+  };
+  return Object.fromEntries(Object.keys(binsOf(manifest)).map((name) => [name, owner(name)]));
+}
+
+function binsOf(manifest) {
+  const own = String(manifest.name ?? "").replace(/^@[^/]+\//, "");
+  return typeof manifest.bin === "string" ? { [own]: manifest.bin } : manifest.bin ?? {};
 }
 
 function looked(item, number) {
@@ -126,22 +162,19 @@ function looked(item, number) {
   /** @type {ReturnType<typeof described> & Record<string, any>} */
   const result = described(folder, manifest);
   if (item.range) result.satisfies = satisfies(result.version, item.range);
-  if (!result.entry) {
-    if (!result.broken_bins.length) result.broken_bins = started(result.bins).broken;
-    return result;
-  }
+  if (WHOLE) ask(number, folder, manifest);
+  if (!result.entry) return result;
   const answer = `/sandbox/answer-${number}.json`;
-  const begin = Date.now();
   const part = item.name + result.entry.slice(1);
-  const done = spawnSync(process.execPath, [...OPTIONS, "/sandbox/loader.mjs", part, answer], {
-    cwd: "/sandbox", timeout: SECONDS * 1000, killSignal: "SIGKILL", stdio: ["ignore", "ignore", "pipe"], maxBuffer: LONGEST,
+  const done = run([process.execPath, ...OPTIONS, "/sandbox/loader.mjs", part, answer], 1, {
+    stdio: ["ignore", "ignore", "pipe"], maxBuffer: LONGEST,
   });
   result.loaded = fs.existsSync(answer) ? JSON.parse(fs.readFileSync(answer, "utf8")) : {};
-  result.ended = Date.now() - begin >= SECONDS * 1000 ? "hung" : String(done.status ?? done.signal);
+  result.ended = done.hung ? "hung" : String(done.status ?? done.signal);
   result.output = String(done.stderr ?? "").slice(-4000);
   // A program that is loaded runs, and may end as it does not know what it is to do.
   const ended = Object.keys(result.loaded).length < 2 && result.ended !== "0" && result.ended !== "hung";
-  result.speaks = ended && result.bins.length > 0 && started(result.bins).speaks;
+  result.speaks = ended && result.bins.length > 0 && speaks(result.bins);
   return result;
 }
 
@@ -178,7 +211,7 @@ if (items.length) fs.writeFileSync("/sandbox/loader.mjs", LOADER);
 const answer = {
   answer: 40 + 2,
   version: process.versions.bun ?? process.versions.node,
-  checksum: process.versions.bun && process.env.whole ? checksum(process.execPath) : "",
+  checksum: process.versions.bun && process.env.ISOL8_WHOLE ? checksum(process.execPath) : "",
   items: items.map(looked),
   packages: ROOTS.flatMap((root) => [...installed(root)]),
 };

@@ -126,36 +126,139 @@ def of_files(paths: "Iterable[str]") -> set[str]:
     return {".".join(each) for each in outer if each in packages or len(each) == least}
 
 
-def imported(names: list[str]) -> str:
-    """Import in a child, and return what went wrong: what was tried, and below it what was said; empty if nothing."""
-    import importlib
+def imported(names: list[str]) -> dict[str, object]:
+    """Import in a child, and return what went wrong, with that of the modules below where these are tried."""
     import select
     import signal
+    import time
 
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        problem, name = "", ""
-        try:
-            for name in names:
-                importlib.import_module(name)
-        except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
-            problem = f"import {name}\n{told(error)}"
-        os.write(writer, b"=" + problem.encode("utf-8", "replace"))
-        os._exit(0)
+        os.close(reader)
+        in_child(names, writer)
     os.close(writer)
-    every = f"import {', '.join(names)}"
-    ready, _, _ = select.select([reader], [], [], float(os.environ["ISOL8_CHECK_SECONDS"]))
-    text = os.read(reader, 65536) if ready else b""
+    # CPU time is limited by the kernel; the clock ends what sleeps.
+    end = time.monotonic() + float(os.environ["ISOL8_CHECK_CLOCK"])
+    text, late = b"", False
+    while not late:
+        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
+        late = not ready
+        data = os.read(reader, 65536) if ready else b""
+        if not data:
+            break
+        text += data
     os.close(reader)
-    if not ready:
+    if late:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    if not ready:
-        return f"{every} did not end"
+    records = text.decode("utf-8", "replace").split(END)[:-1]
+    if not records:
+        over = late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU)
+        ended = "did not end" if over else f"ended the process ({os.waitstatus_to_exitcode(status)})"
+        fault = {"use": f"import {', '.join(names)} {ended}", "kinds": [], "raised": 0, "text": ""}
+        return {"fault": fault, "parts": [], "tried": 0}
+    first, *parts = map(read_fault, records[: DEEPER + 1])
+    return {"fault": first, "parts": [each for each in parts if each], "tried": len(parts)}
+
+
+def in_child(names: list[str], writer: int) -> None:
+    """Import, and write what went wrong, a record for each thing that was tried; ends the process."""
+    import importlib
+
+    limited(int(os.environ["ISOL8_CHECK_SECONDS"]))
+    problem, name = "", ""
+    try:
+        for name in names:
+            importlib.import_module(name)
+    except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
+        problem = fault_record(name, error)
+    os.write(writer, (problem + END).encode("utf-8", "replace"))
+    if not problem and os.environ.get("ISOL8_WHOLE"):
+        for name in below(names):
+            problem = ""
+            try:
+                if name:
+                    importlib.import_module(name)
+            except BaseException as error:  # noqa: BLE001 - as above
+                problem = fault_record(name, error)
+            os.write(writer, (problem + END).encode("utf-8", "replace"))
+    os._exit(0)
+
+
+def limited(seconds: int) -> None:
+    """Let the kernel end this process when it has used so many more seconds of CPU time."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(sum(os.times()[:2])) + seconds, hard))
+
+
+def below(names: list[str]) -> "Iterator[str]":
+    """Give the modules one level below packages that import few of them, as far as that takes little time.
+
+    An empty name stands for each that is imported already.
+    """
+    import time
+
+    limited(DEEPER_SECONDS + 2)
+    end = time.process_time() + DEEPER_SECONDS
+    for name in names:
+        places = getattr(sys.modules.get(name), "__path__", ())
+        stems = {
+            each.partition(".")[0] for place in places for each in listed(place) if is_module(place, each)
+        }
+        found = [f"{name}.{stem}" for stem in sorted(stems) if stem.isidentifier() and is_meant(stem)][
+            :DEEPER
+        ]
+        loaded = [each for each in found if each in sys.modules]
+        if 2 * len(loaded) > len(found):
+            continue
+        yield from [""] * len(loaded)
+        for each in found:
+            if time.process_time() > end:
+                return
+            if each not in sys.modules:
+                yield each
+
+
+def is_module(place: str, name: str) -> bool:
+    """Tell whether a name in a package's folder is a module of it."""
+    return name.endswith((".py", ".so")) or os.path.exists(os.path.join(place, name, "__init__.py"))
+
+
+def is_meant(stem: str) -> bool:
+    """Tell whether a module is there to be imported by programs."""
+    return (
+        not stem.startswith("_") and stem not in NOT_MEANT and stem not in PROGRAMS and stem not in VERSIONS
+    )
+
+
+def fault_record(name: str, error: BaseException) -> str:
+    """Return what was imported, of which classes the error and those behind it are, who raised it, and its words."""
+    import opcode
+
+    kinds: set[str] = set()
+    links: list[BaseException] = [error]
+    for link in links:
+        kinds |= {kind.__name__ for kind in type(link).__mro__}
+        links += [each for each in (link.__cause__, link.__context__) if each and each not in links]
+    raised, frame = type(error).__module__ != "builtins", error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is not None:
+        code = frame.tb_frame.f_code.co_code
+        raised = raised or code[frame.tb_lasti] == opcode.opmap["RAISE_VARARGS"]
+    parts = (f"import {name}", " ".join(sorted(kinds)), str(int(raised)), told(error))
+    return BETWEEN.join(part.replace(BETWEEN, " ").replace(END, " ") for part in parts)
+
+
+def read_fault(text: str) -> "dict[str, object] | None":
+    """Read what `fault_record` wrote; None where nothing went wrong."""
     if not text:
-        return f"{every} ended the process ({os.waitstatus_to_exitcode(status)})"
-    return text[1:].decode()
+        return None
+    use, kinds, raised, said = text.split(BETWEEN)
+    return {"use": use, "kinds": kinds.split(), "raised": int(raised), "text": said}
 
 
 def told(error: BaseException) -> str:
@@ -171,7 +274,7 @@ def told(error: BaseException) -> str:
     return "".join(lines)[-4000:]
 
 
-def looked(name: str, known: dict[str, tuple[str, Fields]]) -> "dict[str, object] | None":
+def looked(number: int, name: str, known: dict[str, tuple[str, Fields]]) -> "dict[str, object] | None":
     """Return what there is to say of one package; None if it is not there."""
     if name not in known:
         return None
@@ -181,7 +284,27 @@ def looked(name: str, known: dict[str, tuple[str, Fields]]) -> "dict[str, object
     place = os.path.dirname(folder)
     files = [] if names else recorded(folder)
     gone = [path for path in files if not os.access(os.path.join(place, path), os.R_OK)]
-    return {"problem": imported(names) if names else "", "gone": gone[:1]}
+    result = imported(names) if names else {"fault": None, "parts": [], "tried": 0}
+    wheel = recorded(folder) if names and (result["fault"] or os.environ.get("ISOL8_WHOLE")) else files
+    paths = [os.path.normpath(os.path.join(place, path)) for path in wheel]
+    lost = [
+        path
+        for path in paths
+        if result["fault"] and path.endswith((".py", ".so")) and not os.path.exists(path)
+    ]
+    programs = [path for path in paths if path.endswith(f"/bin/{os.path.basename(path)}")]
+    libraries = [path for path in paths if ".so" in os.path.basename(path)]
+    ask(number, "program", programs)
+    ask(number, "library", libraries)
+    commands = [os.path.basename(path) for path in programs]
+    return {**result, "gone": gone[:1], "lost": lost[:1], "commands": commands}
+
+
+def ask(number: int, kind: str, paths: list[str]) -> None:
+    """Leave files for the dynamic loader to be asked about, once an image."""
+    if paths and os.environ.get("ISOL8_WHOLE"):
+        with open("/sandbox/asked", "a", encoding="utf-8", errors="surrogateescape") as file:
+            file.writelines(f"{number}\t{kind}\t{path}\n" for path in paths if "\n" not in path)
 
 
 def environment() -> dict[str, str]:
@@ -236,7 +359,7 @@ def main() -> None:
             [fields["Name"][0], fields.get("Version", [""])[0], fields.get("Requires-Dist", [])]
             for _, fields in known.values()
         ],
-        "items": [looked(name, known) for name in wanted],
+        "items": [looked(number, name, known) for number, name in enumerate(wanted)],
     }
     with open(3, "w", encoding="utf-8") as file:
         file.write(as_json(answer))
@@ -244,6 +367,12 @@ def main() -> None:
 
 FIRST_PRINTED = 0x20
 SURROGATES = (0xD800, 0xDFFF)
+BETWEEN, END = "\x1f", "\x1e"
+# What a package has in its outermost module besides nothing.
+VERSIONS = {"version", "about", "meta", "metadata", "info"}
+PROGRAMS = {"main", "cli", "gui", "conftest", "setup", "pytest_plugin", "wsgi", "asgi"}
+DEEPER = 25
+DEEPER_SECONDS = 1
 
 if __name__ == "__main__":
     main()

@@ -164,7 +164,10 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 class Indexes:
     """The indexes that a build would ask, each page fetched once."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(
+        self, environ: dict[str, str], *, tries: tuple[float, ...] = TRIES, seconds: float = SECONDS
+    ) -> None:
+        self._tries, self._seconds = tries, seconds
         first = environ.get("PIP_INDEX_URL") or PyPI.simple_url
         self.urls = [first, *environ.get("PIP_EXTRA_INDEX_URL", "").split()]
         self._trusted = set(environ.get("PIP_TRUSTED_HOST", "").split())
@@ -196,6 +199,13 @@ class Indexes:
         offered = offered_metadata(file)
         return data if data and is_sound(data, offered if isinstance(offered, dict) else {}) else None
 
+    def content(self, url: str) -> bytes:
+        """Return a file; SourceError where there is none."""
+        found = self._ask(url.partition("#")[0], "*/*")
+        if found is None:
+            raise SourceError(f"{url}: not found")
+        return found[1]
+
     def _fetch(self, base: str, name: str) -> dict[str, Any] | None:
         split = urllib.parse.urlsplit(base)
         plain = split._replace(netloc=split.netloc.rpartition("@")[2]).geturl().rstrip("/")
@@ -216,10 +226,10 @@ class Indexes:
         request = asking(url, accept)
         request.add_header("Accept-Encoding", "gzip")
         problem = ""
-        for pause in TRIES:
+        for pause in self._tries:
             time.sleep(pause)
             try:
-                with self._opener(request).open(request, timeout=SECONDS) as answer:
+                with self._opener(request).open(request, timeout=self._seconds) as answer:
                     return answer.headers.get_content_type(), body_of(answer), answer.geturl()
             except urllib.error.HTTPError as error:
                 if error.code in {404, 410}:

@@ -2,11 +2,12 @@
 # Looks at the image that it runs in, as the user that it runs as. $1 begins each section of the answer, $2 is
 # how the probe in $3 tells of packages; what follows are the packages to look for. A head that is made for each kind of
 # client comes before: `whole` is empty where all has been asked elsewhere but what clients may change, `prepare` writes
-# files, `main` runs the probe, `others` runs what else starts code, and `load` is the command for a module of Deno's.
-# shellcheck disable=SC2034 # the head's main runs program
+# files, `main` runs the probe, `others` runs what else starts code, `load` is the command for a module of Deno's, and
+# `loader` the script that asks the dynamic loader about the files that the probe leaves in /sandbox/asked.
+# shellcheck disable=SC2034,SC2154 # the head's main runs program; it sets loader
 mark=$1 answers=$2 program=$3
 shift 3
-export whole
+export ISOL8_WHOLE="$whole"
 
 section() { printf '\n%s %s\n' "$mark" "$1"; }
 
@@ -44,10 +45,14 @@ modules)
     fi
     for item; do
         printf 'import %s;\n' "$item" >/sandbox/item.mts
-        # shellcheck disable=SC2086,SC2154 # the head sets load, a command of several words
-        timeout -s KILL "$ISOL8_CHECK_SECONDS" $load >/sandbox/output 2>&1 </dev/null
+        # shellcheck disable=SC2086 # the head sets load, a command of several words
+        (
+            # shellcheck disable=SC3045 # BusyBox knows it
+            ulimit -S -t "$ISOL8_CHECK_SECONDS"
+            exec timeout -s KILL "$ISOL8_CHECK_CLOCK" $load >/sandbox/output 2>&1 </dev/null
+        )
         section "item $?"
-        tail -n 20 /sandbox/output
+        head -n 40 /sandbox/output
     done
     section status
     (exit $status)
@@ -56,6 +61,10 @@ sections) main "$mark" "$@" ;;
 *) : ;;
 esac
 status=$?
+if [ "$whole" ] && [ -s /sandbox/asked ]; then
+    section loader
+    bash -c "$loader" loader </sandbox/asked
+fi
 others
 # On a busy machine the init process may be late. It is asked again, as one that never forwards is told from that so.
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

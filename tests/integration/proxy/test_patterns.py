@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import docker
 import pytest
 
+from tests.executed import read
 from tests.integration.proxy.conftest import archive
 from tests.integration.proxy.filters import Filters
 
@@ -123,7 +124,7 @@ def compare(
     def run(rows: str) -> str:
         docker_api.put_archive(container, "/", archive({"rows": rows.encode()}))
         made = docker_api.exec_create(container, ["sh", "-c", CHECK], workdir="/filter")
-        return str(docker_api.exec_start(made["Id"]).decode())
+        return "".join(read(docker_api, made))
 
     return run
 

@@ -41,7 +41,7 @@ from tests.integration.world.filler import filler
 from tests.integration.world.images import Image, Registry, images_of, layer_of, long_ago, registry
 from tests.integration.world.npm import Npm
 from tests.integration.world.serving import Traffic, passed_on, served
-from tests.integration.world.wheels import Fault, Wheels
+from tests.integration.world.wheels import PURE, Fault, Wheels
 
 SOURCES: Final = ("registry", "apk", "wheels", "npm")
 _IN_IMAGE: Final = "opt/lab/apk/x86_64/"
@@ -110,6 +110,7 @@ class World:
         *,
         built: dt.datetime | None = None,
         depends: Iterable[str] = (),
+        provides: Iterable[str] = (),
         fault: Fault = "",
         size: int = 0,
         files: Mapping[str, bytes] | None = None,
@@ -120,6 +121,7 @@ class World:
             version,
             built=built or self.born,
             depends=tuple(depends),
+            provides=tuple(provides),
             fault=fault,
             size=size,
             files=files or {},
@@ -134,10 +136,19 @@ class World:
         requires: Iterable[str] = (),
         fault: Fault = "",
         size: int = 0,
+        code: str = "",
+        tag: str = PURE,
     ) -> None:
         """Put a wheel with one module on the index."""
         self.wheels.add(
-            name, version, uploaded=uploaded or self.born, requires=tuple(requires), fault=fault, size=size
+            name,
+            version,
+            uploaded=uploaded or self.born,
+            requires=tuple(requires),
+            fault=fault,
+            size=size,
+            code=code,
+            tag=tag,
         )
 
     def npm(  # noqa: PLR0913 - all but two are named by the caller
@@ -149,6 +160,8 @@ class World:
         dependencies: Mapping[str, str] | None = None,
         fault: Fault = "",
         size: int = 0,
+        scripts: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         """Publish a package for Node, Bun and Deno."""
         self.packages.add(
@@ -158,6 +171,8 @@ class World:
             dependencies=dependencies or {},
             fault=fault,
             size=size,
+            scripts=scripts or {},
+            files=files or {},
         )
 
     def pass_time(self, time: dt.timedelta) -> None:

@@ -59,6 +59,7 @@ class Apks:
         *,
         built: dt.datetime,
         depends: tuple[str, ...],
+        provides: tuple[str, ...] = (),
         fault: str,
         size: int,
         files: Mapping[str, bytes],
@@ -84,11 +85,16 @@ class Apks:
         }
         lines = [f"{key} = {value}\n" for key, value in info.items()]
         lines += [f"depend = {each}\n" for each in depends]
+        lines += [f"provides = {each}\n" for each in provides]
         script = {".pre-install": b"#!/bin/sh\nexit 1\n"} if fault == "build" else {}
         control = _segment({".PKGINFO": "".join(lines).encode(), **script})
         whole = self._signed(control) + data
         self.packages[name] = _Apk(
-            name=name, version=version, data=whole, built=built, entry=_entry(info, control, whole, depends)
+            name=name,
+            version=version,
+            data=whole,
+            built=built,
+            entry=_entry(info, control, whole, depends, provides),
         )
 
     def pass_time(self, time: dt.timedelta) -> None:
@@ -153,7 +159,13 @@ def _tar(files: Mapping[str, bytes], *, ended: bool = True, sums: bool = False) 
     return buffer.getvalue() if ended else buffer.getvalue()[:end]
 
 
-def _entry(info: Mapping[str, str], control: bytes, whole: bytes, depends: tuple[str, ...]) -> str:
+def _entry(
+    info: Mapping[str, str],
+    control: bytes,
+    whole: bytes,
+    depends: tuple[str, ...],
+    provides: tuple[str, ...],
+) -> str:
     """Return the lines of an index (wiki.alpinelinux.org/wiki/Apk_spec)."""
     identity = base64.b64encode(hashlib.sha1(control).digest()).decode()  # noqa: S324 - apk's format
     fields = {
@@ -168,6 +180,7 @@ def _entry(info: Mapping[str, str], control: bytes, whole: bytes, depends: tuple
         "L": info["license"],
         "o": info["origin"],
         "D": " ".join(depends),
-        "p": "" if info["pkgname"].startswith("lib") else f"cmd:{info['pkgname']}={info['pkgver']}",
+        "p": " ".join(provides)
+        or ("" if info["pkgname"].startswith("lib") else f"cmd:{info['pkgname']}={info['pkgver']}"),
     }
     return "".join(f"{key}:{value}\n" for key, value in fields.items() if value)

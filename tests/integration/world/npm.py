@@ -10,6 +10,7 @@ import re
 import tarfile
 import urllib.parse
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from attrs import Factory, define, evolve, frozen
@@ -22,7 +23,7 @@ ABBREVIATED: Final = "application/vnd.npm.install-v1+json"
 _CODE: Final[Mapping[str, str]] = {
     "": "",
     "build": "",
-    "import": 'throw new Error("this release is broken");\n',
+    "import": 'require("./nothing-such.js");\n',
     "hang": "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3600000);\n",
 }
 
@@ -61,12 +62,25 @@ class Npm:
         dependencies: Mapping[str, str],
         fault: Fault,
         size: int,
+        scripts: Mapping[str, str] = MappingProxyType({}),
+        files: Mapping[str, str | bytes] = MappingProxyType({}),
+        bins: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Publish a package with one module; it becomes `latest`, and replaces one of the same version."""
-        manifest = {"name": name, "version": version, "main": "index.js", "dependencies": dict(dependencies)}
+        """Publish a package with one module; it becomes `latest`, and replaces one of the same version.
+
+        `files` come besides, or in the place of index.js; `bins` are its programs, by name.
+        """
+        manifest = {
+            "name": name,
+            "version": version,
+            "main": "index.js",
+            "dependencies": dict(dependencies),
+            **({"scripts": dict(scripts), "hasInstallScript": True} if scripts else {}),
+            **({"bin": dict(bins)} if bins else {}),
+        }
         release = _Release(
             manifest=manifest,
-            data=_tarball(manifest, fault, size),
+            data=_tarball(manifest, fault, size, files),
             published=published,
             sound=fault != "build",
         )
@@ -130,9 +144,10 @@ def _time(moment: dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
-def _tarball(manifest: Mapping[str, Any], fault: Fault, size: int) -> bytes:
+def _tarball(manifest: Mapping[str, Any], fault: Fault, size: int, more: Mapping[str, str | bytes]) -> bytes:
     code = f'{_CODE[fault]}module.exports = {{ version: "{manifest["version"]}" }};\n'
     files = {"package.json": json.dumps(manifest).encode(), "index.js": code.encode()}
+    files |= {name: each.encode() if isinstance(each, str) else each for name, each in more.items()}
     if size:
         files["filler.bin"] = filler(f"{manifest['name']} {manifest['version']}", size)
     buffer = io.BytesIO()
@@ -140,5 +155,6 @@ def _tarball(manifest: Mapping[str, Any], fault: Fault, size: int) -> bytes:
         for name, data in files.items():
             member = tarfile.TarInfo(f"package/{name}")
             member.size = len(data)
+            member.mode = 0o755 if name in more else member.mode
             archive.addfile(member, io.BytesIO(data))
     return gzip.compress(buffer.getvalue(), 1, mtime=0)

@@ -9,6 +9,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from attrs import Factory, define, evolve, frozen
@@ -16,6 +17,7 @@ from attrs import Factory, define, evolve, frozen
 from tests.integration.world.filler import filler
 from tests.integration.world.serving import Answer
 
+PURE: Final = "py3-none-any"
 JSON: Final = "application/vnd.pypi.simple.v1+json"
 Fault = Literal["", "build", "import", "hang"]
 """`build`: it can be resolved and fetched, and its install fails; `import`: it installs, and importing it fails;
@@ -40,11 +42,12 @@ class _File:
     data: bytes
     metadata: bytes = b""
     """Empty for a source distribution."""
+    tag: str = PURE
     uploaded: dt.datetime
 
     @property
     def file(self) -> str:
-        kind = "-py3-none-any.whl" if self.metadata else ".tar.gz"
+        kind = f"-{self.tag}.whl" if self.metadata else ".tar.gz"
         return f"{self.name.replace('-', '_')}-{self.version}{kind}"
 
     def entry(self, sidecars: Sidecars) -> dict[str, object]:
@@ -78,8 +81,14 @@ class Wheels:
         requires: tuple[str, ...],
         fault: Fault,
         size: int,
+        code: str = "",
+        tag: str = PURE,
+        files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
-        """Add a wheel with one module, named as the package; one of the same version is replaced."""
+        """Add a wheel with one module, named as the package; one of the same version is replaced.
+
+        `files` come besides, or in the place of what would have their names; a program lies in `{data}/scripts`.
+        """
         self.files = [each for each in self.files if (each.name, each.version) != (name, version)]
         head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: >=3.8\n"
         metadata = (head + "".join(f"Requires-Dist: {each}\n" for each in requires)).encode()
@@ -89,14 +98,25 @@ class Wheels:
                 name=name,
                 version=version,
                 metadata=metadata,
-                data=_archive(f"{module}-{version}.dist-info", module, metadata, fault, size),
+                data=_archive(
+                    f"{module}-{version}.dist-info", metadata, fault, size, code=code, tag=tag, more=files
+                ),
                 uploaded=uploaded,
+                tag=tag,
             )
         )
 
     def add_source(self, name: str, version: str, *, uploaded: dt.datetime, helper: str) -> str:
         """Add a source distribution which only a package that is really there can build, and return its sha256."""
-        data = _source(name, version, helper)
+        texts = {
+            "pyproject.toml": _PROJECT.format(helper=helper),
+            "backend.py": _BACKEND.format(name=name, version=version, helper=helper),
+        }
+        return self.add_archive(name, version, texts, uploaded=uploaded)
+
+    def add_archive(self, name: str, version: str, texts: Mapping[str, str], *, uploaded: dt.datetime) -> str:
+        """Add a source distribution of these files, and return its sha256."""
+        data = _source(name, version, texts)
         self.files.append(_File(name=name, version=version, data=data, uploaded=uploaded))
         return hashlib.sha256(data).hexdigest()
 
@@ -140,13 +160,16 @@ def _project(name: str, entries: list[dict[str, Any]], *, as_json: bool) -> Answ
     )
 
 
-def _archive(info: str, module: str, metadata: bytes, fault: Fault, size: int) -> bytes:
-    version = info.removeprefix(f"{module}-").removesuffix(".dist-info")
+def _archive(  # noqa: PLR0913 - all but four are named by the caller
+    info: str, metadata: bytes, fault: Fault, size: int, *, code: str, tag: str, more: Mapping[str, bytes]
+) -> bytes:
+    module, version = info.removesuffix(".dist-info").split("-")
     files = {
-        f"{module}.py": f'__version__ = "{version}"\n{_CODE[fault]}'.encode(),
+        f"{module}.py": f'__version__ = "{version}"\n{_CODE[fault]}{code}'.encode(),
         f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: isol8\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: isol8\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
     }
+    files |= {name.format(data=info.replace(".dist-info", ".data")): data for name, data in more.items()}
     if size:
         files[f"{module}_filler.bin"] = filler(f"{module} {version}", size)
     if fault == "build":
@@ -159,12 +182,8 @@ def _archive(info: str, module: str, metadata: bytes, fault: Fault, size: int) -
     return buffer.getvalue()
 
 
-def _source(name: str, version: str, helper: str) -> bytes:
-    files = {
-        "pyproject.toml": _PROJECT.format(helper=helper),
-        "backend.py": _BACKEND.format(name=name, version=version, helper=helper),
-        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-    }
+def _source(name: str, version: str, texts: Mapping[str, str]) -> bytes:
+    files = {**texts, "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for file, text in files.items():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.cli import screen as screens
 from isol8_tasks.cli.screen import Screen
@@ -105,6 +106,14 @@ class TestLog:
             "isol8:bun           built       4.5 s",
         ]
 
+    @pytest.mark.parametrize("quiet", [False, True])
+    def test_what_is_waited_for_is_a_line_at_once(self, make: Callable[..., Screen], *, quiet: bool) -> None:
+        """A registry may be silent for longer than a reader waits."""
+        screen = make(quiet=quiet)
+        screen.building("bun")
+        screen.event("bun", BuildEvent(kind="waiting", step="pulling alpine:3.21 …"))
+        assert text(screen) == ("" if quiet else "isol8:bun           pulling alpine:3.21 …\n")
+
     def test_quiet_says_nothing_of_what_went_well(self, make: Callable[..., Screen], clock: Clock) -> None:
         """A line of whoever calls stays."""
         screen = make(quiet=True)
@@ -123,6 +132,14 @@ class TestLog:
         screen.done(outcome("a>1,<2", "b[c,d]"), 1)
         assert text(screen).startswith(
             "isol8:bun           note        a>1,<2, b[c,d]: contains a comma, so "
+        )
+
+    def test_notes_of_verification(self, make: Callable[..., Screen]) -> None:
+        """Each has a line, even in a quiet run."""
+        screen = make(quiet=True)
+        screen.done(evolve(outcome(), notes=("nltk downloads data", "a needs b")), 1)
+        assert text(screen) == (
+            "isol8:bun           note        nltk downloads data\nisol8:bun           note        a needs b\n"
         )
 
     def test_what_others_do_is_told(self, make: Callable[..., Screen]) -> None:

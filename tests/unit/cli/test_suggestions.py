@@ -2,7 +2,7 @@
 
 import pytest
 
-from isol8_tasks.cli.suggestions import Typed, meant, misread, unknown_word
+from isol8_tasks.cli.suggestions import Typed, another_package, meant, misread, unknown_word
 
 COMMANDS = ("run", "plan", "rollback", "release", "clean", "list", "up")
 TASKS = ("setup", "base", "base:bun", "base:bash", "custom", "custom:bash", "image", "image:web", "ping")
@@ -121,3 +121,23 @@ def test_flag_that_is_misread(words: str, of_task: object, message: str, said: s
     """The insides of the parser are left out, and where the flag has a place, that is named."""
     typed = Typed(command="run", words=words.split(), flags=FLAGS, of_task=bool(of_task))
     assert misread(message, typed) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (
+            ["setup", "--bash", "jq"],
+            "'curl' follows --bash jq; write all its packages as one word: --bash jq,curl",
+        ),
+        (["--bash=jq"], "'curl' follows --bash jq; write all its packages as one word: --bash jq,curl"),
+        (["setup", "--only", "bash"], ""),
+        (["setup", "bash", "jq"], ""),
+        (["setup"], ""),
+        ([], ""),
+    ],
+)
+def test_packages_as_several_words(before: list[str], said: str) -> None:
+    """They are shown as they are written; what follows something else is no package."""
+    assert another_package("curl", before) == said
+    assert not another_package("--force", before)

@@ -18,11 +18,18 @@ SLIPS = {
     "max_age = 7d": ':1:12: not TOML: the value of max_age has no quotes; write max_age = "…"',
     "A = 3.10.1 # a": ':1:9: not TOML: the value of A has no quotes; write A = "…"',
     "TOKEN = hunter2": ':1:9: not TOML: the value of TOKEN has no quotes; write TOKEN = "…"',
+    "python = [\n'a',\n\"b]\"\n[build]": ":4:1: not TOML: the [ in line 1 is not closed; write ] behind its last value",
+    "a = [[1], # ]\n[2]\nb = 1": ":3:1: not TOML: the [ in line 1 is not closed; write ] behind its last value",
+    'a = ["x]\nb = 1': ":1:9: not TOML: a string is not closed; write its quote again at its end, in this line",
+    "a = 1\n\u00a0b = 1": (
+        ":2:1: not TOML: column 1 is an invisible character (U+00A0); remove it, or write a blank"
+    ),
+    '{"a": 1}': ':1:1: not TOML: it is JSON; in TOML it is [dependencies], and below it python = ["numpy", "pandas"]',
     "strict = True": ":1:10: not TOML: true and false are written in lower-case letters",
     "a = 1\n<<<<<<< HEAD\nb = 1": f":2:1: not TOML: {MERGE.format(2, '<' * 7)}",
     "a = [\n'x',\n=======\n'y',\n>>>>>>> b\n]": f":3:1: not TOML: {MERGE.format(3, '=' * 7)}",
 }
-OTHERS = ["a = '“'\nb", "a = [", "a = 1 2", "'\n", "a = {", "'a\x0bb\n", "a = 'b", "\r", "a = '======='\nb"]
+OTHERS = ["a = '“'\nb", "a = 1 2", "a = {", "'a\x0bb\n", "a = 'b", "\r", "a = '======='\nb"]
 
 
 def problem(text: str) -> str:

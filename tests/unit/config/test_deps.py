@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isol8_tasks.config.deps import BuildSettings, Config, parse_config
 from isol8_tasks.config.images import SETTINGS
 from isol8_tasks.config.listed import reads_lists
-from isol8_tasks.config.settings import ClientSettings, FilterSettings, PushSettings
+from isol8_tasks.config.settings import ClientSettings, FilterSettings, RegistrySettings
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
 
@@ -137,26 +137,29 @@ class TestMistakes:
                 "[dependencys]",
                 "1: dependencys: not a table of this file "
                 "(did you mean dependencies? "
-                "allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "allowed: dependencies, system, images, build, clients, filter, hold, "
+                "prune, refresh, registry, verify)",
                 id="table",
             ),
             pytest.param(
                 "[image.base]\nx = 1",
                 "1: image: not a table of this file (did you mean images? "
-                "allowed: dependencies, images, build, clients, filter, hold, "
-                "prune, refresh, push, verify)",
+                "allowed: dependencies, system, images, build, clients, filter, hold, "
+                "prune, refresh, registry, verify)",
                 id="table-of-tables",
             ),
             pytest.param(
                 '"a b" = 1',
                 "1: 'a b': not a table of this file "
-                "(allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "(allowed: dependencies, system, images, build, clients, filter, hold, "
+                "prune, refresh, registry, verify)",
                 id="quoted-key",
             ),
             pytest.param(
                 "source = 'x'",
                 "1: source: not a table of this file "
-                "(allowed: dependencies, images, build, clients, filter, hold, prune, refresh, push, verify)",
+                "(allowed: dependencies, system, images, build, clients, filter, hold, "
+                "prune, refresh, registry, verify)",
                 id="field-that-is-no-key",
             ),
             pytest.param(
@@ -172,8 +175,34 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, args, jobs, download_cache)",
+                "(did you mean jobs? allowed: repository, builder, args, jobs, python, node, bun, download_cache)",
                 id="setting",
+            ),
+            pytest.param(
+                "system = ['jq']",
+                '1: system: expected a table, found an array; write [system], and python = ["…"] below it',
+                id="system-array",
+            ),
+            pytest.param(
+                "[system]\npyhton = ['jq']",
+                "2: system.pyhton: not a runtime (did you mean python? allowed: python, node, bun, deno, bash)",
+                id="system-runtime",
+            ),
+            pytest.param(
+                "[system]\nbash = ['jq']",
+                "2: system.bash: the packages of bash are Alpine's; write them under [dependencies] bash",
+                id="system-bash",
+            ),
+            pytest.param(
+                "[system]\nnode = ['jq', 'JQ=latest']",
+                "2: system.node[1]: 'JQ=latest': 'latest' is not a version of an Alpine package; apk accepts name, "
+                "name=version, name>=version, name~version and name@tag, for example jq=1.7.1-r0",
+                id="system-package",
+            ),
+            pytest.param(
+                "[build]\npython = 'build-base'",
+                '2: build.python: expected an array of strings, found a string; write python = ["…", "…"]',
+                id="build-string",
             ),
             pytest.param(
                 "dependencies = ['numpy']",
@@ -333,7 +362,7 @@ class TestMistakes:
         ("text", "key", "first", "second"),
         [
             ("[build]\njobs = 1\njobs = 1", "build.jobs", 2, 3),
-            ("[build]\n[push]\n[build]\n", "build", 1, 3),
+            ("[build]\n[registry]\n[build]\n", "build", 1, 3),
             ("[dependencies]\nbash = [\n'jq',\n]\nbash = [\n'jq',\n]\n[no TOML\n", "dependencies.bash", 2, 5),
             ("[images.a]\nruntime = 'bash'\n[images.a]\n", "images.a", 1, 3),
             ("build.args.A = '1'\n[build.args]\n", "build.args", 1, 2),
@@ -407,8 +436,8 @@ python = ["numpy",
             f"deps.toml:8: dependencies.python[1]: '--pre': an option, not a package; {PIP}",
             'deps.toml:8: dependencies.python[2]: expected a string, found an integer; write "…"',
             (
-                "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, images, "
-                "build, clients, filter, hold, prune, refresh, push, verify)"
+                "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, system, "
+                "images, build, clients, filter, hold, prune, refresh, registry, verify)"
             ),
         ]
 
@@ -467,22 +496,24 @@ class TestDocumentation:
 
     def test_the_errors_shown_are_real(self, text: str) -> None:
         """What the documentation shows for its example of mistakes is what this example gives."""
-        good, wrong = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        first, *more, wrong = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
         shown, _ = re.findall(r"```\n(deps.*?)\n```", text, re.DOTALL)
 
-        assert parse_config(good, "deps.toml").build.jobs == 2
+        assert parse_config(first, "deps.toml").build.jobs == 2
+        assert [parse_config(each, "deps.toml").images.keys() for each in more] == [{"ml"}, {"api"}]
         assert problems(wrong) == shown.split("\n")
 
     def test_every_key_is_explained(self, text: str) -> None:
         """The table of keys has every key there is."""
         keys = {
             *(f"dependencies.{name}" for name in RUNTIMES),
+            *(f"system.{name}" for name in RUNTIMES if name != "bash"),
             *(f"dependencies.{name}_file" for name in RUNTIMES if reads_lists(name)),
             *(f"images.NAME.{key}" for key in SETTINGS),
             *(f"build.{each.name}" for each in fields(BuildSettings)),
             *(f"clients.{each.name}" for each in fields(ClientSettings)),
             *(f"filter.{each.name}" for each in fields(FilterSettings)),
-            *(f"push.{each.name}" for each in fields(PushSettings)),
+            *(f"registry.{each.name}" for each in fields(RegistrySettings)),
         }
 
         assert set(re.findall(r"^\| `([A-Za-z._]+)`", text, re.MULTILINE)) == keys

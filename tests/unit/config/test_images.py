@@ -109,8 +109,23 @@ class TestMistakes:
             pytest.param(
                 "[images.ml]\nextend = 'python'\npackages = ['numpy']",
                 "2: images.ml.extend: not a setting of an image "
-                "(did you mean extends? allowed: runtime, extends, packages, setup)",
+                "(did you mean extends? allowed: runtime, extends, packages, system, build, setup)",
                 id="unknown-key",
+            ),
+            pytest.param(
+                "[images.tools]\nruntime = 'bash'\nsystem = ['jq']",
+                "3: images.tools.system: the packages of bash are Alpine's; write them in packages",
+                id="system-of-bash",
+            ),
+            pytest.param(
+                "[images.fast]\nruntime = 'deno'\npackages = ['npm:zod']\nbuild = ['build-base']",
+                "4: images.fast.build: nothing is compiled for deno; remove it, or write system for what is to stay",
+                id="build-of-deno",
+            ),
+            pytest.param(
+                "[images.fast]\nruntime = 'python'\nsystem = ['jq']\nbuild = ['build-base']",
+                "4: images.fast.build: no packages are compiled in this image; write packages beside it, or remove it",
+                id="build-of-nothing",
             ),
             pytest.param(
                 "[images.ml]\npackages = ['numpy']",
@@ -170,7 +185,7 @@ class TestMistakes:
             ),
             pytest.param(
                 "[images.ml]\nextends = 'python'\nsetup = ''",
-                "1: images.ml: neither packages nor setup, so it would be the same as isol8:python; "
+                "1: images.ml: neither packages nor system nor setup, so it would be the same as isol8:python; "
                 'write packages = ["…"], or remove the table',
                 id="nothing",
             ),

@@ -25,8 +25,8 @@ def test_nothing_given() -> None:
     assert config.refresh == RefreshSettings(
         max_age=None, min_age=dt.timedelta(days=1), min_ages={}, notify=()
     )
-    assert not config.push.repository
-    assert not config.push.standins
+    assert not config.registry.repository
+    assert not config.registry.standins
 
 
 def test_everything_given() -> None:
@@ -49,7 +49,7 @@ def test_a_refresh_as_somebody_wants_it() -> None:
     """An age of nothing is one, for all packages or for one."""
     config = parse_config(
         '[refresh]\nmax_age = "2w"\nmin_age = "0"\nmin_ages = { numpy = "3d", "@types/node" = "0s" }\n'
-        'notify = ["mail", "me"]\n[push]\nrepository = "registry.example:5000/isol8"\nstandins = true\n',
+        'notify = ["mail", "me"]\n[registry]\nrepository = "registry.example:5000/isol8"\nstandins = true\n',
         "deps.toml",
     )
     assert config.refresh == RefreshSettings(
@@ -59,8 +59,8 @@ def test_a_refresh_as_somebody_wants_it() -> None:
         is_written=True,
         notify=("mail", "me"),
     )
-    assert config.push.repository == "registry.example:5000/isol8"
-    assert config.push.standins
+    assert config.registry.repository == "registry.example:5000/isol8"
+    assert config.registry.standins
 
 
 OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
@@ -81,19 +81,19 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
             "2: refresh.min_ages.numpy: 'soon' is not a duration (a number and ms, s, m, h, d or w, as 10s, 12h or 7d)",
         ),
         (
-            '[push]\nrepository = "isol8"',
+            '[registry]\nrepository = "isol8"',
             (
-                "2: push.repository: 'isol8' has no registry before the first slash; write for example "
+                "2: registry.repository: 'isol8' has no registry before the first slash; write for example "
                 "registry.example/isol8"
             ),
         ),
         (
-            '[push]\nstandins = "yes"',
-            "2: push.standins: expected a boolean, found a string; write standins = true",
+            '[registry]\nstandins = "yes"',
+            "2: registry.standins: expected a boolean, found a string; write standins = true",
         ),
         (
-            '[push]\nto = "x"',
-            "2: push.to: not a setting of [push] (allowed: repository, standins, credentials)",
+            '[registry]\nto = "x"',
+            "2: registry.to: not a setting of [registry] (allowed: repository, push, standins, credentials)",
         ),
         ("hold = 3", "1: hold: expected a table, found an integer; write [hold], and its keys below it"),
         ("[hold]\nmax_age = 3", '2: hold.max_age: expected a string, found an integer; write max_age = "7d"'),
@@ -124,6 +124,17 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
         (
             "[verify]\nload_timeout = 5",
             '2: verify.load_timeout: expected a string, found an integer; write load_timeout = "30s"',
+        ),
+        (
+            '[verify]\nskip = ["requests==2"]',
+            (
+                "2: verify.skip[0]: 'requests==2' is not the name of a package; write it alone, without a version: "
+                '"requests"'
+            ),
+        ),
+        (
+            '[verify]\nskip = "requests"',
+            '2: verify.skip: expected an array of strings, found a string; write skip = ["…", "…"]',
         ),
         ("[verify.bash]\nexit = 1", "1: verify.bash: command is missing"),
         (
@@ -286,6 +297,16 @@ def test_the_oldest_client(written: str, read: str) -> None:
     text = f'[verify]\noldest_client = "{written}"\n[verify.bash]\ncommand = ["true"]\n'
     found = parse_config(text, "deps.toml").verify
     assert (found.oldest_client, set(found.checks)) == (read, {"bash"})
+
+
+def test_packages_that_are_not_verified() -> None:
+    """They are names of any ecosystem; an image called skip has its checks in tables."""
+    names = ["graphene-django", "@jest/globals", "npm:zod", "so:libz.so.1"]
+    assert parse_config(f"[verify]\nskip = {names}\n", "deps.toml").verify.skip == tuple(names)
+    image = '[images.skip]\nruntime = "bash"\nsetup = "true"\n'
+    for head in ("[verify.skip]", "[[verify.skip]]"):
+        found = parse_config(f'{image}{head}\ncommand = ["true"]\n', "deps.toml").verify
+        assert (found.skip, set(found.checks)) == ((), {"skip"})
 
 
 def test_the_time_to_load_a_package() -> None:

@@ -866,17 +866,18 @@ class TestStages:
         ("bass", "docker/Dockerfile:3: no stage bass (did you mean base?)"),
         ("basse", "docker/Dockerfile:5: no stage basse (did you mean base?)"),
         ("BaseS", "docker/Dockerfile:6: no stage BaseS (did you mean base?)"),
-        ("bash", ""),
+        ("bash", "docker/Dockerfile:1: no stage bash before this line (it begins in line 4: move it above)"),
+        ("Late", "docker/Dockerfile:6: no stage Late before this line (it begins in line 7: move it above)"),
         ("unrelated", ""),
         ("bass:1", ""),
         ("a/base", ""),
     ],
 )
 def test_mistyped_stage(reference: str, said: str) -> None:
-    """A plain name that is nearly that of a stage before it is taken for that where it can't be pulled."""
+    """A plain name that is nearly that of a stage before, or that of one after, is taken for it."""
     text = (
         "FROM a AS base\nCOPY --from=a/base b c\nFROM bass AS bush\nFROM base AS bash\n"
-        "RUN --mount=target=/c,from=basse b\nCOPY --from=BaseS b c\n"
+        "RUN --mount=target=/c,from=basse b\nCOPY --from=BaseS --from=Late b c\nFROM a AS late\n"
     )
     assert mistyped_stage(parse(text), reference) == said
 
@@ -910,6 +911,16 @@ class TestValues:
         assert str(caught.value) == (
             f"docker/Dockerfile:3: EXPOSE {word}: expected a port up to 65535, or a range, as 80, 53/udp or 8000-8010"
         )
+
+    @pytest.mark.parametrize("step", ["EXPOSE abc", "STOPSIGNAL SIGTREM", "ONBUILD EXPOSE abc"])
+    def test_in_a_stage_of_files(self, step: str) -> None:
+        """A stage that only files are taken from is refused as well, but for what it leaves to another build."""
+        text = f"FROM a AS x\n{step}\nFROM b\nCOPY --from=x /c /c\n"
+        if step.startswith("ONBUILD"):
+            assert _closure(text).base == "b"
+            return
+        with pytest.raises(PlanError, match=f"^docker/Dockerfile:2: {step}: expected "):
+            _closure(text)
 
     @pytest.mark.parametrize("word", ["SIGTERM", "int", "9", "SIGRTMIN+3", "rtmax-1", "$U"])
     def test_signals(self, word: str) -> None:

@@ -41,7 +41,7 @@ EXPANDED = {
 REFUSED = {
     "open single quote": ("'a", "a single quote is not closed"),
     "open double quote": ('"a', "a double quote is not closed"),
-    "open brace": ("${A", "unsupported modifier () in substitution"),
+    "open brace": ("${A", "the ${ is not closed by a }"),
     "open default": ("${A:-x", "missing '}'"),
     "no name": ("${}", "bad substitution"),
     "double brace": ("${{A}}", "bad substitution"),

@@ -10,6 +10,7 @@ from isol8_tasks.ecosystems.inventory import (
     Package,
     apk_packages,
     decode,
+    decode_notes,
     encode,
     runtime_package,
     sorted_once,
@@ -57,6 +58,15 @@ def test_label_that_grows_without_end_is_none_of_ours() -> None:
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert most < (8 << 20) + 2 * len(label)
+
+
+def test_notes() -> None:
+    """They go along in the same label, and change nothing of the rest; what is not plain text is none."""
+    label = encode("3.21", [_npm("a", "1")], ["a needs more"])
+    assert (decode(label), decode_notes(label)) == (("3.21", (_npm("a", "1"),)), ("a needs more",))
+    assert decode_notes(encode("3.21", [_npm("a", "1")])) == ()
+    assert decode_notes(encode("3.21", [], ["\x1b[2J"])) == ()
+    assert decode_notes("nothing") == decode_notes("") == ()
 
 
 def _npm(name: str, version: str) -> Package:

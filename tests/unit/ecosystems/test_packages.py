@@ -7,11 +7,15 @@ import pytest
 
 from isol8_tasks.ecosystems import apk, deno, npm, pypi
 from isol8_tasks.ecosystems.findings import (
+    CommandShared,
     ExtraMissing,
+    PackageDeclines,
     PackageHidden,
     PackageMissing,
+    PackageNote,
     PackageUnusable,
     PackageVerification,
+    PartUnusable,
     Seen,
     WrongVersion,
 )
@@ -30,7 +34,7 @@ PACKAGES = [
     ["x", "1", ['z>=2; extra == "y"', 'w; extra == "y" and sys_platform == "win32"']],
     ["pre", "2.0rc1", []],
 ]
-FINE = {"problem": "", "gone": []}
+FINE: dict[str, Any] = {"fault": None, "parts": [], "tried": 0, "gone": [], "lost": [], "commands": []}
 LOADS: dict[str, Any] = {
     "version": "4.1.0",
     "entry": ".",
@@ -40,10 +44,29 @@ LOADS: dict[str, Any] = {
     "loaded": {"require": "", "import": ""},
     "ended": "0",
     "output": "",
+    "commands": {},
+    "lost": "",
 }
-NOT_EXPORTED = "ERR_PACKAGE_PATH_NOT_EXPORTED\nError: no exports"
-NO_WINDOW = "Error\nError: jQuery requires a window with a document"
-NOT_FOUND = "MODULE_NOT_FOUND\nError: Cannot find module"
+
+
+def _thrown(message: str, *causes: dict[str, Any], code: str = "", name: str = "Error") -> dict[str, Any]:
+    text = f"{name}: {message}\n    at native (/x/musl.node:1:1)"
+    return {"code": code, "name": name, "message": message, "text": text, "causes": list(causes)}
+
+
+NOT_EXPORTED = _thrown("no exports", code="ERR_PACKAGE_PATH_NOT_EXPORTED")
+NO_WINDOW = _thrown("jQuery requires a window with a document")
+NOT_FOUND = _thrown("Cannot find module", code="MODULE_NOT_FOUND")
+NO_HOST = _thrown("Do not import `@jest/globals` outside of the Jest test environment")
+USE_IMPORT = _thrown("this package is for import alone; use import()")
+OF_MODULES = _thrown("Cannot use import statement outside a module", name="SyntaxError")
+
+
+NO_MAGICK = "MagickWand shared library not found."
+
+
+def _fault(use: str, error: str, kinds: str, *, raised: int) -> dict[str, Any]:
+    return {"use": use, "kinds": kinds.split(), "raised": raised, "text": f"Traceback\n{error}"}
 
 
 def _of(ecosystem: str) -> PackageVerification:
@@ -53,7 +76,7 @@ def _of(ecosystem: str) -> PackageVerification:
 
 def _judge(
     ecosystem: str, specs: tuple[str, ...], answer: dict[str, Any], look: Look | None = None
-) -> list[Finding]:
+) -> list[Finding | PackageNote]:
     seen = look or Look()
     said = Seen(items=answer.get("items", seen.items), answer=answer, apk=seen.apk)
     return list(_of(ecosystem).judge(specs, said))
@@ -88,7 +111,9 @@ def test_items(ecosystem: str, spec: str, item: str) -> None:
 class TestPython:
     """Requirements, by the metadata of what is installed."""
 
-    def _judge(self, spec: str, item: object = FINE, more: tuple[list[object], ...] = ()) -> list[Finding]:
+    def _judge(
+        self, spec: str, item: object = FINE, more: tuple[list[object], ...] = ()
+    ) -> list[Finding | PackageNote]:
         packages = [*PACKAGES, *more]
         return _judge("pypi", (spec,), {"environment": ENVIRONMENT, "packages": packages, "items": [item]})
 
@@ -132,16 +157,90 @@ class TestPython:
 
     def test_it_does_not_import(self) -> None:
         """The import that was tried, and Python's own words, are kept."""
-        item = {"problem": "import requests\nTraceback\nImportError: libssl", "gone": []}
+        item = {**FINE, "fault": _fault("import requests", "ImportError: libssl", "ImportError", raised=1)}
         assert self._judge("requests", item) == [
             PackageUnusable(
                 package="requests", use="import requests", output="Traceback\nImportError: libssl"
             )
         ]
 
+    @pytest.mark.parametrize(
+        ("kinds", "raised", "lost", "declines"),
+        [
+            ("ImproperlyConfigured", 1, [], True),
+            ("RuntimeError", 1, [], True),
+            ("RuntimeError", 1, ["/x/requests/core.py"], False),
+            ("RuntimeError ImportError", 1, [], False),
+            ("RuntimeError OSError", 1, [], False),
+            ("AssertionError", 1, [], False),
+            ("DistributionNotFound", 1, [], False),
+            ("SyntaxError", 0, [], False),
+            ("NameError", 0, [], False),
+            ("", 0, [], False),
+        ],
+        ids=[
+            *("own error", "raised", "a file is missing", "for want of a module", "for want of a file"),
+            *("assertion", "requirement", "syntax", "Python's", "ended"),
+        ],
+    )
+    def test_declines(self, kinds: str, raised: int, lost: list[str], *, declines: bool) -> None:
+        """What a complete package raises by itself is a note; all else is a finding."""
+        fault = _fault("import requests", "Some: no settings", kinds, raised=raised)
+        (found,) = self._judge("requests", {**FINE, "fault": fault, "lost": lost})
+        if declines:
+            assert found == PackageDeclines(
+                package="requests", use="import requests", output="Some: no settings"
+            )
+        else:
+            assert isinstance(found, PackageUnusable)
+            assert [f"there is no {path}" in found.output for path in lost] == [True] * len(lost)
+
+    @pytest.mark.parametrize(
+        ("tried", "bad", "said", "found", "library"),
+        [
+            (4, ("fonts", "images"), NO_MAGICK, "unusable", "libMagickWand.so"),
+            (4, ("requests",), NO_MAGICK, "unusable", "libMagickWand.so"),
+            (4, ("fonts",), NO_MAGICK, "part", "libMagickWand.so"),
+            (4, ("fonts", "images"), "No module named 'x'", "", ""),
+            (2, ("fonts", "images"), "No module named 'x'", "unusable", ""),
+            (4, ("requests",), "No module named 'x'", "unusable", ""),
+            (4, (), "", "", ""),
+        ],
+        ids=[
+            "half lack a library",
+            "its own name",
+            "one lacks it",
+            "extras",
+            "all",
+            "its own lacks one",
+            "fine",
+        ],
+    )
+    def test_modules_below(
+        self, *, tried: int, bad: tuple[str, ...], said: str, found: str, library: str
+    ) -> None:
+        """A module is an extra unless half of them lack a library, all fail, or the one with the package's name."""
+        parts = [
+            _fault(f"import requests.{each}", f"ImportError: {said}", "ImportError", raised=1) for each in bad
+        ]
+        seen = Seen(items=[{**FINE, "parts": parts, "tried": tried}])
+        answers = list(pypi.judge_once(("requests",), seen))
+        kinds = {PackageUnusable: "unusable", PartUnusable: "part"}
+        assert [kinds[type(each)] for each in answers] == ([found] if found else [])
+        assert [each.library for each in answers if isinstance(each, PackageUnusable | PartUnusable)] == (
+            [library] if found else []
+        )
+
+    def test_two_packages_with_one_command(self) -> None:
+        """The command is named, with both."""
+        items = [{**FINE, "commands": ["a", "serve"]}, {**FINE, "commands": ["serve"]}, None]
+        assert list(pypi.judge_once(("one", "two", "gone"), Seen(items=items))) == [
+            CommandShared(command="serve", packages=("one", "two"), used="")
+        ]
+
     def test_files_that_are_gone(self) -> None:
         """Of a package without modules, its files have to be readable."""
-        assert self._judge("idna", {"problem": "", "gone": ["idna-stubs/a.pyi"]}) == [
+        assert self._judge("idna", {**FINE, "gone": ["idna-stubs/a.pyi"]}) == [
             PackageHidden(package="idna", path="idna-stubs/a.pyi")
         ]
 
@@ -149,7 +248,7 @@ class TestPython:
 class TestNode:
     """Packages of npm, in Node and in Bun."""
 
-    def _judge(self, **item: object) -> list[Finding]:
+    def _judge(self, **item: object) -> list[Finding | PackageNote]:
         return _judge("npm", ("zod@4",), {"items": [{**LOADS, **item}]})
 
     @pytest.mark.parametrize(
@@ -159,13 +258,15 @@ class TestNode:
             {"satisfies": True},
             {"loaded": {"require": NOT_EXPORTED, "import": ""}},
             {"loaded": {"require": "", "import": NOT_EXPORTED}},
-            {"loaded": {"require": "ERR_REQUIRE_ASYNC_MODULE\nError", "import": ""}},
+            {"loaded": {"require": _thrown("", code="ERR_REQUIRE_ASYNC_MODULE"), "import": ""}},
             {"loaded": {"require": NO_WINDOW, "import": NO_WINDOW}},
             {"entry": ""},
             {"entry": "", "bins": ["/x"]},
             {"loaded": {}, "ended": "0", "bins": ["/x"]},
             {"loaded": {}, "ended": "1", "bins": ["/x"], "speaks": True},
-            {"loaded": {"require": "", "import": "ERR_IMPORT_ATTRIBUTE_MISSING\nError"}},
+            {"loaded": {"require": "", "import": _thrown("", code="ERR_IMPORT_ATTRIBUTE_MISSING")}},
+            {"loaded": {"require": USE_IMPORT, "import": ""}},
+            {"loaded": {"require": OF_MODULES, "import": ""}},
         ],
         ids=[
             *("loads", "in range", "import only", "require only", "top-level await"),
@@ -176,6 +277,8 @@ class TestNode:
                 "a program that ends when loaded",
                 "one that fails without words",
                 "data",
+                "require that only throws",
+                "modules in the way of require",
             ),
         ],
     )
@@ -201,6 +304,79 @@ class TestNode:
         found = self._judge(**item)
         assert [each.use for each in found if isinstance(each, PackageUnusable)] == [use]
         assert len(found) == 1
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            NO_HOST,
+            _thrown("expect is not defined", name="ReferenceError"),
+            _thrown("Can't find variable: acquireVsCodeApi", name="ReferenceError"),
+            _thrown("settings are not configured", name="ConfigurationError", code="not-configured"),
+        ],
+        ids=["deliberately", "a global of the host", "the same in Bun", "an error of its own"],
+    )
+    def test_declines(self, error: dict[str, Any]) -> None:
+        """A complete package that throws deliberately passes, with a note on the first way that was tried."""
+        line = f"{error['name']}: {error['message']}"
+        assert self._judge(loaded={"require": error, "import": error}) == [
+            PackageDeclines(package="zod@4", use='require("zod")', output=line)
+        ]
+        # One that offers the other way alone.
+        assert self._judge(loaded={"require": NOT_EXPORTED, "import": error}) == [
+            PackageDeclines(package="zod@4", use='import("zod")', output=line)
+        ]
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            NOT_FOUND,
+            _thrown("Unexpected token", name="SyntaxError"),
+            _thrown("x.map is not a function", name="TypeError"),
+            _thrown("require is not defined in ES module scope", name="ReferenceError"),
+            _thrown("require is not defined", name="ReferenceError"),
+            _thrown("Cannot access 'x' before initialization", name="ReferenceError"),
+            _thrown("no such file or directory, open '/x'", code="ENOENT"),
+            _thrown(
+                "Error relocating /x.node: gnu_get_libc_version: symbol not found", code="ERR_DLOPEN_FAILED"
+            ),
+            _thrown("Could not load the sharp module using the linuxmusl-x64 runtime"),
+            _thrown("Cannot find native binding"),
+            _thrown("it does not work", NOT_FOUND),
+            _thrown("no musl"),
+        ],
+        ids=[
+            *("module", "syntax", "type", "scope", "CommonJS's", "circle", "file", "relocation", "sharp"),
+            *("napi", "the error behind it", "musl"),
+        ],
+    )
+    def test_broken(self, error: dict[str, Any]) -> None:
+        """A missing file, module or library, and an error of the runtime's own, are none that a package meant."""
+        found = self._judge(loaded={"require": error, "import": error})
+        assert [type(each) for each in found] == [PackageUnusable, PackageUnusable]
+
+    def test_a_missing_file(self) -> None:
+        """A package that lacks the file that it names itself is not complete, whatever it throws."""
+        found = self._judge(loaded={"require": NO_HOST, "import": NO_HOST}, lost="/x/main.js")
+        assert [type(each) for each in found] == [PackageUnusable, PackageUnusable]
+
+    def test_a_missing_library(self) -> None:
+        """Its name is a value of the finding."""
+        text = "Error loading shared library libvips-cpp.so.42: No such file or directory (needed by /x.node)"
+        error = _thrown(text, code="ERR_DLOPEN_FAILED")
+        (found, _) = self._judge(loaded={"require": error, "import": error})
+        assert isinstance(found, PackageUnusable)
+        assert found.library == "libvips-cpp.so.42"
+
+    def test_two_packages_with_one_command(self) -> None:
+        """The command is named with both, and with the one whose link won."""
+        items = [
+            {**LOADS, "commands": {"tsc": "tsc", "tsserver": "typescript"}},
+            {**LOADS, "commands": {"tsc": "tsc"}},
+        ]
+        specs = ("typescript@5", "tsc")
+        assert list(npm.judge_once(specs, Seen(items=items))) == [
+            CommandShared(command="tsc", packages=specs, used="tsc")
+        ]
 
     def test_neither_way(self) -> None:
         """A package that offers nothing at all to a program is no use, by its own word or not."""
@@ -240,6 +416,12 @@ class TestDeno:
         [
             ("0", "", []),
             ("137", "", [PackageUnusable(package="npm:a", use='import "npm:a" did not end', output="")]),
+            ("152", "", [PackageUnusable(package="npm:a", use='import "npm:a" did not end', output="")]),
+            (
+                "1",
+                "\x1b[31merror\x1b[0m: Uncaught (in promise) Error: only inside of jest\nthrow new\n    at f",
+                [PackageDeclines(package="npm:a", use='import "npm:a"', output="Error: only inside of jest")],
+            ),
             (
                 "1",
                 "error: npm package not found in cache, --cached-only is specified.",
@@ -251,7 +433,7 @@ class TestDeno:
                 [PackageUnusable(package="npm:a", use='import "npm:a"', output="error: boom")],
             ),
         ],
-        ids=["fine", "hangs", "missing", "fails"],
+        ids=["fine", "hangs", "works without end", "declines", "missing", "fails"],
     )
     def test_status(self, status: str, output: str, findings: list[Finding]) -> None:
         """The program's end decides, and what it printed says how."""

@@ -5,6 +5,7 @@ import grp
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,7 +17,14 @@ from typing import Self
 import pytest
 
 from isol8_tasks.engine import endpoint as module
-from isol8_tasks.engine.endpoint import Endpoint, diagnose, find, private_note, private_run_dir
+from isol8_tasks.engine.endpoint import (
+    Endpoint,
+    diagnose,
+    find,
+    malformed,
+    private_note,
+    private_run_dir,
+)
 from isol8_tasks.errors import EngineUnreachableError
 
 LAB = "Run ./doitw up --lab: it sets up a private engine and changes nothing else on the machine."
@@ -202,7 +210,8 @@ class TestFind:
         assert find(place, {**environ, "DOCKER_CONFIG": str(place / "elsewhere")}).context == "office"
 
     @pytest.mark.parametrize(
-        "text", ["", "[]", '{"currentContext": 3}', '{"currentContext": "default"}', "{}"]
+        "text",
+        ["", "null", '{"auths": null}', '{"currentContext": "default", "proxies": {"default": {}}}', "{}"],
     )
     def test_other_configurations_lead_to_the_default(
         self, place: Path, environ: dict[str, str], text: str
@@ -223,6 +232,43 @@ class TestFind:
         with pytest.raises(
             EngineUnreachableError, match=r"config\.json: docker's configuration can't be read \("
         ):
+            find(place, environ)
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("[]", "it is not an object"),
+            ('{"currentContext": 3}', "currentContext is not a string"),
+            ('{"credsStore": {}}', "credsStore is not a string"),
+            ('{"auths": []}', "auths is not an object"),
+            ('{"auths": {"a": "b"}}', "auths a is not an object"),
+            ('{"auths": {"a": {"auth": "x"}}}', "auths a: auth is not user:password in base64"),
+            ('{"auths": {"a": {"auth": "eA=="}}}', "auths a: auth is not user:password in base64"),
+            (
+                '{"auths": {"a": {"auth": "bWU6c2VjcmV0"}, "b": {"auth": 1}}}',
+                "auths b: auth is not user:password in base64",
+            ),
+            ('{"proxies": "http://a"}', "proxies is not an object"),
+            ('{"proxies": {"default": "http://a"}}', "proxies default is not an object"),
+            ('{"HttpHeaders": {"A": 1}}', "HttpHeaders A is not a string"),
+        ],
+    )
+    def test_a_configuration_of_another_shape_is_an_error(
+        self, place: Path, environ: dict[str, str], text: str, problem: str
+    ) -> None:
+        """Docker's client would stumble on it."""
+        (place / "home" / ".docker").mkdir()
+        (place / "home" / ".docker" / "config.json").write_text(text)
+        with pytest.raises(
+            EngineUnreachableError, match=re.escape(f"can't be read ({problem})\nCorrect it,")
+        ):
+            find(place, environ)
+
+    def test_a_pipe_for_a_configuration_is_not_waited_for(self, place: Path, environ: dict[str, str]) -> None:
+        """Nobody may ever write into it."""
+        (place / "home" / ".docker").mkdir()
+        os.mkfifo(place / "home" / ".docker" / "config.json")
+        with pytest.raises(EngineUnreachableError, match="not a regular file"):
             find(place, environ)
 
 
@@ -320,6 +366,35 @@ class TestDiagnose:
         lines = diagnose(find(place, environ), environ).splitlines()
         assert lines[0].endswith(f" (from DOCKER_HOST): {reason}")
         assert lines[1] == "Correct DOCKER_HOST, or unset it"
+
+    @pytest.mark.parametrize(
+        ("url", "problem"),
+        [
+            ("/var/run/docker.sock", "it lacks unix:// before the path; write unix:///var/run/docker.sock"),
+            ("localhost:2375", "it lacks tcp:// before the host; write tcp://localhost:2375"),
+            (" unix:///x", "there are blanks or quotes around it; write unix:///x"),
+            ('"tcp://me:secret@x:1"', "there are blanks or quotes around it; write tcp://***@x:1"),
+            ("tcp://localhost", "it lacks the number of a port, as in tcp://host:2375"),
+            ("tcp://localhost:http/v1", "it lacks the number of a port, as in tcp://host:2375"),
+            ("tcp://[::1]", "it lacks the number of a port, as in tcp://host:2375"),
+        ],
+    )
+    def test_docker_host_is_no_address(
+        self, place: Path, environ: dict[str, str], url: str, problem: str
+    ) -> None:
+        """What is mistyped about it is said, and how it is written."""
+        environ["DOCKER_HOST"] = url
+        assert diagnose(find(place, environ), environ).endswith(
+            f" (from DOCKER_HOST) is not the address of one: {problem}\n"
+            "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
+        )
+
+    @pytest.mark.parametrize(
+        "url", ["unix:/x", "tcp://[::1]:2375", "tcp://me@host:1/v1", "ssh://host", "npipe:////./x"]
+    )
+    def test_other_addresses(self, url: str) -> None:
+        """What may be one is left to docker's client."""
+        assert not malformed(url)
 
     @pytest.mark.parametrize("url", ["unix:///etc/passwd", "unix:///etc", "unix:///"])
     def test_docker_host_is_no_socket(self, place: Path, environ: dict[str, str], url: str) -> None:

@@ -71,6 +71,7 @@ class TestRender:
                 "upstream": {"name": "alpine:3.21", "digest": "sha256:" + "a" * 64, "standin": None},
                 "held": None,
                 "inventory": None,
+                "notes": [],
             }
         }
 
@@ -160,6 +161,13 @@ class TestKept:
         Package(ecosystem="npm", name="semver", version="6.3.1"),
         Package(ecosystem="npm", name="semver", version="7.6.0"),
     )
+
+    def test_notes(self, manifest_schema: Mapping[str, Any]) -> None:
+        """What users should know of packages that passed is told in the image's entry."""
+        found = image("bun", 1, inventory=encode("3.21.4", self.PACKAGES, ["zod needs more"]))
+        made = json.loads(manifest.render_manifest(Observed(repository="isol8", images=(found,)), {}))
+        assert made["images"]["isol8:bun"]["notes"] == ["zod needs more"]
+        jsonschema.validate(made, manifest_schema)
 
     def test_inventory(self, manifest_schema: Mapping[str, Any]) -> None:
         """What a check found is there by ecosystem and name, every version of it."""

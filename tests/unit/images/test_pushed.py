@@ -17,6 +17,7 @@ from isol8_tasks.images.pushed import (
     Pushed,
     immutable_tags,
     in_use,
+    key_tag,
     mismatches,
     read_manifest,
     recorded_pushes,
@@ -247,3 +248,8 @@ class TestMismatches:
             "its stand-in is 5e, where the manifest says none",
         )
         assert mismatches(self.LISTED, ObservedImage(id=DIGEST)) == ("it has no labels of this project",)
+
+
+def test_tag_of_a_key_leaves_room_for_its_digits() -> None:
+    assert key_tag("bash", "0123456789abcdef") == "bash-0123456789ab"
+    assert len(key_tag("n" * 118, "0" * 64)) <= 128

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.ecosystems.locks.contents import lock_file
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
@@ -11,6 +12,7 @@ from isol8_tasks.engine import BuildEvent, BuildRequest, OnEvent
 from isol8_tasks.errors import BuildFailedError, PlanError
 from isol8_tasks.lifecycle.caching import cached_build, with_cache
 from isol8_tasks.lifecycle.pinned import render_pinned
+from isol8_tasks.plan.rendering import render_custom
 from tests.fake_engine import FakeEngine
 from tests.unit.lifecycle.test_pinned import LOCKS, spec
 
@@ -102,21 +104,28 @@ def test_script_of_a_lock_keeps_its_words() -> None:
     assert told[1] == 'RUN ["/bin/sh", "-euc", "pip install --cache-dir /mnt"]'
 
 
+class Recording(FakeEngine):
+    """An engine that only notes what it is to build."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[BuildRequest] = []
+
+    def build(self, request: BuildRequest, on_event: OnEvent) -> str:  # noqa: ARG002 - the engine's own
+        """Note it."""
+        self.seen.append(request)
+        return "sha256:1"
+
+
 def test_a_build_without_cache_keeps_the_mount() -> None:
     """The builder would begin with an empty one; the step is run again for being another."""
-    seen: list[BuildRequest] = []
-
-    class Recording(FakeEngine):
-        def build(self, request: BuildRequest, on_event: OnEvent) -> str:  # noqa: ARG002 - the engine's own
-            seen.append(request)
-            return "sha256:1"
-
+    engine = Recording()
     for runtime in ("python", "python", "deno"):
         image = spec(runtime, "npm:a" if runtime == "deno" else "a")
         request = BuildRequest(tag="x", dockerfile=image.dockerfile, no_cache=True)
-        cached_build(Recording(), image)(request, lambda _: None)
-    assert [request.no_cache for request in seen] == [False, False, True]
-    first, second, deno = (request.dockerfile for request in seen)
+        cached_build(engine, image)(request, lambda _: None)
+    assert [request.no_cache for request in engine.seen] == [False, False, True]
+    first, second, deno = (request.dockerfile for request in engine.seen)
     assert re.fullmatch(
         r"FROM isol8:python\nARG ISOL8_BUILD=[0-9a-f]{16}\nRUN --mount=.* pip install .*a\n", first
     )
@@ -130,3 +139,26 @@ def test_classic_builder_has_no_caches() -> None:
         PlanError, match="download_cache needs BuildKit, and this engine builds with the classic"
     ):
         cached_build(Engine(builder="classic"), spec("python", "a"))
+
+
+def test_cache_is_that_of_the_installer_beside_alpine_packages_and_a_compiler() -> None:
+    """The step of apk before it stays as it is, and a build without cache begins again in each stage."""
+    text = render_custom(RUNTIMES["python"], "isol8:python", ("numpy",), ("libsndfile",), ("build-base",))
+    cached = with_cache(text, "python")
+    assert cached.count("--mount=type=cache") == 1
+    assert "RUN apk add --no-cache libsndfile\n" in cached
+    assert "RUN --mount=type=cache,id=isol8-tasks-python,target=" in cached
+    assert "pip install --cache-dir " in cached
+    engine = Recording()
+    wanted = evolve(
+        spec("python", "numpy"),
+        inputs=evolve(spec("python", "numpy").inputs, system=("libsndfile",), build=("build-base",)),
+        dockerfile=text,
+    )
+    request = BuildRequest(tag="isol8_build:x-candidate", dockerfile=text, no_cache=True)
+    cached_build(engine, wanted)(request, lambda _event: None)
+    lines = engine.seen[0].dockerfile.splitlines()
+    stages = [at for at, line in enumerate(lines) if line.startswith("FROM ")]
+    assert len(stages) == 2
+    assert all(lines[at + 1].startswith("ARG ISOL8_BUILD=") for at in stages)
+    assert not engine.seen[0].no_cache

@@ -19,8 +19,8 @@ from isol8_tasks.errors import BuildFailedError, PlanError
 from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.lifecycle.pinned import build_pinned, render_pinned, step_name
 from isol8_tasks.plan.description import Provenance
-from isol8_tasks.plan.graph import render_custom
 from isol8_tasks.plan.model import ContextFile, ImageSpec, Inputs
+from isol8_tasks.plan.rendering import render_custom
 from tests.fake_engine import FakeEngine, FakeImage, accept
 from tests.unit.lifecycle.made import observe
 

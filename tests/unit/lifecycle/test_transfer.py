@@ -80,6 +80,7 @@ class TestPush:
         assert where.tag.startswith("bash-20261122-")
         assert [each for each in builder.asked if each.startswith("push ")] == [
             f"push {REPOSITORY}:{where.tag}",
+            f"push {REPOSITORY}:bash-{where.tag.rpartition('-')[2]}",
             f"push {REPOSITORY}:bash",
         ]
         assert builder.remote_digest(f"{REPOSITORY}:bash") == where.digest
@@ -132,6 +133,21 @@ class TestPush:
         builder.asked.clear()
         assert send(builder, "bash")[0].tag.endswith("-2")
         assert not [each for each in builder.asked if each.startswith("fetch")]
+
+    def test_newer_build_of_another_machine_stays(self, builder: FakeEngine) -> None:
+        """Its names are left alone, and the build gets the tag that never moves; a rollback moves them all the same."""
+        send(builder, "bash")
+        old = builder.registry[f"{REPOSITORY}:bash"]
+        later = {**old.labels, "org.opencontainers.image.created": "2099-01-01T00:00:00Z"}
+        newer = evolve(old, labels=later, digests=(f"{REPOSITORY}@sha256:{'9' * 64}",))
+        builder.registry[f"{REPOSITORY}:bash"] = newer
+        make(builder, evolve(spec("bash", "one"), dockerfile="FROM alpine:3.21\nRUN echo newer\n"))
+        where, new = send(builder, "bash")
+        assert new
+        assert builder.remote_digest(f"{REPOSITORY}:bash") == "sha256:" + "9" * 64
+        assert builder.remote_digest(f"{REPOSITORY}:{where.tag}") == where.digest
+        push_image(Push.of("bash", observe(builder), REPOSITORY, moves_back=True), builder)
+        assert builder.remote_digest(f"{REPOSITORY}:bash") == where.digest
 
     def test_where_the_public_tag_is_the_registry_s(self, builder: FakeEngine) -> None:
         """An image keeps the tag that it is known by."""
@@ -206,8 +222,9 @@ class TestPush:
         """Two digests of one image are an error."""
         digests = iter(("sha256:1", "sha256:2") * 3)
         monkeypatch.setattr(builder, "push", lambda _reference: next(digests))
+        monkeypatch.setattr(builder, "remote_images", lambda *_: {})
         with pytest.raises(
-            RegistryError, match=r"two digests: sha256:2 as .*:bash, sha256:1 as bash-20261122-"
+            RegistryError, match=r"two digests: sha256:2 as .*:bash-[0-9a-f]{12}, sha256:1 as its tag"
         ):
             send(builder, "bash")
 

@@ -97,6 +97,12 @@ DIFFERENCES: Mapping[str, tuple[Inputs, tuple[Reason, ...]]] = {
         evolve(BUN, upstream=(("deno", UP), ("alpine:3", UP))), (reasons.UpstreamMoved(reference="alpine:3"),)
     ),
     "packages": (evolve(BUN, packages=("a", "q")), (reasons.PackagesChanged(added=("a",), removed=("p",)),)),
+    "system packages": (
+        evolve(BUN, system=("jq",)), (reasons.AlpineChanged(key="system", added=("jq",), removed=()),)
+    ),
+    "build packages": (
+        evolve(BUN, build=("cc",)), (reasons.AlpineChanged(key="build", added=("cc",), removed=()),)
+    ),
     "setup": (evolve(BUN, setup="x"), (reasons.SetupChanged(),)),
 }  # fmt: skip
 
@@ -142,6 +148,16 @@ SHORTENED: Mapping[str, tuple[Inputs, Inputs, Reason]] = {
         evolve(BUN, args=(("V", LONG_NAME),)),
         evolve(BUN, args=(("V", "2"),)),
         reasons.ManyChanged(what="arguments"),
+    ),
+    "system packages": (
+        evolve(BUN, system=(LONG_NAME,)),
+        evolve(BUN, system=("jq",)),
+        reasons.ManyChanged(what="system packages"),
+    ),
+    "build packages": (
+        evolve(BUN, build=(LONG_NAME,)),
+        BUN,
+        reasons.ManyChanged(what="build packages"),
     ),
     "stages": (
         _stages(_stage(LONG_NAME, "a")),

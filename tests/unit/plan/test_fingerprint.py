@@ -152,7 +152,22 @@ def test_label() -> None:
         "images": (("alpine:3.21", "0123456789ab"),),
         "packages": (),
         "setup": "",
+        "system": (),
+        "build": (),
     }
+
+
+def test_alpine_packages() -> None:
+    """They count, each in its place; an image without any has the key and the label that it had before."""
+    system, build = evolve(CUSTOM, system=("jq",)), evolve(CUSTOM, build=("jq",))
+    assert len({key(CUSTOM), key(system), key(build)}) == 3
+    assert "system" not in encode_inputs(CUSTOM)
+    recorded = decode_inputs(encode_inputs(evolve(system, build=("build-base",))))
+    assert recorded is not None
+    assert (recorded.system, recorded.build) == (("jq",), ("build-base",))
+    many = decode_inputs(encode_inputs(evolve(CUSTOM, system=_many(600, "package"))))
+    assert many is not None
+    assert isinstance(many.system, Summary)
 
 
 def _many(count: int, prefix: str) -> tuple[str, ...]:

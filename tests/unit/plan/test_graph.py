@@ -14,9 +14,10 @@ from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.differences import differences
 from isol8_tasks.plan.fingerprint import decode_inputs, encode_inputs, key
-from isol8_tasks.plan.graph import Graph, build_graph, render_custom, task_of
+from isol8_tasks.plan.graph import Graph, build_graph, task_of
 from isol8_tasks.plan.model import ContextFile, FlagRequest, Inputs
 from isol8_tasks.plan.reasons import FileChanged
+from isol8_tasks.plan.rendering import render_custom
 
 DOCKERFILE = parse("""\
 ARG ALPINE_VERSION=3.21
@@ -214,6 +215,13 @@ class TestCustom:
         assert spec.inputs.packages == ("numpy", "pandas")
         assert spec.dockerfile == "FROM isol8:python\nRUN pip install --no-cache-dir numpy pandas\n"
 
+    def test_alpine_packages_alone_make_one(self) -> None:
+        """An image needs no package of its own runtime, and then nothing is compiled."""
+        config = parse_config('[system]\npython = ["jq", "curl"]\n[build]\npython = ["gcc"]\n', "deps.toml")
+        spec = graph(config).image("python-custom")
+        assert (spec.inputs.packages, spec.system, spec.inputs.build) == ((), ("curl", "jq"), ())
+        assert spec.dockerfile == "FROM isol8:python\nRUN apk add --no-cache curl jq\n"
+
     def test_flags_are_added_and_remembered_with_their_date(self) -> None:
         """What a flag asks for joins the file's packages, and its date is kept."""
         config = parse_config('[dependencies]\nbash = ["jq"]\n', "deps.toml")
@@ -303,6 +311,22 @@ class TestNamed:
         assert [spec.task for spec in found.images[-3:]] == ["image:ml", "image:ml-more", "image:ml-ready"]
         assert [spec.parent for spec in found.images[-3:]] == ["python", "ml", "ml-more"]
         assert {spec.kind for spec in found.images[-3:]} == {"named"}
+
+    def test_alpine_packages_are_inherited_but_those_of_a_build(self) -> None:
+        """What is verified is all that is in an image; what counts is what its own steps install."""
+        text = """
+        [images.low]
+        runtime = "python"
+        packages = ["numpy"]
+        system = ["libpq"]
+        build = ["gcc"]
+        [images.high]
+        extends = "low"
+        packages = ["scipy"]
+        system = ["jq"]
+        """
+        high = graph(parse_config(text, "deps.toml")).image("high")
+        assert (high.inputs.system, high.system, high.inputs.build) == (("jq",), ("jq", "libpq"), ())
 
     def test_an_image_installs_its_own_and_shows_all(self) -> None:
         """A key counts what the image's own step installs, and clients are told what its parents installed too."""

@@ -447,3 +447,49 @@ def test_effective_inputs_of_an_unreadable_record_are_the_inputs() -> None:
     record = Record(image="bash", role="current", key="k", inputs="?", build="b", checkout="c")
     inputs = evolve(INPUTS, upstream=(("alpine:3.21", None),))
     assert current.effective_inputs(inputs, record, held()) == inputs
+
+
+class TestRegistry:
+    """Images that a registry has, up to date or not."""
+
+    GRAPH = Graph(images=(BASE, CUSTOM))
+    HERE = Circumstances(checkout="here")
+
+    @staticmethod
+    def there(spec: ImageSpec, *, number: int = 1, key_there: str = "") -> tuple[ObservedImage, ...]:
+        found = image(spec, number=number, **({"key": key_there} if key_there else {}))
+        return (evolve(found, tags=(), digests=(f"registry.example/isol8@sha256:{spec.name}",)),)
+
+    def test_image_that_is_up_to_date_there_is_pulled_by_its_digest(self) -> None:
+        """So is what is based on it, and what is not there is built."""
+        remote = {"bash": self.there(BASE), "bash-custom": self.there(CUSTOM)}
+        found = decide_all(self.GRAPH, held(), self.HERE, remote)
+        assert {each.state for each in found.values()} == {"in-registry"}
+        assert found["bash"].pulled_by == "registry.example/isol8@sha256:bash"
+        assert all(each.pending for each in found.values())
+        alone = decide_all(self.GRAPH, held(), self.HERE, {"bash": self.there(BASE)})
+        assert [each.state for each in alone.values()] == ["in-registry", "not-built"]
+
+    def test_image_on_another_build_of_its_parent_is_built(self) -> None:
+        remote = {"bash": self.there(BASE, number=2), "bash-custom": self.there(CUSTOM)}
+        found = decide_all(self.GRAPH, held(), self.HERE, remote)
+        assert [each.state for each in found.values()] == ["in-registry", "not-built"]
+
+    def test_second_one_is_taken_where_the_first_is_of_other_inputs(self) -> None:
+        remote = {"bash": (*self.there(BASE, key_there="f" * 64), *self.there(BASE))}
+        assert decide_all(self.GRAPH, held(), self.HERE, remote)["bash"].state == "in-registry"
+
+    def test_image_that_is_up_to_date_here_stays(self) -> None:
+        remote = {"bash": self.there(BASE, number=2)}
+        assert decide_all(self.GRAPH, held(image(BASE)), self.HERE, remote)["bash"].state == "up-to-date"
+
+    def test_forced_image_is_built(self) -> None:
+        circumstances = Circumstances(checkout="here", forced={"bash"})
+        found = decide_all(self.GRAPH, held(image(BASE)), circumstances, {"bash": self.there(BASE)})
+        assert found["bash"].state == "stale"
+
+    def test_child_is_decided_again_once_its_parent_was_pulled(self) -> None:
+        remote = {"bash": self.there(BASE), "bash-custom": self.there(CUSTOM)}
+        found = decide_all(self.GRAPH, held(), self.HERE, remote)
+        again = decide_again("bash", found, self.GRAPH, held(image(BASE)), self.HERE, remote)
+        assert [each.state for each in again.values()] == ["up-to-date", "in-registry"]

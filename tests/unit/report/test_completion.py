@@ -1,7 +1,10 @@
 """What a shell completes."""
 
+import os
+import select
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,76 @@ def test_fish(program: Path, line: str, expected: list[str]) -> None:
     # Behind -- it offers no flags, and below a flag's first letters none of its own.
     assert plain >= {*expected} or " -- " in line
     assert "plan\tprint what it's for" in found or line not in {"", "pl"}
+
+
+ZSH = """\
+PROMPT=
+autoload -Uz compinit
+compinit -D -u
+source $1/program
+compadd() {
+    # What asks which of its words match, before it offers them.
+    if [[ " ${@[1,(i)(-|--)]} " != *' -'[OAD]' '* ]]; then
+        local -a matching
+        builtin compadd -O matching "$@"
+        (( ! $#matching )) || print -rl -- $matching >> $1/offered
+    fi
+    builtin compadd "$@"
+}
+tried() { zle complete-word; touch $1/tried }
+zle -N tried
+bindkey '^I' tried
+touch $1/ready
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize(
+    ("line", "expected"), COMPLETED, ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_zsh(program: Path, tmp_path: Path, line: str, expected: list[str]) -> None:
+    """Completes the same at a real prompt, where the tab key is pressed."""
+    place = tmp_path / "zsh"
+    place.mkdir()
+    (place / "program").write_text(script("zsh", "isol8-tasks", PROGRAMS))
+    (place / "set-up").write_text(ZSH.replace("$1", str(place)))
+    terminal, other = os.openpty()
+    shell = subprocess.Popen(
+        ["zsh", "-f", "-i"],
+        cwd=program.parent.parent,
+        env={
+            "PATH": f"{program.parent}:/usr/bin:/bin",
+            "HOME": str(place),
+            "TERM": "xterm",
+            "LC_ALL": "C.UTF-8",
+        },
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        start_new_session=True,
+    )
+    os.close(other)
+    try:
+        os.write(terminal, f"source {place}/set-up\n".encode())
+        wait_for(place / "ready", terminal)
+        os.write(terminal, f"isol8-tasks {line}\t".encode())
+        wait_for(place / "tried", terminal)
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(terminal)
+    offered = place / "offered"
+    found = {*offered.read_text().split("\n")} - {""} if offered.exists() else set()
+    assert found >= {*expected}
+
+
+def wait_for(file: Path, terminal: int) -> None:
+    """Return once a file is there; what the terminal prints is read, so that nobody waits for that."""
+    shown, end = b"", time.monotonic() + 30
+    while not file.exists():
+        assert time.monotonic() < end, shown
+        if select.select([terminal], [], [], 0.02)[0]:
+            shown += os.read(terminal, 4096)
 
 
 @pytest.mark.parametrize("shell", SHELLS)

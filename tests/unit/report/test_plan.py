@@ -44,10 +44,7 @@ class TestNoBuildForAlpine:
             (
                 "pypi",
                 ["  error: command 'gcc' failed", "ERROR: Failed building wheel for ujson"],
-                (
-                    "There is no wheel for Alpine (musl), and pip could not build it from source; "
-                    "the image has no compiler."
-                ),
+                "There is no wheel for Alpine (musl), and the image has nothing to compile the source with.",
             ),
             (
                 "npm",

@@ -40,6 +40,9 @@ WORDS: Mapping[str, Reason] = {
     "upstream image alpine:3.21 → alpine:3.22": reasons.UpstreamReplaced(old="alpine:3.21", new="alpine:3.22"),
     "upstream image alpine:3.21 is not on this engine": reasons.UpstreamNotHere(reference="alpine:3.21"),
     "+ scipy, \N{MINUS SIGN} pandas": reasons.PackagesChanged(added=("scipy",), removed=("pandas",)),
+    "system package jq added, deps.toml:8; system package curl removed": reasons.AlpineChanged(
+        key="system", added=("jq",), removed=("curl",)
+    ),
     "packages changed": reasons.ManyChanged(what="packages"),
     "the setup script changed": reasons.SetupChanged(),
     "this version builds it differently (recipe 3 → 4)": reasons.RecipeChanged(old=3, new=4),
@@ -82,6 +85,10 @@ def declaration(image: str) -> str | None:
     return "deps.toml:5" if image == "ml" else None
 
 
+def alpine_place(key: str, package: str) -> str:
+    return "deps.toml:8" if (key, package) == ("system", "jq") else ""
+
+
 def setting(key: str) -> str:
     return "deps.toml" if key == "filter.allow_nets" else "deps.toml:7"
 
@@ -91,7 +98,21 @@ def setting(key: str) -> str:
 )
 def test_words(words: str, reason: Reason) -> None:
     """Each kind of reason has its words."""
-    assert render_reason(reason, repository="isol8", declaration=declaration, setting=setting) == words
+    said = render_reason(
+        reason,
+        repository="isol8",
+        declaration=declaration,
+        setting=setting,
+        alpine_place=alpine_place,
+    )
+    assert said == words
+
+
+def test_alpine_package_of_no_known_place() -> None:
+    """Where nobody knows the line, the words do without."""
+    reason = reasons.AlpineChanged(key="build", added=("build-base",), removed=())
+    said = render_reason(reason, repository="isol8", declaration=declaration, setting=setting)
+    assert said == "build package build-base added"
 
 
 def test_one_thing_that_is_not_as_locked() -> None:

@@ -550,7 +550,7 @@ class TestPushing:
     def pushing(self, session: Session) -> Session:
         """Give a session that is to push, and has built a base and a custom image."""
         deps = session.view.workspace.deps
-        deps.write_text(deps.read_text() + f'[push]\nrepository = "{REGISTRY}"\n')
+        deps.write_text(deps.read_text() + f'[registry]\nrepository = "{REGISTRY}"\n')
         for name in ("bash", "bash-custom"):
             session.make(name)
         return session
@@ -636,12 +636,12 @@ class TestPushing:
         """What was built on one is pushed only where deps.toml says so."""
         real = fake_engine.registry["alpine:3.21"]
         fake_engine.registry["alpine:3.21"] = evolve(real, labels={STANDIN: "5e"})
-        (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\n')
+        (checkout / "deps.toml").write_text(f'[registry]\nrepository = "{REGISTRY}"\n')
         session.make("bash")
         session.resolve()
         assert not session.publication.pushed
         assert session.publication.left_out == ("bash",)
-        (checkout / "deps.toml").write_text(f'[push]\nrepository = "{REGISTRY}"\nstandins = true\n')
+        (checkout / "deps.toml").write_text(f'[registry]\nrepository = "{REGISTRY}"\nstandins = true\n')
         later = again(session)
         later.resolve()
         assert set(later.publication.pushed) == {"bash"}

@@ -40,3 +40,12 @@ def test_below_a_file_is_nothing(tmp_path: Path) -> None:
     for name in ("gone", "gone/a", "file/a"):
         with pytest.raises(FileNotFoundError):
             read_text(tmp_path / name)
+
+
+def test_a_file_too_long_to_be_read_in_time_is_not_read(tmp_path: Path) -> None:
+    """A log or an image that lies in the place of a text is not read for a minute."""
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(20_000_000)
+    with pytest.raises(NoTextError) as caught:
+        read_text(tmp_path / "file")
+    assert str(caught.value) == "(it has 20 MB, and the most is 16); expected a text that people write"

@@ -11,6 +11,7 @@ from isol8_tasks.ecosystems.findings import (
 )
 from isol8_tasks.verify.conditions import RELEASES, Releases
 from isol8_tasks.verify.findings import (
+    EVERY,
     AnyFinding,
     CommandExit,
     CommandHung,
@@ -38,10 +39,23 @@ COMMAND = ("bash", "-c", "jq --version")
 WORDS: list[tuple[Finding, str]] = [
     (NotStarted(reason="no user sandbox"), "the container can't be started: no user sandbox"),
     (RuntimeBroken(runtime="node", output=""), "node does not start"),
-    (LookHung(seconds=60, output=""), "its inspection did not end within 60 s"),
     (
-        CommandNotRun(output="sleep: invalid number"),
-        "its ENTRYPOINT does not run the command that it is given: clients start containers with one",
+        LookHung(seconds=60, output=""),
+        "its inspection did not end within 60 s of CPU time, or ten times as long by the clock",
+    ),
+    (
+        CommandNotRun(output="sleep: invalid number", entrypoint=("/bin/sleep",)),
+        (
+            "its ENTRYPOINT /bin/sleep does not run the command that it is given: clients start containers with one; "
+            'remove it, or let it end with exec "$@"'
+        ),
+    ),
+    (
+        CommandNotRun(output="", entrypoint=("/bin/sleep", "9"), seconds=60),
+        (
+            "its ENTRYPOINT /bin/sleep 9 does not run the command that it is given, and did not end within 60 s: "
+            'clients start containers with one; remove it, or let it end with exec "$@"'
+        ),
     ),
     (LookBroken(exit=127, output=""), "its inspection aborted (exit code 127)"),
     (OtherFirstProcess(name="sh"), "process 1 is sh, not tini"),
@@ -141,6 +155,10 @@ class TestSomeReleases:
             RuntimeBroken(runtime="node", output="one"),
             InSome(finding=self.MISSING, releases=self.NEW, others=self.ALL - self.NEW),
         )
+
+    def test_what_is_not_asked_for_each_client(self) -> None:
+        """Nothing is said of releases then."""
+        assert merged([(self.MISSING, EVERY)], self.ALL) == (self.MISSING,)
 
     def test_words(self) -> None:
         """One line, and what was printed is still told."""

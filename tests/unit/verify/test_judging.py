@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from attrs import evolve
 
-from isol8_tasks.ecosystems.findings import PackageMissing
+from isol8_tasks.ecosystems.findings import PackageMissing, PackageNote, PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.engine.containers import Finished
 from isol8_tasks.verify.conditions import conditions
 from isol8_tasks.verify.findings import (
+    EVERY,
     Finding,
     LookBroken,
     LookHung,
@@ -34,7 +36,7 @@ def _look(runtime: str = "42 5.2", **fields: object) -> Look:
 
 def _judge(
     look: Look, *packages: str, runtime: str = "bash", finished: Finished = ENDED, filtered: bool = False
-) -> list[Finding]:
+) -> list[Finding | PackageNote]:
     kind = conditions(runtime)[0]
     found = judge_look(
         runtime, packages, look, finished, seconds=60, kind=kind, whole=True, filtered=filtered
@@ -86,6 +88,20 @@ class TestJudge:
     def test_packages(self) -> None:
         """They are judged as their ecosystem does it."""
         assert _judge(_look(items=(("jq", "missing"),)), "jq") == [PackageMissing(package="jq")]
+
+    def test_the_loader(self) -> None:
+        """What it says of a package's command is a finding of every client; a script that aborted is no good sign."""
+        look = _look(
+            items=(("jq", "ok usr/bin/jq"),), loader="file\t0\tprogram\t/usr/bin/jq\ninterpreter sh\ndone"
+        )
+        kind = conditions("bash")[0]
+        found = list(judge_look("bash", ("jq",), look, ENDED, seconds=60, kind=kind, whole=True))
+        assert found == [
+            (PackageUnusable(package="jq", use="its command /usr/bin/jq", output="there is no sh"), EVERY)
+        ]
+        assert _judge(evolve(look, loader="file\t0\tprogram\t/usr/bin/jq\n"), "jq") == [
+            LookBroken(exit=0, output="boom\n")
+        ]
 
     def test_fewer_answers_than_questions(self) -> None:
         """A probe that ended before it came to each package leaves nothing unsaid."""

@@ -97,6 +97,18 @@ class TestRequest:
         )
         assert asked.environment["ISOL8_CHECK_SECONDS"] == said
         assert asked.seconds > int(said)
+        # By the clock, ten times as long.
+        assert asked.environment["ISOL8_CHECK_CLOCK"] == f"{said}0"
+        assert asked.clock == 10 * asked.seconds
+
+    def test_the_loader_is_asked_once_an_image(self) -> None:
+        """Only where all is asked, and of packages: the script is a part of the command then."""
+        kind = conditions("node")[0]
+        words = [
+            " ".join(request("a", "node", items, mark="m", kind=kind, whole=whole).command)
+            for items, whole in ((("x",), True), (("x",), False), ((), True))
+        ]
+        assert ["Constructors are not run" in each for each in words] == [True, False, False]
 
     def test_upstream(self) -> None:
         """An upstream image has neither our user nor, maybe, our entrypoint."""

@@ -1,7 +1,7 @@
 """Which images of a run are looked into, on an engine in memory."""
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from isol8_tasks.config.deps import parse_config
 from isol8_tasks.dockerfile.closure import parse
@@ -70,6 +70,8 @@ class Engine:
     asked: list[str] = field(factory=list)
     seconds: set[str] = field(factory=set)
     """What a package has until it is loaded."""
+    items: list[tuple[str, ...]] = field(factory=list)
+    """What was looked for."""
 
     def run(self, request: RunRequest) -> Finished:
         self.asked.append(request.image)
@@ -79,12 +81,16 @@ class Engine:
             return Finished(exit=0, stdout=b"", stderr=b"", output=b"")
         self.seconds.add(request.environment["ISOL8_CHECK_SECONDS"])
         mark, items = request.command[4], request.command[7:]
+        self.items.append(items)
         told = "".join(f"{mark} item {item}\nok usr/bin/{item}\n" for item in items)
         text = ANSWER.format(mark=mark, items=told).encode()
         return Finished(exit=0, stdout=text, stderr=b"", output=text)
 
     def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
         raise NotImplementedError(f"{image} has no closed {folder}")
+
+    def entrypoint(self, image: str) -> tuple[str, ...]:
+        raise NotImplementedError(f"{image} runs what it is given")
 
     def sweep(self) -> None: ...
 
@@ -131,6 +137,15 @@ class TestSameContent:
         """`[verify] load_timeout` reaches the container."""
         begin(engine).check("jq")
         assert engine.seconds == {"7"}
+
+    def test_packages_that_are_skipped(self, engine: Engine) -> None:
+        """`[verify] skip` names packages that are not looked for, whatever version is declared; others are."""
+        tools = '[images.tools]\nruntime = "bash"\npackages = ["jq>1", "curl"]\n'
+        run = begin(engine, tools)
+        settings = evolve(run.verifications.config.verify, skip=("zod", "jq"))
+        run.verifications.config = evolve(run.verifications.config, verify=settings)
+        run.check("tools")
+        assert engine.items == [("curl",)]
 
     def test_a_failure_is_that_of_one_image(self, engine: Engine) -> None:
         """Each is tried where none has passed yet."""

@@ -14,7 +14,10 @@ from tests.command_line import CommandLine, Ended
 @pytest.fixture
 def ran(cli: CommandLine) -> dict[str, Any]:
     """Give what is started in place of the real things, each with its words, and the codes that they end with."""
-    ends: dict[str, Any] = {"tests.run": 0, "bench.run": 0, ".ci/lint": 0, "words": []}
+    ends: dict[str, Any] = {
+        **dict.fromkeys(("tests.run", "bench.run", "tests.corpus_packages.run", ".ci/lint"), 0),
+        "words": [],
+    }
 
     def main_of(name: str) -> Callable[[Sequence[str]], int]:
         def main(words: Sequence[str]) -> int:
@@ -25,7 +28,7 @@ def ran(cli: CommandLine) -> dict[str, Any]:
 
         return main
 
-    for name in ("tests.run", "bench.run"):
+    for name in ("tests.run", "bench.run", "tests.corpus_packages.run"):
         module = ModuleType(name)
         module.main = main_of(name)  # type: ignore[attr-defined]
         cli.patch.setitem(sys.modules, name, module)
@@ -39,7 +42,10 @@ def ran(cli: CommandLine) -> dict[str, Any]:
     return ends
 
 
-@pytest.mark.parametrize(("command", "module"), [("test", "tests.run"), ("bench", "bench.run")])
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [("test", "tests.run"), ("bench", "bench.run"), ("corpus", "tests.corpus_packages.run")],
+)
 def test_every_word_is_handed_on(cli: CommandLine, ran: dict[str, Any], command: str, module: str) -> None:
     """Options included, whoever understands them."""
     for words in (("-k", "some", "--help", "x"), ("", "a=b"), ("-k", "--version")):
@@ -71,9 +77,17 @@ def test_check_runs_both_and_fails_if_one_does(
 
 
 @pytest.mark.parametrize(("end", "code"), [(SystemExit(0), 0), (SystemExit(2), 3)])
-def test_usage_of_the_benchmark_is_0_asked_for_and_3_for_wrong_words(
+def test_usage_of_a_parser_is_0_asked_for_and_3_for_wrong_words(
     cli: CommandLine, ran: dict[str, Any], end: SystemExit, code: int
 ) -> None:
     """As argparse ends the process."""
-    ran["bench.run"] = end
-    assert cli("bench", "--bogus").code == code
+    for command, module in (("bench", "bench.run"), ("corpus", "tests.corpus_packages.run")):
+        ran[module] = end
+        assert cli(command, "--bogus").code == code
+
+
+def test_corpus_ends_with_its_own_code(cli: CommandLine, ran: dict[str, Any]) -> None:
+    """Which tells wrong verdicts from what could not be found out."""
+    for code in (0, 1, 3, 4):
+        ran["tests.corpus_packages.run"] = code
+        assert cli("corpus").code == code

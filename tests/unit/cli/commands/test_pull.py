@@ -7,7 +7,7 @@ import pytest
 from isol8_tasks.lifecycle import transfer
 from tests.command_line import CommandLine
 
-DEPS = '[dependencies]\nbash = ["jq"]\n[push]\nrepository = "registry.example/isol8"\n'
+DEPS = '[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "registry.example/isol8"\n'
 MISSING = (
     "can't be read as a manifest (No such file or directory); copy resolved-images.json from the machine that pushed, "
     "or name it: ./doitw pull FILE\n"

@@ -8,7 +8,7 @@ from attrs import evolve
 from isol8_tasks.images.labels import STANDIN
 from tests.command_line import CommandLine
 
-DEPS = '[dependencies]\nbash = ["jq"]\n[push]\nrepository = "registry.example/isol8"\n'
+DEPS = '[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "registry.example/isol8"\n'
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_without_a_registry_it_is_refused(built: CommandLine) -> None:
     done = built("push")
     assert (done.code, done.out) == (3, "")
     assert done.err == (
-        "ERROR: push: deps.toml names no registry to push to; write under [push] repository = "
+        "ERROR: push: deps.toml names no registry to push to; write under [registry] repository = "
         '"registry.example/isol8"\n'
     )
     assert built.engine.asked == []
@@ -65,7 +65,8 @@ def test_images_on_stand_ins_stay_here(cli: CommandLine) -> None:
     done = cli("push")
     assert done.code == 0
     assert (
-        "isol8:deno          left out    based on a stand-in of the lab; [push] standins = true" in done.out
+        "isol8:deno          left out    based on a stand-in of the lab; [registry] standins = true"
+        in done.out
     )
     assert done.out.splitlines()[-1].startswith("5 pushed · 1 left out · ")
     cli.declare(DEPS + "standins = true\n")

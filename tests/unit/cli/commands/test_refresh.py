@@ -252,7 +252,10 @@ class TestReport:
                 "import sys; sys.exit('no mail today')",
                 f"{sys.executable} failed (exit code 1): no mail today",
             ),
-            (None, "/no/such/program: [Errno 2] No such file or directory: '/no/such/program'"),
+            (
+                None,
+                "/no/such/program: can't be run (No such file or directory); the images are as reported above",
+            ),
         ],
     )
     def test_notification_that_fails_is_1(self, behind: CommandLine, program: str | None, said: str) -> None:

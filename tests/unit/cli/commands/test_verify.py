@@ -59,7 +59,7 @@ def test_json_has_the_findings_of_each_image(built: CommandLine, find: Callable[
     done = built("verify", "--json", "bun", "bash-custom")
     assert done.code == 1
     bun, custom = json.loads(done.out)["images"]
-    assert bun == {"image": "isol8:bun", "findings": []}
+    assert bun == {"image": "isol8:bun", "findings": [], "notes": []}
     assert custom["image"] == "isol8:bash-custom"
     assert len(custom["findings"]) == 1
 

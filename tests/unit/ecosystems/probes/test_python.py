@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -16,6 +17,15 @@ from isol8_tasks.ecosystems.probes.python import (
     modules,
     of_files,
 )
+
+FINE: dict[str, object] = {
+    "fault": None,
+    "parts": [],
+    "tried": 0,
+    "gone": [],
+    "lost": [],
+    "commands": [],
+}
 
 
 def _install(place: Path, name: str, record: list[str], **files: str) -> str:
@@ -93,6 +103,8 @@ class TestLooked:
     def make_place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """Give a folder that modules are imported from."""
         monkeypatch.setenv("ISOL8_CHECK_SECONDS", "30")
+        monkeypatch.setenv("ISOL8_CHECK_CLOCK", "60")
+        monkeypatch.setenv("ISOL8_WHOLE", "")
         monkeypatch.syspath_prepend(str(tmp_path))
         return tmp_path
 
@@ -103,11 +115,11 @@ class TestLooked:
             (place / f"{module}.py").write_text(source)
         _install(place, name, record)
         known = {canonical(fields["Name"][0]): (folder, fields) for folder, fields in folders([str(place)])}
-        return looked(name, known)
+        return looked(0, name, known)
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
     @pytest.mark.parametrize(
-        ("source", "problem"),
+        ("source", "use"),
         [
             ("x = 1", ""),
             ("print('noise')", ""),
@@ -116,9 +128,11 @@ class TestLooked:
         ],
         ids=["fine", "prints", "exits", "crashes"],
     )
-    def test_import(self, place: Path, source: str, problem: str) -> None:
+    def test_import(self, place: Path, source: str, use: str) -> None:
         """It is tried in a process of its own."""
-        assert self._looked(place, "a", source) == {"problem": problem, "gone": []}
+        found = self._looked(place, "a", source)
+        fault = {"use": use, "kinds": [], "raised": 0, "text": ""} if use else None
+        assert found == {**FINE, "fault": fault}
         assert "a_module" not in sys.modules
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
@@ -127,25 +141,75 @@ class TestLooked:
         """What was raised is told, whatever it is, from the module on: how it was imported is no news."""
         found = self._looked(place, "a", source)
         assert found is not None
-        head, frame, line, error, *rest = str(found["problem"]).splitlines()
-        assert (head, line.strip(), rest) == ("import a_module", source, [])
+        fault = cast("dict[str, Any]", found["fault"])
+        frame, line, error, *rest = fault["text"].splitlines()
+        assert (fault["use"], line.strip(), rest) == ("import a_module", source, [])
         assert frame == f'  File "{place / "a_module.py"}", line 1, in <module>'
         assert error.endswith(": gone")
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
     def test_it_hangs(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is ended when its time is over."""
-        monkeypatch.setenv("ISOL8_CHECK_SECONDS", "0.3")
-        found = self._looked(place, "a", "import time; time.sleep(60)")
-        assert found == {"problem": "import a_module did not end", "gone": []}
+        """What sleeps is ended by the clock, and what works by the CPU time that it used."""
+        monkeypatch.setenv("ISOL8_CHECK_CLOCK", "0.3")
+        fault = {"use": "import a_module did not end", "kinds": [], "raised": 0, "text": ""}
+        assert self._looked(place, "a", "import time; time.sleep(60)") == {**FINE, "fault": fault}
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+    def test_it_works_without_end(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The CPU time counts that it used itself, long before its time by the clock is over."""
+        monkeypatch.setenv("ISOL8_CHECK_SECONDS", "1")
+        fault = {"use": "import a_module did not end", "kinds": [], "raised": 0, "text": ""}
+        assert self._looked(place, "a", "while True: pass") == {**FINE, "fault": fault}
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+    @pytest.mark.parametrize(
+        ("source", "raised", "kind"),
+        [
+            ("raise RuntimeError('not here')", 1, "RuntimeError"),
+            ("class Own(Exception): pass\ndef f(): raise Own\nf()", 1, "Own"),
+            ("class Own(ValueError): pass\n[].sort(key=Own)\nint('x')", 0, "ValueError"),
+            ("nothing_such", 0, "NameError"),
+            ("try: import nothing_such\nexcept ImportError: raise RuntimeError", 1, "ModuleNotFoundError"),
+        ],
+        ids=["raised", "own class", "Python's", "a name", "the error behind it"],
+    )
+    def test_who_raised(self, place: Path, source: str, raised: int, kind: str) -> None:
+        """A program's own word is told from an error of Python's; classes are those of all errors in the chain."""
+        found = self._looked(place, "a", source)
+        assert found is not None
+        fault = cast("dict[str, Any]", found["fault"])
+        assert fault["raised"] == raised
+        assert kind in fault["kinds"]
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+    def test_modules_below(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of a package that imports none of them, each is tried that is meant to be, once an image."""
+        package = place / "deep_pkg"
+        package.mkdir()
+        for name, text in {
+            "__init__": "from . import version",
+            "version": "",
+            "fine": "",
+            "bad": "raise OSError('no library')",
+            "_private": "raise OSError",
+            "cli": "raise OSError",
+        }.items():
+            (package / f"{name}.py").write_text(text)
+        folder = _install(place, "deep-pkg", [f"deep_pkg/{name}.py" for name in ("__init__", "fine", "bad")])
+        known = {"deep-pkg": (folder, metadata(folder))}
+        assert cast("dict[str, Any]", looked(0, "deep-pkg", known))["tried"] == 0
+        monkeypatch.setenv("ISOL8_WHOLE", "yes")
+        found = cast("dict[str, Any]", looked(0, "deep-pkg", known))
+        assert (found["fault"], found["tried"]) == (None, 2)
+        assert [part["use"] for part in found["parts"]] == ["import deep_pkg.bad"]
 
     def test_stubs(self, place: Path) -> None:
         """Of a package with nothing to import, the first file that can't be read is told."""
-        assert self._looked(place, "a", None) == {"problem": "", "gone": ["stubs/x.pyi"]}
+        assert self._looked(place, "a", None) == {**FINE, "gone": ["stubs/x.pyi"]}
 
     def test_not_there(self) -> None:
         """A package that is not installed is none."""
-        assert looked("a", {}) is None
+        assert looked(0, "a", {}) is None
 
 
 def test_metadata(tmp_path: Path) -> None:

@@ -1,0 +1,211 @@
+"""The images that tags of a repository name: digest, labels and size, by manifest and configuration alone.
+
+The protocol is the OCI distribution specification's (github.com/opencontainers/distribution-spec, "Pull"). What counts
+as a plain-HTTP registry, and where a CA of its own lies, is Docker's (docs.docker.com/engine/security/certificates;
+docs.docker.com/reference/cli/dockerd, "Insecure registries").
+"""
+
+import hashlib
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field, frozen
+from requests import ConnectionError as NoConnectionError
+from requests import RequestException, Session
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.images.observed import ObservedImage
+from isol8_tasks.images.references import Reference
+from isol8_tasks.registry.login import UNAUTHORIZED, Login
+from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.safety.redact import redact
+
+_AT_ONCE: Final = 8
+"""Requests side by side."""
+CERTIFICATES: Final = Path("/etc/docker/certs.d")
+_SECONDS: Final = 10.0
+_NOT_FOUND: Final = 404
+_FORBIDDEN: Final = 403
+_ERROR: Final = 400
+_INDEXES: Final = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+_ACCEPTED: Final = ", ".join(
+    (
+        *sorted(_INDEXES),
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+_LARGEST: Final = 4 << 20
+"""Bytes of a manifest or configuration, as registries limit them."""
+
+
+@frozen(kw_only=True)
+class RemoteImage:
+    """What a tag names in a registry."""
+
+    digest: str
+    """`sha256:…` of what the tag points to, by which it is pulled."""
+    image: ObservedImage
+    """As it will be listed once it is here, but for its tags; its size is that of its compressed layers."""
+
+
+@define(eq=False)
+class RegistryClient:
+    """One repository of a registry; close it after use.
+
+    `platform` (`linux/amd64`) chooses from an index of several; `credentials` are asked for when the registry wants
+    them.
+    """
+
+    repository: str
+    credentials: Callable[[], tuple[str, str] | None]
+    platform: Callable[[], str]
+    _session: Session = field(factory=Session, init=False)
+    _root: str = field(default="", init=False)
+
+    def images(self, tags: Iterable[str]) -> Mapping[str, RemoteImage]:
+        """Return what each tag names, of those that are there.
+
+        Raises:
+            SourceUnavailableError: the registry could not be asked, or its answer can't be read.
+
+        """
+        wanted = tuple(dict.fromkeys(tags))
+        try:
+            self._connect()
+            with ThreadPoolExecutor(max(1, min(_AT_ONCE, len(wanted)))) as pool:
+                found = dict(zip(wanted, pool.map(self._image, wanted), strict=True))
+        except (RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SourceUnavailableError(f"{self._host}: {_words(error)}") from error
+        return {tag: image for tag, image in found.items() if image is not None}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    @property
+    def _host(self) -> str:
+        return Reference(self.repository).registry
+
+    def _connect(self) -> None:
+        """Find out how the registry is spoken to, and who asks."""
+        if self._root:
+            return
+        session = self._session
+        retries = Retry(
+            total=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
+        )
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=retries))
+        session.auth = Login(session, self.credentials, _SECONDS)
+        folder = CERTIFICATES / self._host
+        if (folder / "ca.crt").is_file():
+            session.verify = str(folder / "ca.crt")
+        if (folder / "client.cert").is_file():
+            session.cert = (str(folder / "client.cert"), str(folder / "client.key"))
+        host = "registry-1.docker.io" if self._host == "docker.io" else self._host
+        path = Reference(self.repository).path
+        if self._host == "docker.io" and "/" not in path:
+            path = f"library/{path}"
+        self._root = f"{self._scheme(host)}://{host}/v2/{path}"
+
+    def _scheme(self, host: str) -> str:
+        if not _is_loopback(host):
+            return "https"
+        try:
+            self._session.get(f"https://{host}/v2/", timeout=_SECONDS)
+        except NoConnectionError:
+            return "http"
+        return "https"
+
+    def _image(self, tag: str) -> RemoteImage | None:
+        manifest = self._manifest(tag)
+        if manifest is None:
+            return None
+        digest, document = manifest
+        if document.get("mediaType") in _INDEXES or "manifests" in document:
+            wanted = self.platform()
+            own = next((each for each in document["manifests"] if _platform(each) == wanted), None)
+            chosen = self._manifest(own["digest"]) if own else None
+            if chosen is None:
+                return None
+            document = chosen[1]
+        config_digest = document["config"]["digest"]
+        found = self._get(f"/blobs/{config_digest}", config_digest)
+        if found is None:
+            raise ValueError(f"it lacks the configuration of {tag}")
+        config: Any = loads(found)
+        return RemoteImage(
+            digest=digest,
+            image=ObservedImage(
+                id=config_digest,
+                digests=(str(Reference(self.repository).at(digest)),),
+                labels=(config.get("config") or {}).get("Labels") or {},
+                size=sum(layer["size"] for layer in document["layers"]),
+            ),
+        )
+
+    def _manifest(self, reference: str) -> tuple[str, Any] | None:
+        content = self._get(f"/manifests/{reference}", reference if ":" in reference else "")
+        return None if content is None else (_digest(content), loads(content))
+
+    def _get(self, path: str, digest: str) -> bytes | None:
+        """Return what is there under a path, which has that digest if one is given; None where nothing is."""
+        with self._session.get(
+            f"{self._root}{path}", headers={"Accept": _ACCEPTED}, timeout=_SECONDS, stream=True
+        ) as answer:
+            if answer.status_code == _NOT_FOUND:
+                return None
+            if answer.status_code in {UNAUTHORIZED, _FORBIDDEN}:
+                raise ValueError(
+                    f"it does not let {'this login' if self.credentials() else 'everyone'} read {self.repository}"
+                )
+            if answer.status_code >= _ERROR:
+                raise ValueError(f"it answered {answer.status_code} {answer.reason}")
+            content = b"".join(answer.iter_content(1 << 16)) if _size(answer.headers) <= _LARGEST else b""
+        if digest and _digest(content) != digest:
+            raise ValueError(f"what it has as {digest} is something else")
+        return content
+
+
+def _size(headers: Mapping[str, str]) -> int:
+    return int(headers.get("Content-Length", "0"))
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _platform(entry: Mapping[str, Any]) -> str:
+    found = entry.get("platform") or {}
+    return f"{found.get('os')}/{found.get('architecture')}"
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.rpartition(":")[0] or host
+    try:
+        return name == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _words(error: Exception) -> str:
+    """Say in short why a registry could not be asked."""
+    if isinstance(error, RequestException):
+        cause: BaseException = error
+        while (inner := cause.__cause__ or cause.__context__) is not None:
+            cause = inner
+        return redact(f"it could not be asked: {cause}")
+    if isinstance(error, KeyError | TypeError | AttributeError):
+        return "its answer is not a manifest"
+    return redact(str(error))

@@ -1,0 +1,50 @@
+"""Asks, in an image itself, what can be installed on Alpine, and which of its packages have a library."""
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from isol8_tasks.ecosystems.runtimes import ecosystem_of
+from isol8_tasks.errors import EngineError, Isol8Error, VerifyFailedError
+from isol8_tasks.plan.model import ImageSpec
+
+if TYPE_CHECKING:
+    from isol8_tasks.run.view import View
+
+
+def ensure_installable(spec: ImageSpec, view: "View") -> None:
+    """Raise NotInstallableError for an image with Python packages that can't be installed on Alpine.
+
+    It is asked before the build, and takes seconds. Where nobody answers in time, the build tells.
+    """
+    if not spec.inputs.packages or not spec.parent or ecosystem_of(spec.runtime).source != "index":
+        return
+    # Here and below, as a run with nothing to do asks nothing.
+    from isol8_tasks.freshness.resolvers import Question, ask_wheels  # noqa: PLC0415
+    from isol8_tasks.report.alpine import not_installable  # noqa: PLC0415
+
+    question = Question(
+        runtime=spec.runtime,
+        image=view.public_tag(spec.parent),
+        specs=spec.inputs.packages,
+        alpine=spec.inputs.system,
+        arguments=dict(spec.args),
+    )
+    with contextlib.suppress(EngineError):
+        lacking = ask_wheels(question, view.engine, compiler=bool(spec.inputs.build))
+        if lacking:
+            raise not_installable(lacking, spec, view.config)
+
+
+def library_hint(spec: ImageSpec, error: Isol8Error, view: "View") -> tuple[str, ...]:
+    """Say which Alpine packages have the libraries that an image lacks, as far as its repositories tell."""
+    if not isinstance(error, VerifyFailedError) or not error.libraries:
+        return ()
+    from isol8_tasks.freshness.resolvers import ask_libraries  # noqa: PLC0415 - as above
+    from isol8_tasks.report.alpine import library_lines, patterns  # noqa: PLC0415
+
+    asked = [pattern for name in error.libraries for pattern in patterns(name)]
+    image = view.public_tag(spec.parent or spec.name)
+    with contextlib.suppress(EngineError):
+        found = ask_libraries(asked, image, view.engine, dict(spec.args))
+        return library_lines(error.libraries, found, spec, view.config)
+    return ()

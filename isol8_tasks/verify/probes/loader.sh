@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# Asks the dynamic loader about programs and native files, without running any of them, and prints what it complains of.
+# Standard input has lines of three fields: the number of a package, `program`, `library` or `folder`, and a path; in a
+# folder all *.node files are libraries. A file's own loader is asked, which its header names; one for another processor
+# is left out. Constructors are not run by --list.
+export LC_ALL=C
+tab=$'\t'
+case $(uname -m) in
+aarch64) machine=$'\xb7' ;;
+*) machine=$'\x3e' ;;
+esac
+# `read` drops the zeros of a header: class, order, version, perhaps the system, the type and the processor are left.
+native=$'^\x7fELF\x02\x01\x01\x03?[\x02\x03]'$machine$'\x01'
+loader=$(printf '%s\n' /lib/ld-musl-*.so.1)
+declare -A known
+
+listed() {
+    if [[ $1 = */ld-musl-* ]]; then
+        "$1" --list "$2" 2>/sandbox/said >/dev/null </dev/null
+        [ ! -s /sandbox/said ] || head -n 60 /sandbox/said
+    else
+        LD_WARN=1 LD_BIND_NOW=1 "$1" --list "$2" 2>&1 </dev/null | sed -n 's/^[[:space:]]*\(.*\) => not found$/Error loading shared library \1: not found/p; /undefined symbol/p' | head -n 60
+    fi
+}
+
+interpreted() {
+    local line=${1%%$'\n'*} program words word
+    line=${line#"#!"}
+    read -r program words <<<"${line%%$'\r'*}"
+    # The kernel takes a carriage return for a part of the name.
+    [[ $line = *$'\r' ]] && words="$words"$'\r'
+    if [ "${program##*/}" = env ]; then
+        for word in $words; do
+            case $word in
+            -* | *=*) ;;
+            *)
+                type -P "$word" >/dev/null || printf 'interpreter %q\n' "$word"
+                return
+                ;;
+            esac
+        done
+    fi
+    [ -x "$program" ] || printf 'interpreter %q\n' "$program"
+}
+
+asked() {
+    local number=$1 kind=$2 file=$3 head='' own
+    [ -r "$file" ] && [ -f "$file" ] || return
+    IFS= read -r -N 8192 head <"$file" 2>/dev/null
+    if [[ $head =~ $native ]]; then
+        printf 'file\t%s\t%s\t%s\n' "$number" "$kind" "$file"
+        own=$loader
+        if [ "$kind" = program ]; then
+            # A program without one is static.
+            [[ $head =~ (/[A-Za-z0-9_./-]*/ld[A-Za-z0-9_-]*[.]so[.][0-9]+) ]] || return
+            own=${BASH_REMATCH[1]}
+            [ -x "$own" ] || { printf 'interpreter %q\n' "$own" && return; }
+        fi
+        [ ! -x "$own" ] || listed "$own" "$file"
+    elif [ "$kind" = program ] && [[ $head = '#!'* ]]; then
+        printf 'file\t%s\t%s\t%s\n' "$number" "$kind" "$file"
+        interpreted "$head"
+    fi
+}
+
+while IFS=$tab read -r number kind file; do
+    if [ "$kind" = folder ]; then
+        while IFS= read -r inner; do asked "$number" library "$inner"; done < <(find "$file/" -type f -name '*.node' 2>/dev/null)
+    else
+        # Many commands are links to one program.
+        real=$file
+        [ ! -L "$file" ] || real=$(readlink -f "$file")
+        [ -z "${known[$number$real]:-}" ] || continue
+        known[$number$real]=1
+        asked "$number" "$kind" "$file"
+    fi
+done
+echo "done"

@@ -1,0 +1,189 @@
+"""A registry as shared truth: what one engine built and pushed, another pulls instead of building it."""
+
+import base64
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.integration.checkouts import Checkout, new_checkout, remove_tags
+from tests.integration.registries import PASSWORD, Registry
+from tests.integration.tokens import TokenServer
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a second engine needs Linux")
+
+ONLY = ("--only", "bash")
+NAMES = ("bash", "bash-custom", "tools")
+TOOLS = '[images.tools]\nruntime = "bash"\npackages = ["unzip"]\n'
+
+
+def shared_by(registry: Registry, *, push: bool = True) -> str:
+    return (
+        f'{TOOLS}[registry]\nrepository = "{registry.address}/isol8"\nstandins = true\n'
+        f"push = {str(push).lower()}\n"
+    )
+
+
+def states(checkout: Checkout, *words: str, host: str = "") -> dict[str, str]:
+    """Return the state of each image as plan prints it."""
+    environment = {"DOCKER_HOST": host} if host else {}
+    done = checkout.doit("plan", *ONLY, *words, **environment)
+    assert done.code == 0, done.out + done.err
+    rows = [re.split(r"  +", line, maxsplit=2) for line in done.out.splitlines()[1:]]
+    return {row[0].rpartition(":")[2]: row[1] for row in rows if len(row) > 1}
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Give a registry that both engines reach."""
+    registry = Registry(tmp_path_factory.mktemp("registry") / "shared").start()
+    yield registry
+    registry.kill()
+
+
+@pytest.fixture(scope="module")
+def builder(
+    registry: Registry, docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Checkout]:
+    """Give a checkout whose images were built and pushed."""
+    checkout = new_checkout(tmp_path_factory.mktemp("builder") / "builder")
+    checkout.deps('bash = ["jq"]', shared_by(registry))
+    done = checkout.doit("setup", *ONLY)
+    assert done.code == 0, done.out + done.err
+    assert "3 built · 3 pushed · " in done.out
+    yield checkout
+    remove_tags(docker_api, checkout.repository)
+
+
+@pytest.fixture
+def reader(registry: Registry, builder: Checkout, second: str, tmp_path: Path) -> Iterator[Checkout]:
+    """Give a checkout for an engine that has no image of it, after another one pushed them."""
+    assert builder.repository
+    checkout = new_checkout(tmp_path / "reader")
+    checkout.deps('bash = ["jq"]', shared_by(registry))
+    yield checkout
+    client = docker.APIClient(base_url=second)
+    remove_tags(client, checkout.repository)
+    client.close()
+
+
+class TestAnEmptyEngine:
+    """An engine without any image, and a registry that has them."""
+
+    def test_plan_says_what_is_there_without_a_layer(
+        self, reader: Checkout, second: str, registry: Registry
+    ) -> None:
+        """Manifest and configuration of each image are asked for, and nothing else."""
+        before = len(registry.paths())
+        assert states(reader, host=second) == dict.fromkeys(NAMES, "in registry")
+        asked = [path for path in registry.paths()[before:] if path != "/v2/"]
+        assert sum("/manifests/" in path for path in asked) == len(NAMES)
+        assert sum("/blobs/" in path for path in asked) == len(NAMES)
+        check = reader.doit("plan", "--check", *ONLY, DOCKER_HOST=second)
+        assert check.code == 0
+        assert f"up to date in {registry.address}/isol8, so it is pulled" in check.out
+
+    def test_setup_pulls_and_builds_nothing(self, reader: Checkout, builder: Checkout, second: str) -> None:
+        """The images are the same afterwards, and the next run asks nobody."""
+        done = reader.doit("setup", *ONLY, DOCKER_HOST=second)
+        assert done.code == 0, done.out + done.err
+        assert "3 pulled · " in done.out
+        assert "built" not in done.out.replace("not built", "")
+        here = {name.rpartition(":")[2]: each for name, each in builder.manifest()["images"].items()}
+        there = {name.rpartition(":")[2]: each for name, each in reader.manifest()["images"].items()}
+        for name in NAMES:
+            for key in ("key", "pushed", "inventory", "packages", "created"):
+                assert there[name][key] == here[name][key], (name, key)
+        again = reader.doit("setup", *ONLY, DOCKER_HOST=second)
+        assert again.out.startswith("3 images up to date · ")
+
+    def test_without_the_registry_all_is_built(self, reader: Checkout, second: str) -> None:
+        """As --no-registry asks for."""
+        assert set(states(reader, "--no-registry", host=second).values()) == {"not built"}
+
+    def test_registry_that_does_not_answer_is_a_warning(self, reader: Checkout, second: str) -> None:
+        """What can't be looked up is built."""
+        reader.deps('bash = ["jq"]', '[registry]\nrepository = "127.0.0.1:9/isol8"\n')
+        done = reader.doit("plan", *ONLY, DOCKER_HOST=second)
+        assert done.code == 0
+        assert "not built" in done.out
+        assert "warning: the registry 127.0.0.1:9: it could not be asked: " in done.out
+        assert "what it may have is built here" in done.out
+
+
+def test_only_what_changed_goes_back_and_forth(reader: Checkout, builder: Checkout, second: str) -> None:
+    """A change on one engine is built there once, and pulled on the other."""
+    text = (reader.folder / "deps.toml").read_text().replace('["jq"]', '["jq", "unzip"]')
+    (reader.folder / "deps.toml").write_text(text)
+    assert states(reader, host=second) == {
+        "bash": "in registry",
+        "bash-custom": "not built",
+        "tools": "in registry",
+    }
+    done = reader.doit("setup", *ONLY, DOCKER_HOST=second)
+    assert done.code == 0, done.out + done.err
+    assert "1 built · 2 pulled · 1 pushed · " in done.out
+    (builder.folder / "deps.toml").write_text(text.replace(reader.repository, builder.repository))
+    assert states(builder)["bash-custom"] == "in registry"
+    back = builder.doit("setup", *ONLY)
+    assert back.code == 0, back.out + back.err
+    assert "1 pulled · 2 up to date · " in back.out
+    assert "bash-custom" in builder.doit("inventory", "bash-custom").out
+
+
+def test_reader_pushes_nothing(registry: Registry, reader: Checkout, second: str) -> None:
+    """With push = false what is built stays here, and nobody complains."""
+    reader.deps('bash = ["unzip"]', shared_by(registry, push=False))
+    before = registry.tags("isol8")
+    done = reader.doit("setup", *ONLY, DOCKER_HOST=second)
+    assert done.code == 0, done.out + done.err
+    assert "1 built · 2 pulled · " in done.out
+    assert "pushed" not in done.out
+    assert registry.tags("isol8") == before
+
+
+def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, tmp_path: Path) -> None:
+    """Who logs in pushes; who does not reads all the same, and is told nothing of it."""
+    tokens = TokenServer(tmp_path / "tokens", PASSWORD)
+    registry = Registry(tmp_path / "registry", tokens=tokens).start()
+    login = {registry.address: {"auth": base64.b64encode(f"me:{PASSWORD}".encode()).decode()}}
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": login}))
+    writer, reader = new_checkout(tmp_path / "writer"), new_checkout(tmp_path / "reader")
+    try:
+        writer.deps('bash = ["jq"]', shared_by(registry))
+        pushed = writer.doit("setup", *ONLY, DOCKER_CONFIG=str(tmp_path / "docker"))
+        assert pushed.code == 0, pushed.out + pushed.err
+        assert "3 pushed" in pushed.out
+        reader.deps('bash = ["jq"]', shared_by(registry))
+        nobody = {"DOCKER_HOST": second, "DOCKER_CONFIG": str(tmp_path / "nobody")}
+        read = reader.doit("setup", *ONLY, **nobody)
+        assert read.code == 0, read.out + read.err
+        assert "3 pulled · " in read.out
+    finally:
+        registry.kill()
+        tokens.stop()
+        remove_tags(docker_api, writer.repository)
+        client = docker.APIClient(base_url=second)
+        remove_tags(client, reader.repository)
+        client.close()
+
+
+def test_nightly_runner_starts_empty(registry: Registry, reader: Checkout, second: str) -> None:
+    """On a quiet night it pulls, builds nothing and pushes nothing; with news it builds on what it pulled."""
+    before = registry.tags("isol8")
+    done = reader.doit("refresh", *ONLY, DOCKER_HOST=second)
+    assert (done.code, done.err) == (0, ""), done.out + done.err
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC · 3 images fresh · 3 pulled · \d+\.\d s\n", done.out)
+    assert registry.tags("isol8") == before
+    (reader.folder / "resolved-images.json").unlink()
+    file = reader.folder / "deps.toml"
+    file.write_text(file.read_text() + '[refresh]\nmax_age = "1ms"\n')
+    aged = reader.doit("refresh", *ONLY, DOCKER_HOST=second)
+    assert aged.code == 0, aged.out + aged.err
+    after = registry.tags("isol8")
+    assert {name for name in NAMES if after[name] != before[name]} == set(NAMES)

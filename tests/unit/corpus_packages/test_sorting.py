@@ -1,0 +1,58 @@
+"""Which packages of a refused image are to blame."""
+
+import pytest
+
+from isol8_tasks.errors import BuildFailedError, EngineError, VerifyFailedError
+from tests.corpus_packages.sorting import sort
+from tests.corpus_packages.table import Kind, Row
+
+
+def _row(package: str, kind: Kind = "works") -> Row:
+    return Row(runtime="python", package=package, kind=kind)
+
+
+ONE, TWO, THREE, BAD = _row("one"), _row("two"), _row("two-more"), _row("bad", "broken")
+GROUP = (ONE, TWO, THREE, BAD)
+
+
+def test_what_verification_names_is_refused_with_what_was_said() -> None:
+    """The expected one has its verdict, the others another image."""
+    error = VerifyFailedError(
+        "x failed verification\n  bad is installed, but `import bad` fails:\n      Traceback"
+    )
+    found = sort(GROUP, error, "")
+    assert found.refused == {BAD: "  bad is installed, but `import bad` fails:\n      Traceback"}
+    assert found.again == [[ONE, TWO, THREE]]
+
+
+def test_what_is_refused_unexpectedly_has_an_image_to_itself() -> None:
+    """It may have been disturbed by another; a longer name that contains its name is not it."""
+    error = VerifyFailedError(
+        "x failed verification\n  two-more is installed, but `import two` fails:\n      one"
+    )
+    found = sort(GROUP, error, "")
+    assert found.refused == {}
+    assert found.again == [[ONE, TWO, BAD], [THREE]]
+
+
+def test_a_build_blames_those_that_its_errors_name() -> None:
+    """A line that is no error blames nobody."""
+    error = BuildFailedError("no", output=("Collecting one", "ERROR: Failed building wheel for bad"))
+    assert sort(GROUP, error, "").again == [[ONE, TWO, THREE], [BAD]]
+
+
+def test_an_image_in_which_nobody_is_named_is_halved() -> None:
+    """So that each package gets a verdict in the end."""
+    assert sort(GROUP, BuildFailedError("no"), "").again == [[ONE, TWO], [THREE, BAD]]
+    assert sort(GROUP, VerifyFailedError("x"), "").again == [[ONE, TWO], [THREE, BAD]]
+
+
+def test_a_package_alone_is_refused_with_the_hint() -> None:
+    """Whatever the error names."""
+    assert sort([ONE], BuildFailedError("no"), "do this").refused == {ONE: "no\ndo this"}
+
+
+def test_other_errors_are_nobodys() -> None:
+    """An engine that fails says nothing of a package."""
+    with pytest.raises(EngineError, match="gone"):
+        sort(GROUP, EngineError("gone"), "")

@@ -1,0 +1,195 @@
+"""Which Python packages can't be installed, by what an index says: no network, and the tags of this very Python."""
+
+import io
+import tarfile
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pip._vendor.packaging.tags import sys_tags
+
+from isol8_tasks.ecosystems.compilers import is_lacking
+from isol8_tasks.freshness.programs import archives, wheels
+from isol8_tasks.freshness.programs.archives import NEEDED, needs_of
+from isol8_tasks.freshness.programs.wheels import Survey
+
+ELSEWHERE = "cp27-cp27m-win32"
+GLIBC = next(
+    f"{tag.interpreter}-{tag.abi}-manylinux_9_99_x86_64"
+    for tag in sys_tags()
+    if tag.abi not in {"none", "abi3"}
+)
+"""Of this Python, and of a C library that nobody has yet."""
+
+
+class Index:
+    """An index in memory, with the metadata of its wheels."""
+
+    def __init__(self, *files: dict[str, Any], archive: bytes = b"") -> None:
+        self.urls = ["https://index.example/simple"]
+        self._files = files
+        self._archive = archive
+
+    def page(self, _: int, name: str) -> dict[str, Any] | None:
+        """Return the files of a project."""
+        files = [each for each in self._files if each["filename"].partition("-")[0].replace("_", "-") == name]
+        return {"files": files} if files else None
+
+    def metadata(self, file: dict[str, Any]) -> bytes | None:
+        """Return what a wheel needs."""
+        return "".join(f"Requires-Dist: {each}\n" for each in file["needs"]).encode()
+
+    def content(self, _: str) -> bytes:
+        """Return the one source archive."""
+        return self._archive
+
+
+def wheel(name: str, version: str, tag: str = "py3-none-any", *needs: str, **more: object) -> dict[str, Any]:
+    """Return what an index says of a wheel."""
+    filename = f"{name.replace('-', '_')}-{version}-{tag}.whl"
+    return {"filename": filename, "url": f"u/{filename}", "core-metadata": True, "needs": needs, **more}
+
+
+def source(name: str, version: str) -> dict[str, Any]:
+    """Return what an index says of a source archive."""
+    return {"filename": f"{name}-{version}.tar.gz", "url": f"u/{name}-{version}.tar.gz", "needs": ()}
+
+
+def archive(files: Mapping[str, str]) -> bytes:
+    """Return a source archive with these files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"a-1.0/{name}")
+            member.size = len(text)
+            packed.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def chosen(index: Index, *specs: str, compiler: bool = False) -> dict[str, tuple[str, str, str]]:
+    """Return version, kind and asker of everything that is needed."""
+    survey = Survey(index, 30, compiler=compiler)  # type: ignore[arg-type]
+    survey.look(list(specs))
+    return {
+        name: (each.choice.version, each.choice.kind, each.asker)
+        for name, each in survey.wanted.items()
+        if each.choice
+    }
+
+
+class TestSurvey:
+    """What pip would take."""
+
+    def test_wheels_and_what_they_need(self) -> None:
+        """The newest that fits is followed, with extras and markers."""
+        index = Index(
+            wheel("a", "1.0", "py3-none-any", "b>=1", 'c; extra == "more"', 'd; python_version < "3"'),
+            wheel("b", "1.0"),
+            wheel("b", "2.0", ELSEWHERE),
+            wheel("c", "3.0"),
+        )
+        assert chosen(index, "a[more]") == {
+            "a": ("1.0", "wheel", "a[more]"),
+            "b": ("1.0", "wheel", "a[more]"),
+            "c": ("3.0", "wheel", "a[more]"),
+        }
+        assert "c" not in chosen(index, "a")
+
+    @pytest.mark.parametrize(
+        ("file", "kind"),
+        [(wheel("a", "1.0", GLIBC), "glibc"), (wheel("a", "1.0", ELSEWHERE), "other"),
+         (wheel("a", "1.0", "cp27-cp27m-musllinux_1_1_x86_64"), "python")],
+        ids=["glibc", "other", "python"],
+    )  # fmt: skip
+    def test_wheels_of_no_use(self, monkeypatch: pytest.MonkeyPatch, file: dict[str, Any], kind: str) -> None:
+        """Why none fits is told by its tags."""
+        monkeypatch.setattr(wheels, "MACHINE", "x86_64")
+        assert chosen(Index(file, wheel("b", "1.0", "py3-none-any", "a")), "b")["a"] == ("1.0", kind, "b")
+
+    def test_what_all_take_together(self) -> None:
+        """A limit that comes later makes another version the choice, whose kind then counts."""
+        index = Index(
+            wheel("a", "1.0", "py3-none-any", "deep"),
+            wheel("deep", "1.0", "py3-none-any", "b<2"),
+            wheel("b", "1.0"),
+            wheel("b", "2.0", ELSEWHERE),
+            source("b", "2.0"),
+        )
+        assert chosen(index, "b", "a", compiler=True)["b"][:2] == ("1.0", "wheel")
+
+    def test_what_is_not_looked_at(self) -> None:
+        """An address, what is installed, and what no index has are left to pip."""
+        index = Index(
+            wheel("a", "9.0", ELSEWHERE, yanked=True), wheel("b", "1.0", **{"requires-python": "<3"})
+        )
+        found = chosen(index, "x @ https://files.example/x-1.0-py3-none-any.whl", "pytest", "none", "a", "b")
+        assert {name: kind for name, (_, kind, _) in found.items()} == {"none": "", "a": "", "b": ""}
+
+    def test_pre_releases_only_where_there_is_nothing_else(self) -> None:
+        """As pip has it."""
+        index = Index(wheel("a", "2.0rc1", ELSEWHERE), wheel("a", "1.0"), wheel("b", "1.0a1"))
+        found = chosen(index, "a", "b")
+        assert (found["a"][:2], found["b"][:2]) == (("1.0", "wheel"), ("1.0a1", "wheel"))
+
+    def test_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What needs no compiler is as good as a wheel; with one, nothing is looked into."""
+        pure = archive({"PKG-INFO": "Name: a\nRequires-Dist: b\n", "a.py": ""})
+        index = Index(source("a", "1.0"), wheel("b", "1.0"), archive=pure)
+        assert {name: kind for name, (_, kind, _) in chosen(index, "a").items()} == {
+            "a": "wheel",
+            "b": "wheel",
+        }
+        compiled = archive({"pyproject.toml": '[build-system]\nbuild-backend = "mesonpy"\n'})
+        index = Index(source("a", "1.0"), archive=compiled)
+        assert chosen(index, "a")["a"] == ("1.0", "source", "a")
+        monkeypatch.setattr(archives, "tried", lambda *_: (None, "not asked"))
+        assert chosen(index, "a", compiler=True)["a"] == ("1.0", "source", "a")
+
+
+class TestArchives:
+    """Source archives."""
+
+    def test_one_that_may_compile_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Only trying tells whether it does without."""
+        monkeypatch.setattr(archives, "tried", lambda *_: (b"Name: a\n", ""))
+        index: Any = Index(archive=archive({"fast.c": "", "setup.py": ""}))
+        assert needs_of(source("a", "1.0"), index, time.monotonic()) == (b"Name: a\n", "")
+
+    def test_backend_that_always_compiles(self) -> None:
+        """It needs no trial."""
+        index: Any = Index(archive=archive({"pyproject.toml": "build-backend = 'maturin'"}))
+        assert needs_of(source("a", "1.0"), index, time.monotonic()) == (None, NEEDED)
+        assert is_lacking(NEEDED)
+
+    def test_zip(self, tmp_path: Path) -> None:
+        """Old archives are zip files."""
+        file = tmp_path / "a-1.0.zip"
+        with zipfile.ZipFile(file, "w") as packed:
+            packed.writestr("a-1.0/PKG-INFO", "Name: a\n")
+        assert archives.looked_into(file) == (["a-1.0/PKG-INFO"], {"PKG-INFO": "Name: a\n"})
+
+
+@pytest.mark.parametrize(
+    ("output", "lacking"),
+    [
+        ("error: command 'gcc' failed: No such file or directory", True),
+        ("error: [Errno 2] No such file or directory: 'gcc'", True),
+        ("../meson.build:1:0: ERROR: Unknown compiler(s): [['cc'], ['gcc']]", True),
+        ("CMake Error: CMAKE_C_COMPILER not set\nNo CMAKE_CXX_COMPILER could be found.", True),
+        ("error: can't find Rust compiler", True),
+        ("Error: pg_config executable not found.", True),
+        ("/bin/sh: make: not found", True),
+        ("The 'sklearn' PyPI package is deprecated, use 'scikit-learn'", False),
+        (
+            "error: subprocess-exited-with-error\nGetting requirements to build wheel did not run successfully.",
+            False,
+        ),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'requirements.txt'", False),
+    ],
+)
+def test_lack_of_a_compiler(output: str, lacking: bool) -> None:  # noqa: FBT001 - a table
+    """It is told from other faults."""
+    assert is_lacking(output) == lacking

@@ -1,0 +1,217 @@
+"""What a registry is asked, and what is made of its answers: against a server of the tests' own on loopback."""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.registry.client import RegistryClient
+
+OCI = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+class Served:
+    """A registry in memory: paths below /v2/isol8, and who may read them."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.login: str = ""
+        """`basic`, `token`, or nothing for a registry that everybody reads."""
+        self.failing = 0
+        """How many requests it answers by 503 before it does anything else."""
+        self.address = ""
+        self.realm = ""
+        """Where it sends for a token; empty for itself."""
+
+    def blob(self, document: object) -> str:
+        """Keep a blob, and return its digest."""
+        data = json.dumps(document).encode()
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        self.content[f"/blobs/{digest}"] = data
+        return digest
+
+    def image(self, tag: str, labels: dict[str, str] | None = None) -> str:
+        """Keep an image under a tag, and return its digest."""
+        config = self.blob({"config": {"Labels": labels}})
+        return self.manifest(
+            tag,
+            {"mediaType": OCI, "config": {"digest": config}, "layers": [{"size": 5}, {"size": 7}]},
+        )
+
+    def manifest(self, tag: str, document: object) -> str:
+        """Keep a manifest under a tag and its digest."""
+        data = json.dumps(document).encode()
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        self.content[f"/manifests/{tag}"] = self.content[f"/manifests/{digest}"] = data
+        return digest
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> tuple[int, bytes, dict[str, str]]:
+        """Return what is answered to a request."""
+        address = urlsplit(handler.path)
+        given = handler.headers.get("Authorization", "")
+        self.asked.append(address.path)
+        if address.path == "/token":
+            known = given == f"Basic {base64.b64encode(b'me:secret').decode()}"
+            who = "mine" if known else "anybody"
+            return 200, json.dumps({"token": f"{who} {parse_qs(address.query)['scope'][0]}"}).encode(), {}
+        if self.failing:
+            self.failing -= 1
+            return 503, b"", {}
+        scope = "repository:isol8:pull"
+        wanted = {
+            "": "",
+            "basic": f"Basic {base64.b64encode(b'me:secret').decode()}",
+            "token": f"Bearer mine {scope}",
+        }
+        if self.login and given != wanted[self.login]:
+            realm = self.realm or f"http://{self.address}/token"
+            challenge = f'Bearer realm="{realm}",service="s",scope="{scope}"'
+            return 401, b"{}", {"WWW-Authenticate": challenge if self.login == "token" else 'Basic realm="x"'}
+        found = self.content.get(address.path.removeprefix("/v2/isol8"))
+        return (200, found, {}) if found is not None else (404, b"{}", {})
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """Give a registry that answers."""
+    registry = Served()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            code, content, headers = registry.answer(self)
+            self.send_response(code)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    registry.address = f"127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield registry
+    server.shutdown()
+    server.server_close()
+
+
+def client_of(served: Served, login: tuple[str, str] | None = None) -> RegistryClient:
+    return RegistryClient(
+        f"{served.address}/isol8", credentials=lambda: login, platform=lambda: "linux/amd64"
+    )
+
+
+def test_image_is_read_without_its_layers(served: Served) -> None:
+    digest = served.image("bash", {"org.isol8.tasks.image": "bash"})
+    found = client_of(served).images(["bash", "ml"])
+    assert list(found) == ["bash"]
+    assert found["bash"].digest == digest
+    assert found["bash"].image.labels == {"org.isol8.tasks.image": "bash"}
+    assert found["bash"].image.digests == (f"{served.address}/isol8@{digest}",)
+    assert found["bash"].image.size == 12
+    assert not any("layers" in path for path in served.asked)
+
+
+def test_image_without_labels_has_none(served: Served) -> None:
+    served.image("bash")
+    assert client_of(served).images(["bash"])["bash"].image.labels == {}
+
+
+def test_index_is_read_for_the_platform(served: Served) -> None:
+    """Its own digest is what is pulled."""
+    own = served.image("amd64", {"for": "amd64"})
+    other = served.image("arm64", {"for": "arm64"})
+    entries = [
+        {"digest": other, "platform": {"os": "linux", "architecture": "arm64"}},
+        {"digest": own, "platform": {"os": "linux", "architecture": "amd64"}},
+    ]
+    digest = served.manifest("bash", {"mediaType": INDEX, "manifests": entries})
+    served.manifest("foreign", {"mediaType": INDEX, "manifests": entries[:1]})
+    found = client_of(served).images(["bash", "foreign"])
+    assert list(found) == ["bash"]
+    assert found["bash"].digest == digest
+    assert found["bash"].image.labels == {"for": "amd64"}
+
+
+@pytest.mark.parametrize("kind", ["basic", "token"])
+def test_login_is_asked_for_once(served: Served, kind: str) -> None:
+    for number in range(20):
+        served.image(f"n{number}")
+    served.login = kind
+    client = client_of(served, ("me", "secret"))
+    assert len(client.images([f"n{number}" for number in range(20)])) == 20
+    assert served.asked.count("/token") == (1 if kind == "token" else 0)
+    asked = len(served.asked)
+    assert client.images(["n1"])
+    assert len(served.asked) == asked + 2
+
+
+@pytest.mark.parametrize("kind", ["basic", "token"])
+@pytest.mark.parametrize(
+    ("login", "who"), [(None, "everyone"), (("me", "wrong"), "this login")], ids=["nobody", "wrong"]
+)
+def test_who_may_not_read_is_told(served: Served, kind: str, login: tuple[str, str] | None, who: str) -> None:
+    served.image("bash")
+    served.login = kind
+    with pytest.raises(SourceUnavailableError) as caught:
+        client_of(served, login).images(["bash"])
+    assert str(caught.value) == f"{served.address}: it does not let {who} read {served.address}/isol8"
+
+
+def test_realm_that_is_no_address_is_refused(served: Served) -> None:
+    served.image("bash")
+    served.login, served.realm = "token", "file:///etc/passwd"
+    with pytest.raises(SourceUnavailableError, match="'file:///etc/passwd', which is not an address"):
+        client_of(served).images(["bash"])
+
+
+def test_registry_that_is_busy_is_asked_again(served: Served) -> None:
+    served.image("bash")
+    served.failing = 2
+    assert list(client_of(served).images(["bash"])) == ["bash"]
+
+
+def test_registry_that_stays_busy_is_told(served: Served) -> None:
+    served.image("bash")
+    served.failing = 99
+    with pytest.raises(SourceUnavailableError, match="it answered 503"):
+        client_of(served).images(["bash"])
+
+
+@pytest.mark.parametrize(
+    "document", ["no JSON", [], {}, {"config": {}}, {"config": {"digest": "sha256:0"}, "layers": [{}]}]
+)
+def test_answer_that_is_no_manifest_is_told(served: Served, document: object) -> None:
+    served.content["/manifests/bash"] = (
+        document.encode() if isinstance(document, str) else json.dumps(document).encode()
+    )
+    with pytest.raises(SourceUnavailableError, match=served.address):
+        client_of(served).images(["bash"])
+
+
+def test_configuration_of_another_digest_is_refused(served: Served) -> None:
+    """A registry can't give an image labels that its digest does not cover."""
+    served.image("bash", {"a": "b"})
+    path = next(path for path in served.content if path.startswith("/blobs/"))
+    served.content[path] = b'{"config": {"Labels": {"org.isol8.tasks.role": "current"}}}'
+    with pytest.raises(SourceUnavailableError, match="is something else"):
+        client_of(served).images(["bash"])
+
+
+def test_nobody_there_is_told_in_short() -> None:
+    client = RegistryClient("127.0.0.1:9/isol8", credentials=lambda: None, platform=lambda: "linux/amd64")
+    with pytest.raises(SourceUnavailableError) as caught:
+        client.images(["bash"])
+    assert str(caught.value) == "127.0.0.1:9: it could not be asked: [Errno 111] Connection refused"

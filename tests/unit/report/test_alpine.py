@@ -1,0 +1,136 @@
+"""What to write for packages that Alpine needs to be told of."""
+
+import pytest
+
+from isol8_tasks.config.deps import Config, parse_config
+from isol8_tasks.dockerfile.syntax import parse
+from isol8_tasks.freshness.answers import Lacking
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.plan.graph import build_graph
+from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec
+from isol8_tasks.report.alpine import library_lines, not_installable, patterns, to_compile_with
+
+DOCKERFILE = "".join(
+    f"FROM alpine AS {name}\nRUN true\n" for name in ("python", "node", "bun", "deno", "bash")
+)
+TEXT = """\
+[dependencies]
+python = [
+  "scikit-learn",
+  "torch",
+  "easyocr",
+]
+bash = ["curl"]
+[system]
+python = ["libpq"]
+[images.ml]
+runtime = "python"
+packages = ["wordcloud"]
+build = ["build-base"]
+[images.api]
+runtime = "node"
+packages = ["addon"]
+[images.tools]
+runtime = "bash"
+packages = ["jq"]
+"""
+
+
+def _spec(name: str, *flags: str) -> tuple[ImageSpec, Config]:
+    config = parse_config(TEXT, "deps.toml")
+    request = FlagRequest(packages=(("python", flags),) if flags else ())
+    context = {"Dockerfile": ContextFile(digest="0" * 64)}
+    graph = build_graph(config, parse(DOCKERFILE), context, Observed(repository="isol8"), request)
+    return graph.image(name), config
+
+
+def _lacking(name: str, why: str, asker: str = "", alpine: str = "") -> Lacking:
+    return Lacking(name=name, version="1.0", why=why, asker=asker or name, alpine=alpine)  # type: ignore[arg-type]
+
+
+class TestNotInstallable:
+    """The error before a long build."""
+
+    def test_each_with_its_line_and_what_to_do(self) -> None:
+        """All of them at once; what there is already is kept in the line to write."""
+        spec, config = _spec("python-custom", "pycairo")
+        found = (
+            _lacking("torch", "glibc", "easyocr"),
+            _lacking("pycairo", "source"),
+            _lacking("scikit-learn", "source", alpine="py3-scikit-learn"),
+        )
+        torch = "torch 1.0 (needed by easyocr, deps.toml:5) is not available for musl"
+        assert str(not_installable(found, spec, config)).splitlines() == [
+            "3 packages can't be installed on Alpine (musl); nothing was built",
+            "pycairo 1.0 (from --python) has no wheel for musl, and the image can't compile its source",
+            "scikit-learn 1.0 (deps.toml:3) has no wheel for musl: Alpine has it as py3-scikit-learn",
+            f"{torch}: it has wheels for glibc only, and no source",
+            'Take Alpine\'s: [system] python = ["libpq", "py3-scikit-learn"] in deps.toml.',
+            'Compile in a stage of its own: [build] python = ["build-base", "python3-dev"] in deps.toml.',
+            "Remove easyocr, or run it elsewhere than on Alpine.",
+        ]
+
+    def test_named_image(self) -> None:
+        """The line to write is one of its own table."""
+        spec, config = _spec("ml")
+        lines = str(not_installable((_lacking("wordcloud", "python"),), spec, config)).splitlines()
+        assert lines == [
+            "1 package can't be installed on Alpine (musl); nothing was built",
+            "wordcloud 1.0 (deps.toml:12) has no wheel for this Python on musl, and no source",
+            "Remove wordcloud, or run it elsewhere than on Alpine.",
+        ]
+        assert (
+            to_compile_with(spec, config) == '[images.ml] build = ["build-base", "python3-dev"] in deps.toml'
+        )
+
+    def test_of_npm(self) -> None:
+        """Node-gyp needs other packages."""
+        spec, config = _spec("api")
+        assert to_compile_with(spec, config) == '[images.api] build = ["build-base", "python3"] in deps.toml'
+
+
+@pytest.mark.parametrize(
+    ("library", "first", "among"),
+    [
+        ("libpq.so.5", "so:libpq.so.5", "so:libpq.so.*"),
+        ("libsndfile.so", "so:libsndfile.so.*", "so:libsndfile.so.*"),
+        ("libgobject-2.0.so.0", "so:libgobject-2.0.so.0", "so:libgobject[-.]*so.*"),
+        ("libMagickWand.so", "so:libMagickWand.so.*", "so:libMagickWand[-.]*so.*"),
+    ],
+)
+def test_patterns(library: str, first: str, among: str) -> None:
+    """The exact name comes first, and other versions behind it."""
+    assert patterns(library)[0] == first
+    assert among in patterns(library)
+
+
+class TestLibraryLines:
+    """Which package has a library, and what to write."""
+
+    def test_one_package_for_two_names(self) -> None:
+        """A library that is looked for by several names is said once."""
+        spec, config = _spec("ml")
+        found = {"so:libcairo.so.*": "cairo"}
+        assert library_lines(("libcairo.so.2", "libcairo.so"), found, spec, config) == (
+            'libcairo.so.2 is in Alpine\'s cairo. Write [images.ml] system = ["cairo"] in deps.toml.',
+        )
+
+    def test_image_of_bash(self) -> None:
+        """There it is a package like the others."""
+        found = {"so:libz.so.1": "zlib"}
+        for name, line in (
+            ("bash-custom", '[dependencies] bash = ["curl", "zlib"]'),
+            ("tools", '[images.tools] packages = ["jq", "zlib"]'),
+        ):
+            spec, config = _spec(name)
+            assert library_lines(("libz.so.1",), found, spec, config) == (
+                f"libz.so.1 is in Alpine's zlib. Write {line} in deps.toml.",
+            )
+
+    def test_no_package_has_it(self) -> None:
+        """Another repository may."""
+        spec, config = _spec("ml")
+        (line,) = library_lines(("libnone.so.1",), {}, spec, config)
+        assert line.startswith(
+            "No package of the image's repositories has libnone.so.1; name one that has, in APK_"
+        )

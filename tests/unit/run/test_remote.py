@@ -1,0 +1,137 @@
+"""A registry that is asked before anything is built, by two engines in memory that share one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from isol8_tasks.errors import Isol8Error
+from isol8_tasks.run.session import Session, open_session
+from tests.fake_engine import DOCKERFILE, FakeEngine, accept
+
+REGISTRY = "registry.example/isol8"
+DEPS = f'[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "{REGISTRY}"\n'
+Open = Callable[..., Session]
+
+
+@pytest.fixture
+def make_session(tmp_path: Path) -> Open:
+    """Give what makes a run in a checkout of its own, on an engine of its own."""
+
+    def make(engine: FakeEngine, *, deps: str = DEPS, dockerfile: str = DOCKERFILE) -> Session:
+        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        (folder / "docker").mkdir(parents=True)
+        (folder / "docker" / "Dockerfile").write_text(dockerfile)
+        (folder / "deps.toml").write_text(deps)
+        return open_session(folder, {}, engine=engine, verify=accept)
+
+    return make
+
+
+@pytest.fixture
+def builder(fake_engine: FakeEngine, make_session: Open) -> FakeEngine:
+    """Give an engine that built everything and pushed it."""
+    run(make_session(fake_engine))
+    return fake_engine
+
+
+def run(session: Session) -> dict[str, str]:
+    """Do what is to be done, and return what came of each image."""
+    for spec in session.view.graph.images:
+        session.make(spec.name)
+    session.resolve()
+    session.close()
+    return {each.image: each.result for each in session.outcomes}
+
+
+def states(session: Session) -> dict[str, str]:
+    return {name: each.state for name, each in session.view.decisions.items()}
+
+
+@pytest.fixture
+def empty(builder: FakeEngine) -> FakeEngine:
+    """Give an engine without images, behind which is the same registry."""
+    return FakeEngine(registry=builder.registry)
+
+
+def test_empty_engine_builds_nothing(builder: FakeEngine, empty: FakeEngine, make_session: Open) -> None:
+    session = make_session(empty)
+    assert set(states(session).values()) == {"in-registry"}
+    assert set(run(session).values()) == {"pulled"}
+    assert empty.builds() == []
+    assert not [each for each in empty.asked if each.startswith(("pull ", "push "))]
+    images = {tag: image.id for image in builder.images() for tag in image.tags if tag.startswith("isol8:")}
+    assert images == {
+        tag: image.id for image in empty.images() for tag in image.tags if tag.startswith("isol8:")
+    }
+
+
+def test_run_with_nothing_to_do_asks_no_registry(empty: FakeEngine, make_session: Open) -> None:
+    session = make_session(empty)
+    run(session)
+    empty.asked.clear()
+    later = open_session(session.view.workspace.root, {}, engine=empty, verify=accept)
+    assert set(states(later).values()) == {"up-to-date"}
+    later.resolve()
+    assert empty.asked == ["images"]
+
+
+def test_changed_package_builds_one_image_on_a_pulled_parent(empty: FakeEngine, make_session: Open) -> None:
+    session = make_session(empty, deps=DEPS.replace("jq", "curl"))
+    results = run(session)
+    assert results.pop("bash-custom") == "built"
+    assert set(results.values()) == {"pulled"}
+
+
+def test_image_of_another_branch_is_found_by_its_key(
+    builder: FakeEngine, empty: FakeEngine, make_session: Open
+) -> None:
+    """What others have in use since is newer, and not what this branch declares."""
+    run(make_session(builder, deps=DEPS.replace("jq", "curl")))
+    session = make_session(empty)
+    assert states(session)["bash-custom"] == "in-registry"
+    assert run(session)["bash-custom"] == "pulled"
+    image = next(image for image in empty.images() if "isol8:bash-custom" in image.tags)
+    assert (
+        image.labels["org.isol8.deps.packages"] == "jq" if "org.isol8.deps.packages" in image.labels else True
+    )
+
+
+def test_changed_stage_is_not_taken_from_the_registry(empty: FakeEngine, make_session: Open) -> None:
+    """Nor is what is based on it."""
+    session = make_session(empty, dockerfile=DOCKERFILE + "RUN echo new\n")
+    found = states(session)
+    assert found.pop("bash") == found.pop("bash-custom") == "not-built"
+    assert set(found.values()) == {"in-registry"}
+
+
+def test_forced_image_is_built(empty: FakeEngine, make_session: Open) -> None:
+    session = make_session(empty)
+    session.view.force("python")
+    assert states(session)["python"] == "not-built"
+
+
+def test_registry_that_may_not_be_used_is_not_asked(empty: FakeEngine, make_session: Open) -> None:
+    session = make_session(empty)
+    session.view.use_registry = False
+    assert set(states(session).values()) == {"not-built"}
+    assert not [each for each in empty.asked if each.startswith("remote_")]
+
+
+def test_registry_that_does_not_answer_is_told_once(empty: FakeEngine, make_session: Open) -> None:
+    empty.registry_fails = "connection refused"
+    session = make_session(empty)
+    assert set(states(session).values()) == {"not-built"}
+    assert session.view.registry_problem == f"{REGISTRY}: connection refused"
+    assert len([each for each in empty.asked if each.startswith("remote_")]) == 1
+
+
+def test_image_that_can_not_be_pulled_is_a_failure_of_its_own(empty: FakeEngine, make_session: Open) -> None:
+    session = make_session(empty)
+    assert states(session)["bash"] == "in-registry"
+    empty.registry_fails = "unexpected end"
+    with pytest.raises(Isol8Error, match="unexpected end"):
+        session.make("bash")
+    session.close()
+    assert [each.image for each in session.failures] == ["bash"]
+    assert empty.images() == ()
