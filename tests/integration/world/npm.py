@@ -108,7 +108,7 @@ class Npm:
             return Answer(body=json.dumps(document).encode(), kind=kind)
         for release in releases:
             if file == _file(name, release.manifest["version"]):
-                return Answer(body=release.data)
+                return Answer(body=release.data, lasts=True)
         return None
 
     def _version(self, name: str, wanted: str, address: str) -> Answer | None:

@@ -24,7 +24,7 @@ class Answer:
     body: bytes
     kind: str = "application/octet-stream"
     lasts: bool = False
-    """It never changes, and may be kept, as files of PyPI."""
+    """It never changes, and may be kept, as the files of PyPI and npm."""
 
 
 Routes = Callable[[str, Mapping[str, str]], Answer | None]
