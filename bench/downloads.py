@@ -78,8 +78,8 @@ MORE: Final = [
 """One for each run, as the builder knows the step of an earlier one."""
 WITHOUT: Final = "one package more than forty"
 WITH: Final = "the same with download_cache"
-SPEED: Final = 10_000_000
-"""Bytes a second that the index sends: 80 Mbit/s, over all connections."""
+SPEED: Final = 2_500_000
+"""Bytes a second that the index sends: 20 Mbit/s, over all connections."""
 
 
 @define
