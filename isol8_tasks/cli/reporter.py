@@ -54,10 +54,11 @@ class Reporter:
             shown = [
                 decisions[name] for name in self.selected if decisions[name].pending or decisions[name].held
             ]
-            self._lines((each.state.replace("-", " "), self._decision(each)) for each in shown)
+            states = max([10, *(len(each.state) for each in shown)])
+            self._lines((each.state.replace("-", " "), self._decision(each, states)) for each in shown)
 
-    def _decision(self, decision: Decision) -> str:
-        return report.decision_line(decision, self.view.config, width=self.screen.width)
+    def _decision(self, decision: Decision, states: int) -> str:
+        return report.decision_line(decision, self.view.config, width=self.screen.width, states=states)
 
     def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
         for line in report.abridged(lines):
