@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import docker
 
-from isol8_tasks.engine.sandboxes import frames
+from isol8_tasks.engine.output import frames
 
 
 def read(api: docker.APIClient, made: Mapping[str, str]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from isol8_tasks.cli.screen import Screen
 from isol8_tasks.errors import COMMAND, BuildFailedError, InternalError, Isol8Error
 from isol8_tasks.plan.decision import Decision
-from isol8_tasks.plan.graph import task_of
+from isol8_tasks.plan.model import task_of
 from isol8_tasks.report import plan as report
 from isol8_tasks.run.events import Failure, not_pushed, remembered_flags
 from isol8_tasks.run.session import Session

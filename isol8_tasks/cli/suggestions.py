@@ -9,7 +9,7 @@ from attrs import frozen
 
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import COMMAND
-from isol8_tasks.plan.graph import task_of
+from isol8_tasks.plan.model import task_of
 
 RUN: Final = "run"
 """The command that needs not be named; its flags stand before the tasks."""

@@ -16,7 +16,7 @@ from isol8_tasks.config.strict import unknown
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec, split_flag
 from isol8_tasks.errors import ConfigError, Isol8Error
-from isol8_tasks.plan import graph  # doit takes each name here that begins with task_ for a task
+from isol8_tasks.plan import model  # doit takes each name here that begins with task_ for a task
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.run.session import Session, open_session
@@ -226,7 +226,7 @@ def _image_tasks(kind: str, doc: str) -> Iterator[dict[str, Any]]:
                 packages=" ".join(spec.packages) or " ".join(spec.system) or "a setup script",
             ),
             "actions": [_action(spec.task, _maker(spec), spec.name)],
-            "task_dep": ["ping", *([graph.task_of(spec.parent)] if spec.parent else [])],
+            "task_dep": ["ping", *([model.task_of(spec.parent)] if spec.parent else [])],
             "uptodate": [_UpToDate(spec.name)],
             "params": [FORCE],
             **_PLAIN,

@@ -82,27 +82,8 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     with private_tag(engine, observed.repository, spec.name, described.record.build) as candidate:
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
-        build: Build = engine.build
-        if download_cache and spec.inputs.packages:
-            from isol8_tasks.lifecycle.caching import cached_build  # noqa: PLC0415 - few files ask for it
-
-            build = cached_build(engine, spec)
-        if resolution is None and not spec.hashes:
-            patient = (
-                RUNTIMES[spec.runtime].patiently(request.dockerfile)
-                if spec.inputs.packages
-                else request.dockerfile
-            )
-            image_id = build(evolve(request, dockerfile=patient), on_event)
-        else:
-            # Here, as a run with nothing to do pins nothing.
-            from isol8_tasks.lifecycle.pinned import build_hashed, build_pinned  # noqa: PLC0415
-
-            image_id = (
-                build_pinned(spec, resolution, request, build, on_event)
-                if resolution
-                else build_hashed(spec, request, build, on_event)
-            )
+        build = _way_to_build(spec, engine, download_cache=download_cache)
+        image_id = _built(spec, resolution, request, build, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
         try:
@@ -123,6 +104,31 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         left_out=described.left_out,
         notes=decode_notes(inventory),
     )
+
+
+def _way_to_build(spec: ImageSpec, engine: ImageEngine, *, download_cache: bool) -> Build:
+    if not (download_cache and spec.inputs.packages):
+        return engine.build
+    from isol8_tasks.lifecycle.caching import cached_build  # noqa: PLC0415 - few files ask for it
+
+    return cached_build(engine, spec)
+
+
+def _built(
+    spec: ImageSpec, resolution: Resolution | None, request: BuildRequest, build: Build, on_event: OnEvent
+) -> str:
+    """Build an image with the versions, or the hashes, that its packages have to have; return its id."""
+    if resolution or spec.hashes:
+        # Here, as a run with nothing to do pins nothing.
+        from isol8_tasks.lifecycle.pinned import build_hashed, build_pinned  # noqa: PLC0415
+
+        if resolution:
+            return build_pinned(spec, resolution, request, build, on_event)
+        return build_hashed(spec, request, build, on_event)
+    if spec.inputs.packages:
+        patient = RUNTIMES[spec.runtime].patiently(request.dockerfile)
+        return build(evolve(request, dockerfile=patient), on_event)
+    return build(request, on_event)
 
 
 def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> Outcome:

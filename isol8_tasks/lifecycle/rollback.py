@@ -22,7 +22,7 @@ from isol8_tasks.lifecycle.promotion import (
     switch,
     tagged_as_seen,
 )
-from isol8_tasks.plan.graph import task_of
+from isol8_tasks.plan.model import task_of
 
 
 def roll_back(name: str, observed: Observed, engine: ImageEngine, *, now: dt.datetime) -> str:

@@ -20,7 +20,7 @@ from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, key_tag, mark, mismatches
 from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.promotion import adopt, ensure_in_place, has_layers
-from isol8_tasks.plan.graph import task_of
+from isol8_tasks.plan.model import task_of
 from isol8_tasks.safety.credentials import Redactor, exposed
 
 _T = TypeVar("_T")

@@ -2,6 +2,7 @@
 
 model        the values that planning is about: an image's inputs and specification
 rendering    the Dockerfile of a custom or named image
+packaged     the images with packages: custom and named ones
 graph        deps.toml, the Dockerfile and the engine's images to the images that should exist
 depth        how long a chain of parents may be
 fingerprint  the key of an image's inputs, and the inputs in short

@@ -1,6 +1,5 @@
 """From deps.toml, the Dockerfile and what the engine holds to the images that should exist, in building order."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -12,7 +11,6 @@ from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
 from isol8_tasks.dockerfile.context_files import Find
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.ecosystems.specs import merge, parse_spec
 from isol8_tasks.errors import COMMAND, PlanError
 from isol8_tasks.images.labels import PREFIX, STANDIN_ARG
 from isol8_tasks.images.observed import Observed, ObservedImage
@@ -20,11 +18,10 @@ from isol8_tasks.images.references import Reference
 from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
-from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs
-from isol8_tasks.plan.rendering import render_custom
+from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs, task_of
+from isol8_tasks.plan.packaged import custom_image, named_images
 from isol8_tasks.safety.printing import one_line
 
-_ALPINE: Final = "apk"
 """The ecosystem of what `system` and `build` name."""
 _NO_ARGUMENTS: Final = (
     f"label {PREFIX}standin-args has what the Dockerfile can't be built with, so it is left out; "
@@ -113,14 +110,14 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
             found = (*found, f"{observed.public_tag(runtime.name)}: {_NO_ARGUMENTS}")
         warnings.update(dict.fromkeys(found))
     for runtime in runtimes:
-        custom = _custom(runtime, config, bases[runtime.name], observed, request)
+        custom = custom_image(runtime, config, bases[runtime.name], observed, request)
         if custom is not None:
             customs.append(custom)
         name = f"{runtime.name}-custom"
         ours = bool(observed.last_record(name)) or observed.public_tag(name) in observed.unreadable
         if (custom is None or custom.withdrawn) and ours:
             undeclared.append(name)
-    images = (*bases.values(), *customs, *_named(config, bases))
+    images = (*bases.values(), *customs, *named_images(config, bases))
     check_depth(images, config)
     undeclared += _undeclared_names(config, observed, bases)
     missing = _missing(config, undeclared)
@@ -131,15 +128,6 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
         warnings=(*([missing] if missing else ()), *map(one_line, warnings)),
         missing=missing if undeclared else "",
     )
-
-
-def task_of(name: str) -> str:
-    """Return the task of the image of that name, whether or not anything asks for it: `custom:bun`, `image:ml`."""
-    if name in RUNTIMES:
-        return f"base:{name}"
-    runtime = name.removesuffix("-custom")
-    # No named image has -custom in its name.
-    return f"image:{name}" if runtime == name else f"custom:{runtime}"
 
 
 def _base(
@@ -243,115 +231,6 @@ def standin_args(upstream: Iterable[ObservedImage | None]) -> dict[str, str] | N
         for key, value in image.labels.items()
         if key.startswith(STANDIN_ARG)
     }
-
-
-def _custom(
-    runtime: Runtime, config: Config, base: ImageSpec, observed: Observed, request: FlagRequest
-) -> ImageSpec | None:
-    name = f"{runtime.name}-custom"
-    # What flags asked for lasts even where something else has taken or removed the public tag.
-    record = observed.last_record(name)
-    declared = config.dependencies.get(runtime.name, ())
-    remembered = dict(record.flags) if record else {}
-    asked = dict(request.packages).get(runtime.name, ())
-    flags = {} if request.only_file else _superseded(runtime, remembered, asked)
-    flags.update({package: flags.get(package, request.today) for package in asked})
-    packages = merge(runtime.ecosystem, declared, flags)
-    ours = observed.record(name)
-    system = merge(_ALPINE, config.system.get(runtime.name, ()))
-    withdrawn = not packages and not system and bool(remembered) and request.only_file and ours is not None
-    if withdrawn and ours:
-        packages = ours.packages
-    if not packages and not system:
-        return None
-    build = merge(_ALPINE, config.build.needed_by(runtime.name)) if packages else ()
-    repository = config.build.repository
-    hashes = {} if withdrawn else _hashes(runtime.name, packages, config)
-    return ImageSpec(
-        name=name,
-        task=task_of(name),
-        kind="custom",
-        runtime=runtime.name,
-        parent=base.name,
-        inputs=Inputs(
-            recipe=runtime.recipe,
-            runtime=runtime.name,
-            packages=packages,
-            system=system,
-            build=build,
-            files=_hashed_file(config.listed[runtime.name].source, hashes) if hashes else (),
-        ),
-        hashes=hashes,
-        dockerfile=render_custom(runtime, str(Reference(repository, base.name)), packages, system, build),
-        target=None,
-        args=base.args,
-        flags=() if withdrawn else tuple(sorted(flags.items())),
-        withdrawn=withdrawn,
-    )
-
-
-def _hashes(runtime: str, packages: Iterable[str], config: Config) -> Mapping[str, tuple[str, ...]]:
-    """Return the hashes of the packages that a requirements file has them for; of all packages or of none."""
-    listed = config.listed.get(runtime)
-    if listed is None or not listed.hashes:
-        return {}
-    for package in packages:
-        if package not in listed.hashes:
-            place = config.place(runtime, package) or f"--{runtime}"
-            raise PlanError(
-                f"{place}: {package} has no hash, and {listed.source} has hashes, so pip needs one for each; "
-                f"write it into {listed.source}"
-            )
-    return {package: listed.hashes[package] for package in packages}
-
-
-def _hashed_file(source: str, hashes: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ContextFile], ...]:
-    """Return a requirements file as an input, by what counts of it beside its packages."""
-    text = "".join(f"{package} {' '.join(sorted(each))}\n" for package, each in sorted(hashes.items()))
-    return ((source, ContextFile(digest=hashlib.sha256(text.encode()).hexdigest())),)
-
-
-def _superseded(runtime: Runtime, remembered: Mapping[str, str], asked: tuple[str, ...]) -> dict[str, str]:
-    """Return the remembered flags without those that this run asks for in another version."""
-    names = {parse_spec(runtime.ecosystem, package).name for package in asked}
-    return {
-        package: date
-        for package, date in remembered.items()
-        if package in asked or parse_spec(runtime.ecosystem, package).name not in names
-    }
-
-
-def _named(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[ImageSpec]:
-    made = dict(bases)
-    for name, image in config.images.items():
-        if image.runtime not in bases:
-            continue
-        runtime, parent = RUNTIMES[image.runtime], made[image.parent]
-        packages = merge(runtime.ecosystem, image.packages)
-        system, build = merge(_ALPINE, image.system), merge(_ALPINE, image.build)
-        inputs = Inputs(
-            recipe=runtime.recipe,
-            runtime=runtime.name,
-            packages=packages,
-            setup=image.setup,
-            system=system,
-            build=build,
-        )
-        reference = str(Reference(config.build.repository, parent.name))
-        made[name] = ImageSpec(
-            name=name,
-            task=task_of(name),
-            kind="named",
-            runtime=runtime.name,
-            parent=parent.name,
-            inputs=inputs,
-            dockerfile=render_custom(runtime, reference, packages, system, build),
-            target=None,
-            args=parent.args,
-            inherited=parent.packages,
-            inherited_system=parent.system,
-        )
-        yield made[name]
 
 
 def _missing(config: Config, undeclared: Collection[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 from attrs import Factory, frozen
 
 from isol8_tasks.dockerfile.inputs import StageInputs
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.images.triggers import Triggers
 
 
@@ -108,3 +109,12 @@ class FlagRequest:
     """The runtimes whose images alone this run is about; empty for all."""
     today: str = ""
     """The date (ISO 8601) that newly asked packages are remembered with."""
+
+
+def task_of(name: str) -> str:
+    """Return the task of the image of that name, whether or not anything asks for it: `custom:bun`, `image:ml`."""
+    if name in RUNTIMES:
+        return f"base:{name}"
+    runtime = name.removesuffix("-custom")
+    # No named image has -custom in its name.
+    return f"image:{name}" if runtime == name else f"custom:{runtime}"

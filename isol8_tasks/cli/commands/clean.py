@@ -8,7 +8,7 @@ from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
-from isol8_tasks.plan.graph import task_of
+from isol8_tasks.plan.model import task_of
 from isol8_tasks.report import plan as report
 from isol8_tasks.run.session import Session
 

@@ -3,7 +3,8 @@
 import pytest
 
 from isol8_tasks.engine.containers import RunRequest
-from isol8_tasks.engine.sandboxes import frames, host_config
+from isol8_tasks.engine.output import frames
+from isol8_tasks.engine.sandboxes import host_config
 
 
 def _frame(stream: int, data: bytes) -> bytes:

@@ -14,8 +14,8 @@ from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.differences import differences
 from isol8_tasks.plan.fingerprint import decode_inputs, encode_inputs, key
-from isol8_tasks.plan.graph import Graph, build_graph, task_of
-from isol8_tasks.plan.model import ContextFile, FlagRequest, Inputs
+from isol8_tasks.plan.graph import Graph, build_graph
+from isol8_tasks.plan.model import ContextFile, FlagRequest, Inputs, task_of
 from isol8_tasks.plan.reasons import FileChanged
 from isol8_tasks.plan.rendering import render_custom
 

@@ -1,0 +1,132 @@
+"""The images with packages: a runtime's custom image, from deps.toml and flags, and the named images."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from isol8_tasks.config.deps import Config
+from isol8_tasks.ecosystems.model import Runtime
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+from isol8_tasks.ecosystems.specs import merge, parse_spec
+from isol8_tasks.errors import PlanError
+from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.references import Reference
+from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs, task_of
+from isol8_tasks.plan.rendering import render_custom
+
+
+def custom_image(
+    runtime: Runtime, config: Config, base: ImageSpec, observed: Observed, request: FlagRequest
+) -> ImageSpec | None:
+    """Return the custom image of a runtime; None where no packages are asked for.
+
+    PlanError says that a list has hashes for some of them only.
+    """
+    name = f"{runtime.name}-custom"
+    # What flags asked for lasts even where something else has taken or removed the public tag.
+    record = observed.last_record(name)
+    declared = config.dependencies.get(runtime.name, ())
+    remembered = dict(record.flags) if record else {}
+    asked = dict(request.packages).get(runtime.name, ())
+    flags = {} if request.only_file else _superseded(runtime, remembered, asked)
+    flags.update({package: flags.get(package, request.today) for package in asked})
+    packages = merge(runtime.ecosystem, declared, flags)
+    ours = observed.record(name)
+    system = merge(_ALPINE, config.system.get(runtime.name, ()))
+    withdrawn = not packages and not system and bool(remembered) and request.only_file and ours is not None
+    if withdrawn and ours:
+        packages = ours.packages
+    if not packages and not system:
+        return None
+    build = merge(_ALPINE, config.build.needed_by(runtime.name)) if packages else ()
+    repository = config.build.repository
+    hashes = {} if withdrawn else _hashes(runtime.name, packages, config)
+    return ImageSpec(
+        name=name,
+        task=task_of(name),
+        kind="custom",
+        runtime=runtime.name,
+        parent=base.name,
+        inputs=Inputs(
+            recipe=runtime.recipe,
+            runtime=runtime.name,
+            packages=packages,
+            system=system,
+            build=build,
+            files=_hashed_file(config.listed[runtime.name].source, hashes) if hashes else (),
+        ),
+        hashes=hashes,
+        dockerfile=render_custom(runtime, str(Reference(repository, base.name)), packages, system, build),
+        target=None,
+        args=base.args,
+        flags=() if withdrawn else tuple(sorted(flags.items())),
+        withdrawn=withdrawn,
+    )
+
+
+def _hashes(runtime: str, packages: Iterable[str], config: Config) -> Mapping[str, tuple[str, ...]]:
+    """Return the hashes of the packages that a requirements file has them for; of all packages or of none."""
+    listed = config.listed.get(runtime)
+    if listed is None or not listed.hashes:
+        return {}
+    for package in packages:
+        if package not in listed.hashes:
+            place = config.place(runtime, package) or f"--{runtime}"
+            raise PlanError(
+                f"{place}: {package} has no hash, and {listed.source} has hashes, so pip needs one for each; "
+                f"write it into {listed.source}"
+            )
+    return {package: listed.hashes[package] for package in packages}
+
+
+def _hashed_file(source: str, hashes: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ContextFile], ...]:
+    """Return a requirements file as an input, by what counts of it beside its packages."""
+    text = "".join(f"{package} {' '.join(sorted(each))}\n" for package, each in sorted(hashes.items()))
+    return ((source, ContextFile(digest=hashlib.sha256(text.encode()).hexdigest())),)
+
+
+def _superseded(runtime: Runtime, remembered: Mapping[str, str], asked: tuple[str, ...]) -> dict[str, str]:
+    """Return the remembered flags without those that this run asks for in another version."""
+    names = {parse_spec(runtime.ecosystem, package).name for package in asked}
+    return {
+        package: date
+        for package, date in remembered.items()
+        if package in asked or parse_spec(runtime.ecosystem, package).name not in names
+    }
+
+
+def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[ImageSpec]:
+    """Yield the named images on these bases, each after its parent."""
+    made = dict(bases)
+    for name, image in config.images.items():
+        if image.runtime not in bases:
+            continue
+        runtime, parent = RUNTIMES[image.runtime], made[image.parent]
+        packages = merge(runtime.ecosystem, image.packages)
+        system, build = merge(_ALPINE, image.system), merge(_ALPINE, image.build)
+        inputs = Inputs(
+            recipe=runtime.recipe,
+            runtime=runtime.name,
+            packages=packages,
+            setup=image.setup,
+            system=system,
+            build=build,
+        )
+        reference = str(Reference(config.build.repository, parent.name))
+        made[name] = ImageSpec(
+            name=name,
+            task=task_of(name),
+            kind="named",
+            runtime=runtime.name,
+            parent=parent.name,
+            inputs=inputs,
+            dockerfile=render_custom(runtime, reference, packages, system, build),
+            target=None,
+            args=parent.args,
+            inherited=parent.packages,
+            inherited_system=parent.system,
+        )
+        yield made[name]
+
+
+_ALPINE: Final = "apk"
