@@ -15,6 +15,7 @@ jobs           builds and pulls under way, so that another thread can abort them
 builders/      the ways to build an image
 containers     what running an image takes and gives, as values
 sandboxes      runs an image once, in a throw-away container
+output         what that prints, until its time is over
 upkeep         images without a tag, images in use, room on the disk
 registry       the registries behind the engine
 owner          names of processes, by which leftovers are told from what is in use
