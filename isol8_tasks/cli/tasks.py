@@ -94,7 +94,8 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
     """Let a session do what the flags of `setup` ask for; a ConfigError names each that can't be understood."""
     view = current.view
     view.request = flag_request(flags)
-    view.use_registry = not flags["no_registry"]
+    # What the registry has of the same inputs may have other versions than the lock.
+    view.use_registry = not (flags["no_registry"] or flags["locked"])
     if flags["locked"]:
         from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
 

@@ -146,3 +146,50 @@ def test_locked_plan_compares_with_the_lock(built: CommandLine) -> None:
     assert done.code == 2
     assert "isol8:bash-custom   stale " in done.out
     assert built("plan", "--locked", "--bash", "zip").code == 3
+
+
+class TestRegistry:
+    """What [registry] has, as the plan shows it."""
+
+    REGISTRY = '[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "registry.example/isol8"\n'
+
+    @pytest.fixture
+    def empty(self, built: CommandLine) -> CommandLine:
+        """Give a command line whose engine lost its images after they were pushed."""
+        built.declare(self.REGISTRY)
+        assert built("push").code == 0
+        for image in built.engine.images():
+            for tag in image.tags:
+                if tag.startswith("isol8"):
+                    built.engine.untag(tag)
+        return built
+
+    def test_image_that_is_up_to_date_there_is_pulled(self, empty: CommandLine) -> None:
+        """Nothing would be built, which is what --check is about."""
+        done = empty("plan", "--check")
+        assert (done.code, done.err) == (0, "")
+        line = "isol8:bash          in registry  up to date in registry.example/isol8, so it is pulled"
+        assert line in done.out.splitlines()
+        assert set(states(empty("plan", "--json")).values()) == {"in-registry"}
+
+    @pytest.mark.parametrize("flag", ["--no-registry", "--force"])
+    def test_flag_that_builds_all_the_same(self, empty: CommandLine, flag: str) -> None:
+        assert empty("plan", "--check", flag).code == 2
+        assert set(states(empty("plan", "--json", flag)).values()) == {"not-built"}
+
+    def test_run_pulls_and_says_so(self, empty: CommandLine) -> None:
+        before = len(empty.engine.requests)
+        done = empty("up")
+        assert done.code == 0
+        assert "isol8:bash          in registry  up to date in registry.example/isol8" in done.out
+        assert "6 pulled · " in done.out
+        assert len(empty.engine.requests) == before
+
+    def test_registry_that_does_not_answer_is_a_warning(self, empty: CommandLine) -> None:
+        empty.engine.registry_fails = "connection refused"
+        done = empty("plan")
+        assert done.code == 0
+        assert (
+            "warning: the registry registry.example/isol8: connection refused; what it may have is built here. "
+            "Check that it answers, and docker login; --no-registry does not ask it"
+        ) in done.out.splitlines()
