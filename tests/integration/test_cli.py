@@ -183,12 +183,19 @@ class TestMistakes:
             "ERROR: a run has no flag --python; it is one of setup, plan or up: ./doitw setup --python=…\n"
         )
 
-    @pytest.mark.parametrize("host", ["tcp://127.0.0.1:99999", "tcp://[::1", "nonsense"])
-    def test_an_address_that_is_none(self, ready: Checkout, host: str) -> None:
+    @pytest.mark.parametrize(
+        ("host", "why"),
+        [
+            ("tcp://127.0.0.1:99999", "can't be used: "),
+            ("tcp://[::1", "can't be used: "),
+            ("nonsense", "is not the address of one: it lacks tcp:// before the host; write tcp://nonsense"),
+        ],
+    )
+    def test_an_address_that_is_none(self, ready: Checkout, host: str, why: str) -> None:
         """A DOCKER_HOST that can't be one is a line, and not found out."""
         done = ready.doit("plan", DOCKER_HOST=host)
         assert done.code == 4
-        assert done.err.startswith(f"ERROR: no Docker Engine: {host} (from DOCKER_HOST) can't be used: ")
+        assert done.err.startswith(f"ERROR: no Docker Engine: {host} (from DOCKER_HOST) {why}")
 
     def test_clean_without_an_engine(self, ready: Checkout) -> None:
         """What could not be removed is not reported as success."""

@@ -58,7 +58,8 @@ def failure(done: Result, checkout: Checkout, name: str) -> list[str]:
     """Return what a run that failed says of an image, without dates and the path of a log."""
     assert done.code == 1, done.out + done.err
     lines = done.out.splitlines()
-    begin = next(
+    # At the end, where others were still awaited when it failed.
+    begin = max(
         index for index, line in enumerate(lines) if re.match(rf"{checkout.repository}:{name} +failed", line)
     )
     end = next(index for index, line in enumerate(lines) if index > begin and not line.startswith(" "))
