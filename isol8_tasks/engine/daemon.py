@@ -13,7 +13,14 @@ from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
 from isol8_tasks.engine.wire import EngineRefusedError, quoted, repository_and_tag
-from isol8_tasks.errors import COMMAND, EngineError, PlanError, ReplacedError, UpstreamUnavailableError
+from isol8_tasks.errors import (
+    COMMAND,
+    BuildFailedError,
+    EngineError,
+    PlanError,
+    ReplacedError,
+    UpstreamUnavailableError,
+)
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
 
 BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
+_WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
+"""BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 
@@ -291,6 +300,12 @@ class DockerEngine:
     def _build_by_buildkit(self, request: BuildRequest, on_event: OnEvent) -> str:
         from isol8_tasks.engine.builders import buildkit  # noqa: PLC0415 - most runs build nothing
 
+        try:
+            with contextlib.ExitStack() as stack:
+                return buildkit.build(request, self._poster(request, stack), on_event)
+        except BuildFailedError as error:
+            if _WAITED_FOR_ANOTHER not in str(error):
+                raise
         with contextlib.ExitStack() as stack:
             return buildkit.build(request, self._poster(request, stack), on_event)
 

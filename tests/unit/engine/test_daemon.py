@@ -358,6 +358,31 @@ class TestBuild:
             engine.client(builder).build(REQUEST, lambda _event: None)
         assert str(caught.value) == f"the engine refused the build of a:b: {message}"
 
+    @pytest.mark.parametrize(("failures", "builds"), [(1, 2), (2, 2)])
+    def test_build_that_waited_in_vain_for_another_is_tried_once_more(
+        self, engine: Engine, failures: int, builds: int
+    ) -> None:
+        """With many builds at once BuildKit gives up a step that another build is at, too."""
+        asked: list[str] = []
+
+        def answer(handler: Handler) -> None:
+            asked.append(handler.path)
+            reason = "failed to compute cache key: flightcontrol: exceeded retry timeout"
+            handler.stream(
+                {"errorDetail": {"message": reason}, "error": reason}
+                if len(asked) <= failures
+                else {"id": "moby.image.id", "aux": {"ID": "sha256:1"}}
+            )
+
+        engine.answers["POST /build"] = answer
+        client = engine.client("buildkit")
+        if failures < builds:
+            assert client.build(REQUEST, lambda _event: None) == "sha256:1"
+        else:
+            with pytest.raises(BuildFailedError, match="flightcontrol"):
+                client.build(REQUEST, lambda _event: None)
+        assert len(asked) == builds
+
     def test_podman_has_no_buildkit(self, engine: Engine) -> None:
         """It takes the order and builds in its own way, so it is not even asked."""
         engine.headers = PODMAN
