@@ -81,7 +81,7 @@ class Observed:
 
     def marker(self, name: str) -> ObservedImage | None:
         """Return the image that was promoted last as `name`."""
-        return self._by_tag.get(f"{private_repository(self.repository)}:{name}")
+        return self._by_tag.get(marker_tag(name, self.repository))
 
     def record(self, name: str) -> Record | None:
         """Return what we wrote on the image under the public tag of `name`; None if it isn't the one we promoted.
@@ -174,9 +174,9 @@ def _moment(seconds: int) -> dt.datetime:
         return dt.datetime.fromtimestamp(0, tz=dt.UTC)
 
 
-def promoted_tags(repository: str, name: str) -> tuple[str, str]:
-    """Return the two tags of an image in use: the public one, and the one that marks it as promoted."""
-    return str(Reference(repository, name)), str(Reference(private_repository(repository), name))
+def marker_tag(name: str, repository: str) -> str:
+    """Return the tag of what was promoted last as that name."""
+    return str(Reference(private_repository(repository), name))
 
 
 def private_repository(repository: str) -> str:

@@ -11,13 +11,12 @@ from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import Build, BuildRequest, FileContent, ImageEngine, OnEvent
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.observed import Observed, marker_tag
 from isol8_tasks.images.triggers import Triggers, rememberable
 from isol8_tasks.lifecycle.promotion import (
     client_tags,
     drop,
     ensure_in_place,
-    marker_tag,
     private_tag,
     promote,
     reject,

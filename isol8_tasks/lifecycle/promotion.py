@@ -15,7 +15,7 @@ from isol8_tasks.images import labels
 from isol8_tasks.images.candidates import candidate_tag
 from isol8_tasks.images.holds import hold_tags
 from isol8_tasks.images.labels import layers_fingerprint
-from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
+from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag, private_repository
 from isol8_tasks.images.references import Reference
 
 _CUSTOM: Final = "-custom"
@@ -198,11 +198,6 @@ def drop(engine: ImageEngine, image_ids: Iterable[str]) -> None:
                 engine.untag(image_id)
         except EngineError:
             continue
-
-
-def marker_tag(name: str, repository: str) -> str:
-    """Return the tag of what was promoted last as that name."""
-    return f"{private_repository(repository)}:{name}"
 
 
 def client_tags(repository: str, name: str, image_labels: Mapping[str, str]) -> tuple[str, ...]:

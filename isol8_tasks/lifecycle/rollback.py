@@ -9,7 +9,7 @@ from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.images import labels
 from isol8_tasks.images.holds import Hold, has_public_tag, hold_tag, hold_tags, takes_effect
-from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.lifecycle.promotion import (
     can_stay_as_it_is,
     client_tags,
@@ -17,7 +17,6 @@ from isol8_tasks.lifecycle.promotion import (
     ensure_in_place,
     has_layers,
     keep_as_previous,
-    marker_tag,
     relabelled,
     switch,
     tagged_as_seen,

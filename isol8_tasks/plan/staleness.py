@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from isol8_tasks.errors import Isol8Error
-from isol8_tasks.images.observed import Observed, ObservedImage, promoted_tags
+from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.plan.current import content_is_current, memory_is_current
 from isol8_tasks.plan.decision import Circumstances, Decision, ImageState
 from isol8_tasks.plan.graph import Graph
@@ -52,9 +52,8 @@ def _decided(
         if decision.state in {"stale", "not-built"} and not decision.relabel:
             for there in (remote or {}).get(spec.name, ()):
                 # What is based on it is decided as if it were here already.
-                pulled = observed.moved(
-                    there.id, there.labels, *promoted_tags(observed.repository, spec.name)
-                )
+                tags = (observed.public_tag(spec.name), marker_tag(spec.name, observed.repository))
+                pulled = observed.moved(there.id, there.labels, *tags)
                 after = _decide_safely(spec, pulled, decisions, circumstances)
                 if after.state == "up-to-date" or after.relabel:
                     observed = pulled

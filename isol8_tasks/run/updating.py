@@ -8,9 +8,10 @@ from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildEvent, OnEvent
 from isol8_tasks.errors import PlanError, RegistryError, UpstreamUnavailableError
 from isol8_tasks.images import labels
+from isol8_tasks.images.observed import marker_tag
 from isol8_tasks.images.pushed import Listed, Pushed
 from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
-from isol8_tasks.lifecycle.promotion import client_tags, marker_tag
+from isol8_tasks.lifecycle.promotion import client_tags
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec
