@@ -106,6 +106,9 @@ class Session:
                 self._in_time()
                 try:
                     self._make(name, decision, log)
+                    after = self.view.decisions[name]
+                    if decision.state == "in-registry" and after.relabel:
+                        self._make(name, after, log)
                 except ReplacedError:
                     if not self._is_settled(name):
                         raise

@@ -311,7 +311,7 @@ class View:
         decisions = decide_all(graph, observed, circumstances, self.remote.found)
         left = [spec for spec in graph.images if decisions[spec.name].state in {"stale", "not-built"}]
         if left and not self.remote.problem:
-            self.remote.ask_by_key(left, observed)
+            self.remote.ask_by_key(left)
             decisions = decide_all(graph, observed, circumstances, self.remote.found)
         return decisions
 

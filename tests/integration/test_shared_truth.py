@@ -135,6 +135,17 @@ def test_only_what_changed_goes_back_and_forth(reader: Checkout, builder: Checko
     assert "bash-custom" in builder.doit("inventory", "bash-custom").out
 
 
+def test_keys_are_equal_on_every_engine(reader: Checkout, builder: Checkout, second: str) -> None:
+    """Whatever kind of store an engine has: an upstream image counts by its digest in its registry."""
+    done = reader.doit("setup", *ONLY, "--no-registry", DOCKER_HOST=second)
+    assert done.code == 0, done.out + done.err
+    (here,), (there,) = (
+        [each["key"] for name, each in made.manifest()["images"].items() if name.endswith(":bash")]
+        for made in (builder, reader)
+    )
+    assert here == there
+
+
 def test_reader_pushes_nothing(registry: Registry, reader: Checkout, second: str) -> None:
     """With push = false what is built stays here, and nobody complains."""
     reader.deps('bash = ["unzip"]', shared_by(registry, push=False))
