@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
-from isol8_tasks.errors import Isol8Error
+from isol8_tasks.errors import Isol8Error, VerifyFailedError
+from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.run.session import Session, open_session
+from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import DOCKERFILE, FakeEngine, accept
 
 REGISTRY = "registry.example/isol8"
@@ -18,12 +21,14 @@ Open = Callable[..., Session]
 def make_session(tmp_path: Path) -> Open:
     """Give what makes a run in a checkout of its own, on an engine of its own."""
 
-    def make(engine: FakeEngine, *, deps: str = DEPS, dockerfile: str = DOCKERFILE) -> Session:
+    def make(
+        engine: FakeEngine, *, deps: str = DEPS, dockerfile: str = DOCKERFILE, verify: Verify = accept
+    ) -> Session:
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
         (folder / "docker").mkdir(parents=True)
         (folder / "docker" / "Dockerfile").write_text(dockerfile)
         (folder / "deps.toml").write_text(deps)
-        return open_session(folder, {}, engine=engine, verify=accept)
+        return open_session(folder, {}, engine=engine, verify=verify)
 
     return make
 
@@ -109,6 +114,51 @@ def test_forced_image_is_built(empty: FakeEngine, make_session: Open) -> None:
     session = make_session(empty)
     session.view.force("python")
     assert states(session)["python"] == "not-built"
+
+
+@pytest.mark.parametrize(
+    ("deps", "verified"),
+    [(DEPS, 0), (DEPS + "[verify]\nagain = true\n", 6)],
+    ids=["trusted", "verified again"],
+)
+def test_what_was_verified_elsewhere(empty: FakeEngine, make_session: Open, deps: str, verified: int) -> None:
+    """It is verified here only where deps.toml says so, and by its id."""
+    seen: list[str] = []
+
+    def verify(spec: ImageSpec, image_id: str) -> str:
+        seen.append(image_id)
+        return accept(spec, image_id)
+
+    session = make_session(empty, deps=deps, verify=verify)
+    assert set(run(session).values()) == {"pulled"}
+    assert len(seen) == verified
+    assert set(seen) <= {image.id for image in empty.images()}
+
+
+def test_image_that_fails_verification_here_is_not_promoted(empty: FakeEngine, make_session: Open) -> None:
+    def refuse(_spec: ImageSpec, _image_id: str) -> str:
+        raise VerifyFailedError("it failed verification")
+
+    session = make_session(empty, deps=DEPS + "[verify]\nagain = true\n", verify=refuse)
+    with pytest.raises(VerifyFailedError):
+        session.make("bash")
+    session.close()
+    assert empty.images() == ()
+
+
+def test_labels_of_the_first_schema_are_replaced_once_they_are_here(
+    builder: FakeEngine, empty: FakeEngine, make_session: Open
+) -> None:
+    """In the run that pulls the image, which then pushes it with its new labels."""
+    for reference, image in builder.registry.items():
+        if "org.isol8.tasks.schema" in image.labels:
+            empty.registry[reference] = evolve(image, labels={**image.labels, "org.isol8.tasks.schema": "1"})
+    session = make_session(empty)
+    assert set(states(session).values()) == {"in-registry"}
+    run(session)
+    results = [each.result for each in session.outcomes if each.image == "bash"]
+    assert results == ["pulled", "relabelled"]
+    assert "bash" in session.publication.pushed
 
 
 def test_registry_that_may_not_be_used_is_not_asked(empty: FakeEngine, make_session: Open) -> None:
