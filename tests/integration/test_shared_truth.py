@@ -184,6 +184,34 @@ def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, t
         client.close()
 
 
+def test_quiet_night_pulls_only_where_sources_are_asked(
+    registry: Registry, docker_api: docker.APIClient, second: str, tmp_path: Path
+) -> None:
+    """What npm has for bun-custom is asked in its parent, so its own layers stay in the registry."""
+    text = f'[registry]\nrepository = "{registry.address}/quiet"\nstandins = true\n'
+    writer, reader = new_checkout(tmp_path / "writer"), new_checkout(tmp_path / "reader")
+    try:
+        for checkout in (writer, reader):
+            checkout.deps('bun = ["zod"]', text)
+        assert writer.built("setup", "--only", "bun") == {"bun", "bun-custom"}
+        before, sent = registry.tags("quiet"), registry.sent()
+        done = reader.doit("refresh", "--only", "bun", DOCKER_HOST=second)
+        assert (done.code, done.err) == (0, ""), done.out + done.err
+        assert re.search(r" · 2 images fresh · 1 pulled · ", done.out), done.out
+        assert registry.tags("quiet") == before
+        small = 200_000
+        assert registry.sent() - sent <= sum(registry.layers("quiet", "bun").values()) + small
+        assert registry.layers("quiet", "bun-custom").keys() > registry.layers("quiet", "bun").keys()
+        listed = {name.rpartition(":")[2]: each for name, each in reader.manifest()["images"].items()}
+        assert listed["bun-custom"]["pushed"]["digest"] == before["bun-custom"]
+        assert listed["bun-custom"]["size"] is None
+    finally:
+        remove_tags(docker_api, writer.repository)
+        client = docker.APIClient(base_url=second)
+        remove_tags(client, reader.repository)
+        client.close()
+
+
 def test_nightly_runner_starts_empty(registry: Registry, reader: Checkout, second: str) -> None:
     """On a quiet night it pulls, builds nothing and pushes nothing; with news it builds on what it pulled."""
     before = registry.tags("isol8")
