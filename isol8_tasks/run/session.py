@@ -217,7 +217,10 @@ class Session:
             outcome, where = pull_instead(decision, self.view, self.acceptance(name))
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
+            before = self.view.observed
             outcome = make_image(decision, self.view, self.policy, self._checks, on_event)
+            if outcome.result == "same":
+                self.publication.keep(outcome, before)
         with self.view.mutex:
             self.outcomes.append(outcome)
             self.seconds[name] = time.monotonic() - began
