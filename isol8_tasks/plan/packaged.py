@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.config.positions import line_of
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.ecosystems.specs import merge, parse_spec
+from isol8_tasks.ecosystems.specs import merge, parse_spec, skipped_names
 from isol8_tasks.errors import PlanError
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.references import Reference
@@ -127,6 +128,28 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             inherited_system=parent.system,
         )
         yield made[name]
+
+
+def unused_skips(config: Config, images: Iterable[ImageSpec]) -> Iterator[str]:
+    """Say of each name under [verify] skip that no image is asked to have such a package."""
+    from isol8_tasks.config.strict import unknown  # noqa: PLC0415 - few files have such names
+
+    declared: dict[str, set[str]] = {}
+    for spec in images:
+        for ecosystem, packages in (
+            (RUNTIMES[spec.runtime].ecosystem, spec.packages),
+            (_ALPINE, spec.system),
+        ):
+            declared.setdefault(ecosystem, set()).update(
+                parse_spec(ecosystem, each).name for each in packages
+            )
+    names = sorted(set().union(*declared.values()))
+    for place, name in enumerate(config.verify.skip):
+        if not any(skipped_names(ecosystem, (name,)) & known for ecosystem, known in declared.items()):
+            line = line_of(config.text, ("verify", "skip", place))
+            what = f"no image is declared with {name}, so this skips nothing"
+            said = unknown(what, name, names, "declared:") if names else what
+            yield f"{config.source}{f':{line}' if line else ''}: verify.skip: {said}"
 
 
 _ALPINE: Final = "apk"

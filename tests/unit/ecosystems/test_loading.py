@@ -106,7 +106,9 @@ class TestJudge:
 
     def test_for_other_shells_and_systems(self) -> None:
         """What is meant for these is judged where a package has nothing else."""
-        other = [_asked(f"/bin/one.{kind}", "is for another") for kind in ("bat", "exe", "ps1", "fish", "csh")]
+        other = [
+            _asked(f"/bin/one.{kind}", "is for another") for kind in ("bat", "exe", "ps1", "fish", "csh")
+        ]
         assert _judge(_asked("/bin/helper"), *other) == []
         assert [type(each) for each in _judge(*other)] == [PackageUnusable]
 
