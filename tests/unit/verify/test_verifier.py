@@ -142,6 +142,18 @@ class TestVerify:
         Verifier(Environments(modes_of={"new": ""})).verify(subject)
         assert environments == ["https://npm.example/a@b/"]
 
+    def test_alpine_packages_have_cpu_time(self) -> None:
+        """The look at them counts CPU time as the others do, so that a busy machine fails nothing."""
+        times = []
+
+        class Times(Engine):
+            def run(self, request: RunRequest) -> Finished:
+                times.append(request.clock / request.seconds)
+                return super().run(request)
+
+        Verifier(Times(modes_of={"new": ""})).verify(evolve(_subject(), system=("jq",)))
+        assert times == [10, 10]
+
     def test_not_started(self) -> None:
         """An image that can't be started is a finding, not an error of the engine."""
         verdict = Verifier(Engine(modes_of={"new": "no user"})).verify(_subject())
