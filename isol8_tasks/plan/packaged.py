@@ -41,7 +41,7 @@ def custom_image(
         return None
     build = merge(_ALPINE, config.build.needed_by(runtime.name)) if packages else ()
     repository = config.build.repository
-    hashes = {} if withdrawn else _hashes(runtime.name, packages, config)
+    hashes = {} if withdrawn else _hashes(name, runtime.name, packages, config)
     return ImageSpec(
         name=name,
         task=task_of(name),
@@ -65,14 +65,16 @@ def custom_image(
     )
 
 
-def _hashes(runtime: str, packages: Iterable[str], config: Config) -> Mapping[str, tuple[str, ...]]:
+def _hashes(
+    name: str, runtime: str, packages: Iterable[str], config: Config
+) -> Mapping[str, tuple[str, ...]]:
     """Return the hashes of the packages that a requirements file has them for; of all packages or of none."""
-    listed = config.listed.get(runtime)
+    listed = config.listed.get(name if name in config.images else runtime)
     if listed is None or not listed.hashes:
         return {}
     for package in packages:
         if package not in listed.hashes:
-            place = config.place(runtime, package) or f"--{runtime}"
+            place = config.place_of(name, "packages", package) or f"--{runtime}"
             raise PlanError(
                 f"{place}: {package} has no hash, and {listed.source} has hashes, so pip needs one for each; "
                 f"write it into {listed.source}"
@@ -105,6 +107,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
         runtime, parent = RUNTIMES[image.runtime], made[image.parent]
         packages = merge(runtime.ecosystem, image.packages)
         system, build = merge(_ALPINE, image.system), merge(_ALPINE, image.build)
+        hashes = _hashes(name, runtime.name, packages, config)
         inputs = Inputs(
             recipe=runtime.recipe,
             runtime=runtime.name,
@@ -112,6 +115,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             setup=image.setup,
             system=system,
             build=build,
+            files=_hashed_file(config.listed[name].source, hashes) if hashes else (),
         )
         reference = str(Reference(config.build.repository, parent.name))
         made[name] = ImageSpec(
@@ -121,6 +125,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             runtime=runtime.name,
             parent=parent.name,
             inputs=inputs,
+            hashes=hashes,
             dockerfile=render_custom(runtime, reference, packages, system, build),
             target=None,
             args=parent.args,

@@ -466,6 +466,20 @@ class TestLists:
         assert recorded is not None
         assert [*differences(recorded, other.inputs)] == [FileChanged(path="r.txt")]
 
+    def test_hashes_of_a_named_image(self) -> None:
+        """They count for that image alone, and a package of its own needs one, too."""
+        text = '[images.ml]\nruntime = "python"\npython_file = "r.txt"\n'
+        listed = f"six==1 --hash=sha256:{'a' * 64}\n"
+        config = with_lists(parse_config(text, "deps.toml"), lambda _: listed)
+        image = graph(config).image("ml")
+        assert (image.packages, list(image.hashes)) == (("six==1",), ["six==1"])
+        assert [path for path, _ in image.inputs.files] == ["r.txt"]
+        other = with_lists(parse_config(text, "deps.toml"), lambda _: listed.replace("aa", "ab"))
+        assert key(graph(other).image("ml").inputs) != key(image.inputs)
+        more = with_lists(parse_config(f'{text}packages = ["numpy"]\n', "deps.toml"), lambda _: listed)
+        with pytest.raises(PlanError, match=r"^deps\.toml:4: numpy has no hash, and r\.txt has hashes"):
+            graph(more)
+
     def test_without_hashes_packages_alone_count(self) -> None:
         """As if deps.toml listed them."""
         config = with_lists(
