@@ -196,6 +196,7 @@ class TestGood:
             ("node", _module("@types/x", None, types="index.d.ts", main=""), "@types/x"),
             ("node", _module("cli", "console.log(1); process.exit(0)", bin="index.js"), "cli"),
             ("node", _module("t", None, exports={".": {"types": "./index.d.ts"}}), "t"),
+            ("node", _module("f", None, exports={".": {"sass": "./f.scss", "default": "./f.css"}}), "f"),
             ("node", _module("p", "exports.x = 1", exports={"./p": "./index.js", "./*": "./*"}), "p"),
             ("node", _module("c", None, main="c.css") + " && touch c.css", "c"),
             (
@@ -223,6 +224,7 @@ class TestGood:
             ),
             *(
                 "types by exports",
+                "style sheets by exports",
                 "parts",
                 "style sheet",
                 "program alone",

@@ -374,10 +374,11 @@ class TestNode:
             _thrown("Cannot find native binding"),
             _thrown("it does not work", NOT_FOUND),
             _thrown("no musl"),
+            _thrown("Electron failed to install correctly, please delete node_modules/electron"),
         ],
         ids=[
             *("module", "syntax", "type", "scope", "CommonJS's", "circle", "file", "relocation", "sharp"),
-            *("napi", "the error behind it", "musl"),
+            *("napi", "the error behind it", "musl", "not installed"),
         ],
     )
     def test_broken(self, error: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from attrs import define, evolve, field
 
 from isol8_tasks.config.settings import UserCheck
-from isol8_tasks.ecosystems.findings import PackageMissing
+from isol8_tasks.ecosystems.findings import PackageMissing, PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.verify.conditions import RELEASES
@@ -468,6 +468,25 @@ class TestFailure:
         )
         error = failure("isol8:bash-custom", Verdict(findings=(finding,)))
         assert str(error).splitlines()[2:] == hint
+
+    @pytest.mark.parametrize(
+        ("use", "library", "hints"),
+        [
+            (
+                "import x",
+                "",
+                ["      No package in the image brings the module nothing: list one that does beside x."],
+            ),
+            ("import x", "libx.so", []),
+            ("its command /x", "", []),
+        ],
+        ids=["module", "library", "command"],
+    )
+    def test_hints(self, use: str, library: str, hints: list[str]) -> None:
+        """What to list for a missing module is said below the error."""
+        words = "ModuleNotFoundError: No module named 'nothing'"
+        finding = PackageUnusable(package="x", use=use, output=words, library=library)
+        assert str(failure("x", Verdict(findings=(finding,)))).splitlines()[2:] == [f"      {words}", *hints]
 
     def test_words(self) -> None:
         """It names everything that was found, each with what was printed."""
