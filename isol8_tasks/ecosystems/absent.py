@@ -15,7 +15,7 @@ def module_hint(package: str, output: str) -> str:
     if words := _KNOWN.get(module):
         return f"{module} {words}."
     if module in _REMOVED:
-        return f"Python has had no {module} since 3.13 or before: write a newer version of {package}, or another package."
+        return f"Python has no {module} since 3.13 or before: take a newer version of {package}, or another package."
     name = parse_spec("pypi", package).name
     if re.sub(r"[-_.]+", "-", module).lower() == name:
         return ""

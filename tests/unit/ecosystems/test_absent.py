@@ -14,7 +14,7 @@ from isol8_tasks.ecosystems.absent import module_hint
             "ModuleNotFoundError: No module named '_tkinter'",
             "Alpine's python3-tkinter: list that under system",
         ),
-        ("ModuleNotFoundError: No module named 'imp'", "Python has had no imp since 3.13 or before"),
+        ("ModuleNotFoundError: No module named 'imp'", "Python has no imp since 3.13 or before"),
         (
             "ModuleNotFoundError: No module named 'sphinx.util'",
             "No package in the image brings the module sphinx:",

@@ -134,7 +134,7 @@ def test_deno_names_the_server() -> None:
         "error: Import 'https://deno.example/std/mod.ts' failed.\n    0: error sending request for url\n"
         "    2: dns error: failed to lookup address information: Name or service not known"
     )
-    assert told(text, source="x").startswith("the name deno.example can't be resolved")
+    assert told(text, source="x").startswith("The name deno.example can't be resolved")
 
 
 def test_a_disk_says_how_full_it_is() -> None:
