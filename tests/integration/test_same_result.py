@@ -63,7 +63,7 @@ def _copied(home: Checkout, _api: docker.APIClient) -> None:
     home.edit("docker/Dockerfile", STEP, copied)
 
 
-EDITS = {
+EDITS: dict[str, Callable[[Checkout, docker.APIClient], object]] = {
     "a RUN in other words": _edit(STEP, STEP.replace(" && ", " \\\n    && ")),
     "a RUN as a list": _edit(STEP, f'RUN ["sh", "-c", "{STEP.removeprefix("RUN ").strip()}"]\n'),
     "a comment of the shell": _edit(STEP, STEP.replace("\n", " # as said\n")),
