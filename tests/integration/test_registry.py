@@ -279,7 +279,9 @@ class TestPulling:
         """What two of them list between them is pulled; different builds of an image are refused."""
         whole = first.manifest()
         for name in ("bash-custom", "tools"):
-            listed = {key: each for key, each in whole["images"].items() if key.endswith((":bash", f":{name}"))}
+            listed = {
+                key: each for key, each in whole["images"].items() if key.endswith((":bash", f":{name}"))
+            }
             (other.folder / f"{name}.json").write_text(json.dumps({**whole, "images": listed}))
         words = ("pull", "bash-custom.json", "tools.json")
         done = other.doit(*words, DOCKER_HOST=second)

@@ -26,8 +26,8 @@ class PullCommand(OwnCommand):
     doc_usage = "[FILE ...] (default: resolved-images.json)"
     doc_description = (
         "A pulled image is promoted like one that was built here; the replaced one is kept as -previous. Held images "
-        "are left untouched. Of several manifests each image is pulled once; different builds of one image are refused. "
-        "Exit code 1 when an image could not be pulled."
+        "are left untouched. Several manifests are pulled as one; different builds of one image are refused. Exit "
+        "code 1 when an image could not be pulled."
     )
     cmd_options = (WAIT,)
 

@@ -160,7 +160,11 @@ class TestMerged:
 
     def test_each_image_once_and_parents_first(self) -> None:
         """Whatever order the files have."""
-        ml, python, node = self.listed("ml", "named"), self.listed("python", "base"), self.listed("node", "base")
+        ml, python, node = (
+            self.listed("ml", "named"),
+            self.listed("python", "base"),
+            self.listed("node", "base"),
+        )
         assert merged({"a": (python, ml), "b": (node, python)}) == (python, node, ml)
         assert merged({}) == ()
 
@@ -173,7 +177,9 @@ class TestMerged:
     def test_two_builds_of_an_image_are_refused(self) -> None:
         """The order of the files must not decide, unseen; the line says how to have the one or the other."""
         with pytest.raises(ConfigError) as caught:
-            merged({"a.json": (self.listed("bun", "base", "1"),), "b.json": (self.listed("bun", "base", "2"),)})
+            merged(
+                {"a.json": (self.listed("bun", "base", "1"),), "b.json": (self.listed("bun", "base", "2"),)}
+            )
         assert str(caught.value) == (
             "b.json: expected the image bun of a.json (sha256:111111111111…), found another build of it "
             "(sha256:222222222222…); for that of b.json pull one after the other: ./doitw pull a.json && ./doitw pull "

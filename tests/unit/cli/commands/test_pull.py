@@ -76,7 +76,9 @@ def test_different_builds_of_an_image_are_refused(pushed: CommandLine) -> None:
     pushed.engine.asked.clear()
     done = pushed("pull", *names)
     assert (done.code, done.out) == (3, "")
-    assert done.err.startswith("ERROR: bases.json: expected the image bash of bash.json (sha256:000000000000…), ")
+    assert done.err.startswith(
+        "ERROR: bases.json: expected the image bash of bash.json (sha256:000000000000…), "
+    )
     assert done.err.endswith("pull one after the other: ./doitw pull bash.json && ./doitw pull bases.json\n")
     assert done.err.count("\n") == 1
     assert pushed.engine.asked == []
