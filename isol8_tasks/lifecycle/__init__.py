@@ -6,5 +6,6 @@ caching    lets installers keep what they download, outside of images
 promotion  which tags an image has, and how it gets or loses them
 rollback   restores the previous build and holds it
 prune      what nothing uses any more, and its removal
+expiry     what nothing needs any more in a registry
 transfer   pushes images to a registry, and pulls them from it
 """
