@@ -63,6 +63,8 @@ class FakeEngine:
     """What can be pulled, by reference."""
     registry_fails: str = ""
     """What the registry says to whoever pushes or pulls by digest; empty for one that works."""
+    login: bool = True
+    """There is one for its registry."""
     reachable: bool = True
     builder: str = "buildkit"
     asked: list[str] = field(factory=list)
@@ -279,6 +281,11 @@ class FakeEngine:
         for reference, image in tuple(self.registry.items()):
             if f"{repository}@{digest}" in image.digests:
                 del self.registry[reference]
+
+    def has_login(self, repository: str) -> bool:
+        """Tell whether somebody is logged in."""
+        self._ask(f"has_login {repository}")
+        return self.login
 
     def push(self, reference: str) -> str:
         """Let the registry have what is under a tag; the name by digest is an image's as long as it has such a tag."""

@@ -236,6 +236,12 @@ class DockerEngine:
         """Delete the image of that digest from a repository, with every tag that it has."""
         self._remote(repository).delete(digest)
 
+    def has_login(self, repository: str) -> bool:
+        """Tell whether docker's own configuration has a login for a repository's registry."""
+        from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
+
+        return login(self._connection, repository) is not None
+
     def _remote(self, repository: str) -> "RegistryClient":
         from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
         from isol8_tasks.registry.client import RegistryClient  # noqa: PLC0415 - as above

@@ -61,6 +61,9 @@ class RegistryEngine(ImageEngine, Protocol):
         RegistryError says that the registry does not do that, SourceUnavailableError that it could not be asked.
         """
 
+    def has_login(self, repository: str) -> bool:
+        """Tell whether docker's own configuration has a login for a repository's registry."""
+
     def push(self, reference: str) -> str:
         """Send the image under a tag to the registry that the tag names, and return its digest there.
 

@@ -18,6 +18,8 @@ class Publication:
     """Names that changed in the manifest; None while it was not looked at."""
     pushed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """By name the id of each image that this run found or brought to be in a registry, and where."""
+    unpushed: tuple[str, ...] = field(default=(), init=False)
+    """Names of the images that are not in the registry of deps.toml, as nobody is logged in there."""
     pulled: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """The same of those that it got from there."""
 

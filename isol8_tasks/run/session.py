@@ -46,6 +46,8 @@ class Session:
     listener: Listener | None = None
     wait: float = 600
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
+    has_to_push: bool = field(default=False, init=False)
+    """It fails where nobody is logged in who may push, as a nightly job does; others then only read."""
     policy: Policy = field(factory=Policy, init=False)
     """What `follow` was given."""
     _over: threading.Event = field(factory=threading.Event, init=False)
@@ -249,8 +251,18 @@ class Session:
         try:
             for name in names:
                 self.push(name)
+        except RegistryError as error:
+            if self.has_to_push or not self._only_reads(error):
+                raise
+            self.publication.unpushed = names
         finally:
             self.publication.write_manifest()
+
+    def _only_reads(self, error: RegistryError) -> bool:
+        """Tell whether a push was refused to somebody who is nobody at that registry."""
+        from isol8_tasks.engine.registry import is_refusal  # noqa: PLC0415 - for who has one
+
+        return is_refusal(str(error)) and not self.view.engine.has_login(self.view.config.registry.repository)
 
     def push(self, name: str, *, known: Pushed | None = None) -> bool:
         """Bring an image into the registry; tell whether it was not there."""

@@ -175,6 +175,18 @@ def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, t
         read = reader.doit("setup", *ONLY, **nobody)
         assert read.code == 0, read.out + read.err
         assert "3 pulled · " in read.out
+        assert "push" not in read.out
+        reader.deps('bash = ["unzip"]', shared_by(registry))
+        built = reader.doit("setup", *ONLY, **nobody)
+        assert built.code == 0, built.out + built.err
+        assert "1 built · 2 up to date · " in built.out
+        host = registry.address
+        assert (
+            f"not pushed, because nobody is logged in at {host}: bash-custom (docker login {host})"
+            in built.out
+        )
+        asked = reader.doit("push", **nobody)
+        assert asked.code == 1
     finally:
         registry.kill()
         tokens.stop()

@@ -193,6 +193,30 @@ def test_image_that_can_not_be_pulled_is_a_failure_of_its_own(empty: FakeEngine,
     assert empty.images() == ()
 
 
+def test_who_is_not_logged_in_only_reads(empty: FakeEngine, make_session: Open) -> None:
+    """What is built stays here, and is no failure; with a login, or of a nightly job, it is one."""
+    empty.login, denied = False, "denied: requested access to the resource is denied"
+    deps = DEPS.replace("jq", "curl")
+
+    def finish(*, has_to_push: bool = False) -> Session:
+        session = make_session(empty, deps=deps)
+        session.has_to_push = has_to_push
+        for spec in session.view.graph.images:
+            session.make(spec.name)
+        empty.registry_fails = denied
+        session.end()
+        session.close()
+        empty.registry_fails = ""
+        return session
+
+    session = finish()
+    assert session.failures == []
+    assert session.publication.unpushed == ("bash-custom",)
+    assert [each.subject for each in finish(has_to_push=True).failures] == ["resolve"]
+    empty.login = True
+    assert [each.subject for each in finish().failures] == ["resolve"]
+
+
 class TestEmptyEngineAtNight:
     """A refresh on an engine without any image, with a registry that has them all."""
 
