@@ -1,6 +1,6 @@
 """What others find of a run: the manifest of the images in use, and where they are in a registry."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import define, field
 
@@ -57,7 +57,7 @@ class Publication:
         pushed = in_use(self.view.observed, standins=False)
         return tuple(name for name in in_use(self.view.observed, standins=True) if name not in pushed)
 
-    def push(self, name: str, known: Pushed | None) -> bool:
+    def push(self, name: str, known: Pushed | None, overtaken: Callable[[], bool] = lambda: False) -> bool:
         """Bring an image into the registry, and remember where it is; tell whether it was not there."""
         from isol8_tasks.lifecycle.transfer import (  # noqa: PLC0415 - for who has a registry
             Push,
@@ -71,6 +71,6 @@ class Publication:
         refuse_other_layers(work, view.engine)
         if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
-        where, new = push_image(work, view.engine, known)
+        where, new = push_image(work, view.engine, known, overtaken)
         self.pushed[name] = (work.image.id, where)
         return new
