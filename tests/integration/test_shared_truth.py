@@ -173,8 +173,8 @@ def test_two_machines_build_the_same_at_once(
     try:
         with ThreadPoolExecutor() as pool:
             runs = [
-                pool.submit(first._run, first._command("setup", *ONLY, "--force")),
-                pool.submit(later._run, later._command("setup", *ONLY), DOCKER_HOST=second),
+                pool.submit(first.doit, "setup", *ONLY),
+                pool.submit(later.doit, "setup", *ONLY, DOCKER_HOST=second),
             ]
             one, other = (each.result() for each in runs)
         assert (one.code, other.code) == (0, 0), one.out + other.out
@@ -183,7 +183,10 @@ def test_two_machines_build_the_same_at_once(
         again = later.doit("setup", *ONLY, DOCKER_HOST=second)
         assert "1 built · 3 up to date · 1 pushed · " in again.out, again.out
         pushed = [
-            {name.rpartition(":")[2]: each["pushed"] for name, each in made.manifest()["images"].items()}
+            {
+                name.rpartition(":")[2]: each["pushed"]["digest"]
+                for name, each in made.manifest()["images"].items()
+            }
             for made in (first, later)
         ]
         assert pushed[0] == {name: pushed[1][name] for name in NAMES}
