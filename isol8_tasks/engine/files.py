@@ -47,7 +47,8 @@ def _digest(archive: "_Archive") -> str:
         if header[156:157] == b"x":
             # What a header has no room for: long names, extended attributes.
             records, archive.size = _lasting(archive.read(size))
-            _add(whole.update, b"X", records)
+            if records:
+                _add(whole.update, b"X", records)
         elif header[156:157] not in _KINDS:
             raise ValueError(f"an entry of kind {header[156:157]!r}")
         else:
