@@ -61,7 +61,7 @@ def whole(docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
     checkout.deps('bash = ["unzip"]')
     assert checkout.built("setup") == {*BASES, "bash-custom"}
     checkout.deps()
-    assert checkout.built("custom:bash", "--bash=jq") == {"bash-custom"}
+    assert checkout.built("setup", "--bash=jq") == {"bash-custom"}
     yield checkout
     remove_tags(docker_api, checkout.repository)
 
