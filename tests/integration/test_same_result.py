@@ -218,6 +218,10 @@ class TestWhatAnEngineSaysOfFiles:
         """It would hide that one image has it, and another has not."""
         assert of(archive(*PLAIN, folder("sandbox"))) != of(archive(*PLAIN))
 
+    def test_image_that_is_not_there_has_none(self, engine: DockerEngine) -> None:
+        """It counts as another one, and whoever promotes it hears why not."""
+        assert not engine.files("isol8testfiles:none")
+
     def test_no_container_is_left(self, of: Callable[[bytes], str], docker_api: docker.APIClient) -> None:
         """Each goes with its reading."""
         of(archive(*PLAIN))
