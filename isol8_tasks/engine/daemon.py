@@ -124,7 +124,7 @@ class DockerEngine:
         return tuple(str(entry.get("CreatedBy") or "") for entry in reversed(found))
 
     def files(self, reference: str) -> str:
-        """Return a digest of all files of an image, without their times; nothing of it runs."""
+        """Return a digest of all files of an image, without their times; empty where they can't be read."""
         from isol8_tasks.engine import files  # noqa: PLC0415 - for who builds again what is there
 
         return files.files(self._connection, reference)

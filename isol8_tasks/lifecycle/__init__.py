@@ -2,6 +2,7 @@
 
 build      builds under a private tag, verifies, and only then promotes
 pinned     the Dockerfile that installs exactly the resolved versions
+tidying    removes what installers leave behind
 caching    lets installers keep what they download, outside of images
 sameness   whether a rebuild came to what is in use
 promotion  which tags an image has, and how it gets or loses them
