@@ -69,6 +69,7 @@ def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | 
     yield from _shared(specs, seen)
     for path, used, *losers in seen.answer.get("overwritten", ()):
         yield ModuleOverwritten(path=path, packages=tuple(losers), used=used)
+    yield from _left_out(specs, seen)
     yield from needs("pypi", specs, names, seen)
 
 
@@ -119,6 +120,19 @@ def _parts(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFin
         yield PackageUnusable(package=spec, use=first["use"], output=first["text"], library=library)
     elif library:
         yield PartUnusable(package=spec, use=first["use"], output=first["text"], library=library)
+
+
+def _left_out(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageNeeds]:
+    """Tell which packages are not there since their marker says so, and no other line asks for them."""
+    from packaging.requirements import Requirement  # noqa: PLC0415 - as above
+
+    environment = dict(seen.answer.get("environment", {}))
+    for spec, item in zip(specs, seen.items, strict=True):
+        marker = Requirement(spec).marker
+        if item is None and marker is not None and not marker.evaluate(environment):
+            yield PackageNeeds(
+                package=spec, need="is not installed, as its marker does not hold in the image"
+            )
 
 
 def _shared(specs: tuple[str, ...], seen: Seen) -> Iterator[CommandShared]:

@@ -45,6 +45,7 @@ LOADS: dict[str, Any] = {
     "broken_bins": [],
     "loaded": {"require": "", "import": ""},
     "ended": "0",
+    "unshipped": False,
     "output": "",
     "commands": {},
     "lost": "",
@@ -207,6 +208,15 @@ class TestPython:
             assert found == PackageNeeds(package="requests", need=words)
         else:
             assert isinstance(found, PackageUnusable)
+
+    def test_what_a_marker_leaves_out_is_told(self) -> None:
+        """That nothing is installed is a note, unless another line asks for it."""
+        specs = ("six; sys_platform == 'win32'", "idna; sys_platform == 'win32'", 'x; os_name == "posix"')
+        answer: dict[str, Any] = {"environment": ENVIRONMENT, "packages": PACKAGES}
+        seen = Seen(items=[None, FINE, FINE], answer=answer)
+        assert list(pypi.judge_once(specs, seen)) == [
+            PackageNeeds(package=specs[0], need="is not installed, as its marker does not hold in the image")
+        ]
 
     def test_overwritten(self) -> None:
         """A module of which another package's file is there is a note, and a cause where the import fails."""
@@ -390,6 +400,16 @@ class TestNode:
         """A package that lacks the file that it names itself is not complete, whatever it throws."""
         found = self._judge(loaded={"require": NO_HOST, "import": NO_HOST}, lost="/x/main.js")
         assert [type(each) for each in found] == [PackageUnusable, PackageUnusable]
+
+    def test_a_command_alone(self) -> None:
+        """A command that works, of a package whose entry is not in it, is what people use of it."""
+        loaded = {"require": NOT_FOUND, "import": NOT_FOUND}
+        (note,) = self._judge(loaded=loaded, unshipped=True, speaks=True, bins=["/x"])
+        assert isinstance(note, PartUnusable)
+        assert [type(each) for each in self._judge(loaded=loaded, unshipped=True, bins=["/x"])] == [
+            PackageUnusable,
+            PackageUnusable,
+        ]
 
     def test_a_missing_library(self) -> None:
         """Its name is a value of the finding."""
