@@ -1,5 +1,6 @@
 """Runs every test: on private engines where this machine can have them, else on the engine that answers."""
 
+import json
 import os
 import re
 import subprocess
@@ -23,6 +24,10 @@ SIDE_BY_SIDE = "-n4"
 Four are worth it on two cores: a test does one thing after the other, and many wait for limits and pauses.
 """
 SHARED_OUT = ["--dist=loadfile", "--no-loadscope-reorder"]
+_FAILED = 1
+"""What pytest ends with where a test failed."""
+_FEW = 5
+"""As many tests are tried again: four workers on two cores may keep one waiting for longer than it allows."""
 MORE = Path(".isol8", "engine-of-worker")
 
 
@@ -44,8 +49,24 @@ def main(arguments: list[str]) -> int:
             workers = min(workers, len(hosts)) if len(hosts) > 1 else 0
         if wanted:
             words = [*([f"-n{workers}", *SHARED_OUT] if workers else []), *words[1:]]
-        command = [sys.executable, "-m", "pytest", *words]
-        return subprocess.run(command, env=environment, check=False).returncode
+        code = _pytest(words, environment)
+        failed = _failed(checkout) if code == _FAILED and not arguments else []
+        if 0 < len(failed) <= _FEW:
+            _say(f"{len(failed)} failed beside others; each is run once more, alone:")
+            code = _pytest(failed, environment)
+            _say("They pass alone, which is a fault all the same." if code == 0 else "They fail alone, too.")
+        return code
+
+
+def _pytest(words: list[str], environment: dict[str, str]) -> int:
+    return subprocess.run([sys.executable, "-m", "pytest", *words], env=environment, check=False).returncode
+
+
+def _failed(checkout: Path) -> list[str]:
+    """Return the tests that failed last; none where one could not even be collected."""
+    file = checkout / ".pytest_cache/v/cache/lastfailed"
+    names = list(json.loads(file.read_text())) if file.is_file() else []
+    return names if all("::" in name for name in names) else []
 
 
 def _engines(checkout: Path, started: ExitStack, *, count: int) -> list[str]:

@@ -133,19 +133,20 @@ func openRecords(folder string) *records {
 	if err := os.Mkdir(folder, 0o755); err != nil && !isOwnFolder(folder) {
 		return nil
 	}
-	open := func(name, first string) *os.File {
+	open := func(name string) *os.File {
 		flags := os.O_APPEND | os.O_CREATE | os.O_WRONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 		file, err := os.OpenFile(folder+"/"+name, flags, 0o644)
 		if err != nil {
 			return nil
 		}
+		// The clients read the files with the engine's own header of 8 bytes before them, and lose the first line: of the
+		// one file always, of the other where a byte of the header is a brace, as of one file in 256.
 		if found, err := file.Stat(); err == nil && found.Size() == 0 {
-			_, _ = file.WriteString(first)
+			_, _ = file.WriteString("\n")
 		}
 		return file
 	}
-	// The clients read the second file with the engine's own header before it, and lose its first line.
-	return &records{network: open("network.jsonl", ""), events: open("security-events.jsonl", "\n")}
+	return &records{network: open("network.jsonl"), events: open("security-events.jsonl")}
 }
 
 func isOwnFolder(folder string) bool {

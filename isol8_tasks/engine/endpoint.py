@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,8 @@ DEFAULT_SOCKET: Final = Path("/var/run/docker.sock")
 OS_RELEASE: Final = Path("/etc/os-release")
 SYSTEMD: Final = Path("/run/systemd/system")
 _CONNECT_SECONDS: Final = 3.0
+_LOOKS: Final = 4
+_LOOK_SECONDS: Final = 0.1
 _TCP_PORT: Final = 2375
 _ROOTLESS: Final = "dockerd-rootless-setuptool.sh"
 _SBIN: Final = ("/usr/sbin", "/usr/local/sbin")
@@ -119,7 +122,7 @@ def diagnose(endpoint: Endpoint, environ: Mapping[str, str], *, is_silent: bool 
             f"no Docker Engine: {redact(endpoint.url)} (from {endpoint.why}) is not the address of one: {problem}\n"
             "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
         )
-    failure = _connect(endpoint.url)
+    failure = _connect_to_stay(endpoint.url, is_silent=is_silent)
     origin = (
         "the default; DOCKER_HOST is not set" if endpoint.why == "default socket" else f"from {endpoint.why}"
     )
@@ -256,6 +259,17 @@ def _start_fix() -> str:
     if sys.platform == "darwin":
         return "Start Docker Desktop: open -a Docker"
     return "Start Docker: sudo systemctl start docker" if SYSTEMD.is_dir() else ""
+
+
+def _connect_to_stay(url: str, *, is_silent: bool) -> OSError | None:
+    """Do what `_connect` does, some times where it works: an engine that ends takes connections to the last."""
+    failure = _connect(url)
+    for _ in range(0 if is_silent else _LOOKS):
+        if failure is not None:
+            break
+        time.sleep(_LOOK_SECONDS)
+        failure = _connect(url)
+    return failure
 
 
 def _connect(url: str) -> OSError | None:

@@ -23,6 +23,8 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 )
 PASSWORD = "secret"
+_ESTABLISHED = "01"
+"""How /proc/net/tcp writes the state of a connection that is open."""
 _USERS = "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 """As htpasswd writes it, for that password."""
 
@@ -94,6 +96,15 @@ class Registry:
         """Let it keep its connections, and say nothing any more."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+
+    def is_kept_waiting(self) -> bool:
+        """Tell whether a request came to it that it did not read: `freeze` lets it read none."""
+        port = f":{int(self.address.rpartition(':')[2]):04X}"
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return any(
+            line[1].endswith(port) and line[3] == _ESTABLISHED and line[4].partition(":")[2] != "00000000"
+            for line in lines
+        )
 
     def requests(self) -> list[str]:
         """Return the methods of all requests so far, but for those of the tests themselves."""

@@ -234,8 +234,7 @@ def begun(checkout: Checkout, registry: Registry, words: tuple[str, ...]) -> "su
     if words[0] in {"push", "pull"}:
         registry.freeze()
         run = checkout.start(*words)
-        time.sleep(2)
-        assert run.poll() is None
+        wait_for(lambda: registry.is_kept_waiting() or run.poll() is not None, seconds=120)
         return run
     mark = slow_step(checkout)
     run = checkout.start(*words)

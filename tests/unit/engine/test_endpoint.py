@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -468,6 +469,26 @@ class TestDiagnose:
             "Start it again: ./doitw up --lab; or stop using it: ./doitw down; or use another one: "
             "DOCKER_CONTEXT=default"
         )
+
+    def test_an_engine_that_is_ending(
+        self, place: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that still takes a connection, and then no more, is reported as stopped."""
+        monkeypatch.setattr(module, "_LOOKS", 600)
+        found = find(place, environ)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(place / "default.sock"))
+            server.listen()
+
+            def end() -> None:
+                server.accept()[0].close()
+                server.close()
+
+            thread = threading.Thread(target=end)
+            thread.start()
+            told = diagnose(found, environ).splitlines()[0]
+            thread.join()
+        assert told.endswith(": the socket is there, but the daemon behind it is stopped")
 
     def test_something_else_listens(self, place: Path, environ: dict[str, str], listen: Listen) -> None:
         """A socket that takes connections and stays silent is no engine."""
