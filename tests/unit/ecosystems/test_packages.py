@@ -198,14 +198,27 @@ class TestPython:
             assert isinstance(found, PackageUnusable)
             assert [f"there is no {path}" in found.output for path in lost] == [True] * len(lost)
 
-    @pytest.mark.parametrize(("raised", "needs"), [(1, True), (0, False)], ids=["environment", "table"])
-    def test_a_variable(self, raised: int, *, needs: bool) -> None:
+    @pytest.mark.parametrize(
+        ("error", "raised", "needed"),
+        [
+            ("KeyError: 'DISPLAY'\n", 1, "a display (the environment variable DISPLAY)"),
+            (
+                'Xlib.error.DisplayNameError: Bad display name ""',
+                1,
+                "a display (the environment variable DISPLAY)",
+            ),
+            ("KeyError: 'API_TOKEN'", 1, "the environment variable API_TOKEN"),
+            ("KeyError: 'API_TOKEN'", 0, ""),
+        ],
+        ids=["display", "X", "environment", "table"],
+    )
+    def test_a_variable(self, error: str, raised: int, needed: str) -> None:
         """One of the environment that is not set is what the package needs."""
-        fault = _fault("import requests", "KeyError: 'DISPLAY'\n", "KeyError LookupError", raised=raised)
+        fault = _fault("import requests", error, "KeyError LookupError", raised=raised)
         (found,) = self._judge("requests", {**FINE, "fault": fault})
-        words = "needs the environment variable DISPLAY (a display) to be imported, which the sandbox does not have"
-        if needs:
-            assert found == PackageNeeds(package="requests", need=words)
+        if needed:
+            need = f"needs {needed} to be imported, which the sandbox does not have"
+            assert found == PackageNeeds(package="requests", need=need)
         else:
             assert isinstance(found, PackageUnusable)
 
