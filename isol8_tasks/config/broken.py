@@ -21,6 +21,10 @@ def slip_in(text: str, line: int, column: int, message: str) -> str:
 
 def _left_open(text: str, line: int, column: int, message: str, written: str) -> str:
     """Name what does not end, or a character that is no TOML."""
+    if message == "Unclosed array" and re.match(r"[\"']", written[column - 1 :]):
+        return "a comma is missing before this value"
+    if message.startswith("Expected '='") and re.match(r"\s*:", written[column - 1 :]):
+        return "TOML has = between a key and its value, and no colon; write key = value"
     if message == "Unclosed array" and (opened := _opened(text, line, column)):
         return f"the [ in line {opened} is not closed; write ] behind its last value"
     # A string that does not end is noticed where its line does.
