@@ -70,7 +70,12 @@ def library_lines(
         if package:
             packages.setdefault(package, name)
     if not packages:
-        return (f"No package of the image's repositories has {names[0]}; {_ANOTHER}",)
+        known = next(
+            (package for start, package in _BRINGS.items() if names[0].startswith(f"{start}.so")), ""
+        )
+        line = f", and write {line_to_write(spec, config, [known])}" if known else ""
+        owner = f", and Alpine's own have it in {known}" if known else ""
+        return (f"No package of the image's repositories has {names[0]}{owner}; {_ANOTHER}{line}.",)
     told = "; ".join(f"{name} is in Alpine's {package}" for package, name in packages.items())
     return (f"{told}. Write {line_to_write(spec, config, packages)}.",)
 
@@ -132,4 +137,31 @@ _NEEDED: Final = {
     "zlib-dev": r"\bzlib\.h",
 }
 """Alpine's packages that a compilation lacks, by the words of its output."""
-_ANOTHER: Final = "name one that has, in APK_REPOSITORY under [build] args."
+_ANOTHER: Final = "name one that has, in APK_REPOSITORY under [build] args"
+_BRINGS: Final = {
+    "libGL": "mesa-gl",
+    "libMagickWand": "imagemagick-libs",
+    "libcairo": "cairo",
+    "libfontconfig": "fontconfig",
+    "libgeos_c": "geos",
+    "libglib-2.0": "glib",
+    "libgobject-2.0": "glib",
+    "libgomp": "libgomp",
+    "libgtk-3": "gtk+3.0",
+    "libldap": "libldap",
+    "libmagic": "libmagic",
+    "libmariadb": "mariadb-connector-c",
+    "libodbc": "unixodbc",
+    "libpango-1.0": "pango",
+    "libportaudio": "portaudio",
+    "libpq": "libpq",
+    "libproj": "proj",
+    "libsndfile": "libsndfile",
+    "libstdc++": "libstdc++",
+    "libusb-1.0": "libusb",
+    "libvips": "vips",
+    "libxml2": "libxml2",
+    "libxslt": "libxslt",
+    "libzbar": "zbar",
+}
+"""Alpine's packages of libraries that are often missing, for who has none of its repositories."""

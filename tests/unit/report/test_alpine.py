@@ -197,3 +197,10 @@ class TestLibraryLines:
         assert line.startswith(
             "No package of the image's repositories has libnone.so.1; name one that has, in APK_"
         )
+
+    def test_a_well_known_library(self) -> None:
+        """Alpine's package is named, whether the lab's own repository has it or not."""
+        spec, config = _spec("ml")
+        (line,) = library_lines(("libpq.so.5",), {}, spec, config)
+        assert "libpq.so.5, and Alpine's own have it in libpq; name one that has, in APK_REPOSITORY" in line
+        assert line.endswith('and write [images.ml] system = ["libpq"] in deps.toml.')
