@@ -1,9 +1,9 @@
 """The engines that the tests start for their workers: private ones that cost less of a processor's time.
 
 dockerd 20.10 starts itself again, twice for each container and each step of a build, for things that take no time; it
-is spared its own start, which does (`quick_engine.c`). With crun a container costs a fifth less of a processor's time in all, and the tests start thousands. What is about
-the things that a container is given stays on runc, as users' engines are, and so do engines that tests bring up with
-`lab.up`.
+is spared its own start, which does (`quick_engine.c`). With crun a container costs a fifth less of a processor's time in
+all, and the tests start thousands. What is about the things that a container is given stays on runc, as users' engines
+are, and so do engines that tests bring up with `lab.up`.
 """
 
 import json
@@ -11,8 +11,8 @@ import os
 import platform
 import signal
 import subprocess
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,11 +26,18 @@ from lab.updown import Lab, bring_up
 
 ON_CRUN = frozenset(
     {"test_cli", "test_graph", "test_keeping", "test_refresh", "test_refresh_command", "test_selection"}
+    | {"test_alpine", "test_closure", "test_download_cache", "test_installed", "test_lock", "test_many"}
+    | {
+        "test_min_age",
+        "test_on_engine",
+        "test_registry",
+        "test_rejected",
+        "test_shared_truth",
+        "test_sources",
+    }
+    | {"test_two_runs", "test_world"}
 )
 """The files of tests that use it: they are about what is built, and when."""
-
-_MEMORY = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}
-"""Lets daemons collect garbage only where there is much of it."""
 
 _UNIFIED = Path("/sys/fs/cgroup/unified")
 """The second hierarchy of control groups on a machine that has both, with which crun does not work."""
@@ -40,7 +47,7 @@ def up(checkout: Path, say: Callable[[str], None]) -> str:
     """Make sure that this checkout's private engine runs, and return its DOCKER_HOST; one that ran stays as it is."""
     lab = Lab.of(checkout)
     ran = lab.is_up()
-    tools = evolve(lab.tools, newer=_first(lab.places.run), for_daemons={**_MEMORY, **_quick_starts(lab)})
+    tools = evolve(lab.tools, newer=_first(lab.places.run), for_daemons=_quick_starts(lab))
     host = bring_up(evolve(lab, tools=tools), say)
     if not ran:
         _first(lab.places.run).mkdir()
@@ -68,6 +75,18 @@ def choose(host: str, *, crun: bool) -> None:
     os.kill(int((places / "docker.pid").read_text()), signal.SIGHUP)
     with closing(docker.APIClient(base_url=host)) as api:
         assert wait_until(lambda: api.info()["DefaultRuntime"] == name, seconds=30)
+
+
+@contextmanager
+def suited(host: str, file: Path) -> Iterator[None]:
+    """Let a file of tests have crun if it may, and leave nothing nameless on an engine of `up`."""
+    on_crun = file.stem in ON_CRUN
+    if on_crun:
+        choose(host, crun=True)
+    yield
+    if on_crun:
+        choose(host, crun=False)
+    tidy(host)
 
 
 def tidy(host: str) -> None:
