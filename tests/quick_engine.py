@@ -1,9 +1,9 @@
 """The engines that the tests start for their workers: private ones that cost less of a processor's time.
 
 dockerd 20.10 starts itself again, twice for each container and each step of a build, for things that take no time; it
-is spared its own start, which does (`quick_engine.c`). With crun a container costs a fifth less of a processor's time in
-all, and the tests start thousands. What is about the things that a container is given stays on runc, as users' engines
-are, and so do engines that tests bring up with `lab.up`.
+is spared its own start, which does (`quick_engine.c`). With crun a container costs a fifth less of a processor's time,
+and the tests start thousands. What is about the things that a container is given stays on runc, as users' engines are,
+and so do engines that tests bring up with `lab.up`.
 """
 
 import json
@@ -27,17 +27,10 @@ from lab.updown import Lab, bring_up
 ON_CRUN = frozenset(
     {"test_cli", "test_graph", "test_keeping", "test_refresh", "test_refresh_command", "test_selection"}
     | {"test_alpine", "test_closure", "test_download_cache", "test_installed", "test_lock", "test_many"}
-    | {
-        "test_min_age",
-        "test_on_engine",
-        "test_registry",
-        "test_rejected",
-        "test_shared_truth",
-        "test_sources",
-    }
-    | {"test_two_runs", "test_world"}
+    | {"test_min_age", "test_on_engine", "test_registry", "test_rejected", "test_shared_truth"}
+    | {"test_sources", "test_two_runs", "test_world"}
 )
-"""The files of tests that use it: they are about what is built, and when."""
+"""The files of tests that use it: they are about what is built, and when, and about what commands print."""
 
 _UNIFIED = Path("/sys/fs/cgroup/unified")
 """The second hierarchy of control groups on a machine that has both, with which crun does not work."""
