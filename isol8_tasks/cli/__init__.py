@@ -9,7 +9,8 @@ command      what the commands of our own share
 parsing      what all commands share: how their words are read
 selection    the tasks that the words of a run select
 suggestions  what is said of words that mean nothing where they stand
-ending       how a command ends: one line and an exit code, signals, a reader that went away
+ending       how a command ends: one line and an exit code, a reader that went away
+signals      what SIGINT, SIGTERM and SIGHUP do while a command runs
 reporter     what the terminal shows of a run
 screen       its lines: those that stay, and live ones below them
 startup      what a command sets before the rest is imported

@@ -4,20 +4,15 @@ import contextlib
 import functools
 import io
 import json
-import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
-from isol8_tasks.cli.startup import leave
-from isol8_tasks.cli.tasks import session
+from isol8_tasks.cli.signals import HEEDED, OF_SIGNALS, heed_signals, heed_unraisable, interruption
 from isol8_tasks.errors import COMMAND, ConfigError, InternalError, Isol8Error
 from isol8_tasks.safety.crash import in_threads, internal_error, system_words, watch_threads
 from isol8_tasks.safety.jsontext import loads
@@ -27,78 +22,10 @@ if TYPE_CHECKING:
     from isol8_tasks.cli.screen import Screen
     from isol8_tasks.run.session import Session
 
-_OF_SIGNALS: Final = 128
-"""What a shell adds to the number of the signal that ended a program; its exit code is the sum."""
-NOBODY_READS: Final = _OF_SIGNALS + signal.SIGPIPE
+NOBODY_READS: Final = OF_SIGNALS + signal.SIGPIPE
 """Of a command that only prints, and whose reader went away, as `head` does."""
-_USUAL: Final = {
-    signal.SIGINT: signal.default_int_handler,
-    # As a service manager or a CI sends it, and as a terminal that is closed does.
-    signal.SIGTERM: signal.SIG_DFL,
-    signal.SIGHUP: signal.SIG_DFL,
-}
-"""The signals that end a command, each with what Python does at it."""
 _MISTAKES: Final = (CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask)
 """What doit raises for words or tasks that it does not understand."""
-
-
-class TerminatedError(KeyboardInterrupt):
-    """Somebody asked the process to end: the same as Ctrl-C, by another exit code."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-        """The signal."""
-
-
-def heed_signals() -> None:
-    """Let Ctrl-C, SIGTERM and SIGHUP abort what is under way, and raise; a second one ends what the first could not.
-
-    Not a second SIGHUP: where a terminal is closed, its shell and the system both send one.
-    """
-    if threading.current_thread() is threading.main_thread():
-        for number, usual in _USUAL.items():
-            # Who ignores one, as nohup does for its children, goes on to.
-            if signal.getsignal(number) in {usual, leave, _heard}:
-                signal.signal(number, _interrupt)
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, _heard if number == signal.SIGHUP else signal.SIG_DFL)
-    if session.cache_info().currsize:
-        # Threads that a command waits for would else go on to the end of all their work.
-        session().view.cancel(for_good=True)
-    raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError(number)
-
-
-def _heard(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing more at a signal that has come before."""
-
-
-def heed_unraisable(lost: "sys.UnraisableHookArgs") -> None:
-    """Note what was raised where nothing can be raised; a signal that came there is given once more."""
-    if not isinstance(lost.exc_value, KeyboardInterrupt):
-        if lost.exc_value is not None:
-            in_threads.append(internal_error("clean-up", lost.exc_value))
-        return
-    number = interruption(lost.exc_value) - _OF_SIGNALS
-    signal.signal(number, _interrupt)
-
-    left = threading.Event()
-
-    def again() -> None:
-        # In here it would be lost for good.
-        left.wait()
-        time.sleep(_MOMENT)
-        os.kill(os.getpid(), number)
-
-    threading.Thread(target=again, daemon=True).start()
-    left.set()
-
-
-def interruption(error: KeyboardInterrupt) -> int:
-    """Return the exit code of a run that was interrupted."""
-    return _OF_SIGNALS + (error.number if isinstance(error, TerminatedError) else signal.SIGINT)
 
 
 def stopped(current: "Session", screen: "Screen | None", error: KeyboardInterrupt) -> int:
@@ -180,7 +107,7 @@ def _as_one_document(work: Callable[[], int]) -> Ending:
     with contextlib.redirect_stdout(printed):
         ending = ended(work)
     text = printed.getvalue()
-    if ending.lines or ending.code - _OF_SIGNALS in _USUAL:
+    if ending.lines or ending.code - OF_SIGNALS in HEEDED:
         try:
             document = loads(text)
         except ValueError:
@@ -223,7 +150,3 @@ def unread(code: int, *, only_prints: bool) -> int:
 def _command() -> str:
     """Return the name of the command that runs, as it was typed."""
     return next((word for word in sys.argv[1:] if not word.startswith("-")), "setup")
-
-
-_MOMENT: Final = 0.01
-"""Seconds after which a lost signal comes again."""

@@ -19,7 +19,7 @@ from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs, task_of
-from isol8_tasks.plan.packaged import custom_image, named_images
+from isol8_tasks.plan.packaged import custom_image, named_images, unused_skips
 from isol8_tasks.safety.printing import one_line
 
 """The ecosystem of what `system` and `build` name."""
@@ -119,6 +119,8 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
             undeclared.append(name)
     images = (*bases.values(), *customs, *named_images(config, bases))
     check_depth(images, config)
+    if config.verify.skip and not request.only:
+        warnings.update(dict.fromkeys(unused_skips(config, images)))
     undeclared += _undeclared_names(config, observed, bases)
     missing = _missing(config, undeclared)
     warnings.update(dict.fromkeys(_unreadable(observed, [spec.name for spec in images], undeclared)))

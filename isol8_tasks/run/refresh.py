@@ -103,13 +103,14 @@ class Refresh:
     def account(self, failed: Sequence[Failed]) -> Account:
         """Return what came of it, once everything was built that could be."""
         session = self.session
-        made = {each.image for each in session.outcomes if each.result != "pulled"}
+        made = {each.image: each for each in session.outcomes if each.result != "pulled"}
         built = tuple(
             Built(
                 image=spec.name,
                 parent=spec.parent,
                 why=reasons_in_words(_done(self._why[spec.name]), session.view.config),
                 seconds=session.seconds[spec.name],
+                same=made[spec.name].result == "same",
             )
             for spec in session.view.graph.images
             if spec.name in made

@@ -221,9 +221,12 @@ class Session:
             outcome, where = pull_instead(decision, self.view, self.acceptance(name))
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
-            if not decision.relabel and name not in self.view.forced and name not in self.view.behind:
-                self._contested.add(name)
+            before = self.view.observed
             outcome = make_image(decision, self.view, self.policy, self._checks, on_event)
+            if outcome.result == "same":
+                self.publication.keep(outcome, before)
+            elif outcome.result == "built" and name not in {*self.view.forced, *self.view.behind}:
+                self._contested.add(name)
         with self.view.mutex:
             self.outcomes.append(outcome)
             self.seconds[name] = time.monotonic() - began

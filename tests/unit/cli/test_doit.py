@@ -16,7 +16,7 @@ import tomli
 from doit.exceptions import TaskFailed
 
 from isol8_tasks.cli import doit as running
-from isol8_tasks.cli import ending, tasks
+from isol8_tasks.cli import signals, tasks
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.reporter import Guarded, Reporter
 from isol8_tasks.cli.screen import Screen
@@ -46,7 +46,7 @@ def session(tmp_path: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyP
     """Give the session that the tasks use."""
     shutil.copytree(DOCKER, tmp_path / "docker")
     made = open_session(tmp_path, {}, engine=fake_engine)
-    for module in (tasks, running, ending):
+    for module in (tasks, running, signals):
         monkeypatch.setattr(module, "session", cache(lambda: made))
         module.session()
     return made

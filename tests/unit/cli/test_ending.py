@@ -2,15 +2,13 @@
 
 import io
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from isol8_tasks.cli.ending import heed_signals, heed_unraisable, unread
+from isol8_tasks.cli.ending import unread
 from isol8_tasks.safety.printing import CleanStream
 from tests.command_line import CommandLine
 
@@ -66,24 +64,6 @@ def test_output_that_nobody_got(
 def test_output_that_was_read(cli: CommandLine) -> None:
     """Nothing is said of it."""
     assert cli("list").code == 0
-
-
-def test_signal_where_nothing_can_be_raised_comes_again(cli: CommandLine) -> None:
-    """As in a destructor, whose exceptions Python only prints."""
-    cli.patch.setattr(sys, "unraisablehook", heed_unraisable)
-    heed_signals()
-
-    class Late:
-        def __del__(self) -> None:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0)
-
-    def wait() -> None:
-        Late()
-        time.sleep(30)
-
-    with pytest.raises(KeyboardInterrupt):
-        wait()
 
 
 def test_interrupt_waits_until_the_command_has_begun(tmp_path: Path) -> None:

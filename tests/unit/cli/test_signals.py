@@ -1,0 +1,54 @@
+"""What a signal does while a command runs."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from isol8_tasks.cli.signals import TerminatedError, heed_signals, heed_unraisable
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> None:
+    """Let signals be heeded, with no command under way, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_signals()
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TerminatedError)]
+)
+def test_signal_that_another_thread_receives_interrupts_the_main_one(
+    number: int, error: type[BaseException]
+) -> None:
+    """Though it waits for a lock, in which Python notices no signal but its own."""
+    began = time.monotonic()
+
+    def receive() -> None:
+        signal.pthread_kill(threading.get_ident(), number)
+        time.sleep(1)
+
+    threading.Timer(0.3, receive).start()
+    with pytest.raises(error):
+        threading.Event().wait(60)
+    assert time.monotonic() - began < 50
+
+
+def test_signal_where_nothing_can_be_raised_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a destructor, whose exceptions Python only prints."""
+    monkeypatch.setattr(sys, "unraisablehook", heed_unraisable)
+
+    class Late:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)
+
+    def wait() -> None:
+        Late()
+        time.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
