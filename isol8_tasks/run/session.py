@@ -222,11 +222,11 @@ class Session:
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
             before = self.view.observed
-            if not decision.relabel and name not in self.view.forced and name not in self.view.behind:
-                self._contested.add(name)
             outcome = make_image(decision, self.view, self.policy, self._checks, on_event)
             if outcome.result == "same":
                 self.publication.keep(outcome, before)
+            elif outcome.result == "built" and name not in {*self.view.forced, *self.view.behind}:
+                self._contested.add(name)
         with self.view.mutex:
             self.outcomes.append(outcome)
             self.seconds[name] = time.monotonic() - began
