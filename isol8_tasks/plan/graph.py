@@ -149,7 +149,9 @@ def _base(
             args,
             sources.find or sources.context.keys(),
             ignore=sources.ignore,
-            triggers=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+            triggers=lambda reference: triggers_of(
+                triggers, reference, (upstream_mark(observed, reference) or "").rpartition(".")[2]
+            ),
             builder=sources.builder,
         )
 
@@ -168,7 +170,7 @@ def _base(
         files=tuple((path, sources.context[path]) for path in needs.files),
         # No build argument has a dot in its name.
         args=(*needs.args, *((f"filter.{key}", text) for key, text in config.filter.values.items())),
-        upstream=tuple((reference, upstream_id(observed, reference)) for reference in needs.upstream),
+        upstream=tuple((reference, upstream_mark(observed, reference)) for reference in needs.upstream),
     )
     spec = ImageSpec(
         name=runtime.name,
@@ -211,15 +213,10 @@ def _problem(files: Iterable[tuple[str, ContextFile]]) -> str:
     return found[0] + more if found else ""
 
 
-def upstream_id(observed: Observed, reference: str) -> str | None:
-    """Return the short id of an upstream image as it counts for a key; None where the engine does not have it."""
+def upstream_mark(observed: Observed, reference: str) -> str | None:
+    """Return how an upstream image counts (`ObservedImage.mark`); None where the engine does not have it."""
     image = observed.tagged(reference)
-    return short_id(image.id) if image else None
-
-
-def short_id(image_id: str) -> str:
-    """Return the digits of an image's id that count for a key."""
-    return image_id.removeprefix("sha256:")[:12]
+    return image.mark(reference) if image else None
 
 
 def standin_args(upstream: Iterable[ObservedImage | None]) -> dict[str, str] | None:
