@@ -125,6 +125,8 @@ class RegistrySettings:
     PLACE: ClassVar = "a setting of [registry]"
     repository: RemoteRepository = ""
     """With its registry, as `registry.example/isol8`; empty for none."""
+    keep: Duration = 30 * _DAY
+    """How long an image stays there that is no longer in use; `prune --registry` deletes it later."""
     push: bool = True
     """Push what was promoted here; false only asks it."""
     standins: bool = False
