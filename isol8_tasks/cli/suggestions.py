@@ -158,7 +158,7 @@ def _listed(names: Sequence[str], word: str = "or") -> str:
 _LIKENESS: Final = 0.6
 _LIKENESS_ELSEWHERE: Final = 0.75
 """How like a word has to be to what it is taken for, from 0 to 1."""
-_INSTALLING: Final = frozenset(("add", "install", "instal", "i", "pip", "npm", "apk"))
+_INSTALLING: Final = frozenset(("add", "install", "i", "pip", "npm", "apk"))
 """What installs packages elsewhere."""
 _SYNONYMS: Final = {
     "all": "setup",
