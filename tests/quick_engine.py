@@ -20,6 +20,8 @@ import docker
 from attrs import evolve
 
 from isol8_tasks.errors import LabError
+from isol8_tasks.safety.files import make_folder
+from lab.machine import require_supported
 from lab.processes import of_engine, wait_until
 from lab.tools import run
 from lab.updown import Lab, bring_up
@@ -96,13 +98,17 @@ def _first(places: Path) -> Path:
 
 def _quick_starts(lab: Lab) -> dict[str, str]:
     """Return the variable by which dockerd's short errands end before its start; nothing where that can't be had."""
+    if platform.machine() != "x86_64":
+        return {}
     source = Path(__file__).with_suffix(".c")
     library = lab.places.fetched / f"quick-{sha256(source.read_bytes()).hexdigest()[:12]}.so"
     try:
+        require_supported()
+        make_folder(lab.places.lab)
         lab.provide_programs()
         dockerd = lab.tools.find("dockerd") or ""
         version = run([dockerd, "--version"], env={**os.environ, **lab.tools.environment(dockerd)})
-        if platform.machine() != "x86_64" or " 20.10." not in version:
+        if " 20.10." not in version:
             return {}
         with lab.fetching():
             if not library.exists():
