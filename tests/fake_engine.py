@@ -53,6 +53,8 @@ class FakeImage:
     steps: tuple[str, ...] = ()
     created: int = 0
     digests: tuple[str, ...] = ()
+    files: str = ""
+    """The digest of its files, where that is not of its layers."""
 
 
 @define(eq=False)
@@ -73,6 +75,8 @@ class FakeEngine:
     containers: set[str] = field(factory=set)
     """Ids of the images that containers were made of."""
     cache_bytes: int = 5000
+    reproducible: bool = False
+    """Whether what is built again can come to what was there; most tests are about an image that is replaced."""
     _images: dict[str, FakeImage] = field(factory=dict)
     _tags: dict[str, str] = field(factory=dict)
     _cache: set[str] = field(factory=set)
@@ -147,7 +151,20 @@ class FakeEngine:
             tags=tuple(tags),
             onbuild=image.onbuild,
             layers=image.layers,
+            configuration={
+                "Labels": dict(image.labels),
+                **({"OnBuild": image.onbuild} if image.onbuild else {}),
+                **({} if self.reproducible else {"Author": image.id}),
+            },
         )
+
+    def files(self, reference: str) -> str:
+        """Return the digest that an image was given, or one of its layers."""
+        self._ask(f"files {reference}")
+        image = self._find(reference)
+        if image is None:
+            raise EngineError(f"the engine did not run {reference}: no such image")
+        return image.files or _digest(*image.layers)
 
     def steps(self, reference: str) -> tuple[str, ...]:
         """Return the steps of an image."""

@@ -84,7 +84,8 @@ class Screen:
             if running:
                 self._end_step(outcome.image, running)
             if not self.quiet:
-                self.line(f"{self._tag(outcome.image)}  {outcome.result:<10}  {seconds:.1f} s")
+                result = report.SAME if outcome.result == "same" else outcome.result
+                self.line(f"{self._tag(outcome.image)}  {result:<10}  {seconds:.1f} s")
             if outcome.left_out:
                 self.line(
                     f"{self._tag(outcome.image)}  note        {', '.join(outcome.left_out)}: contains a comma, "

@@ -16,6 +16,7 @@ builders/      the ways to build an image
 containers     what running an image takes and gives, as values
 sandboxes      runs an image once, in a throw-away container
 output         what that prints, until its time is over
+files          all files of an image as one digest
 upkeep         images without a tag, images in use, room on the disk
 registry       the registries behind the engine
 owner          names of processes, by which leftovers are told from what is in use
@@ -77,6 +78,8 @@ class ImageDetail:
     """What containers of it find in their environment: `NAME=value`."""
     entrypoint: tuple[str, ...] = ()
     """What starts the command of its containers."""
+    configuration: Mapping[str, object] = Factory(dict)
+    """All that the engine says of how containers of it run, `Labels` among it; without what is empty."""
 
 
 @frozen(kw_only=True)
@@ -150,6 +153,9 @@ class ImageEngine(Protocol):
 
     def steps(self, reference: str) -> tuple[str, ...]:
         """Return what an image's history says of its steps, oldest first; nothing where it isn't here."""
+
+    def files(self, reference: str) -> str:
+        """Return a digest of all files of an image, without their times; nothing of it runs."""
 
     def pull(self, reference: str) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""

@@ -4,7 +4,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import evolve
 
@@ -33,6 +33,7 @@ BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
 _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
+_BESIDE_CONFIG: Final = ("Architecture", "Os", "OsVersion", "Variant", "Author")
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 
@@ -107,6 +108,7 @@ class DockerEngine:
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
             environment=tuple((found.get("Config") or {}).get("Env") or ()),
             entrypoint=tuple((found.get("Config") or {}).get("Entrypoint") or ()),
+            configuration=_configuration(found),
         )
 
     def steps(self, reference: str) -> tuple[str, ...]:
@@ -120,6 +122,12 @@ class DockerEngine:
                 return ()
             raise
         return tuple(str(entry.get("CreatedBy") or "") for entry in reversed(found))
+
+    def files(self, reference: str) -> str:
+        """Return a digest of all files of an image, without their times; nothing of it runs."""
+        from isol8_tasks.engine import files  # noqa: PLC0415 - for who builds again what is there
+
+        return files.files(self._connection, reference)
 
     def pull(self, reference: str) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
@@ -346,6 +354,13 @@ class DockerEngine:
             environ.pop("DOCKER_HOST", None)
             return {**environ, "DOCKER_CONTEXT": self._endpoint.context}
         return {**environ, "DOCKER_HOST": self._endpoint.url}
+
+
+def _configuration(image: Mapping[str, Any]) -> Mapping[str, object]:
+    """Return what an image says of how its containers run; builders write what is empty in several ways."""
+    said = {**(image.get("Config") or {}), **{name: image.get(name) for name in _BESIDE_CONFIG}}
+    # The classic builder names the image of the last step there.
+    return {name: value for name, value in said.items() if value and name != "Image"}
 
 
 def _unavailable(reference: str, reason: str) -> EngineError | PlanError:

@@ -30,7 +30,7 @@ def run(connection: Connection, request: RunRequest) -> Finished:
     """Do what SandboxEngine.run promises."""
     if request.online:
         return _executed(connection, request)
-    with _created(connection, request) as container, contextlib.ExitStack() as stack:
+    with unstarted(connection, request) as container, contextlib.ExitStack() as stack:
         listed = {
             folder: found
             for folder in request.folders
@@ -51,7 +51,7 @@ def run(connection: Connection, request: RunRequest) -> Finished:
 def modes(connection: Connection, image: str, folder: str) -> tuple[tuple[str, int], ...]:
     """Do what SandboxEngine.modes promises."""
     request = RunRequest(image=image, command=("true",), seconds=1)
-    with _created(connection, request) as container:
+    with unstarted(connection, request) as container:
         return _listed(connection, container, folder) or ()
 
 
@@ -130,12 +130,11 @@ def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[
 
 
 @contextlib.contextmanager
-def _created(connection: Connection, request: RunRequest) -> Iterator[str]:
-    """Make a container, and take it away at the end in whatever state it is."""
+def unstarted(connection: Connection, request: RunRequest, *, folder: str = "/sandbox") -> Iterator[str]:
+    """Make a container that works in a folder, and take it away at the end in whatever state it is."""
+    body = {**_description(request, connection), "WorkingDir": folder}
     try:
-        made = connection.call(
-            "POST", "/containers/create", f"run {request.image}", body=_description(request, connection)
-        )
+        made = connection.call("POST", "/containers/create", f"run {request.image}", body=body)
     except EngineRefusedError as error:
         if error.status == _NOT_FOUND:
             raise NoSuchImageError(str(error)) from error
@@ -182,7 +181,7 @@ def _executed(connection: Connection, request: RunRequest) -> Finished:
     waiting = evolve(
         request, command=("sleep", str(math.ceil(request.seconds) + _GRACE_SECONDS)), environment={}
     )
-    with _created(connection, waiting) as container:
+    with unstarted(connection, waiting) as container:
         _start(connection, container, request)
         path = f"/containers/{container}/exec"
         execution = f"/exec/{connection.call('POST', path, f'run {request.image}', body=described)['Id']}"
@@ -227,7 +226,6 @@ def _description(request: RunRequest, connection: Connection) -> Mapping[str, An
         "User": request.user,
         "Env": _pairs(request.environment),
         "Labels": {LABEL: request.image, OWNER: this_process()},
-        "WorkingDir": "/sandbox",
         "NetworkDisabled": not request.online,
         "AttachStdout": True,
         "AttachStderr": True,

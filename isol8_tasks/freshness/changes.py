@@ -25,6 +25,8 @@ class Change:
     """What changed in it is what changed in its parent, and nothing else."""
     size: tuple[int, int | None] = (0, 0)
     """Bytes before and after; 0 before for one that was not there, None after where the engine could not be asked."""
+    same: bool = False
+    """The build came to the same, and what was there before is still in use."""
     compared: bool = True
     """What is in it now is known, and what was before."""
     seconds: float = 0
@@ -40,6 +42,8 @@ class Built:
     parent: str | None
     why: tuple[str, ...]
     seconds: float
+    same: bool = False
+    """It came to what was in use, which stays."""
 
 
 def changes(before: Observed, after: Observed, built: tuple[Built, ...]) -> tuple[Change, ...]:
@@ -61,6 +65,7 @@ def changes(before: Observed, after: Observed, built: tuple[Built, ...]) -> tupl
                 like_parent=bool(theirs) and not own,
                 # No image is empty: one that was just built has no size before the engine is asked again.
                 size=(old.size if old else 0, (new.size if new else 0) or None),
+                same=each.same,
                 compared=None not in (before.inventory(each.image), after.inventory(each.image)),
                 seconds=each.seconds,
                 built=old.built if old else None,

@@ -18,13 +18,17 @@ from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.safety.jsontext import loads
 
-LABELS_SCHEMA: Final = 1
+LABELS_SCHEMA: Final = 2
 """Version of the keys below; raising it makes every image stale once."""
+RELABELLED_SCHEMAS: Final = frozenset({1, LABELS_SCHEMA})
+"""Those whose images are relabelled at most, where all else is as it should be. 1 told upstream images by id alone."""
 
 PREFIX: Final = "org.isol8.tasks."
-STANDIN: Final = "org.isol8.lab.standin"
+LAB: Final = "org.isol8.lab."
+"""What the labels of stand-ins begin with, which their children inherit."""
+STANDIN: Final = LAB + "standin"
 """On an upstream image: it is a stand-in, made by the recipe of this hash."""
-STANDIN_ARG: Final = "org.isol8.lab.arg."
+STANDIN_ARG: Final = LAB + "arg."
 """On a stand-in: a build argument that it needs, by name."""
 
 BASE_NAME: Final = "org.opencontainers.image.base.name"
@@ -35,18 +39,24 @@ DEPENDENCY_HASH: Final = "org.isol8.deps.hash"
 """What isol8 v0.11.1 to v0.17 name a custom image after: `-custom-<its first 12 digits>`."""
 RUNTIME: Final = "org.isol8.runtime"
 """Clients since v0.18 pick images that have a runtime's name here; their list-custom prints all that have the key."""
+DEPENDENCIES: Final = "org.isol8.dependencies"
+SETUP: Final = "org.isol8.setup"
+CLIENTS: Final = (RUNTIME, DEPENDENCIES, SETUP)
+"""By these, clients since v0.18 pick an image and know what to run in it."""
 NOT_IN_USE: Final = " (not in use)"
 """Behind the runtime of an image that no client may pick: it is no runtime's name, and list-custom prints it."""
 
 Role = Literal["candidate", "current", "previous"]
 _ROLES: Final = get_args(Role)
-_PLAIN_FIELDS: Final = ("image", "role", "key", "build", "parent", "standin", "inventory", "layers")
+_PLAIN_FIELDS: Final = ("image", "role", "key", "build", "parent", "standin", "inventory", "layers", "files")
 _TEXT_FIELDS: Final = (*_PLAIN_FIELDS, "inputs", "checkout", "triggers")
 _LONGEST: Final = 1 << 20
 """Characters of a label; ours have a few thousand."""
 SCHEMA_LABEL: Final = PREFIX + "schema"
 """Each image of ours has it."""
 LAYERS: Final = PREFIX + "layers"
+BUILD: Final = PREFIX + "build"
+FILES_LABEL: Final = PREFIX + "files"
 # As BuildKit and the classic builder write it into an image's history.
 _NO_LAYER: Final = r"/bin/sh -c #\(nop\) +"
 _RELABELLING: Final = rf"(?:{_NO_LAYER})?(?:ONBUILD ARG |LABEL org\.isol8\.)"
@@ -85,6 +95,8 @@ class Record:
     """The ONBUILD triggers of its upstream images (triggers.encode_triggers); empty on those of older versions, too."""
     layers: str = ""
     """Of which layers and steps it consists (layers_fingerprint), to tell it from what others make of it."""
+    files: str = ""
+    """A digest of its files behind its layers, where it was compared with another build; empty where it was not."""
     clients: tuple[tuple[str, str], ...] = ()
     """On an image that gave its tag away: those of the clients' labels that were overridden, for the way back."""
     recipe: int = 0
@@ -183,8 +195,8 @@ def for_clients(
         return {BUILD_HASH: build_hash}
     return {
         RUNTIME: runtime,
-        "org.isol8.dependencies": dependencies,
-        "org.isol8.setup": setup,
+        DEPENDENCIES: dependencies,
+        SETUP: setup,
         DEPENDENCY_HASH: _dependency_hash(runtime, packages, setup),
     }
 

@@ -31,6 +31,8 @@ class Pushed:
     """The one that never moves."""
     digest: str
     """`sha256:…`, of the manifest."""
+    key: str = ""
+    """Of the image there, where the one here is the same but for a newer key; empty where both have one."""
 
     @property
     def by_digest(self) -> str:
@@ -94,7 +96,8 @@ def recorded_pushes(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
 
 def pushed_data(pushed: Pushed) -> Mapping[str, str]:
     """Return what a manifest holds of it."""
-    return {"repository": pushed.repository, "tag": pushed.tag, "digest": pushed.digest}
+    found = {"repository": pushed.repository, "tag": pushed.tag, "digest": pushed.digest}
+    return {**found, "key": pushed.key} if pushed.key else found
 
 
 def waiting(
@@ -169,7 +172,7 @@ def mismatches(listed: Listed, image: ObservedImage) -> tuple[str, ...]:
         found.append(f"it is a {record.role} image, and was never in use")
     for what, there, here in (
         ("image", listed.name, record.image),
-        ("key", listed.key, record.key),
+        ("key", (pushed and pushed.key) or listed.key, record.key),
         ("stand-in", listed.standin, record.standin),
     ):
         if there != here:
@@ -196,6 +199,7 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
             repository=_matching(_REPOSITORY, pushed["repository"]),
             tag=_matching(_TAG, pushed["tag"]),
             digest=_matching(_DIGEST, pushed["digest"]),
+            key=_matching(r"[0-9a-f]{64}|", pushed.get("key") or ""),
         ),
     )
 

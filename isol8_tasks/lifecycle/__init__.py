@@ -3,6 +3,7 @@
 build      builds under a private tag, verifies, and only then promotes
 pinned     the Dockerfile that installs exactly the resolved versions
 caching    lets installers keep what they download, outside of images
+sameness   whether a rebuild came to what is in use
 promotion  which tags an image has, and how it gets or loses them
 rollback   restores the previous build and holds it
 prune      what nothing uses any more, and its removal

@@ -11,20 +11,18 @@ from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import Build, BuildRequest, FileContent, ImageEngine, OnEvent
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
-from isol8_tasks.images.observed import Observed, marker_tag
+from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.images.triggers import Triggers, rememberable
 from isol8_tasks.lifecycle.promotion import (
-    client_tags,
-    drop,
-    ensure_in_place,
     private_tag,
     promote,
     reject,
-    relabelled,
-    tagged_as_seen,
+    relabel,
 )
+from isol8_tasks.lifecycle.sameness import compare
+from isol8_tasks.plan.current import relabelled_inputs
 from isol8_tasks.plan.description import Description, Provenance, describe
-from isol8_tasks.plan.graph import short_id
+from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.redact import redact
 from isol8_tasks.verify.verifications import Verify
@@ -35,7 +33,8 @@ class Outcome:
     """What came of an image's task."""
 
     image: str
-    result: Literal["built", "relabelled", "pulled"]
+    result: Literal["built", "same", "relabelled", "pulled"]
+    """`same`: it was built, came to what was in use, and that stays, under the new key."""
     image_id: str
     labels: Mapping[str, str]
     tags: tuple[str, ...]
@@ -60,6 +59,8 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     download_cache: bool = False,
 ) -> Outcome:
     """Build, check and promote the image; whatever had its tag stays as `-previous`.
+
+    Where that came to the same as the image in use, this one stays, and is said to be built from the new inputs.
 
     With a resolution its packages are installed in exactly these versions; `download_cache` lets the installer keep
     what it downloads.
@@ -90,15 +91,25 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         except VerifyFailedError:
             reject(spec.name, observed, engine, image_id)
             raise
-        promoted = described.promoted(inventory)
-        promoted_id, tags = promote(
-            spec.name, observed, engine, candidate=candidate, verified=image_id, promoted=promoted
+        found = compare(
+            spec.name,
+            observed,
+            engine,
+            built=image_id,
+            inventory=inventory,
+            promoted=described.promoted(inventory),
         )
+        if found.same:
+            promoted_id, tags = relabel(spec.name, observed, engine, found.same, found.labels)
+        else:
+            promoted_id, tags = promote(
+                spec.name, observed, engine, candidate=candidate, verified=image_id, promoted=found.labels
+            )
     return Outcome(
         image=spec.name,
-        result="built",
+        result="same" if found.same else "built",
         image_id=promoted_id,
-        labels=promoted,
+        labels=found.labels,
         tags=tags,
         left_out=described.left_out,
         notes=decode_notes(inventory),
@@ -131,23 +142,22 @@ def _built(
 
 
 def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> Outcome:
-    """Let the image under the public tag have the flags and the build hash of `spec`, and leave the rest as it is."""
+    """Let the image under the public tag have the flags and the build hash of `spec`, in the labels of this version.
+
+    All else stays as it is.
+    """
     record = observed.record(spec.name)
     public = observed.public(spec.name)
     if record is None or public is None:
         raise EngineError(f"{observed.public_tag(spec.name)} was removed during the run; run again")
     shown = {labels.BUILD_HASH: spec.build_hash} if spec.build_hash else {}
-    ours = {**dict(public.labels), **labels.write(evolve(record, flags=spec.flags)), **shown}
-    marker = marker_tag(spec.name, observed.repository)
-    tags = client_tags(observed.repository, spec.name, ours)
-    with private_tag(engine, observed.repository, spec.name) as work:
-        source = observed.public_tag(spec.name)
-        image_id = relabelled(engine, public.id, work, ours, source=source)
-        ensure_in_place(engine, tagged_as_seen(spec.name, observed))
-        for tag in (marker, *reversed(tags)):
-            engine.tag(image_id, tag)
-    drop(engine, [public.id])
-    return Outcome(image=spec.name, result="relabelled", image_id=image_id, labels=ours, tags=(marker, *tags))
+    written = evolve(record, flags=spec.flags, schema=labels.LABELS_SCHEMA)
+    if record.schema != written.schema and spec.inputs.upstream:
+        inputs = relabelled_inputs(spec.inputs, record)
+        written = evolve(written, key=key(inputs), inputs=encode_inputs(inputs))
+    ours = {**dict(public.labels), **labels.write(written), **shown}
+    image_id, tags = relabel(spec.name, observed, engine, public, ours)
+    return Outcome(image=spec.name, result="relabelled", image_id=image_id, labels=ours, tags=tags)
 
 
 def lacking_upstream(spec: ImageSpec, observed: Observed) -> dict[str, str]:
@@ -162,7 +172,7 @@ def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, .
     details = [(reference, engine.inspect(reference)) for reference, _ in spec.inputs.upstream]
     return rememberable(
         tuple(
-            Triggers(reference=redact(reference), image=short_id(detail.id), steps=detail.onbuild)
+            Triggers(reference=redact(reference), image=short_digest(detail.id), steps=detail.onbuild)
             for reference, detail in details
             if detail is not None and detail.onbuild
         )

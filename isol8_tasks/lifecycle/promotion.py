@@ -64,6 +64,22 @@ def promote(  # noqa: PLR0913 - all of them say what is promoted
     return image_id, (marker, *tags)
 
 
+def relabel(
+    name: str, observed: Observed, engine: ImageEngine, image: ObservedImage, new_labels: Mapping[str, str]
+) -> tuple[str, tuple[str, ...]]:
+    """Let the image in use have other labels, and the tags that they give it; return its new id and its tags."""
+    marker = marker_tag(name, observed.repository)
+    tags = client_tags(observed.repository, name, new_labels)
+    with private_tag(engine, observed.repository, name) as work:
+        image_id = relabelled(engine, image.id, work, new_labels, source=observed.public_tag(name))
+        ensure_in_place(engine, tagged_as_seen(name, observed))
+        engine.tag(image_id, marker)
+        switch(name, observed, engine, image_id, tags)
+    ensure_in_place(engine, {marker: image_id, tags[0]: image_id})
+    drop(engine, [image.id])
+    return image_id, (marker, *tags)
+
+
 def adopt(name: str, observed: Observed, engine: ImageEngine, image: ObservedImage) -> None:
     """Let an image that was promoted on another engine be the one of that name here, just as it is."""
     ensure_in_place(engine, tagged_as_seen(name, observed))

@@ -303,6 +303,10 @@ def no_build_for_alpine(ecosystem: str, output: Sequence[str]) -> str:
     return ""
 
 
+SAME: Final = "rebuilt, same result"
+"""Of an image whose rebuild replaced nothing."""
+
+
 def run_summary(counts: Mapping[str, int], *, engine: str, manifest: str, seconds: float | None) -> str:
     """Return the last line of a run: what came of how many images."""
     parts = [f"{count} {what}" for what, count in counts.items() if count]

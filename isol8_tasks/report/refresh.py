@@ -204,6 +204,8 @@ def _facts(change: Change) -> Iterator[str]:
 
 
 def _nothing_else(change: Change) -> str:
+    if change.same:
+        return "the same result, so nothing was replaced"
     return "the same packages" if change.compared else "what changed in it is undetermined"
 
 
@@ -271,6 +273,7 @@ def _change_data(account: Account, change: Change) -> Mapping[str, Any]:
         "why": list(change.why),
         "alpine": list(change.release) if change.release else None,
         "packages": [words.update_data(each) for each in change.packages],
+        "same": change.same,
         "size": list(change.size),
         "seconds": round(change.seconds, 1),
     }

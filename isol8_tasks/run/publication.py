@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from isol8_tasks.images import manifest
+from isol8_tasks.images import labels, manifest
+from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Pushed, in_use, recorded_pushes, waiting
+from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.run.view import View
 
 
@@ -20,15 +22,17 @@ class Publication:
     """By name the id of each image that this run found or brought to be in a registry, and where."""
     pulled: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """The same of those that it got from there."""
+    kept: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
+    """The same of those whose rebuild came to what is there."""
 
     def write_manifest(self) -> None:
-        """Write the manifest of what the engine held when it was looked at last."""
-        held = self.view.holds
-        state = manifest.state(self.view.observed, held)
-        if not self.pushed and not self.pulled and self.view.workspace.manifest_shows(state):
+        """Write the manifest of what the engine held when it was looked at last, and of what is expected."""
+        held, known = self.view.holds, self.view.known
+        state = manifest.state(known, held)
+        if not (self.pushed or self.pulled or self.kept) and self.view.workspace.manifest_shows(state):
             self.changed = self.changed or ()
             return
-        text = manifest.render_manifest(self.view.observed, held, self.in_registry)
+        text = manifest.render_manifest(known, held, self.in_registry)
         old = self.view.workspace.write_manifest(text, state)
         new = () if old == text else manifest.changed_images(old, text)
         self.changed = tuple(dict.fromkeys((*(self.changed or ()), *new)))
@@ -36,7 +40,8 @@ class Publication:
     @property
     def in_registry(self) -> Mapping[str, tuple[str, Pushed]]:
         """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
-        return {**recorded_pushes(self.view.workspace.read_manifest()), **self.pulled, **self.pushed}
+        recorded = recorded_pushes(self.view.workspace.read_manifest())
+        return {**recorded, **self.pulled, **self.kept, **self.pushed}
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -54,6 +59,18 @@ class Publication:
             return ()
         pushed = in_use(self.view.observed, standins=False)
         return tuple(name for name in in_use(self.view.observed, standins=True) if name not in pushed)
+
+    def keep(self, outcome: Outcome, before: Observed) -> None:
+        """Remember that what was in use, and is in a registry, stays there for the same image under a newer key.
+
+        Not where clients find it by other labels now.
+        """
+        image, record = before.public(outcome.image), before.record(outcome.image)
+        old, where = self.in_registry.get(outcome.image, ("", None))
+        if image is None or record is None or where is None or old != image.id:
+            return
+        if all(image.labels.get(label) == outcome.labels.get(label) for label in labels.CLIENTS):
+            self.kept[outcome.image] = (outcome.image_id, evolve(where, key=where.key or record.key))
 
     def push(self, name: str, known: Pushed | None) -> bool:
         """Bring an image into the registry, and remember where it is; tell whether it was not there."""

@@ -133,10 +133,12 @@ class Checkout:
         )
 
     def built(self, *words: str) -> set[str]:
-        """Run doit, and return the names of the images that it built."""
+        """Run doit, and return the names of the images that it built, whatever came of it."""
         done = self.doit(*words)
         assert done.code == 0, done.out + done.err
-        return set(re.findall(rf"^{self.repository}:(\S+)\s+built ", done.out, re.MULTILINE))
+        return set(
+            re.findall(rf"^{self.repository}:(\S+)\s+(?:built |rebuilt, same)", done.out, re.MULTILINE)
+        )
 
     def plan(self, *words: str) -> dict[str, tuple[str, list[str]]]:
         """Return state and reasons of every image by its name."""
