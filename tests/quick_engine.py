@@ -28,9 +28,7 @@ from lab.updown import Lab, bring_up
 
 ON_CRUN = frozenset(
     {"test_cli", "test_graph", "test_keeping", "test_refresh", "test_refresh_command", "test_selection"}
-    | {"test_alpine", "test_closure", "test_download_cache", "test_installed", "test_lock", "test_many"}
-    | {"test_min_age", "test_on_engine", "test_registry", "test_rejected", "test_shared_truth"}
-    | {"test_sources", "test_two_runs", "test_world"}
+    | {"test_closure", "test_lock", "test_many", "test_on_engine"}
 )
 """The files of tests that use it: they are about what is built, and when, and about what commands print."""
 
