@@ -68,15 +68,20 @@ def servers_for_builds(scene: Scene) -> None:
 
 
 def own_pip(scene: Scene) -> None:
-    """Let pip have no configuration but its variables, and come quickly into a new .venv."""
-    path = f"{folder_of_quick_python()}{os.pathsep}{scene.environ['PATH']}"
-    scene.environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1", "PATH": path}
+    """Let pip have no configuration but its variables."""
+    scene.environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
+
+
+def quick_pip(scene: Scene) -> None:
+    """Let pip come quickly into a new .venv, and have no configuration but its variables."""
+    own_pip(scene)
+    scene.environ["PATH"] = f"{folder_of_quick_python()}{os.pathsep}{scene.environ['PATH']}"
 
 
 def first_run(scene: Scene) -> None:
     """Make it a first run, with failing servers, and nothing that configures pip."""
     without_venv(scene)
-    own_pip(scene)
+    quick_pip(scene)
     servers(scene)
 
 
@@ -152,7 +157,7 @@ def empty_python(scene: Scene) -> None:
     first_python.unlink()
     first_python.write_bytes(b"")
     first_python.chmod(0o755)
-    own_pip(scene)
+    quick_pip(scene)
     servers(scene)
 
 
