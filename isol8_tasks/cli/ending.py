@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
-from isol8_tasks.cli.signals import OF_SIGNALS, USUAL, heed_signals, heed_unraisable, interruption
+from isol8_tasks.cli.signals import HEEDED, OF_SIGNALS, heed_signals, heed_unraisable, interruption
 from isol8_tasks.errors import COMMAND, ConfigError, InternalError, Isol8Error
 from isol8_tasks.safety.crash import in_threads, internal_error, system_words, watch_threads
 from isol8_tasks.safety.jsontext import loads
@@ -107,7 +107,7 @@ def _as_one_document(work: Callable[[], int]) -> Ending:
     with contextlib.redirect_stdout(printed):
         ending = ended(work)
     text = printed.getvalue()
-    if ending.lines or ending.code - OF_SIGNALS in USUAL:
+    if ending.lines or ending.code - OF_SIGNALS in HEEDED:
         try:
             document = loads(text)
         except ValueError:

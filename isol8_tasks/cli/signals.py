@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 OF_SIGNALS: Final = 128
 """What a shell adds to the number of the signal that ended a program; its exit code is the sum."""
-USUAL: Final = {
+HEEDED: Final = {
     signal.SIGINT: signal.default_int_handler,
     # As a service manager or a CI sends it, and as a terminal that is closed does.
     signal.SIGTERM: signal.SIG_DFL,
@@ -42,7 +42,7 @@ def heed_signals() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         _notice(os.getpid())
-        for number, usual in USUAL.items():
+        for number, usual in HEEDED.items():
             # Who ignores one, as nohup does for its children, goes on to.
             if signal.getsignal(number) in {usual, leave, _heard}:
                 signal.signal(number, _interrupt)

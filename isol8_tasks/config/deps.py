@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hint
 
 from attrs import Factory, evolve, field, frozen, has
 
-from isol8_tasks.config.images import SETTINGS, NamedImage, read_images
+from isol8_tasks.config.images import SETTINGS, NamedImage, list_path, read_images, same_as
 from isol8_tasks.config.positions import KeyPath, line_of
 from isol8_tasks.config.settings import (
     OF_VERIFY,
@@ -34,7 +34,6 @@ from isol8_tasks.config.strict import (
     load_toml,
     package,
     report,
-    string,
     structured,
     table,
     unknown,
@@ -96,15 +95,7 @@ def _files(found: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the files that the table [dependencies] names, by runtime."""
 
     def read(key: str, value: object) -> str:
-        from isol8_tasks.config.listed import reads_lists, usual_name  # noqa: PLC0415 - few files name one
-
-        runtime = FILE_KEYS[key]
-        if not reads_lists(runtime):
-            raise InvalidError(f'no file is read for {runtime}; write its packages as {runtime} = ["…"]')
-        path = string(value, f'"{usual_name(runtime)}"')
-        if not path or not path.isprintable():
-            raise InvalidError(f"{path!r} is not the name of a file")
-        return path
+        return list_path(FILE_KEYS[key], value)
 
     names = gather(
         ((key, value) for key, value in _keys(found, "dependencies").items() if key in FILE_KEYS), read
@@ -149,9 +140,10 @@ class Config:
     added: ClientFile | None = field(default=None, eq=False, repr=False, metadata=NO_KEY)
     """What isol8's own file adds to this one; it is among the above. None where there is no such file."""
     files: Mapping[str, str] = field(factory=dict, metadata=NO_KEY)
-    """The files of other tools that list packages, by runtime, relative to this one; read by `with_lists`."""
+    """The files of other tools that list packages, by runtime or by named image, relative to this one; read by
+    `with_lists`."""
     listed: Mapping[str, PackageList] = field(factory=dict, metadata=NO_KEY)
-    """What these ask for; it is among the dependencies."""
+    """What these ask for; it is among the dependencies and the packages of named images."""
     missing: bool = field(default=False, eq=False, metadata=NO_KEY)
     """There is no such file, so it declares nothing."""
 
@@ -196,6 +188,8 @@ class Config:
             own = self.system[runtime] if key == "system" else self.build.needed_by(runtime)
             path = (key, runtime)
         line = line_of(self.text, (*path, own.index(package)) if package in own else path)
+        if line is None and image in self.listed and package in self.listed[image].packages:
+            return self.listed[image].packages[package]
         return f"{self.source}:{line}" if line else self.source
 
     def setting(self, key: str) -> str:
@@ -237,6 +231,7 @@ def parse_config(
         problems += error.problems
     if problems:
         raise ConfigError(report(problems, source, functools.partial(line_of, text)))
+    files |= {name: image.file for name, image in config.images.items() if image.file}
     config = evolve(config, source=source, text=text, files=files)
     added = None
     if client_file:
@@ -258,16 +253,17 @@ def with_lists(config: Config, load: "Load") -> Config:
 
     listed: dict[str, PackageList] = {}
     problems = []
-    for runtime, path in config.files.items():
+    for name, path in config.files.items():
+        runtime = config.images[name].runtime if name in config.images else name
         try:
-            listed[runtime] = read_list(runtime, path, load)
+            listed[name] = read_list(runtime, path, load)
         except ConfigError as error:
-            key = f"{runtime}_file"
-            named = f"{config.setting(f'dependencies.{key}')}: dependencies.{key}: "
+            key = f"images.{name}.{runtime}_file" if name in config.images else f"dependencies.{runtime}_file"
+            named = f"{config.setting(key)}: {key}: "
             problems.append(f"{named if str(error).startswith(f'{path}: ') else ''}{error}")
     if problems:
         raise ConfigError("\n".join(problems))
-    packages = {**_no_packages(), **{runtime: (*each.packages,) for runtime, each in listed.items()}}
+    packages = {**_no_packages(), **{name: (*each.packages,) for name, each in listed.items()}}
     added = config.added.without(packages, {}, lambda _: None) if config.added else None
     before = config.added.dependencies if config.added else {}
     dependencies = {
@@ -278,7 +274,28 @@ def with_lists(config: Config, load: "Load") -> Config:
         )
         for runtime, own in config.dependencies.items()
     }
-    return evolve(config, dependencies=dependencies, added=added, listed=listed)
+    images = {
+        name: evolve(image, packages=(*image.packages, *packages.get(name, ())))
+        for name, image in config.images.items()
+    }
+    found = evolve(config, dependencies=dependencies, images=images, added=added, listed=listed)
+    if problems := [*_empty_lists(found)]:
+        raise ConfigError("\n".join(problems))
+    return found
+
+
+def _empty_lists(config: Config) -> Iterator[str]:
+    """Tell of named images that need packages of their file, which has none."""
+    for name in config.listed.keys() & config.images.keys():
+        image = config.images[name]
+        if image.packages:
+            continue
+        key = f"images.{name}.{image.runtime}_file"
+        where = f"{config.setting(key)}: {key}: {image.file} lists no packages"
+        if image.build:
+            yield f"{where}, and nothing else is compiled with `build`; remove one of both"
+        elif image.parent in RUNTIMES and not image.system and not image.setup:
+            yield f"{where}: {same_as(image.runtime)}"
 
 
 def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> Iterator[Problem]:

@@ -36,6 +36,8 @@ class NamedImage:
     """What it is based on: a runtime's name for the base image, or the name of another image."""
     packages: tuple[str, ...] = ()
     """Its own, in the order of the file and checked by the runtime's grammar."""
+    file: str = ""
+    """The file of another tool that lists more packages of its own, relative to deps.toml; empty for none."""
     system: tuple[str, ...] = ()
     """Its own Alpine packages."""
     build: tuple[str, ...] = ()
@@ -101,6 +103,18 @@ def _runtime(value: object) -> str:
     return name
 
 
+def list_path(runtime: str, value: object) -> str:
+    """Return the name of a file that lists packages of a runtime, as `python_file` has it."""
+    from isol8_tasks.config.listed import reads_lists, usual_name  # noqa: PLC0415 - few files name one
+
+    if not reads_lists(runtime):
+        raise InvalidError(f'no file is read for {runtime}; write its packages as {runtime} = ["…"]')
+    path = string(value, f'"{usual_name(runtime)}"')
+    if not path or not path.isprintable():
+        raise InvalidError(f"{path!r} is not the name of a file")
+    return path
+
+
 @frozen(kw_only=True, eq=False)
 class _Entry:
     """An image's table, before it is known which is based on which: the keys that can be understood."""
@@ -112,12 +126,19 @@ class _Entry:
     system: Annotated[tuple[str, ...], alpine_packages] = ()
     build: Annotated[tuple[str, ...], alpine_packages] = ()
     setup: Annotated[str | None, lambda value: setup_script(value, '"…"')] = None
+    python_file: Annotated[str, lambda value: list_path("python", value)] = ""
+    node_file: Annotated[str, lambda value: list_path("node", value)] = ""
+    bun_file: Annotated[str, lambda value: list_path("bun", value)] = ""
     problems: tuple[Problem, ...] = field(default=(), metadata=NO_KEY)
 
     @property
     def parent(self) -> str | None:
         """What it is based on; None where the table does not say it in a way that can be understood."""
         return self.extends if self.runtime is None else self.runtime
+
+    def file_for(self, runtime: str) -> str:
+        """Return the file with packages of a runtime; empty where there is none."""
+        return str(getattr(self, f"{runtime}_file", ""))
 
 
 SETTINGS: Final = keys_of(_Entry)
@@ -194,24 +215,44 @@ def _image(runtime: str, entry: _Entry, made: Mapping[str, NamedImage]) -> Named
         packages = array(entry.packages, lambda value: package(runtime, value))
     except InvalidError as error:
         raise InvalidError(below=error.at("packages")) from None
-    if problems := [*_alpine_problems(runtime, entry, packages)]:
+    if problems := [*_alpine_problems(runtime, entry, packages), *_of_other_runtimes(runtime, entry)]:
         raise InvalidError(below=problems)
-    content = packages or entry.system or entry.setup
+    file = entry.file_for(runtime)
+    content = packages or entry.system or entry.setup or file
     if parent in RUNTIMES and not content and not entry.problems:
-        raise InvalidError(
-            f"neither packages nor system nor setup, so it would be the same as isol8:{runtime}; "
-            'write packages = ["…"], or remove the table'
-        )
+        raise InvalidError(same_as(runtime))
     inherited = made[parent].setup if parent in made else ""
     setup = inherited if entry.setup is None else entry.setup
     return NamedImage(
         runtime=runtime,
         parent=parent,
         packages=packages,
+        file=file,
         system=entry.system,
         build=entry.build,
         setup=setup,
     )
+
+
+def same_as(runtime: str) -> str:
+    """Say that an image would add nothing to a base image."""
+    return (
+        f"neither packages nor system nor setup, so it would be the same as isol8:{runtime}; "
+        'write packages = ["…"], or remove the table'
+    )
+
+
+def _of_other_runtimes(runtime: str, entry: _Entry) -> Iterator[Problem]:
+    """Tell of files with packages that an image's runtime has no use for."""
+    for other in RUNTIMES:
+        if other != runtime and entry.file_for(other):
+            yield (f"{other}_file",), f"its runtime is {runtime}; {_file_or_packages(runtime)}"
+
+
+def _file_or_packages(runtime: str) -> str:
+    from isol8_tasks.config.listed import reads_lists  # noqa: PLC0415 - only a mistake has use for it
+
+    return f"write {runtime}_file" if reads_lists(runtime) else 'write packages = ["…"]'
 
 
 def _alpine_problems(runtime: str, entry: _Entry, packages: tuple[str, ...]) -> Iterator[Problem]:
@@ -220,7 +261,7 @@ def _alpine_problems(runtime: str, entry: _Entry, packages: tuple[str, ...]) -> 
         yield ("system",), f"{problem}; write them in packages"
     if entry.build and not RUNTIMES[runtime].compiles:
         yield ("build",), f"nothing is compiled for {runtime}; remove it, or write system for what is to stay"
-    elif entry.build and not packages:
+    elif entry.build and not packages and not entry.file_for(runtime):
         yield ("build",), "no packages are compiled in this image; write packages beside it, or remove it"
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from attrs import Factory, evolve, field, frozen
 
 from isol8_tasks.config.releases import BUILD_HASH_BY_RELEASE, NEWEST
-from isol8_tasks.config.strict import NO_KEY, array, gather, structured, table
+from isol8_tasks.config.strict import NO_KEY, array, flag, gather, structured, table
 from isol8_tasks.config.values import (
     Age,
     Ages,
@@ -161,6 +161,8 @@ class VerifySettings:
     """Seconds of CPU time that a package may take until it is loaded."""
     skip: tuple[str, ...] = ()
     """Names of packages that are not verified."""
+    again: bool = False
+    """Verify here, too, what a registry has and was verified elsewhere."""
 
 
 def read_refresh(value: object) -> RefreshSettings:
@@ -193,6 +195,7 @@ def is_of_verify(name: str, value: object) -> bool:
 
 
 OF_VERIFY: Final[Mapping[str, Callable[[object], str | float | tuple[str, ...]]]] = {
+    "again": flag,
     "oldest_client": oldest_client,
     "load_timeout": timeout,
     "skip": skipped,

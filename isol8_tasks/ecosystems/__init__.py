@@ -7,6 +7,7 @@ pypi, npm, deno, apk
            how the packages of each are looked for in an image, and judged
 compilers  what installers print where there is nothing to compile with
 findings   what can be wrong with a package, and what users should know of one that passes
+absent     modules that a Python package lacks, and what to list for them
 declining  JavaScript packages that are complete and load only inside another program
 loading    what the dynamic loader says of programs and libraries; which library is missing
 needs      well-known packages that need data or a program when they are used
@@ -14,6 +15,7 @@ probes/    what each runtime runs in its image to look for packages
 locks/     the lock files that packages are installed from
 pasted     lines that were copied from elsewhere: what each is, and what to write
 spellings  how packages are written elsewhere, a rule for each way
+slips      packages that are nearly written right
 specs      package specs: checked, gathered from lists, quoted for a shell
 inventory  the packages in an image, read from their own databases
 updates    which newer packages an image would get, as values

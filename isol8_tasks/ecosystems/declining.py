@@ -70,6 +70,7 @@ _INCOMPLETE: Final = re.compile(
     r"|native (?:binding|module|addon|add-on|library|binary|dependenc)|shared (?:object|library)"
     r"|cannot (?:find|load|locate|resolve) |could not (?:find|load|locate|resolve) "
     r"|failed to (?:find|load|locate|resolve) "
+    r"|failed to install|not (?:been )?installed (?:correctly|properly)|\bre-?install"
     r"|no such file|unsupported (?:platform|architecture|os)\b|not supported on ",
     re.IGNORECASE,
 )

@@ -94,7 +94,18 @@ class PackageNeeds:
     """Behind the package's name, as `downloads its data at first use`."""
 
 
-PackageNote = PackageDeclines | PartUnusable | CommandShared | PackageNeeds
+@frozen(kw_only=True)
+class ModuleOverwritten:
+    """Several packages install a module of the same name, and only one file is there."""
+
+    path: str
+    packages: tuple[str, ...]
+    """Those whose file it is not."""
+    used: str
+    """The package whose file it is; empty if that is not known."""
+
+
+PackageNote = PackageDeclines | PartUnusable | CommandShared | ModuleOverwritten | PackageNeeds
 """What users should know of a package that passes."""
 
 

@@ -52,7 +52,8 @@ def judge_asked(
     """
     for place, (spec, name) in enumerate(zip(specs, names, strict=True)):
         for kind in ("program", "library"):
-            for group in _groups([each for each in seen.asked if (each.item, each.kind) == (place, kind)]):
+            asked = [each for each in seen.asked if (each.item, each.kind) == (place, kind)]
+            for group in _groups(_for_here(asked)):
                 bad = [each for each in group if each.interpreter or each.said]
                 if bad:
                     yield _weighed(spec, name, bad, total=len(group))
@@ -83,6 +84,11 @@ def _weighed(spec: str, name: str, bad: Sequence[Asked], *, total: int) -> Packa
     use = f"its {'command' if first.kind == 'program' else 'library'} {first.path}"
     output = "\n".join((*([f"there is no {first.interpreter}"] if first.interpreter else []), *first.said))
     return what(package=spec, use=use, output=output, library=library_in(output))
+
+
+def _for_here(asked: Sequence[Asked]) -> Sequence[Asked]:
+    """Leave out what is meant for other shells and systems, where there is something else."""
+    return [each for each in asked if not re.search(_ELSEWHERE, each.path)] or asked
 
 
 def _groups(asked: Iterable[Asked]) -> Iterable[list[Asked]]:
@@ -119,6 +125,7 @@ def _plain(name: str) -> str:
 _WORDS: Final = 4
 _INTERPRETER: Final = "interpreter "
 _NPM_FOLDER: Final = r".*/node_modules/(?:@[^/]+/)?[^/]+/"
+_ELSEWHERE: Final = r"\.(?:bat|cmd|csh|exe|fish|ps1|zsh)$"
 _GLIBC_ONLY: Final = r"[-_/](?:gnu|glibc)(?:eabihf)?\b"
 _HOST: Final = r"_{0,2}Py[A-Z_]|napi_|node_|uv_|_ZN?K?\w*(?:2v8|4node)"
 _NO_NAMES: Final = frozenset(

@@ -85,6 +85,7 @@ _PROGRAMS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "ocrmypdf": ("gs",),
         "pyttsx3": ("espeak-ng", "espeak"),
         "selenium": ("chromedriver", "geckodriver"),
+        "playwright": ("node",),
         "python-chess": ("stockfish",),
     },
     "npm": {

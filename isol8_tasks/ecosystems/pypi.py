@@ -1,16 +1,18 @@
 """Python's packages, by the metadata of what is installed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from isol8_tasks.ecosystems.findings import (
     CommandShared,
     ExtraMissing,
+    ModuleOverwritten,
     PackageDeclines,
     PackageFinding,
     PackageHidden,
     PackageMissing,
+    PackageNeeds,
     PackageNote,
     PackageUnusable,
     PartUnusable,
@@ -49,7 +51,12 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | Packa
         if item["gone"]:
             yield PackageHidden(package=spec, path=item["gone"][0])
         elif fault := item["fault"]:
-            yield _judged(spec, fault, item["lost"])
+            over = [
+                f"{used or 'another package'} overwrote {path}"
+                for path, used, *losers in seen.answer.get("overwritten", ())
+                if query(spec) in losers
+            ]
+            yield _judged(spec, fault, [*(f"there is no {path}" for path in item["lost"]), *over])
 
 
 def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
@@ -60,6 +67,8 @@ def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | 
         if item is not None:
             yield from _parts(spec, name, item)
     yield from _shared(specs, seen)
+    for path, used, *losers in seen.answer.get("overwritten", ()):
+        yield ModuleOverwritten(path=path, packages=tuple(losers), used=used)
     yield from needs("pypi", specs, names, seen)
 
 
@@ -69,12 +78,18 @@ def installed(seen: Seen) -> Iterator[Package]:
         yield Package(ecosystem="pypi", name=re.sub(r"[-_.]+", "-", name).lower(), version=version)
 
 
-def _judged(spec: str, fault: Mapping[str, Any], lost: list[str]) -> PackageFinding | PackageNote:
-    """Judge a package that can't be imported: one that says so itself, and lacks nothing, declines."""
+def _judged(spec: str, fault: Mapping[str, Any], lost: Sequence[str]) -> PackageFinding | PackageNote:
+    """Judge a package that can't be imported: one that says so itself, and lost no file, declines."""
     use, output = fault["use"], fault["text"]
+    variable = re.search(_VARIABLE, output, re.MULTILINE)
+    # A statement of a program raised it, as that of os.environ is; a plain dict raises without one.
+    if variable and fault["raised"] and not lost:
+        what = " (a display)" if variable[1] == "DISPLAY" else ""
+        need = f"needs the environment variable {variable[1]}{what} to be imported, which the sandbox does not have"
+        return PackageNeeds(package=spec, need=need)
     if fault["kinds"] and not lost and not _is_broken(fault):
         return PackageDeclines(package=spec, use=use, output=output.strip().rpartition("\n")[2])
-    gone = "".join(f"\nthere is no {path}" for path in lost)
+    gone = "".join(f"\n{each}" for each in lost)
     return PackageUnusable(package=spec, use=use, output=output + gone, library=library_in(output))
 
 
@@ -146,6 +161,8 @@ def _missing_of_extras(
     return sorted(missing)
 
 
+_VARIABLE: Final = r"^KeyError: '([A-Z][A-Z0-9_]+)'\s*\Z"
+"""The end of what Python prints where a variable of the environment is not set."""
 _OF_PARTS: Final = frozenset(("ImportError", "OSError", "SyntaxError"))
 """Classes of errors about a module, a library or a file."""
 _OF_FAULTS: Final = _OF_PARTS | {

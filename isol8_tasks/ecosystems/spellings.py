@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from isol8_tasks.ecosystems.slips import FIRST, LAST, imported
+
 
 def lines(_: str, text: str) -> Sequence[str] | None:
     """Read the lines of a file."""
@@ -24,7 +26,7 @@ def _comment(_: str, text: str) -> Sequence[str] | None:
 
 
 def _command(_: str, text: str) -> Sequence[str] | None:
-    found = re.fullmatch(rf"(?:\$ |!|%)?(?:sudo )?(?:{_COMMANDS})\s+(.+)", text)
+    found = re.fullmatch(rf"(?:RUN |\$ |!|%)?(?:sudo )?(?:{_COMMANDS})\s+(.+)", text)
     if not found:
         return None
     if file := re.search(rf"(?:^|\s)(?:-r|--requirement)[ =]*({FILE})", found[1]):
@@ -34,8 +36,8 @@ def _command(_: str, text: str) -> Sequence[str] | None:
 
 
 def _statement(ecosystem: str, text: str) -> Sequence[str] | None:
-    if ecosystem == "pypi" and (found := re.fullmatch(r"(?:import|from) ([A-Za-z_]\w*)\b.*", text)):
-        return [found[1]]
+    if ecosystem == "pypi" and (names := imported(text)):
+        return names
     found = re.search(
         r"^(?:import|export)\b.*?[\"']([^\"']+)[\"'];?$|\b(?:require|import)\([\"']([^\"']+)[\"']\)", text
     )
@@ -84,9 +86,10 @@ def _object(ecosystem: str, text: str) -> Sequence[str] | None:
 
 def _spaced(ecosystem: str, text: str) -> Sequence[str] | None:
     """Read `numpy>1.26 <2`."""
-    if ecosystem != "pypi" or not re.fullmatch(r"[\w.-]+\s*(?:[<>=!~]=?\s*\d[\d.*]*\s*){2,}", text):
+    found = re.fullmatch(r"([\w.-]+?)\s*((?:[<>=!~]=?\s*\d[\d.*]*\s*){2,})", text)
+    if ecosystem != "pypi" or not found:
         return None
-    return [re.sub(r"(?<=[\d*])\s+(?=[<>=!~])", ",", text).replace(" ", "")]
+    return [found[1] + ",".join(map("".join, re.findall(r"([<>=!~]=?)\s*([\d.*]+)", found[2])))]
 
 
 def _in_columns(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -168,6 +171,7 @@ _OF_HASHES: Final = (
 RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] = (
     ("several lines in one text", lines),
     (_OF_HASHES, _hashed),
+    *FIRST,
     ("has a comment behind it", _comment),
     ("a command", _command),
     ("a statement of a program", _statement),
@@ -185,6 +189,7 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     ("written as for conda", _of_conda),
     ("written as for poetry, uv or npm", _of_poetry),
     ("has no @ between name and version", _compared),
+    *LAST,
     ("several packages in one text", _words),
 )
 """The first that fits counts; what it gives is looked at again."""

@@ -75,6 +75,16 @@ def package_news(
     )
 
 
+def asked_in(spec: ImageSpec) -> frozenset[str]:
+    """Return the names of the images in which the package sources of an image are asked."""
+    if spec.parent is None:
+        return frozenset({spec.name})
+    of_alpine = ecosystem_of(spec.runtime).source == "repository"
+    packages = spec.inputs.packages
+    own = {spec.name} if spec.inputs.system or (packages and of_alpine) else set[str]()
+    return frozenset(own | ({spec.parent} if packages and not of_alpine else set()))
+
+
 def aged_resolution(
     spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
 ) -> Resolution | None:

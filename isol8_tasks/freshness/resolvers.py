@@ -77,7 +77,7 @@ def ask_wheels(question: Question, engine: SandboxEngine, *, compiler: bool) -> 
     """
     described = {"specs": question.specs, "compiler": compiler, "seconds": _WHEELS_SECONDS}
     command = _python("wheels", json.dumps(described), question.alpine)
-    seconds = _WHEELS_SECONDS * (2 + bool(question.alpine))
+    seconds = _WHEELS_SECONDS * (4 + bool(question.alpine))
     finished = _run(command, question.image, question.arguments, engine, seconds=seconds)
     return read_lacking(finished, question.image)
 

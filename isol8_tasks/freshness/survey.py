@@ -15,8 +15,8 @@ from isol8_tasks.freshness.model import Freshness, Moved
 from isol8_tasks.images.holds import Hold
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.references import Reference
+from isol8_tasks.plan.current import is_same
 from isol8_tasks.plan.fingerprint import decode_inputs
-from isol8_tasks.plan.graph import upstream_id
 from isol8_tasks.plan.model import ImageSpec
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _moved(spec: ImageSpec, reference: str, new: str, observed: Observed) -> Mov
     here = observed.tagged(reference)
     recorded = decode_inputs(record.inputs) if record else None
     known = dict(recorded.upstream) if recorded else {}
-    same = here is not None and upstream_id(observed, reference) == known.get(reference)
+    same = here is not None and is_same(here.mark(reference), known.get(reference, ""))
     if here is not None and same and here.digest(reference) == new:
         return None
     old = record.upstream_digest if record and record.upstream == reference else ""

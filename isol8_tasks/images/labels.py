@@ -18,8 +18,10 @@ from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.safety.jsontext import loads
 
-LABELS_SCHEMA: Final = 1
+LABELS_SCHEMA: Final = 2
 """Version of the keys below; raising it makes every image stale once."""
+RELABELLED_SCHEMAS: Final = frozenset({1, LABELS_SCHEMA})
+"""Those whose images are relabelled at most, where all else is as it should be. 1 told upstream images by id alone."""
 
 PREFIX: Final = "org.isol8.tasks."
 LAB: Final = "org.isol8.lab."

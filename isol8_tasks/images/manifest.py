@@ -90,7 +90,7 @@ def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[s
         "packages": list(record.packages) if record else [],
         "key": record.key if record else None,
         "base": base,
-        "size": image.size,
+        "size": image.size or None,
         "created": created(image),
         "upstream": _upstream(record),
         "held": held[name].since.strftime("%Y-%m-%dT%H:%M:%SZ") if name in held else None,

@@ -42,6 +42,13 @@ class ObservedImage:
         known = dict(each.split("@", 1) for each in self.digests)
         return known.get(Reference.parse(reference).short, "")
 
+    def mark(self, reference: str) -> str:
+        """Return how it counts where something is built on it: by its registry digest, then by its id on this engine.
+
+        12 digits of each. The digest is equal on every engine, and an id on those with the same kind of store.
+        """
+        return ".".join(dict.fromkeys(map(short_digest, filter(None, (self.digest(reference), self.id)))))
+
 
 @frozen(kw_only=True)
 class Observed:
@@ -165,6 +172,11 @@ class Observed:
         same = next((each for each in rest if each.id == image_id), ObservedImage(id=image_id, labels=labels))
         new = evolve(same, tags=tuple(sorted({*same.tags, *tags})), labels=labels)
         return evolve(self, images=(*(each for each in rest if each.tags and each.id != image_id), new))
+
+
+def short_digest(digest: str) -> str:
+    """Return the digits of a digest, or of an image's id, that count."""
+    return digest.removeprefix("sha256:")[:12]
 
 
 def _moment(seconds: int) -> dt.datetime:

@@ -11,7 +11,7 @@ from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import Build, BuildRequest, FileContent, ImageEngine, OnEvent
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.images.triggers import Triggers, rememberable
 from isol8_tasks.lifecycle.promotion import (
     private_tag,
@@ -21,8 +21,9 @@ from isol8_tasks.lifecycle.promotion import (
 )
 from isol8_tasks.lifecycle.sameness import compare
 from isol8_tasks.lifecycle.tidying import tidied
+from isol8_tasks.plan.current import relabelled_inputs
 from isol8_tasks.plan.description import Description, Provenance, describe
-from isol8_tasks.plan.graph import short_id
+from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.redact import redact
 from isol8_tasks.verify.verifications import Verify
@@ -142,13 +143,20 @@ def _built(
 
 
 def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> Outcome:
-    """Let the image under the public tag have the flags and the build hash of `spec`, and leave the rest as it is."""
+    """Let the image under the public tag have the flags and the build hash of `spec`, in the labels of this version.
+
+    All else stays as it is.
+    """
     record = observed.record(spec.name)
     public = observed.public(spec.name)
     if record is None or public is None:
         raise EngineError(f"{observed.public_tag(spec.name)} was removed during the run; run again")
     shown = {labels.BUILD_HASH: spec.build_hash} if spec.build_hash else {}
-    ours = {**dict(public.labels), **labels.write(evolve(record, flags=spec.flags)), **shown}
+    written = evolve(record, flags=spec.flags, schema=labels.LABELS_SCHEMA)
+    if record.schema != written.schema and spec.inputs.upstream:
+        inputs = relabelled_inputs(spec.inputs, record)
+        written = evolve(written, key=key(inputs), inputs=encode_inputs(inputs))
+    ours = {**dict(public.labels), **labels.write(written), **shown}
     image_id, tags = relabel(spec.name, observed, engine, public, ours)
     return Outcome(image=spec.name, result="relabelled", image_id=image_id, labels=ours, tags=tags)
 
@@ -165,7 +173,7 @@ def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, .
     details = [(reference, engine.inspect(reference)) for reference, _ in spec.inputs.upstream]
     return rememberable(
         tuple(
-            Triggers(reference=redact(reference), image=short_id(detail.id), steps=detail.onbuild)
+            Triggers(reference=redact(reference), image=short_digest(detail.id), steps=detail.onbuild)
             for reference, detail in details
             if detail is not None and detail.onbuild
         )

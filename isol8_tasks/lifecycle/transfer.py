@@ -105,11 +105,13 @@ def push_image(work: Push, engine: RegistryEngine, known: Pushed | None = None) 
         ) from error
 
 
-def pull_image(listed: Listed, observed: Observed, engine: RegistryEngine) -> ObservedImage | None:
+def pull_image(
+    listed: Listed, observed: Observed, engine: RegistryEngine, accept: Callable[[str], object] | None = None
+) -> ObservedImage | None:
     """Let the image that a manifest lists be the one of its name here, as if it had been promoted here.
 
-    Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it; what is in
-    use then stays.
+    Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it, and so may
+    `accept`, which gets its id; what is in use then stays.
     """
     public, pushed = observed.public_tag(listed.name), listed.pushed
     current, record = observed.public(listed.name), observed.record(listed.name)
@@ -142,6 +144,8 @@ def pull_image(listed: Listed, observed: Observed, engine: RegistryEngine) -> Ob
             )
         if current is not None and record is not None and current.id == image.id:
             return None
+        if accept:
+            accept(image.id)
         adopt(listed.name, observed, engine, image)
     finally:
         # Nothing may have it for a name that no later run takes away again.
@@ -164,8 +168,10 @@ def forget_strays(repositories: Collection[str], observed: Observed, engine: Reg
 
 
 def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pushed, bool]:
-    there = _digest_there(engine, str(Reference(work.repository, work.name)))
-    if known is not None and there == known.digest:
+    if (
+        known is not None
+        and _digest_there(engine, str(Reference(work.repository, work.name))) == known.digest
+    ):
         return known, False
     try:
         tag, digest = _push_immutable(work, engine, known)

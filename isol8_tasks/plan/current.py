@@ -2,8 +2,8 @@
 
 from attrs import evolve
 
-from isol8_tasks.images.labels import BUILD_HASH, LABELS_SCHEMA, Record
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.labels import BUILD_HASH, LABELS_SCHEMA, RELABELLED_SCHEMAS, Record
+from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.fingerprint import decode_inputs, key
 from isol8_tasks.plan.model import ImageSpec, Inputs
@@ -14,18 +14,19 @@ def content_is_current(spec: ImageSpec, observed: Observed, parent: Decision | N
     record = observed.record(spec.name)
     return (
         record is not None
-        and record.schema == LABELS_SCHEMA
-        and key(effective_inputs(spec.inputs, record, observed)) == record.key
+        and record.schema in RELABELLED_SCHEMAS
+        and key(effective_inputs(spec.inputs, record)) == record.key
         and parent_is_current(spec, record, observed, parent)
     )
 
 
 def memory_is_current(spec: ImageSpec, observed: Observed) -> bool:
-    """Tell whether the image has the flags and the build hash that it should."""
+    """Tell whether the image has the flags and the build hash that it should, and this version's labels."""
     record = observed.record(spec.name)
     return record is None or (
         {name for name, _ in spec.flags} == {name for name, _ in record.flags}
         and build_hash(spec, observed) == spec.build_hash
+        and record.schema == LABELS_SCHEMA
     )
 
 
@@ -43,30 +44,49 @@ def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, paren
     return current is not None and current.build == record.parent
 
 
-def effective_inputs(inputs: Inputs, record: Record, observed: Observed) -> Inputs:
+def effective_inputs(inputs: Inputs, record: Record) -> Inputs:
     """Return the inputs as they count beside an image.
 
-    An upstream image that was removed here has not moved, nor has one of the same digest: other kinds of image stores
-    have other ids for it, and the image may have been pulled from one.
+    An upstream image that was removed here has not moved, nor has one of the same digest or the same id: other kinds of
+    image stores have other ids for it, and a digest can move to the same image.
     """
     if not inputs.upstream:
         return inputs
     recorded = decode_inputs(record.inputs)
     known = dict(recorded.upstream) if recorded else {}
-    ids = list(known.values())
-    here = observed.tagged(record.upstream)
-    if here is None or here.digest(record.upstream) != record.upstream_digest or not record.upstream_digest:
-        unmoved = {}
-    else:
-        unmoved = {name: short for name, short in known.items() if name == record.upstream}
+    in_order = list(known.values())
+
+    def effective(index: int, name: str, mark: str | None) -> str | None:
+        before = known.get(name) or (in_order[index] if index < len(in_order) else "")
+        digest = record.upstream_digest if name == record.upstream else ""
+        return before or mark if mark is None or is_same(mark, before, digest) else mark
+
     return evolve(
         inputs,
         upstream=tuple(
-            (
-                name,
-                unmoved.get(name) or short or known.get(name) or (ids[index] if index < len(ids) else None),
-            )
-            for index, (name, short) in enumerate(inputs.upstream)
+            (name, effective(index, name, mark)) for index, (name, mark) in enumerate(inputs.upstream)
+        ),
+    )
+
+
+def is_same(mark: str, before: str, digest: str = "") -> bool:
+    """Tell whether an upstream image is the one that had a mark, or a registry digest, when it was built on."""
+    return not {*before.split("."), short_digest(digest)}.isdisjoint(mark.split("."))
+
+
+def relabelled_inputs(inputs: Inputs, record: Record) -> Inputs:
+    """Return the inputs of an image of an older schema, as this one records them."""
+    known = effective_inputs(inputs, record)
+
+    def mark(name: str, here: str | None, before: str | None) -> str | None:
+        digest = short_digest(record.upstream_digest) if name == record.upstream else ""
+        return here or ".".join(dict.fromkeys(filter(None, (digest, before)))) or None
+
+    return evolve(
+        inputs,
+        upstream=tuple(
+            (name, mark(name, here, before))
+            for (name, here), (_, before) in zip(inputs.upstream, known.upstream, strict=True)
         ),
     )
 

@@ -11,7 +11,7 @@ from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.triggers import encode_triggers
 from isol8_tasks.plan.fingerprint import encode_inputs, key
-from isol8_tasks.plan.graph import short_id, standin_args
+from isol8_tasks.plan.graph import standin_args
 from isol8_tasks.plan.model import ImageSpec
 
 
@@ -77,7 +77,7 @@ def describe(spec: ImageSpec, observed: Observed, provenance: Provenance) -> Des
     ground = _ground(spec, observed)
     # Upstream images may have been pulled since it was planned.
     upstream = tuple(
-        (name, short_id(ground.images[name].id) if name in ground.images else None)
+        (name, ground.images[name].mark(name) if name in ground.images else None)
         for name, _ in spec.inputs.upstream
     )
     inputs = evolve(spec.inputs, upstream=upstream)

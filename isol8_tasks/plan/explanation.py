@@ -1,6 +1,6 @@
 """Why an image is not up to date: every reason, in the order in which people look for it."""
 
-from isol8_tasks.images.labels import BASE_NAME, LABELS_SCHEMA, Record, read_record
+from isol8_tasks.images.labels import BASE_NAME, LABELS_SCHEMA, RELABELLED_SCHEMAS, Record, read_record
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.references import tag_of
 from isol8_tasks.plan import reasons
@@ -49,9 +49,9 @@ def _content_reasons(
     record = observed.record(spec.name)
     if record is None:
         return (_foreign(spec, observed),)
-    if record.schema != LABELS_SCHEMA:
+    if record.schema not in RELABELLED_SCHEMAS:
         return (reasons.SchemaChanged(old=record.schema, new=LABELS_SCHEMA),)
-    return (*_own_reasons(spec, record, observed, checkout), *_parent_reasons(spec, record, observed, parent))
+    return (*_own_reasons(spec, record, checkout), *_parent_reasons(spec, record, observed, parent))
 
 
 def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
@@ -67,8 +67,8 @@ def _foreign(spec: ImageSpec, observed: Observed) -> Reason:
     return reasons.NotOurs(image=spec.name)
 
 
-def _own_reasons(spec: ImageSpec, record: Record, observed: Observed, checkout: str) -> tuple[Reason, ...]:
-    inputs = effective_inputs(spec.inputs, record, observed)
+def _own_reasons(spec: ImageSpec, record: Record, checkout: str) -> tuple[Reason, ...]:
+    inputs = effective_inputs(spec.inputs, record)
     if key(inputs) == record.key:
         return ()
     recorded = decode_inputs(record.inputs)
@@ -81,7 +81,7 @@ def _own_reasons(spec: ImageSpec, record: Record, observed: Observed, checkout: 
 
 
 def _memory_reasons(spec: ImageSpec, observed: Observed) -> tuple[Reason, ...]:
-    """Tell where the image has other flags, or another build hash, than it should."""
+    """Tell where the image has other flags, another build hash or other labels than it should."""
     record = observed.record(spec.name)
     if record is None:
         return ()
@@ -92,6 +92,8 @@ def _memory_reasons(spec: ImageSpec, observed: Observed) -> tuple[Reason, ...]:
         found.append(reasons.FlagsChanged(added=tuple(added), removed=tuple(removed)))
     if (labelled := build_hash(spec, observed)) != spec.build_hash:
         found.append(reasons.BuildHashChanged(old=labelled, new=spec.build_hash))
+    if record.schema in RELABELLED_SCHEMAS and record.schema != LABELS_SCHEMA:
+        found.append(reasons.SchemaChanged(old=record.schema, new=LABELS_SCHEMA))
     return tuple(found)
 
 

@@ -37,7 +37,10 @@ def key(inputs: Inputs) -> str:
             tuple(tuple(step.text for step in stage.steps) for stage in inputs.stages),
             tuple((path, file.digest, file.executable) for path, file in inputs.files),
             tuple((name.partition(" (")[0], redact(value)) for name, value in inputs.args),
-            tuple(short or ("not here", redact(reference)) for reference, short in inputs.upstream),
+            tuple(
+                mark.partition(".")[0] if mark else ("not here", redact(reference))
+                for reference, mark in inputs.upstream
+            ),
             package_marks(inputs),
             inputs.setup,
             # Behind the others, and only where there are any: images without them keep their keys.
@@ -86,7 +89,7 @@ class RecordedInputs:
     """Path, and 12 digits of the content's hash, with an `x` behind if it can be executed."""
     args: Pairs | Summary = ()
     images: Pairs | Summary = ()
-    """Upstream images: reference, and 12 digits of the id; none where it was not known."""
+    """Upstream images: reference and mark (`ObservedImage.mark`); empty where it was not known."""
     packages: tuple[str, ...] | Summary = ()
     setup: str = ""
     """12 digits of its hash; empty without one."""
@@ -121,9 +124,7 @@ def arg_marks(inputs: Inputs) -> Pairs:
 
 def image_marks(inputs: Inputs) -> Pairs:
     """Return what is remembered of the upstream images."""
-    return tuple(
-        (redact(name), (short or "").removeprefix("sha256:")[:12]) for name, short in inputs.upstream
-    )
+    return tuple((redact(name), mark or "") for name, mark in inputs.upstream)
 
 
 def package_marks(inputs: Inputs) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs, task_of
-from isol8_tasks.plan.packaged import custom_image, named_images
+from isol8_tasks.plan.packaged import custom_image, named_images, unused_skips
 from isol8_tasks.safety.printing import one_line
 
 """The ecosystem of what `system` and `build` name."""
@@ -119,6 +119,8 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
             undeclared.append(name)
     images = (*bases.values(), *customs, *named_images(config, bases))
     check_depth(images, config)
+    if config.verify.skip and not request.only:
+        warnings.update(dict.fromkeys(unused_skips(config, images)))
     undeclared += _undeclared_names(config, observed, bases)
     missing = _missing(config, undeclared)
     warnings.update(dict.fromkeys(_unreadable(observed, [spec.name for spec in images], undeclared)))
@@ -147,7 +149,9 @@ def _base(
             args,
             sources.find or sources.context.keys(),
             ignore=sources.ignore,
-            triggers=lambda reference: triggers_of(triggers, reference, upstream_id(observed, reference)),
+            triggers=lambda reference: triggers_of(
+                triggers, reference, (upstream_mark(observed, reference) or "").rpartition(".")[2]
+            ),
             builder=sources.builder,
         )
 
@@ -166,7 +170,7 @@ def _base(
         files=tuple((path, sources.context[path]) for path in needs.files),
         # No build argument has a dot in its name.
         args=(*needs.args, *((f"filter.{key}", text) for key, text in config.filter.values.items())),
-        upstream=tuple((reference, upstream_id(observed, reference)) for reference in needs.upstream),
+        upstream=tuple((reference, upstream_mark(observed, reference)) for reference in needs.upstream),
     )
     spec = ImageSpec(
         name=runtime.name,
@@ -209,15 +213,10 @@ def _problem(files: Iterable[tuple[str, ContextFile]]) -> str:
     return found[0] + more if found else ""
 
 
-def upstream_id(observed: Observed, reference: str) -> str | None:
-    """Return the short id of an upstream image as it counts for a key; None where the engine does not have it."""
+def upstream_mark(observed: Observed, reference: str) -> str | None:
+    """Return how an upstream image counts (`ObservedImage.mark`); None where the engine does not have it."""
     image = observed.tagged(reference)
-    return short_id(image.id) if image else None
-
-
-def short_id(image_id: str) -> str:
-    """Return the digits of an image's id that count for a key."""
-    return image_id.removeprefix("sha256:")[:12]
+    return image.mark(reference) if image else None
 
 
 def standin_args(upstream: Iterable[ObservedImage | None]) -> dict[str, str] | None:

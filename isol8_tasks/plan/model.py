@@ -36,8 +36,8 @@ class Inputs:
     args: tuple[tuple[str, str], ...] = ()
     """Effective values of the build arguments that the stages use, sorted; none that only say where to fetch."""
     upstream: tuple[tuple[str, str | None], ...] = ()
-    """Each upstream image by its FROM reference, with the first 12 hex digits of its image id on this engine (None:
-    not here). The reference is for people, as it says where the image comes from; the id counts."""
+    """Each upstream image by its FROM reference, with its mark (`ObservedImage.mark`; None: not on this engine). The
+    reference is for people, as it says where the image comes from; of the mark the first digits count."""
     packages: tuple[str, ...] = ()
     """What its own step installs; sorted and unique."""
     setup: str = ""

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from isol8_tasks.config.deps import Config
+from isol8_tasks.config.positions import line_of
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.ecosystems.specs import merge, parse_spec
+from isol8_tasks.ecosystems.specs import merge, parse_spec, skipped_names
 from isol8_tasks.errors import PlanError
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.references import Reference
@@ -40,7 +41,7 @@ def custom_image(
         return None
     build = merge(_ALPINE, config.build.needed_by(runtime.name)) if packages else ()
     repository = config.build.repository
-    hashes = {} if withdrawn else _hashes(runtime.name, packages, config)
+    hashes = {} if withdrawn else _hashes(name, runtime.name, packages, config)
     return ImageSpec(
         name=name,
         task=task_of(name),
@@ -64,14 +65,16 @@ def custom_image(
     )
 
 
-def _hashes(runtime: str, packages: Iterable[str], config: Config) -> Mapping[str, tuple[str, ...]]:
+def _hashes(
+    name: str, runtime: str, packages: Iterable[str], config: Config
+) -> Mapping[str, tuple[str, ...]]:
     """Return the hashes of the packages that a requirements file has them for; of all packages or of none."""
-    listed = config.listed.get(runtime)
+    listed = config.listed.get(name if name in config.images else runtime)
     if listed is None or not listed.hashes:
         return {}
     for package in packages:
         if package not in listed.hashes:
-            place = config.place(runtime, package) or f"--{runtime}"
+            place = config.place_of(name, "packages", package) or f"--{runtime}"
             raise PlanError(
                 f"{place}: {package} has no hash, and {listed.source} has hashes, so pip needs one for each; "
                 f"write it into {listed.source}"
@@ -104,6 +107,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
         runtime, parent = RUNTIMES[image.runtime], made[image.parent]
         packages = merge(runtime.ecosystem, image.packages)
         system, build = merge(_ALPINE, image.system), merge(_ALPINE, image.build)
+        hashes = _hashes(name, runtime.name, packages, config)
         inputs = Inputs(
             recipe=runtime.recipe,
             runtime=runtime.name,
@@ -111,6 +115,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             setup=image.setup,
             system=system,
             build=build,
+            files=_hashed_file(config.listed[name].source, hashes) if hashes else (),
         )
         reference = str(Reference(config.build.repository, parent.name))
         made[name] = ImageSpec(
@@ -120,6 +125,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             runtime=runtime.name,
             parent=parent.name,
             inputs=inputs,
+            hashes=hashes,
             dockerfile=render_custom(runtime, reference, packages, system, build),
             target=None,
             args=parent.args,
@@ -127,6 +133,28 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             inherited_system=parent.system,
         )
         yield made[name]
+
+
+def unused_skips(config: Config, images: Iterable[ImageSpec]) -> Iterator[str]:
+    """Say of each name under [verify] skip that no image is asked to have such a package."""
+    from isol8_tasks.config.strict import unknown  # noqa: PLC0415 - few files have such names
+
+    declared: dict[str, set[str]] = {}
+    for spec in images:
+        for ecosystem, packages in (
+            (RUNTIMES[spec.runtime].ecosystem, spec.packages),
+            (_ALPINE, spec.system),
+        ):
+            declared.setdefault(ecosystem, set()).update(
+                parse_spec(ecosystem, each).name for each in packages
+            )
+    names = sorted(set().union(*declared.values()))
+    for place, name in enumerate(config.verify.skip):
+        if not any(skipped_names(ecosystem, (name,)) & known for ecosystem, known in declared.items()):
+            line = line_of(config.text, ("verify", "skip", place))
+            what = f"no image is declared with {name}, so this skips nothing"
+            said = unknown(what, name, names, "declared:") if names else what
+            yield f"{config.source}{f':{line}' if line else ''}: verify.skip: {said}"
 
 
 _ALPINE: Final = "apk"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from attrs import evolve
+
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.plan.current import content_is_current, memory_is_current
@@ -50,6 +52,7 @@ def _decided(
     for spec in specs:
         decision = _decide_safely(spec, observed, decisions, circumstances)
         if decision.state in {"stale", "not-built"} and not decision.relabel:
+            reasons = None
             for there in (remote or {}).get(spec.name, ()):
                 # What is based on it is decided as if it were here already.
                 tags = (observed.public_tag(spec.name), marker_tag(spec.name, observed.repository))
@@ -61,6 +64,10 @@ def _decided(
                         image=spec.name, task=spec.task, state="in-registry", pulled_by=there.digests[0]
                     )
                     break
+                reasons = reasons or after.reasons
+            else:
+                if decision.state == "not-built" and reasons:
+                    decision = evolve(decision, reasons=reasons)
         decisions[spec.name] = decision
     return decisions
 

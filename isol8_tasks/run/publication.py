@@ -26,13 +26,13 @@ class Publication:
     """The same of those whose rebuild came to what is there."""
 
     def write_manifest(self) -> None:
-        """Write the manifest of what the engine held when it was looked at last."""
-        held = self.view.holds
-        state = manifest.state(self.view.observed, held)
+        """Write the manifest of what the engine held when it was looked at last, and of what is expected."""
+        held, known = self.view.holds, self.view.known
+        state = manifest.state(known, held)
         if not (self.pushed or self.pulled or self.kept) and self.view.workspace.manifest_shows(state):
             self.changed = self.changed or ()
             return
-        text = manifest.render_manifest(self.view.observed, held, self.in_registry)
+        text = manifest.render_manifest(known, held, self.in_registry)
         old = self.view.workspace.write_manifest(text, state)
         new = () if old == text else manifest.changed_images(old, text)
         self.changed = tuple(dict.fromkeys((*(self.changed or ()), *new)))

@@ -13,10 +13,11 @@ from isol8_tasks.ecosystems.updates import PackageNews, Resolution
 from isol8_tasks.errors import COMMAND, EngineError, Isol8Error, UpstreamUnavailableError
 from isol8_tasks.freshness.changes import Built, changes
 from isol8_tasks.freshness.model import Freshness
-from isol8_tasks.freshness.news import installed_resolution, package_news
+from isol8_tasks.freshness.news import asked_in, installed_resolution, package_news
 from isol8_tasks.freshness.survey import Survey, notice
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.images.observed import Observed
+from isol8_tasks.lifecycle.build import lacking_upstream
 from isol8_tasks.lifecycle.promotion import drop
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.decision import Decision
@@ -34,19 +35,19 @@ AskInstalled = Callable[[View, ImageSpec], Resolution | None]
 
 def ask_packages(view: View, spec: ImageSpec) -> PackageNews:
     """Ask the package sources of an image what they have that it does not."""
-    return package_news(spec, view.observed, view.engine, settings=view.config.refresh, now=now())
+    return package_news(spec, view.known, view.engine, settings=view.config.refresh, now=now())
 
 
 def ask_installed(view: View, spec: ImageSpec) -> Resolution | None:
     """Ask for exactly what an image has, where nothing is newer that may be accepted."""
-    return installed_resolution(spec, view.observed, view.engine)
+    return installed_resolution(spec, view.known, view.engine)
 
 
 def look(view: View, ask: AskSources = ask_packages) -> tuple[Freshness, ...]:
     """Return how fresh every image of the run is; nothing is changed."""
     survey = Survey(
         specs=view.graph.images,
-        observed=view.observed,
+        observed=view.known,
         holds=view.holds,
         settings=view.config.refresh,
         now=now(),
@@ -75,8 +76,8 @@ class Refresh:
         session = self.session
         session.lock()
         self._pull_images()
-        self._before = session.view.observed
-        self.found = look(session.view, self.ask)
+        self._before = session.view.known
+        self.found = look(session.view, self._ask)
         left = self._pull()
         session.follow(self._policy(left))
         session.view.look_again()
@@ -88,12 +89,14 @@ class Refresh:
         What goes wrong is among the session's failures; on what could not be built, nothing is.
         """
         builds: dict[str, _Build] = {}
+        wanted = self._wanted()
         for spec in self.session.view.graph.images:
-            if self._why[spec.name].pending:
+            if spec.name in wanted:
                 builds[spec.name] = _Build(self.session, spec.name, builds.get(spec.parent or ""))
                 builds[spec.name].start()
         for each in builds.values():
             each.join()
+        self._find_expected()
         self.session.end()
 
     def account(self, failed: Sequence[Failed]) -> Account:
@@ -119,16 +122,65 @@ class Refresh:
             found=self.found,
             failed=tuple(failed),
             pulled=sum(each.result == "pulled" for each in session.outcomes),
-            changed=changes(self._before, session.view.observed, built),
+            changed=changes(self._before, session.view.known, built),
         )
 
     def _pull_images(self) -> None:
-        """Pull what is up to date in the registry and not here, since sources are asked in the images themselves."""
-        decisions = self.session.view.decisions
-        for name in [each.image for each in decisions.values() if each.state == "in-registry"]:
-            # What goes wrong is among the session's failures, and the image is built instead.
-            with contextlib.suppress(Isol8Error):
-                self.session.make(name)
+        """Pull what is up to date in the registry and not here, since sources are asked in the images themselves.
+
+        On an engine without any image of ours, as on a machine that is new every night, only those in which they are.
+        """
+        view = self.session.view
+        there = [each for each in view.decisions.values() if each.state == "in-registry"]
+        if not view.observed.promoted:
+            needed = frozenset[str]().union(*map(asked_in, view.graph.images))
+            for each in there:
+                if each.image not in needed:
+                    found = next(
+                        image for image in view.remote.found[each.image] if each.pulled_by in image.digests
+                    )
+                    # How much it takes here nobody knows before it is pulled.
+                    view.expected[each.image] = evolve(found, size=0)
+        for each in there:
+            if each.image not in view.expected:
+                # What goes wrong is among the session's failures, and the image is built instead.
+                with contextlib.suppress(Isol8Error):
+                    self.session.make(each.image)
+
+    def _ask(self, view: View, spec: ImageSpec) -> PackageNews:
+        """Ask the package sources of an image, with its upstream images here where they decide.
+
+        What these have just so waits until they move.
+        """
+        news = self.ask(view, spec)
+        lacking = lacking_upstream(spec, view.observed)
+        if not news.updates or not lacking:
+            return news
+        view.pulls.pull(lacking)
+        return self.ask(view, spec)
+
+    def _wanted(self) -> set[str]:
+        """Return the names of the images to make: what is pending, and of what is expected what it is based on."""
+        view = self.session.view
+        wanted: set[str] = set()
+        parents: set[str | None] = set()
+        for spec in reversed(view.graph.images):
+            decision = self._why[spec.name]
+            is_expected = decision.state == "in-registry" and spec.name in view.expected
+            if decision.pending and (not is_expected or spec.name in parents):
+                wanted.add(spec.name)
+                parents.add(spec.parent)
+        return wanted
+
+    def _find_expected(self) -> None:
+        """Note for the manifest where the images are that were not pulled."""
+        view = self.session.view
+        for name, image in view.expected.items():
+            if view.observed.public(name) is None:
+                # Without it the manifest lists the image all the same.
+                with contextlib.suppress(Isol8Error):
+                    _, where = view.remote.place_of(name, image.digests[0])
+                    self.session.publication.pulled[name] = (image.id, where)
 
     def _policy(self, left: set[str]) -> Policy:
         """Return the policy to build what is behind, without the images that have to stay as they are."""
@@ -143,7 +195,7 @@ class Refresh:
         """Return what to install in an image: what was noticed, or what comes of it on the base that is new by now."""
         if not spec.inputs.packages:
             return None
-        if self.session.view.observed.record(spec.name) is None:
+        if self.session.view.known.record(spec.name) is None:
             return self.ask(self.session.view, spec).resolution
         news = next(each.packages for each in self.found if each.image == spec.name)
         if spec.parent in self.session.seconds or news.resolution is None:

@@ -7,7 +7,7 @@ from attrs import define, field
 
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.images.labels import read_record
-from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.images.pushed import Pushed, immutable_tags, key_tag
 from isol8_tasks.plan.current import effective_inputs
 from isol8_tasks.plan.fingerprint import key
@@ -33,14 +33,14 @@ class RemoteImages:
         """Find what is in use: the images under the tags of these names."""
         self._add({name: name for name in names})
 
-    def ask_by_key(self, specs: Collection[ImageSpec], observed: Observed) -> None:
-        """Find what was built from the inputs of these images, whatever is in use; `observed` is what is here."""
+    def ask_by_key(self, specs: Collection[ImageSpec]) -> None:
+        """Find what was built from the inputs of these images, whatever is in use."""
         wanted = {}
         for spec in specs:
             known = [
                 record for image in self.found.get(spec.name, ()) if (record := read_record(image.labels))
             ]
-            inputs = effective_inputs(spec.inputs, known[0], observed) if known else spec.inputs
+            inputs = effective_inputs(spec.inputs, known[0]) if known else spec.inputs
             # Without an upstream image, or one that knows it, nobody knows the key of a base.
             if all(short for _, short in inputs.upstream):
                 wanted[key_tag(spec.name, key(inputs))] = spec.name

@@ -1,6 +1,7 @@
 """One run: builds what doit selects, as the view of it decides, and says what came of it."""
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 from isol8_tasks.engine import BuildEvent
-from isol8_tasks.errors import Isol8Error, LockedError, ReplacedError, UndecidedError
+from isol8_tasks.errors import Isol8Error, LockedError, RegistryError, ReplacedError, UndecidedError
 from isol8_tasks.images.pushed import Pushed
 from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.plan.decision import Decision
@@ -78,6 +79,22 @@ class Session:
         """What checks an image before it takes its tag."""
         return Verifications(self.view.engine, self.view.config, lambda: self.view.observed)
 
+    @property
+    def _checks(self) -> Verify:
+        return self._verify or self.verifications
+
+    def acceptance(self, name: str) -> Callable[[str], object] | None:
+        """Return what verifies an image by its id that was verified elsewhere; None where deps.toml trusts that."""
+        if not self.view.config.verify.again:
+            return None
+        spec = next((each for each in self.view.graph.images if each.name == name), None)
+        if spec is None:
+            raise RegistryError(
+                f"{self.view.public_tag(name)} is not declared here, so [verify] again = true can't verify it\n"
+                "Declare it in deps.toml, or pull without that key"
+            )
+        return functools.partial(self._checks, spec)
+
     def follow(self, policy: Policy) -> None:
         """Keep to a policy from now on; what is to be done is decided by it."""
         with self.view.mutex:
@@ -106,6 +123,9 @@ class Session:
                 self._in_time()
                 try:
                     self._make(name, decision, log)
+                    after = self.view.decisions[name]
+                    if decision.state == "in-registry" and after.relabel:
+                        self._make(name, after, log)
                 except ReplacedError:
                     if not self._is_settled(name):
                         raise
@@ -193,13 +213,12 @@ class Session:
             if self.listener:
                 self.listener.event(name, event)
 
-        verify = self._verify or self.verifications
         if decision.state == "in-registry":
-            outcome, where = pull_instead(decision, self.view)
+            outcome, where = pull_instead(decision, self.view, self.acceptance(name))
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
             before = self.view.observed
-            outcome = make_image(decision, self.view, self.policy, verify, on_event)
+            outcome = make_image(decision, self.view, self.policy, self._checks, on_event)
             if outcome.result == "same":
                 self.publication.keep(outcome, before)
         with self.view.mutex:

@@ -1,6 +1,6 @@
 """How a run brings one image up to date: from what it is built on to its tag."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from isol8_tasks.dockerfile.misnamed import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
@@ -51,10 +51,12 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
     )
 
 
-def pull_instead(decision: Decision, view: View) -> tuple[Outcome, Pushed]:
+def pull_instead(
+    decision: Decision, view: View, accept: Callable[[str], object] | None
+) -> tuple[Outcome, Pushed]:
     """Pull an image that is up to date in the registry, and promote it; return what came of it, and where it is.
 
-    RegistryError says what is wrong with it; what is in use then stays.
+    RegistryError says what is wrong with it, and so may `accept`, which gets its id; what is in use then stays.
     """
     from isol8_tasks.lifecycle.transfer import pull_image  # noqa: PLC0415 - for who has a registry
 
@@ -69,7 +71,7 @@ def pull_instead(decision: Decision, view: View) -> tuple[Outcome, Pushed]:
         standin=record.standin if record else "",
         pushed=where,
     )
-    image = pull_image(listed, view.observed, view.engine) or view.observed.public(name)
+    image = pull_image(listed, view.observed, view.engine, accept) or view.observed.public(name)
     if image is None:
         raise RegistryError(f"{view.public_tag(name)} was removed during the run; run again")
     tags = (marker_tag(name, view.repository), *client_tags(view.repository, name, image.labels))

@@ -16,7 +16,7 @@ from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly, platform_directly
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.images.holds import Hold, holds
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.images.references import Reference
 from isol8_tasks.images.triggers import Triggers
 from isol8_tasks.lifecycle.build import Outcome, upstream_triggers
@@ -55,6 +55,8 @@ class View:
     """Names of the images to rebuild without cache."""
     behind: dict[str, tuple["Reason", ...]] = field(factory=dict, init=False)
     """What the policy says is behind, without what was built since."""
+    expected: dict[str, ObservedImage] = field(factory=dict, init=False)
+    """Images of the registry that count as here, by name: they are pulled only where something is built on them."""
     _observed: Observed | None = field(default=None, init=False)
     _version: str = field(default="", init=False)
     _unreachable: EngineError | None = field(default=None, init=False)
@@ -177,6 +179,17 @@ class View:
                     self._unreachable = error
                     raise
             return self._observed
+
+    @property
+    def known(self) -> Observed:
+        """What the engine holds, and what is expected, as if it were here."""
+        observed = self.observed
+        more = (
+            evolve(image, tags=(observed.public_tag(name), marker_tag(name, self.repository)))
+            for name, image in self.expected.items()
+            if observed.public(name) is None
+        )
+        return evolve(observed, images=(*observed.images, *more)) if self.expected else observed
 
     @property
     def builder(self) -> BuilderTraits:
@@ -311,7 +324,7 @@ class View:
         decisions = decide_all(graph, observed, circumstances, self.remote.found)
         left = [spec for spec in graph.images if decisions[spec.name].state in {"stale", "not-built"}]
         if left and not self.remote.problem:
-            self.remote.ask_by_key(left, observed)
+            self.remote.ask_by_key(left)
             decisions = decide_all(graph, observed, circumstances, self.remote.found)
         return decisions
 

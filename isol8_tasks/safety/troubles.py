@@ -165,7 +165,7 @@ _KINDS: Final = (
 )
 PROXIES: Final = "https_proxy and http_proxy"
 _HOST: Final = (
-    r"lookup ([\w.-]+)",
+    r"lookup (?!address information)([\w.-]+)",
     r"host='([^']+)'",
     r"https?://(?:[^\s/@'\"]*@)?(\[[\da-f:]+\]:\d+|[\w.-]+(?::\d+)?)",
     r"(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|resolve(?: host)?:?) '?([\w.:-]+\w)",

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from isol8_tasks.ecosystems.findings import (
     CommandShared,
+    ModuleOverwritten,
     PackageDeclines,
     PackageNeeds,
     PackageNote,
@@ -26,7 +27,7 @@ def apart(found: Found) -> tuple[tuple[tuple[AnyFinding, Releases], ...], tuple[
     for each, releases in found:
         if isinstance(each, PackageDeclines | PartUnusable):
             notes.setdefault((each.package, each.use), each)
-        elif isinstance(each, CommandShared | PackageNeeds):
+        elif isinstance(each, CommandShared | ModuleOverwritten | PackageNeeds):
             notes.setdefault((each,), each)
         else:
             findings.append((each, releases))
@@ -47,6 +48,13 @@ def render_note(note: PackageNote) -> str:
         case CommandShared(command=command, packages=packages, used=used):
             owner = f"it runs that of {used}" if used else "it runs that of the package installed last"
             words = f"{' and '.join(packages)} both provide the command {command}; {owner}"
+        case ModuleOverwritten(path=path, packages=packages, used=used):
+            whose = (
+                f"the file in the image is that of {used}"
+                if used
+                else "the file in the image is that of neither"
+            )
+            words = f"{' and '.join(filter(None, (*packages, used)))} both install {path}; {whose}"
         case PackageNeeds(package=package, need=need):
             words = f"{package} {need}"
         case _:

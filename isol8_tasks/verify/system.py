@@ -33,6 +33,7 @@ def judge_system(
         seccomp=profile(kind.denied_system_calls),
         capabilities=(),
         seconds=probe.LOOK_SECONDS,
+        clock=probe.LOOK_SECONDS * probe.SLOWEST,
     )
     finished = run(request)
     answer = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)

@@ -3,6 +3,7 @@
 import re
 import secrets
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Final
@@ -287,6 +288,7 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
     for finding in verdict.findings:
         lines.append(f"  {render_finding(finding)}")
         lines += [f"      {line}" for line in output(finding)]
+        lines += [f"      {line}" for line in _hints(plain(finding))]
     if way_out := _way_out(verdict.findings):
         lines.append(way_out)
     return VerifyFailedError(
@@ -295,6 +297,15 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
         output=tuple(line for finding in verdict.findings for line in output(finding)),
         libraries=_libraries(verdict.findings),
     )
+
+
+def _hints(finding: AnyFinding) -> Iterator[str]:
+    """Say what to do about a package that can't be imported."""
+    if isinstance(finding, PackageUnusable) and finding.use.startswith("import ") and not finding.library:
+        from isol8_tasks.ecosystems.absent import module_hint  # noqa: PLC0415 - only a failure has use for it
+
+        if hint := module_hint(finding.package, finding.output):
+            yield hint
 
 
 def _libraries(findings: tuple[Finding, ...]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from tests.integration.world.wheels import Wheels
 _BORN: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 _LIBRARY: Final = elf(needed="libnowhere.so.1")
 _EXTENSION: Final = "_x.cpython-313-x86_64-linux-musl.so"
+_OF_MACOS: Final = b"\xcf\xfa\xed\xfe\x07\0\0\x01" + bytes(4096)
 _USE_PYTHON: Final = "import {0}; assert {0}"
 _USE_NODE: Final = "if (!require('{0}')) throw 1"
 
@@ -59,6 +60,7 @@ PYTHON: Final[Mapping[str, tuple[Kind, Mapping[str, bytes]]]] = {
         "broken",
         {"{data}/scripts/own-program-library": elf(needed="libnowhere.so.1", interpreter="musl")},
     ),
+    "own-other-system": ("broken", {"{data}/scripts/own-other-system": _OF_MACOS}),
     "own-declines": (
         "declines",
         {
@@ -92,6 +94,8 @@ NODE: Final[Mapping[str, tuple[Kind, Mapping[str, bytes], Mapping[str, str]]]] =
         {"a": elf(needed="libnowhere.so.1", interpreter="musl")},
         {"own-program-library": "a"},
     ),
+    "own-other-system": ("broken", {"a": _OF_MACOS}, {"own-other-system": "a"}),
+    "own-no-first-line": ("broken", {"a": b"require('./index.js');\n"}, {"own-no-first-line": "a"}),
     "own-declines": (
         "declines",
         {

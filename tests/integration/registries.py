@@ -114,6 +114,16 @@ class Registry:
         """Return the paths of all requests so far, but for those of the tests themselves."""
         return re.findall(r'"\w+ (/v2/[^" ]*)[^"]*" \d+ \d+ "" "(?!Python-urllib)', self._log.read_text())
 
+    def sent(self) -> int:
+        """Return how many bytes it sent to others than the tests themselves."""
+        found = re.findall(r'"GET /v2/[^"]*" \d+ (\d+) "" "(?!Python-urllib)', self._log.read_text())
+        return sum(map(int, found))
+
+    def layers(self, repository: str, reference: str) -> dict[str, int]:
+        """Return the size of each layer of an image by its digest."""
+        _, manifest = self._ask(f"{repository}/manifests/{reference}")
+        return {each["digest"]: each["size"] for each in json.loads(manifest)["layers"]}
+
     def uploading(self) -> bool:
         """Tell whether a part of a layer has come, and not all of it."""
         return any(file.stat().st_size for file in (self._folder / "storage").glob("**/_uploads/*/data"))

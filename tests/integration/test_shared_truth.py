@@ -135,6 +135,17 @@ def test_only_what_changed_goes_back_and_forth(reader: Checkout, builder: Checko
     assert "bash-custom" in builder.doit("inventory", "bash-custom").out
 
 
+def test_keys_are_equal_on_every_engine(reader: Checkout, builder: Checkout, second: str) -> None:
+    """Whatever kind of store an engine has: an upstream image counts by its digest in its registry."""
+    done = reader.doit("setup", *ONLY, "--no-registry", DOCKER_HOST=second)
+    assert done.code == 0, done.out + done.err
+    (here,), (there,) = (
+        [each["key"] for name, each in made.manifest()["images"].items() if name.endswith(":bash")]
+        for made in (builder, reader)
+    )
+    assert here == there
+
+
 def test_reader_pushes_nothing(registry: Registry, reader: Checkout, second: str) -> None:
     """With push = false what is built stays here, and nobody complains."""
     reader.deps('bash = ["unzip"]', shared_by(registry, push=False))
@@ -167,6 +178,34 @@ def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, t
     finally:
         registry.kill()
         tokens.stop()
+        remove_tags(docker_api, writer.repository)
+        client = docker.APIClient(base_url=second)
+        remove_tags(client, reader.repository)
+        client.close()
+
+
+def test_quiet_night_pulls_only_where_sources_are_asked(
+    registry: Registry, docker_api: docker.APIClient, second: str, tmp_path: Path
+) -> None:
+    """What npm has for bun-custom is asked in its parent, so its own layers stay in the registry."""
+    text = f'[registry]\nrepository = "{registry.address}/quiet"\nstandins = true\n'
+    writer, reader = new_checkout(tmp_path / "writer"), new_checkout(tmp_path / "reader")
+    try:
+        for checkout in (writer, reader):
+            checkout.deps('bun = ["zod"]', text)
+        assert writer.built("setup", "--only", "bun") == {"bun", "bun-custom"}
+        before, sent = registry.tags("quiet"), registry.sent()
+        done = reader.doit("refresh", "--only", "bun", DOCKER_HOST=second)
+        assert (done.code, done.err) == (0, ""), done.out + done.err
+        assert re.search(r" · 2 images fresh · 1 pulled · ", done.out), done.out
+        assert registry.tags("quiet") == before
+        small = 200_000
+        assert registry.sent() - sent <= sum(registry.layers("quiet", "bun").values()) + small
+        assert registry.layers("quiet", "bun-custom").keys() > registry.layers("quiet", "bun").keys()
+        listed = {name.rpartition(":")[2]: each for name, each in reader.manifest()["images"].items()}
+        assert listed["bun-custom"]["pushed"]["digest"] == before["bun-custom"]
+        assert listed["bun-custom"]["size"] is None
+    finally:
         remove_tags(docker_api, writer.repository)
         client = docker.APIClient(base_url=second)
         remove_tags(client, reader.repository)

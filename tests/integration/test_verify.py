@@ -196,6 +196,7 @@ class TestGood:
             ("node", _module("@types/x", None, types="index.d.ts", main=""), "@types/x"),
             ("node", _module("cli", "console.log(1); process.exit(0)", bin="index.js"), "cli"),
             ("node", _module("t", None, exports={".": {"types": "./index.d.ts"}}), "t"),
+            ("node", _module("f", None, exports={".": {"sass": "./f.scss", "default": "./f.css"}}), "f"),
             ("node", _module("p", "exports.x = 1", exports={"./p": "./index.js", "./*": "./*"}), "p"),
             ("node", _module("c", None, main="c.css") + " && touch c.css", "c"),
             (
@@ -223,6 +224,7 @@ class TestGood:
             ),
             *(
                 "types by exports",
+                "style sheets by exports",
                 "parts",
                 "style sheet",
                 "program alone",
@@ -592,8 +594,9 @@ class TestLoader:
             (UNRESOLVED, "gnu_get_libc_version: symbol not found", ""),
             (b"#!/usr/bin/env nothing-such\n", "there is no nothing-such", ""),
             (b"#!/usr/bin/nothing-such -x\n", "there is no /usr/bin/nothing-such", ""),
+            (b"\xcf\xfa\xed\xfe\x07\0\0\x01" + bytes(99), "is a program for macOS", ""),
         ],
-        ids=["library", "glibc", "symbol", "env", "interpreter"],
+        ids=["library", "glibc", "symbol", "env", "interpreter", "macOS"],
     )
     @pytest.mark.parametrize(
         ("runtime", "install", "path", "package"),
@@ -627,6 +630,43 @@ class TestLoader:
         assert isinstance(found, PackageUnusable)
         assert said in found.output
         assert found.library == library
+
+    @pytest.mark.parametrize(
+        ("program", "said"),
+        [
+            (b"", "is an empty file"),
+            (b"MZ\x90\0\x03" + bytes(99), "is a program for Windows"),
+            (b"\xca\xfe\xba\xbe\0\0\0\x02" + bytes(99), "is a program for macOS"),
+            (b"\0asm\x01\0\0\0", "is binary, of no format that Linux executes"),
+            (elf(interpreter=MUSL)[:7], "is an ELF file for another processor, or cut off"),
+            (elf(interpreter=MUSL)[:40], "is cut off: its header tells of more than is there"),
+            (elf(interpreter=MUSL)[:-40], "is cut off: its header tells of more than is there"),
+            (elf(machine=243, interpreter=MUSL), "is an ELF file for another processor"),
+            (b"import os\nos.system('ls')\n", "line 2: syntax error near unexpected token `'ls''"),
+            (b'"use strict";\nrequire("./cli")\n', "has no #! line, so a shell runs it"),
+            (b"\xef\xbb\xbf#!/bin/sh\necho\n", "has a byte order mark before its #! line"),
+        ],
+        ids=[
+            *("empty", "Windows", "macOS", "another", "magic", "header", "cut", "processor"),
+            *("Python", "JavaScript", "byte order mark"),
+        ],
+    )
+    def test_not_executed(self, verify: Callable[..., Verdict], program: bytes, said: str) -> None:
+        """What neither the kernel nor a shell executes is refused with what it is."""
+        steps = f"{BIN}\n{_command('mine')}\n{_file(f'{MODULES}/mine/mine', program)}"
+        (found,) = verify("node", steps, "mine").findings
+        assert isinstance(found, PackageUnusable)
+        assert (found.use, said in found.output) == ("its command /usr/local/bin/mine", True), found.output
+
+    @pytest.mark.parametrize(
+        "program",
+        [b"echo fine\n", b"# a comment\n\nif true; then echo fine; fi\n", b"MZqFpD='\n'\necho fine\n\0\0"],
+        ids=["one line", "text", "binary behind a line of text"],
+    )
+    def test_a_script_without_a_first_line(self, verify: Callable[..., Verdict], program: bytes) -> None:
+        """A shell runs it as its own."""
+        steps = f"{BIN}\n{_command('mine')}\n{_file(f'{MODULES}/mine/mine', program)}"
+        assert verify("node", steps, "mine").findings == ()
 
     def test_a_static_program(self, verify: Callable[..., Verdict]) -> None:
         """It needs no loader."""

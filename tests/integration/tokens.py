@@ -41,6 +41,12 @@ class TokenServer:
                 self.end_headers()
                 self.wfile.write(content)
 
+            def do_POST(self) -> None:
+                # containerd asks by OAuth first, and by GET where that is not offered.
+                self.send_response(405)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def log_message(self, *_: object) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -12,7 +12,7 @@ from isol8_tasks.cli.doit import WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
-from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError
+from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError, VerifyFailedError
 from isol8_tasks.images.pushed import Listed, read_manifest
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.textfiles import NoTextError, read_text
@@ -73,8 +73,8 @@ class PullCommand(OwnCommand):
                 counts["held"] += 1
                 continue
             try:
-                image = pull_image(listed, observed, current.view.engine)
-            except (RegistryError, ReplacedError) as error:
+                image = pull_image(listed, observed, current.view.engine, current.acceptance(listed.name))
+            except (RegistryError, ReplacedError, VerifyFailedError) as error:
                 teller.failed(listed.name, error)
                 counts["failed"] += 1
                 continue

@@ -63,9 +63,9 @@ function isExecutable(file) {
 }
 
 // Tells whether something can be loaded by what stands in "exports" (https://nodejs.org/api/packages.html#exports):
-// types alone are nothing to load.
+// types and style sheets alone are nothing to load.
 function offers(target) {
-  if (typeof target === "string") return !TYPES.test(target);
+  if (typeof target === "string") return !TYPES.test(target) && (!DATA.test(target) || target.endsWith(".json"));
   if (Array.isArray(target)) return target.some(offers);
   return Object.entries(target ?? {}).some(([name, inner]) => CONDITIONS.includes(name) && offers(inner));
 }

@@ -78,11 +78,16 @@ def canonical(name: str) -> str:
 
 def recorded(folder: str) -> list[str]:
     """Return the files of a wheel, relative to the folder that its metadata lies in."""
+    return [path for path, _ in hashed(folder)]
+
+
+def hashed(folder: str) -> list[tuple[str, str]]:
+    """Return the same with their hashes."""
     import csv
 
     try:
         with open(os.path.join(folder, "RECORD"), encoding="utf-8", newline="") as file:
-            return [row[0] for row in csv.reader(file) if row]
+            return [(row[0], row[1] if row[1:] else "") for row in csv.reader(file) if row]
     except OSError:
         return []
 
@@ -167,12 +172,18 @@ def in_child(names: list[str], writer: int) -> None:
     import importlib
 
     limited(int(os.environ["ISOL8_CHECK_SECONDS"]))
-    problem, name = "", ""
-    try:
-        for name in names:
+    problems: list[str] = []
+    # Of a folder of other packages' modules (google), some may need what an extra brings.
+    spared = len(names) // 2 if all("." in name for name in names) else 0
+    for name in names:
+        try:
             importlib.import_module(name)
-    except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
-        problem = fault_record(name, error)
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit too, is the answer
+            problems.append(fault_record(name, error))
+            if len(problems) > spared or not isinstance(error, ModuleNotFoundError):
+                spared = 0
+                break
+    problem = problems[-1] if len(problems) > spared else ""
     os.write(writer, (problem + END).encode("utf-8", "replace"))
     if not problem and os.environ.get("ISOL8_WHOLE"):
         for name in below(names):
@@ -300,6 +311,42 @@ def looked(number: int, name: str, known: dict[str, tuple[str, Fields]]) -> "dic
     return {**result, "gone": gone[:1], "lost": lost[:1], "commands": commands}
 
 
+def overwritten(known: dict[str, tuple[str, Fields]], wanted: "Iterable[str]") -> "list[list[str]]":
+    """Return the modules that several packages install, one of them wanted, in different ways.
+
+    Each with the package whose file is there, which may be another one yet, and those whose file is not.
+    """
+    owners: dict[str, list[tuple[str, str]]] = {}
+    for name, (folder, _) in known.items():
+        place = os.path.dirname(folder)
+        for path, digest in hashed(folder):
+            if path.endswith((".py", ".so")) and digest:
+                owners.setdefault(os.path.normpath(os.path.join(place, path)), []).append((name, digest))
+    asked = set(wanted)
+    found: dict[tuple[str, ...], list[str]] = {}
+    for path, theirs in owners.items():
+        names = [name for name, _ in theirs]
+        if len({digest for _, digest in theirs}) > 1 and not asked.isdisjoint(names):
+            there = digest_of(path)
+            winners = [name for name, digest in theirs if digest == there]
+            losers = [name for name, digest in theirs if digest != there]
+            found.setdefault(tuple(names), [path, (winners or [""])[0], *losers])
+    return list(found.values())
+
+
+def digest_of(path: str) -> str:
+    """Return what RECORD has of a file that is as it was installed; empty where it can't be read."""
+    import base64
+    import hashlib
+
+    try:
+        with open(path, "rb") as file:
+            found = hashlib.sha256(file.read()).digest()
+    except OSError:
+        return ""
+    return "sha256=" + base64.urlsafe_b64encode(found).decode().rstrip("=")
+
+
 def ask(number: int, kind: str, paths: list[str]) -> None:
     """Leave files for the dynamic loader to be asked about, once an image."""
     if paths and os.environ.get("ISOL8_WHOLE"):
@@ -360,6 +407,7 @@ def main() -> None:
             for _, fields in known.values()
         ],
         "items": [looked(number, name, known) for number, name in enumerate(wanted)],
+        "overwritten": overwritten(known, wanted) if wanted and os.environ.get("ISOL8_WHOLE") else [],
     }
     with open(3, "w", encoding="utf-8") as file:
         file.write(as_json(answer))

@@ -20,6 +20,21 @@ COMPILING = frozenset(
     {"mesonpy", "maturin", "scikit_build_core", "py_build_cmake", "sipbuild", "setuptools_rust"}
 )
 """Backends that always compile."""
+TOOLS = frozenset(
+    {
+        "cmake",
+        "maturin",
+        "meson-python",
+        "nanobind",
+        "pybind11",
+        "scikit-build",
+        "scikit-build-core",
+        "setuptools-rust",
+    }
+)
+"""What only who compiles needs for a build."""
+REQUIRES = r"""^requires\s*=\s*\[((?:[\s,]|#[^\n]*|"[^"]*"|'[^']*')*)\]"""
+UNDECIDED = "not found out in time"
 COMPILED = (
     ".c",
     ".cc",
@@ -39,22 +54,30 @@ COMPILED = (
 TELLING = ("pyproject.toml", "PKG-INFO")
 
 
-def needs_of(file: dict[str, Any], indexes: Indexes, end: float) -> tuple[bytes | None, str]:
-    """Return the metadata of an archive, and what building it prints where it fails; empty where it does not.
+def needs_of(file: dict[str, Any], indexes: Indexes) -> tuple[bytes | None, str, bytes]:
+    """Return the metadata of an archive, and the problem with building it; both are empty where only trying tells.
 
-    Most archives tell by their files; only one that may compile something, or do without, is really built.
+    Then the archive itself is the third; most tell by their files.
     """
+    data = indexes.content(file["url"])
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, file["filename"])
-        archive.write_bytes(indexes.content(file["url"]))
+        archive.write_bytes(data)
         names, texts = looked_into(archive)
-        project = texts.get("pyproject.toml", "")
-        backend = re.search(r"""^build-backend\s*=\s*["']([^"']*)""", project, re.MULTILINE)
-        if backend and backend[1].partition(".")[0] in COMPILING:
-            return None, NEEDED
-        if not any(name.endswith(COMPILED) for name in names):
-            return texts.get("PKG-INFO", "").encode(), ""
-        return tried(archive, end)
+    if compiles(texts.get("pyproject.toml", "")):
+        return None, NEEDED, b""
+    if not any(name.endswith(COMPILED) for name in names):
+        return texts.get("PKG-INFO", "").encode(), "", b""
+    return None, "", data
+
+
+def compiles(project: str) -> bool:
+    """Tell by a pyproject.toml whether its project is compiled in any case."""
+    backend = re.search(r"""^build-backend\s*=\s*["']([^"']*)""", project, re.MULTILINE)
+    required = re.search(REQUIRES, project, re.MULTILINE)
+    names = re.findall(r"""["']([A-Za-z0-9_.-]+)[^;"']*["']""", required[1] if required else "")
+    by_backend = backend is not None and backend[1].partition(".")[0] in COMPILING
+    return by_backend or any(re.sub(r"[-_.]+", "-", name).lower() in TOOLS for name in names)
 
 
 def looked_into(archive: Path) -> tuple[list[str], dict[str, str]]:
@@ -74,8 +97,16 @@ def looked_into(archive: Path) -> tuple[list[str], dict[str, str]]:
     return names, texts
 
 
-def tried(archive: Path, end: float) -> tuple[bytes | None, str]:
-    """Build a wheel; return its metadata, or what was printed where that failed."""
+def tried(file: dict[str, Any], data: bytes, end: float) -> tuple[bytes | None, str]:
+    """Build a wheel of an archive; return its metadata, or what was printed where that failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, file["filename"])
+        archive.write_bytes(data)
+        return built(archive, end)
+
+
+def built(archive: Path, end: float) -> tuple[bytes | None, str]:
+    """Do what `tried` promises of an archive on disk."""
     folder = archive.parent
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "-q", "-w", str(folder)]
     try:
@@ -88,8 +119,7 @@ def tried(archive: Path, end: float) -> tuple[bytes | None, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        # Nobody knows, so the build itself is to tell.
-        return None, ""
+        return None, UNDECIDED
     if done.returncode:
         return None, done.stdout.decode("utf-8", "replace") or "it printed nothing"
     for wheel in folder.glob("*.whl"):

@@ -24,7 +24,7 @@ from pip._vendor.packaging.tags import sys_tags
 from pip._vendor.packaging.utils import canonicalize_name, parse_wheel_filename
 
 from isol8_tasks.ecosystems.compilers import is_lacking
-from isol8_tasks.freshness.programs.archives import needs_of
+from isol8_tasks.freshness.programs.archives import NEEDED, UNDECIDED, needs_of, tried
 from isol8_tasks.freshness.programs.index import suits
 from isol8_tasks.freshness.programs.pages import Indexes, SourceError, is_version, offered_metadata, release
 
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 
 MACHINE = os.uname().machine
+SLOWEST = 3
+"""How many times as long as its processor time it may take by the clock."""
+LARGE = 20_000_000
+"""Bytes of a source archive that is not fetched to be looked into, where there are wheels for glibc."""
 
 
 class Wanted:
@@ -64,6 +68,9 @@ class Choice:
         self.version, self.file, self.kind = version, file, kind
         """wheel, source, or why there is nothing: glibc, python; empty where pip itself is to say so."""
         self.output = ""
+        """The problem with building a source archive."""
+        self.archive = b""
+        """One of which only a trial tells whether it can be built."""
 
 
 class Survey:
@@ -71,7 +78,9 @@ class Survey:
 
     def __init__(self, indexes: Indexes, seconds: float, *, compiler: bool) -> None:
         self._indexes, self._compiler = indexes, compiler
-        self._end = time.monotonic() + seconds
+        self._seconds = seconds
+        # By the clock a busy machine takes longer for the same.
+        self._end = time.monotonic() + SLOWEST * seconds
         self._tags = frozenset(sys_tags())
         self._environment = dict(default_environment())
         self._there = {
@@ -81,17 +90,29 @@ class Survey:
         self.wanted: dict[str, Wanted] = {}
 
     def look(self, specs: list[str]) -> None:
-        """Follow requirements until nothing new is needed, or time is over."""
+        """Follow requirements until nothing new is needed, or time is over; what is to be tried comes last."""
         todo = {name for spec in specs for name in self._want(spec, spec, frozenset())}
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            while todo and time.monotonic() < self._end:
-                found = dict(zip(todo, pool.map(self._needed, todo)))  # noqa: B905 - Python 3.9 has no other
-                todo = {
-                    name
-                    for asker, (requirements, extras) in found.items()
-                    for each in requirements
-                    for name in self._want(each, self.wanted[asker].asker, extras)
-                }
+            while todo and not self._is_over():
+                todo = self._wanted_by(dict(zip(todo, pool.map(self._needed, todo))))  # noqa: B905 - Python 3.9 has no other
+                if not todo:
+                    untried = [
+                        name for name, each in self.wanted.items() if each.choice and each.choice.archive
+                    ]
+                    todo = self._wanted_by(dict(zip(untried, pool.map(self._tried, untried))))  # noqa: B905 - as above
+
+    def _is_over(self) -> bool:
+        """Tell whether the processor time that it may use is used up, or all of its time."""
+        return sum(os.times()[:4]) > self._seconds or time.monotonic() > self._end
+
+    def _wanted_by(self, found: dict[str, tuple[list[str], frozenset[str]]]) -> set[str]:
+        """Note what packages require; return the names that have to be looked at for it."""
+        return {
+            name
+            for asker, (requirements, extras) in found.items()
+            for each in requirements
+            for name in self._want(each, self.wanted[asker].asker, extras)
+        }
 
     def _want(self, text: str, asker: str, extras: frozenset[str]) -> list[str]:
         """Note a requirement; return the name if it has to be looked at again for it."""
@@ -140,11 +161,21 @@ class Survey:
         return Choice()
 
     def _usable(self, version: Version, files: list[dict[str, Any]]) -> Choice | None:
-        for file in files:
-            if file["filename"].endswith(".whl") and parse_wheel_filename(file["filename"])[3] & self._tags:
+        for file in wheels_of(files):
+            if parse_wheel_filename(file["filename"])[3] & self._tags:
                 return Choice(str(version), file, "wheel")
         source = next((file for file in files if not file["filename"].endswith(".whl")), None)
-        return Choice(str(version), source, "source") if source else None
+        if source is None:
+            return None
+        found = Choice(str(version), source, "source")
+        if (
+            isinstance(source.get("size"), int)
+            and source["size"] > LARGE
+            and self._why(wheels_of(files)) == "glibc"
+        ):
+            # Nothing of that size is built in seconds, and it would take as long to fetch it.
+            found.output = NEEDED
+        return found
 
     def _why(self, files: list[dict[str, Any]]) -> str:
         """Say why no wheel of a version is of use: it is for another C library, or for another Python."""
@@ -166,12 +197,29 @@ class Survey:
         if choice.kind == "wheel":
             data = self._indexes.metadata(file) if offered_metadata(file) else None
             return required(data)
-        if self._compiler or choice.output:
+        if self._compiler or choice.output or choice.archive:
             return []
-        metadata, choice.output = needs_of(file, self._indexes, self._end)
-        if not choice.output:
+        metadata, choice.output, choice.archive = needs_of(file, self._indexes)
+        if not choice.output and not choice.archive:
             choice.kind = "wheel"
         return required(metadata)
+
+    def _tried(self, name: str) -> tuple[list[str], frozenset[str]]:
+        """Try a source archive, and return what it needs, with the extras that it is wanted with."""
+        wanted = self.wanted[name]
+        choice = wanted.choice
+        if choice is None or choice.file is None:
+            return [], frozenset()
+        data, choice.archive = choice.archive, b""
+        metadata, choice.output = tried(choice.file, data, min(self._end, time.monotonic() + self._seconds))
+        if not choice.output:
+            choice.kind = "wheel"
+        return required(metadata), frozenset({"", *wanted.extras})
+
+
+def wheels_of(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the wheels among files."""
+    return [file for file in files if file["filename"].endswith(".whl")]
 
 
 def required(metadata: bytes | None) -> list[str]:
@@ -212,15 +260,18 @@ def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any
         survey.look(question["specs"])
     except SourceError as error:
         return {"problem": str(error)}
-    lacking = []
+    lacking, undecided = [], []
     for name, wanted in sorted(survey.wanted.items()):
         choice = wanted.choice
         if choice is None or choice.kind in {"", "wheel"}:
             continue
+        if choice.archive or choice.output == UNDECIDED:
+            undecided.append([name, choice.version, "undecided", wanted.asker])
         # What could not be built for another reason is pip's to tell.
-        if choice.kind == "source" and not is_lacking(choice.output):
-            continue
-        lacking.append([name, choice.version, choice.kind, wanted.asker])
+        elif choice.kind != "source" or is_lacking(choice.output):
+            lacking.append([name, choice.version, choice.kind, wanted.asker])
+    # Where nothing else stands in the way the build tells of these.
+    lacking += undecided if lacking else []
     found = of_alpine([name for name, *_ in lacking])
     return {"lacking": [[*each, found.get(each[0], "")] for each in lacking]}
 

@@ -109,7 +109,8 @@ class TestMistakes:
             pytest.param(
                 "[images.ml]\nextend = 'python'\npackages = ['numpy']",
                 "2: images.ml.extend: not a setting of an image "
-                "(did you mean extends? allowed: runtime, extends, packages, system, build, setup)",
+                "(did you mean extends? allowed: runtime, extends, packages, system, build, setup, python_file, "
+                "node_file, bun_file)",
                 id="unknown-key",
             ),
             pytest.param(

@@ -79,7 +79,7 @@ class TestRequirements:
             ("--frobnicate", r"r.*:1: --frobnicate is not supported here; remove it"),
             ("./a", r"r.*:1: ./a: a file or folder"),
             ("a-1.0-py3-none-any.whl", r"r.*:1: a-1.0.*: a file or folder"),
-            ("git+https://g.example/a", r"r.*:1: 'git\+https://g.example/a': a URL needs the package's name"),
+            ("git+https://g.example/a", r"r.*:1: 'git\+https://g.example/a': a git repository; only packages"),
             ("a==${V}", r"r.*:1: \$\{V\} is not replaced here"),
             ("a==1 --config-settings=x", r"r.*:1: --config-settings can't be given"),
             ("a==1 --hash=md5:1", r"r.*:1: --hash=md5:1: expected --hash=sha256: and 64"),
@@ -186,9 +186,65 @@ class TestConfig:
             parse_config(f"[dependencies]\n{line}\n", "d.toml")
         assert str(caught.value).startswith(f"d.toml:2: {said}")
 
+    def test_named_images(self) -> None:
+        """Each has a file of its own, with packages beside those of deps.toml; who extends it has another."""
+        text = (
+            '[dependencies]\npython_file = "r.txt"\n[images.ml]\nruntime = "python"\npython_file = "ml.txt"\n'
+            'packages = ["pandas"]\nbuild = ["gcc"]\n[images.more]\nextends = "ml"\npython_file = "more.txt"\n'
+            '[images.web]\nextends = "node"\nnode_file = "p.json"\n'
+        )
+        files = {
+            "r.txt": "a",
+            "ml.txt": "numpy\n",
+            "more.txt": "six",
+            "p.json": '{"dependencies": {"zod": "3"}}',
+        }
+        config = with_lists(parse_config(text, "d.toml"), files.__getitem__)
+        assert config.dependencies["python"] == ("a",)
+        assert {name: image.packages for name, image in config.images.items()} == {
+            "ml": ("pandas", "numpy"),
+            "more": ("six",),
+            "web": ("zod@3",),
+        }
+        assert config.place_of("ml", "packages", "numpy") == "ml.txt:1"
+        assert config.place_of("ml", "packages", "pandas") == "d.toml:6"
+        assert config.place_of("web", "packages", "zod@3") == "p.json:1"
+        assert config.place_of("ml", "build", "gcc") == "d.toml:7"
+
+    @pytest.mark.parametrize(
+        ("image", "said"),
+        [
+            ('runtime = "node"\npython_file = "r"', "python_file: its runtime is node; write node_file"),
+            ('extends = "bash"\npython_file = "r"', "python_file: its runtime is bash; write packages ="),
+            ('runtime = "bun"\nbun_file = 1', "bun_file: expected a string, found an integer; write bun_file ="),
+            ('runtime = "bun"\nbun_file = ""', "bun_file: '' is not the name of a file"),
+            ('runtime = "python"\npython_file = "r"', "python_file: r lists no packages: neither packages nor sy"),
+            (
+                'extends = "base"\nbuild = ["gcc"]\npython_file = "r"',
+                "python_file: r lists no packages, and nothing else is compiled with `build`; remove one of both",
+            ),
+        ],
+    )  # fmt: skip
+    def test_named_images_refused(self, image: str, said: str) -> None:
+        """A file for another runtime, none at all, or one without packages where the image needs some."""
+        text = f'[images.x]\n{image}\n[images.base]\nruntime = "python"\nsystem = ["jq"]\n'
+        with pytest.raises(ConfigError) as caught:
+            with_lists(parse_config(text, "d.toml"), {"r": "# none\n"}.__getitem__)
+        (line,) = str(caught.value).splitlines()
+        place, _, what = line.partition(": images.x.")
+        assert (place, what.startswith(said)) == (f"d.toml:{2 + image.count(chr(10))}", True), line
+
+    def test_a_named_image_of_an_empty_file(self) -> None:
+        """It may have something else, or add nothing to another named image."""
+        x = '[images.x]\nruntime = "python"\nsystem = ["jq"]\npython_file = "r"\n'
+        text = f'{x}[images.y]\nextends = "x"\npython_file = "r"\n'
+        config = with_lists(parse_config(text, "d.toml"), {"r": ""}.__getitem__)
+        assert [image.packages for image in config.images.values()] == [(), ()]
+
     def test_missing_file(self) -> None:
         """It is told where it is named; what is wrong in one, by its own lines."""
-        config = parse_config('[dependencies]\npython_file = "r.txt"\nnode_file = "p.json"\n', "d.toml")
+        ml = '[images.ml]\nruntime = "python"\npython_file = "r.txt"\n'
+        config = parse_config(f'[dependencies]\npython_file = "r.txt"\nnode_file = "p.json"\n{ml}', "d.toml")
 
         def load(path: str) -> str:
             if path == "r.txt":
@@ -197,7 +253,8 @@ class TestConfig:
 
         with pytest.raises(ConfigError) as caught:
             with_lists(config, load)
-        first, second = str(caught.value).splitlines()
+        first, second, third = str(caught.value).splitlines()
+        assert third == "d.toml:6: images.ml.python_file: r.txt: not found; correct the name"
         assert first == "d.toml:2: dependencies.python_file: r.txt: not found; correct the name"
         assert second.startswith("p.json:1: workspaces ")
 

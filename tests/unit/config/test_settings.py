@@ -299,6 +299,12 @@ def test_the_oldest_client(written: str, read: str) -> None:
     assert (found.oldest_client, set(found.checks)) == (read, {"bash"})
 
 
+def test_what_was_verified_elsewhere() -> None:
+    """It is verified again only where that is asked for."""
+    assert parse_config("[verify]\nagain = true\n", "deps.toml").verify.again
+    assert not parse_config("", "deps.toml").verify.again
+
+
 def test_packages_that_are_not_verified() -> None:
     """They are names of any ecosystem; an image called skip has its checks in tables."""
     names = ["graphene-django", "@jest/globals", "npm:zod", "so:libz.so.1"]

@@ -104,6 +104,14 @@ class TestJudge:
             PackageUnusable(package="one", use="its command /bin/one.cjs", output="there is no perl")
         ]
 
+    def test_for_other_shells_and_systems(self) -> None:
+        """What is meant for these is judged where a package has nothing else."""
+        other = [
+            _asked(f"/bin/one.{kind}", "is for another") for kind in ("bat", "exe", "ps1", "fish", "csh")
+        ]
+        assert _judge(_asked("/bin/helper"), *other) == []
+        assert [type(each) for each in _judge(*other)] == [PackageUnusable]
+
     def test_builds_for_several_systems(self) -> None:
         """One package of npm brings them side by side, or each in a package of its own, by whose name it is told."""
         gnu = _asked(f"{MODULES}/one-linux-x64-gnu/x.node", LACKS, library=True)

@@ -9,9 +9,11 @@ from isol8_tasks.ecosystems import apk, deno, npm, pypi
 from isol8_tasks.ecosystems.findings import (
     CommandShared,
     ExtraMissing,
+    ModuleOverwritten,
     PackageDeclines,
     PackageHidden,
     PackageMissing,
+    PackageNeeds,
     PackageNote,
     PackageUnusable,
     PackageVerification,
@@ -195,6 +197,35 @@ class TestPython:
             assert isinstance(found, PackageUnusable)
             assert [f"there is no {path}" in found.output for path in lost] == [True] * len(lost)
 
+    @pytest.mark.parametrize(("raised", "needs"), [(1, True), (0, False)], ids=["environment", "table"])
+    def test_a_variable(self, raised: int, *, needs: bool) -> None:
+        """One of the environment that is not set is what the package needs."""
+        fault = _fault("import requests", "KeyError: 'DISPLAY'\n", "KeyError LookupError", raised=raised)
+        (found,) = self._judge("requests", {**FINE, "fault": fault})
+        words = "needs the environment variable DISPLAY (a display) to be imported, which the sandbox does not have"
+        if needs:
+            assert found == PackageNeeds(package="requests", need=words)
+        else:
+            assert isinstance(found, PackageUnusable)
+
+    def test_overwritten(self) -> None:
+        """A module of which another package's file is there is a note, and a cause where the import fails."""
+        path = "/site/requests.py"
+        answer: dict[str, Any] = {
+            "environment": ENVIRONMENT,
+            "packages": PACKAGES,
+            "items": [FINE],
+            "overwritten": [[path, "other", "requests"]],
+        }
+        assert _judge("pypi", ("requests",), answer) == []
+        assert list(pypi.judge_once(("requests",), Seen(items=[FINE], answer=answer))) == [
+            ModuleOverwritten(path=path, packages=("requests",), used="other")
+        ]
+        fault = _fault("import requests", "AttributeError: no get", "AttributeError", raised=0)
+        (found,) = _judge("pypi", ("requests",), {**answer, "items": [{**FINE, "fault": fault}]})
+        assert isinstance(found, PackageUnusable)
+        assert found.output.endswith(f"\nother overwrote {path}")
+
     @pytest.mark.parametrize(
         ("tried", "bad", "said", "found", "library"),
         [
@@ -343,10 +374,11 @@ class TestNode:
             _thrown("Cannot find native binding"),
             _thrown("it does not work", NOT_FOUND),
             _thrown("no musl"),
+            _thrown("Electron failed to install correctly, please delete node_modules/electron"),
         ],
         ids=[
             *("module", "syntax", "type", "scope", "CommonJS's", "circle", "file", "relocation", "sharp"),
-            *("napi", "the error behind it", "musl"),
+            *("napi", "the error behind it", "musl", "not installed"),
         ],
     )
     def test_broken(self, error: dict[str, Any]) -> None:

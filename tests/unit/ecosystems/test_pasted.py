@@ -4,6 +4,7 @@ import pytest
 
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
+OPTION = "has an option behind it; an index is set by PIP_INDEX_URL or NPM_CONFIG_REGISTRY in [build] args"
 MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     "pypi": {
         "numpy==1.26.4  # pinned": ("has a comment behind it", ("numpy==1.26.4",)),
@@ -28,7 +29,9 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "!pip install numpy": ("a command", ("numpy",)),
         "import numpy": ("a statement of a program", ("numpy",)),
         "import numpy as np": ("a statement of a program", ("numpy",)),
-        "from sklearn.cluster import KMeans": ("a statement of a program", ("sklearn",)),
+        "from sklearn.cluster import KMeans": ("a statement of a program", ("scikit-learn",)),
+        "import cv2": ("a statement of a program", ("opencv-python-headless",)),
+        "import os, numpy as np, yaml": ("a statement of a program", ("numpy", "PyYAML")),
         '"numpy"': ("has quotes in it", ("numpy",)),
         "numpy,": ("ends with what separates packages in another file", ("numpy",)),
         "numpy==1.26.4 \\": ("ends with what separates packages in another file", ("numpy==1.26.4",)),
@@ -38,6 +41,18 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "numpy, pandas": ("several packages in one text", ("numpy", "pandas")),
         "“numpy”": ("has quotes in it", ("numpy",)),
         "numpy 1.26": ("has no sign between name and version", ("numpy==1.26",)),
+        "numpy>=1.0<2": ("has no comma between its comparisons", ("numpy>=1.0,<2",)),
+        "torch --index-url https://a.example/cpu": (OPTION, ("torch",)),
+        "numpy==latest": ("asks for the newest, as a name alone does", ("numpy",)),
+        "numpy*": ("asks for any version, as a name alone does", ("numpy",)),
+        "numpy=>1": ("has its comparison turned around", ("numpy>=1",)),
+        "numpy==1.x": ("has an x in the place of *", ("numpy==1.*",)),
+        "requests:2.31": ("has another sign between name and version", ("requests==2.31",)),
+        "requests/2.31": ("has another sign between name and version", ("requests==2.31",)),
+        "Pillow ; python_version > 3": (
+            "has no quotes around the version of its marker",
+            ('Pillow ; python_version > "3"',),
+        ),
         "numpy>1.26 <2": ("has no comma between its comparisons", ("numpy>1.26,<2",)),
     },
     "npm": {
@@ -66,6 +81,10 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "lodash, zod": ("several packages in one text", ("lodash", "zod")),
         "lodash // x": ("has a comment behind it", ("lodash",)),
         "lodash # x": ("has a comment behind it", ("lodash",)),
+        "lodash --save-dev": (OPTION, ("lodash",)),
+        "lodash@'^4'": ("has quotes in it", ("lodash@^4",)),
+        "lodash: ^4": ("an entry of a YAML file", ("lodash@^4",)),
+        "lodash=>4": ("has its comparison turned around", ("lodash@>=4",)),
         "bun add lodash": ("a command", ("lodash",)),
         "lodash@^4 zod": ("several packages in one text", ("lodash@^4", "zod")),
     },
@@ -81,6 +100,9 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "deno add npm:zod": ("a command", ("npm:zod",)),
         "npm install zod": ("a command", ("npm:zod",)),
         "npm:zod npm:lodash": ("several packages in one text", ("npm:zod", "npm:lodash")),
+        "esm.sh/lodash": ("has no https:// before the address", ("https://esm.sh/lodash",)),
+        "jsr:std/path": ("has no @ before the scope", ("jsr:@std/path",)),
+        "jsr:@std/path@latest": ("asks for the newest, as a name alone does", ("jsr:@std/path",)),
         "std/path": ("has no npm: or jsr: before the name", ("npm:std/path",)),
     },
     "apk": {
@@ -91,6 +113,9 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "jq # x": ("has a comment behind it", ("jq",)),
         "jq,": ("ends with what separates packages in another file", ("jq",)),
         '"jq"': ("has quotes in it", ("jq",)),
+        "RUN apk add --no-cache jq": ("a command", ("jq",)),
+        "jq=1.7.*": ("written with a * in its version", ("jq~1.7",)),
+        "jq=*": ("asks for any version, as a name alone does", ("jq",)),
         "brew install jq": ("a command", ("jq",)),
     },
 }
@@ -126,6 +151,18 @@ OTHERWISE = [
     ("npm", "jsr:@std/path", "a package of JSR, which only deno can install"),
     ("npm", "node:fs", "comes with the runtime; there is nothing to install"),
     ("npm", "import numpy", "npm and bun accept name"),
+    ("pypi", "apk add py3-numpy", "a command for packages of a Linux distribution; write"),
+    ("pypi", "sudo apt-get install python3-numpy", "write Alpine's name of each under [system]"),
+    ("pypi", "import os, sys", "imports what comes with Python; there is nothing to install"),
+    ("pypi", "from os.path import join", "imports what comes with Python"),
+    ("pypi", 'python = "^3.11"', "says which Python is needed, and the image has one of its own; remove it"),
+    ("pypi", 'requires-python = ">=3.9"', "says which Python is needed"),
+    ("pypi", "npm:lodash", "a package of npm or JSR; write it under node, bun or deno"),
+    ("pypi", "git+https://git.example/x", "a git repository; only packages of an index can be installed"),
+    ("pypi", "x @ git+https://git.example/x", "a git repository; only packages of an index can be installed"),
+    ("pypi", "${PKG}", "a variable, and nothing is filled in here"),
+    ("npm", "lodash@workspace:*", "names a place in a workspace; write the version that is wanted"),
+    ("npm", "react@catalog:", "names a place in a workspace"),
     ("deno", "deno.json", "none is read for this runtime"),
     ("apk", "requirements.txt", "none is read for this runtime"),
     ("pypi", "-e .", "an option, not a package; pip accepts name"),

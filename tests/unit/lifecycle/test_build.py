@@ -16,7 +16,7 @@ from isol8_tasks.errors import (
 from isol8_tasks.images import labels
 from isol8_tasks.lifecycle.build import build_image, lacking_upstream, relabel_image
 from isol8_tasks.plan.description import Provenance
-from isol8_tasks.plan.fingerprint import key
+from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.model import ImageSpec, Inputs
 from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine, FakeImage, accept, plain
@@ -509,6 +509,30 @@ class TestRelabel:
         image = observe(engine).public("bash-custom")
         assert image is not None
         assert len(image.tags) == 3
+
+    def test_labels_of_the_first_schema(self, engine: FakeEngine) -> None:
+        """Key and inputs are written as this version writes them; the build stays, and so what is based on it."""
+        make(engine, BASE)
+        new = observe(engine).record("bash")
+        assert new is not None
+        public = observe(engine).public("bash")
+        assert public is not None
+        first = evolve(new, schema=1, key="0" * 64, inputs=encode_inputs(evolve(BASE.inputs, upstream=())))
+        seen = observe(engine)
+        older = tuple(
+            evolve(each, labels={**each.labels, **labels.write(first)})
+            if each is seen.public("bash")
+            else each
+            for each in seen.images
+        )
+        alpine = seen.tagged("alpine:3.21")
+        assert alpine is not None
+        inputs = evolve(BASE.inputs, upstream=(("alpine:3.21", alpine.mark("alpine:3.21")),))
+        relabel_image(evolve(BASE, inputs=inputs), evolve(seen, images=older), engine)
+        again = observe(engine).record("bash")
+        assert again is not None
+        assert (again.schema, again.build) == (labels.LABELS_SCHEMA, new.build)
+        assert (again.key, again.inputs) == (new.key, new.inputs)
 
     def test_a_base_for_another_client(self, engine: FakeEngine) -> None:
         """Its label is that of another release, and what was built on it still is built on it."""

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from isol8_tasks.errors import RegistryError
 from isol8_tasks.images.manifest import render_manifest
-from isol8_tasks.images.pushed import Listed, Pushed, read_manifest
+from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, read_manifest
 from isol8_tasks.lifecycle.transfer import Push, forget_strays, pull_image, push_image
 from tests.clients import CLIENTS
 from tests.fake_engine import FakeEngine, FakeImage
@@ -83,6 +83,7 @@ class TestPush:
             f"push {REPOSITORY}:bash-{where.tag.rpartition('-')[2]}",
             f"push {REPOSITORY}:bash",
         ]
+        assert builder.asked.count(f"remote_digest {REPOSITORY}:bash") == 1
         assert builder.remote_digest(f"{REPOSITORY}:bash") == where.digest
         assert builder.remote_digest(f"{REPOSITORY}:{where.tag}") == where.digest
         assert tags(builder) == before
@@ -184,12 +185,14 @@ class TestPush:
 
     def test_again_after_a_while(self, builder: FakeEngine, pauses: list[float]) -> None:
         """What may be better later is tried three times, and then told with what to do; all tags are taken away."""
+        work = Push.of("bash", observe(builder), REPOSITORY)
+        tag = next(immutable_tags(work.image, work.record))
         builder.registry_fails = "connection refused"
         before = tags(builder)
         with pytest.raises(RegistryError) as caught:
             send(builder, "bash")
         assert str(caught.value) == (
-            f"isol8:bash could not be pushed: {REPOSITORY}:bash could not be looked up: connection refused\n"
+            f"isol8:bash could not be pushed: {REPOSITORY}:{tag} could not be looked up: connection refused\n"
             "It is still in use on this engine. Check that the registry answers, and run again: ./doitw push"
         )
         assert pauses == [1.0, 4.0]

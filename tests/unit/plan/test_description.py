@@ -53,7 +53,7 @@ def test_base_tells_of_the_upstream_images_that_are_here() -> None:
     record = found.record
     assert (record.upstream, record.upstream_digest) == ("alpine:3.21", DIGEST)
     assert (record.standin, record.standin_args) == ("5e", (("MIRROR", "https://mirror.example"),))
-    assert '["alpine:3.21","aaaaaaaaaaaa"],["extra:1",""]' in record.inputs
+    assert '["alpine:3.21","111111111111.aaaaaaaaaaaa"],["extra:1",""]' in record.inputs
     assert found.built_on == {"alpine:3.21": ALPINE.id}
     assert found.annotations["org.opencontainers.image.base.digest"] == DIGEST
 

@@ -66,6 +66,37 @@ def custom(name: str, *packages: str, flags: tuple[tuple[str, str], ...] = ()) -
     )
 
 
+class TestSkips:
+    """Names under [verify] skip."""
+
+    @pytest.mark.parametrize(
+        ("skip", "said"),
+        [
+            ("NumPy", ""),
+            ("libsndfile", ""),
+            ("npm:zod", ""),
+            ("jq", ""),
+            ("pandsa", "did you mean pandas? declared: jq, libsndfile, npm:zod, numpy, pandas"),
+        ],
+    )
+    def test_declared(self, skip: str, said: str) -> None:
+        """Of one that no image is declared with it is said that it skips nothing."""
+        lists = '[dependencies]\npython = ["numpy>1"]\ndeno = ["npm:zod@3"]\nbash = ["jq"]\n'
+        ml = '[system]\npython = ["libsndfile"]\n[images.ml]\nruntime = "python"\npackages = ["pandas"]\n'
+        config = parse_config(f'{lists}{ml}[verify]\n\nskip = ["{skip}"]\n', "deps.toml")
+        what = f"deps.toml:12: verify.skip: no image is declared with {skip}, so this skips nothing ({said})"
+        assert graph(config).warnings == ((what,) if said else ())
+
+    def test_flags(self) -> None:
+        """Packages of flags count; nothing is said in a run that is about some runtimes alone."""
+        config = parse_config('[verify]\nskip = ["numpy"]\n', "deps.toml")
+        assert graph(config, request=asked("python", "numpy")).warnings == ()
+        assert graph(config, request=FlagRequest(only=("node",))).warnings == ()
+        assert graph(config).warnings == (
+            "deps.toml:2: verify.skip: no image is declared with numpy, so this skips nothing",
+        )
+
+
 class TestBases:
     """The five images that always should exist."""
 
@@ -434,6 +465,20 @@ class TestLists:
         recorded = decode_inputs(encode_inputs(image.inputs))
         assert recorded is not None
         assert [*differences(recorded, other.inputs)] == [FileChanged(path="r.txt")]
+
+    def test_hashes_of_a_named_image(self) -> None:
+        """They count for that image alone, and a package of its own needs one, too."""
+        text = '[images.ml]\nruntime = "python"\npython_file = "r.txt"\n'
+        listed = f"six==1 --hash=sha256:{'a' * 64}\n"
+        config = with_lists(parse_config(text, "deps.toml"), lambda _: listed)
+        image = graph(config).image("ml")
+        assert (image.packages, list(image.hashes)) == (("six==1",), ["six==1"])
+        assert [path for path, _ in image.inputs.files] == ["r.txt"]
+        other = with_lists(parse_config(text, "deps.toml"), lambda _: listed.replace("aa", "ab"))
+        assert key(graph(other).image("ml").inputs) != key(image.inputs)
+        more = with_lists(parse_config(f'{text}packages = ["numpy"]\n', "deps.toml"), lambda _: listed)
+        with pytest.raises(PlanError, match=r"^deps\.toml:4: numpy has no hash, and r\.txt has hashes"):
+            graph(more)
 
     def test_without_hashes_packages_alone_count(self) -> None:
         """As if deps.toml listed them."""

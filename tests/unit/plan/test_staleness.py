@@ -135,10 +135,61 @@ class TestBase:
         self, digests: tuple[str, ...], recorded: str, state: str
     ) -> None:
         """An engine with another kind of store calls it by another id; what has no digest is told by its id alone."""
-        spec = evolve(BASE, inputs=evolve(INPUTS, upstream=(("alpine:3.21", "ba9876543210"),)))
         upstream = ObservedImage(id="sha256:ba9876543210", tags=("alpine:3.21",), labels={}, digests=digests)
+        spec = evolve(BASE, inputs=evolve(INPUTS, upstream=(("alpine:3.21", upstream.mark("alpine:3.21")),)))
         promoted = image(BASE, upstream="alpine:3.21", upstream_digest=recorded)
         assert why(spec, held(promoted, upstream)).state == state
+
+    def test_digest_that_moved_to_the_same_image(self) -> None:
+        """As when one of the same tag for another processor was rebuilt: what is here did not move."""
+        before, now = (("alpine:3.21", f"{digest}.0123456789ab") for digest in ("d" * 12, "e" * 12))
+        built = evolve(BASE, inputs=evolve(INPUTS, upstream=(before,)))
+        assert why(evolve(BASE, inputs=evolve(INPUTS, upstream=(now,))), held(image(built))) == CURRENT
+
+    @pytest.mark.parametrize(
+        ("mark", "digest"),
+        [
+            ("0123456789ab", ""),
+            ("d" * 12 + ".0123456789ab", ""),
+            ("d" * 12, "sha256:" + "d" * 64),
+            (None, ""),
+        ],
+        ids=["by its id", "by its id, with a digest by now", "by its digest", "not here"],
+    )
+    def test_labels_of_the_first_schema_are_replaced_without_a_build(
+        self, mark: str | None, digest: str
+    ) -> None:
+        """They told upstream images by the id alone; where that is the same image, nothing else is new."""
+        spec = evolve(BASE, inputs=evolve(INPUTS, upstream=(("alpine:3.21", mark),)))
+        observed = held(image(BASE, schema=1, upstream="alpine:3.21", upstream_digest=digest))
+        found = why(spec, observed)
+        assert (found.state, found.relabel) == ("stale", True)
+        assert found.reasons == (reasons.SchemaChanged(old=1, new=labels.LABELS_SCHEMA),)
+
+    def test_labels_of_the_first_schema_on_another_upstream_image(self) -> None:
+        """What is stale for another reason is built."""
+        spec = evolve(BASE, inputs=evolve(INPUTS, upstream=(("alpine:3.21", "e" * 12),)))
+        found = why(spec, held(image(BASE, schema=1, upstream="alpine:3.21")))
+        assert (found.state, found.relabel) == ("stale", False)
+        assert found.reasons[0] == reasons.UpstreamMoved(reference="alpine:3.21")
+
+    @pytest.mark.parametrize(
+        ("here", "digest", "mark"),
+        [
+            ("a" * 12 + ".0123456789ab", "", "a" * 12 + ".0123456789ab"),
+            (None, "sha256:" + "a" * 64, "a" * 12 + ".0123456789ab"),
+            (None, "", "0123456789ab"),
+        ],
+        ids=["as it is here", "not here, as recorded", "not here, by its id alone"],
+    )
+    def test_what_the_first_schema_becomes(self, here: str | None, digest: str, mark: str) -> None:
+        """Its upstream image is written down by its registry digest, as far as that is known."""
+        observed = held(image(BASE, schema=1, upstream="alpine:3.21", upstream_digest=digest))
+        record = observed.record("bash")
+        assert record is not None
+        inputs = evolve(INPUTS, upstream=(("alpine:3.21", here),))
+        found = current.relabelled_inputs(inputs, record)
+        assert found == evolve(INPUTS, upstream=(("alpine:3.21", mark),))
 
     def test_one_more_upstream_image_that_is_not_here(self) -> None:
         """An upstream image that was not built on before can't be taken for known."""
@@ -164,7 +215,7 @@ class TestBase:
 
     def test_another_schema(self) -> None:
         """Labels of another form make the image stale once, and say so."""
-        assert why(BASE, held(image(BASE, schema=0))).reasons == (reasons.SchemaChanged(old=0, new=1),)
+        assert why(BASE, held(image(BASE, schema=0))).reasons == (reasons.SchemaChanged(old=0, new=2),)
 
     def test_another_recipe(self) -> None:
         """A new release that builds in another way announces it."""
@@ -446,7 +497,7 @@ def test_effective_inputs_of_an_unreadable_record_are_the_inputs() -> None:
     """Without a memory of what was built on, an upstream image that is not here stays unknown."""
     record = Record(image="bash", role="current", key="k", inputs="?", build="b", checkout="c")
     inputs = evolve(INPUTS, upstream=(("alpine:3.21", None),))
-    assert current.effective_inputs(inputs, record, held()) == inputs
+    assert current.effective_inputs(inputs, record) == inputs
 
 
 class TestRegistry:

@@ -85,6 +85,18 @@ class TestNotInstallable:
             to_compile_with(spec, config) == '[images.ml] build = ["build-base", "python3-dev"] in deps.toml'
         )
 
+    def test_not_found_out_in_time(self) -> None:
+        """It is named beside the others, and not counted among them."""
+        spec, config = _spec("python-custom")
+        found = (_lacking("slow", "undecided"), _lacking("torch", "glibc"))
+        first, second, _, compiled, removed = str(not_installable(found, spec, config)).splitlines()
+        assert first.startswith("1 package can't be installed")
+        assert second.endswith("whether its source needs a compiler was not found out in time")
+        assert (compiled.partition(":")[0], removed.partition(",")[0]) == (
+            "Compile in a stage of its own",
+            "Remove torch",
+        )
+
     def test_of_npm(self) -> None:
         """Node-gyp needs other packages."""
         spec, config = _spec("api")

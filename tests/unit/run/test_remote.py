@@ -4,13 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
-from isol8_tasks.errors import Isol8Error
+from isol8_tasks.ecosystems.updates import PackageNews, Update
+from isol8_tasks.errors import Isol8Error, VerifyFailedError
+from isol8_tasks.images.pushed import read_manifest
+from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.report.refresh import Account
+from isol8_tasks.run.refresh import Refresh
 from isol8_tasks.run.session import Session, open_session
+from isol8_tasks.run.view import View
+from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import DOCKERFILE, FakeEngine, accept
 
 REGISTRY = "registry.example/isol8"
 DEPS = f'[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "{REGISTRY}"\n'
+NUMPY = Update(ecosystem="pypi", name="numpy", old="1", new="2")
 Open = Callable[..., Session]
 
 
@@ -18,12 +27,14 @@ Open = Callable[..., Session]
 def make_session(tmp_path: Path) -> Open:
     """Give what makes a run in a checkout of its own, on an engine of its own."""
 
-    def make(engine: FakeEngine, *, deps: str = DEPS, dockerfile: str = DOCKERFILE) -> Session:
+    def make(
+        engine: FakeEngine, *, deps: str = DEPS, dockerfile: str = DOCKERFILE, verify: Verify = accept
+    ) -> Session:
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
         (folder / "docker").mkdir(parents=True)
         (folder / "docker" / "Dockerfile").write_text(dockerfile)
         (folder / "deps.toml").write_text(deps)
-        return open_session(folder, {}, engine=engine, verify=accept)
+        return open_session(folder, {}, engine=engine, verify=verify)
 
     return make
 
@@ -111,6 +122,51 @@ def test_forced_image_is_built(empty: FakeEngine, make_session: Open) -> None:
     assert states(session)["python"] == "not-built"
 
 
+@pytest.mark.parametrize(
+    ("deps", "verified"),
+    [(DEPS, 0), (DEPS + "[verify]\nagain = true\n", 6)],
+    ids=["trusted", "verified again"],
+)
+def test_what_was_verified_elsewhere(empty: FakeEngine, make_session: Open, deps: str, verified: int) -> None:
+    """It is verified here only where deps.toml says so, and by its id."""
+    seen: list[str] = []
+
+    def verify(spec: ImageSpec, image_id: str) -> str:
+        seen.append(image_id)
+        return accept(spec, image_id)
+
+    session = make_session(empty, deps=deps, verify=verify)
+    assert set(run(session).values()) == {"pulled"}
+    assert len(seen) == verified
+    assert set(seen) <= {image.id for image in empty.images()}
+
+
+def test_image_that_fails_verification_here_is_not_promoted(empty: FakeEngine, make_session: Open) -> None:
+    def refuse(_spec: ImageSpec, _image_id: str) -> str:
+        raise VerifyFailedError("it failed verification")
+
+    session = make_session(empty, deps=DEPS + "[verify]\nagain = true\n", verify=refuse)
+    with pytest.raises(VerifyFailedError):
+        session.make("bash")
+    session.close()
+    assert empty.images() == ()
+
+
+def test_labels_of_the_first_schema_are_replaced_once_they_are_here(
+    builder: FakeEngine, empty: FakeEngine, make_session: Open
+) -> None:
+    """In the run that pulls the image, which then pushes it with its new labels."""
+    for reference, image in builder.registry.items():
+        if "org.isol8.tasks.schema" in image.labels:
+            empty.registry[reference] = evolve(image, labels={**image.labels, "org.isol8.tasks.schema": "1"})
+    session = make_session(empty)
+    assert set(states(session).values()) == {"in-registry"}
+    run(session)
+    results = [each.result for each in session.outcomes if each.image == "bash"]
+    assert results == ["pulled", "relabelled"]
+    assert "bash" in session.publication.pushed
+
+
 def test_registry_that_may_not_be_used_is_not_asked(empty: FakeEngine, make_session: Open) -> None:
     session = make_session(empty)
     session.view.use_registry = False
@@ -135,3 +191,67 @@ def test_image_that_can_not_be_pulled_is_a_failure_of_its_own(empty: FakeEngine,
     session.close()
     assert [each.image for each in session.failures] == ["bash"]
     assert empty.images() == ()
+
+
+class TestEmptyEngineAtNight:
+    """A refresh on an engine without any image, with a registry that has them all."""
+
+    DEPS = DEPS.replace("[dependencies]", '[dependencies]\npython = ["numpy"]') + (
+        '[images.deep]\nextends = "wide"\nsetup = "true"\n[images.wide]\nruntime = "python"\npackages = ["attrs"]\n'
+    )
+    ASKED = frozenset({"python", "node", "bun", "deno", "bash", "bash-custom"})
+    """The bases, and what has packages of Alpine's: there their sources are asked."""
+
+    @pytest.fixture
+    def night(self, fake_engine: FakeEngine, make_session: Open) -> Callable[..., tuple[Account, Session]]:
+        """Give what refreshes on an empty engine after all was built and pushed elsewhere."""
+        for reference, image in fake_engine.registry.items():
+            digest = f"{reference.partition(':')[0]}@{image.id}"
+            fake_engine.registry[reference] = evolve(image, digests=(digest,))
+        run(make_session(fake_engine, deps=self.DEPS))
+
+        def refresh(*behind: str, deps: str = self.DEPS) -> tuple[Account, Session]:
+            def ask(_view: View, spec: ImageSpec) -> PackageNews:
+                return PackageNews(updates=(NUMPY,)) if spec.name in behind else PackageNews()
+
+            engine = FakeEngine(registry=fake_engine.registry)
+            session = make_session(engine, deps=deps)
+            found = Refresh(session, ask, ask_installed=lambda _view, _spec: None)
+            found.prepare()
+            found.build()
+            assert session.failures == []
+            session.close()
+            return found.account(()), session
+
+        return refresh
+
+    def test_quiet_night(self, night: Callable[..., tuple[Account, Session]]) -> None:
+        """Only the images are pulled in which sources are asked; all are fresh, and in the manifest."""
+        account, session = night()
+        assert (account.fresh, account.changed) == (9, ())
+        assert {each.image for each in session.outcomes} == self.ASKED
+        assert session.publication.pushed == {}
+        listed = read_manifest(session.view.workspace.read_manifest() or "", "")
+        assert {each.name for each in listed if each.pushed} == {*self.ASKED, "python-custom", "wide", "deep"}
+
+    def test_news_of_an_image_that_is_not_here(self, night: Callable[..., tuple[Account, Session]]) -> None:
+        """It is built on its parent and compared with what it had in the registry."""
+        account, session = night("python-custom")
+        (change,) = account.changed
+        assert change.image == "python-custom"
+        assert change.built is not None
+        assert set(session.publication.pushed) == {"python-custom"}
+        assert {each.image for each in session.outcomes if each.result == "pulled"} == self.ASKED
+
+    def test_news_of_a_base(self, night: Callable[..., tuple[Account, Session]]) -> None:
+        """What is based on it is built as well, whether it is here or not."""
+        account, _ = night("python")
+        assert [each.image for each in account.changed] == ["python", "python-custom", "wide", "deep"]
+
+    def test_parent_of_what_is_built_is_pulled(self, night: Callable[..., tuple[Account, Session]]) -> None:
+        """Though nothing had to be asked in it."""
+        account, session = night(deps=self.DEPS.replace('setup = "true"', 'setup = "false"'))
+        assert [each.image for each in account.changed] == ["deep"]
+        assert account.changed[0].why == ("the setup script changed",)
+        pulled = {each.image for each in session.outcomes if each.result == "pulled"}
+        assert pulled == {*self.ASKED, "wide"}

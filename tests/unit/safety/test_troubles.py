@@ -128,6 +128,15 @@ def test_the_server_and_the_setting_are_named() -> None:
     assert told("all is well", source="x") == ""
 
 
+def test_deno_names_the_server() -> None:
+    """Its resolver's words are none."""
+    text = (
+        "error: Import 'https://deno.example/std/mod.ts' failed.\n    0: error sending request for url\n"
+        "    2: dns error: failed to lookup address information: Name or service not known"
+    )
+    assert told(text, source="x").startswith("The name deno.example can't be resolved")
+
+
 def test_a_disk_says_how_full_it_is() -> None:
     """In figures that people read."""
     assert fullness(0, 12_000_000_000) == "100.0% of 12.0 GB used, 0 MB free"

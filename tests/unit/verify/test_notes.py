@@ -6,6 +6,7 @@ import pytest
 
 from isol8_tasks.ecosystems.findings import (
     CommandShared,
+    ModuleOverwritten,
     PackageDeclines,
     PackageMissing,
     PackageNeeds,
@@ -57,9 +58,17 @@ LACKS = "Error loading shared library libtbb.so.12: No such file or directory\nE
             CommandShared(command="x", packages=("a", "b"), used=""),
             "a and b both provide the command x; it runs that of the package installed last",
         ),
+        (
+            ModuleOverwritten(path="/s/serial.py", packages=("serial",), used="pyserial"),
+            "serial and pyserial both install /s/serial.py; the file in the image is that of pyserial",
+        ),
+        (
+            ModuleOverwritten(path="/s/x.py", packages=("a", "b"), used=""),
+            "a and b both install /s/x.py; the file in the image is that of neither",
+        ),
         (PackageNeeds(package="nltk", need="downloads corpora"), "nltk downloads corpora"),
     ],
-    ids=["declines", "library", "module", "command", "somebody's command", "needs"],
+    ids=["declines", "library", "module", "command", "somebody's command", "file", "no one's file", "needs"],
 )
 def test_words(note: PackageNote, words: str) -> None:
     """Each has a line, with what silences it where that is a guess."""

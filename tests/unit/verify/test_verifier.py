@@ -7,7 +7,7 @@ import pytest
 from attrs import define, evolve, field
 
 from isol8_tasks.config.settings import UserCheck
-from isol8_tasks.ecosystems.findings import PackageMissing
+from isol8_tasks.ecosystems.findings import PackageMissing, PackageUnusable
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.verify.conditions import RELEASES
@@ -141,6 +141,18 @@ class TestVerify:
         subject = evolve(_subject(), registry="https://me:secret@npm.example/a@b/")
         Verifier(Environments(modes_of={"new": ""})).verify(subject)
         assert environments == ["https://npm.example/a@b/"]
+
+    def test_alpine_packages_have_cpu_time(self) -> None:
+        """The look at them counts CPU time as the others do, so that a busy machine fails nothing."""
+        times = []
+
+        class Times(Engine):
+            def run(self, request: RunRequest) -> Finished:
+                times.append(request.clock / request.seconds)
+                return super().run(request)
+
+        Verifier(Times(modes_of={"new": ""})).verify(evolve(_subject(), system=("jq",)))
+        assert times == [10, 10]
 
     def test_not_started(self) -> None:
         """An image that can't be started is a finding, not an error of the engine."""
@@ -456,6 +468,25 @@ class TestFailure:
         )
         error = failure("isol8:bash-custom", Verdict(findings=(finding,)))
         assert str(error).splitlines()[2:] == hint
+
+    @pytest.mark.parametrize(
+        ("use", "library", "hints"),
+        [
+            (
+                "import x",
+                "",
+                ["      No package in the image brings the module nothing: list one that does beside x."],
+            ),
+            ("import x", "libx.so", []),
+            ("its command /x", "", []),
+        ],
+        ids=["module", "library", "command"],
+    )
+    def test_hints(self, use: str, library: str, hints: list[str]) -> None:
+        """What to list for a missing module is said below the error."""
+        words = "ModuleNotFoundError: No module named 'nothing'"
+        finding = PackageUnusable(package="x", use=use, output=words, library=library)
+        assert str(failure("x", Verdict(findings=(finding,)))).splitlines()[2:] == [f"      {words}", *hints]
 
     def test_words(self) -> None:
         """It names everything that was found, each with what was printed."""

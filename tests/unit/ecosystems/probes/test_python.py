@@ -1,5 +1,7 @@
 """What runs inside a Python image, on folders as pip leaves them."""
 
+import base64
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from isol8_tasks.ecosystems.probes.python import (
     metadata,
     modules,
     of_files,
+    overwritten,
 )
 
 FINE: dict[str, object] = {
@@ -170,8 +173,10 @@ class TestLooked:
             ("class Own(ValueError): pass\n[].sort(key=Own)\nint('x')", 0, "ValueError"),
             ("nothing_such", 0, "NameError"),
             ("try: import nothing_such\nexcept ImportError: raise RuntimeError", 1, "ModuleNotFoundError"),
+            ("import os; os.environ['NOTHING_SUCH']", 1, "KeyError"),
+            ("{}['NOTHING_SUCH']", 0, "KeyError"),
         ],
-        ids=["raised", "own class", "Python's", "a name", "the error behind it"],
+        ids=["raised", "own class", "Python's", "a name", "the error behind it", "a variable", "a table"],
     )
     def test_who_raised(self, place: Path, source: str, raised: int, kind: str) -> None:
         """A program's own word is told from an error of Python's; classes are those of all errors in the chain."""
@@ -180,6 +185,51 @@ class TestLooked:
         fault = cast("dict[str, Any]", found["fault"])
         assert fault["raised"] == raised
         assert kind in fault["kinds"]
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+    @pytest.mark.parametrize(
+        ("sources", "use"),
+        [
+            (("", "import nothing_such"), ""),
+            (("import nothing_such", "", "import nothing_such"), "import space.three"),
+            (("", "", "raise OSError('gone')"), "import space.three"),
+            (("import nothing_such",), "import space.one"),
+        ],
+        ids=["an extra", "most", "broken", "all"],
+    )
+    def test_a_folder_of_modules(self, place: Path, sources: tuple[str, ...], use: str) -> None:
+        """Of modules in a folder that others share, less than half may need what an extra brings."""
+        (place / "space").mkdir()
+        names = ("one", "two", "three")[: len(sources)]
+        for name, source in zip(names, sources, strict=True):
+            (place / "space" / f"{name}.py").write_text(source)
+        folder = _install(place, "spread", [f"space/{name}.py" for name in sorted(names)])
+        found = looked(0, "spread", {"spread": (folder, metadata(folder))})
+        assert found is not None
+        fault = cast("dict[str, Any] | None", found["fault"])
+        assert (fault["use"] if fault else "") == use
+
+    def test_overwritten(self, place: Path) -> None:
+        """Modules that several packages install differently are told once, with whose file is there."""
+        known = {}
+        for name, text in (("serial", "one"), ("pyserial", "two"), ("alike", "one")):
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+            folder = Path(_install(place, name, []))
+            rows = [
+                f"{path},sha256={digest},3" for path in ("serial/__init__.py", "serial/tools.py", "own.txt")
+            ]
+            (folder / "RECORD").write_text("\n".join([*rows, f"{name}.py,,"]))
+            known[name] = (str(folder), metadata(str(folder)))
+        (place / "serial").mkdir()
+        file = place / "serial" / "__init__.py"
+        file.write_text("two")
+        assert overwritten(known, ["pyserial"]) == [[str(file), "pyserial", "serial", "alike"]]
+        assert overwritten(known, ["other"]) == []
+        file.write_text("three")
+        del known["alike"]
+        assert overwritten(known, ["serial"]) == [[str(file), "", "serial", "pyserial"]]
+        del known["pyserial"]
+        assert overwritten(known, ["serial"]) == []
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
     def test_modules_below(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import tarfile
-import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from pip._vendor.packaging.tags import sys_tags
 
 from isol8_tasks.ecosystems.compilers import is_lacking
 from isol8_tasks.freshness.programs import archives, wheels
-from isol8_tasks.freshness.programs.archives import NEEDED, needs_of
+from isol8_tasks.freshness.programs.archives import NEEDED, UNDECIDED, compiles, needs_of
 from isol8_tasks.freshness.programs.wheels import Survey
 
 ELSEWHERE = "cp27-cp27m-win32"
@@ -145,24 +144,86 @@ class TestSurvey:
         compiled = archive({"pyproject.toml": '[build-system]\nbuild-backend = "mesonpy"\n'})
         index = Index(source("a", "1.0"), archive=compiled)
         assert chosen(index, "a")["a"] == ("1.0", "source", "a")
-        monkeypatch.setattr(archives, "tried", lambda *_: (None, "not asked"))
+        monkeypatch.setattr(wheels, "needs_of", lambda *_: (None, "not asked", b""))
         assert chosen(index, "a", compiler=True)["a"] == ("1.0", "source", "a")
+
+
+class TestTrials:
+    """Source archives of which only trying tells."""
+
+    def look(
+        self, monkeypatch: pytest.MonkeyPatch, trial: tuple[bytes | None, str], *specs: str
+    ) -> list[object]:
+        """Return what is lacking, where every trial ends in this way."""
+        index = Index(
+            source("a", "1.0"),
+            wheel("b", "1.0", "py3-none-any", "c"),
+            wheel("c", "1.0", ELSEWHERE),
+            archive=archive({"fast.c": ""}),
+        )
+        monkeypatch.setattr(wheels, "Indexes", lambda *_, **__: index)
+        monkeypatch.setattr(wheels, "of_alpine", lambda _: {})
+        monkeypatch.setattr(wheels, "tried", lambda *_: trial)
+        return list(wheels.answered({"specs": specs, "seconds": 30, "compiler": False}, {})["lacking"])
+
+    def test_one_that_does_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What it needs is looked at then."""
+        assert self.look(monkeypatch, (b"Requires-Dist: c\n", ""), "a") == [["c", "1.0", "other", "a", ""]]
+
+    def test_one_that_lacks_a_compiler(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is named with the others."""
+        found = self.look(monkeypatch, (None, "error: command 'gcc' failed"), "a", "b")
+        assert found == [["a", "1.0", "source", "a", ""], ["c", "1.0", "other", "b", ""]]
+
+    @pytest.mark.parametrize("output", [UNDECIDED, "the network is down"])
+    def test_not_decided(self, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+        """By itself it is left to the build; where others stand in the way, one that took too long is named, too."""
+        assert self.look(monkeypatch, (None, output), "a") == []
+        late = [["a", "1.0", "undecided", "a", ""]] if output == UNDECIDED else []
+        assert self.look(monkeypatch, (None, output), "a", "b") == [["c", "1.0", "other", "b", ""], *late]
+
+    def test_time_is_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was not looked at by then is left to the build."""
+        monkeypatch.setattr(Survey, "_is_over", lambda _: True)
+        assert self.look(monkeypatch, (None, UNDECIDED), "b") == []
+
+    @pytest.mark.parametrize(("size", "kind"), [(20_000_001, "source"), (20_000_000, "wheel")])
+    def test_a_large_archive(self, monkeypatch: pytest.MonkeyPatch, size: int, kind: str) -> None:
+        """One with builds for glibc beside it is not fetched."""
+        monkeypatch.setattr(wheels, "MACHINE", "x86_64")
+        file = {**source("a", "1.0"), "size": size}
+        assert chosen(Index(file, wheel("a", "1.0", GLIBC), archive=archive({})), "a")["a"][1] == kind
 
 
 class TestArchives:
     """Source archives."""
 
-    def test_one_that_may_compile_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_may_compile_is_to_be_tried(self) -> None:
         """Only trying tells whether it does without."""
-        monkeypatch.setattr(archives, "tried", lambda *_: (b"Name: a\n", ""))
-        index: Any = Index(archive=archive({"fast.c": "", "setup.py": ""}))
-        assert needs_of(source("a", "1.0"), index, time.monotonic()) == (b"Name: a\n", "")
+        data = archive({"fast.c": "", "setup.py": ""})
+        index: Any = Index(archive=data)
+        assert needs_of(source("a", "1.0"), index) == (None, "", data)
 
     def test_backend_that_always_compiles(self) -> None:
         """It needs no trial."""
         index: Any = Index(archive=archive({"pyproject.toml": "build-backend = 'maturin'"}))
-        assert needs_of(source("a", "1.0"), index, time.monotonic()) == (None, NEEDED)
+        assert needs_of(source("a", "1.0"), index) == (None, NEEDED, b"")
         assert is_lacking(NEEDED)
+
+    @pytest.mark.parametrize(
+        ("project", "sure"),
+        [
+            ('requires = ["setuptools", "scikit_build>=0.14", "pip"]', True),
+            ("requires = [\n  'setuptools[toml]',  # a ] here\n  'cmake>=3.1',\n]\n", True),
+            ("requires = ['setuptools', \"cmake; sys_platform == 'win32'\"]", False),
+            ('requires = ["setuptools", "Cython>=3"]\n[project]\nname = "cmake"', False),
+            ('build-backend = "setuptools.build_meta"', False),
+            ("", False),
+        ],
+    )
+    def test_tools_of_who_compiles(self, project: str, sure: bool) -> None:  # noqa: FBT001 - a table
+        """What a build requires tells it, unless only some machines need it."""
+        assert compiles(f"[build-system]\n{project}\n") == sure
 
     def test_zip(self, tmp_path: Path) -> None:
         """Old archives are zip files."""

@@ -1,0 +1,132 @@
+"""Packages that are nearly written right, or that nothing can be installed for; the rules are those of `spellings`."""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+Slip = Callable[[str, str], Sequence[str] | None]
+
+
+def _fixed(ecosystems: str, pattern: str, written: str) -> Slip:
+    """Return the rule that reads a pattern in some ecosystems, and writes its groups."""
+
+    def rule(ecosystem: str, text: str) -> Sequence[str] | None:
+        found = re.fullmatch(pattern, text) if ecosystem in ecosystems.split() else None
+        return [found.expand(written)] if found else None
+
+    return rule
+
+
+def _nothing(ecosystems: str, pattern: str) -> Slip:
+    """Return the rule for what can't be written in another way."""
+
+    def rule(ecosystem: str, text: str) -> Sequence[str] | None:
+        return [] if ecosystem in ecosystems.split() and re.fullmatch(pattern, text) else None
+
+    return rule
+
+
+def imported_names(text: str) -> Sequence[str]:
+    """Return the outermost modules that a statement of Python imports; none of what is no such statement."""
+    found = re.fullmatch(r"from ([A-Za-z_]\w*)[\w.]* import \S.*|import ([A-Za-z_][\w., ]*)", text)
+    if not found:
+        return ()
+    return (
+        [found[1]]
+        if found[1]
+        else [each.split()[0].split(".")[0] for each in found[2].split(",") if each.strip()]
+    )
+
+
+def _of_library(ecosystem: str, text: str) -> Sequence[str] | None:
+    names = imported_names(text) if ecosystem == "pypi" else ()
+    return [] if names and sys.stdlib_module_names.issuperset(names) else None
+
+
+def imported(text: str) -> Sequence[str]:
+    """Return the packages of the modules that a statement of Python imports, as far as they have other names."""
+    return [_PACKAGES.get(name, name) for name in imported_names(text) if name not in sys.stdlib_module_names]
+
+
+_PACKAGES: Final = {
+    "bs4": "beautifulsoup4",
+    "Crypto": "pycryptodome",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "fitz": "PyMuPDF",
+    "git": "GitPython",
+    "jwt": "PyJWT",
+    "magic": "python-magic",
+    "MySQLdb": "mysqlclient",
+    "OpenSSL": "pyOpenSSL",
+    "PIL": "pillow",
+    "pptx": "python-pptx",
+    "psycopg2": "psycopg2-binary",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "usb": "pyusb",
+    "yaml": "PyYAML",
+}
+"""By the name that is imported."""
+_NAME: Final = r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?"
+_NPM: Final = r"(?:@[\w.-]+/)?[\w.-]+"
+FIRST: Final[Sequence[tuple[str, Slip]]] = (
+    (
+        "a variable, and nothing is filled in here; write the package itself",
+        _nothing("pypi npm deno apk", r".*\$\{?[A-Za-z_]\w*\}?.*"),
+    ),
+    (
+        "a command for packages of a Linux distribution; write Alpine's name of each under [system]",
+        _nothing(
+            "pypi npm deno", r"(?:RUN |\$ |!|%)?(?:sudo )?(?:apk add|apt(?:-get)? install|brew install)\s.+"
+        ),
+    ),
+    ("imports what comes with Python; there is nothing to install, remove it", _of_library),
+    (
+        "says which Python is needed, and the image has one of its own; remove it",
+        _nothing(
+            "pypi", r"[\"']?(?:requires-python|python_requires|python_version|python)[\"']?\s*[:=]\s*[\"'].*"
+        ),
+    ),
+    ("a package of npm or JSR; write it under node, bun or deno", _nothing("pypi apk", r"(?:npm|jsr):\S+")),
+    (
+        "a git repository; only packages of an index can be installed, so write the name and a version",
+        _nothing("pypi", r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?git(?:\+\w+)?[:@]\S+"),
+    ),
+    (
+        "names a place in a workspace; write the version that is wanted, or remove it",
+        _nothing("npm", rf"{_NPM}@(?:workspace|catalog|link|file|portal):.*"),
+    ),
+    (
+        "has no quotes around the version of its marker",
+        _fixed("pypi", r"([^;]+;[^\"';]*[<>=!]=?)\s*([\d.]+)\s*", r'\1 "\2"'),
+    ),
+    (
+        "has no https:// before the address",
+        _fixed("deno", r"((?:[\w-]+\.)+(?!m?[jt]s/)[a-z]{2,}/\S+)", r"https://\1"),
+    ),
+)
+"""What other rules would take for something else."""
+LAST: Final[Sequence[tuple[str, Slip]]] = (
+    (
+        "has an option behind it; an index is set by PIP_INDEX_URL or NPM_CONFIG_REGISTRY in [build] args",
+        _fixed("pypi npm apk", r"([^\s-]\S*)\s+--?[A-Za-z][\w-]*(?:[ =]\S+)?", r"\1"),
+    ),
+    ("asks for the newest, as a name alone does", _fixed("pypi deno", r"(\S+?)(?:===?|@|:|=)latest", r"\1")),
+    ("asks for any version, as a name alone does", _fixed("pypi apk", rf"({_NAME})\s*=?=?\*", r"\1")),
+    ("has its comparison turned around", _fixed("pypi", rf"({_NAME})\s*=([<>])\s*(\d\S*)", r"\1\2=\3")),
+    ("has its comparison turned around", _fixed("npm", rf"({_NPM})@?\s*=([<>])\s*(\d\S*)", r"\1@\2=\3")),
+    ("has an x in the place of *", _fixed("pypi", rf"({_NAME}\s*==\s*\d+(?:\.\d+)*)(?:\.[xX])+", r"\1.*")),
+    (
+        "has another sign between name and version",
+        _fixed("pypi", rf"({_NAME})[:/](\d+(?:\.\d+)*)", r"\1==\2"),
+    ),
+    ("has quotes in it", _fixed("npm", rf"({_NPM}@)[\"']([^\"']+)[\"']", r"\1\2")),
+    ("an entry of a YAML file", _fixed("npm", rf"({_NPM}):\s+([\^~<>=v]*\d[\w.*-]*),?", r"\1@\2")),
+    ("has no @ before the scope", _fixed("deno", r"jsr:([\w-]+/\S+)", r"jsr:@\1")),
+    ("written with a * in its version", _fixed("apk", r"([\w.+-]+)=(\d+(?:\.\d+)*)\.\*", r"\1~\2")),
+)
