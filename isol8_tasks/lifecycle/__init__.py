@@ -8,5 +8,6 @@ sameness   whether a rebuild came to what is in use
 promotion  which tags an image has, and how it gets or loses them
 rollback   restores the previous build and holds it
 prune      what nothing uses any more, and its removal
+expiry     what nothing needs any more in a registry
 transfer   pushes images to a registry, and pulls them from it
 """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.first_hour.pythons import folder_of_quick_python
 from tests.first_hour.servers import failing
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def servers_for_builds(scene: Scene) -> None:
 
 
 def own_pip(scene: Scene) -> None:
-    """Let pip have no configuration but its variables."""
-    scene.environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
+    """Let pip have no configuration but its variables, and come quickly into a new .venv."""
+    path = f"{folder_of_quick_python()}{os.pathsep}{scene.environ['PATH']}"
+    scene.environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1", "PATH": path}
 
 
 def first_run(scene: Scene) -> None:
