@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from attrs import frozen
@@ -83,6 +83,29 @@ def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
             "machine that pushed"
         ) from None
     return tuple(sorted(found, key=lambda each: _KINDS.index(each.kind)))
+
+
+def merged(manifests: Mapping[str, Iterable[Listed]]) -> tuple[Listed, ...]:
+    """Return the images of several manifests, by the files' names, each image once and in the order of one manifest.
+
+    Raises:
+        ConfigError: two of them list different builds of an image, so that the order of files would decide.
+
+    """
+    found: dict[str, tuple[str, Listed]] = {}
+    for source, listed in manifests.items():
+        for each in listed:
+            first, known = found.setdefault(each.name, (source, each))
+            if known.pushed is None:
+                # Which is in no registry, so the other one is all that can be pulled.
+                found[each.name] = (source, each)
+            elif each.pushed and each.pushed.digest != known.pushed.digest:
+                raise ConfigError(
+                    f"{source}: expected the image {each.name} of {first} ({known.pushed.digest[:19]}…), found another "
+                    f"build of it ({each.pushed.digest[:19]}…); for that of {source} pull one after the other: "
+                    f"{COMMAND} pull {first} && {COMMAND} pull {source}"
+                )
+    return tuple(sorted((each for _, each in found.values()), key=lambda each: _KINDS.index(each.kind)))
 
 
 def recorded_pushes(text: str | None) -> Mapping[str, tuple[str, Pushed]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -378,3 +379,13 @@ def manifest_with_folder(scene: Scene) -> None:
     """Write a package.json of a program with a package of its own."""
     text = '{"dependencies": {\n"zod": "^3",\n"mine": "file:../mine"\n}}\n'
     (scene.folder / "package.json").write_text(text, encoding="utf-8")
+
+
+def two_manifests(scene: Scene) -> None:
+    """Write the manifests of two machines that built and pushed an image of one name."""
+    for name, digit in (("a.json", "1"), ("b.json", "2")):
+        digest = f"sha256:{digit * 64}"
+        pushed = {"repository": "registry.example/isol8", "tag": "bash-20261129-1", "digest": digest}
+        entry = {"reference": "isol8:bash", "id": digest, "kind": "base", "key": None, "upstream": None}
+        listed = {"schema": 1, "images": {"isol8:bash": {**entry, "pushed": pushed}}}
+        (scene.folder / name).write_text(json.dumps(listed), encoding="utf-8")

@@ -153,6 +153,10 @@ class Registry:
         if self._login:
             token = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
             request.add_header("Authorization", f"Basic {token}")
+        if self._tokens and path:
+            request.add_header(
+                "Authorization", f"Bearer {self._tokens.to_pull(path.split('/', maxsplit=1)[0])}"
+            )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
             return answer.headers.get("Docker-Content-Digest", ""), answer.read()
 

@@ -275,6 +275,24 @@ class TestPulling:
         assert re.fullmatch(r"3 images up to date · \d+\.\d s · resolved-images\.json unchanged\n", again.out)
         assert other.doit("verify", "bash-custom", DOCKER_HOST=second).code == 0
 
+    def test_manifests_are_merged(self, first: Checkout, other: Checkout, second: str) -> None:
+        """What two of them list between them is pulled; different builds of an image are refused."""
+        whole = first.manifest()
+        for name in ("bash-custom", "tools"):
+            listed = {
+                key: each for key, each in whole["images"].items() if key.endswith((":bash", f":{name}"))
+            }
+            (other.folder / f"{name}.json").write_text(json.dumps({**whole, "images": listed}))
+        words = ("pull", "bash-custom.json", "tools.json")
+        done = other.doit(*words, DOCKER_HOST=second)
+        assert done.code == 0, done.out + done.err
+        assert "3 pulled · " in done.out
+        assert set(entries(other)) == set(NAMES)
+        other.edit("tools.json", entries(other)["bash"]["pushed"]["digest"], f"sha256:{'0' * 64}")
+        refused = other.doit(*words, DOCKER_HOST=second)
+        assert refused.code == 3
+        assert "tools.json: expected the image bash of bash-custom.json" in refused.err
+
     def test_a_new_build_follows(
         self, shared: Registry, other: Checkout, second: str, own: Callable[[Registry], Checkout]
     ) -> None:

@@ -58,6 +58,10 @@ class TokenServer:
         self._server.shutdown()
         self._server.server_close()
 
+    def to_pull(self, repository: str) -> str:
+        """Return a token that lets anybody pull from a repository."""
+        return self._token(f"?service=registry&scope=repository:{repository}:pull", "")
+
     def _token(self, path: str, login: str) -> str:
         asked = parse_qs(urlsplit(path).query)
         allowed = {"pull", "push"} if login == self._login else {"pull"}

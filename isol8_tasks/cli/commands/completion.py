@@ -15,6 +15,7 @@ _OPERANDS: Final = {
     "TASK": (TASKS,),
     "NAME": (IMAGES,),
     "FILE]": (FILES,),
+    "[FILE ": (FILES,),
     "RUNTIME ": (*RUNTIMES,),
     "SHELL": SHELLS,
     "COMMAND": (COMMANDS,),

@@ -13,33 +13,32 @@ from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError, VerifyFailedError
-from isol8_tasks.images.pushed import Listed, read_manifest
+from isol8_tasks.images.pushed import Listed, merged, read_manifest
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.textfiles import NoTextError, read_text
-from isol8_tasks.run.workspace import MANIFEST
 
 
 class PullCommand(OwnCommand):
     """Have the images that another machine pushed."""
 
     name = "pull"
-    doc_purpose = "pull the images of a manifest by digest, and promote them"
-    doc_usage = "[FILE] (default: resolved-images.json)"
+    doc_purpose = "pull the images of manifests by digest, and promote them"
+    doc_usage = "[FILE ...] (default: resolved-images.json)"
     doc_description = (
         "A pulled image is promoted like one that was built here; the replaced one is kept as -previous. Held images "
-        "are left untouched. Exit code 1 when an image could not be pulled."
+        "are left untouched. Several manifests are pulled as one; different builds of one image are refused. Exit "
+        "code 1 when an image could not be pulled."
     )
     cmd_options = (WAIT,)
 
     @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Pull them, one after the other, and write the manifest of what is here then."""
-        if len(args) > 1:
-            raise ConfigError(f"pull: expected one manifest, for example: {COMMAND} pull {MANIFEST}")
         current = session()
         workspace = current.view.workspace
-        name = str(named_file(args[0])) if args else os.path.relpath(workspace.manifest, workspace.root)
-        images = read_manifest(_text(name), name)
+        names = [str(named_file(each)) for each in args]
+        names = names or [os.path.relpath(workspace.manifest, workspace.root)]
+        images = merged({name: read_manifest(_text(name), name) for name in names})
         current.wait = params["wait"]
         began = time.monotonic()
         try:

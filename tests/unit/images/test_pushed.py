@@ -18,6 +18,7 @@ from isol8_tasks.images.pushed import (
     immutable_tags,
     in_use,
     key_tag,
+    merged,
     mismatches,
     read_manifest,
     recorded_pushes,
@@ -154,6 +155,44 @@ class TestManifest:
     def test_none_yet(self) -> None:
         """A manifest that does not exist knows nothing."""
         assert recorded_pushes(None) == {}
+
+
+class TestMerged:
+    """Several manifests as one."""
+
+    @staticmethod
+    def listed(name: str, kind: str, digit: str = "d") -> Listed:
+        """Return an image that is in a registry, or in none where the digit is empty."""
+        pushed = evolve(WHERE, tag=name, digest=f"sha256:{digit * 64}") if digit else None
+        return Listed(name=name, id=DIGEST, kind=kind, key="", standin="", pushed=pushed)
+
+    def test_each_image_once_and_parents_first(self) -> None:
+        """Whatever order the files have."""
+        ml, python, node = (
+            self.listed("ml", "named"),
+            self.listed("python", "base"),
+            self.listed("node", "base"),
+        )
+        assert merged({"a": (python, ml), "b": (node, python)}) == (python, node, ml)
+        assert merged({}) == ()
+
+    @pytest.mark.parametrize("first", ["a", "b"])
+    def test_that_of_a_registry_goes_before_that_of_none(self, first: str) -> None:
+        """Only one of them can be pulled."""
+        files = {"a": (self.listed("bun", "base"),), "b": (self.listed("bun", "base", ""),)}
+        assert merged({name: files[name] for name in sorted(files, reverse=first == "b")}) == files["a"]
+
+    def test_two_builds_of_an_image_are_refused(self) -> None:
+        """The order of the files must not decide, unseen; the line says how to have the one or the other."""
+        with pytest.raises(ConfigError) as caught:
+            merged(
+                {"a.json": (self.listed("bun", "base", "1"),), "b.json": (self.listed("bun", "base", "2"),)}
+            )
+        assert str(caught.value) == (
+            "b.json: expected the image bun of a.json (sha256:111111111111…), found another build of it "
+            "(sha256:222222222222…); for that of b.json pull one after the other: ./doitw pull a.json && ./doitw pull "
+            "b.json"
+        )
 
 
 class TestWaiting:

@@ -43,6 +43,47 @@ def test_own_manifest_is_the_default(pushed: CommandLine) -> None:
     assert pushed("pull").out.splitlines()[-1].startswith("6 pulled · ")
 
 
+def split(pushed: CommandLine) -> tuple[str, str]:
+    """Make two manifests of one: the base images, and bash with what is based on it."""
+    whole = json.loads((pushed.folder / "theirs.json").read_text())
+    parts = {
+        "bases.json": {name: each for name, each in whole["images"].items() if each["kind"] == "base"},
+        "bash.json": {name: each for name, each in whole["images"].items() if "bash" in name},
+    }
+    for name, images in parts.items():
+        (pushed.folder / name).write_text(json.dumps({**whole, "images": images}))
+    return "bash.json", "bases.json"
+
+
+def test_manifests_are_merged(pushed: CommandLine) -> None:
+    """An image that both list is pulled once, and the manifest that is written lists them all."""
+    done = pushed("pull", *split(pushed))
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1].startswith("6 pulled · ")
+    written = json.loads((pushed.folder / "resolved-images.json").read_text())["images"]
+    assert written.keys() == json.loads((pushed.folder / "theirs.json").read_text())["images"].keys()
+    assert all(each["pushed"] for each in written.values())
+    assert pushed("plan", "--check").code == 0
+
+
+def test_different_builds_of_an_image_are_refused(pushed: CommandLine) -> None:
+    """In one line, before the engine is asked anything."""
+    names = split(pushed)
+    file = pushed.folder / names[0]
+    whole = json.loads(file.read_text())
+    whole["images"]["isol8:bash"]["pushed"]["digest"] = f"sha256:{'0' * 64}"
+    file.write_text(json.dumps(whole))
+    pushed.engine.asked.clear()
+    done = pushed("pull", *names)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith(
+        "ERROR: bases.json: expected the image bash of bash.json (sha256:000000000000…), "
+    )
+    assert done.err.endswith("pull one after the other: ./doitw pull bash.json && ./doitw pull bases.json\n")
+    assert done.err.count("\n") == 1
+    assert pushed.engine.asked == []
+
+
 def test_image_that_cannot_be_pulled_is_1(pushed: CommandLine) -> None:
     """The others are, and the manifest goes on to list what is missing."""
     manifest = pushed.folder / "theirs.json"
@@ -76,10 +117,6 @@ def test_held_image_is_left_untouched(pushed: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (
-            ("a.json", "b.json"),
-            "pull: expected one manifest, for example: ./doitw pull resolved-images.json\n",
-        ),
         (
             ("none.json",),
             f"none.json: {MISSING}",
