@@ -190,6 +190,15 @@ class EngineContract:
         assert "ENV A=1" in more[0]
         assert engine.steps(reference("nothing")) == ()
 
+    def test_the_files_of_an_image(self, engine: ImageEngine) -> None:
+        """They have one digest, whatever labels it has; an image that is not here has none."""
+        engine.build(request("one", "RUN echo one > /x"), ignore)
+        engine.build(request("again", "RUN echo one > /x", labels={"a": "b"}), ignore)
+        engine.build(request("two", "RUN echo two > /x"), ignore)
+        one, again, two = (engine.files(reference(name)) for name in ("one", "again", "two"))
+        assert one == again != two
+        assert engine.files(reference("never")) == ""
+
     def test_an_image_that_is_not_here_has_no_details(self, engine: ImageEngine) -> None:
         """Asking for what does not exist is no error."""
         assert engine.inspect(reference("never")) is None

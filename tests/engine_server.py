@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -66,6 +66,11 @@ class Handler(BaseHTTPRequestHandler):
         """Count the connection."""
         self.engine.connections += 1
         super().setup()
+
+    def handle(self) -> None:
+        """Answer until the client goes away, which it may do before it has its answer."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().handle()
 
     def address_string(self) -> str:
         """Return nothing, as a Unix socket has no address."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.first_hour.pythons import folder_of_quick_python
 from tests.first_hour.servers import failing
 
 if TYPE_CHECKING:
@@ -72,10 +73,16 @@ def own_pip(scene: Scene) -> None:
     scene.environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
 
 
+def quick_pip(scene: Scene) -> None:
+    """Let pip come quickly into a new .venv, and have no configuration but its variables."""
+    own_pip(scene)
+    scene.environ["PATH"] = f"{folder_of_quick_python()}{os.pathsep}{scene.environ['PATH']}"
+
+
 def first_run(scene: Scene) -> None:
     """Make it a first run, with failing servers, and nothing that configures pip."""
     without_venv(scene)
-    own_pip(scene)
+    quick_pip(scene)
     servers(scene)
 
 
@@ -151,7 +158,7 @@ def empty_python(scene: Scene) -> None:
     first_python.unlink()
     first_python.write_bytes(b"")
     first_python.chmod(0o755)
-    own_pip(scene)
+    quick_pip(scene)
     servers(scene)
 
 

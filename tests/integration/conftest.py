@@ -44,13 +44,8 @@ def endpoint() -> Endpoint:
 @pytest.fixture(scope="module", autouse=True)
 def _runtime(request: pytest.FixtureRequest, endpoint: Endpoint) -> Iterator[None]:
     """Let the files of tests that may use crun have it, and leave nothing nameless on the tests' own engine."""
-    on_crun = request.path.stem in quick_engine.ON_CRUN
-    if on_crun:
-        quick_engine.choose(endpoint.url, crun=True)
-    yield
-    if on_crun:
-        quick_engine.choose(endpoint.url, crun=False)
-    quick_engine.tidy(endpoint.url)
+    with quick_engine.suited(endpoint.url, request.path):
+        yield
 
 
 @pytest.fixture(scope="session")

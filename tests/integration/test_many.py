@@ -49,8 +49,8 @@ def test_all_are_built_but_the_one_that_fails(checkout: Checkout, docker_api: do
         f"{repository}:{name}" for repository in (checkout.repository, private) for name in wanted
     }
     assert len(checkout.manifest()["images"]) == len(wanted)
-    # A few besides the workers; one that each image left behind would make hundreds.
-    assert threads <= 2 * WORKERS
+    # A few for each worker, as a slow engine is watched by one; one that each image left behind would make hundreds.
+    assert threads <= 4 * WORKERS
     assert open_files <= 10 * WORKERS
 
 

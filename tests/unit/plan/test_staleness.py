@@ -525,6 +525,7 @@ class TestRegistry:
         remote = {"bash": self.there(BASE, number=2), "bash-custom": self.there(CUSTOM)}
         found = decide_all(self.GRAPH, held(), self.HERE, remote)
         assert [each.state for each in found.values()] == ["in-registry", "not-built"]
+        assert found["bash-custom"].reasons == (reasons.ParentRebuilt(parent="bash"),)
 
     def test_second_one_is_taken_where_the_first_is_of_other_inputs(self) -> None:
         remote = {"bash": (*self.there(BASE, key_there="f" * 64), *self.there(BASE))}
