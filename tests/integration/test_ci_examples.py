@@ -157,9 +157,9 @@ def test_gitlab(project: Project) -> None:
     main = {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main"}
     first = project.gitlab("build", **main)
     assert first.result == "success", first.log
-    project.commit('["unzip", "zip"]')
+    project.commit('["unzip", "curl"]')
     asked = pull_requested(
-        project, lambda: project.gitlab("plan", CI_PIPELINE_SOURCE="merge_request_event"), "zip"
+        project, lambda: project.gitlab("plan", CI_PIPELINE_SOURCE="merge_request_event"), "curl"
     )
     assert asked.result == "warning", asked.log
     merged = project.gitlab("build", **main)
