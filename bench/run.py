@@ -15,7 +15,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import downloads, edit, installed, many, peers, proxy, scale, start
+from bench import downloads, edit, installed, many, peers, proxy, scale, shared, start
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
@@ -28,7 +28,7 @@ INSTALLED: Final = "isol8-tasks, nothing to do"
 COLD: Final = "doit setup --force"
 UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
-_ON_REQUEST: Final = frozenset({"many", "one-more", "start-up", "thousand", "tunnel"})
+_ON_REQUEST: Final = frozenset({"many", "one-more", "registry", "start-up", "thousand", "tunnel"})
 """Left out unless they are named, as they take minutes to prepare."""
 
 
@@ -324,6 +324,19 @@ def one_more(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     )
 
 
+def registry(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Measure what an engine without images takes to learn that a registry has all of them."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    listing = bench.engine.listing(REPOSITORY, f"{REPOSITORY}_build")
+    with shared.planned(bench.checkout, REPOSITORY, arguments, listing, bench.doit()) as candidates:
+        figures = bench.stopwatch.compare(candidates, runs=bench.runs)
+    few, most = (figures[shared.name(count)] for count in shared.COUNTS)
+    return figures, (
+        Claim(text=f"{few.name}, in seconds", value=few.median_seconds, limit=2),
+        Claim(text=f"{most.name}, in seconds", value=most.median_seconds, limit=5),
+    )
+
+
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "no-op": no_op,
     "scale": scaled,
@@ -336,6 +349,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "tunnel": tunnel,
     "many": two_hundred,
     "one-more": one_more,
+    "registry": registry,
 }
 
 

@@ -65,8 +65,8 @@ def recorded(
             file = place / "deps.toml"
             file.write_text(deps(repository, arguments, count), encoding="utf-8")
             answer = place / "images.json"
-            answer.write_text(json.dumps(_answer(checkout, file, listing)), encoding="utf-8")
-            stack.enter_context(_serving(place / "docker.sock", answer))
+            answer.write_text(json.dumps(entries(checkout, file, listing)), encoding="utf-8")
+            stack.enter_context(serving(place / "docker.sock", answer))
             candidates.append(
                 Candidate(
                     name=name(count),
@@ -80,7 +80,8 @@ def recorded(
         yield tuple(candidates)
 
 
-def _answer(checkout: Path, file: Path, listing: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def entries(checkout: Path, file: Path, listing: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return an engine's list of the bases with an entry more for each image that a deps.toml declares."""
     workspace = Workspace(root=checkout, deps=file)
     config = parse_config(file.read_text(encoding="utf-8"), file.name)
     context = workspace.read_context()
@@ -120,7 +121,8 @@ def _entry(
 
 
 @contextlib.contextmanager
-def _serving(socket: Path, answer: Path) -> Iterator[None]:
+def serving(socket: Path, answer: Path) -> Iterator[None]:
+    """Answer at a socket as an engine that has the images of a file."""
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("recorded.py")), str(socket), str(answer), "20.10.24"],
         stdout=subprocess.PIPE,

@@ -65,6 +65,8 @@ class FakeEngine:
     """What can be pulled, by reference."""
     registry_fails: str = ""
     """What the registry says to whoever pushes or pulls by digest; empty for one that works."""
+    login: bool = True
+    """There is one for its registry."""
     reachable: bool = True
     builder: str = "buildkit"
     asked: list[str] = field(factory=list)
@@ -162,9 +164,7 @@ class FakeEngine:
         """Return the digest that an image was given, or one of its layers."""
         self._ask(f"files {reference}")
         image = self._find(reference)
-        if image is None:
-            raise EngineError(f"the engine did not run {reference}: no such image")
-        return image.files or _digest(*image.layers)
+        return (image.files or _digest(*image.layers)) if image else ""
 
     def steps(self, reference: str) -> tuple[str, ...]:
         """Return the steps of an image."""
@@ -267,7 +267,9 @@ class FakeEngine:
         if self.registry_fails:
             raise SourceUnavailableError(f"{repository}: {self.registry_fails}")
         found = {
-            tag: self.registry[name] for tag in wanted if (name := f"{repository}:{tag}") in self.registry
+            tag: self.registry[name]
+            for tag in wanted
+            if (name := f"{repository}{'@' if ':' in tag else ':'}{tag}") in self.registry
         }
         return {
             tag: RemoteImage(
@@ -276,6 +278,29 @@ class FakeEngine:
             )
             for tag, image in found.items()
         }
+
+    def remote_tags(self, repository: str) -> dict[str, str]:
+        """Return the digests of what can be pulled by a tag."""
+        self._ask(f"remote_tags {repository}")
+        return {
+            reference.removeprefix(f"{repository}:"): image.digests[0].partition("@")[2]
+            for reference, image in self.registry.items()
+            if reference.startswith(f"{repository}:")
+        }
+
+    def remote_delete(self, repository: str, digest: str) -> None:
+        """Let nothing of that digest be pulled any more."""
+        self._ask(f"remote_delete {repository} {digest}")
+        if self.registry_fails:
+            raise RegistryError(f"{repository} does not delete it: {self.registry_fails}", lasting=True)
+        for reference, image in tuple(self.registry.items()):
+            if f"{repository}@{digest}" in image.digests:
+                del self.registry[reference]
+
+    def has_login(self, repository: str) -> bool:
+        """Tell whether somebody is logged in."""
+        self._ask(f"has_login {repository}")
+        return self.login
 
     def push(self, reference: str) -> str:
         """Let the registry have what is under a tag; the name by digest is an image's as long as it has such a tag."""

@@ -11,7 +11,7 @@ from isol8_tasks.errors import COMMAND, BuildFailedError, InternalError, Isol8Er
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import task_of
 from isol8_tasks.report import plan as report
-from isol8_tasks.run.events import Failure, not_pushed, remembered_flags
+from isol8_tasks.run.events import Failure, not_logged_in, not_pushed, remembered_flags
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import MANIFEST
@@ -128,6 +128,8 @@ class Reporter:
         for line in remembered_flags(self.view.graph, self.view.observed, self.view.config):
             self.screen.line(line)
         for line in not_pushed(self.session.publication.left_out):
+            self.screen.line(line)
+        for line in not_logged_in(self.session.publication.unpushed, self.view.config.registry.repository):
             self.screen.line(line)
         if names := self.session.any_age:
             self.screen.line(report.any_age_line(self.view.public_tag(name) for name in names))

@@ -52,6 +52,8 @@ def unknown_word(word: str, commands: Collection[str], tasks: Collection[str]) -
         runtime = task.partition(":")[2]
         if f"base:{runtime}" in tasks:
             return f"{word!r}: no packages are declared for {runtime}; write them to deps.toml"
+    if word.lower() in _INSTALLING:
+        return f"{word!r} is no command here: write packages to deps.toml, or name them: {COMMAND} setup --python numpy"
     near = meant(word, commands, tasks)
     return (
         f"{word!r} {'matches no task' if set(word) & set('*?[') else 'is neither a command nor a task'}; "
@@ -156,6 +158,8 @@ def _listed(names: Sequence[str], word: str = "or") -> str:
 _LIKENESS: Final = 0.6
 _LIKENESS_ELSEWHERE: Final = 0.75
 """How like a word has to be to what it is taken for, from 0 to 1."""
+_INSTALLING: Final = frozenset(("add", "install", "instal", "i", "pip", "npm", "apk"))
+"""What installs packages elsewhere."""
 _SYNONYMS: Final = {
     "all": "setup",
     "build": "setup",

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 from isol8_tasks.config.strict import unknown
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec, split_flag
-from isol8_tasks.errors import ConfigError, Isol8Error
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
 from isol8_tasks.plan import model  # doit takes each name here that begins with task_ for a task
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
@@ -164,10 +165,16 @@ def _only(texts: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Return the runtimes of --only, and what is wrong with it."""
     names = [name for text in texts for name in split_flag(text)]
     wrong = [name for name in names if name not in RUNTIMES]
-    problems = [f"--only: {unknown(f'{name!r} is not a runtime', name, RUNTIMES)}" for name in wrong]
+    problems = [f"--only: {_no_runtime(name)}" for name in wrong]
     if texts and not names:
         problems.append(f"--only: no runtime is named; there are {', '.join(RUNTIMES)}")
     return tuple(dict.fromkeys(names)) if not problems else (), problems
+
+
+def _no_runtime(name: str) -> str:
+    if re.fullmatch(r"(?:base|custom|image):.+", name):
+        return f"{name!r} names tasks, and --only runtimes; write {COMMAND} {name!r}"
+    return unknown(f"{name!r} is not a runtime", name, RUNTIMES)
 
 
 @task_params(SETUP_FLAGS)  # type: ignore[untyped-decorator,unused-ignore]  # doit has no types

@@ -12,6 +12,7 @@ client_file  isol8.config.json, the file of isol8's clients
 lockfile     deps.lock.toml
 agreement    whether what the lock says of an image agrees with itself
 strict       the cattrs converter: a class is a table, a field a key; what was found, what was expected, where
+foreign      keys of other tools' files
 broken       what makes a text no TOML, where that is a slip that people make
 positions    the line on which a key or value stands
 releases     isol8's releases, by the label that their `setup` writes

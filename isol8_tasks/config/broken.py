@@ -16,7 +16,17 @@ def slip_in(text: str, line: int, column: int, message: str) -> str:
     before, found = written[: column - 1], written[column - 1 :]
     if text.lstrip().startswith("{"):
         return 'it is JSON; in TOML it is [dependencies], and below it python = ["numpy", "pandas"]'
-    return _left_open(text, line, column, message, written) or _mistyped(before, found, message)
+    said = _between(found, message) or _left_open(text, line, column, message, written)
+    return said or _mistyped(before, found, message)
+
+
+def _between(found: str, message: str) -> str:
+    """Name what is missing between two values, or a key and its value."""
+    if message == "Unclosed array" and re.match(r"[\"']", found):
+        return "a comma is missing before this value"
+    if message.startswith("Expected '='") and re.match(r"\s*:", found):
+        return "TOML has = between a key and its value, and no colon; write key = value"
+    return ""
 
 
 def _left_open(text: str, line: int, column: int, message: str, written: str) -> str:

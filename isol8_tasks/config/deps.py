@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hint
 
 from attrs import Factory, evolve, field, frozen, has
 
+from isol8_tasks.config.foreign import OF_PYPROJECT, no_runtime
 from isol8_tasks.config.images import SETTINGS, NamedImage, list_path, read_images, same_as
 from isol8_tasks.config.positions import KeyPath, line_of
 from isol8_tasks.config.settings import (
@@ -19,6 +20,7 @@ from isol8_tasks.config.settings import (
     RegistrySettings,
     UserCheck,
     VerifySettings,
+    is_checks,
     is_of_verify,
     read_refresh,
     read_verify,
@@ -84,7 +86,7 @@ def _read_dependencies(value: object) -> Mapping[str, tuple[str, ...]]:
 
     def read(key: str, found: object) -> tuple[str, ...]:
         if key not in RUNTIMES:
-            raise InvalidError(unknown("not a runtime", key, RUNTIMES))
+            raise InvalidError(no_runtime(key, found))
         return array(found, functools.partial(package, key))
 
     lists = {key: found for key, found in table(value, _NO_LISTS).items() if key not in FILE_KEYS}
@@ -228,7 +230,11 @@ def parse_config(
     try:
         config = structured({key: each for key, each in found.items() if key in keys_of(Config)}, Config)
     except InvalidError as error:
-        problems += error.problems
+        # That a value is no check is no news where its key is none of an image.
+        told = {
+            path for path, _ in problems if path[0] == "verify" and not is_checks(found["verify"][path[1]])
+        }
+        problems += [each for each in error.problems if each[0][:2] not in told]
     if problems:
         raise ConfigError(report(problems, source, functools.partial(line_of, text)))
     files |= {name: image.file for name, image in config.images.items() if image.file}
@@ -310,7 +316,10 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
     for name, value in _keys(found, "verify").items():
         if name not in images and not is_of_verify(name, value):
-            yield ("verify", name), unknown("there is no such image", name, images)
+            if is_checks(value):
+                yield ("verify", name), unknown("there is no such image", name, images)
+            else:
+                yield ("verify", name), unknown("not a setting of [verify]", name, OF_VERIFY)
 
 
 def _keys(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -321,6 +330,8 @@ def _keys(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _not_a_table(key: str) -> str:
     """Say where a key that is not known at the top of the file may stand, or what may stand there."""
+    if key in OF_PYPROJECT:
+        return 'a table of pyproject.toml; write [dependencies], and python = ["…"] below it'
     tables: dict[str, Collection[str]] = {
         "dependencies": [*RUNTIMES, *FILE_KEYS],
         "images.NAME": SETTINGS,

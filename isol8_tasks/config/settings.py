@@ -125,6 +125,8 @@ class RegistrySettings:
     PLACE: ClassVar = "a setting of [registry]"
     repository: RemoteRepository = ""
     """With its registry, as `registry.example/isol8`; empty for none."""
+    keep: Duration = 30 * _DAY
+    """How long an image stays there that is no longer in use; `prune --registry` deletes it later."""
     push: bool = True
     """Push what was promoted here; false only asks it."""
     standins: bool = False
@@ -190,8 +192,14 @@ def read_verify(value: object) -> VerifySettings:
 
 def is_of_verify(name: str, value: object) -> bool:
     """Tell whether a key of [verify] is one of its own, and not an image of that name with its checks."""
-    checks = isinstance(value, list) and any(isinstance(each, dict) for each in value)
-    return name in OF_VERIFY and not isinstance(value, dict) and not checks
+    return name in OF_VERIFY and not is_checks(value)
+
+
+def is_checks(value: object) -> bool:
+    """Tell whether a value of [verify] is a check, or an array of them."""
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(each, dict) for each in value)
+    )
 
 
 OF_VERIFY: Final[Mapping[str, Callable[[object], str | float | tuple[str, ...]]]] = {

@@ -26,6 +26,9 @@ _KNOWN: Final = {
     "pkg_resources": 'comes with setuptools before 82: list "setuptools<82", too',
     "distutils": 'comes with setuptools: list "setuptools", too',
     **dict.fromkeys(
+        ("audioop", "pyaudioop"), 'comes with audioop-lts since Python 3.13: list "audioop-lts", too'
+    ),
+    **dict.fromkeys(
         ("tkinter", "_tkinter"),
         "is Alpine's python3-tkinter: list that under system ([system] python, or the image's)",
     ),
@@ -36,7 +39,6 @@ _REMOVED: Final = frozenset(
             "aifc",
             "asynchat",
             "asyncore",
-            "audioop",
             "cgi",
             "cgitb",
             "chunk",

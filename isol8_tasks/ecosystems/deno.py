@@ -15,6 +15,7 @@ from isol8_tasks.ecosystems.findings import (
     Seen,
 )
 from isol8_tasks.ecosystems.inventory import Package
+from isol8_tasks.ecosystems.loading import judge_asked
 from isol8_tasks.ecosystems.needs import needs
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.safety.jsontext import loads
@@ -41,9 +42,11 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | Packa
             yield PackageUnusable(package=spec, use=f"import {json.dumps(spec)}", output=output)
 
 
-def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageNote]:
+def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
     """Do what PackageVerification promises."""
     names = [re.sub(r"^npm:((?:@[^/]+/)?[^/]+).*", r"\1", parse_spec("deno", spec).name) for spec in specs]
+    # Files for other systems lie side by side, so one that can't be loaded is no news beside others.
+    yield from (each for each in judge_asked(specs, names, seen) if isinstance(each, PackageUnusable))
     yield from needs("npm", specs, names, seen)
 
 

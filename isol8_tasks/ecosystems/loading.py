@@ -55,6 +55,9 @@ def judge_asked(
             asked = [each for each in seen.asked if (each.item, each.kind) == (place, kind)]
             for group in _groups(_for_here(asked)):
                 bad = [each for each in group if each.interpreter or each.said]
+                if len(bad) < len(group):
+                    # Beside a build for musl lies one for glibc, which nobody loads here.
+                    bad = [each for each in bad if not any(map(_GLIBC.search, each.said))]
                 if bad:
                     yield _weighed(spec, name, bad, total=len(group))
 
@@ -127,6 +130,7 @@ _INTERPRETER: Final = "interpreter "
 _NPM_FOLDER: Final = r".*/node_modules/(?:@[^/]+/)?[^/]+/"
 _ELSEWHERE: Final = r"\.(?:bat|cmd|csh|exe|fish|ps1|zsh)$"
 _GLIBC_ONLY: Final = r"[-_/](?:gnu|glibc)(?:eabihf)?\b"
+_GLIBC: Final = re.compile(r"\b(?:ld-linux[\w-]*|libc|libm|libdl|libpthread)\.so\.[126]\b")
 _HOST: Final = r"_{0,2}Py[A-Z_]|napi_|node_|uv_|_ZN?K?\w*(?:2v8|4node)"
 _NO_NAMES: Final = frozenset(
     (

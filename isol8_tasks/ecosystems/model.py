@@ -118,7 +118,10 @@ class Runtime:
     unpackaged: bool = False
     """Its program is none of Alpine's packages."""
     patience: tuple[str, ...] = ()
-    """Build arguments by which the installer does not try for minutes what nobody answers, as `PIP_RETRIES=2`."""
+    """Build arguments by which the installer does not try for minutes what nobody answers, as `PIP_RETRIES=2`, and
+    writes the same files each time."""
+    leaves: tuple[str, ...] = ()
+    """What the installer leaves behind that nothing needs and that is another each time: logs, caches with times."""
     download_cache: DownloadCache | None = None
     """None: its installer keeps nothing apart from what it installs."""
     tidy: str = ""

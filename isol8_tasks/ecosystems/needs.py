@@ -68,6 +68,7 @@ _PROGRAMS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "pypi": {
         "pydub": ("ffmpeg",),
         "ffmpeg-python": ("ffmpeg",),
+        "imageio-ffmpeg": ("ffmpeg",),
         "openai-whisper": ("ffmpeg",),
         "yt-dlp": ("ffmpeg",),
         "pytesseract": ("tesseract",),

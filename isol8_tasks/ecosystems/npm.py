@@ -14,6 +14,7 @@ from isol8_tasks.ecosystems.findings import (
     PackageMissing,
     PackageNote,
     PackageUnusable,
+    PartUnusable,
     Seen,
     WrongVersion,
 )
@@ -53,7 +54,12 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | Packa
             yield PackageUnusable(
                 package=spec, use="its version", output="nothing in the image can compare versions"
             )
-        yield from _judge_loading(spec, parse_spec("npm", spec).name + item["entry"][1:], item)
+        name = parse_spec("npm", spec).name + item["entry"][1:]
+        if item.get("unshipped") and item["speaks"] and not item["lost"]:
+            text = item["loaded"][_WAYS[0]]["message"].partition("\n")[0]
+            yield PartUnusable(package=spec, use=_way(_WAYS[0], name), output=text)
+        else:
+            yield from _judge_loading(spec, name, item)
 
 
 def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:

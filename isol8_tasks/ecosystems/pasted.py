@@ -76,7 +76,7 @@ def _file(ecosystem: str, text: str) -> Pasted | None:
     read = _READ.get(ecosystem, _UNREAD)
     if not read.key:
         return Pasted("the name of a file, and none is read for this runtime; write its packages")
-    if path.endswith(read.ending):
+    if path.endswith(read.ending) or (ecosystem == "pypi" and re.search(r"(?:^|/)requirements[^/]*$", path)):
         return Pasted(
             f'the name of a file, not a package; write {read.key} = "{path}" under [dependencies], or {read.flag}{path}'
         )

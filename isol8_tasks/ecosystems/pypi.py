@@ -69,6 +69,7 @@ def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | 
     yield from _shared(specs, seen)
     for path, used, *losers in seen.answer.get("overwritten", ()):
         yield ModuleOverwritten(path=path, packages=tuple(losers), used=used)
+    yield from _left_out(specs, seen)
     yield from needs("pypi", specs, names, seen)
 
 
@@ -81,16 +82,22 @@ def installed(seen: Seen) -> Iterator[Package]:
 def _judged(spec: str, fault: Mapping[str, Any], lost: Sequence[str]) -> PackageFinding | PackageNote:
     """Judge a package that can't be imported: one that says so itself, and lost no file, declines."""
     use, output = fault["use"], fault["text"]
-    variable = re.search(_VARIABLE, output, re.MULTILINE)
     # A statement of a program raised it, as that of os.environ is; a plain dict raises without one.
-    if variable and fault["raised"] and not lost:
-        what = " (a display)" if variable[1] == "DISPLAY" else ""
-        need = f"needs the environment variable {variable[1]}{what} to be imported, which the sandbox does not have"
+    if fault["raised"] and not lost and (needed := _needed_variable(output)):
+        need = f"needs {needed} to be imported, which the sandbox does not have"
         return PackageNeeds(package=spec, need=need)
     if fault["kinds"] and not lost and not _is_broken(fault):
         return PackageDeclines(package=spec, use=use, output=output.strip().rpartition("\n")[2])
     gone = "".join(f"\n{each}" for each in lost)
     return PackageUnusable(package=spec, use=use, output=output + gone, library=library_in(output))
+
+
+def _needed_variable(output: str) -> str:
+    """Return what of the environment an import lacks, by the end of its error; empty where it is something else."""
+    if re.search(_NO_DISPLAY, output):
+        return "a display (the environment variable DISPLAY)"
+    found = re.search(_VARIABLE, output, re.MULTILINE)
+    return f"the environment variable {found[1]}" if found else ""
 
 
 def _is_broken(fault: Mapping[str, Any]) -> bool:
@@ -121,11 +128,24 @@ def _parts(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFin
         yield PartUnusable(package=spec, use=first["use"], output=first["text"], library=library)
 
 
+def _left_out(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageNeeds]:
+    """Tell which packages are not there since their marker says so, and no other line asks for them."""
+    from packaging.requirements import Requirement  # noqa: PLC0415 - as above
+
+    environment = dict(seen.answer.get("environment", {}))
+    for spec, item in zip(specs, seen.items, strict=True):
+        marker = Requirement(spec).marker
+        if item is None and marker is not None and not marker.evaluate(environment):
+            yield PackageNeeds(
+                package=spec, need="is not installed, as its marker does not hold in the image"
+            )
+
+
 def _shared(specs: tuple[str, ...], seen: Seen) -> Iterator[CommandShared]:
     """Tell which commands several of the packages provide; nothing says whose was installed last."""
     providers: dict[str, list[str]] = {}
     for spec, item in zip(specs, seen.items, strict=True):
-        for command in item["commands"] if item else ():
+        for command in dict.fromkeys(item["commands"]) if item else ():
             providers.setdefault(command, []).append(spec)
     for command, packages in providers.items():
         if len(packages) > 1:
@@ -161,6 +181,7 @@ def _missing_of_extras(
     return sorted(missing)
 
 
+_NO_DISPLAY: Final = r"KeyError: 'DISPLAY'\s*\Z|DisplayNameError: [^\n]*\s*\Z"
 _VARIABLE: Final = r"^KeyError: '([A-Z][A-Z0-9_]+)'\s*\Z"
 """The end of what Python prints where a variable of the environment is not set."""
 _OF_PARTS: Final = frozenset(("ImportError", "OSError", "SyntaxError"))

@@ -102,7 +102,8 @@ RUNTIMES: Final[dict[str, Runtime]] = {
                 locked=("--no-cache-dir", f"--cache-dir {CACHE_FOLDER}"),
                 is_shared=True,
             ),
-            patience=("PIP_RETRIES=2",),
+            # pip then compiles for the hash of a source, not for its time; zip archives know no time before 1980.
+            patience=("PIP_RETRIES=2", "SOURCE_DATE_EPOCH=315532800"),
             ecosystem="pypi",
         ),
         Runtime(
@@ -130,6 +131,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
                 is_shared=True,
             ),
             patience=("NPM_CONFIG_FETCH_RETRIES=1", "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT=1000"),
+            leaves=("/root/.npm", "/tmp/node-compile-cache"),  # noqa: S108 - in the image
             ecosystem="npm",
         ),
         Runtime(
@@ -154,6 +156,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             download_cache=DownloadCache(
                 plain=("install -g", f"install -g --no-cache --cache-dir={CACHE_FOLDER}")
             ),
+            leaves=("/root/.bun/install/cache/*.npm",),
             ecosystem="npm",
             locations=frozenset({"BUN_ARCHIVE_URL", "BUN_INSTALL_URL"}),
         ),
@@ -179,6 +182,8 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             ecosystem="deno",
             # It gives files the mode that they have in a package, and some let everybody write (express, mathjs).
             tidy='RUN find "$DENO_DIR" ! -type l -perm -0002 -exec chmod o-w {} +',
+            # Databases of what it found in sources. Builders may write the value of a variable into the name of a step.
+            leaves=("/deno-dir/*_analysis_cache_v*",),
             locations=frozenset({"DENO_IMAGE"}),
         ),
         Runtime(
@@ -197,6 +202,7 @@ RUNTIMES: Final[dict[str, Runtime]] = {
                 plain=("apk add --no-cache", f"ln -s {CACHE_FOLDER} /etc/apk/cache && apk add -U"),
                 end=" && rm /etc/apk/cache",
             ),
+            leaves=("/var/log/apk.log",),
             ecosystem="apk",
         ),
     )

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-Slip = Callable[[str, str], Sequence[str] | None]
+_Rule = Callable[[str, str], Sequence[str] | None]
 
 
-def _fixed(ecosystems: str, pattern: str, written: str) -> Slip:
+def _fixed(ecosystems: str, pattern: str, written: str) -> _Rule:
     """Return the rule that reads a pattern in some ecosystems, and writes its groups."""
 
     def rule(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -18,7 +18,7 @@ def _fixed(ecosystems: str, pattern: str, written: str) -> Slip:
     return rule
 
 
-def _nothing(ecosystems: str, pattern: str) -> Slip:
+def _nothing(ecosystems: str, pattern: str) -> _Rule:
     """Return the rule for what can't be written in another way."""
 
     def rule(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -74,7 +74,7 @@ _PACKAGES: Final = {
 """By the name that is imported."""
 _NAME: Final = r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?"
 _NPM: Final = r"(?:@[\w.-]+/)?[\w.-]+"
-FIRST: Final[Sequence[tuple[str, Slip]]] = (
+FIRST: Final[Sequence[tuple[str, _Rule]]] = (
     (
         "a variable, and nothing is filled in here; write the package itself",
         _nothing("pypi npm deno apk", r".*\$\{?[A-Za-z_]\w*\}?.*"),
@@ -111,7 +111,7 @@ FIRST: Final[Sequence[tuple[str, Slip]]] = (
     ),
 )
 """What other rules would take for something else."""
-LAST: Final[Sequence[tuple[str, Slip]]] = (
+LAST: Final[Sequence[tuple[str, _Rule]]] = (
     (
         "has an option behind it; an index is set by PIP_INDEX_URL or NPM_CONFIG_REGISTRY in [build] args",
         _fixed("pypi npm apk", r"([^\s-]\S*)\s+--?[A-Za-z][\w-]*(?:[ =]\S+)?", r"\1"),

@@ -201,7 +201,7 @@ _COMMANDS: Final = (
 _OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+"
 """A line of a file that only opens or closes what is around packages."""
 FILE: Final = (
-    r"(?:[\w.-]+\.txt|requirements[\w.-]*\.in|pyproject\.toml|Pipfile(?:\.lock)?|poetry\.lock|uv\.lock|setup\.(?:py|cfg)"
+    r"(?:[\w.-]+\.txt|requirements[\w.-]*\.(?:in|lock)|pyproject\.toml|Pipfile(?:\.lock)?|poetry\.lock|uv\.lock|setup\.(?:py|cfg)"
     r"|environment\.ya?ml|package(?:-lock)?\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|deno\.jsonc?|deno\.lock)"
 )
 """A file of a package manager's."""

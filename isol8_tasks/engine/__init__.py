@@ -155,7 +155,10 @@ class ImageEngine(Protocol):
         """Return what an image's history says of its steps, oldest first; nothing where it isn't here."""
 
     def files(self, reference: str) -> str:
-        """Return a digest of all files of an image, without their times; nothing of it runs."""
+        """Return a digest of all files of an image, without their times; empty where they can't be read.
+
+        Nothing of it runs.
+        """
 
     def pull(self, reference: str) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""

@@ -124,7 +124,7 @@ class DockerEngine:
         return tuple(str(entry.get("CreatedBy") or "") for entry in reversed(found))
 
     def files(self, reference: str) -> str:
-        """Return a digest of all files of an image, without their times; nothing of it runs."""
+        """Return a digest of all files of an image, without their times; empty where they can't be read."""
         from isol8_tasks.engine import files  # noqa: PLC0415 - for who builds again what is there
 
         return files.files(self._connection, reference)
@@ -234,6 +234,23 @@ class DockerEngine:
 
     def remote_images(self, repository: str, tags: Iterable[str]) -> Mapping[str, "RemoteImage"]:
         """Return what tags of a repository name, of those that are there; no layer is pulled."""
+        return self._remote(repository).images(tags)
+
+    def remote_tags(self, repository: str) -> Mapping[str, str]:
+        """Return the digest of every tag of a repository."""
+        return self._remote(repository).tags()
+
+    def remote_delete(self, repository: str, digest: str) -> None:
+        """Delete the image of that digest from a repository, with every tag that it has."""
+        self._remote(repository).delete(digest)
+
+    def has_login(self, repository: str) -> bool:
+        """Tell whether docker's own configuration has a login for a repository's registry."""
+        from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
+
+        return login(self._connection, repository) is not None
+
+    def _remote(self, repository: str) -> "RegistryClient":
         from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
         from isol8_tasks.registry.client import RegistryClient  # noqa: PLC0415 - as above
 
@@ -241,7 +258,7 @@ class DockerEngine:
             self._registry = RegistryClient(
                 repository, credentials=lambda: login(self._connection, repository), platform=self.platform
             )
-        return self._registry.images(tags)
+        return self._registry
 
     def push(self, reference: str) -> str:
         """Send the image under a tag to the registry that the tag names, and return its digest there."""

@@ -10,44 +10,42 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from isol8_tasks.engine.connection import Connection
-from isol8_tasks.engine.containers import RunRequest
+from isol8_tasks.engine.containers import NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.engine.sandboxes import unstarted
-from isol8_tasks.errors import EngineError
+from isol8_tasks.engine.wire import EngineRefusedError
 
 
 def files(connection: Connection, image: str) -> str:
     """Do what ImageEngine.files promises."""
-    # A folder that is not there would be made, so that nobody could tell whether the image has it.
-    with unstarted(
-        connection, RunRequest(image=image, command=("true",), seconds=1), folder="/"
-    ) as container:
-        path = f"/containers/{container}/export"
-        chunks = connection.read(path, f"the reading of {image}", {}, method="GET")
-        with contextlib.closing(chunks):
-            next(chunks)
-            return digest(chunks)
+    request = RunRequest(image=image, command=("true",), seconds=1)
+    try:
+        # Another folder might be made, so that nobody could tell whether the image has it.
+        with unstarted(connection, request, folder="/") as container:
+            path = f"/containers/{container}/export"
+            chunks = connection.read(path, f"the reading of {image}", {}, method="GET")
+            with contextlib.closing(chunks):
+                next(chunks)
+                return digest(chunks)
+    except (EngineRefusedError, NotStartedError, NoSuchImageError, ValueError):
+        # What was aborted, or lost its engine, is an error as anywhere.
+        return ""
 
 
 def digest(chunks: Iterator[bytes]) -> str:
     """Return a digest of all that a tar archive says but for times and the names of owners, in its own order.
 
-    An engine lists the same files in the same order. EngineError says that it is no whole archive.
+    An engine lists the same files in the same order. ValueError says that it is no whole archive.
     """
-    try:
-        return _digest(_Archive(chunks))
-    except ValueError as error:
-        raise EngineError(f"the engine's archive can't be read: {error}") from error
-
-
-def _digest(archive: "_Archive") -> str:
     whole = hashlib.sha256()
+    archive = _Archive(chunks)
     while (header := archive.read(_BLOCK)) != bytes(_BLOCK):
         size = _number(header[124:136]) if archive.size is None else archive.size
         archive.size = None
         if header[156:157] == b"x":
             # What a header has no room for: long names, extended attributes.
             records, archive.size = _lasting(archive.read(size))
-            _add(whole.update, b"X", records)
+            if records:
+                _add(whole.update, b"X", records)
         elif header[156:157] not in _KINDS:
             raise ValueError(f"an entry of kind {header[156:157]!r}")
         else:

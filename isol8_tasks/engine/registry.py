@@ -52,6 +52,18 @@ class RegistryEngine(ImageEngine, Protocol):
         SourceUnavailableError says that the registry could not be asked.
         """
 
+    def remote_tags(self, repository: str) -> Mapping[str, str]:
+        """Return the digest of every tag of a repository; SourceUnavailableError as above."""
+
+    def remote_delete(self, repository: str, digest: str) -> None:
+        """Delete the image of that digest from a repository, with every tag that it has.
+
+        RegistryError says that the registry does not do that, SourceUnavailableError that it could not be asked.
+        """
+
+    def has_login(self, repository: str) -> bool:
+        """Tell whether docker's own configuration has a login for a repository's registry."""
+
     def push(self, reference: str) -> str:
         """Send the image under a tag to the registry that the tag names, and return its digest there.
 

@@ -59,7 +59,11 @@ BUILD: Final = PREFIX + "build"
 FILES_LABEL: Final = PREFIX + "files"
 # As BuildKit and the classic builder write it into an image's history.
 _NO_LAYER: Final = r"/bin/sh -c #\(nop\) +"
-_RELABELLING: Final = rf"(?:{_NO_LAYER})?(?:ONBUILD ARG |LABEL org\.isol8\.)"
+# Every label that a build is told is a step of the classic builder's.
+_RELABELLING: Final = (
+    rf"(?:{_NO_LAYER})?(?:ONBUILD ARG |LABEL org\.isol8\.)"
+    rf"|{_NO_LAYER}LABEL org\.opencontainers\.image\.(?:created|revision|base\.name|base\.digest)="
+)
 
 
 @frozen(kw_only=True)

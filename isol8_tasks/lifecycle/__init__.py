@@ -2,10 +2,12 @@
 
 build      builds under a private tag, verifies, and only then promotes
 pinned     the Dockerfile that installs exactly the resolved versions
+tidying    removes what installers leave behind
 caching    lets installers keep what they download, outside of images
 sameness   whether a rebuild came to what is in use
 promotion  which tags an image has, and how it gets or loses them
 rollback   restores the previous build and holds it
 prune      what nothing uses any more, and its removal
+expiry     what nothing needs any more in a registry
 transfer   pushes images to a registry, and pulls them from it
 """

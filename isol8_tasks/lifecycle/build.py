@@ -20,6 +20,7 @@ from isol8_tasks.lifecycle.promotion import (
     relabel,
 )
 from isol8_tasks.lifecycle.sameness import compare
+from isol8_tasks.lifecycle.tidying import tidied
 from isol8_tasks.plan.current import relabelled_inputs
 from isol8_tasks.plan.description import Description, Provenance, describe
 from isol8_tasks.plan.fingerprint import encode_inputs, key
@@ -118,10 +119,10 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
 
 def _way_to_build(spec: ImageSpec, engine: ImageEngine, *, download_cache: bool) -> Build:
     if not (download_cache and spec.inputs.packages):
-        return engine.build
+        return tidied(engine.build, spec)
     from isol8_tasks.lifecycle.caching import cached_build  # noqa: PLC0415 - few files ask for it
 
-    return cached_build(engine, spec)
+    return tidied(cached_build(engine, spec), spec)
 
 
 def _built(

@@ -11,7 +11,6 @@ from attrs import frozen
 
 from isol8_tasks.ecosystems.inventory import decode
 from isol8_tasks.engine import ImageDetail, ImageEngine
-from isol8_tasks.errors import EngineError
 from isol8_tasks.images import labels
 from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
@@ -54,10 +53,9 @@ def compare(  # noqa: PLR0913 - what is compared, and by what
     kept = {**promoted, labels.BUILD: record.build, labels.LAYERS: record.layers}
     if _filled(new.layers) == _filled(old.layers):
         return Comparison({**kept, labels.FILES_LABEL: record.files}, image)
-    try:
-        here, there = _read(engine, built, image.id, record)
-    except EngineError:
-        # It is promoted as if it were another one; what else is wrong with the engine shows then.
+    here, there = _read(engine, built, image.id, record)
+    if not here:
+        # It is promoted as if it were another one.
         return Comparison(promoted)
     if here == there:
         return Comparison({**kept, labels.FILES_LABEL: f"{record.layers}-{here}"}, image)

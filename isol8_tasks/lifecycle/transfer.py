@@ -90,14 +90,20 @@ def refuse_credentials(
     )
 
 
-def push_image(work: Push, engine: RegistryEngine, known: Pushed | None = None) -> tuple[Pushed, bool]:
+def push_image(
+    work: Push,
+    engine: RegistryEngine,
+    known: Pushed | None = None,
+    overtaken: Callable[[], bool] = lambda: False,
+) -> tuple[Pushed, bool]:
     """Bring an image under its immutable tag and then under its name; tell where it is, and whether it was not there.
 
     `known` is where the image was found to be before; without it nobody has asked yet. RegistryError says that it could
-    not be done after several tries: the name in the registry then is as it was.
+    not be done after several tries: the name in the registry then is as it was. ReplacedError says the same where
+    another machine has `overtaken` this one before a tag moves.
     """
     try:
-        return _patiently(lambda: _push(work, engine, known))
+        return _patiently(lambda: _push(work, engine, known, overtaken))
     except RegistryError as error:
         raise RegistryError(
             f"{work.public} could not be pushed: {error}\n"
@@ -167,7 +173,9 @@ def forget_strays(repositories: Collection[str], observed: Observed, engine: Reg
                 engine.untag(name)
 
 
-def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pushed, bool]:
+def _push(
+    work: Push, engine: RegistryEngine, known: Pushed | None, overtaken: Callable[[], bool]
+) -> tuple[Pushed, bool]:
     if (
         known is not None
         and _digest_there(engine, str(Reference(work.repository, work.name))) == known.digest
@@ -175,6 +183,9 @@ def _push(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[Pus
         return known, False
     try:
         tag, digest = _push_immutable(work, engine, known)
+        # Sending layers takes its time.
+        if overtaken():
+            raise ReplacedError(f"another machine pushed {work.public} first; run again")
         for name in (key_tag(work.name, work.record.key), work.name):
             _push_moving(work, engine, name, digest)
     finally:

@@ -5,12 +5,14 @@ as a plain-HTTP registry, and where a CA of its own lies, is Docker's (docs.dock
 docs.docker.com/reference/cli/dockerd, "Insecure registries").
 """
 
+import contextlib
 import hashlib
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 from requests import ConnectionError as NoConnectionError
@@ -18,12 +20,14 @@ from requests import RequestException, Session
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.errors import RegistryError, SourceUnavailableError
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.images.references import Reference
 from isol8_tasks.registry.login import UNAUTHORIZED, Login
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
+
+_T = TypeVar("_T")
 
 _AT_ONCE: Final = 8
 """Requests side by side."""
@@ -80,14 +84,59 @@ class RegistryClient:
             SourceUnavailableError: the registry could not be asked, or its answer can't be read.
 
         """
-        wanted = tuple(dict.fromkeys(tags))
-        try:
+        return self._each(tuple(dict.fromkeys(tags)), self._image)
+
+    def tags(self) -> Mapping[str, str]:
+        """Return the digest of every tag of the repository; raises SourceUnavailableError as `images` does."""
+        with self._told():
+            names = tuple(self._names())
+        manifests = self._each(names, self._manifest)
+        return {tag: digest for tag, (digest, _) in manifests.items()}
+
+    def delete(self, digest: str) -> None:
+        """Delete the image of a digest, with every tag that it has.
+
+        Raises:
+            RegistryError: the registry does not delete images, or not for this login.
+            SourceUnavailableError: it could not be asked.
+
+        """
+        with self._told():
             self._connect()
-            with ThreadPoolExecutor(max(1, min(_AT_ONCE, len(wanted)))) as pool:
-                found = dict(zip(wanted, pool.map(self._image, wanted), strict=True))
+            answer = self._session.delete(f"{self._root}/manifests/{digest}", timeout=_SECONDS)
+        if answer.status_code >= _ERROR and answer.status_code != _NOT_FOUND:
+            raise RegistryError(
+                f"{self._host} does not delete it: {answer.status_code} {answer.reason}", lasting=True
+            )
+
+    def _each(self, names: tuple[str, ...], ask: Callable[[str], _T | None]) -> dict[str, _T]:
+        with self._told():
+            self._connect()
+            with ThreadPoolExecutor(max(1, min(_AT_ONCE, len(names)))) as pool:
+                found = dict(zip(names, pool.map(ask, names), strict=True))
+        return {name: each for name, each in found.items() if each is not None}
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Raise what goes wrong with a question as a SourceUnavailableError."""
+        try:
+            yield
         except (RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SourceUnavailableError(f"{self._host}: {_words(error)}") from error
-        return {tag: image for tag, image in found.items() if image is not None}
+
+    def _names(self) -> Iterator[str]:
+        """Yield the tags of the repository, page by page."""
+        self._connect()
+        page: str | None = ""
+        while page is not None:
+            answer = self._session.get(f"{self._root}/tags/list?{page}", timeout=_SECONDS)
+            if answer.status_code == _NOT_FOUND:
+                return
+            answer.raise_for_status()
+            yield from answer.json()["tags"] or ()
+            following = answer.links.get("next")
+            # Of the address only that: no registry sends a login elsewhere.
+            page = urlsplit(following["url"]).query if following else None
 
     def close(self) -> None:
         """Close the connections."""

@@ -27,9 +27,11 @@ def line_to_write(
     return f"[{table}] {name} = [{listed}] in {config.source}"
 
 
-def to_compile_with(spec: ImageSpec, config: Config) -> str:
-    """Return what deps.toml is to have for an image whose packages have to be compiled."""
-    return line_to_write(spec, config, _COMPILERS[RUNTIMES[spec.runtime].ecosystem], "build")
+def to_compile_with(spec: ImageSpec, config: Config, output: str = "") -> str:
+    """Return what deps.toml is to have for an image whose packages have to be compiled; `output` is what failed."""
+    needed = [package for package, pattern in _NEEDED.items() if re.search(pattern, output)]
+    compilers = _COMPILERS[RUNTIMES[spec.runtime].ecosystem]
+    return line_to_write(spec, config, (*compilers, *needed), "build")
 
 
 def not_installable(lacking: Sequence[Lacking], spec: ImageSpec, config: Config) -> NotInstallableError:
@@ -68,7 +70,12 @@ def library_lines(
         if package:
             packages.setdefault(package, name)
     if not packages:
-        return (f"No package of the image's repositories has {names[0]}; {_ANOTHER}",)
+        known = next(
+            (package for start, package in _BRINGS.items() if names[0].startswith(f"{start}.so")), ""
+        )
+        line = f", and write {line_to_write(spec, config, [known])}" if known else ""
+        owner = f", and Alpine's own have it in {known}" if known else ""
+        return (f"No package of the image's repositories has {names[0]}{owner}; {_ANOTHER}{line}.",)
     told = "; ".join(f"{name} is in Alpine's {package}" for package, name in packages.items())
     return (f"{told}. Write {line_to_write(spec, config, packages)}.",)
 
@@ -96,4 +103,65 @@ _WHY: Final = {
 _COMPILED: Final = frozenset({"source", "undecided"})
 _COMPILERS: Final = {"pypi": ("build-base", "python3-dev"), "npm": ("build-base", "python3")}
 """By ecosystem, what most packages are compiled with."""
-_ANOTHER: Final = "name one that has, in APK_REPOSITORY under [build] args."
+_NEEDED: Final = {
+    "alsa-lib-dev": r"alsa/asoundlib\.h",
+    "bluez-dev": r"bluetooth/bluetooth\.h",
+    "cairo-dev": r"\bcairo\.h|Dependency \"cairo\" not found",
+    "cargo": r"\bcargo\b.{0,40}not|can't find Rust|Rust (?:toolchain|compiler)",
+    "cmake": r"\bcmake: not found|CMake must be installed|Could not find `?cmake|'cmake'",
+    "cups-dev": r"cups/\w+\.h",
+    "curl-dev": r"curl-config|curl/curl\.h",
+    "cyrus-sasl-dev": r"sasl/?sasl\.h",
+    "file-dev": r"\bmagic\.h",
+    "freetype-dev": r"freetype-config|ft2build\.h",
+    "gdal-dev": r"gdal-config|gdal\.h",
+    "geos-dev": r"geos-config|geos_c\.h",
+    "gfortran": r"gfortran|Fortran compiler|Unknown compiler\(s\): \[\['gfortran",
+    "hdf5-dev": r"\bhdf5\.h",
+    "jpeg-dev": r"jpeglib\.h",
+    "krb5-dev": r"krb5-config|gssapi/gssapi\.h",
+    "libffi-dev": r"\bffi\.h",
+    "libpq-dev": r"pg_config|libpq-fe\.h",
+    "libusb-dev": r"\b(?:lib)?usb\.h",
+    "libxml2-dev": r"xml2-config|libxml/\w+\.h",
+    "libxslt-dev": r"xslt-config|libxslt/\w+\.h",
+    "linux-headers": r"linux/[\w-]+\.h|kernel header",
+    "mariadb-dev": r"mysql_config|mariadb_config|\bmysql\.h|mysqlclient",
+    "openldap-dev": r"\bl(?:ber|dap)\.h",
+    "openssl-dev": r"openssl/\w+\.h",
+    "pkgconf": r"pkg-config\b.*not found|pkg-config: not",
+    "portaudio-dev": r"portaudio\.h",
+    "sdl2-dev": r"sdl2?-config|SDL\.h",
+    "snappy-dev": r"snappy(?:-c)?\.h",
+    "sqlite-dev": r"sqlite3\.h",
+    "zlib-dev": r"\bzlib\.h",
+}
+"""Alpine's packages that a compilation lacks, by the words of its output."""
+_ANOTHER: Final = "name one that has, in APK_REPOSITORY under [build] args"
+_BRINGS: Final = {
+    "libGL": "mesa-gl",
+    "libMagickWand": "imagemagick-libs",
+    "libcairo": "cairo",
+    "libfontconfig": "fontconfig",
+    "libgeos_c": "geos",
+    "libglib-2.0": "glib",
+    "libgobject-2.0": "glib",
+    "libgomp": "libgomp",
+    "libgtk-3": "gtk+3.0",
+    "libldap": "libldap",
+    "libmagic": "libmagic",
+    "libmariadb": "mariadb-connector-c",
+    "libodbc": "unixodbc",
+    "libpango-1.0": "pango",
+    "libportaudio": "portaudio",
+    "libpq": "libpq",
+    "libproj": "proj",
+    "libsndfile": "libsndfile",
+    "libstdc++": "libstdc++",
+    "libusb-1.0": "libusb",
+    "libvips": "vips",
+    "libxml2": "libxml2",
+    "libxslt": "libxslt",
+    "libzbar": "zbar",
+}
+"""Alpine's packages of libraries that are often missing, for who has none of its repositories."""

@@ -74,7 +74,7 @@ def with_cause_only(error: Isol8Error) -> Isol8Error:
     if not isinstance(error, BuildFailedError) or not error.output:
         return error
     trouble = _trouble(error)
-    lines = (trouble.line,) if trouble else cause_lines(error.output)
+    lines = (trouble.line,) if trouble and trouble.kind != "missing" else cause_lines(error.output)
     output = tuple(troubles.shortest(line, _LONGEST) for line in lines)
     return BuildFailedError(str(error), step=error.step, output=output)
 
@@ -120,7 +120,7 @@ def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, stand
         return _lacks(lacking, standin=standin)
     words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
     if words.endswith(_UNCOMPILED) and spec.inputs.packages and RUNTIMES[spec.runtime].compiles:
-        return f"{words} Compile it in a stage of its own: {to_compile_with(spec, config)}."
+        return f"{words} Compile it in a stage of its own: {to_compile_with(spec, config, _text(error))}."
     index = [
         name
         for name in _INDEXES

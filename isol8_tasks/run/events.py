@@ -10,6 +10,7 @@ from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Pushed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.plan.graph import Graph
 
@@ -61,6 +62,14 @@ def not_pushed(names: Sequence[str]) -> tuple[str, ...]:
         return ()
     reason = "because based on stand-ins of the lab"
     return (f"not pushed, {reason}: {', '.join(names)}; [registry] standins = true pushes them",)
+
+
+def not_logged_in(names: Sequence[str], repository: str) -> tuple[str, ...]:
+    """Say which images stay here since nobody is logged in at the registry; nothing where none does."""
+    if not names:
+        return ()
+    host = Reference(repository).registry
+    return (f"not pushed, because nobody is logged in at {host}: {', '.join(names)} (docker login {host})",)
 
 
 def remembered_flags(graph: Graph, observed: Observed, config: Config) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What others find of a run: the manifest of the images in use, and where they are in a registry."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import define, evolve, field
 
@@ -20,6 +20,8 @@ class Publication:
     """Names that changed in the manifest; None while it was not looked at."""
     pushed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """By name the id of each image that this run found or brought to be in a registry, and where."""
+    unpushed: tuple[str, ...] = field(default=(), init=False)
+    """Names of the images that are not in the registry of deps.toml, as nobody is logged in there."""
     pulled: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """The same of those that it got from there."""
     kept: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
@@ -72,7 +74,7 @@ class Publication:
         if all(image.labels.get(label) == outcome.labels.get(label) for label in labels.CLIENTS):
             self.kept[outcome.image] = (outcome.image_id, evolve(where, key=where.key or record.key))
 
-    def push(self, name: str, known: Pushed | None) -> bool:
+    def push(self, name: str, known: Pushed | None, overtaken: Callable[[], bool] = lambda: False) -> bool:
         """Bring an image into the registry, and remember where it is; tell whether it was not there."""
         from isol8_tasks.lifecycle.transfer import (  # noqa: PLC0415 - for who has a registry
             Push,
@@ -86,6 +88,6 @@ class Publication:
         refuse_other_layers(work, view.engine)
         if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
-        where, new = push_image(work, view.engine, known)
+        where, new = push_image(work, view.engine, known, overtaken)
         self.pushed[name] = (work.image.id, where)
         return new

@@ -74,6 +74,7 @@ class Refresh:
         An image whose upstream image can't be pulled is kept as it is, and is a failure of the session.
         """
         session = self.session
+        session.has_to_push = True
         session.lock()
         self._pull_images()
         self._before = session.view.known

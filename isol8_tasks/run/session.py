@@ -46,6 +46,8 @@ class Session:
     listener: Listener | None = None
     wait: float = 600
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
+    has_to_push: bool = field(default=False, init=False)
+    """It fails where nobody is logged in who may push, as a nightly job does; others then only read."""
     policy: Policy = field(factory=Policy, init=False)
     """What `follow` was given."""
     _over: threading.Event = field(factory=threading.Event, init=False)
@@ -57,6 +59,8 @@ class Session:
     """The manifest, and what is pushed."""
     slots: Slots = field(init=False)
     """How many images are made at one time."""
+    _contested: set[str] = field(factory=set, init=False)
+    """Names of the images built in this run that another machine may have built as well, from the same inputs."""
     _at_work: set[str] = field(factory=set, init=False)
     """Names of the images that are being made."""
     _held: contextlib.ExitStack = field(factory=contextlib.ExitStack, init=False)
@@ -218,6 +222,8 @@ class Session:
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
             before = self.view.observed
+            if not decision.relabel and name not in self.view.forced and name not in self.view.behind:
+                self._contested.add(name)
             outcome = make_image(decision, self.view, self.policy, self._checks, on_event)
             if outcome.result == "same":
                 self.publication.keep(outcome, before)
@@ -250,15 +256,62 @@ class Session:
             return
         self.lock()
         try:
-            for name in names:
-                self.push(name)
+            order = {spec.name: place for place, spec in enumerate(self.view.graph.images)}
+            for name in sorted(names, key=lambda name: order.get(name, -1)):
+                if self._gives_way(name):
+                    continue
+                try:
+                    self.push(name, overtaken=functools.partial(self._is_overtaken, name))
+                except ReplacedError:
+                    if not self._gives_way(name):
+                        raise
+        except RegistryError as error:
+            if self.has_to_push or not self._only_reads(error):
+                raise
+            self.publication.unpushed = names
         finally:
             self.publication.write_manifest()
 
-    def push(self, name: str, *, known: Pushed | None = None) -> bool:
+    def _gives_way(self, name: str) -> bool:
+        """Tell whether an image is not pushed, as another machine pushed the same first: that one is then in use here.
+
+        Nor is what is based on such an image: the next run makes that on the other's.
+        """
+        decision = self._built_elsewhere(name)
+        if decision is None:
+            return name in self._contested and not self.view.is_current(name)
+        from isol8_tasks.run.races import give_way  # noqa: PLC0415 - it is rare
+
+        give_way(decision, self.view, self._pull_instead)
+        self.view.look()
+        return True
+
+    def _built_elsewhere(self, name: str) -> Decision | None:
+        if name not in self._contested or not self.view.asks_registry:
+            return None
+        from isol8_tasks.run.races import built_elsewhere  # noqa: PLC0415 - for who has a registry
+
+        return built_elsewhere(name, self.view)
+
+    def _is_overtaken(self, name: str) -> bool:
+        return self._built_elsewhere(name) is not None
+
+    def _pull_instead(self, decision: Decision) -> None:
+        self.outcomes = [each for each in self.outcomes if each.image != decision.image]
+        self._make(decision.image, decision, [])
+
+    def _only_reads(self, error: RegistryError) -> bool:
+        """Tell whether a push was refused to somebody who is nobody at that registry."""
+        from isol8_tasks.engine.registry import is_refusal  # noqa: PLC0415 - for who has one
+
+        return is_refusal(str(error)) and not self.view.engine.has_login(self.view.config.registry.repository)
+
+    def push(
+        self, name: str, *, known: Pushed | None = None, overtaken: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Bring an image into the registry; tell whether it was not there."""
         began = time.monotonic()
-        new = self.publication.push(name, known)
+        new = self.publication.push(name, known, overtaken)
         if self.listener and new:
             self.listener.pushed(name, self.publication.pushed[name][1], time.monotonic() - began)
         return new

@@ -230,7 +230,7 @@ class View:
         """The verdict on each image, as things stand now."""
         with self.mutex:
             if self._decisions is None:
-                self._decisions = decide_all(self.graph, self.observed, self._circumstances())
+                self._decisions = decide_all(self.graph, self.observed, self.circumstances())
                 if self.asks_registry and any(each.pending for each in self._decisions.values()):
                     self._decisions = self._decide_with_registry()
             return self._decisions
@@ -314,12 +314,12 @@ class View:
             # Asked where something was pending when all was decided.
             remote = self.remote.found if "remote" in self.__dict__ else None
             self._decisions = decide_again(
-                name, self._decisions, self.graph, self.observed, self._circumstances(), remote
+                name, self._decisions, self.graph, self.observed, self.circumstances(), remote
             )
 
     def _decide_with_registry(self) -> Mapping[str, Decision]:
         """Decide with what the registry has, in use first, and then built from the inputs of this checkout."""
-        graph, observed, circumstances = self.graph, self.observed, self._circumstances()
+        graph, observed, circumstances = self.graph, self.observed, self.circumstances()
         self.remote.ask(spec.name for spec in graph.images)
         decisions = decide_all(graph, observed, circumstances, self.remote.found)
         left = [spec for spec in graph.images if decisions[spec.name].state in {"stale", "not-built"}]
@@ -328,7 +328,8 @@ class View:
             decisions = decide_all(graph, observed, circumstances, self.remote.found)
         return decisions
 
-    def _circumstances(self) -> Circumstances:
+    def circumstances(self) -> Circumstances:
+        """Return what decisions depend on besides the images."""
         return Circumstances(
             checkout=self.workspace.checkout_id,
             forced=frozenset(self.forced),

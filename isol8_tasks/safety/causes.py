@@ -45,7 +45,8 @@ def _block(lines: Sequence[str]) -> list[str]:
     ends = [number for number, line in enumerate(lines) if line.strip() == "[end of output]"]
     if not begins or not ends or ends[-1] < begins[-1]:
         return []
-    return [line.strip() for line in lines[begins[-1] + 1 : ends[-1]] if line.strip("! *\t")]
+    inner = [line.strip() for line in lines[begins[-1] + 1 : ends[-1]] if line.strip("! *\t")]
+    return [*dict.fromkeys(line for line in inner if not _OF_SETUPTOOLS.match(line))] or inner
 
 
 def _subject(lines: Iterable[str]) -> Iterator[str]:
@@ -120,6 +121,8 @@ _NOISE: Final = re.compile(
     r"|fetch https?://|\(\d+/\d+\) [A-Z]\w+ing |OK: \d|Executing "
 )
 """What an installer prints besides what is wrong."""
+_OF_SETUPTOOLS: Final = re.compile(r"(?:copying|creating|running|writing|reading|adding|deleting) \S")
+"""The progress of a build of setuptools."""
 _STEP: Final = re.compile(
     r"(?:npm error )?(?:(?:node-pre-)?gyp ERR! stack )?\s*at "
     r"(?:.*[:(]\d+:\d+\)?|.*\(?(?:native|<anonymous>)\)?)(?: \{)?$"
@@ -140,6 +143,6 @@ _OF_SCRIPTS: Final = re.compile(r"npm (?:error|ERR!)|error: |\w*Error: ")
 _STRONG: Final = re.compile(
     r"^(?:\w+\.)*\w*(?:Error|Exception|Exit)\b: |(?:^|\s)(?:fatal )?error: |\bERROR: "
     r"|stack Error: (?!Failed to execute)"
-    r"|command not found|: not found$|No such file or directory|\bcannot find\b|[Nn]o module named"
+    r"|\binclude files\b|command not found|: not found$|No such file or directory|\bcannot find\b|[Nn]o module named"
 )
 _WHOSE: Final = re.compile(r"npm (?:error|ERR!) path ")

@@ -76,7 +76,7 @@ _KINDS: Final = (
     ),
     _kind(
         "rate",
-        r"toomanyrequests|too many requests|\b429\b|rate ?limit",
+        rf"toomanyrequests|too many requests|{_CODE}429\b|E429|rate ?limit",
         "{server} allows no more requests for now (429)",
         "Wait and run again, or check {login} and {source}.",
     ),
@@ -172,6 +172,7 @@ _HOST: Final = (
     r"dial tcp ([\w.:\[\]-]+\w)",
     r"repository located at ([\w.-]+)",
 )
+_TRACED: Final = re.compile(r"\s*File \"[^\"]*\", line \d+")
 _DOCS: Final = re.compile(r"\bdocs?\b|details|\bsee\b|log of this run", re.IGNORECASE)
 _RETRIED: Final = re.compile(r"Retrying|Retry\(|will retry|attempt \d")
 _LEAST_FREE: Final = 1 << 20
@@ -206,12 +207,15 @@ class Trouble(NamedTuple):
 
     def advice(self, *, source: str, proxy: str = PROXIES, login: str = "") -> str:
         """Return the next step; the arguments say where the addresses of server and proxy, and the login, are set."""
-        return self.template.format(source=source, proxy=proxy, login=login or source)
+        return self.template.format(source=source, proxy=proxy, login=login or source).replace(
+            f"{source} and {source}", source
+        )
 
 
 def trouble_in(text: str) -> Trouble | None:
     """Return the trouble that a program's words tell of; None where they tell of none that is known."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # The steps of a trace have numbers of lines, which are no codes.
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not _TRACED.match(line)]
     if not _SETTLED.search(text):
         # What a second attempt got over is not what was in the way.
         lines = [line for line in lines if not _RETRIED.search(line)] or lines
@@ -220,7 +224,8 @@ def trouble_in(text: str) -> Trouble | None:
             if kind.pattern.search(line):
                 # What else is printed may name another server: where to get a login, for example.
                 host = _host([line] if kind.name in {"proxy", "login"} else [line, *lines])
-                cause = kind.cause.format(server=host or "the server")
+                unknown = "of the server" if kind.name == "name" else "the server"
+                cause = kind.cause.format(server=host or unknown)
                 return Trouble(kind.name, cause, line, kind.advice)
     return None
 

@@ -33,6 +33,8 @@ from tests.integration.checkouts import Checkout, new_checkout, wait_for
 from tests.integration.drift import MIN_AGE, Drift, Due, Evening, due, first_evening, script
 from tests.integration.night_table import Row, growth, share, summary, table, write
 from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, public_ids, refresh
+from tests.integration.registries import Registry
+from tests.integration.stateless import Stateless
 from tests.integration.world import World, open_world, seen_from
 
 SEED: Final = 2026
@@ -81,6 +83,7 @@ class Nights:
     rows: list[Row] = Factory(list)
     problems: list[str] = Factory(list)
     left: tuple[Drift, ...] = ()
+    stateless: Stateless | None = None
 
     def run(self, evenings: Sequence[Evening]) -> None:
         """Go through all nights."""
@@ -125,6 +128,11 @@ class Nights:
         )
         self.rows.append(row)
         _say(" | ".join(row.cells()))
+        if self.stateless:
+            for problem in self.stateless.night(night, evening):
+                self.problems.append(problem)
+                _say(problem)
+            _say(f"stateless: {self.stateless.fetched[-1] / 1e6:.1f} MB")
 
     def _refresh(self, night: int, evening: Evening, wanted: Due) -> set[str]:
         if evening.ending == "killed while building":
@@ -219,7 +227,9 @@ def judge(nights: Nights) -> list[str]:
     return found
 
 
-def simulate(folder: Path, *, nights: int, seed: int = SEED, every: int = 1) -> Nights:
+def simulate(
+    folder: Path, *, nights: int, seed: int = SEED, every: int = 1, stateless: bool = False
+) -> Nights:
     """Run so many nights in a folder, and return what came of them."""
     os.environ.setdefault("ISOL8_LAB_CACHE", str(_ROOT / ".isol8/lab/fetched"))
     tools = Tools(root=Path(os.environ["ISOL8_LAB_CACHE"]) / "programs")
@@ -237,14 +247,25 @@ def simulate(folder: Path, *, nights: int, seed: int = SEED, every: int = 1) -> 
             checkout=_checkout(folder / "checkout", world),
             beside=Beside(world=seen, engine=other, checkout=_checkout(folder / "again", seen), every=every),
         )
+        if stateless:
+            registry = Registry(folder / "registry").start()
+            stack.callback(registry.kill)
+            found.stateless = Stateless(
+                world=seen,
+                api=other.api,
+                host=other.host,
+                registry=registry,
+                make_checkout=_checkout,
+                folder=folder,
+            )
         found.run(script(nights, seed))
         found.problems = judge(found)
         return found
 
 
-def _checkout(folder: Path, world: World) -> Checkout:
+def _checkout(folder: Path, world: World, more: str = "") -> Checkout:
     checkout = new_checkout(folder)
-    checkout.deps(DEPENDENCIES, f"{world.build}\n{IMAGES}\n{_SETTINGS}")
+    checkout.deps(DEPENDENCIES, f"{world.build}\n{IMAGES}\n{_SETTINGS}{more}")
     return checkout
 
 
@@ -258,13 +279,27 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--nights", type=int, default=30)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--every", type=int, default=1, help="build everything again on every so many nights")
+    parser.add_argument(
+        "--stateless",
+        action="store_true",
+        help="beside it refresh an engine that is emptied every night, with a registry, instead of building everything",
+    )
     parser.add_argument("--write", type=Path, help="a Markdown file")
     chosen = parser.parse_args(arguments)
     # So that a run that is ended early leaves nothing either.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="isol8-nights-") as folder:
-        found = simulate(Path(folder), nights=chosen.nights, seed=chosen.seed, every=chosen.every)
+        found = simulate(
+            Path(folder),
+            nights=chosen.nights,
+            seed=chosen.seed,
+            every=0 if chosen.stateless else chosen.every,
+            stateless=chosen.stateless,
+        )
     _say(f"{summary(found.rows)}\n\n{table(found.rows)}")
+    if found.stateless:
+        kept = sum(row.fetched for row in found.rows)
+        _say(f"stateless: {sum(found.stateless.fetched) / kept:.2f} times the bytes of the kept engine")
     if chosen.write:
         write(chosen.write, table(found.rows))
     for problem in found.problems:

@@ -41,9 +41,10 @@ class Registry:
         self._folder, self._login, self._tokens = folder, login, tokens
         self.address = f"127.0.0.1:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
+        self.deletes = False
+        """Whether it deletes images, from its next start on."""
         folder.mkdir()
         (folder / "users").write_text(_USERS)
-        self._configuration.write_text(json.dumps(self._configured()))
 
     @property
     def _configuration(self) -> Path:
@@ -57,7 +58,10 @@ class Registry:
         configured: dict[str, object] = {
             "version": 0.1,
             "log": {"level": "info", "accesslog": {"disabled": False}},
-            "storage": {"filesystem": {"rootdirectory": str(self._folder / "storage")}},
+            "storage": {
+                "filesystem": {"rootdirectory": str(self._folder / "storage")},
+                "delete": {"enabled": self.deletes},
+            },
             "http": {"addr": self.address},
         }
         if self._login:
@@ -75,6 +79,7 @@ class Registry:
 
     def start(self) -> "Registry":
         """Start it, and wait until it answers."""
+        self._configuration.write_text(json.dumps(self._configured()))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._program, "serve", str(self._configuration)],

@@ -58,8 +58,10 @@ def own(docker_api: docker.APIClient, tmp_path: Path, ready: Checkout) -> Iterat
 def whole(docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """Give a checkout with all images, and one more that only a flag asked for."""
     checkout = new_checkout(tmp_path_factory.mktemp("cli") / "whole")
-    assert checkout.built("setup", "--bash=jq") == {*BASES, "bash-custom"}
-    assert checkout.built("custom:bash", "--force") == {"bash-custom"}
+    checkout.deps('bash = ["unzip"]')
+    assert checkout.built("setup") == {*BASES, "bash-custom"}
+    checkout.deps()
+    assert checkout.built("setup", "--bash=jq") == {"bash-custom"}
     yield checkout
     remove_tags(docker_api, checkout.repository)
 
@@ -227,7 +229,7 @@ class TestOutput:
         done = own.doit("base:bash", "--force")
         assert done.code == 0
         assert not CONTROL.search(done.out)
-        assert len(re.findall(rf"^{own.repository}:bash +built ", done.out, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^{own.repository}:bash +rebuilt, same result ", done.out, re.MULTILINE)) == 1
 
     def test_quiet(self, own: Checkout) -> None:
         """With nothing to do it says nothing; with work, the figures alone."""
@@ -292,9 +294,26 @@ class TestKills:
     def test_before_each_step_of_a_promotion(self, whole: Checkout, docker_api: docker.APIClient) -> None:
         """Wherever it ends, the public tags stay, and the next run makes good what it left."""
         for step in range(1, 9):
-            assert whole.cut_off(step, "custom:bash", "--force") == -signal.SIGKILL, step
+            whole.deps('bash = ["unzip"]' if step % 2 else "")
+            assert whole.cut_off(step, "custom:bash") == -signal.SIGKILL, step
             self.check(whole, docker_api, f"killed before step {step}")
+        whole.deps()
+        assert whole.doit().code == 0
         assert self.public(whole) == {f"{whole.repository}:{name}" for name in whole.plan()}
+        assert whole.stale() == set()
+
+    def test_before_each_step_of_a_rebuild_with_the_same_result(
+        self, whole: Checkout, docker_api: docker.APIClient
+    ) -> None:
+        """The image in use is the same at any moment, whatever its labels say by then."""
+        layers = docker_api.inspect_image(f"{whole.repository}:bash-custom")["RootFS"]
+        step = 0
+        while whole.cut_off(step, "custom:bash", "--force") == -signal.SIGKILL:
+            assert docker_api.inspect_image(f"{whole.repository}:bash-custom")["RootFS"] == layers, step
+            self.check(whole, docker_api, f"killed before step {step}")
+            layers = docker_api.inspect_image(f"{whole.repository}:bash-custom")["RootFS"]
+            step += 1
+        assert step >= 6
         assert whole.stale() == set()
 
     def test_at_random(self, whole: Checkout, docker_api: docker.APIClient) -> None:
@@ -339,10 +358,12 @@ class TestKills:
 def test_tags_of_others_stay(own: Checkout, docker_api: docker.APIClient) -> None:
     """An image that somebody else tagged is theirs: a rebuild removes neither tag nor image."""
     private = f"{own.repository}_build"
-    assert own.built("custom:bash", "--force") == {"bash-custom"}
+    own.deps('bash = ["unzip"]')
+    assert own.built("custom:bash") == {"bash-custom"}
     docker_api.tag(f"{own.repository}:bash-custom", private, "kept")
     docker_api.tag(f"{own.repository}:bash-custom-previous", private, "kept-too")
-    assert own.built("custom:bash", "--force") == {"bash-custom"}
+    own.deps('bash = ["jq"]')
+    assert own.built("custom:bash") == {"bash-custom"}
     assert {f"{private}:kept", f"{private}:kept-too"} <= set(tags_of(docker_api, own.repository))
 
 

@@ -162,7 +162,8 @@ class TestStaleness:
 
     def test_a_rebuilt_base(self, built: Checkout) -> None:
         """A base that was rebuilt alone makes its custom image stale."""
-        assert built.built("base:bash", "--force") == {"bash"}
+        built.edit("docker/Dockerfile", 'CMD ["bash"]', 'CMD ["bash", "-l"]')
+        assert built.built("base:bash") == {"bash"}
         assert built.plan()["bash-custom"] == ("stale", [f"parent {built.repository}:bash was rebuilt"])
 
     def test_a_moved_upstream_image(self, own_upstream: Checkout, docker_api: docker.APIClient) -> None:
@@ -385,7 +386,8 @@ class TestPromotion:
     def test_previous_is_kept_and_hidden(self, built: Checkout, docker_api: docker.APIClient) -> None:
         """What had the tag stays as -previous, and no client picks it; no private candidate is left."""
         old = docker_api.inspect_image(f"{built.repository}:bash-custom")
-        assert built.built("custom:bash", "--force") == {"bash-custom"}
+        built.deps('bash = ["jq", "unzip"]')
+        assert built.built("custom:bash") == {"bash-custom"}
         previous = docker_api.inspect_image(f"{built.repository}:bash-custom-previous")
         assert previous["RootFS"] == old["RootFS"]
         shown = {key: text for key, text in previous["Config"]["Labels"].items() if "isol8.tasks" not in key}

@@ -385,10 +385,12 @@ class TestPrune:
     ) -> None:
         """A superseded image stays as long as a container was made of it, running or not."""
         # Twice, so that a build of this checkout's own is replaced, of which nobody else has a tag.
-        assert own.built("custom:bash", "--force") == {"bash-custom"}
+        own.deps(f'bash = ["{FIRST}"]')
+        assert own.built("custom:bash") == {"bash-custom"}
         image = docker_api.inspect_image(f"{own.repository}:bash-custom")["Id"]
         made = container(image)
-        assert own.built("custom:bash", "--force") == {"bash-custom"}
+        own.deps(f'bash = ["{SECOND}"]')
+        assert own.built("custom:bash") == {"bash-custom"}
         short = image.removeprefix("sha256:")[:12]
         shown = f"{short} (was {own.repository}:bash-custom)  superseded"
         done = own.doit("prune", "--yes")

@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import docker
 import pytest
@@ -63,7 +64,7 @@ def _copied(home: Checkout, _api: docker.APIClient) -> None:
     home.edit("docker/Dockerfile", STEP, copied)
 
 
-EDITS: dict[str, Callable[[Checkout, docker.APIClient], object]] = {
+EDITS: Final[Mapping[str, Callable[[Checkout, docker.APIClient], None]]] = {
     "a RUN in other words": _edit(STEP, STEP.replace(" && ", " \\\n    && ")),
     "a RUN as a list": _edit(STEP, f'RUN ["sh", "-c", "{STEP.removeprefix("RUN ").strip()}"]\n'),
     "a comment of the shell": _edit(STEP, STEP.replace("\n", " # as said\n")),
@@ -160,10 +161,10 @@ def _nothing_came_of_it(home: Checkout, registry: Registry, api: docker.APIClien
 
 OTHER = {
     "a mode": ("chmod 640", "chmod 644"),
-    "an owner": (" && ln ", " && chown sandbox /opt/it/a && ln "),
+    "an owner": (" && ln /opt", " && chown sandbox /opt/it/a && ln /opt"),
     "no hard link": ("ln /opt/it/a", "cp -p /opt/it/a"),
-    "an empty folder": (" && ln ", " && mkdir /opt/empty && ln "),
-    "a file less": (" && ln ", " && rm /etc/motd && ln "),
+    "an empty folder": (" && ln /opt", " && mkdir /opt/empty && ln /opt"),
+    "a file less": (" && ln /opt", " && rm /etc/motd && ln /opt"),
     "a variable": ("TWO=2", "TWO=3"),
     "a command": ('CMD ["bash"]', 'CMD ["bash", "-l"]'),
     "a label": ("ENV ONE", "LABEL vendor=me\nENV ONE"),
@@ -185,23 +186,24 @@ def test_edit_with_another_result_replaces_the_image(name: str, home: Checkout) 
         assert home.doit("setup", "--only", "bash").code == 0
 
 
+@pytest.fixture(scope="module")
+def of(engine: DockerEngine, docker_api: docker.APIClient) -> Iterator[Callable[[bytes], str]]:
+    """Give what reads the image that an archive makes."""
+    made: list[str] = []
+
+    def read(data: bytes) -> str:
+        tag = f"isol8testfiles:{len(made)}"
+        docker_api.import_image_from_data(data, repository="isol8testfiles", tag=str(len(made)))
+        made.append(tag)
+        return engine.files(tag)
+
+    yield read
+    for tag in made:
+        docker_api.remove_image(tag)
+
+
 class TestWhatAnEngineSaysOfFiles:
     """Images made of archives, which differ in one thing."""
-
-    @pytest.fixture(scope="class")
-    def of(self, engine: DockerEngine, docker_api: docker.APIClient) -> Iterator[Callable[[bytes], str]]:
-        """Give what reads the image that an archive makes."""
-        made: list[str] = []
-
-        def read(data: bytes) -> str:
-            tag = f"isol8testfiles:{len(made)}"
-            docker_api.import_image_from_data(data, repository=tag.partition(":")[0], tag=str(len(made)))
-            made.append(tag)
-            return engine.files(tag)
-
-        yield read
-        for tag in made:
-            docker_api.remove_image(tag)
 
     def test_each_difference_shows(self, of: Callable[[bytes], str]) -> None:
         """No two of them are the same, nor the same as without."""
@@ -215,6 +217,10 @@ class TestWhatAnEngineSaysOfFiles:
     def test_folder_that_containers_work_in_is_not_made(self, of: Callable[[bytes], str]) -> None:
         """It would hide that one image has it, and another has not."""
         assert of(archive(*PLAIN, folder("sandbox"))) != of(archive(*PLAIN))
+
+    def test_image_that_is_not_there_has_none(self, engine: DockerEngine) -> None:
+        """It counts as another one, and whoever promotes it hears why not."""
+        assert not engine.files("isol8testfiles:none")
 
     def test_no_container_is_left(self, of: Callable[[bytes], str], docker_api: docker.APIClient) -> None:
         """Each goes with its reading."""

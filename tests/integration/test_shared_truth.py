@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
@@ -157,6 +158,45 @@ def test_reader_pushes_nothing(registry: Registry, reader: Checkout, second: str
     assert registry.tags("isol8") == before
 
 
+def test_two_machines_build_the_same_at_once(
+    registry: Registry, docker_api: docker.APIClient, second: str, tmp_path: Path
+) -> None:
+    """The one that pushes later takes the other's images; what it based on its own is built again on these."""
+    text = shared_by(registry).replace("/isol8", "/race")
+    slow = (
+        '[images.slow]\nruntime = "bash"\nsetup = "true"\n'
+        '[verify.slow]\ncommand = ["sleep", "20"]\ntimeout = "2m"\n'
+    )
+    first, later = new_checkout(tmp_path / "first"), new_checkout(tmp_path / "later")
+    first.deps('bash = ["jq"]', text)
+    later.deps('bash = ["jq"]', text + slow)
+    try:
+        with ThreadPoolExecutor() as pool:
+            runs = [
+                pool.submit(first.doit, "setup", *ONLY),
+                pool.submit(later.doit, "setup", *ONLY, DOCKER_HOST=second),
+            ]
+            one, other = (each.result() for each in runs)
+        assert (one.code, other.code) == (0, 0), one.out + other.out
+        assert "3 built · 3 pushed · " in one.out
+        assert "1 built · 3 pulled · " in other.out
+        again = later.doit("setup", *ONLY, DOCKER_HOST=second)
+        assert "1 built · 3 up to date · 1 pushed · " in again.out, again.out
+        pushed = [
+            {
+                name.rpartition(":")[2]: each["pushed"]["digest"]
+                for name, each in made.manifest()["images"].items()
+            }
+            for made in (first, later)
+        ]
+        assert pushed[0] == {name: pushed[1][name] for name in NAMES}
+    finally:
+        remove_tags(docker_api, first.repository)
+        client = docker.APIClient(base_url=second)
+        remove_tags(client, later.repository)
+        client.close()
+
+
 def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, tmp_path: Path) -> None:
     """Who logs in pushes; who does not reads all the same, and is told nothing of it."""
     tokens = TokenServer(tmp_path / "tokens", PASSWORD)
@@ -175,6 +215,18 @@ def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, t
         read = reader.doit("setup", *ONLY, **nobody)
         assert read.code == 0, read.out + read.err
         assert "3 pulled · " in read.out
+        assert "push" not in read.out
+        reader.deps('bash = ["unzip"]', shared_by(registry))
+        built = reader.doit("setup", *ONLY, **nobody)
+        assert built.code == 0, built.out + built.err
+        assert "1 built · 2 up to date · " in built.out
+        host = registry.address
+        assert (
+            f"not pushed, because nobody is logged in at {host}: bash-custom (docker login {host})"
+            in built.out
+        )
+        asked = reader.doit("push", **nobody)
+        assert asked.code == 1
     finally:
         registry.kill()
         tokens.stop()

@@ -686,6 +686,27 @@ class TestLoader:
             ),
         )
 
+    @pytest.mark.parametrize("name", ["mine", "@some/one"])
+    def test_an_addon_in_the_cache_of_deno(self, verify: Callable[..., Verdict], name: str) -> None:
+        """The loader that Deno itself has is asked about it."""
+        file = f"/deno-dir/npm/registry.example/{name}/1.0.0/build/x.node"
+        found = verify("deno", _file(file, ADDON), f"npm:{name}@1/part").findings
+        assert [(each.use, each.library) for each in found if isinstance(each, PackageUnusable)] == [
+            (f"its library {file}", "libnothing.so.1")
+        ]
+
+    def test_a_command_whose_entry_is_not_shipped(self, verify: Callable[..., Verdict]) -> None:
+        """The command is what people use of it; without one it is broken."""
+        entry = {".": {"require": "./gone.js", "import": "./gone.js"}}
+        steps = (
+            _module("mine", "#!/usr/bin/env node", bin={"mine": "index.js"}, exports=entry)
+            + " && chmod 755 index.js"
+        )
+        verdict = verify("node", f"{steps}\n{_command('index.js')}", "mine")
+        assert verdict.findings == ()
+        assert [type(each) for each in verdict.notes] == [PartUnusable]
+        assert verify("node", _module("mine", "", exports=entry), "mine").findings
+
     def test_addons_for_other_systems(self, verify: Callable[..., Verdict]) -> None:
         """One for another processor, and one for glibc beside one for musl, are no fault."""
         steps = [

@@ -9,7 +9,7 @@ from isol8_tasks.cli.doit import WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config import units
-from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.errors import COMMAND, ConfigError, RegistryError
 from isol8_tasks.images.references import Reference
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
@@ -17,6 +17,7 @@ from isol8_tasks.run.workspace import now
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.upkeep import Disk
+    from isol8_tasks.lifecycle.expiry import Expired
     from isol8_tasks.lifecycle.prune import Removal
 
 
@@ -25,10 +26,11 @@ class PruneCommand(OwnCommand):
 
     name = "prune"
     doc_purpose = "remove superseded, rejected, undeclared and long replaced images, after confirmation"
-    doc_usage = "[--yes]"
+    doc_usage = "[--registry] [--yes]"
     doc_description = (
         "Images that a container uses, and images without this project's labels, are kept. [prune] in deps.toml sets "
-        "how long -previous images are kept, and how large the build cache may be."
+        "how long -previous images are kept, and how large the build cache may be. --registry removes images from "
+        "[registry] repository instead: those that no name points to and that are older than [registry] keep."
     )
     cmd_options = (
         {
@@ -39,6 +41,14 @@ class PruneCommand(OwnCommand):
             "default": False,
             "help": "do not ask",
         },
+        {
+            "name": "registry",
+            "short": "",
+            "long": "registry",
+            "type": bool,
+            "default": False,
+            "help": "remove images from [registry] repository, not from the engine",
+        },
         WAIT,
     )
 
@@ -48,6 +58,11 @@ class PruneCommand(OwnCommand):
         self.no_arguments(args)
         current = session()
         current.wait = params["wait"]
+        if params["registry"]:
+            try:
+                return _prune_registry(current.view, agreed=params["yes"])
+            finally:
+                current.close()
         try:
             if current.view.graph.missing:
                 say(f"warning: {current.view.graph.missing}; until then no image is removed as undeclared")
@@ -60,7 +75,7 @@ class PruneCommand(OwnCommand):
             if not free and not cache:
                 say("nothing to remove")
                 return 0
-            if not params["yes"] and not _agreed(len(free), cache):
+            if not params["yes"] and not _agreed(_question(len(free), cache)):
                 say("nothing was removed")
                 return 0
             current.lock()
@@ -132,19 +147,77 @@ def _what(removal: "Removal", repository: str) -> str:
     return ", ".join(removal.tags) or f"{short} (was {Reference(repository, removal.name)})"
 
 
-def _agreed(count: int, cache: int) -> bool:
+def _agreed(question: str, command: str = "prune") -> bool:
     if not sys.stdin.isatty():
         raise ConfigError(
-            f"prune needs confirmation, and stdin is not a terminal; {COMMAND} prune --yes removes them"
+            f"prune needs confirmation, and stdin is not a terminal; {COMMAND} {command} --yes removes them"
         )
-    more = " and shrink the build cache" if cache else ""
-    images = f"Remove {count} image{'' if count == 1 else 's'}{more}" if count else "Shrink the build cache"
     try:
-        return input(f"{images}? [y/N] ").strip().lower() in {"y", "yes"}
+        return input(f"{question}? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
         # Ctrl-D, which ends no line.
         say("")
         return False
+
+
+def _question(count: int, cache: int) -> str:
+    more = " and shrink the build cache" if cache else ""
+    return f"Remove {_images(count)}{more}" if count else "Shrink the build cache"
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
+def _prune_registry(view: View, *, agreed: bool) -> int:
+    """Show what nothing needs in the registry, ask, and remove it there; return the exit code."""
+    repository = view.config.registry.repository
+    if not repository:
+        raise ConfigError(
+            f"prune --registry: {view.config.source} names no registry; write under [registry] "
+            'repository = "registry.example/isol8"'
+        )
+    found = _expired(view)
+    for each in found:
+        say(f"{repository}  {', '.join(each.tags)}  built {each.built:%Y-%m-%d}")
+    if not found:
+        say("nothing to remove")
+        return 0
+    if not agreed and not _agreed(f"Remove {_images(len(found))} from {repository}", "prune --registry"):
+        say("nothing was removed")
+        return 0
+    # Another machine may have moved a name back to one of them since.
+    still = {each.digest for each in _expired(view)}
+    gone = 0
+    for each in found:
+        if each.digest not in still:
+            say(f"{each.tags[0]}  changed in the meantime, so it is kept")
+            continue
+        try:
+            view.engine.remote_delete(repository, each.digest)
+        except RegistryError as error:
+            left = sum(other.digest in still for other in found) - gone
+            sys.stderr.write(f"ERROR: {each.tags[0]}: {error}; {_images(left)} left\n")
+            return 1
+        gone += 1
+    say(f"{_images(gone)} removed from {repository}; its own garbage collection frees their layers")
+    return 0
+
+
+def _expired(view: View) -> "tuple[Expired, ...]":
+    from isol8_tasks.images.pushed import recorded_pushes  # noqa: PLC0415 - as above
+    from isol8_tasks.lifecycle.expiry import expired, likely_ours  # noqa: PLC0415 - as above
+
+    settings = view.config.registry
+    tags = view.engine.remote_tags(settings.repository)
+    images = view.engine.remote_images(settings.repository, likely_ours(tags))
+    return expired(
+        tags,
+        {digest: each.image for digest, each in images.items()},
+        kept={each.digest for _, each in recorded_pushes(view.workspace.read_manifest()).values()},
+        builds=[record.build for name in view.holds if (record := view.observed.record(name))],
+        since=now() - settings.keep,
+    )
 
 
 def _freed(before: "Disk", after: "Disk") -> str:

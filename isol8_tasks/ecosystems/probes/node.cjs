@@ -174,7 +174,9 @@ function looked(item, number) {
   result.output = String(done.stderr ?? "").slice(-4000);
   // A program that is loaded runs, and may end as it does not know what it is to do.
   const ended = Object.keys(result.loaded).length < 2 && result.ended !== "0" && result.ended !== "hung";
-  result.speaks = ended && result.bins.length > 0 && speaks(result.bins);
+  // One that names a file of its own that it does not have may be a command alone.
+  result.unshipped = Object.keys(result.loaded).length === 2 && Object.values(result.loaded).every((error) => /MODULE_NOT_FOUND$/.test(error?.code) && error.message.split("\n")[0].includes(`/node_modules/${item.name}/`));
+  result.speaks = (ended || result.unshipped) && result.bins.length > 0 && speaks(result.bins);
   return result;
 }
 

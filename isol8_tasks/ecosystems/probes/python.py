@@ -303,12 +303,26 @@ def looked(number: int, name: str, known: dict[str, tuple[str, Fields]]) -> "dic
         for path in paths
         if result["fault"] and path.endswith((".py", ".so")) and not os.path.exists(path)
     ]
-    programs = [path for path in paths if path.endswith(f"/bin/{os.path.basename(path)}")]
+    commands = [path for path in paths if os.path.dirname(path) in os.environ.get("PATH", "").split(":")]
+    # What runs one of its own programs does it its own way, so only those for the loader are of interest.
+    inner = [
+        path for path in paths if path.endswith(f"/bin/{os.path.basename(path)}") and path not in commands
+    ]
+    programs = commands + [path for path in inner if is_native(path)]
     libraries = [path for path in paths if ".so" in os.path.basename(path)]
     ask(number, "program", programs)
     ask(number, "library", libraries)
-    commands = [os.path.basename(path) for path in programs]
-    return {**result, "gone": gone[:1], "lost": lost[:1], "commands": commands}
+    own = [os.path.basename(path) for path in commands]
+    return {**result, "gone": gone[:1], "lost": lost[:1], "commands": own}
+
+
+def is_native(path: str) -> bool:
+    """Tell whether a file is a program for the dynamic loader."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
 
 
 def overwritten(known: dict[str, tuple[str, Fields]], wanted: "Iterable[str]") -> "list[list[str]]":

@@ -43,8 +43,18 @@ modules)
         find /deno-dir/npm -name package.json -path '*/[0-9]*.*/package.json' ! -path '*/node_modules/*' 2>/dev/null
         grep -rhs '^// denoCacheMetadata=' /deno-dir/remote
     fi
+    number=0
     for item; do
         printf 'import %s;\n' "$item" >/sandbox/item.mts
+        name=${item#\"npm:}
+        if [ "$whole" ] && [ "$name" != "$item" ]; then
+            # Without version and path, which come behind the name, and an @ begins a scope as well.
+            name=$(expr "$name" : '\(@[^/]*/[^/@"]*\)' \| "$name" : '\([^/@"]*\)')
+            for folder in /deno-dir/npm/*/"$name"/[0-9]*; do
+                [ ! -d "$folder" ] || printf '%s\tfolder\t%s\n' "$number" "$folder" >>/sandbox/asked
+            done
+        fi
+        number=$((number + 1))
         # shellcheck disable=SC2086 # the head sets load, a command of several words
         (
             # shellcheck disable=SC3045 # BusyBox knows it

@@ -13,6 +13,12 @@ esac
 # `read` drops the zeros of a header: class, order, version, perhaps the system, the type and the processor are left.
 native=$'^\x7fELF\x02\x01\x01\x03?[\x02\x03]'$machine$'\x01'
 loader=$(printf '%s\n' /lib/ld-musl-*.so.1)
+interpreter='(/[A-Za-z0-9_./-]*/ld[A-Za-z0-9_-]*[.]so[.][0-9]+)'
+# What Deno loads is for the C library that it was built with.
+if host=$(type -P deno); then
+    IFS= read -r -N 8192 head <"$host" 2>/dev/null
+    [[ $head =~ $interpreter ]] && [ -x "${BASH_REMATCH[1]}" ] && loader=${BASH_REMATCH[1]}
+fi
 declare -A known
 
 listed() {
@@ -87,7 +93,7 @@ asked() {
         if [ "$kind" = program ]; then
             is_whole "$file" || { echo 'is cut off: its header tells of more than is there' && return; }
             # A program without one is static.
-            [[ $head =~ (/[A-Za-z0-9_./-]*/ld[A-Za-z0-9_-]*[.]so[.][0-9]+) ]] || return
+            [[ $head =~ $interpreter ]] || return
             own=${BASH_REMATCH[1]}
             [ -x "$own" ] || { printf 'interpreter %q\n' "$own" && return; }
         fi

@@ -84,9 +84,12 @@ class TestLog:
         screen.building("bun")
         screen.done(outcome(), 1.26)
         screen.done(outcome(result="relabelled"), 0)
+        screen.done(outcome(result="same"), 2)
         screen.close()
-        assert (
-            text(screen) == "isol8:bun           built       1.3 s\nisol8:bun           relabelled  0.0 s\n"
+        assert text(screen) == (
+            "isol8:bun           built       1.3 s\n"
+            "isol8:bun           relabelled  0.0 s\n"
+            "isol8:bun           rebuilt, same result  2.0 s\n"
         )
 
     def test_slow_steps_are_lines_quick_ones_are_not(self, make: Callable[..., Screen], clock: Clock) -> None:

@@ -25,6 +25,8 @@ SLIPS = {
         ":2:1: not TOML: column 1 is an invisible character (U+00A0); remove it, or write a blank"
     ),
     '{"a": 1}': ':1:1: not TOML: it is JSON; in TOML it is [dependencies], and below it python = ["numpy", "pandas"]',
+    'python = ["six" "toml"]': ":1:17: not TOML: a comma is missing before this value",
+    'python : ["six"]': ":1:8: not TOML: TOML has = between a key and its value, and no colon; write key = value",
     "strict = True": ":1:10: not TOML: true and false are written in lower-case letters",
     "a = 1\n<<<<<<< HEAD\nb = 1": f":2:1: not TOML: {MERGE.format(2, '<' * 7)}",
     "a = [\n'x',\n=======\n'y',\n>>>>>>> b\n]": f":3:1: not TOML: {MERGE.format(3, '=' * 7)}",

@@ -522,6 +522,39 @@ class TestDocumentation:
 class TestStrangers:
     """Names that fit nothing else that is given."""
 
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (
+                "[verify]\nskips = ['x']",
+                "2: verify.skips: not a setting of [verify] (did you mean skip? allowed: ",
+            ),
+            (
+                "[verify]\nskips = 'x'",
+                "2: verify.skips: not a setting of [verify] (did you mean skip? allowed: ",
+            ),
+            (
+                "[dependencies]\nnumpy = '^1'",
+                "2: dependencies.numpy: not a runtime; other tools have packages as keys",
+            ),
+            (
+                "[dependencies]\nnumpy = {version = '1'}",
+                "2: dependencies.numpy: not a runtime; other tools have",
+            ),
+            ("[dependencies]\npip = ['x']", "2: dependencies.pip: not a runtime; write python"),
+            ("[dependencies]\nnpm = ['x']", "2: dependencies.npm: not a runtime; write node"),
+            ("[dependencies]\nruby = ['x']", "2: dependencies.ruby: not a runtime (allowed: python, "),
+            (
+                "[project]\ndependencies = ['numpy']",
+                "1: project: a table of pyproject.toml; write [dependencies]",
+            ),
+        ],
+    )
+    def test_of_other_tools(self, text: str, said: str) -> None:
+        """What is meant can be told, once."""
+        (line,) = problems(text)
+        assert line.startswith(f"deps.toml:{said}")
+
     ARGUMENTS = frozenset({"ALPINE_VERSION", "BUN_INSTALL_URL", "BUN_VERSION", "HTTP_PROXY"})
 
     def test_with_everything_else_that_is_wrong(self) -> None:

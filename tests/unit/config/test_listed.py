@@ -79,7 +79,7 @@ class TestRequirements:
             ("--frobnicate", r"r.*:1: --frobnicate is not supported here; remove it"),
             ("./a", r"r.*:1: ./a: a file or folder"),
             ("a-1.0-py3-none-any.whl", r"r.*:1: a-1.0.*: a file or folder"),
-            ("git+https://g.example/a", r"r.*:1: 'git\+https://g.example/a': a git repository; only packages"),
+            ("git+https://g.example/a", r"r.*:1: 'git\+https://g.example/a': a git repository; only"),
             ("a==${V}", r"r.*:1: \$\{V\} is not replaced here"),
             ("a==1 --config-settings=x", r"r.*:1: --config-settings can't be given"),
             ("a==1 --hash=md5:1", r"r.*:1: --hash=md5:1: expected --hash=sha256: and 64"),

@@ -93,7 +93,7 @@ OLDEST_HINT = 'write oldest_client = "0.7.0", or omit it for all'
         ),
         (
             '[registry]\nto = "x"',
-            "2: registry.to: not a setting of [registry] (allowed: repository, push, standins, credentials)",
+            "2: registry.to: not a setting of [registry] (allowed: repository, keep, push, standins, credentials)",
         ),
         ("hold = 3", "1: hold: expected a table, found an integer; write [hold], and its keys below it"),
         ("[hold]\nmax_age = 3", '2: hold.max_age: expected a string, found an integer; write max_age = "7d"'),

@@ -20,6 +20,7 @@ from isol8_tasks.ecosystems.absent import module_hint
             "No package in the image brings the module sphinx:",
         ),
         ("ModuleNotFoundError: No module named 'a_b.gone'", ""),
+        ("No module named 'pyaudioop'", 'list "audioop-lts", too.'),
         ("OSError: no library", ""),
     ],
 )

@@ -112,6 +112,14 @@ class TestJudge:
         assert _judge(_asked("/bin/helper"), *other) == []
         assert [type(each) for each in _judge(*other)] == [PackageUnusable]
 
+    def test_builds_for_glibc(self) -> None:
+        """One beside a build for musl is no news; alone it is what the package lacks."""
+        fits = _asked(f"{MODULES}/one/linuxmusl-x64.node", library=True)
+        lacks = "Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by /x)"
+        other = _asked(f"{MODULES}/one/linux-x64.node", lacks, library=True)
+        assert _judge(fits, other) == []
+        assert [type(each) for each in _judge(other)] == [PackageUnusable]
+
     def test_builds_for_several_systems(self) -> None:
         """One package of npm brings them side by side, or each in a package of its own, by whose name it is told."""
         gnu = _asked(f"{MODULES}/one-linux-x64-gnu/x.node", LACKS, library=True)

@@ -45,6 +45,7 @@ LOADS: dict[str, Any] = {
     "broken_bins": [],
     "loaded": {"require": "", "import": ""},
     "ended": "0",
+    "unshipped": False,
     "output": "",
     "commands": {},
     "lost": "",
@@ -197,16 +198,38 @@ class TestPython:
             assert isinstance(found, PackageUnusable)
             assert [f"there is no {path}" in found.output for path in lost] == [True] * len(lost)
 
-    @pytest.mark.parametrize(("raised", "needs"), [(1, True), (0, False)], ids=["environment", "table"])
-    def test_a_variable(self, raised: int, *, needs: bool) -> None:
+    @pytest.mark.parametrize(
+        ("error", "raised", "needed"),
+        [
+            ("KeyError: 'DISPLAY'\n", 1, "a display (the environment variable DISPLAY)"),
+            (
+                'Xlib.error.DisplayNameError: Bad display name ""',
+                1,
+                "a display (the environment variable DISPLAY)",
+            ),
+            ("KeyError: 'API_TOKEN'", 1, "the environment variable API_TOKEN"),
+            ("KeyError: 'API_TOKEN'", 0, ""),
+        ],
+        ids=["display", "X", "environment", "table"],
+    )
+    def test_a_variable(self, error: str, raised: int, needed: str) -> None:
         """One of the environment that is not set is what the package needs."""
-        fault = _fault("import requests", "KeyError: 'DISPLAY'\n", "KeyError LookupError", raised=raised)
+        fault = _fault("import requests", error, "KeyError LookupError", raised=raised)
         (found,) = self._judge("requests", {**FINE, "fault": fault})
-        words = "needs the environment variable DISPLAY (a display) to be imported, which the sandbox does not have"
-        if needs:
-            assert found == PackageNeeds(package="requests", need=words)
+        if needed:
+            need = f"needs {needed} to be imported, which the sandbox does not have"
+            assert found == PackageNeeds(package="requests", need=need)
         else:
             assert isinstance(found, PackageUnusable)
+
+    def test_what_a_marker_leaves_out_is_told(self) -> None:
+        """That nothing is installed is a note, unless another line asks for it."""
+        specs = ("six; sys_platform == 'win32'", "idna; sys_platform == 'win32'", 'x; os_name == "posix"')
+        answer: dict[str, Any] = {"environment": ENVIRONMENT, "packages": PACKAGES}
+        seen = Seen(items=[None, FINE, FINE], answer=answer)
+        assert list(pypi.judge_once(specs, seen)) == [
+            PackageNeeds(package=specs[0], need="is not installed, as its marker does not hold in the image")
+        ]
 
     def test_overwritten(self) -> None:
         """A module of which another package's file is there is a note, and a cause where the import fails."""
@@ -390,6 +413,16 @@ class TestNode:
         """A package that lacks the file that it names itself is not complete, whatever it throws."""
         found = self._judge(loaded={"require": NO_HOST, "import": NO_HOST}, lost="/x/main.js")
         assert [type(each) for each in found] == [PackageUnusable, PackageUnusable]
+
+    def test_a_command_alone(self) -> None:
+        """A command that works, of a package whose entry is not in it, is what people use of it."""
+        loaded = {"require": NOT_FOUND, "import": NOT_FOUND}
+        (note,) = self._judge(loaded=loaded, unshipped=True, speaks=True, bins=["/x"])
+        assert isinstance(note, PartUnusable)
+        assert [type(each) for each in self._judge(loaded=loaded, unshipped=True, bins=["/x"])] == [
+            PackageUnusable,
+            PackageUnusable,
+        ]
 
     def test_a_missing_library(self) -> None:
         """Its name is a value of the finding."""

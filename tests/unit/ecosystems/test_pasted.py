@@ -139,6 +139,7 @@ def test_what_was_meant_can_be_written(ecosystem: str, text: str) -> None:
 OTHERWISE = [
     ("pypi", "requirements.txt", '= "requirements.txt" under [dependencies], or --python @requirements.txt'),
     ("pypi", "./r/dev.txt", 'write python_file = "./r/dev.txt" under [dependencies], or --python @./r/dev.txt'),
+    ("pypi", "requirements.lock", 'write python_file = "requirements.lock" under [dependencies], or --python @req'),
     ("pypi", "-r requirements.txt", 'write python_file = "requirements.txt" under [dependencies], or --python @'),
     ("pypi", "pip install -r requirements.txt", 'write python_file = "requirements.txt" under [dependencies]'),
     ("pypi", "@requirements.txt", 'python_file = "requirements.txt" under [dependencies]'),

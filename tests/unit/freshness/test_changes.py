@@ -82,3 +82,11 @@ def test_an_image_that_was_not_there() -> None:
     assert change.packages == ()
     assert change.built is None
     assert change.size == (0, 1000)
+
+
+def test_rebuild_with_the_same_result() -> None:
+    """Nothing was replaced, whatever it was built for."""
+    (change,) = changes(
+        held(image("python", CURL)), held(image("python", CURL)), (evolve(built("python"), same=True),)
+    )
+    assert (change.same, change.packages, change.compared) == (True, (), True)

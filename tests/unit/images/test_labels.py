@@ -117,8 +117,12 @@ class TestLayersFingerprint:
             (),
             ("ONBUILD ARG PIP_INDEX_URL",),
             ("/bin/sh -c #(nop)  ONBUILD ARG X", "/bin/sh -c #(nop)  LABEL org.isol8.build.hash= x=y"),
+            tuple(
+                f"/bin/sh -c #(nop)  LABEL org.opencontainers.image.{name}=x"
+                for name in ("created", "revision", "base.name", "base.digest")
+            ),
         ],
-        ids=["BuildKit", "with triggers", "the classic builder"],
+        ids=["BuildKit", "with triggers", "the classic builder", "its annotations"],
     )
     def test_what_we_add_does_not_count(self, more: tuple[str, ...]) -> None:
         """An image that is made of another by labels has the same."""
@@ -135,7 +139,10 @@ class TestLayersFingerprint:
         assert labels.layers_fingerprint(("a",), (*self.STEPS, step), ("ARG X",)) == own
         assert labels.layers_fingerprint(("a",), (*self.STEPS, step)) != own
 
-    @pytest.mark.parametrize("step", ["true", "", "ENV A=1", "LABEL mine=1"])
+    @pytest.mark.parametrize(
+        "step",
+        ["true", "", "ENV A=1", "LABEL mine=1", "/bin/sh -c #(nop)  LABEL org.opencontainers.image.title=x"],
+    )
     def test_what_others_add_does(self, step: str) -> None:
         """A commit of an unchanged container, or a child without a layer, has another."""
         assert labels.layers_fingerprint(("a",), (*self.STEPS, step)) != labels.layers_fingerprint(

@@ -92,6 +92,14 @@ class TestManifest:
         )
         assert recorded_pushes(text) == {"bun": (f"sha256:{1:064x}", WHERE)}
 
+    def test_an_older_key(self, manifest_schema: dict[str, Any]) -> None:
+        """Of an image that is the same there, but for its key, the key there is written, and read again."""
+        where = evolve(WHERE, key="e" * 64)
+        text = manifest.render_manifest(observed(image("bun")), {}, {"bun": (f"sha256:{1:064x}", where)})
+        jsonschema.validate(json.loads(text), manifest_schema)
+        assert json.loads(text)["images"]["isol8:bun"]["pushed"]["key"] == "e" * 64
+        assert recorded_pushes(text) == {"bun": (f"sha256:{1:064x}", where)}
+
     def test_without_a_registry_nothing_is_added(self) -> None:
         """Who pushes nothing has the manifest that he had."""
         found = observed(image("bun"))
@@ -236,6 +244,15 @@ class TestMismatches:
         there = evolve(image("bun"), digests=(f"{REPOSITORY}@{DIGEST}",))
         assert mismatches(self.LISTED, there) == ()
         assert mismatches(self.LISTED, evolve(there, digests=(), id=DIGEST)) == ()
+
+    def test_an_older_key(self) -> None:
+        """The image there has the key that the manifest says of it there."""
+        listed = evolve(self.LISTED, pushed=evolve(WHERE, key="e" * 64))
+        there = evolve(image("bun", key="e" * 64), digests=(f"{REPOSITORY}@{DIGEST}",))
+        assert mismatches(listed, there) == ()
+        assert mismatches(listed, evolve(image("bun"), digests=there.digests)) == (
+            f"its key is {1:064x}, where the manifest says {'e' * 64}",
+        )
 
     def test_another(self) -> None:
         """Everything that differs is told."""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from isol8_tasks.errors import SourceUnavailableError
+from isol8_tasks.errors import RegistryError, SourceUnavailableError
 from isol8_tasks.registry.client import RegistryClient
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
@@ -28,6 +28,8 @@ class Served:
         self.failing = 0
         """How many requests it answers by 503 before it does anything else."""
         self.address = ""
+        self.keeps = False
+        """It deletes nothing."""
         self.realm = ""
         """Where it sends for a token; empty for itself."""
 
@@ -53,6 +55,14 @@ class Served:
         self.content[f"/manifests/{tag}"] = self.content[f"/manifests/{digest}"] = data
         return digest
 
+    def page(self, start: int) -> tuple[int, bytes, dict[str, str]]:
+        """Return two tags, and a link to the next ones that leads elsewhere but for its question."""
+        names = [name.rpartition("/")[2] for name in self.content if name.startswith("/manifests/")]
+        tags = sorted(name for name in names if ":" not in name)
+        more = f"<http://elsewhere.example/x?from={start + 2}>; rel=next"
+        shown = json.dumps({"tags": tags[start : start + 2]}).encode()
+        return 200, shown, {"Link": more} if start + 2 < len(tags) else {}
+
     def answer(self, handler: BaseHTTPRequestHandler) -> tuple[int, bytes, dict[str, str]]:
         """Return what is answered to a request."""
         address = urlsplit(handler.path)
@@ -75,7 +85,13 @@ class Served:
             realm = self.realm or f"http://{self.address}/token"
             challenge = f'Bearer realm="{realm}",service="s",scope="{scope}"'
             return 401, b"{}", {"WWW-Authenticate": challenge if self.login == "token" else 'Basic realm="x"'}
-        found = self.content.get(address.path.removeprefix("/v2/isol8"))
+        path = address.path.removeprefix("/v2/isol8")
+        if handler.command == "DELETE":
+            gone = not self.keeps and self.content.pop(path, b"")
+            return 405 if self.keeps else 202 if gone else 404, b"{}", {}
+        if path == "/tags/list":
+            return self.page(int(parse_qs(address.query).get("from", ["0"])[0]))
+        found = self.content.get(path)
         return (200, found, {}) if found is not None else (404, b"{}", {})
 
 
@@ -95,6 +111,9 @@ def served() -> Iterator[Served]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def do_DELETE(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None: ...
 
@@ -208,6 +227,29 @@ def test_configuration_of_another_digest_is_refused(served: Served) -> None:
     served.content[path] = b'{"config": {"Labels": {"org.isol8.tasks.role": "current"}}}'
     with pytest.raises(SourceUnavailableError, match="is something else"):
         client_of(served).images(["bash"])
+
+
+def test_every_tag_has_its_digest(served: Served) -> None:
+    """Page by page, and of a repository that is not there none."""
+    digests = {name: served.image(name, {"n": name}) for name in ("a", "b", "c", "d", "e")}
+    assert client_of(served).tags() == digests
+    other = RegistryClient(f"{served.address}/none", credentials=lambda: None, platform=lambda: "linux/amd64")
+    assert other.tags() == {}
+
+
+def test_image_is_deleted_by_its_digest(served: Served) -> None:
+    digest = served.image("bash")
+    client = client_of(served)
+    client.delete(digest)
+    assert f"/manifests/{digest}" not in served.content
+    client.delete(digest)
+
+
+def test_registry_that_deletes_nothing_is_told(served: Served) -> None:
+    served.keeps = True
+    with pytest.raises(RegistryError) as caught:
+        client_of(served).delete(served.image("bash"))
+    assert str(caught.value) == f"{served.address} does not delete it: 405 Method Not Allowed"
 
 
 def test_nobody_there_is_told_in_short() -> None:

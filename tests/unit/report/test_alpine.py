@@ -97,6 +97,24 @@ class TestNotInstallable:
             "Remove torch",
         )
 
+    @pytest.mark.parametrize(
+        ("output", "more"),
+        [
+            (
+                "The 'linux/input.h' and 'linux/input-event-codes.h' include files\nare missing.",
+                ["linux-headers"],
+            ),
+            ('/bin/sh: pkg-config: not found\nUnable to run "sdl-config".', ["pkgconf", "sdl2-dev"]),
+            ("fatal error: openssl/ssl.h: No such file or directory", ["openssl-dev"]),
+            ("error: command 'gcc' failed", []),
+        ],
+    )
+    def test_headers(self, output: str, more: list[str]) -> None:
+        """What the output says is missing besides a compiler is in the line to write."""
+        spec, config = _spec("ml")
+        words = ", ".join(f'"{each}"' for each in ("build-base", "python3-dev", *more))
+        assert to_compile_with(spec, config, output) == f"[images.ml] build = [{words}] in deps.toml"
+
     def test_of_npm(self) -> None:
         """Node-gyp needs other packages."""
         spec, config = _spec("api")
@@ -179,3 +197,10 @@ class TestLibraryLines:
         assert line.startswith(
             "No package of the image's repositories has libnone.so.1; name one that has, in APK_"
         )
+
+    def test_a_well_known_library(self) -> None:
+        """Alpine's package is named, whether the lab's own repository has it or not."""
+        spec, config = _spec("ml")
+        (line,) = library_lines(("libpq.so.5",), {}, spec, config)
+        assert "libpq.so.5, and Alpine's own have it in libpq; name one that has, in APK_REPOSITORY" in line
+        assert line.endswith('and write [images.ml] system = ["libpq"] in deps.toml.')

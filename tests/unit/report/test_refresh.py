@@ -214,3 +214,12 @@ def test_what_an_engine_that_went_away_can_not_tell_is_no_number() -> None:
         assert "the same packages" not in form(account)
         assert "what changed in it is undetermined" in form(account)
     assert json.loads(account_json(account))["changed"][0]["size"] == [237_000_000, None]
+
+
+def test_rebuild_that_replaced_nothing_says_so() -> None:
+    """In every form."""
+    same = Change(image="python", why=("upstream image alpine:3.21 moved",), size=(1, 1), built=AT, same=True)
+    account = evolve(FULL, changed=(same,))
+    for form in (text, markdown):
+        assert "the same result, so nothing was replaced" in form(account)
+    assert json.loads(account_json(account))["changed"][0]["same"] is True

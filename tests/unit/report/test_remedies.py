@@ -4,9 +4,9 @@ import pytest
 
 from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.engine.builders.progress import build_failed
-from isol8_tasks.errors import Isol8Error
+from isol8_tasks.errors import BuildFailedError, Isol8Error
 from isol8_tasks.plan.model import ImageSpec, Inputs
-from isol8_tasks.report.remedies import clearer
+from isol8_tasks.report.remedies import clearer, with_cause_only
 
 TAG = "isol8_build:bash-20261129T000000Z-0123456789abcdef-candidate"
 LLB = "failed to create LLB definition"
@@ -95,3 +95,15 @@ class TestFrontend:
         """What has nothing to do with it is not blamed on it."""
         error = _clearer("no space left on device", text="# syntax=docker/dockerfile:1\nFROM a")
         assert str(error) == f"{TAG} could not be built: no space left on device"
+
+
+def test_what_an_index_does_not_have_is_named() -> None:
+    """Not by npm's first line, which has a code alone."""
+    output = (
+        "npm error code E404",
+        "npm error 404 Not Found - GET https://npm.example/@nosuch%2fx",
+        "npm error 404  The requested resource '@nosuch/x@*' could not be found.",
+    )
+    told = with_cause_only(BuildFailedError("it failed", output=output))
+    assert isinstance(told, BuildFailedError)
+    assert told.output == output[1:]

@@ -193,6 +193,137 @@ def test_image_that_can_not_be_pulled_is_a_failure_of_its_own(empty: FakeEngine,
     assert empty.images() == ()
 
 
+class TestTwoMachinesAtOnce:
+    """Both decided to build before either pushed."""
+
+    def late(
+        self, fake_engine: FakeEngine, make_session: Open, deps: str = DEPS
+    ) -> tuple[FakeEngine, Session]:
+        """Return an engine on which all is built, after another machine built and pushed all in the meantime."""
+        engine = FakeEngine(registry=fake_engine.registry)
+        session = make_session(engine, deps=deps)
+        for spec in session.view.graph.images:
+            session.make(spec.name)
+        run(make_session(fake_engine))
+        fake_engine.asked.clear()
+        return engine, session
+
+    def test_the_later_takes_the_image_of_the_first(
+        self, fake_engine: FakeEngine, make_session: Open
+    ) -> None:
+        """It removes its own, pushes nothing, and both have the same then."""
+        engine, session = self.late(fake_engine, make_session)
+        before = dict(engine.registry)
+        session.resolve()
+        session.close()
+        assert {each.result for each in session.outcomes} == {"pulled"}
+        assert engine.registry == before
+        ours = {tag: image.id for image in engine.images() for tag in image.tags if "isol8:" in tag}
+        theirs = {tag: image.id for image in fake_engine.images() for tag in image.tags if "isol8:" in tag}
+        assert ours == theirs
+        assert engine.ids() == {image.id for image in engine.images()}
+        later = open_session(session.view.workspace.root, {}, engine=engine, verify=accept)
+        assert set(states(later).values()) == {"up-to-date"}
+        assert later.publication.waiting == ()
+
+    def test_what_was_in_use_before_stays_as_previous(
+        self, fake_engine: FakeEngine, make_session: Open
+    ) -> None:
+        """Not the build that was discarded."""
+        engine, changed = FakeEngine(registry=fake_engine.registry), DOCKERFILE + "RUN echo new\n"
+        first = make_session(engine)
+        first.view.use_registry = False
+        for spec in first.view.graph.images:
+            first.make(spec.name)
+        first.close()
+        session = make_session(engine, dockerfile=changed)
+        session.make("bash")
+        own, kept = (session.view.look().public(name) for name in ("bash", "bash-previous"))
+        assert own is not None
+        assert kept is not None
+        run(make_session(fake_engine, dockerfile=changed))
+        session.resolve()
+        session.close()
+        found = {tag: image.id for image in engine.images() for tag in image.tags}
+        assert found["isol8:bash-previous"] == kept.id
+        assert found["isol8:bash"] != own.id
+        assert own.id not in engine.ids()
+
+    def test_overtaken_while_layers_were_sent(
+        self, fake_engine: FakeEngine, make_session: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its tag that never moves is there by then, and no other tag moves to it."""
+        engine = FakeEngine(registry=fake_engine.registry)
+        session = make_session(engine)
+        for spec in session.view.graph.images:
+            session.make(spec.name)
+        whole, others = FakeEngine.push, [fake_engine]
+
+        def overtaken(self: FakeEngine, reference: str) -> str:
+            digest = whole(self, reference)
+            if self is engine and others:
+                run(make_session(others.pop()))
+            return digest
+
+        monkeypatch.setattr(FakeEngine, "push", overtaken)
+        session.resolve()
+        session.close()
+        assert {each.result for each in session.outcomes} == {"pulled"}
+        ours = {image.id for image in engine.images() for tag in image.tags if tag.startswith("isol8:")}
+        theirs = {
+            image.id for image in fake_engine.images() for tag in image.tags if tag.startswith("isol8:")
+        }
+        assert ours == theirs
+        assert engine.registry[f"{REGISTRY}:bash"].id in theirs
+
+    def test_what_is_based_on_a_discarded_image_waits(
+        self, fake_engine: FakeEngine, make_session: Open
+    ) -> None:
+        """It is not pushed, and the next run builds it on the other's parent."""
+        engine, session = self.late(fake_engine, make_session, DEPS.replace("jq", "curl"))
+        session.resolve()
+        session.close()
+        assert "bash-custom" not in session.publication.pushed
+        later = open_session(session.view.workspace.root, {}, engine=engine, verify=accept)
+        assert run(later) == {"bash-custom": "built"}
+        assert set(later.publication.pushed) == {"bash-custom"}
+
+    def test_forced_build_does_not_give_way(self, fake_engine: FakeEngine, make_session: Open) -> None:
+        """It is the same on purpose."""
+        run(make_session(fake_engine))
+        session = make_session(fake_engine)
+        session.force("python")
+        fake_engine.asked.clear()
+        assert run(session) == {"python": "built"}
+        pushed = [each for each in fake_engine.asked if each.startswith("push ")]
+        assert len(pushed) == 3
+        assert all(f"{REGISTRY}:python" in each for each in pushed)
+
+
+def test_who_is_not_logged_in_only_reads(empty: FakeEngine, make_session: Open) -> None:
+    """What is built stays here, and is no failure; with a login, or of a nightly job, it is one."""
+    empty.login, denied = False, "denied: requested access to the resource is denied"
+    deps = DEPS.replace("jq", "curl")
+
+    def finish(*, has_to_push: bool = False) -> Session:
+        session = make_session(empty, deps=deps)
+        session.has_to_push = has_to_push
+        for spec in session.view.graph.images:
+            session.make(spec.name)
+        empty.registry_fails = denied
+        session.end()
+        session.close()
+        empty.registry_fails = ""
+        return session
+
+    session = finish()
+    assert session.failures == []
+    assert session.publication.unpushed == ("bash-custom",)
+    assert [each.subject for each in finish(has_to_push=True).failures] == ["resolve"]
+    empty.login = True
+    assert [each.subject for each in finish().failures] == ["resolve"]
+
+
 class TestEmptyEngineAtNight:
     """A refresh on an engine without any image, with a registry that has them all."""
 

@@ -23,6 +23,7 @@ from isol8_tasks.errors import (
     UpstreamUnavailableError,
 )
 from isol8_tasks.images.labels import STANDIN
+from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.run.engine_lock import engine_lock
@@ -570,6 +571,56 @@ class TestPushing:
         assert fake_engine.asked == ["images"]
         assert later.publication.changed == ()
         assert later.view.workspace.read_manifest() == found
+
+    def test_a_rebuild_with_the_same_result(self, pushing: Session, fake_engine: FakeEngine) -> None:
+        """Nothing is pushed for it, nor built on it, and the manifest says under which key it is in the registry."""
+        pushing.resolve()
+        old = pushing.view.observed.record("bash")
+        there = dict(pushing.publication.pushed)
+        fake_engine.reproducible = True
+        for step in ("bash", "-c"):
+            dockerfile = pushing.view.workspace.root / "docker/Dockerfile"
+            dockerfile.write_text(f"{dockerfile.read_text()}CMD {step}\n")
+            later = again(pushing)
+            assert later.view.decisions["bash"].pending
+            fake_engine.asked.clear()
+            later.make("bash")
+            later.make("bash-custom")
+            later.resolve()
+            assert [(each.image, each.result) for each in later.outcomes] == [("bash", "same")]
+            assert not later.publication.pushed
+            assert not [each for each in fake_engine.asked if each.startswith("push ")]
+            new = later.view.observed.record("bash")
+            assert old is not None
+            assert new is not None
+            assert (new.build, new.key != old.key) == (old.build, True)
+            found = later.publication.in_registry["bash"]
+            assert found == (later.outcomes[0].image_id, evolve(there["bash"][1], key=old.key))
+        last = again(later)
+        last.resolve()
+        assert not last.publication.pushed
+
+    def test_other_labels_for_clients_are_pushed(self, pushing: Session, fake_engine: FakeEngine) -> None:
+        """What clients find an image by has to be in the registry as well, even if its files are the same."""
+        pushing.resolve()
+        fake_engine.reproducible = True
+        before = pushing.view.observed
+        image = before.public("bash-custom")
+        assert image is not None
+        made = Outcome(
+            image="bash-custom",
+            result="same",
+            image_id="sha256:new",
+            labels={**image.labels, "org.isol8.dependencies": "jq,unzip"},
+            tags=(),
+        )
+        pushing.publication.keep(made, before)
+        assert not pushing.publication.kept
+        pushing.publication.keep(evolve(made, labels=image.labels), before)
+        assert pushing.publication.kept["bash-custom"][0] == "sha256:new"
+        pushing.publication.kept.clear()
+        pushing.publication.keep(evolve(made, image="node"), before)
+        assert not pushing.publication.kept
 
     def test_a_registry_that_is_not_there(
         self, pushing: Session, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch

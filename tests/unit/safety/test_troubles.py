@@ -128,6 +128,20 @@ def test_the_server_and_the_setting_are_named() -> None:
     assert told("all is well", source="x") == ""
 
 
+def test_lines_of_a_trace_are_no_codes() -> None:
+    """A step at line 429 is no server that has had enough."""
+    assert (
+        trouble_in('  File "/x/build_meta.py", line 429, in _build\nException: you need a C compiler') is None
+    )
+
+
+def test_a_name_that_nobody_tells() -> None:
+    """Where no server is named, the sentence is one all the same; a place is named once."""
+    text = "error: <urlopen error [Errno -2] Name does not resolve>"
+    assert told(text, source="x") == "The name of the server can't be resolved. Check the network and x."
+    assert told("429 Client Error: Too Many Requests", source="x").endswith("Wait and run again, or check x.")
+
+
 def test_deno_names_the_server() -> None:
     """Its resolver's words are none."""
     text = (

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from isol8_tasks.cli.commands import prune
 from isol8_tasks.cli.commands.prune import PruneCommand
-from isol8_tasks.errors import ConfigError, EngineError
+from isol8_tasks.errors import ConfigError, EngineError, RegistryError
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.lock import write_lock
 from isol8_tasks.run.session import Session, open_session
@@ -33,14 +33,18 @@ class Run:
     def session(self) -> Session:
         return open_session(self.folder, {}, engine=self.engine, verify=accept)
 
-    def prune(self, answer: Callable[[], bool] | None = None) -> int:
+    def prune(self, answer: Callable[[], bool] | None = None, *, registry: bool = False) -> int:
         """Run the command, which asks where an answer is given."""
         current = self.session()
         self.patch.setattr(prune, "session", lambda: current)
         if answer:
             self.patch.setattr(prune, "_agreed", lambda *_: answer())
         return int(
-            PruneCommand.act(PruneCommand.__new__(PruneCommand), {"wait": 0, "yes": answer is None}, [])
+            PruneCommand.act(
+                PruneCommand.__new__(PruneCommand),
+                {"wait": 0, "yes": answer is None, "registry": registry},
+                [],
+            )
         )
 
     def left(self) -> Sequence[str]:
@@ -115,6 +119,82 @@ def test_why_a_removal_failed(run: Run, capsys: pytest.CaptureFixture[str]) -> N
     assert captured.err.startswith("ERROR: isol8:bash-custom")
     assert captured.err.endswith(": the disk is full\n")
     assert captured.out.splitlines()[-1].startswith("1 image removed")
+
+
+class TestRegistry:
+    """What nothing needs in the registry, of images that were pushed and replaced since."""
+
+    REPOSITORY = "registry.example/isol8"
+
+    @pytest.fixture
+    def pushed(self, run: Run) -> Run:
+        """Give a checkout that has pushed two custom images, and others in their place."""
+        for bash, node in (("jq", "lodash"), ("curl", "zod")):
+            (run.folder / "deps.toml").write_text(
+                f'[dependencies]\nbash = ["{bash}"]\nnode = ["{node}"]\n'
+                f'[registry]\nrepository = "{self.REPOSITORY}"\nkeep = "1ms"\n'
+            )
+            session = run.session()
+            for spec in session.view.graph.images:
+                session.make(spec.name)
+            session.resolve()
+            session.close()
+        return run
+
+    def tags(self, run: Run) -> dict[str, str]:
+        return run.engine.remote_tags(self.REPOSITORY)
+
+    def old(self, run: Run) -> list[str]:
+        tags = self.tags(run)
+        used = {digest for tag, digest in tags.items() if tag in {*CUSTOMS, "bash", "node"}}
+        return [tag for tag, digest in tags.items() if digest not in used and "-custom" in tag]
+
+    def test_what_was_replaced_is_shown_and_removed(
+        self, pushed: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Each with all its tags; on the engine nothing is."""
+        old, images = self.old(pushed), pushed.engine.images()
+        assert len(old) == 4
+        assert pushed.prune(lambda: False, registry=True) == 0
+        shown = capsys.readouterr().out
+        assert all(tag in shown for tag in old)
+        assert shown.endswith("nothing was removed\n")
+        assert pushed.prune(registry=True) == 0
+        assert self.old(pushed) == []
+        assert "2 images removed from registry.example/isol8" in capsys.readouterr().out
+        assert pushed.engine.images() == images
+
+    def test_name_that_moved_back_during_the_question(
+        self, pushed: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The image is kept."""
+        tag = next(tag for tag in self.old(pushed) if tag.startswith("bash-custom-2"))
+
+        def answer() -> bool:
+            there = pushed.engine.registry[f"{self.REPOSITORY}:{tag}"]
+            pushed.engine.registry[f"{self.REPOSITORY}:stable"] = there
+            return True
+
+        assert pushed.prune(answer, registry=True) == 0
+        assert tag in self.tags(pushed)
+        out = capsys.readouterr().out
+        assert "  changed in the meantime, so it is kept\n1 image removed" in out
+
+    def test_registry_that_deletes_nothing(self, pushed: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        """It is told once, with how many images are left."""
+        before = self.tags(pushed)
+
+        def refuse(_engine: FakeEngine, _repository: str, _digest: str) -> None:
+            raise RegistryError("registry.example does not delete it: 405 Method Not Allowed", lasting=True)
+
+        pushed.patch.setattr(FakeEngine, "remote_delete", refuse)
+        assert pushed.prune(registry=True) == 1
+        error = capsys.readouterr().err
+        assert error.count("ERROR: ") == 1
+        assert error.endswith(
+            ": registry.example does not delete it: 405 Method Not Allowed; 2 images left\n"
+        )
+        assert self.tags(pushed) == before
 
 
 class TestMissing:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from packaging.utils import canonicalize_name
 
+from isol8_tasks.ecosystems.probes import python
 from isol8_tasks.ecosystems.probes.python import (
     as_json,
     canonical,
@@ -208,6 +209,28 @@ class TestLooked:
         assert found is not None
         fault = cast("dict[str, Any] | None", found["fault"])
         assert (fault["use"] if fault else "") == use
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+    def test_commands(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Those in the PATH are commands; of a package's own programs the loader is asked about native ones."""
+        monkeypatch.setenv("PATH", f"{place}/bin:/usr/bin")
+        files = {
+            "bin/cmake": b"#!/bin/sh",
+            "cmake/bin/cmake": b"\x7fELF",
+            "cmake/bin/index.js": b"1",
+            "cmake.py": b"",
+        }
+        for path, data in files.items():
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_bytes(data)
+        asked: list[list[str]] = []
+        monkeypatch.setattr(python, "ask", lambda _, kind, paths: asked.append([kind, *paths]))
+        folder = _install(place, "cmake", [*files, "cmake/bin/gone"])
+        monkeypatch.setenv("ISOL8_WHOLE", "yes")
+        found = looked(0, "cmake", {"cmake": (folder, metadata(folder))})
+        assert found is not None
+        assert found["commands"] == ["cmake"]
+        assert asked[0] == ["program", f"{place}/bin/cmake", f"{place}/cmake/bin/cmake"]
 
     def test_overwritten(self, place: Path) -> None:
         """Modules that several packages install differently are told once, with whose file is there."""

@@ -243,6 +243,9 @@ class TestArchives:
         ("error: can't find Rust compiler", True),
         ("Error: pg_config executable not found.", True),
         ("/bin/sh: make: not found", True),
+        ("The 'linux/input.h' and 'linux/input-event-codes.h' include files\nare missing.", True),
+        ('RuntimeError: Unable to run "sdl-config". Please make sure', True),
+        ("x.c:1:10: fatal error: zlib.h: No such file or directory", True),
         ("The 'sklearn' PyPI package is deprecated, use 'scikit-learn'", False),
         (
             "error: subprocess-exited-with-error\nGetting requirements to build wheel did not run successfully.",
