@@ -157,7 +157,7 @@ def test_gitlab(project: Project) -> None:
     main = {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main"}
     first = project.gitlab("build", **main)
     assert first.result == "success", first.log
-    project.commit('["jq", "zip"]')
+    project.commit('["unzip", "zip"]')
     asked = pull_requested(
         project, lambda: project.gitlab("plan", CI_PIPELINE_SOURCE="merge_request_event"), "zip"
     )
