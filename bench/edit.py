@@ -27,9 +27,7 @@ def candidates(
         edited = text.replace('CMD ["bun"]', f'RUN true {secrets.token_hex(8)}\nCMD ["bun"]')
         (folder / "docker" / "Dockerfile").write_text(edited, encoding="utf-8")
 
-    ours = Candidate(
-        name=EDITED, command=doit, environment={"PYTHONPATH": str(checkout)}, before=edit, folder=folder
-    )
+    ours = Candidate(name=EDITED, command=doit, environment={}, before=edit, folder=folder)
     setting = peers.Setting(
         scratch=scratch, folder=folder, repository=repository, arguments=arguments, before=edit
     )

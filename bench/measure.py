@@ -36,11 +36,18 @@ class Figures:
     seconds: tuple[float, ...]
     megabytes: tuple[float, ...]
     """Peak memory of the process itself."""
+    processor: tuple[float, ...] = ()
+    """Seconds of a processor for the process and its children, which other programs on the machine change less."""
 
     @property
     def median_seconds(self) -> float:
         """Half of the runs took longer."""
         return statistics.median(self.seconds)
+
+    @property
+    def median_processor(self) -> float:
+        """Half of the runs took a processor longer."""
+        return statistics.median(self.processor)
 
     @property
     def median_megabytes(self) -> float:
@@ -75,8 +82,8 @@ class Stopwatch:
         self._process.terminate()
         self._process.communicate()
 
-    def run(self, candidate: Candidate) -> tuple[float, float]:
-        """Run a command once; return seconds and megabytes."""
+    def run(self, candidate: Candidate) -> tuple[float, float, float]:
+        """Run a command once; return seconds, megabytes, and seconds of a processor."""
         candidate.before()
         order = {
             "argv": list(candidate.command),
@@ -93,11 +100,13 @@ class Stopwatch:
         candidate.after(output)
         if answer["status"] != 0:
             raise RunFailedError(f"{candidate.name} ended with {answer['status']}:\n{output[-2000:]}")
-        return answer["seconds"], answer["megabytes"]
+        return answer["seconds"], answer["megabytes"], answer["processor"]
 
     def compare(self, candidates: tuple[Candidate, ...], *, runs: int) -> dict[str, Figures]:
         """Run each candidate once to warm up, and then in turns; return the figures by name."""
-        measured: dict[str, list[tuple[float, float]]] = {candidate.name: [] for candidate in candidates}
+        measured: dict[str, list[tuple[float, float, float]]] = {
+            candidate.name: [] for candidate in candidates
+        }
         for turn in range(runs + 1):
             for candidate in candidates:
                 figures = self.run(candidate)
@@ -106,8 +115,9 @@ class Stopwatch:
         return {
             name: Figures(
                 name=name,
-                seconds=tuple(seconds for seconds, _ in figures),
-                megabytes=tuple(megabytes for _, megabytes in figures),
+                seconds=tuple(seconds for seconds, _, _ in figures),
+                megabytes=tuple(megabytes for _, megabytes, _ in figures),
+                processor=tuple(processor for _, _, processor in figures),
             )
             for name, figures in measured.items()
         }

@@ -2,7 +2,7 @@
 
 A child starts as a copy of its parent, whose size its peak memory then includes: measured from a large
 process, a small one looks as large. It reads `{"argv", "cwd", "env", "output"}` lines and answers each with a
-`{"seconds", "megabytes", "status"}` line.
+`{"seconds", "processor", "megabytes", "status"}` line.
 """
 
 import json
@@ -32,6 +32,7 @@ def main() -> None:
         os.close(output)
         answer = {
             "seconds": seconds,
+            "processor": usage.ru_utime + usage.ru_stime,
             "megabytes": usage.ru_maxrss / _UNIT,
             "status": os.waitstatus_to_exitcode(status),
         }

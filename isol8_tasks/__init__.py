@@ -17,6 +17,7 @@ Data flows one way, deps.toml and docker/ → plan → build → verify → prom
     ecosystems  the five runtimes and their packages
     safety      what keeps secrets, the terminal and other users' files safe
     errors      what callers react to, and with which exit code
+    values      what values are compared and printed by
 
 `lab`, beside this package, runs the private engine of `./doitw up --lab`.
 """

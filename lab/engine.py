@@ -82,7 +82,6 @@ def start(places: Places, tools: Tools, mirror: str | None) -> None:
         "GOGC": "400",
         **daemon_environment(),
         **tools.environment(_path(tools, "dockerd")),
-        **tools.for_daemons,
         "PATH": os.pathsep.join(tools.folders()),
     }
     toml = places.run / "containerd.toml"

@@ -58,8 +58,6 @@ class Tools:
     root: Path
     newer: Path | None = None
     """Where packages are unpacked whose programs come before the machine's."""
-    for_daemons: Mapping[str, str] = {}
-    """What the environment of an engine's daemons has besides."""
 
     def folders(self) -> tuple[str, ...]:
         """Return where programs are looked for, the machine's before ours."""

@@ -1,36 +1,31 @@
-"""The engines that the tests start for their workers: private ones that cost less of a processor's time.
+"""The engines that the tests start for their workers: private ones that can start containers and builds with crun.
 
-dockerd 20.10 starts itself again, twice for each container and each step of a build, for things that take no time; it
-is spared its own start, which does (`quick_engine.c`). With crun a container costs a fifth less of a processor's time,
-and the tests start thousands. What is about the things that a container is given stays on runc, as users' engines are,
-and so do engines that tests bring up with `lab.up`.
+With crun a container costs a fifth less of a processor's time in all, and the tests start thousands. What is about
+the things that a container is given stays on runc, as users' engines are, and so do engines that tests bring up with
+`lab.up`.
 """
 
 import json
 import os
-import platform
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 import docker
 from attrs import evolve
 
 from isol8_tasks.errors import LabError
-from isol8_tasks.safety.files import make_folder
-from lab.machine import require_supported
 from lab.processes import of_engine, wait_until
 from lab.tools import run
 from lab.updown import Lab, bring_up
 
 ON_CRUN = frozenset(
     {"test_cli", "test_graph", "test_keeping", "test_refresh", "test_refresh_command", "test_selection"}
-    | {"test_closure", "test_lock", "test_many", "test_on_engine"}
+    | {"test_closure", "test_lock", "test_many"}
 )
-"""The files of tests that use it: they are about what is built, and when, and about what commands print."""
+"""The files of tests that use it: they are about what is built, and when."""
 
 _UNIFIED = Path("/sys/fs/cgroup/unified")
 """The second hierarchy of control groups on a machine that has both, with which crun does not work."""
@@ -40,7 +35,7 @@ def up(checkout: Path, say: Callable[[str], None]) -> str:
     """Make sure that this checkout's private engine runs, and return its DOCKER_HOST; one that ran stays as it is."""
     lab = Lab.of(checkout)
     ran = lab.is_up()
-    tools = evolve(lab.tools, newer=_first(lab.places.run), for_daemons=_quick_starts(lab))
+    tools = evolve(lab.tools, newer=_first(lab.places.run))
     host = bring_up(evolve(lab, tools=tools), say)
     if not ran:
         _first(lab.places.run).mkdir()
@@ -92,34 +87,6 @@ def tidy(host: str) -> None:
 def _first(places: Path) -> Path:
     """Return where the engine's daemons look for programs first; those of `up` have the folder."""
     return places / "first"
-
-
-def _quick_starts(lab: Lab) -> dict[str, str]:
-    """Return the variable by which dockerd's short errands end before its start; nothing where that can't be had."""
-    if platform.machine() != "x86_64":
-        return {}
-    source = Path(__file__).with_suffix(".c")
-    library = lab.places.fetched / f"quick-{sha256(source.read_bytes()).hexdigest()[:12]}.so"
-    try:
-        require_supported()
-        make_folder(lab.places.lab)
-        lab.provide_programs()
-        dockerd = lab.tools.find("dockerd") or ""
-        version = run([dockerd, "--version"], env={**os.environ, **lab.tools.environment(dockerd)})
-        if " 20.10." not in version:
-            return {}
-        with lab.fetching():
-            if not library.exists():
-                if lab.tools.find("tcc") is None:
-                    lab.apt.fetch(["tcc"], lab.tools.root, with_libraries=True)
-                new = library.with_suffix(".new")
-                options = ("-nostdinc", "-nostdlib", "-shared", "-o", str(new))
-                run([lab.tools.find("tcc") or "", *options, str(source)])
-                new.replace(library)
-    except LabError:
-        # All works without.
-        return {}
-    return {"LD_AUDIT": str(library)}
 
 
 def _offer_crun(lab: Lab) -> None:

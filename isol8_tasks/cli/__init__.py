@@ -14,5 +14,6 @@ signals      what SIGINT, SIGTERM and SIGHUP do while a command runs
 reporter     what the terminal shows of a run
 screen       its lines: those that stay, and live ones below them
 startup      what a command sets before the rest is imported
+doit_import  imports doit without what a run does not use of it
 commands/    every other command
 """

@@ -16,7 +16,10 @@ def main() -> int:
     _open_what_is_closed()
     sys.argv[0] = "doit"
     try:
-        from isol8_tasks.cli.main import start  # noqa: PLC0415 - it may be what is broken
+        from isol8_tasks.cli.doit_import import import_doit  # noqa: PLC0415 - it may be what is broken
+
+        import_doit()
+        from isol8_tasks.cli.main import start  # noqa: PLC0415 - as above
 
         return start(sys.argv[1:])
     except Exception as error:  # noqa: BLE001 - nothing of ours is there yet that would say it

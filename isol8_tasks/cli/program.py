@@ -58,16 +58,24 @@ def _nearest(here: Path, environ: Mapping[str, str]) -> Path | None:
 def settings() -> dict[str, Any]:
     """Return what doit's start is given, by the names of its parameters."""
     if errors.COMMAND != INSTALLED:
-        return {"config_filenames": ("pyproject.toml",)}
+        return _reading("pyproject.toml")
     from doit.cmd_base import ModuleTaskLoader  # noqa: PLC0415 - a checkout's run does not need it
-    from doit.doit_cmd import DoitConfig  # noqa: PLC0415 - as above
 
     from isol8_tasks.cli import tasks  # noqa: PLC0415 - as above
     from isol8_tasks.config.shipped import FOLDER  # noqa: PLC0415 - as above
 
     # Whatever pyproject.toml and dodo.py lie in the folder are another project's.
-    found = DoitConfig().load_config_toml(FOLDER / "pyproject.toml", "tool.doit")
-    return {"task_loader": ModuleTaskLoader(tasks), "config_filenames": (), "extra_config": found}
+    return {"task_loader": ModuleTaskLoader(tasks), **_reading(FOLDER / "pyproject.toml")}
+
+
+def _reading(file: Path | str) -> dict[str, Any]:
+    from doit.doit_cmd import DoitConfig  # noqa: PLC0415 - after import_doit
+
+    class OfDoit(DoitConfig):  # type: ignore[misc]  # doit has no types
+        # That of deps.toml, which is compiled; Python's own takes longer than all images are looked at.
+        _TOML_LIBS = ("tomli",)
+
+    return {"config_filenames": (), "extra_config": OfDoit().load_config_toml(file, "tool.doit")}
 
 
 def named_file(name: str) -> Path:

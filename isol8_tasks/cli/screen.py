@@ -1,19 +1,22 @@
 """The lines of a run on the terminal: those that stay, and live ones below them."""
 
-import shutil
 import threading
 import time
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from attrs import define, field
 
-from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import Isol8Error
-from isol8_tasks.images.pushed import Pushed
 from isol8_tasks.images.references import Reference
-from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.report import plan as report
 from isol8_tasks.safety.printing import exactly
+
+if TYPE_CHECKING:
+    import os
+
+    from isol8_tasks.engine import BuildEvent
+    from isol8_tasks.images.pushed import Pushed
+    from isol8_tasks.lifecycle.build import Outcome
 
 _SLOW_STEP: Final = 1.0
 """Seconds from which on a log tells of a step."""
@@ -21,16 +24,16 @@ _REDRAW: Final = 0.1
 """Seconds between two drawings of the live lines."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Begun:
     """An image that is being made."""
 
     began: float
-    step: BuildEvent | None = None
+    step: "BuildEvent | None" = None
     step_began: float = 0.0
 
 
-@define(eq=False, kw_only=True)
+@define(eq=False, kw_only=True, repr=False)
 class Screen:
     """Where a run is told of. Lines that stay go out once; live lines are drawn below them, on a terminal only."""
 
@@ -64,7 +67,7 @@ class Screen:
                 self._ticker = threading.Thread(target=self._tick, daemon=True)
                 self._ticker.start()
 
-    def event(self, image: str, event: BuildEvent) -> None:
+    def event(self, image: str, event: "BuildEvent") -> None:
         """Show the step that an image has come to."""
         with self._mutex:
             running = self._running.get(image)
@@ -76,7 +79,7 @@ class Screen:
             running.step, running.step_began = event, time.monotonic()
             self._redraw()
 
-    def done(self, outcome: Outcome, seconds: float) -> None:
+    def done(self, outcome: "Outcome", seconds: float) -> None:
         """Say that an image took its tag."""
         with self._mutex:
             self.awaited -= 1
@@ -118,7 +121,7 @@ class Screen:
             self._running.pop(image, None)
             self._redraw()
 
-    def pushed(self, image: str, where: Pushed, seconds: float) -> None:
+    def pushed(self, image: str, where: "Pushed", seconds: float) -> None:
         """Say where an image is in the registry."""
         if not self.quiet:
             self.line(report.pushed_line(self._tag(image), where, seconds))
@@ -145,7 +148,7 @@ class Screen:
         """Return a line about a step; on a terminal one that does not wrap."""
         text, end = f"{self._tag(image)}  {step}", f"  {seconds:.1f} s"
         if self.live:
-            text = text[: shutil.get_terminal_size().columns - len(end) - 1]
+            text = text[: _terminal().columns - len(end) - 1]
         return text + end
 
     def _tag(self, image: str) -> str:
@@ -173,11 +176,11 @@ class Screen:
             self._drawn = 0
 
     def _draw(self) -> None:
-        if not self.live:
+        if not self.live or not self._running:
             return
         now = time.monotonic()
         # What scrolls off the top can't be erased again.
-        shown = list(self._running.items())[: shutil.get_terminal_size().lines - 1]
+        shown = list(self._running.items())[: _terminal().lines - 1]
         for image, running in shown:
             step = _step(running.step) if running.step else "…"
             self._write(self._fitted(image, step, now - running.began) + "\n")
@@ -185,6 +188,12 @@ class Screen:
         self._last = now
 
 
-def _step(event: BuildEvent) -> str:
+def _step(event: "BuildEvent") -> str:
     counter = f"{event.number}/{event.total}  " if event.total else ""
     return counter + report.shortened(event.step)
+
+
+def _terminal() -> "os.terminal_size":
+    import shutil  # noqa: PLC0415 - only who builds at a terminal should pay for the import
+
+    return shutil.get_terminal_size()

@@ -43,6 +43,7 @@ from isol8_tasks.config.strict import (
 from isol8_tasks.config.values import ARGUMENT_NAME, Arguments, BuilderName, Jobs, Repository
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.errors import ConfigError
+from isol8_tasks.values import ByValue
 
 if TYPE_CHECKING:
     from isol8_tasks.config.client_file import ClientFile
@@ -52,8 +53,8 @@ else:
     ClientFile = PackageList = object
 
 
-@frozen(kw_only=True)
-class BuildSettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class BuildSettings(ByValue):
     """The table [build]: how images are built, whatever is in them."""
 
     PLACE: ClassVar = "a setting of [build]"
@@ -116,8 +117,8 @@ def _read_system(value: object) -> Mapping[str, tuple[str, ...]]:
     return {**_no_packages(), **gather(table(value, _NO_SYSTEM).items(), read)}
 
 
-@frozen(kw_only=True)
-class Config:
+@frozen(kw_only=True, eq=False, repr=False)
+class Config(ByValue):
     """What deps.toml says."""
 
     dependencies: Annotated[Mapping[str, tuple[str, ...]], _read_dependencies] = Factory(_no_packages)

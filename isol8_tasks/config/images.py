@@ -24,10 +24,11 @@ from isol8_tasks.config.strict import (
 )
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.safety.redact import redact
+from isol8_tasks.values import ByValue
 
 
-@frozen(kw_only=True)
-class NamedImage:
+@frozen(kw_only=True, eq=False, repr=False)
+class NamedImage(ByValue):
     """A table [images.<name>]: an image with a name of its own, on a base or on another one."""
 
     runtime: str

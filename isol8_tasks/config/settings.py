@@ -26,13 +26,14 @@ from isol8_tasks.config.values import (
     skipped,
     timeout,
 )
+from isol8_tasks.values import ByValue
 
 _DAY: Final = dt.timedelta(days=1)
 LOAD_TIMEOUT: Final = 30.0
 
 
-@frozen(kw_only=True)
-class ClientSettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class ClientSettings(ByValue):
     """The table [clients]: which of isol8's clients the images are for."""
 
     release: ClientRelease = NEWEST
@@ -44,8 +45,8 @@ class ClientSettings:
         return BUILD_HASH_BY_RELEASE.get(self.release, self.release)
 
 
-@frozen(kw_only=True)
-class FilterSettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class FilterSettings(ByValue):
     """The table [filter]: what the network filter of every image allows beyond its defaults."""
 
     allow_nets: Networks = ()
@@ -79,16 +80,16 @@ FILTER_VARIABLES: Final = {
 """By the keys of [filter]; docker/filter/settings.go reads them."""
 
 
-@frozen(kw_only=True)
-class HoldSettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class HoldSettings(ByValue):
     """The table [hold]: images that were rolled back."""
 
     max_age: Duration = 7 * _DAY
     """How long a hold lasts by itself."""
 
 
-@frozen(kw_only=True)
-class PruneSettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class PruneSettings(ByValue):
     """The table [prune]: what doit prune leaves."""
 
     previous_age: Duration = 7 * _DAY
@@ -97,8 +98,8 @@ class PruneSettings:
     """How many bytes the build cache may take; None for as many as it likes."""
 
 
-@frozen(kw_only=True)
-class RefreshSettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class RefreshSettings(ByValue):
     """The table [refresh]: what a nightly refresh takes for news."""
 
     max_age: Duration | None = None
@@ -118,8 +119,8 @@ class RefreshSettings:
         return self.is_written and any((self.min_age, *self.min_ages.values()))
 
 
-@frozen(kw_only=True)
-class RegistrySettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class RegistrySettings(ByValue):
     """The table [registry]: what is asked before anything is built, and where promoted images go."""
 
     PLACE: ClassVar = "a setting of [registry]"
@@ -135,8 +136,8 @@ class RegistrySettings:
     """Push images with credentials in them as well, for everyone who may pull them to read."""
 
 
-@frozen(kw_only=True)
-class UserCheck:
+@frozen(kw_only=True, eq=False, repr=False)
+class UserCheck(ByValue):
     """A table [verify.<name>]: a command that runs in the sandbox, and what has to come of it."""
 
     command: Command
@@ -152,8 +153,8 @@ Checks = Mapping[str, tuple[UserCheck, ...]]
 """A user's own checks, by the name of the image."""
 
 
-@frozen(kw_only=True)
-class VerifySettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class VerifySettings(ByValue):
     """The table [verify]: what an image has to pass before it is promoted."""
 
     checks: Checks = Factory(dict)

@@ -1,7 +1,8 @@
 """What a target of a Dockerfile is built of: stages, and the files, arguments and upstream images in them."""
 
+import contextlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.canonical import canonical, canonical_from, gathered
@@ -16,7 +17,7 @@ from isol8_tasks.dockerfile.variables import CountedArguments, Scope, Value
 from isol8_tasks.dockerfile.workdirs import entered
 from isol8_tasks.ecosystems.runtimes import is_location
 
-__all__ = ["Closure", "Dockerfile", "closure", "parse"]
+__all__ = ["Closure", "Dockerfile", "closure", "parse", "upstream_images"]
 
 _CONFIGURATION = {
     "CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "STOPSIGNAL", "VOLUME"
@@ -57,6 +58,30 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     return everything(resolver, stage, taking, problems)
 
 
+def upstream_images(
+    dockerfile: Dockerfile,
+    target: str,
+    args: Mapping[str, str],
+    *,
+    triggers: TriggersOf = no_triggers,
+    builder: BuilderTraits = USUAL,
+) -> tuple[str, ...]:
+    """Return the upstream images that a target is built of, or all where they can't be read; its steps don't matter."""
+    resolver = StageResolver(dockerfile, args, triggers, builder.platform)
+    stage = resolver.target(target)
+    if not dockerfile.unreadable:
+        with contextlib.suppress(UnreadableError):
+            return tuple(each.reference for each in _upstream_of(resolver, resolver.order(stage)).values())
+    from isol8_tasks.dockerfile.fallback import everything  # noqa: PLC0415 - as above
+
+    return everything(resolver, stage, Taking((), ""), ()).upstream
+
+
+def _upstream_of(resolver: StageResolver, stages: Iterable[Stage]) -> dict[str, Upstream]:
+    origins = (origin for each in stages for origin in resolver.origins(each))
+    return {each.short: each for each in origins if isinstance(each, Upstream)}
+
+
 class _Walk:
     """One pass over the stages that a target needs."""
 
@@ -69,8 +94,7 @@ class _Walk:
         self._writes_values = builder.writes_values or bool(resolver.dockerfile.syntax)
         self._copying = Copying(resolver, taking, newer=self._writes_values)
         self._order = resolver.order(target)
-        origins = [origin for each in self._order for origin in resolver.origins(each)]
-        self._upstream = {each.short: each for each in origins if isinstance(each, Upstream)}
+        self._upstream = _upstream_of(resolver, self._order)
         self._arguments = CountedArguments()
         self._scopes: dict[int, Scope] = {}
         self._surroundings: dict[int, Surroundings] = {}

@@ -2,9 +2,11 @@
 
 from attrs import frozen
 
+from isol8_tasks.values import ByValue
 
-@frozen(kw_only=True)
-class Step:
+
+@frozen(kw_only=True, eq=False, repr=False)
+class Step(ByValue):
     """One instruction of a stage, as it counts for the image."""
 
     line: int
@@ -13,8 +15,8 @@ class Step:
     """The instruction in its canonical form (upper-case keyword, comments and indentation gone)."""
 
 
-@frozen(kw_only=True)
-class StageInputs:
+@frozen(kw_only=True, eq=False, repr=False)
+class StageInputs(ByValue):
     """A stage that an image is built of."""
 
     name: str

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, NoReturn
 
 from attrs import evolve, frozen
@@ -72,6 +72,7 @@ def no_triggers(_reference: str) -> tuple[str, ...]:
     return ()
 
 
+@lru_cache(maxsize=1)
 def stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:
     """Return the stages in the order of the file."""
     found: list[Stage] = []
@@ -104,6 +105,7 @@ class StageResolver:
         self.given = given
         self.stages = stages(dockerfile)
         self._bases: dict[int, Origin] = {}
+        self._origins: dict[int, tuple[Origin, ...]] = {}
         self._triggers_of = triggers
         self._platform = platform
         self._triggers: dict[int, tuple[Instruction, ...]] = {}
@@ -218,8 +220,13 @@ class StageResolver:
             self._triggers[stage.index] = found
         return self._triggers[stage.index]
 
-    def origins(self, stage: Stage) -> Iterator[Origin]:
+    def origins(self, stage: Stage) -> tuple[Origin, ...]:
         """Return whatever a stage is built on and takes from, in the order of its steps."""
+        if stage.index not in self._origins:
+            self._origins[stage.index] = tuple(self._find_origins(stage))
+        return self._origins[stage.index]
+
+    def _find_origins(self, stage: Stage) -> Iterator[Origin]:
         yield self.base(stage)
         for each in self.steps(stage):
             if each.keyword == "COPY" and (origin := self.copy_origin(each, stage)):

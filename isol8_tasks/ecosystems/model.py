@@ -6,9 +6,11 @@ from typing import Final, Literal
 
 from attrs import frozen
 
+from isol8_tasks.values import ByValue
 
-@frozen
-class Program:
+
+@frozen(eq=False, repr=False)
+class Program(ByValue):
     """A file of a package that is run in a container."""
 
     package: str
@@ -21,8 +23,8 @@ class Program:
         return (files(self.package) / self.name).read_text(encoding="utf-8")
 
 
-@frozen(kw_only=True)
-class DownloadCache:
+@frozen(kw_only=True, eq=False, repr=False)
+class DownloadCache(ByValue):
     """How an installer keeps what it downloads in CACHE_FOLDER, a folder that the builder keeps from build to build."""
 
     plain: tuple[str, str]
@@ -40,8 +42,8 @@ CACHE_FOLDER: Final = "/mnt"
 """Alpine has it, and it is empty: a layer shows no trace of what the builder mounts there."""
 
 
-@frozen(kw_only=True)
-class Ecosystem:
+@frozen(kw_only=True, eq=False, repr=False)
+class Ecosystem(ByValue):
     """Packages of one kind: what they are called, and in what they differ from those of other ecosystems."""
 
     name: str
@@ -72,8 +74,8 @@ class Ecosystem:
         return self.source in {"index", "registry"}
 
 
-@frozen(kw_only=True)
-class Runtime:
+@frozen(kw_only=True, eq=False, repr=False)
+class Runtime(ByValue):
     """One runtime of isol8: a stage of docker/Dockerfile, and how packages are installed on it."""
 
     name: str

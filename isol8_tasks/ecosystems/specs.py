@@ -12,6 +12,7 @@ from isol8_tasks.ecosystems.grammar import NotUnderstoodError
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.safety.redact import redact
+from isol8_tasks.values import ByValue
 
 LONGEST: Final = 512
 """Characters of a spec; more is no package's name, and labels have to hold all of them together."""
@@ -28,8 +29,8 @@ class SpecError(ConfigError):
         """The packages that were meant; empty where that is not known."""
 
 
-@frozen(kw_only=True)
-class Spec:
+@frozen(kw_only=True, eq=False, repr=False)
+class Spec(ByValue):
     """A package as somebody asked for it."""
 
     text: str

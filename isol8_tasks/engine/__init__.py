@@ -28,6 +28,7 @@ from typing import Literal, Protocol
 from attrs import Factory, frozen
 
 from isol8_tasks.images.observed import ObservedImage
+from isol8_tasks.values import ByValue
 
 __all__ = [
     "Build",
@@ -42,8 +43,8 @@ __all__ = [
 ]
 
 
-@frozen(kw_only=True)
-class EngineInfo:
+@frozen(kw_only=True, eq=False, repr=False)
+class EngineInfo(ByValue):
     """Which engine answers."""
 
     endpoint: str
@@ -60,8 +61,8 @@ class EngineInfo:
     """The folder in which it keeps everything, on its own machine."""
 
 
-@frozen(kw_only=True)
-class ImageDetail:
+@frozen(kw_only=True, eq=False, repr=False)
+class ImageDetail(ByValue):
     """What the engine knows of one image beyond its line in the list."""
 
     id: str
@@ -82,8 +83,8 @@ class ImageDetail:
     """All that the engine says of how containers of it run, `Labels` among it; without what is empty."""
 
 
-@frozen(kw_only=True)
-class FileContent:
+@frozen(kw_only=True, eq=False, repr=False)
+class FileContent(ByValue):
     """A file of the build context, ready to be sent."""
 
     data: bytes
@@ -94,8 +95,8 @@ class FileContent:
     """Where it comes from, for a link that leads out of the context."""
 
 
-@frozen(kw_only=True)
-class BuildRequest:
+@frozen(kw_only=True, eq=False, repr=False)
+class BuildRequest(ByValue):
     """One build: a Dockerfile, what it copies, and the tag it ends under."""
 
     tag: str
@@ -109,8 +110,8 @@ class BuildRequest:
     no_cache: bool = False
 
 
-@frozen(kw_only=True)
-class BuildEvent:
+@frozen(kw_only=True, eq=False, repr=False)
+class BuildEvent(ByValue):
     """Something a build has to tell while it runs."""
 
     kind: Literal["step", "cached", "log", "waiting"]

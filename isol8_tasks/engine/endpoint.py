@@ -4,7 +4,6 @@ import errno
 import grp
 import hashlib
 import os
-import shutil
 import socket
 import sys
 import time
@@ -25,6 +24,7 @@ from isol8_tasks.engine.configuration import (
 )
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.safety.redact import redact
+from isol8_tasks.values import ByValue
 
 RUN_ROOT: Final = Path("/run")
 """Where private engines keep their sockets: short, as a socket's path may have no more than 104 bytes."""
@@ -43,8 +43,8 @@ _TLS_FIX: Final = (
 )
 
 
-@frozen(kw_only=True)
-class Endpoint:
+@frozen(kw_only=True, eq=False, repr=False)
+class Endpoint(ByValue):
     """The address of an engine, and what led to it."""
 
     url: str
@@ -332,4 +332,6 @@ def _connect_unix(path: Path) -> OSError | None:
 def _installed(command: str, environ: Mapping[str, str]) -> bool:
     # An engine lies in sbin, which is not on every user's PATH.
     path = os.pathsep.join((environ.get("PATH", os.defpath), *_SBIN))
+    import shutil  # noqa: PLC0415 - in most runs an engine answers
+
     return shutil.which(command, path=path) is not None

@@ -6,7 +6,6 @@ Importing Docker's client costs more than all the rest of a run with nothing to 
 for this list and nothing else.
 """
 
-import http.client
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -16,6 +15,7 @@ from attrs import frozen
 from isol8_tasks.images.labels import SCHEMA_LABEL
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.values import ByValue
 
 QUERY: Final = {"filters": '{"dangling":["false"]}'}
 """What is asked for: no image without a tag."""
@@ -23,13 +23,13 @@ QUERY: Final = {"filters": '{"dangling":["false"]}'}
 _PATH: Final = "/images/json?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"
 _SECONDS: Final = 5
 """What takes longer is asked for again, of an engine that says that it is there."""
-_OK: Final = 200
+_OK: Final = "200"
 _LONG_NAMES: Final = ("docker.io/library/", "docker.io/", "localhost/")
 """What Podman puts in front of names that Docker shows short."""
 
 
-@frozen(kw_only=True)
-class Listing:
+@frozen(kw_only=True, eq=False, repr=False)
+class Listing(ByValue):
     """What an engine answered."""
 
     version: str
@@ -61,20 +61,30 @@ def _answer(url: str, path: str) -> tuple[str, Any] | None:
     """Return the version and the answer of the engine at a unix socket."""
     if not url.startswith("unix://"):
         return None
-    connection = _UnixConnection("localhost", timeout=_SECONDS)
-    connection.path = url.removeprefix("unix://")
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        program, _, version = response.getheader("Server", "").partition(" ")[0].partition("/")
+        head, _, body = _exchanged(url.removeprefix("unix://"), path).partition(b"\r\n\r\n")
+        status, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        program, _, version = headers.get("server", "").partition(" ")[0].partition("/")
         # Podman lists more and spells it otherwise, which its own headers on a ping tell.
-        if response.status != _OK or program != "Docker":
+        if status.split(" ")[1:2] != [_OK] or program != "Docker" or "transfer-encoding" in headers:
             return None
-        return version, loads(response.read())
-    except (OSError, ValueError, http.client.HTTPException):
+        return version, loads(body)
+    except (OSError, ValueError):
         return None
-    finally:
-        connection.close()
+
+
+def _exchanged(address: str, path: str) -> bytes:
+    """Return all that comes back for a request in HTTP/1.0, whose answer is in one piece and ends with the connection.
+
+    Python's HTTP client would have to be imported, with its readers of mails, certificates and TLS.
+    """
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(_SECONDS)
+        link.connect(address)
+        link.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        with link.makefile("rb") as answer:
+            return answer.read()
 
 
 def tagged(entries: Iterable[Mapping[str, Any]], *, podman: bool) -> tuple[ObservedImage, ...]:
@@ -86,18 +96,6 @@ def tagged(entries: Iterable[Mapping[str, Any]], *, podman: bool) -> tuple[Obser
     return tuple(
         image for image in images if image.tags or (image.digests and SCHEMA_LABEL not in image.labels)
     )
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over the socket at `path`."""
-
-    path: str
-
-    def connect(self) -> None:
-        """Open the socket."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def _observed(entry: Mapping[str, Any], *, podman: bool) -> ObservedImage:

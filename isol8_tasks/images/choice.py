@@ -11,6 +11,7 @@ from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.values import ByValue
 
 Fit = Literal["custom", "base", "exact", "superset", "none"]
 """The specification's custom image or base for a request without packages; else what fits, or that nothing does."""
@@ -20,8 +21,8 @@ _TAGGED: Final = "v0.11.1 to v0.17"
 _LABELLED: Final = "v0.18 and later"
 
 
-@frozen(kw_only=True)
-class Choice:
+@frozen(kw_only=True, eq=False, repr=False)
+class Choice(ByValue):
     """The image that a request gets, and why."""
 
     runtime: str
@@ -36,8 +37,8 @@ class Choice:
     """Clients from v0.18 on run the image's setup script before each execution."""
 
 
-@frozen(kw_only=True)
-class ClientChoice:
+@frozen(kw_only=True, eq=False, repr=False)
+class ClientChoice(ByValue):
     """What isol8's own clients of one generation take for the same request."""
 
     client: str

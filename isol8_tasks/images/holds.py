@@ -12,13 +12,14 @@ from attrs import frozen
 
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.references import Reference
+from isol8_tasks.values import ByValue
 
 _INFIX: Final = "-held-"
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 
 
-@frozen(kw_only=True)
-class Hold:
+@frozen(kw_only=True, eq=False, repr=False)
+class Hold(ByValue):
     """An image that stays as it was rolled back to."""
 
     tag: str

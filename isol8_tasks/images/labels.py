@@ -17,6 +17,7 @@ from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.values import ByValue
 
 LABELS_SCHEMA: Final = 2
 """Version of the keys below; raising it makes every image stale once."""
@@ -66,8 +67,8 @@ _RELABELLING: Final = (
 )
 
 
-@frozen(kw_only=True)
-class Record:
+@frozen(kw_only=True, eq=False, repr=False)
+class Record(ByValue):
     """What we write on an image of ours."""
 
     image: str

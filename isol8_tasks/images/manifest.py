@@ -3,17 +3,18 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from isol8_tasks.ecosystems.inventory import Package, versions
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.images.choice import preferred
 from isol8_tasks.images.holds import Hold
 from isol8_tasks.images.labels import BASE_NAME, Record, read_record
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.pushed import Pushed, pushed_data
 from isol8_tasks.images.references import tag_of
 from isol8_tasks.safety.jsontext import loads
+
+if TYPE_CHECKING:
+    from isol8_tasks.ecosystems.inventory import Package
 
 MANIFEST_SCHEMA: Final = 1
 """Version of the manifest's form; docs/manifest.schema.json describes it."""
@@ -37,6 +38,9 @@ def render_manifest(
 
     `pushed` says by names which images, by their ids, are in a registry and where.
     """
+    # Here and below, as a manifest is seldom made again.
+    from isol8_tasks.images.choice import preferred  # noqa: PLC0415
+
     specified = [*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES)]
     named = [name for name in observed.promoted if name not in specified and observed.record(name)]
     images = {
@@ -104,10 +108,12 @@ def _where(entry: Mapping[str, Any], found: tuple[str, Pushed] | None) -> Mappin
     return {"pushed": pushed_data(found[1])} if found and found[0] == entry["id"] else {}
 
 
-def _inventory(found: tuple[str, tuple[Package, ...]] | None) -> Mapping[str, Any] | None:
+def _inventory(found: tuple[str, tuple["Package", ...]] | None) -> Mapping[str, Any] | None:
     """Return what was found in an image when it was checked; None for one that never was."""
     if found is None:
         return None
+    from isol8_tasks.ecosystems.inventory import versions  # noqa: PLC0415 - as above
+
     release, packages = found
     by_ecosystem: dict[str, dict[str, str]] = {}
     for (ecosystem, name), version in versions(packages).items():

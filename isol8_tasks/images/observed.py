@@ -3,17 +3,20 @@
 import datetime as dt
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import Factory, evolve, field, frozen
 
-from isol8_tasks.ecosystems.inventory import Package, decode, decode_notes
 from isol8_tasks.images.labels import PREFIX, Record, problem, read_record
 from isol8_tasks.images.references import Reference
+from isol8_tasks.values import ByValue
+
+if TYPE_CHECKING:
+    from isol8_tasks.ecosystems.inventory import Package
 
 
-@frozen(kw_only=True)
-class ObservedImage:
+@frozen(kw_only=True, eq=False, repr=False)
+class ObservedImage(ByValue):
     """An image as the engine lists it."""
 
     id: str
@@ -50,8 +53,8 @@ class ObservedImage:
         return ".".join(dict.fromkeys(map(short_digest, filter(None, (self.digest(reference), self.id)))))
 
 
-@frozen(kw_only=True)
-class Observed:
+@frozen(kw_only=True, eq=False, repr=False)
+class Observed(ByValue):
     """Every image of an engine that has a name, from one listing."""
 
     repository: str
@@ -102,13 +105,18 @@ class Observed:
         record = self.read(image)
         return record if record is not None and (record.image, record.role) == (name, "current") else None
 
-    def inventory(self, name: str) -> tuple[str, tuple[Package, ...]] | None:
+    def inventory(self, name: str) -> tuple[str, tuple["Package", ...]] | None:
         """Return Alpine's release and the packages of an image that was looked into; None for any other."""
+        # Here and below, as what is in an image is read only where it is told.
+        from isol8_tasks.ecosystems.inventory import decode  # noqa: PLC0415
+
         record = self.record(name)
         return decode(record.inventory) if record else None
 
     def notes(self, name: str) -> tuple[str, ...]:
         """Return what users should know of the packages of an image, found at its verification."""
+        from isol8_tasks.ecosystems.inventory import decode_notes  # noqa: PLC0415 - as above
+
         record = self.record(name)
         return decode_notes(record.inventory) if record else ()
 

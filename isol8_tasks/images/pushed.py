@@ -12,6 +12,7 @@ from isol8_tasks.images.labels import Record, read_record
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
 from isol8_tasks.images.references import Reference, tag_of
 from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.values import ByValue
 
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"
 _REPOSITORY: Final = r"[a-zA-Z0-9][a-zA-Z0-9.:_/-]*/[a-z0-9][a-z0-9._/-]*"
@@ -21,8 +22,8 @@ _LONGEST_NAME: Final = 128 - len("-20261125-0123456789ab-999")
 _MARK: Final = "-pushing"
 
 
-@frozen(kw_only=True)
-class Pushed:
+@frozen(kw_only=True, eq=False, repr=False)
+class Pushed(ByValue):
     """Where an image is in a registry."""
 
     repository: str
@@ -40,8 +41,8 @@ class Pushed:
         return str(Reference(self.repository).at(self.digest))
 
 
-@frozen(kw_only=True)
-class Listed:
+@frozen(kw_only=True, eq=False, repr=False)
+class Listed(ByValue):
     """An image as a manifest lists it."""
 
     name: str

@@ -10,6 +10,8 @@ from typing import Final, Self
 
 from attrs import evolve, frozen
 
+from isol8_tasks.values import ByValue
+
 _DOMAIN_PART: Final = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN: Final = rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -23,8 +25,8 @@ _DEFAULT_FOLDER: Final = "library"
 _LONGEST: Final = 255
 
 
-@frozen
-class Reference:
+@frozen(eq=False, repr=False)
+class Reference(ByValue):
     """The name of an image, as it was written."""
 
     repository: str

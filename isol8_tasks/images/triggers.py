@@ -12,13 +12,14 @@ from attrs import frozen
 
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
+from isol8_tasks.values import ByValue
 
 _LIMIT: Final = 2048
 """Bytes that the label may take."""
 
 
-@frozen(kw_only=True)
-class Triggers:
+@frozen(kw_only=True, eq=False, repr=False)
+class Triggers(ByValue):
     """The ONBUILD triggers of one upstream image."""
 
     reference: str

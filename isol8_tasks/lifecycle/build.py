@@ -161,13 +161,6 @@ def relabel_image(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> O
     return Outcome(image=spec.name, result="relabelled", image_id=image_id, labels=ours, tags=tags)
 
 
-def lacking_upstream(spec: ImageSpec, observed: Observed) -> dict[str, str]:
-    """Return the upstream images of a base that are not here, each with what it is pulled by: itself."""
-    return {
-        reference: reference for reference, _ in spec.inputs.upstream if observed.tagged(reference) is None
-    }
-
-
 def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, ...]:
     """Return the ONBUILD triggers of a base's upstream images, as its label is to remember them."""
     details = [(reference, engine.inspect(reference)) for reference, _ in spec.inputs.upstream]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import Factory, frozen
 
+from isol8_tasks.values import ByValue
+
 if TYPE_CHECKING:
     from isol8_tasks.plan.reasons import Reason
 
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 ImageState = Literal["up-to-date", "in-registry", "stale", "not-built", "undeclared", "undetermined", "held"]
 
 
-@frozen(kw_only=True)
-class Decision:
+@frozen(kw_only=True, eq=False, repr=False)
+class Decision(ByValue):
     """The verdict on one image.
 
     `in-registry` is one that is not here, or stale here, and up to date in the registry: it is pulled, not built.
@@ -41,8 +43,8 @@ class Decision:
         return self.state in {"in-registry", "stale", "not-built", "undetermined"}
 
 
-@frozen(kw_only=True)
-class Circumstances:
+@frozen(kw_only=True, eq=False, repr=False)
+class Circumstances(ByValue):
     """What a decision depends on besides the image and the engine."""
 
     checkout: str

@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
-from isol8_tasks.dockerfile.closure import Closure, Dockerfile, closure
+from isol8_tasks.dockerfile.closure import Dockerfile, closure, upstream_images
 from isol8_tasks.dockerfile.context_files import Find
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
@@ -21,6 +21,7 @@ from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs, task_of
 from isol8_tasks.plan.packaged import custom_image, named_images, unused_skips
 from isol8_tasks.safety.printing import one_line
+from isol8_tasks.values import ByValue
 
 """The ecosystem of what `system` and `build` name."""
 _NO_ARGUMENTS: Final = (
@@ -29,8 +30,8 @@ _NO_ARGUMENTS: Final = (
 )
 
 
-@frozen(kw_only=True)
-class _Sources:
+@frozen(kw_only=True, eq=False, repr=False)
+class _Sources(ByValue):
     """What base images are built from, and by what."""
 
     dockerfile: Dockerfile
@@ -40,8 +41,8 @@ class _Sources:
     builder: BuilderTraits
 
 
-@frozen(kw_only=True)
-class Graph:
+@frozen(kw_only=True, eq=False, repr=False)
+class Graph(ByValue):
     """The images that should exist, parents first, and what there is to say about them."""
 
     images: tuple[ImageSpec, ...]
@@ -142,25 +143,26 @@ def _base(
     record = observed.record(runtime.name)
     triggers = decode_triggers(record.triggers if record else "") if learned is None else learned
 
-    def read(args: Mapping[str, str]) -> Closure:
-        return closure(
-            sources.dockerfile,
-            runtime.name,
-            args,
-            sources.find or sources.context.keys(),
-            ignore=sources.ignore,
-            triggers=lambda reference: triggers_of(
-                triggers, reference, (upstream_mark(observed, reference) or "").rpartition(".")[2]
-            ),
-            builder=sources.builder,
-        )
+    def known(reference: str) -> tuple[str, ...] | None:
+        return triggers_of(triggers, reference, (upstream_mark(observed, reference) or "").rpartition(".")[2])
 
     given = dict(config.build.args)
-    wanted = standin_args(map(observed.tagged, read(given).upstream))
+    upstream = upstream_images(
+        sources.dockerfile, runtime.name, given, triggers=known, builder=sources.builder
+    )
+    wanted = standin_args(map(observed.tagged, upstream))
     if wanted is None and record:
         wanted = dict(record.standin_args)
     args = {**(wanted or {}), **given}
-    needs = read(args)
+    needs = closure(
+        sources.dockerfile,
+        runtime.name,
+        args,
+        sources.find or sources.context.keys(),
+        ignore=sources.ignore,
+        triggers=known,
+        builder=sources.builder,
+    )
     if needs.missing:
         raise PlanError(needs.missing[0])
     inputs = Inputs(

@@ -8,10 +8,11 @@ from attrs import Factory, frozen
 from isol8_tasks.dockerfile.inputs import StageInputs
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.images.triggers import Triggers
+from isol8_tasks.values import ByValue
 
 
-@frozen(kw_only=True)
-class ContextFile:
+@frozen(kw_only=True, eq=False, repr=False)
+class ContextFile(ByValue):
     """A file of the build context, by what counts of it: its content and its executable bit."""
 
     digest: str
@@ -23,8 +24,8 @@ class ContextFile:
     """Where it comes from, for a link that leads out of the context; for people."""
 
 
-@frozen(kw_only=True)
-class Inputs:
+@frozen(kw_only=True, eq=False, repr=False)
+class Inputs(ByValue):
     """Everything that decides what comes out of a build, and nothing else."""
 
     recipe: int
@@ -48,8 +49,8 @@ class Inputs:
     """Alpine packages that are there while its own are compiled, and not in the image; sorted and unique."""
 
 
-@frozen(kw_only=True)
-class ImageSpec:
+@frozen(kw_only=True, eq=False, repr=False)
+class ImageSpec(ByValue):
     """An image that should exist."""
 
     name: str
@@ -97,8 +98,8 @@ class ImageSpec:
         return tuple(sorted({*self.inherited_system, *self.inputs.system}))
 
 
-@frozen(kw_only=True)
-class FlagRequest:
+@frozen(kw_only=True, eq=False, repr=False)
+class FlagRequest(ByValue):
     """What the command line asks for, beside deps.toml."""
 
     packages: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from attrs import asdict
 
@@ -13,12 +13,14 @@ from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import duration
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
 from isol8_tasks.errors import COMMAND
-from isol8_tasks.images.choice import Choice, ClientChoice
-from isol8_tasks.images.pushed import Pushed
 from isol8_tasks.images.references import Reference
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.safety.printing import one_line
+
+if TYPE_CHECKING:
+    from isol8_tasks.images.choice import Choice, ClientChoice
+    from isol8_tasks.images.pushed import Pushed
 
 NAME_WIDTH: Final = 18
 """Columns of an image's tag where nothing is known of the others."""
@@ -171,7 +173,7 @@ def undetermined_json(specs: Iterable[tuple[str, str]], problem: str, *, reposit
     return json.dumps({"images": images}, indent=2, ensure_ascii=False)
 
 
-def choice_lines(found: Choice, choices: Iterable[ClientChoice]) -> tuple[str, ...]:
+def choice_lines(found: "Choice", choices: Iterable["ClientChoice"]) -> tuple[str, ...]:
     """Return which image a request gets, why, and where isol8's own clients take another."""
     if found.image is None:
         first = choice_problem(found)
@@ -185,13 +187,13 @@ def choice_lines(found: Choice, choices: Iterable[ClientChoice]) -> tuple[str, .
     return (first, *(f"  isol8 {', '.join(names)} would use {what}" for what, names in clients.items()))
 
 
-def choice_json(found: Choice, choices: Iterable[ClientChoice]) -> str:
+def choice_json(found: "Choice", choices: Iterable["ClientChoice"]) -> str:
     """Return which image a request gets as data."""
     document = {**asdict(found), "clients": [asdict(choice) for choice in choices]}
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def choice_problem(found: Choice) -> str:
+def choice_problem(found: "Choice") -> str:
     """Say that no image fits a request, and what to do about it."""
     if not found.packages:
         return f"there is no image for {found.runtime}: run {COMMAND} base:{found.runtime}, or {COMMAND} up for all"
@@ -202,7 +204,7 @@ def choice_problem(found: Choice) -> str:
     )
 
 
-def _why(found: Choice) -> str:
+def _why(found: "Choice") -> str:
     wanted, more = ", ".join(found.packages), ", ".join(found.more)
     match found.why:
         case "custom":
@@ -219,13 +221,13 @@ def _why(found: Choice) -> str:
             assert_never(found.why)
 
 
-def _other_choice(choice: ClientChoice) -> str:
+def _other_choice(choice: "ClientChoice") -> str:
     how = ", depending on the order in which the engine lists images" if choice.by_order else ""
     lacks = ", and install the missing packages at each start" if choice.lacks else ""
     return f"{choice.image}{how}{lacks}"
 
 
-def pushed_line(subject: str, where: Pushed, seconds: float) -> str:
+def pushed_line(subject: str, where: "Pushed", seconds: float) -> str:
     """Return what is said of an image, its tag in front, that is in a registry now."""
     return f"{subject}  {'pushed':<10}  {where.repository}:{where.tag}  {seconds:.1f} s"
 

@@ -1,18 +1,21 @@
 """What a run has to tell while it works and when it is done."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.images.pushed import Pushed
 from isol8_tasks.images.references import Reference
-from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.plan.graph import Graph
+from isol8_tasks.values import ByValue
+
+if TYPE_CHECKING:
+    from isol8_tasks.engine import BuildEvent
+    from isol8_tasks.images.pushed import Pushed
+    from isol8_tasks.lifecycle.build import Outcome
 
 
 class Listener(Protocol):
@@ -21,10 +24,10 @@ class Listener(Protocol):
     def building(self, image: str) -> None:
         """Hear that work on an image begins."""
 
-    def event(self, image: str, event: BuildEvent) -> None:
+    def event(self, image: str, event: "BuildEvent") -> None:
         """Hear what a build has to tell."""
 
-    def done(self, outcome: Outcome, seconds: float) -> None:
+    def done(self, outcome: "Outcome", seconds: float) -> None:
         """Hear that an image took its tag."""
 
     def failed(self, image: str, error: Isol8Error) -> None:
@@ -33,15 +36,15 @@ class Listener(Protocol):
     def settled(self, image: str) -> None:
         """Hear that another run brought an image up to date in the meantime."""
 
-    def pushed(self, image: str, where: Pushed, seconds: float) -> None:
+    def pushed(self, image: str, where: "Pushed", seconds: float) -> None:
         """Hear that an image is in the registry."""
 
     def waiting(self, holder: str) -> None:
         """Hear that another run has to end first."""
 
 
-@frozen(kw_only=True)
-class Failure:
+@frozen(kw_only=True, eq=False, repr=False)
+class Failure(ByValue):
     """An image, or the engine, that something is wrong with."""
 
     subject: str

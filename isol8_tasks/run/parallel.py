@@ -12,7 +12,7 @@ from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import processors
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class Slots:
     """The builds that may be under way at one time."""
 

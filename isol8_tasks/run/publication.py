@@ -1,17 +1,20 @@
 """What others find of a run: the manifest of the images in use, and where they are in a registry."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
 from isol8_tasks.images import labels, manifest
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Pushed, in_use, recorded_pushes, waiting
-from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.run.view import View
 
+if TYPE_CHECKING:
+    from isol8_tasks.lifecycle.build import Outcome
 
-@define(eq=False)
+
+@define(eq=False, repr=False)
 class Publication:
     """The manifest, and what is pushed."""
 
@@ -62,7 +65,7 @@ class Publication:
         pushed = in_use(self.view.observed, standins=False)
         return tuple(name for name in in_use(self.view.observed, standins=True) if name not in pushed)
 
-    def keep(self, outcome: Outcome, before: Observed) -> None:
+    def keep(self, outcome: "Outcome", before: Observed) -> None:
         """Remember that what was in use, and is in a registry, stays there for the same image under a newer key.
 
         Not where clients find it by other labels now.

@@ -17,14 +17,13 @@ from isol8_tasks.freshness.news import asked_in, installed_resolution, package_n
 from isol8_tasks.freshness.survey import Survey, notice
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.lifecycle.build import lacking_upstream
 from isol8_tasks.lifecycle.promotion import drop
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.report.refresh import Account, Failed
-from isol8_tasks.run.policy import Policy
+from isol8_tasks.run.policy import Policy, lacking_upstream
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now

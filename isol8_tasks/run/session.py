@@ -11,37 +11,35 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from isol8_tasks.engine import BuildEvent
 from isol8_tasks.errors import Isol8Error, LockedError, RegistryError, ReplacedError, UndecidedError
-from isol8_tasks.images.pushed import Pushed
-from isol8_tasks.lifecycle.build import Outcome
-from isol8_tasks.plan.decision import Decision
 from isol8_tasks.run import leftovers
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure, Listener
-from isol8_tasks.run.failures import error_of, failure_of
 from isol8_tasks.run.parallel import Slots
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.publication import Publication
-from isol8_tasks.run.updating import any_age, make_image, pull_instead
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import Workspace, now
 from isol8_tasks.safety.crash import as_error
-from isol8_tasks.verify.verifications import Verifications, Verify
 
 if TYPE_CHECKING:
+    from isol8_tasks.engine import BuildEvent
+    from isol8_tasks.images.pushed import Pushed
+    from isol8_tasks.lifecycle.build import Outcome
+    from isol8_tasks.plan.decision import Decision
     from isol8_tasks.run.view import WholeEngine
+    from isol8_tasks.verify.verifications import Verifications, Verify
 
 _WIND_DOWN_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 0.05
 
 
-@define(kw_only=True, eq=False, slots=False)
+@define(kw_only=True, eq=False, slots=False, repr=False)
 class Session:
     """Everything that the tasks of one run share: what is known, and what is done about it."""
 
     view: View
-    _verify: Verify | None = field(default=None, alias="verify")
+    _verify: "Verify | None" = field(default=None, alias="verify")
     """What stands between build and promotion; None for our checks and those of deps.toml."""
     listener: Listener | None = None
     wait: float = 600
@@ -51,7 +49,7 @@ class Session:
     policy: Policy = field(factory=Policy, init=False)
     """What `follow` was given."""
     _over: threading.Event = field(factory=threading.Event, init=False)
-    outcomes: list[Outcome] = field(factory=list, init=False)
+    outcomes: list["Outcome"] = field(factory=list, init=False)
     seconds: dict[str, float] = field(factory=dict, init=False)
     """How long each image took that was built."""
     failures: list[Failure] = field(factory=list, init=False)
@@ -79,12 +77,15 @@ class Session:
         return Slots(self.view)
 
     @cached_property
-    def verifications(self) -> Verifications:
+    def verifications(self) -> "Verifications":
         """What checks an image before it takes its tag."""
+        # Here and below, as a run with nothing to do makes nothing, and nothing fails in it.
+        from isol8_tasks.verify.verifications import Verifications  # noqa: PLC0415
+
         return Verifications(self.view.engine, self.view.config, lambda: self.view.observed)
 
     @property
-    def _checks(self) -> Verify:
+    def _checks(self) -> "Verify":
         return self._verify or self.verifications
 
     def acceptance(self, name: str) -> Callable[[str], object] | None:
@@ -137,6 +138,8 @@ class Session:
             self._note_refusal(refused)
             raise
         except Exception as caught:
+            from isol8_tasks.run.failures import error_of, failure_of  # noqa: PLC0415 - as above
+
             error = error_of(spec, caught, self.view)
             if self.listener:
                 self.listener.failed(name, error)
@@ -207,12 +210,14 @@ class Session:
         self._locked = False
         self.view.close()
 
-    def _make(self, name: str, decision: Decision, log: list[str]) -> None:
+    def _make(self, name: str, decision: "Decision", log: list[str]) -> None:
+        from isol8_tasks.run.updating import make_image, pull_instead  # noqa: PLC0415 - as above
+
         began = time.monotonic()
         if self.listener:
             self.listener.building(name)
 
-        def on_event(event: BuildEvent) -> None:
+        def on_event(event: "BuildEvent") -> None:
             log.append(event.line if event.kind == "log" else f"--- {event.kind} {event.step}")
             if self.listener:
                 self.listener.event(name, event)
@@ -238,6 +243,10 @@ class Session:
     def any_age(self) -> tuple[str, ...]:
         """Names of the images built in this run of which nobody can say that all in them has been out for min_age."""
         built = {outcome.image for outcome in self.outcomes if outcome.result == "built"}
+        if not built:
+            return ()
+        from isol8_tasks.run.updating import any_age  # noqa: PLC0415 - as above
+
         return any_age(built, self.view, self.policy)
 
     def _is_settled(self, name: str) -> bool:
@@ -286,7 +295,7 @@ class Session:
         self.view.look()
         return True
 
-    def _built_elsewhere(self, name: str) -> Decision | None:
+    def _built_elsewhere(self, name: str) -> "Decision | None":
         if name not in self._contested or not self.view.asks_registry:
             return None
         from isol8_tasks.run.races import built_elsewhere  # noqa: PLC0415 - for who has a registry
@@ -296,7 +305,7 @@ class Session:
     def _is_overtaken(self, name: str) -> bool:
         return self._built_elsewhere(name) is not None
 
-    def _pull_instead(self, decision: Decision) -> None:
+    def _pull_instead(self, decision: "Decision") -> None:
         self.outcomes = [each for each in self.outcomes if each.image != decision.image]
         self._make(decision.image, decision, [])
 
@@ -307,7 +316,7 @@ class Session:
         return is_refusal(str(error)) and not self.view.engine.has_login(self.view.config.registry.repository)
 
     def push(
-        self, name: str, *, known: Pushed | None = None, overtaken: Callable[[], bool] = lambda: False
+        self, name: str, *, known: "Pushed | None" = None, overtaken: Callable[[], bool] = lambda: False
     ) -> bool:
         """Bring an image into the registry; tell whether it was not there."""
         began = time.monotonic()
@@ -349,7 +358,7 @@ def open_session(
     environ: Mapping[str, str],
     *,
     engine: "WholeEngine | None" = None,
-    verify: Verify | None = None,
+    verify: "Verify | None" = None,
 ) -> Session:
     """Return a session for the checkout in `root`, on the engine that the environment leads to or a given one."""
     view = View(workspace=Workspace.here(root, environ), environ=environ, engine=engine)

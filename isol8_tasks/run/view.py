@@ -11,7 +11,6 @@ from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
 from isol8_tasks.dockerfile.closure import Dockerfile, parse
 from isol8_tasks.ecosystems.runtimes import PROXY_ARGS
-from isol8_tasks.engine import FileContent
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly, platform_directly
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
@@ -19,7 +18,6 @@ from isol8_tasks.images.holds import Hold, holds
 from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.images.references import Reference
 from isol8_tasks.images.triggers import Triggers
-from isol8_tasks.lifecycle.build import Outcome, upstream_triggers
 from isol8_tasks.plan.decision import Circumstances, Decision
 from isol8_tasks.plan.graph import Graph, build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
@@ -29,9 +27,11 @@ from isol8_tasks.run.workspace import OF_ALL, Workspace, now
 from isol8_tasks.safety.credentials import Redactor
 
 if TYPE_CHECKING:
+    from isol8_tasks.engine import FileContent
     from isol8_tasks.engine.containers import SandboxEngine
     from isol8_tasks.engine.registry import RegistryEngine
     from isol8_tasks.engine.upkeep import UpkeepEngine
+    from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.plan.reasons import Reason
     from isol8_tasks.run.pulls import Pulls
     from isol8_tasks.run.remote import RemoteImages
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         """All that is asked of an engine."""
 
 
-@define(kw_only=True, eq=False, slots=False)
+@define(kw_only=True, eq=False, slots=False, repr=False)
 class View:
     """A checkout and its engine, as one run sees them. Made without work; each part is read when first asked for."""
 
@@ -100,7 +100,7 @@ class View:
     def _digests(self) -> Digests:
         return Digests(self.context)
 
-    def context_of(self, spec: ImageSpec) -> Mapping[str, FileContent]:
+    def context_of(self, spec: ImageSpec) -> Mapping[str, "FileContent"]:
         """Return the files that the build of an image needs."""
         needed = (*OF_ALL, *(path for path, _ in spec.inputs.files))
         return {path: self.context[path] for path in needed if path in self.context}
@@ -256,6 +256,8 @@ class View:
 
         Raises UndecidedError where that copies a file which can't be read.
         """
+        from isol8_tasks.lifecycle.build import upstream_triggers  # noqa: PLC0415 - for who builds
+
         spec = self.graph.image(name)
         found = upstream_triggers(spec, self.engine)
         if found == spec.triggers:
@@ -288,7 +290,7 @@ class View:
         self.behind = dict(behind)
         self._decisions = None
 
-    def made(self, outcome: Outcome) -> None:
+    def made(self, outcome: "Outcome") -> None:
         """Keep in step with an image that was made."""
         with self.mutex:
             self.forced.discard(outcome.image)

@@ -17,6 +17,7 @@ from isol8_tasks.errors import ConfigError, Isol8Error, PlanError
 from isol8_tasks.run.context import BuildContext, misnamed
 from isol8_tasks.run.textfiles import NoTextError, is_utf_16, read_text, too_long
 from isol8_tasks.safety.files import PRIVATE, make_folder, refuse_planted, replace
+from isol8_tasks.values import ByValue
 
 if TYPE_CHECKING:
     from isol8_tasks.config.client_file import ClientFile
@@ -29,8 +30,8 @@ OF_ALL: Final = ("Dockerfile", "Dockerfile.dockerignore", ".dockerignore")
 """Files of the build context that every image depends on."""
 
 
-@frozen(kw_only=True)
-class Workspace:
+@frozen(kw_only=True, eq=False, repr=False)
+class Workspace(ByValue):
     """A checkout on disk."""
 
     root: Path

@@ -4,7 +4,6 @@ import contextlib
 import datetime as dt
 import os
 import re
-import secrets
 import sys
 import threading
 import traceback
@@ -107,7 +106,7 @@ def _trace(error: BaseException) -> str:
 def _written(text: str) -> Path:
     refuse_planted(CRASHES)
     CRASHES.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = f"crash-{dt.datetime.now(tz=dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.txt"
+    name = f"crash-{dt.datetime.now(tz=dt.UTC):%Y%m%dT%H%M%SZ}-{os.urandom(3).hex()}.txt"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(CRASHES / name, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
         file.write(text)

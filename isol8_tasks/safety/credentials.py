@@ -11,32 +11,34 @@ from urllib.parse import quote, unquote, urlsplit
 from attrs import frozen
 
 from isol8_tasks.safety.redact import HIDDEN, QUERY_KEY, redact
+from isol8_tasks.values import ByValue
 
 SHORTEST: Final = 6
 """Characters of a value that is hidden wherever it stands; a shorter one would take ordinary words with it."""
 _SHORT: Final = 12
+_SHORTEST_OPAQUE: Final = 16
 
-_SECRET_NAME: Final = re.compile(
-    r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|AUTH|API_?KEY|ACCESS_KEY|PRIVATE_KEY)$",
-    re.IGNORECASE,
+_SECRET_NAMES: Final = (
+    *("_TOKEN", "_SECRET", "_PASSWORD", "_PASSWD", "_PASSPHRASE", "_CREDENTIAL", "_CREDENTIALS", "_AUTH"),
+    *("_API_KEY", "_APIKEY", "_ACCESS_KEY", "_PRIVATE_KEY"),
 )
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.IGNORECASE)
-_QUERY: Final = re.compile(rf"[?&;]{QUERY_KEY}=([^&#;]+)", re.IGNORECASE)
-_ASSIGNED: Final = re.compile(
-    r"(?:\b_(?:authToken|auth|password)|\bx-[\w-]*(?:api-?key|token|secret))\s*[:=]\s*[\"']?([^\s\"']+)"
-    r"|\b(?:basic|bearer)\s+([^\s\"']+)",
-    re.IGNORECASE,
+"""How names end whose values are credentials."""
+# Patterns are compiled when something is compared with them; in most runs nothing is.
+_URL: Final = r"(?i)[a-z][a-z0-9+.-]*://[^\s\"'<>]+"
+_QUERY: Final = rf"(?i)[?&;]{QUERY_KEY}=([^&#;]+)"
+_ASSIGNED: Final = (
+    r"(?i)(?:\b_(?:authToken|auth|password)|\bx-[\w-]*(?:api-?key|token|secret))\s*[:=]\s*[\"']?([^\s\"']+)"
+    r"|\b(?:basic|bearer)\s+([^\s\"']+)"
 )
-_TOKEN_PART: Final = re.compile(
-    r"(?=.*(?=[0-9A-Za-z]*\d)(?=[0-9A-Za-z]*[A-Za-z])[0-9A-Za-z]{16})[\w~-]+"
-    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[\w.-]{16,}",
-    re.IGNORECASE,
+_OPAQUE: Final = (
+    r"(?i)(?=.*(?=[0-9A-Za-z]*\d)(?=[0-9A-Za-z]*[A-Za-z])[0-9A-Za-z]{16})[\w~-]+"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[\w.-]{16,}"
 )
 """A part of a path that reads like a token: 16 letters and digits in a row, a UUID, or a JSON web token."""
 
 
-@frozen(kw_only=True)
-class Redactor:
+@frozen(kw_only=True, eq=False, repr=False)
+class Redactor(ByValue):
     """Hides what `redact` knows by its shape, and the credentials of one run by their value."""
 
     values: tuple[str, ...] = ()
@@ -47,7 +49,7 @@ class Redactor:
         """Return what hides the credentials in build arguments, and those in an environment."""
         found = {each for name, value in arguments for each in credentials(name, value)}
         for name, value in (environ or {}).items():
-            if _SECRET_NAME.search(name) or name.lower().endswith("_proxy") or name == "DOCKER_HOST":
+            if _is_secret(name) or name.lower().endswith("_proxy") or name == "DOCKER_HOST":
                 found.update(_in_environment(name, value))
         forms = {form for each in found for form in _forms(each)}
         return cls(values=tuple(sorted((each for each in forms if _can_be_hidden(each)), key=_longest_first)))
@@ -72,17 +74,21 @@ def hidden_argument(name: str, value: str) -> str:
 
 def credentials(name: str, value: str) -> Iterator[str]:
     """Yield the credentials in the value of a build argument: all of it where the argument's name says so."""
-    if _SECRET_NAME.search(name) and "://" not in value:
+    if _is_secret(name) and "://" not in value:
         yield from (line.strip() for line in value.splitlines())
         return
-    for found in _URL.finditer(value):
+    for found in re.finditer(_URL, value):
         yield from _in_url(found[0])
-    yield from (word for found in _ASSIGNED.finditer(value) for word in found.groups() if word)
+    yield from (word for found in re.finditer(_ASSIGNED, value) for word in found.groups() if word)
+
+
+def _is_secret(name: str) -> bool:
+    return f"_{name.upper()}".endswith(_SECRET_NAMES)
 
 
 def _in_environment(name: str, value: str) -> Iterator[str]:
-    """Yield what is secret in a variable; a path is none, as that of an agent's socket."""
-    if not value.startswith("/"):
+    """Yield what is secret in a variable; a path is none, as that of an agent's socket or an engine's."""
+    if not value.startswith(("/", "unix://")):
         yield from credentials(name, value)
 
 
@@ -97,12 +103,15 @@ def _in_url(url: str) -> Iterator[str]:
             plain = f"{unquote(user)}:{unquote(password)}"
             yield from (plain, base64.b64encode(plain.encode()).decode())
         url = f"{scheme}://{host}"
-    yield from (found[1] for found in _QUERY.finditer(url))
+    if "=" in url:
+        yield from (found[1] for found in re.finditer(_QUERY, url))
     try:
         path = urlsplit(url).path
     except ValueError:
         return
-    yield from (part for part in path.split("/") if _TOKEN_PART.fullmatch(part))
+    yield from (
+        part for part in path.split("/") if len(part) >= _SHORTEST_OPAQUE and re.fullmatch(_OPAQUE, part)
+    )
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -134,11 +143,11 @@ def exposed(texts: Iterable[str], arguments: Mapping[str, str], redactor: Redact
 
     None of the arguments where it is another credential. What names a variable of a shell says nothing of its value.
     """
-    found = [_REFERENCE.sub("", text) for text in texts]
+    found = [re.sub(_REFERENCE, "", text) for text in texts]
     if not any(redactor(text) != text for text in found):
         return None
     own = {name: Redactor.of([(name, value)]) for name, value in arguments.items()}
     return tuple(name for name, each in own.items() if any(each.hide(text) != text for text in found))
 
 
-_REFERENCE: Final = re.compile(r"(?<=://)(?:git|:?(?:\$\{?\w+\}?:?)+)@|\$\{?\w+\}?")
+_REFERENCE: Final = r"(?<=://)(?:git|:?(?:\$\{?\w+\}?:?)+)@|\$\{?\w+\}?"

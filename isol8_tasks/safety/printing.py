@@ -13,15 +13,15 @@ from isol8_tasks.safety.redact import redact
 
 Redact = Callable[[str], str]
 
-_SEQUENCE: Final = re.compile(
+_SEQUENCE: Final = (
     # What sets colours or moves the cursor; a string for the terminal, as a title or a link, up to its end; the rest.
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[PX\]^_][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]"
 )
-_UNSAFE: Final = re.compile(
+_UNSAFE: Final = (
     # Controls but for tab and line end; what hides or turns text around: bidirectional marks, line separators.
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
-_COMMAND: Final = re.compile(r"^([^\S\n]*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+_COMMAND: Final = r"(?m)^([^\S\n]*):(?=:)|#(?=#\w*\[)"
 """What CI takes for an order in a log: `::error::`, `##[group]`, `##vso[…]`."""
 
 
@@ -31,9 +31,10 @@ def printable(text: str) -> str:
     JSON that was fine stays so, and means the same.
     """
     text = text.replace("\r\n", "\n")
-    if _UNSAFE.search(text):
-        text = _UNSAFE.sub(_escaped, _SEQUENCE.sub("", text))
-    return _COMMAND.sub(_disarmed, text) if "::" in text or "##" in text else text
+    # Patterns are compiled when there is something to compare: all that is unsafe is not printable.
+    if not text.replace("\n", "").isprintable() and re.search(_UNSAFE, text):
+        text = re.sub(_UNSAFE, _escaped, re.sub(_SEQUENCE, "", text))
+    return re.sub(_COMMAND, _disarmed, text) if "::" in text or "##" in text else text
 
 
 def one_line(text: str) -> str:

@@ -93,3 +93,13 @@ def test_exception_before_a_command_is_one_line(cli: CommandLine) -> None:
     cli.patch.setattr(crashes, "internal_error", crash)
     said = "ERROR: internal error in the start: KeyError: 'x' (this is a bug; please report it)\n"
     assert cli("plan") == Ended(70, "", said)
+
+
+def test_tasks_are_made_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    """Whatever a file with tasks calls them; `setup` hands its flags to those below it."""
+    (tmp_path / "dodo.py").write_text(
+        "def task_z():\n    return {'actions': None}\n\n\ndef task_a():\n    return {'actions': None}\n"
+    )
+    (tmp_path / "pyproject.toml").write_text("")
+    done = run(tmp_path, "list", "--sort=definition")
+    assert done.stdout.split() == ["z", "a"], done

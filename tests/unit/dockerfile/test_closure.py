@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits, writes_values
-from isol8_tasks.dockerfile.closure import Closure, closure, parse
+from isol8_tasks.dockerfile.closure import Closure, closure, parse, upstream_images
 from isol8_tasks.dockerfile.misnamed import frontend, mistyped_stage
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import PlanError
@@ -1089,3 +1089,29 @@ def test_layout_never_counts(between: list[str], indentation: list[str], lower: 
         keyword, rest = line.split(" ", 1)
         edited += f"{before}\n{indent}{keyword.lower() if lower else keyword} {rest}\n"
     assert _key("\n".join(lines), None, {}, {}) == _key(edited, None, {}, {})
+
+
+class TestUpstreamImages:
+    """Which upstream images a target is built of, found without its steps."""
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("FROM a AS x\nFROM b AS y\n", ("b",)),
+            ("ARG B=b\nFROM a AS x\nFROM ${B}:1 AS y\nCOPY --from=x /a /\nCOPY --from=c /c /\n", ("a", "b:1", "c")),
+            ("FROM a AS x\nFROM b AS y\nENV A=${B//c/\\$}\n", ("b",)),
+            ("FROM a AS x\nFROM b-$TARGETSTAGE AS y\n", ("a", "b-$TARGETSTAGE")),
+            ("# syntax=example/frontend\nFROM a AS x\nFROM b AS y\n", ("a", "b")),
+        ],
+        ids=["others", "copied", "unreadable step", "unreadable source", "other frontend"],
+    )  # fmt: skip
+    def test_they_are_those_of_the_stages_that_it_needs(self, text: str, expected: tuple[str, ...]) -> None:
+        """Or all of the file's, where that can't be found out."""
+        assert tuple(sorted(upstream_images(parse(text), "y", {}))) == expected
+
+    def test_they_are_those_of_the_closure(self) -> None:
+        """Of our own Dockerfile for every runtime, in the same order."""
+        dockerfile = parse(DOCKERFILE.read_text())
+        for runtime in RUNTIMES:
+            found = upstream_images(dockerfile, runtime, {})
+            assert found == closure(dockerfile, runtime, {}, FILTER.keys()).upstream

@@ -14,7 +14,7 @@ from isol8_tasks.errors import (
     VerifyFailedError,
 )
 from isol8_tasks.images import labels
-from isol8_tasks.lifecycle.build import build_image, lacking_upstream, relabel_image
+from isol8_tasks.lifecycle.build import build_image, relabel_image
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.model import ImageSpec, Inputs
@@ -546,16 +546,6 @@ class TestRelabel:
         assert changed - {labels.LAYERS} == {labels.BUILD_HASH}
         assert (old.labels[labels.BUILD_HASH], new.labels[labels.BUILD_HASH]) == ("old", "new")
         assert old.tags == new.tags
-
-
-class TestUpstream:
-    """Upstream images are pulled by the engine before a build."""
-
-    def test_only_what_is_missing_is_lacking(self, fake_engine: FakeEngine) -> None:
-        """A tag that is here is not pulled again."""
-        assert lacking_upstream(BASE, observe(fake_engine)) == {"alpine:3.21": "alpine:3.21"}
-        fake_engine.pull("alpine:3.21")
-        assert not lacking_upstream(BASE, observe(fake_engine))
 
 
 class TestOthersTags:

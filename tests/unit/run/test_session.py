@@ -431,7 +431,7 @@ class TestUpstreamTriggers:
     ) -> None:
         """Nothing is remembered on it, and that alone is no reason to rebuild it; the next build remembers."""
         with monkeypatch.context() as patch:
-            patch.setattr("isol8_tasks.run.view.upstream_triggers", lambda *_: ())
+            patch.setattr("isol8_tasks.lifecycle.build.upstream_triggers", lambda *_: ())
             session.make("deno")
         later = again(session)
         assert later.view.is_current("deno")

@@ -1,8 +1,11 @@
 """No credential gets through, and nothing else is touched."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 
-from isol8_tasks.safety.redact import redact
+from isol8_tasks.safety.redact import _RULES, redact
 
 HIDDEN = {
     "user and password": ("https://me:s3cret@host/simple", "https://***@host/simple"),
@@ -81,3 +84,13 @@ def test_long_lines_are_no_trap() -> None:
     """A megabyte without a space is done in no time."""
     text = "a://b:" * 2_000 + "x" * 1_000_000
     assert redact(text) == text
+
+
+@pytest.mark.parametrize("text", [text for text, _ in HIDDEN.values()], ids=HIDDEN.keys())
+@pytest.mark.parametrize("change", [str, str.upper, str.lower])
+def test_a_pattern_is_tried_wherever_it_finds_something(text: str, change: Callable[[str], str]) -> None:
+    """What is looked for before a pattern is compiled is in whatever it finds."""
+    text = change(text)
+    for signs, pattern, _ in _RULES:
+        if re.search(pattern, text, re.IGNORECASE):
+            assert any(sign in text.lower() for sign in signs)
