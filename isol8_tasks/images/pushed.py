@@ -86,7 +86,7 @@ def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
     return tuple(sorted(found, key=lambda each: _KINDS.index(each.kind)))
 
 
-def in_all(manifests: Mapping[str, Iterable[Listed]]) -> tuple[Listed, ...]:
+def as_one_manifest(manifests: Mapping[str, Iterable[Listed]]) -> tuple[Listed, ...]:
     """Return the images of several manifests, by the files' names, each image once and in the order of one manifest.
 
     Raises:

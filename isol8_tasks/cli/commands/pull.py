@@ -13,7 +13,7 @@ from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError, VerifyFailedError
-from isol8_tasks.images.pushed import Listed, in_all, read_manifest
+from isol8_tasks.images.pushed import Listed, as_one_manifest, read_manifest
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.textfiles import NoTextError, read_text
 
@@ -38,7 +38,7 @@ class PullCommand(OwnCommand):
         workspace = current.view.workspace
         names = [str(named_file(each)) for each in args]
         names = names or [os.path.relpath(workspace.manifest, workspace.root)]
-        images = in_all({name: read_manifest(_text(name), name) for name in names})
+        images = as_one_manifest({name: read_manifest(_text(name), name) for name in names})
         current.wait = params["wait"]
         began = time.monotonic()
         try:

@@ -15,8 +15,8 @@ from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.pushed import (
     Listed,
     Pushed,
+    as_one_manifest,
     immutable_tags,
-    in_all,
     in_use,
     key_tag,
     mismatches,
@@ -173,19 +173,21 @@ class TestMerged:
             self.listed("python", "base"),
             self.listed("node", "base"),
         )
-        assert in_all({"a": (python, ml), "b": (node, python)}) == (python, node, ml)
-        assert in_all({}) == ()
+        assert as_one_manifest({"a": (python, ml), "b": (node, python)}) == (python, node, ml)
+        assert as_one_manifest({}) == ()
 
     @pytest.mark.parametrize("first", ["a", "b"])
     def test_that_of_a_registry_goes_before_that_of_none(self, first: str) -> None:
         """Only one of them can be pulled."""
         files = {"a": (self.listed("bun", "base"),), "b": (self.listed("bun", "base", ""),)}
-        assert in_all({name: files[name] for name in sorted(files, reverse=first == "b")}) == files["a"]
+        assert (
+            as_one_manifest({name: files[name] for name in sorted(files, reverse=first == "b")}) == files["a"]
+        )
 
     def test_two_builds_of_an_image_are_refused(self) -> None:
         """The order of the files must not decide, unseen; the line says how to have the one or the other."""
         with pytest.raises(ConfigError) as caught:
-            in_all(
+            as_one_manifest(
                 {"a.json": (self.listed("bun", "base", "1"),), "b.json": (self.listed("bun", "base", "2"),)}
             )
         assert str(caught.value) == (
