@@ -64,9 +64,10 @@ def expired(
         and images[digest].built < since
         and all(_is_generated(tag, record) for tag in named[digest])
     }
-    needed = {*builds, *(record.parent for digest, record in records.items() if digest not in left)}
+    # One build may be there with the labels of several inputs, which had the same result.
+    needed = {*builds, *_builds(record for digest, record in records.items() if digest not in left)}
     while staying := {digest: record for digest, record in left.items() if record.build in needed}:
-        needed.update(record.parent for record in staying.values())
+        needed.update(_builds(staying.values()))
         left = {digest: record for digest, record in left.items() if digest not in staying}
     found = (
         Expired(
@@ -75,6 +76,11 @@ def expired(
         for digest, record in left.items()
     )
     return tuple(sorted(found, key=lambda each: (each.name, each.built, each.digest)))
+
+
+def _builds(records: Iterable[Record]) -> set[str]:
+    """Return the builds of images and of their parents."""
+    return {build for record in records for build in (record.build, record.parent)}
 
 
 def _is_generated(tag: str, record: Record) -> bool:

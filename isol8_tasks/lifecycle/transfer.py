@@ -111,6 +111,26 @@ def push_image(
         ) from error
 
 
+def push_under_key(work: Push, engine: RegistryEngine) -> None:
+    """Let the registry's tag of the newest inputs lead to an image that is in use there with older ones.
+
+    Its layers are there, so only labels are sent. The name stays, and so does the digest that others follow.
+    RegistryError says that it could not be done after several tries.
+    """
+    refuse_other_layers(work, engine)
+    reference = str(Reference(work.repository, key_tag(work.name, work.record.key)))
+    try:
+        _patiently(lambda: _push_as(work, engine, reference))
+    except RegistryError as error:
+        raise RegistryError(
+            f"{reference} could not be pushed: {error}\n"
+            f"{work.public} is in use, and other machines build it once more. {_advice(error)}, and run again: "
+            f"{COMMAND} push"
+        ) from error
+    finally:
+        engine.untag(work.mark)
+
+
 def pull_image(
     listed: Listed, observed: Observed, engine: RegistryEngine, accept: Callable[[str], object] | None = None
 ) -> ObservedImage | None:

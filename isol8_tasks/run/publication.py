@@ -57,6 +57,16 @@ class Publication:
         return waiting(self.view.observed, self.in_registry, settings.repository, standins=settings.standins)
 
     @property
+    def rekeyed(self) -> tuple[str, ...]:
+        """Names of the images that this run gave a new key, and that stay in the registry of deps.toml."""
+        settings = self.view.config.registry
+        return tuple(
+            name
+            for name, (_, where) in self.kept.items()
+            if settings.push and where.repository == settings.repository and name not in self.pushed
+        )
+
+    @property
     def left_out(self) -> tuple[str, ...]:
         """Names of the images that are not pushed, as they are based on a stand-in and deps.toml does not say so."""
         settings = self.view.config.registry
@@ -94,3 +104,11 @@ class Publication:
         where, new = push_image(work, view.engine, known, overtaken)
         self.pushed[name] = (work.image.id, where)
         return new
+
+    def push_key(self, name: str) -> None:
+        """Let other machines find an image by its new key, too, where it stays in the registry as it is."""
+        from isol8_tasks.lifecycle.transfer import Push, push_under_key  # noqa: PLC0415 - as above
+
+        push_under_key(
+            Push.of(name, self.view.observed, self.view.config.registry.repository), self.view.engine
+        )

@@ -260,8 +260,8 @@ class Session:
 
     def _push(self) -> None:
         """Push what is in use and, by the manifest, not in the registry of deps.toml."""
-        names = self.publication.waiting
-        if not names:
+        names, rekeyed = self.publication.waiting, self.publication.rekeyed
+        if not names and not rekeyed:
             return
         self.lock()
         try:
@@ -274,6 +274,8 @@ class Session:
                 except ReplacedError:
                     if not self._gives_way(name):
                         raise
+            for name in rekeyed:
+                self.publication.push_key(name)
         except RegistryError as error:
             if self.has_to_push or not self._only_reads(error):
                 raise

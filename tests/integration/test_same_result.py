@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -114,6 +115,27 @@ def test_forced_rebuild_replaces_nothing(
     _nothing_came_of_it(home, registry, docker_api, before)
 
 
+def test_another_machine_finds_the_image_that_stayed(
+    home: Checkout, make_checkout: Callable[..., Checkout], registry: Registry
+) -> None:
+    """By its new key, so that it builds nothing; and what others follow there stays."""
+    names = {tag: digest for tag, digest in registry.tags("isol8").items() if tag in {"bash", "bash-custom"}}
+    home.edit("docker/Dockerfile", STEP, f"RUN true # elsewhere\n{STEP}")
+    try:
+        done = home.doit("setup", "--only", "bash")
+        assert "1 rebuilt, same result" in done.out, done.out + done.err
+        other = make_checkout()
+        for file in ("deps.toml", "docker/Dockerfile"):
+            shutil.copy(home.folder / file, other.folder / file)
+        done = other.doit("setup", "--only", "bash")
+        assert "2 pulled" in done.out, done.out + done.err
+        assert other.doit("push").code == 0
+        assert names.items() <= registry.tags("isol8").items()
+    finally:
+        home.edit("docker/Dockerfile", "RUN true # elsewhere\n", "")
+        assert home.doit("setup", "--only", "bash").code == 0
+
+
 def test_manifest_of_the_image_that_stayed_can_be_pulled(
     home: Checkout, make_checkout: Callable[..., Checkout], docker_api: docker.APIClient
 ) -> None:
@@ -150,10 +172,16 @@ def _state(home: Checkout, registry: Registry, api: docker.APIClient) -> State:
 
 
 def _nothing_came_of_it(home: Checkout, registry: Registry, api: docker.APIClient, before: State) -> None:
+    """See that what was there is there, and nothing else but the new labels, under a tag of the new key."""
     after = _state(home, registry, api)
-    assert (after.layers, after.tags) == (before.layers, before.tags)
+    assert after.layers == before.layers
+    assert {tag: after.tags[tag] for tag in before.tags} == before.tags
     assert home.stale("--only", "bash") == set()
-    assert not {"POST", "PUT", "PATCH"} & set(registry.requests()[before.requests :])
+    new = after.tags.keys() - before.tags
+    assert all(re.fullmatch(r"bash(-custom)?-[0-9a-f]{12}", tag) for tag in new)
+    requests = registry.requests()[before.requests :]
+    # Each a manifest and a configuration.
+    assert (requests.count("POST"), requests.count("PUT")) == (len(new), 2 * len(new))
     # What the manifest says is there is there.
     for image in home.manifest()["images"].values():
         assert after.tags[image["pushed"]["tag"]] == image["pushed"]["digest"]

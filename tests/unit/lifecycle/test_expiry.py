@@ -49,6 +49,10 @@ def test_what_has_generated_tags_alone_and_is_old() -> None:
     [
         {"kept": ("d1",)},
         {"builds": ("b1",)},
+        {
+            "tags": {**TAGS, "bash": "d4"},
+            "images": {**IMAGES, "d2": image("b2", days=1), "d4": image("b1", days=1)},
+        },
         {"tags": {**TAGS, "bash": "d1"}, "images": {**IMAGES, "d2": image("b2", days=1)}},
         {"tags": {**TAGS, "release": "d1"}},
         {"tags": {**TAGS, f"other-{KEY}": "d1"}},
@@ -59,6 +63,7 @@ def test_what_has_generated_tags_alone_and_is_old() -> None:
     ids=[
         "listed in the manifest",
         "held",
+        "the same build as one in use",
         "in use",
         "another program's tag",
         "a tag of another image's",

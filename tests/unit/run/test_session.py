@@ -573,7 +573,7 @@ class TestPushing:
         assert later.view.workspace.read_manifest() == found
 
     def test_a_rebuild_with_the_same_result(self, pushing: Session, fake_engine: FakeEngine) -> None:
-        """Nothing is pushed for it, nor built on it, and the manifest says under which key it is in the registry."""
+        """Its new key is pushed, nothing is built on it, and the manifest says under which key it is there."""
         pushing.resolve()
         old = pushing.view.observed.record("bash")
         there = dict(pushing.publication.pushed)
@@ -589,10 +589,11 @@ class TestPushing:
             later.resolve()
             assert [(each.image, each.result) for each in later.outcomes] == [("bash", "same")]
             assert not later.publication.pushed
-            assert not [each for each in fake_engine.asked if each.startswith("push ")]
             new = later.view.observed.record("bash")
             assert old is not None
             assert new is not None
+            pushes = [each for each in fake_engine.asked if each.startswith("push ")]
+            assert pushes == [f"push {there['bash'][1].repository}:bash-{new.key[:12]}"]
             assert (new.build, new.key != old.key) == (old.build, True)
             found = later.publication.in_registry["bash"]
             assert found == (later.outcomes[0].image_id, evolve(there["bash"][1], key=old.key))
