@@ -76,7 +76,7 @@ _KINDS: Final = (
     ),
     _kind(
         "rate",
-        rf"toomanyrequests|too many requests|{_CODE}429\b|E429|rate ?limit",
+        rf"toomanyrequests|too many requests|{_CODE}429\b|\bE429\b|rate ?limit",
         "{server} allows no more requests for now (429)",
         "Wait and run again, or check {login} and {source}.",
     ),
@@ -91,7 +91,7 @@ _KINDS: Final = (
         "login",
         rf"{_CODE}401\b|\bunauthorized|authentication (?:is )?required|no basic auth cred"
         r"|incorrect username or password"
-        r"|401 Client Error|E401|needs? (?:a )?login|User for \S+:|requires authentication",
+        r"|401 Client Error|\bE401\b|needs? (?:a )?login|User for \S+:|requires authentication",
         "{server} asks for a login (401)",
         "Check the user and the password in {login}.",
     ),
@@ -138,7 +138,7 @@ _KINDS: Final = (
     ),
     _kind(
         "denied",
-        rf"{_CODE}403\b|\bforbidden\b|403 Client Error|E403|access (?:is |to .* is )?denied|\bdenied:",
+        rf"{_CODE}403\b|\bforbidden\b|403 Client Error|\bE403\b|access (?:is |to .* is )?denied|\bdenied:",
         "{server} refuses access (403)",
         "Check the user's rights in {login}, and {source}.",
     ),
@@ -146,7 +146,7 @@ _KINDS: Final = (
         "missing",
         r"manifest unknown|manifest for \S+ not found|name unknown|NAME_UNKNOWN"
         r"|repository \S* ?(?:does )?not (?:exist|found)"
-        rf"|{_CODE}404\b|404 Client Error|E404|404 +not found",
+        rf"|{_CODE}404\b|404 Client Error|\bE404\b|404 +not found",
         "{server} has no such thing (404)",
         "Check the name, the version and {source}.",
     ),

@@ -106,6 +106,8 @@ def test_a_trouble_is_told_by_its_words(text: str, kind: str) -> None:
         "error: subprocess-exited-with-error\n  gcc: not found",
         "sh: 1: frobnicate: not found",
         "AssertionError: 401 != 200",
+        # Digits of an id, and of a digest.
+        "isol8_build:tools-candidate-1e429b07 failed: RUN exit 1: sha256:7e4010ff, ce404d",
         "ERROR: unable to select packages:\n  htop (no such package):",
         # What the second attempt got over was not in the way.
         _RETRYING
