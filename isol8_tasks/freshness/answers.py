@@ -68,8 +68,9 @@ class Lacking:
 
     name: str
     version: str
-    why: Literal["source", "glibc", "python", "other"]
-    """It has to be compiled; or it has no source, and wheels for another C library, Python or system alone."""
+    why: Literal["source", "maybe", "glibc", "python", "other"]
+    """It has to be compiled, or may have to; or it has no source, and wheels for another C library, Python or system
+    alone."""
     asker: str
     """The package that was asked for and needs it, maybe itself."""
     alpine: str

@@ -34,16 +34,17 @@ def to_compile_with(spec: ImageSpec, config: Config) -> str:
 
 def not_installable(lacking: Sequence[Lacking], spec: ImageSpec, config: Config) -> NotInstallableError:
     """Return the error of an image with Python packages that can't be installed on Alpine, each with what to do."""
-    what = "1 package" if len(lacking) == 1 else f"{len(lacking)} packages"
+    sure = sum(each.why != "maybe" for each in lacking)
+    what = "1 package" if sure == 1 else f"{sure} packages"
     lines = [f"{what} can't be installed on Alpine (musl); nothing was built"]
-    first = sorted(lacking, key=lambda found: (found.why != "source", found.name))
+    first = sorted(lacking, key=lambda found: (found.why not in _COMPILED, found.name))
     lines += [f"{each.name} {each.version} ({_place(each, spec, config)}) {_why(each)}" for each in first]
     ready = [each.alpine for each in lacking if each.alpine]
     if ready:
         lines.append(f"Take Alpine's: {line_to_write(spec, config, ready)}.")
-    if any(each.why == "source" and not each.alpine for each in lacking):
+    if any(each.why in _COMPILED and not each.alpine for each in lacking):
         lines.append(f"Compile in a stage of its own: {to_compile_with(spec, config)}.")
-    if others := [each.asker for each in lacking if each.why != "source" and not each.alpine]:
+    if others := [each.asker for each in lacking if each.why not in _COMPILED and not each.alpine]:
         lines.append(f"Remove {', '.join(dict.fromkeys(others))}, or run it elsewhere than on Alpine.")
     return NotInstallableError("\n".join(lines))
 
@@ -87,10 +88,12 @@ def _why(each: Lacking) -> str:
 
 _WHY: Final = {
     "source": "has no wheel for musl, and the image can't compile its source",
+    "maybe": "has no wheel for musl, and may have to be compiled",
     "glibc": "is not available for musl: it has wheels for glibc only, and no source",
     "python": "has no wheel for this Python on musl, and no source",
     "other": "has no wheel for this Python and system, and no source",
 }
+_COMPILED: Final = frozenset(("source", "maybe"))
 _COMPILERS: Final = {"pypi": ("build-base", "python3-dev"), "npm": ("build-base", "python3")}
 """By ecosystem, what most packages are compiled with."""
 _ANOTHER: Final = "name one that has, in APK_REPOSITORY under [build] args."

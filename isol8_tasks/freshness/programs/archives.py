@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -12,6 +15,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+if sys.version_info >= (3, 11):  # noqa: UP036 - an image may have an older one
+    import tomllib
+else:
+    from pip._vendor import tomli as tomllib
+
 if TYPE_CHECKING:
     from isol8_tasks.freshness.programs.pages import Indexes
 
@@ -20,6 +28,8 @@ COMPILING = frozenset(
     {"mesonpy", "maturin", "scikit_build_core", "py_build_cmake", "sipbuild", "setuptools_rust"}
 )
 """Backends that always compile."""
+TOOLS = frozenset({"cmake", "meson", "nanobind", "ninja", "pybind11", "scikit-build"})
+"""What only archives that compile require for their build."""
 COMPILED = (
     ".c",
     ".cc",
@@ -39,22 +49,40 @@ COMPILED = (
 TELLING = ("pyproject.toml", "PKG-INFO")
 
 
-def needs_of(file: dict[str, Any], indexes: Indexes, end: float) -> tuple[bytes | None, str]:
-    """Return the metadata of an archive, and what building it prints where it fails; empty where it does not.
+def needs_of(file: dict[str, Any], indexes: Indexes) -> tuple[bytes, str | None]:
+    """Return the metadata of an archive as far as it is known, and why it can't be built without a compiler.
 
-    Most archives tell by their files; only one that may compile something, or do without, is really built.
+    Most archives tell by their files: the reason is empty for one that compiles nothing, and None for one that may
+    compile something or do without, which only building it tells.
     """
     with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder, file["filename"])
-        archive.write_bytes(indexes.content(file["url"]))
+        archive = fetched(file, indexes, folder)
         names, texts = looked_into(archive)
-        project = texts.get("pyproject.toml", "")
-        backend = re.search(r"""^build-backend\s*=\s*["']([^"']*)""", project, re.MULTILINE)
-        if backend and backend[1].partition(".")[0] in COMPILING:
-            return None, NEEDED
-        if not any(name.endswith(COMPILED) for name in names):
-            return texts.get("PKG-INFO", "").encode(), ""
-        return tried(archive, end)
+    metadata = texts.get("PKG-INFO", "").encode()
+    backend, required = build_system(texts.get("pyproject.toml", ""))
+    if backend in COMPILING:
+        return metadata, NEEDED
+    if not any(name.endswith(COMPILED) for name in names):
+        return metadata, ""
+    return metadata, NEEDED if required & TOOLS else None
+
+
+def build_system(project: str) -> tuple[str, set[str]]:
+    """Return the package of the backend, and the names of what a build requires; nothing where that can't be read."""
+    try:
+        table = tomllib.loads(project).get("build-system", {})
+        names = {re.split(r"[^A-Za-z0-9._-]", each)[0] for each in table.get("requires", [])}
+        backend = str(table.get("build-backend", "")).partition(".")[0]
+    except (ValueError, TypeError, AttributeError):
+        return "", set()
+    return backend, {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+
+
+def fetched(file: dict[str, Any], indexes: Indexes, folder: str) -> Path:
+    """Fetch an archive into a folder."""
+    archive = Path(folder, file["filename"])
+    archive.write_bytes(indexes.content(file["url"]))
+    return archive
 
 
 def looked_into(archive: Path) -> tuple[list[str], dict[str, str]]:
@@ -74,27 +102,30 @@ def looked_into(archive: Path) -> tuple[list[str], dict[str, str]]:
     return names, texts
 
 
-def tried(archive: Path, end: float) -> tuple[bytes | None, str]:
-    """Build a wheel; return its metadata, or what was printed where that failed."""
-    folder = archive.parent
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "-q", "-w", str(folder)]
-    try:
-        done = subprocess.run(
+def tried(file: dict[str, Any], indexes: Indexes, end: float) -> tuple[bytes | None, str | None]:
+    """Build a wheel; return its metadata, and what was printed where that failed; None if time was over before."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = fetched(file, indexes, folder)
+        command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "-q", "-w", folder]
+        with subprocess.Popen(
             [*command, "--disable-pip-version-check", "--", str(archive)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            timeout=max(end - time.monotonic(), 1),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        # Nobody knows, so the build itself is to tell.
-        return None, ""
-    if done.returncode:
-        return None, done.stdout.decode("utf-8", "replace") or "it printed nothing"
-    for wheel in folder.glob("*.whl"):
-        with zipfile.ZipFile(wheel) as files:
-            for name in files.namelist():
-                if name.endswith(".dist-info/METADATA"):
-                    return files.read(name), ""
+            start_new_session=True,
+        ) as pip:
+            try:
+                printed, _ = pip.communicate(timeout=max(end - time.monotonic(), 1))
+            except subprocess.TimeoutExpired:
+                # With all that it started, which would keep what it prints open.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pip.pid, signal.SIGKILL)
+                return None, None
+        if pip.returncode:
+            return None, printed.decode("utf-8", "replace") or "it printed nothing"
+        for wheel in Path(folder).glob("*.whl"):
+            with zipfile.ZipFile(wheel) as files:
+                for name in files.namelist():
+                    if name.endswith(".dist-info/METADATA"):
+                        return files.read(name), ""
     return None, ""

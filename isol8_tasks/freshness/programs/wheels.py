@@ -24,7 +24,7 @@ from pip._vendor.packaging.tags import sys_tags
 from pip._vendor.packaging.utils import canonicalize_name, parse_wheel_filename
 
 from isol8_tasks.ecosystems.compilers import is_lacking
-from isol8_tasks.freshness.programs.archives import needs_of
+from isol8_tasks.freshness.programs.archives import needs_of, tried
 from isol8_tasks.freshness.programs.index import suits
 from isol8_tasks.freshness.programs.pages import Indexes, SourceError, is_version, offered_metadata, release
 
@@ -62,8 +62,12 @@ class Choice:
 
     def __init__(self, version: str = "", file: dict[str, Any] | None = None, kind: str = "") -> None:
         self.version, self.file, self.kind = version, file, kind
-        """wheel, source, or why there is nothing: glibc, python; empty where pip itself is to say so."""
+        """wheel, source, maybe for a source of which only a build tells whether a compiler is needed, or why there is
+        nothing: glibc, python; empty where pip itself is to say so."""
         self.output = ""
+        """Why a source can't be built."""
+        self.metadata: bytes | None = None
+        """What it says of itself, as far as that was asked for."""
 
 
 class Survey:
@@ -81,17 +85,50 @@ class Survey:
         self.wanted: dict[str, Wanted] = {}
 
     def look(self, specs: list[str]) -> None:
-        """Follow requirements until nothing new is needed, or time is over."""
+        """Follow requirements until nothing new is needed, or time is over.
+
+        What only a build can tell comes last, as it takes longer than all questions.
+        """
         todo = {name for spec in specs for name in self._want(spec, spec, frozenset())}
+        tried: set[tuple[str, str]] = set()
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             while todo and time.monotonic() < self._end:
-                found = dict(zip(todo, pool.map(self._needed, todo)))  # noqa: B905 - Python 3.9 has no other
-                todo = {
-                    name
-                    for asker, (requirements, extras) in found.items()
-                    for each in requirements
-                    for name in self._want(each, self.wanted[asker].asker, extras)
-                }
+                todo = self._following(dict(zip(todo, pool.map(self._needed, todo))))  # noqa: B905 - Python 3.9 has no other
+                if not todo:
+                    waiting = [name for name in self.undecided() if (name, self._version(name)) not in tried]
+                    tried |= {(name, self._version(name)) for name in waiting}
+                    todo = self._following(dict(zip(waiting, pool.map(self._built, waiting))))  # noqa: B905 - as above
+
+    def undecided(self) -> list[str]:
+        """Return the names of what may have to be compiled."""
+        return [
+            name for name, wanted in self.wanted.items() if wanted.choice and wanted.choice.kind == "maybe"
+        ]
+
+    def _version(self, name: str) -> str:
+        choice = self.wanted[name].choice
+        return choice.version if choice else ""
+
+    def _following(self, found: dict[str, tuple[list[str], frozenset[str]]]) -> set[str]:
+        """Note what is needed, by name, and return what has to be looked at for it."""
+        return {
+            name
+            for asker, (requirements, extras) in found.items()
+            for each in requirements
+            for name in self._want(each, self.wanted[asker].asker, extras)
+        }
+
+    def _built(self, name: str) -> tuple[list[str], frozenset[str]]:
+        """Build what may have to be compiled, and return what it needs."""
+        wanted = self.wanted[name]
+        choice = wanted.choice
+        if choice is None or choice.file is None:
+            return [], frozenset()
+        metadata, output = tried(choice.file, self._indexes, self._end)
+        if output is not None:
+            choice.kind, choice.output = "source" if output else "wheel", output
+        choice.metadata = metadata or choice.metadata
+        return required(choice.metadata), frozenset({"", *wanted.extras})
 
     def _want(self, text: str, asker: str, extras: frozenset[str]) -> list[str]:
         """Note a requirement; return the name if it has to be looked at again for it."""
@@ -163,15 +200,13 @@ class Survey:
         file = choice.file
         if file is None:
             return []
-        if choice.kind == "wheel":
-            data = self._indexes.metadata(file) if offered_metadata(file) else None
-            return required(data)
-        if self._compiler or choice.output:
-            return []
-        metadata, choice.output = needs_of(file, self._indexes, self._end)
-        if not choice.output:
-            choice.kind = "wheel"
-        return required(metadata)
+        if choice.kind == "wheel" and choice.metadata is None and offered_metadata(file):
+            choice.metadata = self._indexes.metadata(file)
+        if choice.kind == "source" and not self._compiler and not choice.output:
+            choice.metadata, output = needs_of(file, self._indexes)
+            choice.kind = "maybe" if output is None else "source" if output else "wheel"
+            choice.output = output or ""
+        return required(choice.metadata)
 
 
 def required(metadata: bytes | None) -> list[str]:
@@ -212,7 +247,8 @@ def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any
         survey.look(question["specs"])
     except SourceError as error:
         return {"problem": str(error)}
-    lacking = []
+    lacking: list[list[str]] = []
+    unsure: list[list[str]] = []
     for name, wanted in sorted(survey.wanted.items()):
         choice = wanted.choice
         if choice is None or choice.kind in {"", "wheel"}:
@@ -220,7 +256,11 @@ def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any
         # What could not be built for another reason is pip's to tell.
         if choice.kind == "source" and not is_lacking(choice.output):
             continue
-        lacking.append([name, choice.version, choice.kind, wanted.asker])
+        (unsure if choice.kind == "maybe" else lacking).append(
+            [name, choice.version, choice.kind, wanted.asker]
+        )
+    # Where nothing else is to be said, the build itself tells.
+    lacking += unsure if lacking else []
     found = of_alpine([name for name, *_ in lacking])
     return {"lacking": [[*each, found.get(each[0], "")] for each in lacking]}
 

@@ -85,6 +85,17 @@ class TestNotInstallable:
             to_compile_with(spec, config) == '[images.ml] build = ["build-base", "python3-dev"] in deps.toml'
         )
 
+    def test_what_is_not_certain(self) -> None:
+        """It is named beside what is certain, and not counted."""
+        spec, config = _spec("python-custom")
+        found = (_lacking("scikit-learn", "source"), _lacking("torch", "maybe"))
+        assert str(not_installable(found, spec, config)).splitlines() == [
+            "1 package can't be installed on Alpine (musl); nothing was built",
+            "scikit-learn 1.0 (deps.toml:3) has no wheel for musl, and the image can't compile its source",
+            "torch 1.0 (deps.toml:4) has no wheel for musl, and may have to be compiled",
+            'Compile in a stage of its own: [build] python = ["build-base", "python3-dev"] in deps.toml.',
+        ]
+
     def test_of_npm(self) -> None:
         """Node-gyp needs other packages."""
         spec, config = _spec("api")

@@ -1,6 +1,7 @@
 """Which Python packages can't be installed, by what an index says: no network, and the tags of this very Python."""
 
 import io
+import sys
 import tarfile
 import time
 import zipfile
@@ -145,24 +146,87 @@ class TestSurvey:
         compiled = archive({"pyproject.toml": '[build-system]\nbuild-backend = "mesonpy"\n'})
         index = Index(source("a", "1.0"), archive=compiled)
         assert chosen(index, "a")["a"] == ("1.0", "source", "a")
-        monkeypatch.setattr(archives, "tried", lambda *_: (None, "not asked"))
+        monkeypatch.setattr(wheels, "tried", lambda *_: (None, "not asked"))
         assert chosen(index, "a", compiler=True)["a"] == ("1.0", "source", "a")
+
+    def test_all_is_asked_before_anything_is_built(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A build that takes all the time hides nothing; it is undecided, and what its archive needs is known."""
+        slow = archive({"PKG-INFO": "Name: slow\nRequires-Dist: c\n", "fast.c": ""})
+        index = Index(
+            source("slow", "1.0"),
+            wheel("a", "1.0", "py3-none-any", "b"),
+            wheel("b", "1.0", ELSEWHERE),
+            wheel("c", "1.0", ELSEWHERE),
+            archive=slow,
+        )
+        tried: list[str] = []
+
+        def hang(file: dict[str, Any], _: object, end: float) -> tuple[None, None]:
+            tried.append(file["filename"])
+            time.sleep(max(end - time.monotonic(), 0))
+            return None, None
+
+        monkeypatch.setattr(wheels, "tried", hang)
+        survey = Survey(index, 2, compiler=False)  # type: ignore[arg-type]
+        survey.look(["slow", "a"])
+        kinds = {name: each.choice.kind for name, each in survey.wanted.items() if each.choice}
+        assert kinds == {"slow": "maybe", "a": "wheel", "b": "other", "c": "other"}
+        assert tried == ["slow-1.0.tar.gz"]
+        assert survey.undecided() == ["slow"]
+
+    @pytest.mark.parametrize(
+        ("built", "kind"), [((b"Name: a\nRequires-Dist: b\n", ""), "wheel"), ((None, "no gcc"), "source")]
+    )
+    def test_what_a_build_tells(
+        self, monkeypatch: pytest.MonkeyPatch, built: tuple[bytes | None, str], kind: str
+    ) -> None:
+        """One that does without a compiler is as good as a wheel, and what it needs is followed."""
+        monkeypatch.setattr(wheels, "tried", lambda *_: built)
+        index = Index(source("a", "1.0"), wheel("b", "1.0"), archive=archive({"fast.c": ""}))
+        found = chosen(index, "a")
+        assert found["a"][1] == kind
+        assert ("b" in found) == (kind == "wheel")
 
 
 class TestArchives:
     """Source archives."""
 
-    def test_one_that_may_compile_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Only trying tells whether it does without."""
-        monkeypatch.setattr(archives, "tried", lambda *_: (b"Name: a\n", ""))
-        index: Any = Index(archive=archive({"fast.c": "", "setup.py": ""}))
-        assert needs_of(source("a", "1.0"), index, time.monotonic()) == (b"Name: a\n", "")
+    def test_one_that_may_compile(self) -> None:
+        """Only a build tells whether it does without."""
+        index: Any = Index(archive=archive({"fast.c": "", "setup.py": "", "PKG-INFO": "Name: a\n"}))
+        assert needs_of(source("a", "1.0"), index) == (b"Name: a\n", None)
 
-    def test_backend_that_always_compiles(self) -> None:
-        """It needs no trial."""
-        index: Any = Index(archive=archive({"pyproject.toml": "build-backend = 'maturin'"}))
-        assert needs_of(source("a", "1.0"), index, time.monotonic()) == (None, NEEDED)
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[build-system]\nbuild-backend = 'maturin'",
+            '[build-system]\nrequires = [\n  # "old"\n  "setuptools", "Scikit_Build>=0.1[x]"]',
+            '[build-system]\nrequires = ["pybind11"]\nbuild-backend = "setuptools.build_meta"',
+        ],
+    )
+    def test_what_always_compiles(self, text: str) -> None:
+        """Its backend, or a tool that its build requires, needs no trial."""
+        index: Any = Index(archive=archive({"pyproject.toml": text, "fast.cpp": ""}))
+        assert needs_of(source("a", "1.0"), index) == (b"", NEEDED)
         assert is_lacking(NEEDED)
+
+    @pytest.mark.parametrize("text", ["[", "build-system = 1", "[build-system]\nrequires = [1]"])
+    def test_unreadable_project(self, text: str) -> None:
+        """It says nothing."""
+        assert archives.build_system(text) == ("", set())
+
+    def test_a_build_that_takes_too_long_ends_with_all_it_started(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """What pip started would keep its output open."""
+        python = tmp_path / "python"
+        python.write_text("#!/bin/sh\nsleep 300 &\nwait\n")
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+        began = time.monotonic()
+        index: Any = Index(archive=b"")
+        assert archives.tried(source("a", "1.0"), index, began) == (None, None)
+        assert time.monotonic() - began < 120
 
     def test_zip(self, tmp_path: Path) -> None:
         """Old archives are zip files."""
