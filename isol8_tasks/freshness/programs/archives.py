@@ -1,19 +1,27 @@
-"""What a source archive of Python needs, and whether it can be built without a compiler; runs where wheels.py does."""
+"""What a wheel or a source archive of Python needs, and whether that can be built without a compiler.
+
+Runs where wheels.py does.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from isol8_tasks.freshness.programs.pages import RefusedError
 
 if sys.version_info >= (3, 11):  # noqa: UP036 - an image may have an older one
     import tomllib
@@ -46,7 +54,28 @@ COMPILED = (
     "CMakeLists.txt",
 )
 """Endings of files that an archive without any of them compiles nothing of."""
+END = 256 * 1024
+"""So much of a wheel has its list of files, and mostly its metadata."""
+HEAD = 1024
+"""What is before a file in a wheel, at most."""
+METADATA = r"[^/]+\.dist-info/METADATA$"
 TELLING = ("pyproject.toml", "PKG-INFO")
+
+
+def metadata_inside(file: dict[str, Any], indexes: Indexes) -> bytes | None:
+    """Return the metadata of a wheel out of its end, for an index that does not have it by itself (PEP 658)."""
+    with contextlib.suppress(RefusedError, zipfile.BadZipFile, zlib.error, StopIteration, struct.error):
+        end = indexes.part(file["url"], f"-{END}")
+        # What is missing before it has negative places.
+        with zipfile.ZipFile(io.BytesIO(end)) as wheel:
+            found = next(each for each in wheel.infolist() if re.match(METADATA, each.filename))
+            if found.header_offset >= 0:
+                return wheel.read(found)
+            start = found.header_offset + struct.unpack("<I", end[-6:-2])[0] - wheel.start_dir
+        part = indexes.part(file["url"], f"{start}-{start + found.compress_size + HEAD}")
+        data = part[30 + sum(struct.unpack("<HH", part[26:30])) :][: found.compress_size]
+        return zlib.decompress(data, -zlib.MAX_WBITS) if found.compress_type else data
+    return None
 
 
 def needs_of(file: dict[str, Any], indexes: Indexes) -> tuple[bytes, str | None]:

@@ -24,7 +24,7 @@ from pip._vendor.packaging.tags import sys_tags
 from pip._vendor.packaging.utils import canonicalize_name, parse_wheel_filename
 
 from isol8_tasks.ecosystems.compilers import is_lacking
-from isol8_tasks.freshness.programs.archives import needs_of, tried
+from isol8_tasks.freshness.programs.archives import metadata_inside, needs_of, tried
 from isol8_tasks.freshness.programs.index import suits
 from isol8_tasks.freshness.programs.pages import Indexes, SourceError, is_version, offered_metadata, release
 
@@ -200,13 +200,17 @@ class Survey:
         file = choice.file
         if file is None:
             return []
-        if choice.kind == "wheel" and choice.metadata is None and offered_metadata(file):
-            choice.metadata = self._indexes.metadata(file)
+        if choice.kind == "wheel" and choice.metadata is None:
+            look = self._indexes.metadata if offered_metadata(file) else self._inside
+            choice.metadata = look(file)
         if choice.kind == "source" and not self._compiler and not choice.output:
             choice.metadata, output = needs_of(file, self._indexes)
             choice.kind = "maybe" if output is None else "source" if output else "wheel"
             choice.output = output or ""
         return required(choice.metadata)
+
+    def _inside(self, file: dict[str, Any]) -> bytes | None:
+        return metadata_inside(file, self._indexes)
 
 
 def required(metadata: bytes | None) -> list[str]:

@@ -1,6 +1,7 @@
 """Which Python packages can't be installed, by what an index says: no network, and the tags of this very Python."""
 
 import io
+import os
 import sys
 import tarfile
 import time
@@ -67,6 +68,14 @@ def archive(files: Mapping[str, str]) -> bytes:
             member = tarfile.TarInfo(f"a-1.0/{name}")
             member.size = len(text)
             packed.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def zipped(name: str) -> bytes:
+    """Return a zip file with one file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr(name, "")
     return buffer.getvalue()
 
 
@@ -186,6 +195,53 @@ class TestSurvey:
         found = chosen(index, "a")
         assert found["a"][1] == kind
         assert ("b" in found) == (kind == "wheel")
+
+
+class Parts:
+    """An index that gives parts of one wheel."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.asked: list[str] = []
+
+    def part(self, _: str, which: str) -> bytes:
+        """Return what HTTP's Range names."""
+        self.asked.append(which)
+        start, _, end = which.partition("-")
+        return self._content[int(start) : int(end) + 1] if start else self._content[-int(end) :]
+
+
+class TestWheels:
+    """The metadata inside of wheels."""
+
+    @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    @pytest.mark.parametrize(("first", "asked"), [(False, 1), (True, 2)], ids=["last", "first"])
+    def test_it_is_read_out_of_a_part(self, compression: int, first: bool, asked: int) -> None:  # noqa: FBT001 - a table
+        """The end is enough where it is there; else it is one question more."""
+        files = {
+            "a.py": os.urandom(400_000),
+            "a-1.0.dist-info/METADATA": b"Requires-Dist: b\n" * 9,
+        }
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", compression) as packed:
+            for name in sorted(files, reverse=not first):
+                packed.writestr(name, files[name])
+        index: Any = Parts(buffer.getvalue())
+        assert archives.metadata_inside({"url": "u/a"}, index) == b"Requires-Dist: b\n" * 9
+        assert len(index.asked) == asked
+
+    @pytest.mark.parametrize("content", [b"", b"no wheel", zipped("a-1.0.dist-info/RECORD")])
+    def test_what_has_none(self, content: bytes) -> None:
+        """It says nothing."""
+        index: Any = Parts(content)
+        assert archives.metadata_inside({"url": "u/a"}, index) is None
+
+    def test_an_index_without_metadata_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a wheel needs is followed all the same."""
+        monkeypatch.setattr(wheels, "metadata_inside", lambda *_: b"Requires-Dist: b\n")
+        alone = {**wheel("a", "1.0"), "core-metadata": False}
+        index = Index(alone, source("b", "1.0"))
+        assert chosen(index, "a", compiler=True)["b"] == ("1.0", "source", "a")
 
 
 class TestArchives:
