@@ -78,11 +78,11 @@ def maker_here(folder: Path, tell: Callable[[str], None], *, jobs: int = 2) -> M
 
 
 def judge(maker: Maker, chosen: Sequence[Row], *, whole: bool = False) -> None:
-    """Judge packages; those of a list that is to be built whole share an image for each runtime."""
+    """Judge packages; of a list that is to be built whole, all that can be installed share an image for each runtime."""
     there = [row for row in chosen if row.kind != "mirror" and not row.own]
     there += maker.in_repository([row for row in chosen if row.kind == "mirror"])
-    runtimes = dict.fromkeys(row.runtime for row in there)
-    alike = [[row for row in there if row.runtime == runtime] for runtime in runtimes]
+    kinds = dict.fromkeys((row.runtime, row.accepted) for row in there)
+    alike = [[row for row in there if (row.runtime, row.accepted) == kind] for kind in kinds]
     maker.judge(alike if whole else batches(there))
     if ours := [row for row in chosen if row.own]:
         with own.indexes(maker.environ.get("DOCKER_HOST", "")) as args:
