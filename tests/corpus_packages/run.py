@@ -78,7 +78,7 @@ def maker_here(folder: Path, tell: Callable[[str], None], *, jobs: int = 2) -> M
 
 
 def judge(maker: Maker, chosen: Sequence[Row], *, whole: bool = False) -> None:
-    """Judge packages; of a list that is to be built whole, all that can be installed share an image for each runtime."""
+    """Judge packages; of a list that is to be built whole, all that can be installed share a runtime's image."""
     there = [row for row in chosen if row.kind != "mirror" and not row.own]
     there += maker.in_repository([row for row in chosen if row.kind == "mirror"])
     kinds = dict.fromkeys((row.runtime, row.accepted) for row in there)

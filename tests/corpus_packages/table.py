@@ -15,8 +15,8 @@ from isol8_tasks.ecosystems.specs import parse_spec
 HERE: Final = Path(__file__).parent
 Kind = Literal["works", "declines", "later", "mirror", "system", "no-musl", "broken"]
 """`declines`: whole, and refuses to be loaded alone; `later`: needs data or a program once it is used; `mirror`: only
-where the package repository has it, or what of Alpine's it needs, which is in its image by `system`. Those that are to be refused: `system`, for the lack of a library of Alpine's;
-`no-musl`, as there is no build for musl; `broken`."""
+where the package repository has it, or what of Alpine's is in its image by `system`. Those that are to be refused:
+`system`, for the lack of a library of Alpine's; `no-musl`, as there is no build for musl; `broken`."""
 ACCEPTED: Final = frozenset({"works", "declines", "later", "mirror"})
 
 
