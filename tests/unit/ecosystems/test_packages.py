@@ -312,8 +312,13 @@ class TestNode:
             _thrown("expect is not defined", name="ReferenceError"),
             _thrown("Can't find variable: acquireVsCodeApi", name="ReferenceError"),
             _thrown("settings are not configured", name="ConfigurationError", code="not-configured"),
+            _thrown("Cannot find package 'electron' imported from /x", code="ERR_MODULE_NOT_FOUND"),
+            _thrown("Cannot find module 'electron/main' from '/x'", name="ResolveMessage"),
         ],
-        ids=["deliberately", "a global of the host", "the same in Bun", "an error of its own"],
+        ids=[
+            *("deliberately", "a global of the host", "the same in Bun", "an error of its own"),
+            *("a host's module", "the same in Bun, a part of it"),
+        ],
     )
     def test_declines(self, error: dict[str, Any]) -> None:
         """A complete package that throws deliberately passes, with a note on the first way that was tried."""
@@ -330,6 +335,7 @@ class TestNode:
         "error",
         [
             NOT_FOUND,
+            _thrown("Cannot find module 'electron-log'", code="MODULE_NOT_FOUND"),
             _thrown("Unexpected token", name="SyntaxError"),
             _thrown("x.map is not a function", name="TypeError"),
             _thrown("require is not defined in ES module scope", name="ReferenceError"),
@@ -345,7 +351,18 @@ class TestNode:
             _thrown("no musl"),
         ],
         ids=[
-            *("module", "syntax", "type", "scope", "CommonJS's", "circle", "file", "relocation", "sharp"),
+            *(
+                "module",
+                "a longer name than a host's",
+                "syntax",
+                "type",
+                "scope",
+                "CommonJS's",
+                "circle",
+                "file",
+                "relocation",
+                "sharp",
+            ),
             *("napi", "the error behind it", "musl"),
         ],
     )
