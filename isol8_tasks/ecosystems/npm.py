@@ -14,6 +14,7 @@ from isol8_tasks.ecosystems.findings import (
     PackageMissing,
     PackageNote,
     PackageUnusable,
+    PartUnusable,
     Seen,
     WrongVersion,
 )
@@ -99,10 +100,12 @@ def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[Pa
         ]
     elif throws and throws == list(faults):
         yield PackageDeclines(package=spec, use=_way(throws[0], name), output=said(faults[throws[0]]))
+    # What is a program alone has nothing to load, although it names a file for that.
+    finding = PartUnusable if item["lost"] and item["speaks"] else PackageUnusable
     for way in faults:
         if way not in throws:
             text = faults[way]["text"] + (f"\nthere is no {item['lost']}" if item["lost"] else "")
-            yield PackageUnusable(package=spec, use=_way(way, name), output=text, library=library_in(text))
+            yield finding(package=spec, use=_way(way, name), output=text, library=library_in(text))
 
 
 def _shared(specs: tuple[str, ...], names: list[str], seen: Seen) -> Iterator[CommandShared]:

@@ -376,6 +376,21 @@ class TestNode:
         found = self._judge(loaded={"require": NO_HOST, "import": NO_HOST}, lost="/x/main.js")
         assert [type(each) for each in found] == [PackageUnusable, PackageUnusable]
 
+    def test_a_program_with_nothing_to_load(self) -> None:
+        """If its command works, the file that it lacks for loading is a note."""
+        lost: dict[str, object] = {
+            "loaded": {"require": NOT_FOUND, "import": NOT_FOUND},
+            "lost": "/x/types.js",
+        }
+        assert [type(each) for each in self._judge(**lost, bins=["/x/a"])] == [
+            PackageUnusable,
+            PackageUnusable,
+        ]
+        assert [type(each) for each in self._judge(**lost, bins=["/x/a"], speaks=True)] == [
+            PartUnusable,
+            PartUnusable,
+        ]
+
     def test_a_missing_library(self) -> None:
         """Its name is a value of the finding."""
         text = "Error loading shared library libvips-cpp.so.42: No such file or directory (needed by /x.node)"
