@@ -47,11 +47,12 @@ def main(argv: Sequence[str]) -> int:
             sys.stderr.write(f"{error}\n")
             return error.exit_code
         finally:
+            # Of a run that is interrupted there is what it came to.
+            report = summary(maker, chosen, time.monotonic() - began)
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             with contextlib.suppress(Isol8Error):
                 maker.remove()
-    report = summary(maker, chosen, time.monotonic() - began)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print("\n".join(printed(maker.results.values(), report, whole=bool(options.group))))  # noqa: T201 - its output
     return 1 if report["false_refusals"] or report["false_acceptances"] else 0
 
