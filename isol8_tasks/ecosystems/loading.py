@@ -1,7 +1,7 @@
 """What the dynamic loader and failed loads say: which shared library is missing, and which parts can't be used."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from isol8_tasks.ecosystems.findings import (
@@ -53,7 +53,8 @@ def judge_asked(
     for place, (spec, name) in enumerate(zip(specs, names, strict=True)):
         for kind in ("program", "library"):
             for group in _groups([each for each in seen.asked if (each.item, each.kind) == (place, kind)]):
-                bad = [each for each in group if each.interpreter or each.said]
+                paths = {each.path for each in group}
+                bad = [each for each in group if each.interpreter or (each.said and not _is_met(each, paths))]
                 if bad:
                     yield _weighed(spec, name, bad, total=len(group))
 
@@ -83,6 +84,16 @@ def _weighed(spec: str, name: str, bad: Sequence[Asked], *, total: int) -> Packa
     use = f"its {'command' if first.kind == 'program' else 'library'} {first.path}"
     output = "\n".join((*([f"there is no {first.interpreter}"] if first.interpreter else []), *first.said))
     return what(package=spec, use=use, output=output, library=library_in(output))
+
+
+def _is_met(asked: Asked, paths: Collection[str]) -> bool:
+    """Tell whether all that a library lacks lies beside it in a wheel's own folder for libraries.
+
+    An extension module loads them from there one after another, and they name no place by themselves.
+    """
+    folder = asked.path.rpartition("/")[0]
+    lacks = [found[1] for line in asked.said if (found := re.match(_MISSING[0], line))]
+    return bool(lacks) and folder.endswith(".libs") and all(f"{folder}/{each}" in paths for each in lacks)
 
 
 def _groups(asked: Iterable[Asked]) -> Iterable[list[Asked]]:
