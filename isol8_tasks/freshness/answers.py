@@ -75,6 +75,8 @@ class Lacking:
     """The package that was asked for and needs it, maybe itself."""
     alpine: str
     """The package of Alpine's that brings it; empty where there is none."""
+    older: str = ""
+    """The newest version with a wheel; empty where there is none."""
 
 
 def read_lacking(finished: Finished, image: str) -> tuple[Lacking, ...]:
@@ -83,8 +85,8 @@ def read_lacking(finished: Finished, image: str) -> tuple[Lacking, ...]:
     if problem := answer.get("problem"):
         raise SourceUnavailableError(redact(str(problem)))
     return tuple(
-        Lacking(name=name, version=version, why=why, asker=asker, alpine=alpine)
-        for name, version, why, asker, alpine in answer["lacking"]
+        Lacking(name=name, version=version, why=why, asker=asker, alpine=alpine, older=older)
+        for name, version, why, asker, alpine, older in answer["lacking"]
     )
 
 

@@ -83,7 +83,7 @@ def _place(each: Lacking, spec: ImageSpec, config: Config) -> str:
 def _why(each: Lacking) -> str:
     if each.alpine:
         return f"has no wheel for musl: Alpine has it as {each.alpine}"
-    return _WHY[each.why]
+    return _WHY[each.why] + (f"; {each.name}=={each.older} has one" if each.older else "")
 
 
 _WHY: Final = {

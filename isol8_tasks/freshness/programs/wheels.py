@@ -160,13 +160,24 @@ class Survey:
             wanted.choice = chosen
         return self._requirements(wanted.choice), frozenset({"", *wanted.extras})
 
-    def _choose(self, name: str, wanted: Wanted) -> Choice:
+    def older(self, name: str) -> str:
+        """Return the newest version with a wheel of use that everybody takes; empty where there is none."""
+        files = self._files(name)
+        admitted = (each for each in sorted(files, reverse=True) if self.wanted[name].admits(each, pre=False))
+        return next((str(each) for each in admitted if self._wheel(files[each])), "")
+
+    def _files(self, name: str) -> dict[Version, list[dict[str, Any]]]:
+        """Return the files of a project that are for this Python, by version."""
         pages = (self._indexes.page(index, name) for index in range(len(self._indexes.urls)))
         files: dict[Version, list[dict[str, Any]]] = {}
         for file in (file for page in pages if page for file in page["files"] if not file.get("yanked")):
             version = release(file["filename"])
             if version is not None and suits(file.get("requires-python") or ""):
                 files.setdefault(version, []).append(file)
+        return files
+
+    def _choose(self, name: str, wanted: Wanted) -> Choice:
+        files = self._files(name)
         for pre in (False, True):
             versions = [each for each in sorted(files, reverse=True) if wanted.admits(each, pre=pre)]
             for version in versions:
@@ -177,11 +188,14 @@ class Survey:
         return Choice()
 
     def _usable(self, version: Version, files: list[dict[str, Any]]) -> Choice | None:
-        for file in files:
-            if file["filename"].endswith(".whl") and parse_wheel_filename(file["filename"])[3] & self._tags:
-                return Choice(str(version), file, "wheel")
+        if wheel := self._wheel(files):
+            return Choice(str(version), wheel, "wheel")
         source = next((file for file in files if not file["filename"].endswith(".whl")), None)
         return Choice(str(version), source, "source") if source else None
+
+    def _wheel(self, files: list[dict[str, Any]]) -> dict[str, Any] | None:
+        wheels = (file for file in files if file["filename"].endswith(".whl"))
+        return next((file for file in wheels if parse_wheel_filename(file["filename"])[3] & self._tags), None)
 
     def _why(self, files: list[dict[str, Any]]) -> str:
         """Say why no wheel of a version is of use: it is for another C library, or for another Python."""
@@ -266,7 +280,7 @@ def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any
     # Where nothing else is to be said, the build itself tells.
     lacking += unsure if lacking else []
     found = of_alpine([name for name, *_ in lacking])
-    return {"lacking": [[*each, found.get(each[0], "")] for each in lacking]}
+    return {"lacking": [[*each, found.get(each[0], ""), survey.older(each[0])] for each in lacking]}
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What to write for packages that Alpine needs to be told of."""
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.dockerfile.syntax import parse
@@ -95,6 +96,13 @@ class TestNotInstallable:
             "torch 1.0 (deps.toml:4) has no wheel for musl, and may have to be compiled",
             'Compile in a stage of its own: [build] python = ["build-base", "python3-dev"] in deps.toml.',
         ]
+
+    def test_an_older_version_with_a_wheel(self) -> None:
+        """It is named as deps.toml has it."""
+        spec, config = _spec("ml")
+        found = evolve(_lacking("wordcloud", "source"), older="0.9")
+        line = str(not_installable((found,), spec, config)).splitlines()[1]
+        assert line.endswith("and the image can't compile its source; wordcloud==0.9 has one")
 
     def test_of_npm(self) -> None:
         """Node-gyp needs other packages."""

@@ -196,6 +196,17 @@ class TestSurvey:
         assert found["a"][1] == kind
         assert ("b" in found) == (kind == "wheel")
 
+    def test_an_older_version_with_a_wheel(self) -> None:
+        """It is the newest that everybody takes."""
+        index = Index(source("a", "3.0"), wheel("a", "2.0"), wheel("a", "1.0"), wheel("a", "4.0rc1"))
+        survey = Survey(index, 30, compiler=True)  # type: ignore[arg-type]
+        survey.look(["a"])
+        assert (survey.wanted["a"].choice.kind, survey.older("a")) == ("source", "2.0")  # type: ignore[union-attr]
+        survey.look(["a!=2.0"])
+        assert survey.older("a") == "1.0"
+        survey.look(["a>2"])
+        assert not survey.older("a")
+
 
 class Parts:
     """An index that gives parts of one wheel."""
