@@ -9,7 +9,7 @@ def declines(error: Mapping[str, Any]) -> bool:
     """Tell whether a package threw an error of its own, which says nothing of a file, a library or a module.
 
     `code`, `name` and `message` are those of the error, and `causes` the errors behind it. A global that is not
-    defined is one that a host program has: a test runner, an editor, a browser.
+    defined is one that a host program has: a test runner, an editor, a browser. So is the module of such a program.
     """
     return not any(map(_is_broken, _links(error)))
 
@@ -37,6 +37,8 @@ def _links(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _is_broken(error: Mapping[str, Any]) -> bool:
     name, message = str(error["name"]), str(error["message"])
+    if missing := re.search(_NO_MODULE, message):
+        return missing[1] not in _HOSTS
     if name == "ReferenceError":
         missing = re.search(_NOT_DEFINED, message)
         return not missing or (missing[1] or missing[2]) in _OF_THE_RUNTIME
@@ -49,6 +51,9 @@ def _is_broken(error: Mapping[str, Any]) -> bool:
 _COLOURS: Final = r"\x1b\[[0-9;]*m"
 _UNCAUGHT: Final = r"^(?:error: )?Uncaught (?:\(in [^)]*\) )?(\w+)(?:: |\n)([\s\S]*)"
 _NOT_DEFINED: Final = r"^([\w$]+) is not defined$|^Can't find variable: ([\w$]+)"
+_NO_MODULE: Final = r"^Cannot find (?:module|package) ['\"]([^'\"/]+)(?:/[^'\"]*)?['\"]"
+_HOSTS: Final = frozenset(("atom", "electron", "obsidian", "photoshop", "uxp", "vscode"))
+"""Programs whose module is in them alone, although some have a package of the same name."""
 _OF_THE_RUNTIME: Final = frozenset(("require", "module", "exports", "__dirname", "__filename"))
 _OF_FAULTS: Final = frozenset(
     (

@@ -1,7 +1,7 @@
 """What the dynamic loader and failed loads say: which shared library is missing, and which parts can't be used."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from isol8_tasks.ecosystems.findings import (
@@ -54,7 +54,8 @@ def judge_asked(
         for kind in ("program", "library"):
             asked = [each for each in seen.asked if (each.item, each.kind) == (place, kind)]
             for group in _groups(_for_here(asked)):
-                bad = [each for each in group if each.interpreter or each.said]
+                paths = {each.path for each in group}
+                bad = [each for each in group if each.interpreter or (each.said and not _is_met(each, paths))]
                 if len(bad) < len(group):
                     # Beside a build for musl lies one for glibc, which nobody loads here.
                     bad = [each for each in bad if not any(map(_GLIBC.search, each.said))]
@@ -92,6 +93,16 @@ def _weighed(spec: str, name: str, bad: Sequence[Asked], *, total: int) -> Packa
 def _for_here(asked: Sequence[Asked]) -> Sequence[Asked]:
     """Leave out what is meant for other shells and systems, where there is something else."""
     return [each for each in asked if not re.search(_ELSEWHERE, each.path)] or asked
+
+
+def _is_met(asked: Asked, paths: Collection[str]) -> bool:
+    """Tell whether all that a library lacks lies beside it in a wheel's own folder for libraries.
+
+    An extension module loads them from there one after another, and they name no place by themselves.
+    """
+    folder = asked.path.rpartition("/")[0]
+    lacks = [found[1] for line in asked.said if (found := re.match(_MISSING[0], line))]
+    return bool(lacks) and folder.endswith(".libs") and all(f"{folder}/{each}" in paths for each in lacks)
 
 
 def _groups(asked: Iterable[Asked]) -> Iterable[list[Asked]]:

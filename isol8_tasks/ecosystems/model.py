@@ -88,6 +88,8 @@ class Runtime(ByValue):
     """The command that the packages of a custom image are appended to, word for word the specification's."""
     compiles: bool = False
     """Its packages may be compiled while they are installed."""
+    compiled: str = ""
+    """A step behind the packages where there is a compiler, for what the installer did not compile by itself."""
     one_by_one: bool = False
     """Each package has a command of its own, as packages of one command share versions."""
     ecosystem: str

@@ -54,12 +54,7 @@ def judge(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | Packa
             yield PackageUnusable(
                 package=spec, use="its version", output="nothing in the image can compare versions"
             )
-        name = parse_spec("npm", spec).name + item["entry"][1:]
-        if item.get("unshipped") and item["speaks"] and not item["lost"]:
-            text = item["loaded"][_WAYS[0]]["message"].partition("\n")[0]
-            yield PartUnusable(package=spec, use=_way(_WAYS[0], name), output=text)
-        else:
-            yield from _judge_loading(spec, name, item)
+        yield from _judge_loading(spec, parse_spec("npm", spec).name + item["entry"][1:], item)
 
 
 def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | PackageNote]:
@@ -91,6 +86,16 @@ def _judge_loading(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[Pa
         what = "did not end" if item["ended"] == "hung" else f"ended the process ({item['ended']})"
         yield PackageUnusable(package=spec, use=f"{_way(way, name)} {what}", output=item["output"])
         return
+    if item["lost"] and item["speaks"]:
+        # What is a program alone has nothing to load, although it names a file for that.
+        yield PartUnusable(package=spec, use=_way(_WAYS[0], name), output=f"there is no {item['lost']}")
+    else:
+        yield from _judge_errors(spec, name, item)
+
+
+def _judge_errors(spec: str, name: str, item: Mapping[str, Any]) -> Iterator[PackageFinding | PackageNote]:
+    """Judge the errors that a package was loaded with."""
+    loaded: Mapping[str, Any] = item["loaded"]
     # A program can give a browser's package what it needs of a browser (jquery, leaflet).
     failed = {way: error for way, error in loaded.items() if error and not _BROWSER.search(error["text"])}
     # What a package does not offer by its own word is no fault, as long as it offers something.

@@ -69,12 +69,14 @@ class Lacking:
     name: str
     version: str
     why: Literal["source", "undecided", "glibc", "python", "other"]
-    """It has to be compiled, or that was not found out in time; or it has no source, and wheels for another C library,
-    Python or system alone."""
+    """It has to be compiled, or may have to; or it has no source, and wheels for another C library, Python or system
+    alone."""
     asker: str
     """The package that was asked for and needs it, maybe itself."""
     alpine: str
     """The package of Alpine's that brings it; empty where there is none."""
+    older: str = ""
+    """The newest version with a wheel; empty where there is none."""
 
 
 def read_lacking(finished: Finished, image: str) -> tuple[Lacking, ...]:
@@ -83,8 +85,8 @@ def read_lacking(finished: Finished, image: str) -> tuple[Lacking, ...]:
     if problem := answer.get("problem"):
         raise SourceUnavailableError(redact(str(problem)))
     return tuple(
-        Lacking(name=name, version=version, why=why, asker=asker, alpine=alpine)
-        for name, version, why, asker, alpine in answer["lacking"]
+        Lacking(name=name, version=version, why=why, asker=asker, alpine=alpine, older=older)
+        for name, version, why, asker, alpine, older in answer["lacking"]
     )
 
 

@@ -32,6 +32,7 @@ def render_custom(
         _alpine(build),
         f"RUN {_LIST} >{_BEFORE}",
         install_step(runtime, packages),
+        *([f"RUN {runtime.compiled}"] if runtime.compiled else []),
         f"RUN {_COLLECT}",
         f"FROM {parent}",
         *first,

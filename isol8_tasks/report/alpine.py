@@ -90,12 +90,12 @@ def _place(each: Lacking, spec: ImageSpec, config: Config) -> str:
 def _why(each: Lacking) -> str:
     if each.alpine:
         return f"has no wheel for musl: Alpine has it as {each.alpine}"
-    return _WHY[each.why]
+    return _WHY[each.why] + (f"; {each.name}=={each.older} has one" if each.older else "")
 
 
 _WHY: Final = {
     "source": "has no wheel for musl, and the image can't compile its source",
-    "undecided": "has no wheel for musl, and whether its source needs a compiler was not found out in time",
+    "undecided": "has no wheel for musl, and may have to be compiled",
     "glibc": "is not available for musl: it has wheels for glibc only, and no source",
     "python": "has no wheel for this Python on musl, and no source",
     "other": "has no wheel for this Python and system, and no source",

@@ -101,7 +101,7 @@ class Maker:
                     session.view.engine.tag(source, target)
 
     def in_repository(self, rows: Sequence[Row]) -> list[Row]:
-        """Return those of Alpine's packages that its repository has."""
+        """Return those of which the package repository has all that is Alpine's."""
         if not rows:
             return []
         with self._session({}) as session:
@@ -113,7 +113,7 @@ class Maker:
                     "-c",
                     'apk update -q 2>/dev/null; apk search -x "$@"',
                     "sh",
-                    *(row.name for row in rows),
+                    *sorted({name for row in rows for name in row.alpine}),
                 ),
                 user="root",
                 seconds=SECONDS,
@@ -121,7 +121,11 @@ class Maker:
             )
             found = session.view.engine.run(request).stdout.decode().split()
         return [
-            row for row in rows if any(re.fullmatch(rf"{re.escape(row.name)}-\d.*", each) for each in found)
+            row
+            for row in rows
+            if all(
+                any(re.fullmatch(rf"{re.escape(name)}-\d.*", each) for each in found) for name in row.alpine
+            )
         ]
 
     def remove(self) -> None:
@@ -184,6 +188,8 @@ class Maker:
         for name, group in names.items():
             lines += [f"[images.{name}]", f'runtime = "{group[0].runtime}"']
             lines.append(f"packages = {json.dumps([row.package for row in group])}")
+            if system := dict.fromkeys(each for row in group for each in row.system):
+                lines.append(f"system = {json.dumps([*system])}")
         return "\n".join([*lines, ""])
 
 
@@ -230,7 +236,8 @@ def batches(rows: Iterable[Row]) -> list[list[Row]]:
         if row.kind == "broken" and not row.own:
             alone.append([row])
         else:
-            by.setdefault((row.runtime, "accepted" if row.accepted else row.kind), []).append(row)
+            kind = "with system" if row.system else "accepted" if row.accepted else row.kind
+            by.setdefault((row.runtime, kind), []).append(row)
     found = []
     for alike in by.values():
         count = -(-len(alike) // LARGEST)

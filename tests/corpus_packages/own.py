@@ -103,11 +103,14 @@ NODE: Final[Mapping[str, tuple[Kind, Mapping[str, bytes], Mapping[str, str]]]] =
         },
         {},
     ),
+    "own-host-module": ("declines", {"index.js": b"exports.app = require('electron').app;\n"}, {}),
 }
 """By name: what is expected, the files of its tarball, and its programs."""
 
 _USES: Final = {
     ("python", "own-declines"): "import os; os.environ['OWN_SETTINGS'] = '1'; import own_declines",
+    ("node", "own-host-module"): "require.resolve('own-host-module')",
+    ("bun", "own-host-module"): "require.resolve('own-host-module')",
     ("node", "own-declines"): "globalThis.expect = 1; require('own-declines')",
     ("bun", "own-declines"): "globalThis.expect = 1; require('own-declines')",
 }

@@ -47,11 +47,12 @@ def main(argv: Sequence[str]) -> int:
             sys.stderr.write(f"{error}\n")
             return error.exit_code
         finally:
+            # Of a run that is interrupted there is what it came to.
+            report = summary(maker, chosen, time.monotonic() - began)
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             with contextlib.suppress(Isol8Error):
                 maker.remove()
-    report = summary(maker, chosen, time.monotonic() - began)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print("\n".join(printed(maker.results.values(), report, whole=bool(options.group))))  # noqa: T201 - its output
     return 1 if report["false_refusals"] or report["false_acceptances"] else 0
 
@@ -78,11 +79,11 @@ def maker_here(folder: Path, tell: Callable[[str], None], *, jobs: int = 2) -> M
 
 
 def judge(maker: Maker, chosen: Sequence[Row], *, whole: bool = False) -> None:
-    """Judge packages; those of a list that is to be built whole share an image for each runtime."""
+    """Judge packages; of a list that is to be built whole, all that can be installed share a runtime's image."""
     there = [row for row in chosen if row.kind != "mirror" and not row.own]
     there += maker.in_repository([row for row in chosen if row.kind == "mirror"])
-    runtimes = dict.fromkeys(row.runtime for row in there)
-    alike = [[row for row in there if row.runtime == runtime] for runtime in runtimes]
+    kinds = dict.fromkeys((row.runtime, row.accepted) for row in there)
+    alike = [[row for row in there if (row.runtime, row.accepted) == kind] for kind in kinds]
     maker.judge(alike if whole else batches(there))
     if ours := [row for row in chosen if row.own]:
         with own.indexes(maker.environ.get("DOCKER_HOST", "")) as args:

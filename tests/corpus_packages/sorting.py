@@ -29,8 +29,11 @@ def sort(group: Sequence[Row], error: Isol8Error, hint: str) -> Sorted:
         # The index says it before anything is built, of each package and of what it needs.
         named = {row: f"{said}\n{hint}".strip() for row in group if (said := _lines(row, error))}
         if named:
+            # What is not certain is tried by itself.
+            unsure = [row for row, said in named.items() if re.search(_UNSURE, said, re.MULTILINE)]
             rest = [row for row in group if row not in named]
-            return Sorted(named, [rest] if rest else [])
+            sure = {row: said for row, said in named.items() if row not in unsure}
+            return Sorted(sure, [*([rest] if rest else []), *([row] for row in unsure)])
     elif isinstance(error, BuildFailedError):
         named = {row: "" for row in group if _blamed(row, error.output)}
     else:
@@ -77,4 +80,5 @@ def mentions(row: Row, text: str) -> bool:
     return any(re.search(rf"{before}{re.escape(word)}(?![\w/-])", text) for word in words)
 
 
+_UNSURE = "and may have to be compiled(?:; .*)?$"
 _LACKING = r"\) (?:has no wheel|is not available) for "

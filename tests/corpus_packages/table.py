@@ -15,8 +15,8 @@ from isol8_tasks.ecosystems.specs import parse_spec
 HERE: Final = Path(__file__).parent
 Kind = Literal["works", "declines", "later", "mirror", "system", "no-musl", "broken"]
 """`declines`: whole, and refuses to be loaded alone; `later`: needs data or a program once it is used; `mirror`: only
-where the package repository has it. Those that are to be refused: `system`, for the lack of a library of Alpine's;
-`no-musl`, as there is no build for musl; `broken`."""
+where the package repository has it, or what of Alpine's is in its image by `system`. Those that are to be refused:
+`system`, for the lack of a library of Alpine's; `no-musl`, as there is no build for musl; `broken`."""
 ACCEPTED: Final = frozenset({"works", "declines", "later", "mirror"})
 
 
@@ -32,6 +32,8 @@ class Row:
     """Code of the runtime's, or a shell's behind `$ `."""
     own: bool = False
     """Whether it is on the corpus' own indexes."""
+    system: tuple[str, ...] = ()
+    """Packages of Alpine's that its image has beside it."""
     needs: str = ""
     """Of one that is to be refused: the package of Alpine's, or the reason."""
 
@@ -45,8 +47,13 @@ class Row:
         """What messages call it."""
         return parse_spec(RUNTIMES[self.runtime].ecosystem, self.package).name
 
+    @property
+    def alpine(self) -> tuple[str, ...]:
+        """Return what the package repository has to have for it."""
+        return self.system or (self.name,)
+
     def __str__(self) -> str:
-        return f"{self.runtime} {self.package}"
+        return f"{self.runtime} {self.package}" + "".join(f" + {each}" for each in self.system)
 
 
 def rows() -> tuple[Row, ...]:
@@ -57,6 +64,13 @@ def rows() -> tuple[Row, ...]:
         for kind, packages in table.items():
             for package, text in packages.items():
                 known = cast("Kind", kind)
+                if isinstance(text, dict):
+                    system = tuple(package.split())
+                    found += [
+                        Row(runtime=runtime, package=each, kind=known, use=use, system=system)
+                        for each, use in text.items()
+                    ]
+                    continue
                 said = {"use": text} if kind in ACCEPTED else {"needs": text}
                 found.append(Row(runtime=runtime, package=package, kind=known, **said))
     return tuple(found)
@@ -73,7 +87,7 @@ def groups() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
 
 def of_group(name: str, known: Iterable[Row]) -> tuple[Row, ...]:
     """Return the rows of a list; what the table does not have is expected to work, and only imported by the checks."""
-    found = {(row.runtime, row.package): row for row in known}
+    found = {(row.runtime, row.package): row for row in known if not row.system}
     return tuple(
         found.get((runtime, package), Row(runtime=runtime, package=package, kind="works"))
         for runtime, packages in groups()[name].items()

@@ -109,6 +109,7 @@ def published(world: World, folder: Path) -> None:
     install = "cc -shared -nostdlib -o native.node native.c"
     load = 'process.dlopen(module, __dirname + "/native.node");\n'
     world.npm("addon", "1.0.0", scripts={"install": install}, files={"native.c": ADDON, "index.js": load})
+    world.npm("idle", "1.0.0")
     compiler(world, folder)
 
 
@@ -304,6 +305,18 @@ class TestBuild:
         assert home.built(f"image:{name}") == {name}
         run_in(docker_api, home, name, "node", "-e", 'require("addon")')
         run_in(docker_api, home, name, "sh", "-c", "! type cc")
+
+    def test_bun(self, docker_api: docker.APIClient, home: Checkout, world: World) -> None:
+        """There a package's script is run although Bun does not know the package; one without any is no fault."""
+        text = '[images.{name}]\nruntime = "bun"\npackages = ["{package}"]\nbuild = ["build-base"]\n'
+        declare(
+            home,
+            world,
+            text.format(name="addon-bun", package="addon") + text.format(name="idle", package="idle"),
+        )
+        assert home.built("image:addon-bun", "image:idle") >= {"addon-bun", "idle"}
+        run_in(docker_api, home, "addon-bun", "bun", "-e", 'require("addon")')
+        run_in(docker_api, home, "addon-bun", "sh", "-c", "! type cc")
 
     def test_what_is_replaced_is_gone(
         self, docker_api: docker.APIClient, home: Checkout, world: World

@@ -88,9 +88,21 @@ function entryOf(folder, { exports, module, main }) {
   return hasMain || module !== undefined || hasIndex() ? "." : undefined;
 }
 
-// Returns the file that a package names as its own, where it lacks it: the runtime then takes another in its place.
+// Returns the files that stand in "exports" for what is loaded.
+function targets(target) {
+  if (typeof target === "string") return offers(target) ? [target] : [];
+  if (Array.isArray(target)) return target.flatMap(targets);
+  return Object.entries(target ?? {}).flatMap(([name, inner]) => (CONDITIONS.includes(name) ? targets(inner) : []));
+}
+
+// Returns the file that a package names as its own, where it lacks it: for `main` the runtime takes another in its place.
 function lostOf(folder, { exports, main }) {
-  if (exports !== undefined && exports !== null || typeof main !== "string" || !main) return "";
+  if (exports !== undefined && exports !== null) {
+    const part = exported(exports);
+    const files = targets(exports[part] ?? (part === "." ? exports : [])).map((file) => path.join(folder, file));
+    return files.some((file) => fs.existsSync(file)) ? "" : files[0] ?? "";
+  }
+  if (typeof main !== "string" || !main) return "";
   const found = ["", ".js", ".json", ".node", "/index.js"].some((ending) => fs.existsSync(path.join(folder, main + ending)));
   return found ? "" : path.join(folder, main);
 }
@@ -174,9 +186,9 @@ function looked(item, number) {
   result.output = String(done.stderr ?? "").slice(-4000);
   // A program that is loaded runs, and may end as it does not know what it is to do.
   const ended = Object.keys(result.loaded).length < 2 && result.ended !== "0" && result.ended !== "hung";
-  // One that names a file of its own that it does not have may be a command alone.
-  result.unshipped = Object.keys(result.loaded).length === 2 && Object.values(result.loaded).every((error) => /MODULE_NOT_FOUND$/.test(error?.code) && error.message.split("\n")[0].includes(`/node_modules/${item.name}/`));
-  result.speaks = (ended || result.unshipped) && result.bins.length > 0 && speaks(result.bins);
+  // Of others there is nothing but the program, whatever they say of a file to load.
+  const isProgram = result.lost && result.loaded.require && result.loaded.import;
+  result.speaks = Boolean(ended || isProgram) && result.bins.length > 0 && speaks(result.bins);
   return result;
 }
 

@@ -206,6 +206,13 @@ class Indexes:
             raise SourceError(f"{url}: not found")
         return found[1]
 
+    def part(self, url: str, which: str) -> bytes:
+        """Return a part of a file, as HTTP's Range names it; RefusedError where only the whole is given."""
+        found = self._ask(url.partition("#")[0], "*/*", which)
+        if found is None:
+            raise RefusedError(f"{url}: not found")
+        return found[1]
+
     def _fetch(self, base: str, name: str) -> dict[str, Any] | None:
         split = urllib.parse.urlsplit(base)
         plain = split._replace(netloc=split.netloc.rpartition("@")[2]).geturl().rstrip("/")
@@ -221,15 +228,18 @@ class Indexes:
             raise SourceError(f"{plain}/{name}/: its answer can't be read ({error})") from error
         return dict(page)
 
-    def _ask(self, url: str, accept: str) -> tuple[str, bytes, str] | None:
+    def _ask(self, url: str, accept: str, part: str = "") -> tuple[str, bytes, str] | None:
         """Return the type, the body and the last address of an answer; None where there is nothing."""
         request = asking(url, accept)
-        request.add_header("Accept-Encoding", "gzip")
+        # Packed, an answer has other parts.
+        request.add_header(*(("Range", f"bytes={part}") if part else ("Accept-Encoding", "gzip")))
         problem = ""
         for pause in self._tries:
             time.sleep(pause)
             try:
                 with self._opener(request).open(request, timeout=self._seconds) as answer:
+                    if part and answer.status != 206:  # noqa: PLR2004 - HTTP's
+                        raise RefusedError(f"{request.full_url}: it gives no parts of a file")
                     return answer.headers.get_content_type(), body_of(answer), answer.geturl()
             except urllib.error.HTTPError as error:
                 if error.code in {404, 410}:

@@ -24,7 +24,7 @@ from pip._vendor.packaging.tags import sys_tags
 from pip._vendor.packaging.utils import canonicalize_name, parse_wheel_filename
 
 from isol8_tasks.ecosystems.compilers import is_lacking
-from isol8_tasks.freshness.programs.archives import NEEDED, UNDECIDED, needs_of, tried
+from isol8_tasks.freshness.programs.archives import NEEDED, metadata_inside, needs_of, tried
 from isol8_tasks.freshness.programs.index import suits
 from isol8_tasks.freshness.programs.pages import Indexes, SourceError, is_version, offered_metadata, release
 
@@ -66,11 +66,14 @@ class Choice:
 
     def __init__(self, version: str = "", file: dict[str, Any] | None = None, kind: str = "") -> None:
         self.version, self.file, self.kind = version, file, kind
-        """wheel, source, or why there is nothing: glibc, python; empty where pip itself is to say so."""
+        """wheel, source, undecided for a source of which only a trial tells whether a compiler is needed, or why there
+        is nothing: glibc, python, other; empty where pip itself is to say so."""
         self.output = ""
-        """The problem with building a source archive."""
+        """Why a source can't be built."""
         self.archive = b""
-        """One of which only a trial tells whether it can be built."""
+        """What is undecided, until it was tried."""
+        self.metadata: bytes | None = None
+        """What it says of itself, as far as that was asked for."""
 
 
 class Survey:
@@ -80,7 +83,7 @@ class Survey:
         self._indexes, self._compiler = indexes, compiler
         self._seconds = seconds
         # By the clock a busy machine takes longer for the same.
-        self._end = time.monotonic() + SLOWEST * seconds
+        self._began, self._end = processor_time(), time.monotonic() + SLOWEST * seconds
         self._tags = frozenset(sys_tags())
         self._environment = dict(default_environment())
         self._there = {
@@ -90,7 +93,10 @@ class Survey:
         self.wanted: dict[str, Wanted] = {}
 
     def look(self, specs: list[str]) -> None:
-        """Follow requirements until nothing new is needed, or time is over; what is to be tried comes last."""
+        """Follow requirements until nothing new is needed, or time is over.
+
+        What only a trial can tell comes last, as it takes longer than all questions.
+        """
         todo = {name for spec in specs for name in self._want(spec, spec, frozenset())}
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             while todo and not self._is_over():
@@ -103,7 +109,7 @@ class Survey:
 
     def _is_over(self) -> bool:
         """Tell whether the processor time that it may use is used up, or all of its time."""
-        return sum(os.times()[:4]) > self._seconds or time.monotonic() > self._end
+        return processor_time() - self._began > self._seconds or time.monotonic() > self._end
 
     def _wanted_by(self, found: dict[str, tuple[list[str], frozenset[str]]]) -> set[str]:
         """Note what packages require; return the names that have to be looked at for it."""
@@ -113,6 +119,20 @@ class Survey:
             for each in requirements
             for name in self._want(each, self.wanted[asker].asker, extras)
         }
+
+    def _tried(self, name: str) -> tuple[list[str], frozenset[str]]:
+        """Try a source archive, and return what it needs, with the extras that it is wanted with."""
+        wanted = self.wanted[name]
+        choice = wanted.choice
+        if choice is None or choice.file is None:
+            return [], frozenset()
+        data, choice.archive = choice.archive, b""
+        end = min(self._end, time.monotonic() + self._seconds)
+        metadata, output = tried(choice.file["filename"], data, end)
+        if output is not None:
+            choice.kind, choice.output = "source" if output else "wheel", output
+        choice.metadata = metadata or choice.metadata
+        return required(choice.metadata), frozenset({"", *wanted.extras})
 
     def _want(self, text: str, asker: str, extras: frozenset[str]) -> list[str]:
         """Note a requirement; return the name if it has to be looked at again for it."""
@@ -144,13 +164,24 @@ class Survey:
             wanted.choice = chosen
         return self._requirements(wanted.choice), frozenset({"", *wanted.extras})
 
-    def _choose(self, name: str, wanted: Wanted) -> Choice:
+    def older(self, name: str) -> str:
+        """Return the newest version with a wheel of use that everybody takes; empty where there is none."""
+        files = self._files(name)
+        admitted = (each for each in sorted(files, reverse=True) if self.wanted[name].admits(each, pre=False))
+        return next((str(each) for each in admitted if self._wheel(files[each])), "")
+
+    def _files(self, name: str) -> dict[Version, list[dict[str, Any]]]:
+        """Return the files of a project that are for this Python, by version."""
         pages = (self._indexes.page(index, name) for index in range(len(self._indexes.urls)))
         files: dict[Version, list[dict[str, Any]]] = {}
         for file in (file for page in pages if page for file in page["files"] if not file.get("yanked")):
             version = release(file["filename"])
             if version is not None and suits(file.get("requires-python") or ""):
                 files.setdefault(version, []).append(file)
+        return files
+
+    def _choose(self, name: str, wanted: Wanted) -> Choice:
+        files = self._files(name)
         for pre in (False, True):
             versions = [each for each in sorted(files, reverse=True) if wanted.admits(each, pre=pre)]
             for version in versions:
@@ -161,21 +192,21 @@ class Survey:
         return Choice()
 
     def _usable(self, version: Version, files: list[dict[str, Any]]) -> Choice | None:
-        for file in wheels_of(files):
-            if parse_wheel_filename(file["filename"])[3] & self._tags:
-                return Choice(str(version), file, "wheel")
+        if wheel := self._wheel(files):
+            return Choice(str(version), wheel, "wheel")
         source = next((file for file in files if not file["filename"].endswith(".whl")), None)
         if source is None:
             return None
         found = Choice(str(version), source, "source")
-        if (
-            isinstance(source.get("size"), int)
-            and source["size"] > LARGE
-            and self._why(wheels_of(files)) == "glibc"
-        ):
+        size = source.get("size")
+        if isinstance(size, int) and size > LARGE and self._why(wheels_of(files)) == "glibc":
             # Nothing of that size is built in seconds, and it would take as long to fetch it.
             found.output = NEEDED
         return found
+
+    def _wheel(self, files: list[dict[str, Any]]) -> dict[str, Any] | None:
+        fit = (file for file in wheels_of(files) if parse_wheel_filename(file["filename"])[3] & self._tags)
+        return next(fit, None)
 
     def _why(self, files: list[dict[str, Any]]) -> str:
         """Say why no wheel of a version is of use: it is for another C library, or for another Python."""
@@ -194,27 +225,25 @@ class Survey:
         file = choice.file
         if file is None:
             return []
-        if choice.kind == "wheel":
-            data = self._indexes.metadata(file) if offered_metadata(file) else None
-            return required(data)
-        if self._compiler or choice.output or choice.archive:
-            return []
-        metadata, choice.output, choice.archive = needs_of(file, self._indexes)
-        if not choice.output and not choice.archive:
-            choice.kind = "wheel"
-        return required(metadata)
+        if choice.kind == "wheel" and choice.metadata is None:
+            look = self._indexes.metadata if offered_metadata(file) else self._inside
+            choice.metadata = look(file)
+        if choice.kind == "source" and not self._compiler and not choice.output:
+            data = self._indexes.content(file["url"])
+            choice.metadata, output = needs_of(file["filename"], data)
+            if output is None:
+                choice.kind, choice.archive = "undecided", data
+            else:
+                choice.kind, choice.output = "source" if output else "wheel", output
+        return required(choice.metadata)
 
-    def _tried(self, name: str) -> tuple[list[str], frozenset[str]]:
-        """Try a source archive, and return what it needs, with the extras that it is wanted with."""
-        wanted = self.wanted[name]
-        choice = wanted.choice
-        if choice is None or choice.file is None:
-            return [], frozenset()
-        data, choice.archive = choice.archive, b""
-        metadata, choice.output = tried(choice.file, data, min(self._end, time.monotonic() + self._seconds))
-        if not choice.output:
-            choice.kind = "wheel"
-        return required(metadata), frozenset({"", *wanted.extras})
+    def _inside(self, file: dict[str, Any]) -> bytes | None:
+        return metadata_inside(file, self._indexes)
+
+
+def processor_time() -> float:
+    """Return how much this process used, with the children that ended."""
+    return sum(os.times()[:4])
 
 
 def wheels_of(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -260,20 +289,21 @@ def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any
         survey.look(question["specs"])
     except SourceError as error:
         return {"problem": str(error)}
-    lacking, undecided = [], []
+    lacking: list[list[str]] = []
+    undecided: list[list[str]] = []
     for name, wanted in sorted(survey.wanted.items()):
         choice = wanted.choice
         if choice is None or choice.kind in {"", "wheel"}:
             continue
-        if choice.archive or choice.output == UNDECIDED:
-            undecided.append([name, choice.version, "undecided", wanted.asker])
         # What could not be built for another reason is pip's to tell.
-        elif choice.kind != "source" or is_lacking(choice.output):
-            lacking.append([name, choice.version, choice.kind, wanted.asker])
+        if choice.kind == "source" and not is_lacking(choice.output):
+            continue
+        group = undecided if choice.kind == "undecided" else lacking
+        group.append([name, choice.version, choice.kind, wanted.asker])
     # Where nothing else stands in the way the build tells of these.
     lacking += undecided if lacking else []
     found = of_alpine([name for name, *_ in lacking])
-    return {"lacking": [[*each, found.get(each[0], "")] for each in lacking]}
+    return {"lacking": [[*each, found.get(each[0], ""), survey.older(each[0])] for each in lacking]}
 
 
 def main() -> None:

@@ -71,6 +71,18 @@ def test_what_cannot_be_installed_is_refused_with_what_needs_it() -> None:
     assert found.again == [[ONE, THREE, BAD]]
 
 
+def test_what_may_have_to_be_compiled_has_an_image_to_itself() -> None:
+    """It is no verdict yet."""
+    error = NotInstallableError(
+        "1 package can't be installed on Alpine (musl); nothing was built\n"
+        "bad 1.0 (deps.toml:3) has no wheel for musl, and the image can't compile its source\n"
+        "one 1.0 (deps.toml:3) has no wheel for musl, and may have to be compiled; one==0.9 has one"
+    )
+    found = sort(GROUP, error, "")
+    assert list(found.refused) == [BAD]
+    assert found.again == [[TWO, THREE], [ONE]]
+
+
 def test_other_errors_are_nobodys() -> None:
     """An engine that fails says nothing of a package."""
     with pytest.raises(EngineError, match="gone"):

@@ -120,6 +120,24 @@ class TestJudge:
         assert _judge(fits, other) == []
         assert [type(each) for each in _judge(other)] == [PackageUnusable]
 
+    def test_libraries_beside_one_another(self) -> None:
+        """Those of a wheel's own folder find each other through the extension module, unless one is not there."""
+        lacks = "Error loading shared library libgcc_s-0c.so.1: No such file or directory (needed by /s/one.libs/b)"
+        lost = "Error relocating /s/one.libs/libstdc++-5d.so.6: _Unwind_Resume: symbol not found"
+        needy = _asked("/s/one.libs/libstdc++-5d.so.6", lacks, lost, library=True)
+        there = _asked("/s/one.libs/libgcc_s-0c.so.1", library=True)
+        assert _judge(needy, there) == []
+        elsewhere = _asked("/s/other/libgcc_s-0c.so.1", library=True)
+        for others in ((), (elsewhere,)):
+            (found,) = _judge(needy, *others)
+            assert isinstance(found, PackageUnusable | PartUnusable)
+            assert found.library == "libgcc_s-0c.so.1"
+        plain = _asked("/s/one/b.so", lacks, library=True)
+        (found,) = _judge(plain, _asked("/s/one/libgcc_s-0c.so.1", library=True))
+        assert isinstance(found, PartUnusable)
+        (found,) = _judge(_asked("/s/one.libs/c.so", lost, library=True), there)
+        assert isinstance(found, PartUnusable)
+
     def test_builds_for_several_systems(self) -> None:
         """One package of npm brings them side by side, or each in a package of its own, by whose name it is told."""
         gnu = _asked(f"{MODULES}/one-linux-x64-gnu/x.node", LACKS, library=True)

@@ -45,7 +45,6 @@ LOADS: dict[str, Any] = {
     "broken_bins": [],
     "loaded": {"require": "", "import": ""},
     "ended": "0",
-    "unshipped": False,
     "output": "",
     "commands": {},
     "lost": "",
@@ -366,8 +365,13 @@ class TestNode:
             _thrown("expect is not defined", name="ReferenceError"),
             _thrown("Can't find variable: acquireVsCodeApi", name="ReferenceError"),
             _thrown("settings are not configured", name="ConfigurationError", code="not-configured"),
+            _thrown("Cannot find package 'electron' imported from /x", code="ERR_MODULE_NOT_FOUND"),
+            _thrown("Cannot find module 'electron/main' from '/x'", name="ResolveMessage"),
         ],
-        ids=["deliberately", "a global of the host", "the same in Bun", "an error of its own"],
+        ids=[
+            *("deliberately", "a global of the host", "the same in Bun", "an error of its own"),
+            *("a host's module", "the same in Bun, a part of it"),
+        ],
     )
     def test_declines(self, error: dict[str, Any]) -> None:
         """A complete package that throws deliberately passes, with a note on the first way that was tried."""
@@ -384,6 +388,7 @@ class TestNode:
         "error",
         [
             NOT_FOUND,
+            _thrown("Cannot find module 'electron-log'", code="MODULE_NOT_FOUND"),
             _thrown("Unexpected token", name="SyntaxError"),
             _thrown("x.map is not a function", name="TypeError"),
             _thrown("require is not defined in ES module scope", name="ReferenceError"),
@@ -400,8 +405,8 @@ class TestNode:
             _thrown("Electron failed to install correctly, please delete node_modules/electron"),
         ],
         ids=[
-            *("module", "syntax", "type", "scope", "CommonJS's", "circle", "file", "relocation", "sharp"),
-            *("napi", "the error behind it", "musl", "not installed"),
+            *("module", "a longer name than a host's", "syntax", "type", "scope", "CommonJS's", "circle"),
+            *("file", "relocation", "sharp", "napi", "the error behind it", "musl", "not installed"),
         ],
     )
     def test_broken(self, error: dict[str, Any]) -> None:
@@ -414,15 +419,19 @@ class TestNode:
         found = self._judge(loaded={"require": NO_HOST, "import": NO_HOST}, lost="/x/main.js")
         assert [type(each) for each in found] == [PackageUnusable, PackageUnusable]
 
-    def test_a_command_alone(self) -> None:
-        """A command that works, of a package whose entry is not in it, is what people use of it."""
-        loaded = {"require": NOT_FOUND, "import": NOT_FOUND}
-        (note,) = self._judge(loaded=loaded, unshipped=True, speaks=True, bins=["/x"])
-        assert isinstance(note, PartUnusable)
-        assert [type(each) for each in self._judge(loaded=loaded, unshipped=True, bins=["/x"])] == [
+    def test_a_program_with_nothing_to_load(self) -> None:
+        """If its command works, the file that it lacks for loading is a note."""
+        lost: dict[str, object] = {
+            "loaded": {"require": NOT_FOUND, "import": NOT_FOUND},
+            "lost": "/x/types.js",
+        }
+        assert [type(each) for each in self._judge(**lost, bins=["/x/a"])] == [
             PackageUnusable,
             PackageUnusable,
         ]
+        (note,) = self._judge(**lost, bins=["/x/a"], speaks=True)
+        assert isinstance(note, PartUnusable)
+        assert note.output == "there is no /x/types.js"
 
     def test_a_missing_library(self) -> None:
         """Its name is a value of the finding."""

@@ -45,6 +45,15 @@ class TestRenderCustom:
         assert "build-base" not in "\n".join(last)
         assert all(len(line) < 65_535 for line in lines)
 
+    def test_bun_runs_what_it_does_not_trust(self) -> None:
+        """Beside a compiler the scripts of all packages run; without one Bun's own list is enough."""
+        bun = RUNTIMES["bun"]
+        lines = render_custom(bun, "isol8:bun", ("addon",), (), ("build-base",)).splitlines()
+        place = lines.index(install_step(bun, ("addon",)))
+        assert lines[place + 1].startswith("RUN cd /usr/local/lib && { said=$(bun pm trust --all ")
+        assert lines.index("FROM isol8:bun") > place + 1
+        assert "trust" not in render_custom(bun, "isol8:bun", ("addon",))
+
     @pytest.mark.parametrize("runtime", ["deno", "bash"])
     def test_what_compiles_nothing_has_one_stage(self, runtime: str) -> None:
         """There it would copy what is as it was."""

@@ -1,6 +1,7 @@
 """What to write for packages that Alpine needs to be told of."""
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.dockerfile.syntax import parse
@@ -85,17 +86,23 @@ class TestNotInstallable:
             to_compile_with(spec, config) == '[images.ml] build = ["build-base", "python3-dev"] in deps.toml'
         )
 
-    def test_not_found_out_in_time(self) -> None:
-        """It is named beside the others, and not counted among them."""
+    def test_what_is_not_certain(self) -> None:
+        """It is named beside what is certain, and not counted."""
         spec, config = _spec("python-custom")
-        found = (_lacking("slow", "undecided"), _lacking("torch", "glibc"))
-        first, second, _, compiled, removed = str(not_installable(found, spec, config)).splitlines()
-        assert first.startswith("1 package can't be installed")
-        assert second.endswith("whether its source needs a compiler was not found out in time")
-        assert (compiled.partition(":")[0], removed.partition(",")[0]) == (
-            "Compile in a stage of its own",
-            "Remove torch",
-        )
+        found = (_lacking("scikit-learn", "source"), _lacking("torch", "undecided"))
+        assert str(not_installable(found, spec, config)).splitlines() == [
+            "1 package can't be installed on Alpine (musl); nothing was built",
+            "scikit-learn 1.0 (deps.toml:3) has no wheel for musl, and the image can't compile its source",
+            "torch 1.0 (deps.toml:4) has no wheel for musl, and may have to be compiled",
+            'Compile in a stage of its own: [build] python = ["build-base", "python3-dev"] in deps.toml.',
+        ]
+
+    def test_an_older_version_with_a_wheel(self) -> None:
+        """It is named as deps.toml has it."""
+        spec, config = _spec("ml")
+        found = evolve(_lacking("wordcloud", "source"), older="0.9")
+        line = str(not_installable((found,), spec, config)).splitlines()[1]
+        assert line.endswith("and the image can't compile its source; wordcloud==0.9 has one")
 
     @pytest.mark.parametrize(
         ("output", "more"),

@@ -95,7 +95,7 @@ class Sidecars(Indexes):
         self.answer = answer
         self.asked: list[str] = []
 
-    def _ask(self, url: str, accept: str) -> tuple[str, bytes, str] | None:
+    def _ask(self, url: str, accept: str, _part: str = "") -> tuple[str, bytes, str] | None:
         self.asked.append(f"{url} as {accept}")
         if isinstance(self.answer, SourceError):
             raise self.answer
@@ -146,9 +146,15 @@ class Packing(BaseHTTPRequestHandler):
 
     page = gzip.compress(json.dumps({"files": []}).encode())
     promised = len(page)
+    gives_parts = False
 
     def do_GET(self) -> None:
         """Send what the class has by now."""
+        if self.gives_parts:
+            self.send_response(206)
+            self.end_headers()
+            self.wfile.write(self.page[int(self.headers["Range"].removeprefix("bytes=")) :])
+            return
         is_taken = self.headers["Accept-Encoding"] == "gzip"
         self.send_response(200)
         self.send_header("Content-Type", pages.JSON)
@@ -162,7 +168,7 @@ class Packing(BaseHTTPRequestHandler):
 
 
 class TestPacked:
-    """Pages that an index sends packed."""
+    """Pages that an index sends packed, and files that it sends whole or in parts."""
 
     @pytest.fixture
     def packing(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Indexes]:
@@ -174,6 +180,14 @@ class TestPacked:
             yield Indexes({"PIP_INDEX_URL": f"http://127.0.0.1:{server.server_port}/simple/"})
             server.shutdown()
             thread.join()
+
+    def test_parts_come_as_they_are(self, packing: Indexes, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where only the whole is given, it is refused without being read."""
+        url = f"{packing.urls[0]}a.whl"
+        with pytest.raises(RefusedError, match="it gives no parts of a file"):
+            packing.part(url, "-4")
+        monkeypatch.setattr(Packing, "gives_parts", True)
+        assert packing.part(url, "-4") == Packing.page[-4:]
 
     def test_they_are_unpacked(self, packing: Indexes) -> None:
         """An index that packs is asked to."""

@@ -1,7 +1,10 @@
 """Which Python packages can't be installed, by what an index says: no network, and the tags of this very Python."""
 
 import io
+import os
+import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +15,7 @@ from pip._vendor.packaging.tags import sys_tags
 
 from isol8_tasks.ecosystems.compilers import is_lacking
 from isol8_tasks.freshness.programs import archives, wheels
-from isol8_tasks.freshness.programs.archives import NEEDED, UNDECIDED, compiles, needs_of
+from isol8_tasks.freshness.programs.archives import NEEDED, needs_of
 from isol8_tasks.freshness.programs.wheels import Survey
 
 ELSEWHERE = "cp27-cp27m-win32"
@@ -65,6 +68,14 @@ def archive(files: Mapping[str, str]) -> bytes:
             member = tarfile.TarInfo(f"a-1.0/{name}")
             member.size = len(text)
             packed.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def zipped(name: str) -> bytes:
+    """Return a zip file with one file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr(name, "")
     return buffer.getvalue()
 
 
@@ -144,15 +155,63 @@ class TestSurvey:
         compiled = archive({"pyproject.toml": '[build-system]\nbuild-backend = "mesonpy"\n'})
         index = Index(source("a", "1.0"), archive=compiled)
         assert chosen(index, "a")["a"] == ("1.0", "source", "a")
-        monkeypatch.setattr(wheels, "needs_of", lambda *_: (None, "not asked", b""))
+        monkeypatch.setattr(wheels, "needs_of", lambda *_: (b"", "not asked"))
         assert chosen(index, "a", compiler=True)["a"] == ("1.0", "source", "a")
+
+    def test_all_is_asked_before_anything_is_built(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A build that takes all the time hides nothing; it is undecided, and what its archive needs is known."""
+        slow = archive({"PKG-INFO": "Name: slow\nRequires-Dist: c\n", "fast.c": ""})
+        index = Index(
+            source("slow", "1.0"),
+            wheel("a", "1.0", "py3-none-any", "b"),
+            wheel("b", "1.0", ELSEWHERE),
+            wheel("c", "1.0", ELSEWHERE),
+            archive=slow,
+        )
+        tried: list[str] = []
+
+        def hang(filename: str, _: object, end: float) -> tuple[None, None]:
+            tried.append(filename)
+            time.sleep(max(end - time.monotonic(), 0))
+            return None, None
+
+        monkeypatch.setattr(wheels, "tried", hang)
+        survey = Survey(index, 2, compiler=False)  # type: ignore[arg-type]
+        survey.look(["slow", "a"])
+        kinds = {name: each.choice.kind for name, each in survey.wanted.items() if each.choice}
+        assert kinds == {"slow": "undecided", "a": "wheel", "b": "other", "c": "other"}
+        assert tried == ["slow-1.0.tar.gz"]
+
+    @pytest.mark.parametrize(
+        ("built", "kind"), [((b"Name: a\nRequires-Dist: b\n", ""), "wheel"), ((None, "no gcc"), "source")]
+    )
+    def test_what_a_build_tells(
+        self, monkeypatch: pytest.MonkeyPatch, built: tuple[bytes | None, str], kind: str
+    ) -> None:
+        """One that does without a compiler is as good as a wheel, and what it needs is followed."""
+        monkeypatch.setattr(wheels, "tried", lambda *_: built)
+        index = Index(source("a", "1.0"), wheel("b", "1.0"), archive=archive({"fast.c": ""}))
+        found = chosen(index, "a")
+        assert found["a"][1] == kind
+        assert ("b" in found) == (kind == "wheel")
+
+    def test_an_older_version_with_a_wheel(self) -> None:
+        """It is the newest that everybody takes."""
+        index = Index(source("a", "3.0"), wheel("a", "2.0"), wheel("a", "1.0"), wheel("a", "4.0rc1"))
+        survey = Survey(index, 30, compiler=True)  # type: ignore[arg-type]
+        survey.look(["a"])
+        assert (survey.wanted["a"].choice.kind, survey.older("a")) == ("source", "2.0")  # type: ignore[union-attr]
+        survey.look(["a!=2.0"])
+        assert survey.older("a") == "1.0"
+        survey.look(["a>2"])
+        assert not survey.older("a")
 
 
 class TestTrials:
     """Source archives of which only trying tells."""
 
     def look(
-        self, monkeypatch: pytest.MonkeyPatch, trial: tuple[bytes | None, str], *specs: str
+        self, monkeypatch: pytest.MonkeyPatch, trial: tuple[bytes | None, str | None], *specs: str
     ) -> list[object]:
         """Return what is lacking, where every trial ends in this way."""
         index = Index(
@@ -168,24 +227,26 @@ class TestTrials:
 
     def test_one_that_does_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What it needs is looked at then."""
-        assert self.look(monkeypatch, (b"Requires-Dist: c\n", ""), "a") == [["c", "1.0", "other", "a", ""]]
+        assert self.look(monkeypatch, (b"Requires-Dist: c\n", ""), "a") == [
+            ["c", "1.0", "other", "a", "", ""]
+        ]
 
     def test_one_that_lacks_a_compiler(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is named with the others."""
         found = self.look(monkeypatch, (None, "error: command 'gcc' failed"), "a", "b")
-        assert found == [["a", "1.0", "source", "a", ""], ["c", "1.0", "other", "b", ""]]
+        assert found == [["a", "1.0", "source", "a", "", ""], ["c", "1.0", "other", "b", "", ""]]
 
-    @pytest.mark.parametrize("output", [UNDECIDED, "the network is down"])
-    def test_not_decided(self, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    @pytest.mark.parametrize("output", [None, "the network is down"])
+    def test_not_decided(self, monkeypatch: pytest.MonkeyPatch, output: str | None) -> None:
         """By itself it is left to the build; where others stand in the way, one that took too long is named, too."""
         assert self.look(monkeypatch, (None, output), "a") == []
-        late = [["a", "1.0", "undecided", "a", ""]] if output == UNDECIDED else []
-        assert self.look(monkeypatch, (None, output), "a", "b") == [["c", "1.0", "other", "b", ""], *late]
+        late = [["a", "1.0", "undecided", "a", "", ""]] if output is None else []
+        assert self.look(monkeypatch, (None, output), "a", "b") == [["c", "1.0", "other", "b", "", ""], *late]
 
     def test_time_is_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What was not looked at by then is left to the build."""
         monkeypatch.setattr(Survey, "_is_over", lambda _: True)
-        assert self.look(monkeypatch, (None, UNDECIDED), "b") == []
+        assert self.look(monkeypatch, (None, None), "b") == []
 
     @pytest.mark.parametrize(("size", "kind"), [(20_000_001, "source"), (20_000_000, "wheel")])
     def test_a_large_archive(self, monkeypatch: pytest.MonkeyPatch, size: int, kind: str) -> None:
@@ -195,35 +256,104 @@ class TestTrials:
         assert chosen(Index(file, wheel("a", "1.0", GLIBC), archive=archive({})), "a")["a"][1] == kind
 
 
+class Parts:
+    """An index that gives parts of one wheel."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.asked: list[str] = []
+
+    def part(self, _: str, which: str) -> bytes:
+        """Return what HTTP's Range names."""
+        self.asked.append(which)
+        start, _, end = which.partition("-")
+        return self._content[int(start) : int(end) + 1] if start else self._content[-int(end) :]
+
+
+class TestWheels:
+    """The metadata inside of wheels."""
+
+    @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    @pytest.mark.parametrize(("first", "asked"), [(False, 1), (True, 2)], ids=["last", "first"])
+    def test_it_is_read_out_of_a_part(self, compression: int, first: bool, asked: int) -> None:  # noqa: FBT001 - a table
+        """The end is enough where it is there; else it is one question more."""
+        files = {
+            "a.py": os.urandom(400_000),
+            "a-1.0.dist-info/METADATA": b"Requires-Dist: b\n" * 9,
+        }
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", compression) as packed:
+            for name in sorted(files, reverse=not first):
+                packed.writestr(name, files[name])
+        index: Any = Parts(buffer.getvalue())
+        assert archives.metadata_inside({"url": "u/a"}, index) == b"Requires-Dist: b\n" * 9
+        assert len(index.asked) == asked
+
+    @pytest.mark.parametrize("content", [b"", b"no wheel", zipped("a-1.0.dist-info/RECORD")])
+    def test_what_has_none(self, content: bytes) -> None:
+        """It says nothing."""
+        index: Any = Parts(content)
+        assert archives.metadata_inside({"url": "u/a"}, index) is None
+
+    def test_an_index_without_metadata_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a wheel needs is followed all the same."""
+        monkeypatch.setattr(wheels, "metadata_inside", lambda *_: b"Requires-Dist: b\n")
+        alone = {**wheel("a", "1.0"), "core-metadata": False}
+        index = Index(alone, source("b", "1.0"))
+        assert chosen(index, "a", compiler=True)["b"] == ("1.0", "source", "a")
+
+
 class TestArchives:
     """Source archives."""
 
-    def test_one_that_may_compile_is_to_be_tried(self) -> None:
-        """Only trying tells whether it does without."""
-        data = archive({"fast.c": "", "setup.py": ""})
-        index: Any = Index(archive=data)
-        assert needs_of(source("a", "1.0"), index) == (None, "", data)
+    def test_one_that_may_compile(self) -> None:
+        """Only a build tells whether it does without."""
+        data = archive({"fast.c": "", "setup.py": "", "PKG-INFO": "Name: a\n"})
+        assert needs_of("a-1.0.tar.gz", data) == (b"Name: a\n", None)
 
-    def test_backend_that_always_compiles(self) -> None:
-        """It needs no trial."""
-        index: Any = Index(archive=archive({"pyproject.toml": "build-backend = 'maturin'"}))
-        assert needs_of(source("a", "1.0"), index) == (None, NEEDED, b"")
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[build-system]\nbuild-backend = 'maturin'",
+            '[build-system]\nrequires = [\n  # "old"\n  "setuptools", "Scikit_Build>=0.1[x]"]',
+            '[build-system]\nrequires = ["pybind11"]\nbuild-backend = "setuptools.build_meta"',
+        ],
+    )
+    def test_what_always_compiles(self, text: str) -> None:
+        """Its backend, or a tool that its build requires, needs no trial."""
+        data = archive({"pyproject.toml": text, "fast.cpp": ""})
+        assert needs_of("a-1.0.tar.gz", data) == (b"", NEEDED)
         assert is_lacking(NEEDED)
 
     @pytest.mark.parametrize(
-        ("project", "sure"),
+        ("requires", "names"),
         [
-            ('requires = ["setuptools", "scikit_build>=0.14", "pip"]', True),
-            ("requires = [\n  'setuptools[toml]',  # a ] here\n  'cmake>=3.1',\n]\n", True),
-            ("requires = ['setuptools', \"cmake; sys_platform == 'win32'\"]", False),
-            ('requires = ["setuptools", "Cython>=3"]\n[project]\nname = "cmake"', False),
-            ('build-backend = "setuptools.build_meta"', False),
-            ("", False),
+            ('["setuptools", "scikit_build>=0.14", "pip"]', {"setuptools", "scikit-build", "pip"}),
+            ("[\n  'setuptools[toml]',  # a ] here\n  'cmake>=3.1',\n]\n", {"setuptools", "cmake"}),
+            ("['setuptools', \"cmake; sys_platform == 'win32'\"]", {"setuptools"}),
+            ('["setuptools", "Cython>=3"]\n[project]\nname = "cmake"', {"setuptools", "cython"}),
         ],
     )
-    def test_tools_of_who_compiles(self, project: str, sure: bool) -> None:  # noqa: FBT001 - a table
-        """What a build requires tells it, unless only some machines need it."""
-        assert compiles(f"[build-system]\n{project}\n") == sure
+    def test_what_a_build_requires(self, requires: str, names: set[str]) -> None:
+        """What only some machines need is left out."""
+        assert archives.build_system(f"[build-system]\nrequires = {requires}") == ("", names)
+
+    @pytest.mark.parametrize("text", ["[", "build-system = 1", "[build-system]\nrequires = [1]"])
+    def test_unreadable_project(self, text: str) -> None:
+        """It says nothing."""
+        assert archives.build_system(text) == ("", set())
+
+    def test_a_build_that_takes_too_long_ends_with_all_it_started(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """What pip started would keep its output open."""
+        python = tmp_path / "python"
+        python.write_text("#!/bin/sh\nsleep 300 &\nwait\n")
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+        began = time.monotonic()
+        assert archives.tried("a-1.0.tar.gz", b"", began) == (None, None)
+        assert time.monotonic() - began < 120
 
     def test_zip(self, tmp_path: Path) -> None:
         """Old archives are zip files."""
