@@ -29,11 +29,16 @@ _MISTAKES: Final = (CmdParseError, InvalidCommand, InvalidDodoFile, InvalidTask)
 
 
 def stopped(current: "Session", screen: "Screen | None", error: KeyboardInterrupt) -> int:
-    """Abort what is under way, say so, and return the exit code of a run that was interrupted."""
-    current.view.cancel(for_good=True)
+    """Abort what is under way, say so and what failed before, and return the exit code of an interrupted run."""
+    current.abort()
     current.wind_down()
     if screen:
         screen.close()
+        if current.failures:
+            # Here, as most runs go on to their end, and who lists images shows no run.
+            from isol8_tasks.cli.reporter import print_failures  # noqa: PLC0415
+
+            print_failures(current, screen)
         screen.line("interrupted; finished builds are kept, and every image in use is untouched")
     return interruption(error)
 

@@ -94,10 +94,7 @@ class Reporter:
     def finish(self) -> None:
         """Print failures, what is remembered of flags, and the figures."""
         self.screen.close()
-        for failure in self.session.failures:
-            words = words_of_failure(failure)
-            for line in report.failure_lines(failure.subject, words, self.screen.width):
-                self.screen.line(line)
+        print_failures(self.session, self.screen)
         if self.session.is_refused or (self.session.failures and self.session.failures[0].subject == "ping"):
             return
         if not self.screen.quiet and self.selected:
@@ -197,6 +194,13 @@ def _engine_words(view: View) -> str:
 def _engine_line(view: View) -> str:
     found = view.engine.info()
     return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
+
+
+def print_failures(session: Session, screen: Screen) -> None:
+    """Print what is said of each failure of a run."""
+    for failure in session.failures:
+        for line in report.failure_lines(failure.subject, words_of_failure(failure), screen.width):
+            screen.line(line)
 
 
 def words_of_failure(failure: Failure) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, _heard if number == signal.SIGHUP else signal.SIG_DFL)
     if session.cache_info().currsize:
         # Threads that a command waits for would else go on to the end of all their work.
-        session().view.cancel(for_good=True)
+        session().abort()
     raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError(number)
 
 

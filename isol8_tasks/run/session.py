@@ -49,6 +49,7 @@ class Session:
     policy: Policy = field(factory=Policy, init=False)
     """What `follow` was given."""
     _over: threading.Event = field(factory=threading.Event, init=False)
+    _is_aborted: bool = field(default=False, init=False)
     outcomes: list["Outcome"] = field(factory=list, init=False)
     seconds: dict[str, float] = field(factory=dict, init=False)
     """How long each image took that was built."""
@@ -141,9 +142,10 @@ class Session:
             from isol8_tasks.run.failures import error_of, failure_of  # noqa: PLC0415 - as above
 
             error = error_of(spec, caught, self.view)
-            if self.listener:
-                self.listener.failed(name, error)
-            self.failures.append(failure_of(spec, error, log, self.view))
+            if not self._is_aborted:
+                if self.listener:
+                    self.listener.failed(name, error)
+                self.failures.append(failure_of(spec, error, log, self.view))
             raise error from caught
         finally:
             self._at_work.discard(name)
@@ -160,7 +162,9 @@ class Session:
         return self._refused is not None
 
     def failed(self, subject: str, error: Isol8Error, *, image: str = "") -> None:
-        """Remember what went wrong with an image, or with something else."""
+        """Remember what went wrong with an image, or with something else; not what `abort` broke off."""
+        if self._is_aborted:
+            return
         subject = self.view.public_tag(image) if image else subject
         self.failures.append(Failure(subject=subject, error=error, image=image))
 
@@ -197,6 +201,11 @@ class Session:
         """Let the time that was given be over: what is under way is aborted, and nothing more begun."""
         self._over.set()
         self.view.cancel()
+
+    def abort(self) -> None:
+        """Break off what is under way, and let nothing begin any more."""
+        self._is_aborted = True
+        self.view.cancel(for_good=True)
 
     def wind_down(self) -> None:
         """Wait until what was aborted has removed its containers and private tags; not for long."""

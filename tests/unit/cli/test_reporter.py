@@ -1,14 +1,17 @@
 """What a run tells: the reason before the work, failures, what is remembered of flags, and figures at the end."""
 
 import io
+import signal
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from isol8_tasks.cli.reporter import Reporter, open_screen
-from isol8_tasks.errors import InternalError, VerifyFailedError
+from isol8_tasks.errors import EngineError, InternalError, VerifyFailedError
+from isol8_tasks.plan.model import ImageSpec
 from tests.command_line import CommandLine, Terminal
 
 
@@ -78,6 +81,28 @@ class TestRun:
         assert before is not None
         assert after is not None
         assert after.id == before.id
+
+    def test_interruption_tells_what_failed_before(self, cli: CommandLine) -> None:
+        """With its cause, for which it would have to be built again; what is broken off is no failure."""
+
+        def check(spec: ImageSpec, _image: str) -> str:
+            if spec.name == "bash":
+                raise VerifyFailedError("it does not start")
+            # As the terminal sends it, while an image is on its way.
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.5)
+            raise EngineError("aborted")
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        cli.check = check
+        done = cli("-n", "1", "base:bash", "base:bun")
+        assert (done.code, done.err) == (130, "")
+        told = done.out[done.out.index("it does not start") :]
+        assert "isol8:bun" not in told
+        assert (
+            told.splitlines()[-1]
+            == "interrupted; finished builds are kept, and every image in use is untouched"
+        )
 
     def test_interruption_is_130_and_finishes_nothing_more(self, cli: CommandLine) -> None:
         """In one line; what was built is kept."""
