@@ -162,7 +162,7 @@ class Session:
         return self._refused is not None
 
     def failed(self, subject: str, error: Isol8Error, *, image: str = "") -> None:
-        """Remember what went wrong with an image, or with something else; not what `abort` broke off."""
+        """Remember what went wrong with an image, or with something else; not what `abort` aborted."""
         if self._is_aborted:
             return
         subject = self.view.public_tag(image) if image else subject
@@ -203,7 +203,7 @@ class Session:
         self.view.cancel()
 
     def abort(self) -> None:
-        """Break off what is under way, and let nothing begin any more."""
+        """Abort what is under way, and let nothing begin any more."""
         self._is_aborted = True
         self.view.cancel(for_good=True)
 

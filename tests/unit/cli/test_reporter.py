@@ -83,7 +83,7 @@ class TestRun:
         assert after.id == before.id
 
     def test_interruption_tells_what_failed_before(self, cli: CommandLine) -> None:
-        """With its cause, for which it would have to be built again; what is broken off is no failure."""
+        """With its cause, for which it would have to be built again; what is aborted is no failure."""
 
         def check(spec: ImageSpec, _image: str) -> str:
             if spec.name == "bash":
