@@ -241,12 +241,14 @@ class TestOutput:
     def test_live_lines_are_gone_at_the_end(self, own: Checkout) -> None:
         """On a terminal every live line is erased before the lines that stay."""
         mark = secrets.token_hex(4)
-        own.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep 1 # {mark}\nCMD ["bash"]')
+        own.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep 1; echo {mark} >/m\nCMD ["bash"]')
         shown = _on_terminal(own, "base:bash")
         lines = _screen(shown)
         assert "\x1b[" in shown
         assert re.search(
-            rf"^{own.repository}:bash +\d/\d  RUN sleep 1 # {mark}  \d", "\n".join(lines), re.MULTILINE
+            rf"^{own.repository}:bash +\d/\d  RUN sleep 1; echo {mark} >/m  \d",
+            "\n".join(lines),
+            re.MULTILINE,
         )
         assert len([line for line in lines if re.match(rf"{own.repository}:bash +built ", line)]) == 1
         assert lines[-1].startswith("1 built · ")

@@ -324,7 +324,7 @@ class TestFailures:
         """After kill -9 in the middle of a build the old image is under its tag, and the next run completes."""
         old = docker_api.inspect_image(f"{built.repository}:bash")["Id"]
         mark = secrets.token_hex(4)
-        built.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep 4 && echo {mark}\nCMD ["bash"]')
+        built.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep 4 && echo {mark} > /mark\nCMD ["bash"]')
         run = built.start()
         wait_for(lambda: bool(sleeping(mark)))
         run.send_signal(signal.SIGKILL)

@@ -75,7 +75,10 @@ def night(
 NEWS = [
     pytest.param(lambda w: w.move("deno"), {"deno", "deno-custom"}, id="an upstream image"),
     pytest.param(
-        lambda w: w.move("alpine", release="3.23.9"), EVERY, id="the other, which the filter is compiled on"
+        # deno's image has only the filter of it, which comes to the same, and stays under a new key.
+        lambda w: w.move("alpine", release="3.23.9"),
+        EVERY - {"deno-custom"},
+        id="the other, which the filter is compiled on",
     ),
     pytest.param(
         lambda w: w.apk("unzip", "6.9-r0", files={"usr/bin/unzip": b"#!/bin/sh\n"}),

@@ -96,7 +96,7 @@ def test_what_one_built_the_other_pulls(
     assert (count(pulled, "pulled"), count(pulled, "built"), count(pulled, "pushed")) == (COUNT, 0, 0)
 
     for checkout in pair:
-        checkout.edit("docker/Dockerfile", 'CMD ["bun"]', 'RUN : changed\nCMD ["bun"]')
+        checkout.edit("docker/Dockerfile", 'CMD ["bun"]', 'RUN echo changed > /changed\nCMD ["bun"]')
     changed = other.doit("setup", *ONLY, DOCKER_HOST=second)
     assert built(other, changed) == OF_BUN
     assert (count(changed, "pulled"), count(changed, "pushed")) == (0, len(OF_BUN))

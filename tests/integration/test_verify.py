@@ -194,7 +194,12 @@ class TestGood:
             ("node", _module("loud", LOUD), "loud"),
             ("bun", _module("loud", LOUD, main="index.js"), "loud"),
             ("node", _module("@types/x", None, types="index.d.ts", main=""), "@types/x"),
-            ("node", _module("cli", "console.log(1); process.exit(0)", bin="index.js"), "cli"),
+            (
+                "node",
+                _module("cli", "console.log(1); process.exit(0)", bin="index.js")
+                + " && sed -i '1i #!/usr/bin/env node' index.js",
+                "cli",
+            ),
             ("node", _module("t", None, exports={".": {"types": "./index.d.ts"}}), "t"),
             ("node", _module("f", None, exports={".": {"sass": "./f.scss", "default": "./f.css"}}), "f"),
             ("node", _module("p", "exports.x = 1", exports={"./p": "./index.js", "./*": "./*"}), "p"),
