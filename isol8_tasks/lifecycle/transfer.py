@@ -15,7 +15,7 @@ from isol8_tasks.errors import (
     ReplacedError,
     SourceUnavailableError,
 )
-from isol8_tasks.images.labels import LAYERS, Record, read_record
+from isol8_tasks.images.labels import CLIENTS, LAYERS, Record, read_record
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, key_tag, mark, mismatches
 from isol8_tasks.images.references import Reference
@@ -118,9 +118,11 @@ def push_under_key(work: Push, engine: RegistryEngine) -> None:
     RegistryError says that it could not be done after several tries.
     """
     refuse_other_layers(work, engine)
-    reference = str(Reference(work.repository, key_tag(work.name, work.record.key)))
+    tag = key_tag(work.name, work.record.key)
+    reference = str(Reference(work.repository, tag))
     try:
-        _patiently(lambda: _push_as(work, engine, reference))
+        if not _is_same_build(work, _there(work, engine, tag)):
+            _patiently(lambda: _push_as(work, engine, reference))
     except RegistryError as error:
         raise RegistryError(
             f"{reference} could not be pushed: {error}\n"
@@ -217,7 +219,7 @@ def _push_moving(work: Push, engine: RegistryEngine, tag: str, digest: str) -> N
     """Let a tag of the registry point to what was pushed there under that digest, unless that would set it back."""
     reference = str(Reference(work.repository, tag))
     there = _digest_there(engine, reference)
-    if there == digest or (there and _is_older(work, engine, tag)):
+    if there == digest or (there and _stays(work, engine, tag)):
         return
     if (now := _push_as(work, engine, reference)) != digest:
         raise RegistryError(
@@ -226,20 +228,33 @@ def _push_moving(work: Push, engine: RegistryEngine, tag: str, digest: str) -> N
         )
 
 
-def _is_older(work: Push, engine: RegistryEngine, tag: str) -> bool:
-    """Tell whether another machine has pushed a newer build under a tag, which then stays.
+def _stays(work: Push, engine: RegistryEngine, tag: str) -> bool:
+    """Tell whether a tag stays: another machine has pushed a newer build, or the same one, whose rebuild came to it.
 
     A registry moves no tag on a condition, so of two machines that both look first and then move it, the later one wins
     all the same.
     """
-    if work.moves_back:
+    there = None if work.moves_back else _there(work, engine, tag)
+    if there is None or read_record(there.labels) is None:
         return False
+    return there.built > work.image.built or (tag == work.name and _is_same_build(work, there))
+
+
+def _there(work: Push, engine: RegistryEngine, tag: str) -> ObservedImage | None:
+    """Return the image that a tag has in the registry; None where nobody may look."""
     try:
-        there = engine.remote_images(work.repository, [tag]).get(tag)
+        found = engine.remote_images(work.repository, [tag]).get(tag)
     except SourceUnavailableError:
+        return None
+    return found.image if found else None
+
+
+def _is_same_build(work: Push, there: ObservedImage | None) -> bool:
+    """Tell whether the registry has the build of an image, and clients find it there as they find it here."""
+    record = read_record(there.labels) if there else None
+    if there is None or record is None or record.build != work.record.build:
         return False
-    record = read_record(there.image.labels) if there else None
-    return there is not None and record is not None and there.image.built > work.image.built
+    return all(there.labels.get(label) == work.image.labels.get(label) for label in CLIENTS)
 
 
 def _push_immutable(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[str, str]:

@@ -36,17 +36,21 @@ def home(
     checkout = new_checkout(tmp_path_factory.mktemp("home") / "home")
     _upstream(checkout, docker_api, "LABEL one=1")
     checkout.edit("docker/Dockerfile", 'FROM base AS bash\nCMD ["bash"]\n', STAGE)
-    checkout.deps(
-        'bash = ["jq"]',
-        f'args = {{ ALPINE_IMAGE = "{checkout.repository}up" }}\n'
-        f'[registry]\nrepository = "{registry.address}/isol8"\nstandins = true\n',
-    )
+    _declare(checkout, registry, f"{checkout.repository}up")
     done = checkout.doit("setup", "--only", "bash")
     assert done.code == 0, done.out + done.err
     assert "2 built · 2 pushed · " in done.out
     yield checkout
     for repository in (checkout.repository, f"{checkout.repository}up"):
         remove_tags(docker_api, repository)
+
+
+def _declare(checkout: Checkout, registry: Registry, upstream: str) -> None:
+    checkout.deps(
+        'bash = ["jq"]',
+        f'args = {{ ALPINE_IMAGE = "{upstream}" }}\n'
+        f'[registry]\nrepository = "{registry.address}/isol8"\nstandins = true\n',
+    )
 
 
 def _upstream(checkout: Checkout, api: docker.APIClient, step: str) -> None:
@@ -125,8 +129,8 @@ def test_another_machine_finds_the_image_that_stayed(
         done = home.doit("setup", "--only", "bash")
         assert "1 rebuilt, same result" in done.out, done.out + done.err
         other = make_checkout()
-        for file in ("deps.toml", "docker/Dockerfile"):
-            shutil.copy(home.folder / file, other.folder / file)
+        _declare(other, registry, f"{home.repository}up")
+        shutil.copy(home.folder / "docker/Dockerfile", other.folder / "docker/Dockerfile")
         done = other.doit("setup", "--only", "bash")
         assert "2 pulled" in done.out, done.out + done.err
         assert other.doit("push").code == 0

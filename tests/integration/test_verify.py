@@ -126,10 +126,14 @@ def leftovers(docker_api: docker.APIClient) -> Callable[[str], list[str]]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(docker_api: docker.APIClient) -> Iterator[None]:
-    """Make sure that each test's containers of our images are gone."""
+    """Make sure that each test's containers of our images are gone, or on their way."""
     yield
-    found = docker_api.containers(all=True, filters={"label": LABEL})
-    assert [each["Image"] for each in found if each["Image"].startswith(f"{REPOSITORY}:")] == []
+
+    def left() -> bool:
+        found = docker_api.containers(all=True, filters={"label": LABEL})
+        return any(each["Image"].startswith(f"{REPOSITORY}:") for each in found)
+
+    _wait_for(lambda: not left())
 
 
 def _dist(name: str, source: str, *, version: str = "1.0", more: str = "") -> str:
