@@ -144,7 +144,7 @@ def test_manifest_of_the_image_that_stayed_can_be_pulled(
     home: Checkout, make_checkout: Callable[..., Checkout], docker_api: docker.APIClient
 ) -> None:
     """What is in the registry has the older key, and the manifest says so."""
-    EDITS["a step that does nothing"](home, docker_api)
+    home.edit("docker/Dockerfile", STEP, f"RUN true # by manifest\n{STEP}")
     assert home.doit("setup", "--only", "bash").code == 0
     other = make_checkout()
     (other.folder / "resolved.json").write_text((home.folder / "resolved-images.json").read_text())
@@ -152,7 +152,7 @@ def test_manifest_of_the_image_that_stayed_can_be_pulled(
     assert done.code == 0, done.out + done.err
     assert "2 pulled" in done.out
     assert other.manifest()["images"][f"{other.repository}:bash"]["key"] != _key(home)
-    home.edit("docker/Dockerfile", "RUN true\n", "")
+    home.edit("docker/Dockerfile", "RUN true # by manifest\n", "")
     assert home.doit("setup", "--only", "bash").code == 0
 
 
