@@ -141,7 +141,7 @@ def test_another_machine_finds_the_image_that_stayed(
 
 
 def test_manifest_of_the_image_that_stayed_can_be_pulled(
-    home: Checkout, make_checkout: Callable[..., Checkout], docker_api: docker.APIClient
+    home: Checkout, make_checkout: Callable[..., Checkout]
 ) -> None:
     """What is in the registry has the older key, and the manifest says so."""
     home.edit("docker/Dockerfile", STEP, f"RUN true # by manifest\n{STEP}")
