@@ -53,7 +53,8 @@ def _notice(_process: int) -> None:
     """Let the main thread of this process handle a signal at once that the system gave to another thread.
 
     Python handles signals in the main thread, which does not notice one in the middle of a wait for a lock unless the
-    system interrupted that wait. Linux may choose any thread: one of ten signals waited for the end of a build.
+    system interrupted that wait. Linux may choose any thread: on a busy machine two of 62 runs that were interrupted
+    went on to the end of what they waited for.
     """
     heard, told = os.pipe()
     os.set_blocking(told, False)
