@@ -34,33 +34,30 @@ _KNOWN: Final = {
     ),
 }
 _REMOVED: Final = frozenset(
-    (
-        *(
-            "aifc",
-            "asynchat",
-            "asyncore",
-            "cgi",
-            "cgitb",
-            "chunk",
-            "crypt",
-            "imghdr",
-            "imp",
-            "lib2to3",
-        ),
-        *(
-            "mailcap",
-            "msilib",
-            "nis",
-            "nntplib",
-            "ossaudiodev",
-            "pipes",
-            "smtpd",
-            "sndhdr",
-            "spwd",
-            "sunau",
-            "telnetlib",
-        ),
-        *("uu", "xdrlib"),
-    )
+    {
+        "aifc",
+        "asynchat",
+        "asyncore",
+        "cgi",
+        "cgitb",
+        "chunk",
+        "crypt",
+        "imghdr",
+        "imp",
+        "lib2to3",
+        "mailcap",
+        "msilib",
+        "nis",
+        "nntplib",
+        "ossaudiodev",
+        "pipes",
+        "smtpd",
+        "sndhdr",
+        "spwd",
+        "sunau",
+        "telnetlib",
+        "uu",
+        "xdrlib",
+    }
 )
 """Modules that older versions of Python's library had."""

@@ -122,7 +122,7 @@ def diagnose(endpoint: Endpoint, environ: Mapping[str, str], *, is_silent: bool 
             f"no Docker Engine: {redact(endpoint.url)} (from {endpoint.why}) is not the address of one: {problem}\n"
             "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
         )
-    failure = _connect_to_stay(endpoint.url, is_silent=is_silent)
+    failure = _connect_while_open(endpoint.url, is_silent=is_silent)
     origin = (
         "the default; DOCKER_HOST is not set" if endpoint.why == "default socket" else f"from {endpoint.why}"
     )
@@ -261,8 +261,8 @@ def _start_fix() -> str:
     return "Start Docker: sudo systemctl start docker" if SYSTEMD.is_dir() else ""
 
 
-def _connect_to_stay(url: str, *, is_silent: bool) -> OSError | None:
-    """Do what `_connect` does, some times where it works: an engine that ends takes connections to the last."""
+def _connect_while_open(url: str, *, is_silent: bool) -> OSError | None:
+    """Do what `_connect` does, and try again while it works: an engine that is ending takes connections for a while."""
     failure = _connect(url)
     for _ in range(0 if is_silent else _LOOKS):
         if failure is not None:

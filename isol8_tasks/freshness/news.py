@@ -195,7 +195,7 @@ def apk_base_news(
     settings: RefreshSettings,
     now: dt.datetime,
 ) -> PackageNews:
-    """Judge what apk would upgrade in a base: what the upstream image has just so waits until that one moves."""
+    """Judge what apk would upgrade in a base: a package in the version of the upstream image waits until that moves."""
     waits = {package.name for package in there & upstream if package.ecosystem == "apk"}
     found = _apk_updates(answer)
     waiting = tuple(each for each in found if each.name in waits)

@@ -136,9 +136,7 @@ class Refresh:
             needed = frozenset[str]().union(*map(asked_in, view.graph.images))
             for each in there:
                 if each.image not in needed:
-                    found = next(
-                        image for image in view.remote.found[each.image] if each.pulled_by in image.digests
-                    )
+                    found = view.remote.image(each.image, each.pulled_by)
                     # How much it takes here nobody knows before it is pulled.
                     view.expected[each.image] = evolve(found, size=0)
         for each in there:
@@ -150,7 +148,7 @@ class Refresh:
     def _ask(self, view: View, spec: ImageSpec) -> PackageNews:
         """Ask the package sources of an image, with its upstream images here where they decide.
 
-        What these have just so waits until they move.
+        A package in the version that they have waits until they move.
         """
         news = self.ask(view, spec)
         lacking = lacking_upstream(spec, view.observed)

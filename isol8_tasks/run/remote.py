@@ -46,10 +46,14 @@ class RemoteImages:
                 wanted[key_tag(spec.name, key(inputs))] = spec.name
         self._add(wanted)
 
+    def image(self, name: str, pulled_by: str) -> ObservedImage:
+        """Return the image that a decision to pull names, by its digest."""
+        return next(each for each in self.found[name] if pulled_by in each.digests)
+
     def place_of(self, name: str, pulled_by: str) -> tuple[ObservedImage, Pushed]:
         """Return an image, and where it stays to be found: its tag that never moves, or its name if there is none."""
         digest = pulled_by.partition("@")[2]
-        image = next(each for each in self.found[name] if pulled_by in each.digests)
+        image = self.image(name, pulled_by)
         record = read_record(image.labels)
         tag = name
         for each in immutable_tags(image, record) if record else ():

@@ -162,7 +162,7 @@ class Session:
         return self._refused is not None
 
     def failed(self, subject: str, error: Isol8Error, *, image: str = "") -> None:
-        """Remember what went wrong with an image, or with something else; not what `abort` aborted."""
+        """Remember what went wrong with an image, or with something else; nothing once the run was aborted."""
         if self._is_aborted:
             return
         subject = self.view.public_tag(image) if image else subject
