@@ -11,12 +11,30 @@ from tests.integration.refreshing import EVERY
 
 
 @frozen(kw_only=True)
+class Found:
+    """The same night on an engine without images, with a registry."""
+
+    problems: tuple[str, ...]
+    """What was other than its drift asks for."""
+    fetched: int
+    """Bytes of all sources and of the registry."""
+    pulled: int
+    """Those of the registry."""
+    sent: int
+    """Writing requests to the registry."""
+    seconds: float
+
+
+@frozen(kw_only=True)
 class Row:
     """One night, measured."""
 
     night: int
     words: str
     rebuilt: tuple[str, ...]
+    """What was replaced."""
+    same: tuple[str, ...] = ()
+    """What was rebuilt, and stayed."""
     failed: tuple[str, ...] = ()
     fetched: int
     again: int
@@ -24,20 +42,23 @@ class Row:
     seconds: float
     disk: int
     """Bytes below the engine's data root after `prune`."""
+    stateless: Found | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Return the cells of its line in the table."""
-        what = _names(self.rebuilt)
-        if self.failed:
-            what += f"; {_names(self.failed)} kept" if self.rebuilt else f"{_names(self.failed)} kept"
+        what = [_names(self.rebuilt)] if self.rebuilt else []
+        what += [f"{_names(self.same)}: same result"] if self.same else []
+        what += [f"{_names(self.failed)} kept"] if self.failed else []
+        found = self.stateless
         return (
             str(self.night),
             self.words,
-            what,
+            "; ".join(what),
             f"{self.fetched / _MB:.2f}",
             f"{self.again / _MB:.1f}" if self.again else "",
             f"{self.seconds:.1f}",
             f"{self.disk / _MB:.0f}",
+            *((f"{found.fetched / _MB:.2f}", f"{found.seconds:.1f}", str(found.sent)) if found else ()),
         )
 
 
@@ -61,7 +82,9 @@ def growth(rows: Sequence[Row]) -> float:
 
 def table(rows: Sequence[Row]) -> str:
     """Return all nights as Markdown."""
-    heads = ("night", "what moved", "rebuilt", "fetched, MB", "everything rebuilt, MB", "seconds", "disk, MB")
+    heads = ["night", "what moved", "rebuilt", "fetched, MB", "everything rebuilt, MB", "seconds", "disk, MB"]
+    if any(row.stateless for row in rows):
+        heads += ["stateless: MB", "seconds", "writes"]
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
     lines += [f"| {' | '.join(row.cells())} |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -72,13 +95,27 @@ def summary(rows: Sequence[Row]) -> str:
     fetched, measured = sum(row.fetched for row in rows), [row.again for row in rows if row.again]
     quiet = [row for row in rows if row.words == "quiet" and not row.rebuilt]
     again = sum(measured) / len(measured) * len(rows) if measured else 0
-    lines = (
+    lines = [
         f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {again / _MB:.0f} MB that",
         f"rebuilding everything every night fetches, measured on {len(measured)} of them.",
         f"The disk on the last night is {growth(rows):.2f} {_TIMES} that on the first.",
         f"A night with nothing to do fetched {_mean([row.fetched for row in quiet]) / 1000:.0f} kB.",
-    )
+    ]
+    found = [row.stateless for row in rows if row.stateless]
+    if found:
+        pulled = sum(each.pulled for each in found)
+        lines.append(
+            f"Stateless nights fetched {sum(each.fetched for each in found) / _MB:.0f} MB, "
+            f"{times(rows):.2f} {_TIMES} that; {pulled / _MB:.0f} MB of it were pulled from the registry."
+        )
+        on_quiet = [row.stateless.fetched for row in quiet if row.stateless]
+        lines.append(f"A stateless night with nothing to do fetched {_mean(on_quiet) / 1000:.0f} kB.")
     return "\n".join(lines)
+
+
+def times(rows: Sequence[Row]) -> float:
+    """Return what engines without images fetched, beside what the one that keeps its own did."""
+    return sum(row.stateless.fetched for row in rows if row.stateless) / sum(row.fetched for row in rows)
 
 
 def _mean(values: Sequence[int]) -> float:

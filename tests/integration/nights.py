@@ -32,7 +32,7 @@ from lab.tools import Tools
 from tests.integration.checkouts import Checkout, new_checkout, wait_for
 from tests.integration.drift import MIN_AGE, Drift, Due, Evening, due, first_evening, script
 from tests.integration.night_table import Row, growth, share, summary, table, write
-from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, public_ids, refresh
+from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, builds, public_ids, refresh
 from tests.integration.registries import Registry
 from tests.integration.stateless import Stateless
 from tests.integration.world import World, open_world, seen_from
@@ -87,7 +87,7 @@ class Nights:
 
     def run(self, evenings: Sequence[Evening]) -> None:
         """Go through all nights."""
-        self._night(1, Evening(), Due(rebuilt=EVERY))
+        self._night(1, Evening(), Due(replaced=EVERY))
         for night, evening in enumerate(evenings, 2):
             self.world.pass_time(dt.timedelta(days=1))
             for drift in evening.drifts:
@@ -96,12 +96,13 @@ class Nights:
 
     def _night(self, night: int, evening: Evening, wanted: Due) -> None:
         self.world.forget()
-        before = public_ids(self.engine.api, self.checkout)
+        before, were = (find(self.engine.api, self.checkout) for find in (public_ids, builds))
         began = time.monotonic()
         failed = self._refresh(night, evening, wanted)
         seconds = time.monotonic() - began
-        after = public_ids(self.engine.api, self.checkout)
+        after, are = (find(self.engine.api, self.checkout) for find in (public_ids, builds))
         rebuilt = {name for name in EVERY if before.get(name) != after.get(name)}
+        replaced = {name for name in EVERY if were.get(name) != are.get(name)}
         if wanted.code is None:
             # What it got to is done, and the rest is left for the next night.
             self._expect(
@@ -111,28 +112,32 @@ class Nights:
                 evolve(each, images=each.images - rebuilt) for each in wanted.later if each.images - rebuilt
             )
         else:
-            self._expect(night, "rebuilt", rebuilt, set(wanted.rebuilt))
+            self._expect(night, "replaced", replaced, set(wanted.replaced))
+            self._expect(night, "rebuilt with the same result", rebuilt - replaced, set(wanted.same))
             self.left = wanted.later
         fetched = sum(self.world.fetched().values())
         pruned = self.checkout.doit("prune", "--yes")
         self._expect(night, "exit code of prune", pruned.code, 0)
+        disk = self.engine.disk()
+        again = self.beside.build()
+        found = self.stateless.night(night, evening) if self.stateless else None
         row = Row(
             night=night,
             words=evening.words if night > 1 else "the first",
-            rebuilt=tuple(sorted(rebuilt)),
+            rebuilt=tuple(sorted(replaced)),
+            same=tuple(sorted(rebuilt - replaced)),
             failed=tuple(sorted(failed)),
             fetched=fetched,
-            again=self.beside.build(),
+            again=again,
             seconds=seconds,
-            disk=self.engine.disk(),
+            disk=disk,
+            stateless=found,
         )
         self.rows.append(row)
         _say(" | ".join(row.cells()))
-        if self.stateless:
-            for problem in self.stateless.night(night, evening):
-                self.problems.append(problem)
-                _say(problem)
-            _say(f"stateless: {self.stateless.fetched[-1] / 1e6:.1f} MB")
+        for problem in found.problems if found else ():
+            self.problems.append(problem)
+            _say(problem)
 
     def _refresh(self, night: int, evening: Evening, wanted: Due) -> set[str]:
         if evening.ending == "killed while building":
@@ -238,7 +243,7 @@ def simulate(
         other = stack.enter_context(engine_in(folder / "beside"))
         os.environ["DOCKER_HOST"] = own.host
         (folder / "world").mkdir()
-        world = stack.enter_context(open_world(own.api, tools, folder / "world"))
+        world = stack.enter_context(open_world(own.api, tools, folder / "world", lean=True))
         first_evening(world)
         seen = stack.enter_context(seen_from(world, other.api))
         found = Nights(
@@ -248,12 +253,13 @@ def simulate(
             beside=Beside(world=seen, engine=other, checkout=_checkout(folder / "again", seen), every=every),
         )
         if stateless:
+            new = stack.enter_context(engine_in(folder / "stateless"))
             registry = Registry(folder / "registry").start()
             stack.callback(registry.kill)
             found.stateless = Stateless(
-                world=seen,
-                api=other.api,
-                host=other.host,
+                world=stack.enter_context(seen_from(world, new.api)),
+                api=new.api,
+                host=new.host,
                 registry=registry,
                 make_checkout=_checkout,
                 folder=folder,
@@ -282,7 +288,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--stateless",
         action="store_true",
-        help="beside it refresh an engine that is emptied every night, with a registry, instead of building everything",
+        help="beside it refresh an engine that is emptied every night, with a registry",
     )
     parser.add_argument("--write", type=Path, help="a Markdown file")
     chosen = parser.parse_args(arguments)
@@ -293,13 +299,10 @@ def main(arguments: Sequence[str]) -> int:
             Path(folder),
             nights=chosen.nights,
             seed=chosen.seed,
-            every=0 if chosen.stateless else chosen.every,
+            every=chosen.every,
             stateless=chosen.stateless,
         )
     _say(f"{summary(found.rows)}\n\n{table(found.rows)}")
-    if found.stateless:
-        kept = sum(row.fetched for row in found.rows)
-        _say(f"stateless: {sum(found.stateless.fetched) / kept:.2f} times the bytes of the kept engine")
     if chosen.write:
         write(chosen.write, table(found.rows))
     for problem in found.problems:

@@ -8,6 +8,7 @@ from typing import Any
 import docker
 from attrs import frozen
 
+from isol8_tasks.images.labels import BUILD
 from tests.integration.checkouts import Checkout
 from tests.integration.world import World
 
@@ -105,14 +106,22 @@ def public_ids(api: docker.APIClient, checkout: Checkout) -> dict[str, str]:
     }
 
 
+def builds(api: docker.APIClient, checkout: Checkout) -> dict[str, str]:
+    """Return the build that each of these images comes from: that of one whose rebuild had the same result stays."""
+    labels = {image["Id"]: image["Labels"] for image in api.images()}
+    return {name: labels[image][BUILD] for name, image in public_ids(api, checkout).items()}
+
+
 def refresh(api: docker.APIClient, checkout: Checkout, *words: str) -> Night:
     """Run one refresh."""
     before = public_ids(api, checkout)
     done = checkout.doit("refresh", "--json", *words)
     assert done.out.startswith("{"), done.out + done.err
+    report = json.loads(done.out)
+    assert "failed" in report, done.out + done.err
     after = public_ids(api, checkout)
     rebuilt = {name for name in EVERY if before.get(name) != after.get(name)}
-    return Night(done.code, json.loads(done.out), rebuilt)
+    return Night(done.code, report, rebuilt)
 
 
 def installed(checkout: Checkout, name: str) -> dict[str, str]:

@@ -1,15 +1,17 @@
 """The nights of a machine that is new every night: a fresh checkout on an engine without images, and a registry."""
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 import docker
-from attrs import Factory, define, evolve
+from attrs import define, evolve
 
 from tests.integration.checkouts import Checkout
 from tests.integration.drift import Drift, Due, Evening, due
+from tests.integration.night_table import Found
 from tests.integration.refreshing import EVERY
 from tests.integration.registries import Registry
 from tests.integration.world import World
@@ -25,42 +27,61 @@ class Stateless:
     registry: Registry
     make_checkout: Callable[[Path, World, str], Checkout]
     folder: Path
-    fetched: list[int] = Factory(list)
-    """Bytes of each night, those from the registry included."""
     left: tuple[Drift, ...] = ()
 
-    def night(self, number: int, evening: Evening) -> list[str]:
-        """Go through one night; return what was other than its drift asks for."""
+    def night(self, number: int, evening: Evening) -> Found:
+        """Go through one night."""
         self._empty()
         text = f'[registry]\nrepository = "{self.registry.address}/isol8"\nstandins = true\n'
         checkout = self.make_checkout(self.folder / f"stateless-{number}", self.world, text)
         wanted = self._wanted(number, evening)
         self.world.forget()
-        sent, before = self.registry.sent(), self._tags()
+        sent, requests, before = self.registry.sent(), self.registry.requests(), self._tags()
+        began = time.monotonic()
         with ExitStack() as stack:
             if evening.ending == "registry out":
                 stack.enter_context(self.world.traffic["registry"].outage())
             done = checkout.doit("refresh", "--json", DOCKER_HOST=self.host)
+        seconds = time.monotonic() - began
         assert done.out.startswith("{"), done.out + done.err
         report = json.loads(done.out)
-        self.fetched.append(sum(self.world.fetched().values()) + self.registry.sent() - sent)
+        pulled = self.registry.sent() - sent
+        writing = [each for each in self.registry.requests()[len(requests) :] if each not in {"GET", "HEAD"}]
         after = self._tags()
         found = {
-            "rebuilt": {str(each["image"]).rpartition(":")[2] for each in report["changed"]},
-            "pushed": {name for name in EVERY if before.get(name) != after.get(name)},
+            "replaced": _names(each["image"] for each in report["changed"] if not each["same"]),
+            "rebuilt with the same result": _names(
+                each["image"] for each in report["changed"] if each["same"]
+            ),
+            "failed": _names(each["subject"] for each in report["failed"]),
+            "names moved": {name for name in EVERY if before.get(name) != after.get(name)},
+            "written to the registry": bool(writing),
             "exit code": done.code,
         }
-        expected = {"rebuilt": set(wanted.rebuilt), "pushed": set(wanted.rebuilt), "exit code": wanted.code}
+        expected = {
+            "replaced": set(wanted.replaced),
+            "rebuilt with the same result": set(wanted.same),
+            "failed": set(wanted.failed),
+            "names moved": set(wanted.replaced),
+            "written to the registry": bool(wanted.replaced or wanted.same),
+            "exit code": wanted.code,
+        }
         self.left = wanted.later
-        return [
-            f"night {number}, stateless: {what}: {found[what]}, where it should be {expected[what]}"
-            for what in found
-            if found[what] != expected[what]
-        ]
+        return Found(
+            problems=tuple(
+                f"night {number}, stateless: {what}: {found[what]}, where it should be {expected[what]}"
+                for what in found
+                if found[what] != expected[what]
+            ),
+            fetched=sum(self.world.fetched().values()) + pulled,
+            pulled=pulled,
+            sent=len(writing),
+            seconds=seconds,
+        )
 
     def _wanted(self, number: int, evening: Evening) -> Due:
         if number == 1:
-            return Due(rebuilt=EVERY)
+            return Due(replaced=EVERY)
         # A kill would only lose the night.
         whole = evolve(evening, ending="") if evening.ending.startswith("killed") else evening
         return due(whole, self.left)
@@ -76,3 +97,7 @@ class Stateless:
         for image in self.api.images():
             self.api.remove_image(image["Id"], force=True)
         self.api.prune_builds(all=True)
+
+
+def _names(tags: Iterable[object]) -> set[str]:
+    return {str(tag).rpartition(":")[2] for tag in tags}

@@ -196,15 +196,22 @@ class World:
 
 
 @contextmanager
-def open_world(api: docker.APIClient, tools: Tools, folder: Path) -> Iterator[World]:
-    """Make a world beside an engine, which has the upstream images already; what it took of it is removed at last."""
+def open_world(api: docker.APIClient, tools: Tools, folder: Path, *, lean: bool = False) -> Iterator[World]:
+    """Make a world beside an engine, which has the upstream images already; what it took of it is removed at last.
+
+    Lean upstream images are packed, and lack the package repository of stand-ins, which this world serves: so they
+    weigh what published ones do.
+    """
     with registry(folder, tools) as kept:
         found = images_of(api, UPSTREAM)
         apks = Apks(folder=folder, more=_own_packages(found[UPSTREAM[0]]))
         trusting = layer_of({f"etc/apk/keys/{KEY}": apks.make_key()})
         world = World(
             registry=kept,
-            images={name: found[reference].with_layer(trusting) for name, reference in _NAMES.items()},
+            images={
+                name: (found[reference].lean(_IN_IMAGE) if lean else found[reference]).with_layer(trusting)
+                for name, reference in _NAMES.items()
+            },
             apks=apks,
             wheels=Wheels(),
             packages=Npm(),

@@ -76,6 +76,15 @@ class Image:
             config["config"]["Labels"] = dict(labels)
         return Image(config=config, layers=(*self.layers, layer))
 
+    def lean(self, folder: str) -> "Image":
+        """Return the image without what is in a folder, its layers packed, as images are that are published."""
+        layers = tuple(_without(layer, folder) for layer in self.layers)
+        config = json.loads(json.dumps(self.config))
+        config["rootfs"]["diff_ids"] = [
+            f"sha256:{hashlib.sha256(each.content).hexdigest()}" for each in layers
+        ]
+        return Image(config=config, layers=layers)
+
     def file(self, path: str) -> bytes | None:
         """Return the content of a file, None if there is none; links are not followed."""
         found = None
@@ -86,6 +95,18 @@ class Image:
                         content = archive.extractfile(member)
                         found = content.read() if content else found
         return found
+
+
+def _without(layer: Layer, folder: str) -> Layer:
+    buffer = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(layer.content)) as archive,
+        tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as kept,
+    ):
+        for member in archive:
+            if not member.name.removeprefix("./").startswith(folder):
+                kept.addfile(member, archive.extractfile(member) if member.isreg() else None)
+    return Layer(data=gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0))
 
 
 def images_of(api: docker.APIClient, references: tuple[str, ...]) -> dict[str, Image]:
