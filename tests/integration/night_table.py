@@ -20,6 +20,8 @@ class Found:
     """Bytes of all sources and of the registry."""
     pulled: int
     """Those of the registry."""
+    needed: int
+    """Bytes of what has to be here to build on it, beside those that the engine that keeps its images fetched."""
     sent: int
     """Writing requests to the registry."""
     seconds: float
@@ -107,6 +109,11 @@ def summary(rows: Sequence[Row]) -> str:
         lines.append(
             f"Stateless nights fetched {sum(each.fetched for each in found) / _MB:.0f} MB, "
             f"{times(rows):.2f} {_TIMES} that; {pulled / _MB:.0f} MB of it were pulled from the registry."
+        )
+        floor = sum(row.fetched + row.stateless.needed for row in rows if row.stateless)
+        lines.append(
+            f"Without what images are based on they can't be built: with it, {floor / _MB:.0f} MB are the least, "
+            f"{floor / fetched:.2f} {_TIMES}."
         )
         on_quiet = [row.stateless.fetched for row in quiet if row.stateless]
         lines.append(f"A stateless night with nothing to do fetched {_mean(on_quiet) / 1000:.0f} kB.")

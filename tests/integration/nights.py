@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ import lab
 from lab.engine import data_root
 from lab.places import Places
 from lab.tools import Tools
+from lab.updown import Lab, bring_up
 from tests.integration.checkouts import Checkout, new_checkout, wait_for
 from tests.integration.drift import MIN_AGE, Drift, Due, Evening, due, first_evening, script
 from tests.integration.night_table import Row, growth, share, summary, table, write
@@ -58,11 +60,18 @@ class Engine:
         return int(done.stdout.split()[-2])
 
 
+class _Bare(Lab):
+    """The lab of an engine that is given no image."""
+
+    def provide_images(self, say: Callable[[str], None], ahead: Future[None]) -> None:
+        """Provide none."""
+
+
 @contextmanager
-def engine_in(folder: Path) -> Iterator[Engine]:
-    """Run a private engine in a folder; nothing of it is left."""
+def engine_in(folder: Path, *, bare: bool = False) -> Iterator[Engine]:
+    """Run a private engine in a folder, a bare one without images; nothing of it is left."""
     folder.mkdir()
-    host = lab.up(folder, _say)
+    host = bring_up((_Bare if bare else Lab).of(folder), _say)
     try:
         api = docker.APIClient(base_url=host, timeout=300)
         yield Engine(host=host, api=api, places=Places.of(folder, os.environ.get("ISOL8_LAB_CACHE")))
@@ -240,7 +249,7 @@ def simulate(
     tools = Tools(root=Path(os.environ["ISOL8_LAB_CACHE"]) / "programs")
     with ExitStack() as stack:
         own = stack.enter_context(engine_in(folder / "own"))
-        other = stack.enter_context(engine_in(folder / "beside"))
+        other = stack.enter_context(engine_in(folder / "beside", bare=True))
         os.environ["DOCKER_HOST"] = own.host
         (folder / "world").mkdir()
         world = stack.enter_context(open_world(own.api, tools, folder / "world", lean=True))
@@ -253,7 +262,7 @@ def simulate(
             beside=Beside(world=seen, engine=other, checkout=_checkout(folder / "again", seen), every=every),
         )
         if stateless:
-            new = stack.enter_context(engine_in(folder / "stateless"))
+            new = stack.enter_context(engine_in(folder / "stateless", bare=True))
             registry = Registry(folder / "registry").start()
             stack.callback(registry.kill)
             found.stateless = Stateless(

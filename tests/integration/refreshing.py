@@ -36,6 +36,11 @@ EVERY = frozenset(
     {"python", "node", "bun", "deno", "bash", "web", "web-tests"}
     | {"python-custom", "node-custom", "bun-custom", "deno-custom", "bash-custom"}
 )
+PARENTS = {
+    **{f"{runtime}-custom": runtime for runtime in ("python", "node", "bun", "deno", "bash")},
+    "web": "python",
+    "web-tests": "web",
+}
 
 
 def first_releases(world: World) -> None:

@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import docker
 from attrs import define, evolve
@@ -12,7 +13,7 @@ from attrs import define, evolve
 from tests.integration.checkouts import Checkout
 from tests.integration.drift import Drift, Due, Evening, due
 from tests.integration.night_table import Found
-from tests.integration.refreshing import EVERY
+from tests.integration.refreshing import EVERY, PARENTS
 from tests.integration.registries import Registry
 from tests.integration.world import World
 
@@ -75,6 +76,7 @@ class Stateless:
             ),
             fetched=sum(self.world.fetched().values()) + pulled,
             pulled=pulled,
+            needed=self._needed(wanted.replaced | wanted.same, before),
             sent=len(writing),
             seconds=seconds,
         )
@@ -85,6 +87,16 @@ class Stateless:
         # A kill would only lose the night.
         whole = evolve(evening, ending="") if evening.ending.startswith("killed") else evening
         return due(whole, self.left)
+
+    def _needed(self, rebuilt: frozenset[str], before: Mapping[str, str]) -> int:
+        """Return the bytes without which these images can't be built: of all that they are based on."""
+        parents = {PARENTS[name] for name in rebuilt & PARENTS.keys()} - rebuilt
+        layers: dict[str, int] = {}
+        for name in parents:
+            layers |= self.registry.layers("isol8", before[name])
+        upstream = {"deno"} & rebuilt | ({"alpine"} if rebuilt & _ON_ALPINE else set())
+        found = [layer for name in sorted(upstream) for layer in self.world.images[name].layers]
+        return sum({**layers, **{each.digest: len(each.data) for each in found}}.values())
 
     def _tags(self) -> dict[str, str]:
         try:
@@ -97,6 +109,10 @@ class Stateless:
         for image in self.api.images():
             self.api.remove_image(image["Id"], force=True)
         self.api.prune_builds(all=True)
+
+
+_ON_ALPINE: Final = EVERY - PARENTS.keys()
+"""The filter of deno's is compiled there."""
 
 
 def _names(tags: Iterable[object]) -> set[str]:
