@@ -31,9 +31,9 @@ _UNIFIED = Path("/sys/fs/cgroup/unified")
 """The second hierarchy of control groups on a machine that has both, with which crun does not work."""
 
 
-def up(checkout: Path, say: Callable[[str], None]) -> str:
+def up(checkout: Path, say: Callable[[str], None], kind: type[Lab] = Lab) -> str:
     """Make sure that this checkout's private engine runs, and return its DOCKER_HOST; one that ran stays as it is."""
-    lab = Lab.of(checkout)
+    lab = kind.of(checkout)
     ran = lab.is_up()
     tools = evolve(lab.tools, newer=_first(lab.places.run))
     host = bring_up(evolve(lab, tools=tools), say)

@@ -174,14 +174,15 @@ def _unzip() -> Drift:
 
 
 def script(nights: int, seed: int) -> tuple[Evening, ...]:
-    """Return the nights from the second on; the first builds everything. Five are a short version of thirty."""
+    """Return the nights from the second on; the first builds everything. Six are a short version of thirty."""
     write = _Script(chance=random.Random(seed))  # noqa: S311 - it keeps no secret
     if nights <= _SHORT:
         short = (
-            Evening(drifts=(_deno(), write.news("left"), write.news("leaf", waits=1))),
+            Evening(drifts=(_alpine(2), write.news("left"), write.news("leaf", waits=1))),
             Evening(drifts=(write.news("thing", fault="import"),), ending="registry out"),
             Evening(drifts=(write.news("thing"),), ending="killed while promoting"),
-            # What the others left is done in the end.
+            # What the others left is done in the end, and then there is nothing to do.
+            Evening(),
             Evening(),
         )
         return short[: nights - 1]
@@ -248,5 +249,5 @@ def due(evening: Evening, left: tuple[Drift, ...]) -> Due:
     return Due(replaced=images - broken, same=same, failed=broken, code=code, later=tuple(later))
 
 
-_SHORT: Final = 5
+_SHORT: Final = 6
 _YOUNG: Final = 0.3
