@@ -13,7 +13,7 @@ from isol8_tasks.errors import EngineUnreachableError, Isol8Error
 from isol8_tasks.freshness.alpine import unsupported
 from isol8_tasks.freshness.model import Freshness, Moved
 from isol8_tasks.images.holds import Hold
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.images.references import Reference
 from isol8_tasks.plan.current import is_same
 from isol8_tasks.plan.fingerprint import decode_inputs
@@ -143,6 +143,9 @@ def _moved(spec: ImageSpec, reference: str, new: str, observed: Observed) -> Mov
     if not old and here is not None and same:
         # Only the first upstream image of several is written down; another is what the engine holds.
         old = here.digest(reference)
+    if not old and is_same(short_digest(new), known.get(reference, "")):
+        # Nor has an engine that is new every night any of them.
+        return None
     return Moved(reference=reference, old=old, new=new) if old != new else None
 
 

@@ -330,6 +330,8 @@ class TestEmptyEngineAtNight:
     DEPS = DEPS.replace("[dependencies]", '[dependencies]\npython = ["numpy"]') + (
         '[images.deep]\nextends = "wide"\nsetup = "true"\n[images.wide]\nruntime = "python"\npackages = ["attrs"]\n'
     )
+    TWICE = DOCKERFILE.replace("AS deno\n", "AS deno\nCOPY --from=base /etc/passwd /etc/\n")
+    """Deno's image is built on two upstream images, of which labels record the second by its digits alone."""
     ASKED = frozenset({"python", "node", "bun", "deno", "bash", "bash-custom"})
     """The bases, and what has packages of Alpine's: there their sources are asked."""
 
@@ -339,14 +341,14 @@ class TestEmptyEngineAtNight:
         for reference, image in fake_engine.registry.items():
             digest = f"{reference.partition(':')[0]}@{image.id}"
             fake_engine.registry[reference] = evolve(image, digests=(digest,))
-        run(make_session(fake_engine, deps=self.DEPS))
+        run(make_session(fake_engine, deps=self.DEPS, dockerfile=self.TWICE))
 
         def refresh(*behind: str, deps: str = self.DEPS) -> tuple[Account, Session]:
             def ask(_view: View, spec: ImageSpec) -> PackageNews:
                 return PackageNews(updates=(NUMPY,)) if spec.name in behind else PackageNews()
 
             engine = FakeEngine(registry=fake_engine.registry)
-            session = make_session(engine, deps=deps)
+            session = make_session(engine, deps=deps, dockerfile=self.TWICE)
             found = Refresh(session, ask, ask_installed=lambda _view, _spec: None)
             found.prepare()
             found.build()
@@ -362,6 +364,10 @@ class TestEmptyEngineAtNight:
         assert (account.fresh, account.changed) == (9, ())
         assert {each.image for each in session.outcomes} == self.ASKED
         assert session.publication.pushed == {}
+        # The labels tell that none moved.
+        assert all(
+            session.view.observed.tagged(each) is None for each in ("alpine:3.21", "denoland/deno:alpine")
+        )
         listed = read_manifest(session.view.workspace.read_manifest() or "", "")
         assert {each.name for each in listed if each.pushed} == {*self.ASKED, "python-custom", "wide", "deep"}
 
