@@ -108,7 +108,12 @@ class Nights:
             self.world.pass_time(dt.timedelta(days=1))
             for drift in evening.drifts:
                 drift.move(self.world)
-            self._night(night, evening, due(evening, self.left))
+            try:
+                self._night(night, evening, due(evening, self.left))
+            except (AssertionError, OSError, KeyError, subprocess.SubprocessError) as error:
+                # What the nights before came to is shown all the same.
+                self.problems.append(f"night {night}: {type(error).__name__}: {error}")
+                return
 
     def _night(self, night: int, evening: Evening, wanted: Due) -> None:
         self.world.forget()
