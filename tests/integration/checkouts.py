@@ -74,6 +74,8 @@ class Checkout:
 
     folder: Path
     repository: str
+    longest: float = _LONGEST
+    """Seconds that a run may take."""
 
     def doit(self, *words: str, **environment: str) -> Result:
         return self._forked(self._command(*words), **environment)
@@ -98,7 +100,7 @@ class Checkout:
         env = self._environ(environment)
         if not forked.can_run(env):
             return self._run(command, **environment)
-        return self._result(forked.run(command[1:], cwd=self.folder, env=env, timeout=_LONGEST))
+        return self._result(forked.run(command[1:], cwd=self.folder, env=env, timeout=self.longest))
 
     def _run(self, command: tuple[str, ...], **environment: str) -> Result:
         done = subprocess.run(
@@ -109,7 +111,7 @@ class Checkout:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_LONGEST,
+            timeout=self.longest,
         )
         return self._result(done)
 

@@ -291,7 +291,7 @@ def simulate(
 
 
 def _checkout(folder: Path, world: World, more: str = "") -> Checkout:
-    checkout = new_checkout(folder)
+    checkout = evolve(new_checkout(folder), longest=3600)
     checkout.deps(DEPENDENCIES, f"{world.build}\n{IMAGES}\n{_SETTINGS}{more}")
     return checkout
 
