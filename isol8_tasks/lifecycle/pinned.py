@@ -106,7 +106,8 @@ def _render(spec: ImageSpec, files: Mapping[str, str], install: str) -> str:
     words = [
         "/bin/sh",
         "-euc",
-        _SCRIPT.format(install=install),
+        # As tidying.py does where the step is the one of the runtime.
+        _SCRIPT.format(install=install, left=" ".join(('"$folder"', *RUNTIMES[spec.runtime].leaves))),
         f"pinned {spec.name}",
         *(packed[at : at + _LONGEST] for at in range(0, len(packed), _LONGEST)),
     ]
@@ -156,5 +157,5 @@ _SCRIPT: Final = """\
 folder=$(mktemp -d); export TMPDIR="$folder"; cd "$folder"; mkdir cache
 printf %s "$@" | base64 -d | tar xz
 {install}
-cd /; rm -rf "$folder"
+cd /; rm -rf {left}
 """

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,7 @@ from lab.updown import Lab
 from tests import quick_engine
 from tests.integration.checkouts import Checkout, new_checkout, wait_for
 from tests.integration.drift import MIN_AGE, Drift, Due, Evening, due, first_evening, script
-from tests.integration.night_table import Row, growth, share, summary, table, write
+from tests.integration.night_table import Found, Row, growth, share, summary, table, write
 from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, builds, public_ids, refresh
 from tests.integration.registries import Registry
 from tests.integration.stateless import Stateless
@@ -118,6 +118,7 @@ class Nights:
     def _night(self, night: int, evening: Evening, wanted: Due) -> None:
         self.world.forget()
         before, were = (find(self.engine.api, self.checkout) for find in (public_ids, builds))
+        beside = self._beginning(night, evening)
         began = time.monotonic()
         failed = self._refresh(night, evening, wanted)
         seconds = time.monotonic() - began
@@ -141,7 +142,7 @@ class Nights:
         self._expect(night, "exit code of prune", pruned.code, 0)
         disk = self.engine.disk()
         again = self.beside.build()
-        found = self.stateless.night(night, evening) if self.stateless else None
+        found = beside()
         row = Row(
             night=night,
             words=evening.words if night > 1 else "the first",
@@ -159,6 +160,15 @@ class Nights:
         for problem in found.problems if found else ():
             self.problems.append(problem)
             _say(problem)
+
+    def _beginning(self, night: int, evening: Evening) -> Callable[[], Found | None]:
+        """Begin the same night on the engine that is empty; return what waits for what came of it."""
+        if self.stateless is None:
+            return lambda: None
+        pool = ThreadPoolExecutor(1)
+        begun = pool.submit(self.stateless.night, night, evening)
+        pool.shutdown(wait=False)
+        return begun.result
 
     def _refresh(self, night: int, evening: Evening, wanted: Due) -> set[str]:
         if evening.ending == "killed while building":

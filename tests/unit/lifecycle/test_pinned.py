@@ -79,6 +79,20 @@ class TestRender:
         assert LOCKS[runtime] in unpacked(dockerfile).values()
         assert dockerfile == rendered(spec(runtime, "a"), resolution)
 
+    @pytest.mark.parametrize(
+        ("runtime", "left"),
+        [
+            ("python", ""),
+            ("node", " /root/.npm /tmp/node-compile-cache"),
+            ("bun", " /root/.bun/install/cache/*.npm"),
+            ("deno", " /deno-dir/*_analysis_cache_v*"),
+        ],
+    )
+    def test_what_is_another_each_time_goes_in_the_step(self, runtime: str, left: str) -> None:
+        """As where the step is the one of the runtime, so that two builds of a lock have the same files."""
+        dockerfile = rendered(spec(runtime, "a"), Resolution(pins=(), lockfile=LOCKS[runtime]))
+        assert words(dockerfile)[2].endswith(f'\ncd /; rm -rf "$folder"{left}\n')
+
     def test_no_line_is_longer_than_builders_read(self) -> None:
         """A lock of ten thousand packages is cut into words."""
         lines = "".join(f"a{number}==1 --hash=sha256:{number:064x}\n" for number in range(10_000))
