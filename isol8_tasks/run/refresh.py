@@ -128,15 +128,17 @@ class Refresh:
     def _pull_images(self) -> None:
         """Pull what is up to date in the registry and not here, since sources are asked in the images themselves.
 
-        On an engine without any image of ours, as on a machine that is new every night, only those in which they are.
+        On an engine without any image of ours, as on a machine that is new every night, only those in which they are,
+        and those that are rebuilt for their age, with which what is built is compared.
         """
         view = self.session.view
         there = [each for each in view.decisions.values() if each.state == "in-registry"]
         if not view.observed.promoted:
+            limit = view.config.refresh.max_age
             needed = frozenset[str]().union(*map(asked_in, view.graph.images))
             for each in there:
-                if each.image not in needed:
-                    found = view.remote.image(each.image, each.pulled_by)
+                found = view.remote.image(each.image, each.pulled_by)
+                if each.image not in needed and (limit is None or now() - found.built < limit):
                     # How much it takes here nobody knows before it is pulled.
                     view.expected[each.image] = evolve(found, size=0)
         for each in there:

@@ -1,5 +1,6 @@
 """A registry that is asked before anything is built, by two engines in memory that share one."""
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from isol8_tasks.report.refresh import Account
 from isol8_tasks.run.refresh import Refresh
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.run.view import View
+from isol8_tasks.run.workspace import now
 from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import DOCKERFILE, FakeEngine, accept
 
@@ -392,3 +394,14 @@ class TestEmptyEngineAtNight:
         assert account.changed[0].why == ("the setup script changed",)
         pulled = {each.image for each in session.outcomes if each.result == "pulled"}
         assert pulled == {*self.ASKED, "wide"}
+
+    def test_what_is_rebuilt_for_its_age_is_compared(
+        self, night: Callable[..., tuple[Account, Session]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All of it is pulled, as nothing can be compared with an image that is not here."""
+        later = now() + dt.timedelta(days=8)
+        monkeypatch.setattr("isol8_tasks.run.refresh.now", lambda: later)
+        account, session = night(deps=f'{self.DEPS}[refresh]\nmax_age = "7d"\n')
+        assert len(account.changed) == 9
+        pulled = {each.image for each in session.outcomes if each.result == "pulled"}
+        assert pulled == {each.image for each in account.changed}
