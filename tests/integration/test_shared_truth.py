@@ -102,6 +102,17 @@ class TestAnEmptyEngine:
         again = reader.doit("setup", *ONLY, DOCKER_HOST=second)
         assert again.out.startswith("3 images up to date · ")
 
+    def test_rebuild_of_what_was_pulled_replaces_nothing(
+        self, reader: Checkout, registry: Registry, second: str
+    ) -> None:
+        """Here the files are as there, though the engine says that the image that it pulled is larger."""
+        assert "3 pulled" in reader.doit("setup", *ONLY, DOCKER_HOST=second).out
+        before = registry.tags("isol8")
+        done = reader.doit("setup", *ONLY, "--force", DOCKER_HOST=second)
+        assert done.code == 0, done.out + done.err
+        assert re.search("^3 rebuilt, same result · ", done.out, re.MULTILINE), done.out
+        assert registry.tags("isol8") == before
+
     def test_without_the_registry_all_is_built(self, reader: Checkout, second: str) -> None:
         """As --no-registry asks for."""
         assert set(states(reader, "--no-registry", host=second).values()) == {"not built"}
