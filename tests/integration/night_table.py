@@ -86,9 +86,15 @@ def table(rows: Sequence[Row]) -> str:
     """Return all nights as Markdown."""
     heads = ["night", "what moved", "rebuilt", "fetched, MB", "everything rebuilt, MB", "seconds", "disk, MB"]
     if any(row.stateless for row in rows):
-        heads += ["stateless: MB", "seconds", "writes"]
-    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
-    lines += [f"| {' | '.join(row.cells())} |" for row in rows]
+        heads += ["stateless: fetched, MB", "stateless: seconds", "stateless: writes"]
+    shown = [heads, ["---"] * len(heads), *(row.cells() for row in rows)]
+    # A column of what was not measured says nothing.
+    again = heads.index("everything rebuilt, MB")
+    left = range(again, again + (not any(row.again for row in rows)))
+    lines = [
+        f"| {' | '.join(cell for number, cell in enumerate(cells) if number not in left)} |"
+        for cells in shown
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -97,9 +103,13 @@ def summary(rows: Sequence[Row]) -> str:
     fetched, measured = sum(row.fetched for row in rows), [row.again for row in rows if row.again]
     quiet = [row for row in rows if row.words == "quiet" and not row.rebuilt]
     again = sum(measured) / len(measured) * len(rows) if measured else 0
-    lines = [
-        f"{len(rows)} nights fetched {fetched / _MB:.0f} MB, {share(rows):.1%} of the {again / _MB:.0f} MB that",
-        f"rebuilding everything every night fetches, measured on {len(measured)} of them.",
+    lines = [f"{len(rows)} nights fetched {fetched / _MB:.0f} MB."]
+    if measured:
+        lines.append(
+            f"That is {share(rows):.1%} of the {again / _MB:.0f} MB that rebuilding everything every night fetches, "
+            f"measured on {len(measured)} of them."
+        )
+    lines += [
         f"The disk on the last night is {growth(rows):.2f} {_TIMES} that on the first.",
         f"A night with nothing to do fetched {_mean([row.fetched for row in quiet]) / 1000:.0f} kB.",
     ]
