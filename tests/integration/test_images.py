@@ -1,7 +1,9 @@
 """The base images, and custom images made by the documented commands, as isol8's clients use them."""
 
 import base64
+import io
 import re
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -236,6 +238,17 @@ class TestBaseImages:
         gone = "! ls /var/log/apk.log /etc/passwd- /etc/group- /etc/shadow- /var/cache/apk/* 2>/dev/null"
         done = execute(base_sandboxes[runtime], "sh", "-c", f"{there} && {gone} && curl --version")
         assert done.returncode == 0, done.stdout
+
+    def test_day_of_the_build_is_in_no_file(
+        self, base_sandboxes: Mapping[str, str], docker_api: docker.APIClient, runtime: str
+    ) -> None:
+        """The list of users has none for the user that is added, so that a rebuild on another day is the same."""
+        chunks, _ = docker_api.get_archive(base_sandboxes[runtime], "/etc/shadow")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            file = archive.extractfile("shadow")
+            assert file is not None
+            (line,) = (each for each in file.read().decode().splitlines() if each.startswith("sandbox:"))
+        assert line == "sandbox:!::0:99999:7:::"
 
 
 class TestCustomImages:
