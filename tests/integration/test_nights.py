@@ -60,4 +60,4 @@ def test_what_a_drift_leaves_as_it_is() -> None:
     assert due(alone, ()).replaced == EVERY - {"deno", "deno-custom"}
     assert due(alone, ()).same == {"deno"}
     assert beside.words == "alpine moves; deno's image moves"
-    assert (due(beside, ()).replaced, due(beside, ()).same) == (EVERY, set())
+    assert (due(beside, ()).replaced, due(beside, ()).same) == (EVERY, frozenset())
