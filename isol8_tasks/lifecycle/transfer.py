@@ -273,9 +273,8 @@ def _is(work: Push, digest: str, engine: RegistryEngine) -> bool:
     """Tell whether what has a digest there is the image, without sending or getting any of its layers."""
     if work.image.id == digest or engine.info().store.startswith("containerd"):
         return work.image.id == digest
-    found = engine.fetch(work.repository, digest)
-    engine.untag(str(Reference(work.repository).at(digest)))
-    return found.id == work.image.id
+    found = _there(work, engine, digest)
+    return found is not None and found.id.removeprefix("sha256:") == work.image.id.removeprefix("sha256:")
 
 
 def _push_as(work: Push, engine: RegistryEngine, reference: str) -> str:
