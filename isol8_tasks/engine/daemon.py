@@ -36,11 +36,17 @@ class DockerEngine:
     """The engine at an endpoint. Made without work: the first question opens the connection."""
 
     def __init__(
-        self, endpoint: Endpoint, *, environ: Mapping[str, str], builder: BuilderSetting = "auto"
+        self,
+        endpoint: Endpoint,
+        *,
+        environ: Mapping[str, str],
+        builder: BuilderSetting = "auto",
+        buildx: str = "",
     ) -> None:
         self._endpoint = endpoint
         self._environ = environ
         self._setting = builder
+        self._buildx = buildx
         self._connection = Connection(endpoint, environ)
         self._registry: RegistryClient | None = None
 
@@ -48,7 +54,7 @@ class DockerEngine:
     def _builders(self) -> "Builders":
         from isol8_tasks.engine.builders.choice import Builders  # noqa: PLC0415 - most runs build nothing
 
-        return Builders(self._connection, self._endpoint, self._environ, self._setting)
+        return Builders(self._connection, self._endpoint, self._environ, self._setting, self._buildx)
 
     def ping(self) -> None:
         """Return when the engine answers; raise EngineUnreachableError when not."""
@@ -272,6 +278,8 @@ class DockerEngine:
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()
+        if "_builders" in self.__dict__:
+            self._builders.close()
         if self._registry is not None:
             self._registry.close()
             self._registry = None
