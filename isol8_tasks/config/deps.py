@@ -40,7 +40,15 @@ from isol8_tasks.config.strict import (
     table,
     unknown,
 )
-from isol8_tasks.config.values import ARGUMENT_NAME, Arguments, BuilderName, BuildxName, Jobs, Repository
+from isol8_tasks.config.values import (
+    ARGUMENT_NAME,
+    Arguments,
+    BuilderName,
+    BuildxName,
+    Jobs,
+    RemoteRepository,
+    Repository,
+)
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.values import ByValue
@@ -63,6 +71,8 @@ class BuildSettings(ByValue):
     builder: BuilderName = "auto"
     buildx: BuildxName = ""
     """The builder of docker buildx that builds, wherever it is; empty for the engine itself."""
+    cache: RemoteRepository = ""
+    """Where a builder elsewhere keeps its build cache for others: a repository in a registry; empty for nowhere."""
     args: Arguments = Factory(dict)
     """Build arguments for the Dockerfile, by name."""
     jobs: Jobs | None = None

@@ -110,6 +110,8 @@ class BuildRequest(ByValue):
     no_cache: bool = False
     built_on: Mapping[str, str] = Factory(dict)
     """The engine's images that FROM and COPY --from name: ids by reference, for builders that don't see them."""
+    image: str = ""
+    """The name of the image, under which its build cache is kept in a registry."""
     only_labels: bool = False
     """Nothing but labels is new, so the engine itself builds it, whatever else does."""
 

@@ -42,19 +42,23 @@ class DockerEngine:
         environ: Mapping[str, str],
         builder: BuilderSetting = "auto",
         buildx: str = "",
+        cache: str = "",
     ) -> None:
         self._endpoint = endpoint
         self._environ = environ
         self._setting = builder
-        self._buildx = buildx
+        self._elsewhere = buildx, cache
         self._connection = Connection(endpoint, environ)
         self._registry: RegistryClient | None = None
 
     @cached_property
     def _builders(self) -> "Builders":
-        from isol8_tasks.engine.builders.choice import Builders  # noqa: PLC0415 - most runs build nothing
+        from isol8_tasks.engine.builders.choice import Builders, Elsewhere  # noqa: PLC0415 - most runs build nothing
 
-        return Builders(self._connection, self._endpoint, self._environ, self._setting, self._buildx)
+        name, cache = self._elsewhere
+        return Builders(
+            self._connection, self._endpoint, self._environ, self._setting, Elsewhere(name=name, cache=cache)
+        )
 
     def ping(self) -> None:
         """Return when the engine answers; raise EngineUnreachableError when not."""

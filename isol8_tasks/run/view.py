@@ -128,7 +128,11 @@ class View:
                 settings = self.config.build
                 buildx = self.buildx or settings.buildx
                 self._engine = DockerEngine(
-                    self.endpoint, environ=self.environ, builder=settings.builder, buildx=buildx
+                    self.endpoint,
+                    environ=self.environ,
+                    builder=settings.builder,
+                    buildx=buildx,
+                    cache=settings.cache,
                 )
             return self._engine
 

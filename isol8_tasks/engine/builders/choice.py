@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from isol8_tasks.engine import BuildRequest, OnEvent
 from isol8_tasks.engine.builders import buildx
@@ -17,7 +17,7 @@ from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import platform_of
 from isol8_tasks.engine.wire import EngineRefusedError, quoted
-from isol8_tasks.errors import BuildFailedError, EngineError
+from isol8_tasks.errors import BuildFailedError, EngineError, PlanError
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
@@ -31,6 +31,16 @@ _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
 
 
+@frozen(kw_only=True)
+class Elsewhere:
+    """What is said of a builder of buildx that is not inside the engine."""
+
+    name: str
+    """Empty where the engine builds."""
+    cache: str
+    """The repository in which it keeps its cache; empty for none."""
+
+
 class Builders:
     """The builders of an engine: the one that the settings name, else the first that works.
 
@@ -38,13 +48,19 @@ class Builders:
     """
 
     def __init__(
-        self, connection: Connection, endpoint: Endpoint, environ: Mapping[str, str], setting: str, name: str
+        self,
+        connection: Connection,
+        endpoint: Endpoint,
+        environ: Mapping[str, str],
+        setting: str,
+        elsewhere: Elsewhere,
     ) -> None:
         self._connection = connection
         self._endpoint = endpoint
         self._environ = environ
         self._setting = setting
-        self._name = name
+        self._name = elsewhere.name
+        self._cache = elsewhere.cache
         self._mutex = threading.RLock()
         self._chosen = ""
         self._layouts = Layouts(connection)
@@ -54,6 +70,11 @@ class Builders:
         request = evolve(request, args={**self._connection.proxies(), **request.args})
         if self._name and not request.only_labels:
             return self._build_elsewhere(request, on_event)
+        if self._cache and not request.only_labels:
+            raise PlanError(
+                "[build] cache needs a builder that can write it, and the engine's own can't\n"
+                'Name one by --builder, or by buildx = "NAME" under [build], or remove the line.'
+            )
         builder = self._chosen_here()
         if builder == "buildkit":
             try:
@@ -70,14 +91,14 @@ class Builders:
 
     def chosen(self) -> str:
         """Return the name of the builder of this run."""
-        return f"buildx {self._name} ({self._elsewhere.driver})" if self._name else self._chosen_here()
+        return f"buildx {self._name} ({self._builder.driver})" if self._name else self._chosen_here()
 
     def close(self) -> None:
         """Remove what builders elsewhere were given."""
         self._layouts.close()
 
     @cached_property
-    def _elsewhere(self) -> BuildxBuilder:
+    def _builder(self) -> BuildxBuilder:
         return builder_elsewhere(self._name, self._platform, self._client_environ())
 
     @cached_property
@@ -91,10 +112,13 @@ class Builders:
 
     def _build_elsewhere(self, request: BuildRequest, on_event: OnEvent) -> str:
         with self._mutex:
-            builder = self._elsewhere
+            builder = self._builder
         options = [_PLAIN_LAYERS, f"--platform={self._platform}"]
         for reference, image_id in request.built_on.items():
             options.append(f"--build-context={reference}={self._layouts.of(image_id)}")
+        if self._cache:
+            where = f"type=registry,ref={self._cache}:{request.image}"
+            options += [f"--cache-from={where}", f"--cache-to={where},mode=max,ignore-error=true"]
         how = BuildxRun(builder=builder.name, environ=self._client_environ(), options=tuple(options))
         return self._build_by_buildx(request, on_event, how)
 

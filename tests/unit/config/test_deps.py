@@ -175,7 +175,7 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, buildx, args, jobs, python, node, bun, "
+                "(did you mean jobs? allowed: repository, builder, buildx, cache, args, jobs, python, node, bun, "
                 "download_cache)",
                 id="setting",
             ),
