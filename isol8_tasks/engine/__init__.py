@@ -56,7 +56,7 @@ class EngineInfo(ByValue):
     store: str
     """`overlay2`, `containerd (overlayfs)`, …"""
     builder: str
-    """Which of `buildkit`, `buildx` and `classic` this run builds with; `buildx NAME (DRIVER)` for one elsewhere."""
+    """Which of `buildkit`, `buildx` and `classic` this run builds with; `buildx NAME` for one elsewhere."""
     root: str = ""
     """The folder in which it keeps everything, on its own machine."""
 

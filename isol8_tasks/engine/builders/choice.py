@@ -90,8 +90,8 @@ class Builders:
         return self._build_by_classic(request, on_event)
 
     def chosen(self) -> str:
-        """Return the name of the builder of this run."""
-        return f"buildx {self._name} ({self._builder.driver})" if self._name else self._chosen_here()
+        """Return the name of the builder of this run; one elsewhere is not asked."""
+        return f"buildx {self._name}" if self._name else self._chosen_here()
 
     def close(self) -> None:
         """Remove what builders elsewhere were given."""
