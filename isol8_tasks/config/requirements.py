@@ -11,6 +11,7 @@ from typing import Final
 
 from attrs import define, field
 
+from isol8_tasks.config.foreign import other_list
 from isol8_tasks.config.package_list import Load, PackageList, text_of
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 from isol8_tasks.errors import COMMAND, ConfigError
@@ -42,6 +43,9 @@ class _Found:
 
     def file(self, path: str, text: str, around: tuple[str, ...]) -> None:
         """Read a file; `around` are those that include it."""
+        if what := other_list(text):
+            self.problems.append(f"{path}: {what}")
+            return
         for number, line in _joined(text):
             place = f"{path}:{number}"
             try:

@@ -51,6 +51,8 @@ def _meant(ecosystem: str, words: Sequence[str], reads: Reads) -> tuple[str, ...
         inner = Pasted("", (word,)) if reads(word) else recognized(ecosystem, word, reads)
         if inner is None:
             return ()
+        if not inner.words and len(words) > 1 and inner.what.endswith("remove it"):
+            continue
         if not inner.words:
             return inner
         found.update(dict.fromkeys(inner.words))

@@ -46,10 +46,10 @@ def _of_library(ecosystem: str, text: str) -> Sequence[str] | None:
 
 def imported(text: str) -> Sequence[str]:
     """Return the packages of the modules that a statement of Python imports, as far as they have other names."""
-    return [_PACKAGES.get(name, name) for name in imported_names(text) if name not in sys.stdlib_module_names]
+    return [PACKAGES.get(name, name) for name in imported_names(text) if name not in sys.stdlib_module_names]
 
 
-_PACKAGES: Final = {
+PACKAGES: Final = {
     "bs4": "beautifulsoup4",
     "Crypto": "pycryptodome",
     "cv2": "opencv-python-headless",
@@ -72,6 +72,31 @@ _PACKAGES: Final = {
     "yaml": "PyYAML",
 }
 """By the name that is imported."""
+PROMPT: Final = r"(?:[^\n]*&&\s*|(?:RUN |\$ |!|%|# )?)(?:sudo )?"
+"""What may stand before a command."""
+OF_PYPI: Final = (
+    r"(?:python[\d.]* -m |py -m |uv )?pip[\d.]* install|(?:uv|poetry|pdm|rye) add|pipenv install|pipx (?:install|run)"
+    r"|uv tool (?:install|run)|uvx|(?:conda|mamba|micromamba) install|easy_install"
+)
+OF_NPM: Final = (
+    r"npm (?:-g |--global )?(?:i|install|add|exec)|npx|yarn (?:global )?(?:add|dlx)|pnpm (?:-g )?(?:add|i|install|dlx)"
+    r"|bunx|bun (?:add|i|install|x)"
+)
+OF_DISTRIBUTION: Final = (
+    r"apk (?:--?[\w-]+ )*add|(?:apt|apt-get|dnf|microdnf|yum|zypper|brew) (?:-y )?install|pacman -S\w*"
+)
+_OF_OTHERS: Final = (
+    r"(?:cargo|go|gem|composer|dotnet|luarocks|choco|winget|snap|flatpak|docker|R CMD) (?:install|add|get|require|pull)"
+    r"|install\.packages\(.*"
+)
+"""The beginnings of commands."""
+OF_NODE: Final = (
+    "assert|async_hooks|buffer|child_process|cluster|console|constants|crypto|dgram|diagnostics_channel|dns|domain|events"
+    "|fs|http|http2|https|inspector|module|net|os|path|perf_hooks|process|punycode|querystring|readline|repl|stream"
+    "|string_decoder|sys|timers|tls|trace_events|tty|url|util|v8|vm|wasi|worker_threads|zlib"
+)
+"""Modules of Node.js."""
+_ARCHIVE: Final = r"\.(?:whl|zip|tar\.gz|tar\.bz2|tgz)"
 _NAME: Final = r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?"
 _NPM: Final = r"(?:@[\w.-]+/)?[\w.-]+"
 FIRST: Final[Sequence[tuple[str, _Rule]]] = (
@@ -81,30 +106,88 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
     ),
     (
         "a command for packages of a Linux distribution; write Alpine's name of each under [system]",
-        _nothing(
-            "pypi npm deno", r"(?:RUN |\$ |!|%)?(?:sudo )?(?:apk add|apt(?:-get)? install|brew install)\s.+"
-        ),
+        _nothing("pypi npm deno", rf"{PROMPT}(?:{OF_DISTRIBUTION})\s.+"),
+    ),
+    (
+        "a command for packages of PyPI; write them under python",
+        _nothing("npm deno apk", rf"{PROMPT}(?:{OF_PYPI})\s.+"),
+    ),
+    (
+        "a command for packages of npm; write them under node or bun",
+        _nothing("pypi apk", rf"{PROMPT}(?:{OF_NPM})\s.+"),
+    ),
+    (
+        "a command for packages that nothing here installs; remove it",
+        _nothing("pypi npm deno apk", rf"{PROMPT}(?:{_OF_OTHERS})\s.+"),
     ),
     ("imports what comes with Python; there is nothing to install, remove it", _of_library),
     (
         "says which Python is needed, and the image has one of its own; remove it",
         _nothing(
-            "pypi", r"[\"']?(?:requires-python|python_requires|python_version|python)[\"']?\s*[:=]\s*[\"'].*"
+            "pypi",
+            r"[\"']?(?:requires-python|python_requires|python_version)[\"']?\s*[:=<>].*|[\"']?[Pp]ython[\"']?(?:\s*[:=<>~!^@].*)?",
         ),
+    ),
+    (
+        "a module that comes with the runtime; there is nothing to install, remove it",
+        _nothing("deno", rf"(?:{OF_NODE})(?:/\w+)?"),
+    ),
+    ("has its version behind a -", _fixed("apk", r"([\w.+-]+?)-(\d[\w.]*-r\d+)(?:\.apk)?", r"\1=\2")),
+    (
+        "has Debian's suffix for an architecture",
+        _fixed("apk", r"([\w.+-]+):(?:amd64|arm64|armhf|i386|any|all|native)", r"\1"),
+    ),
+    (
+        "written as Debian writes versions",
+        _fixed("apk", r"([\w.+-]+)=(?:\d+:)?(\d[\d.]*)[-+](?!r\d+$).*", r"\1~\2"),
     ),
     ("a package of npm or JSR; write it under node, bun or deno", _nothing("pypi apk", r"(?:npm|jsr):\S+")),
     (
         "a git repository; only packages of an index can be installed, so write the name and a version",
-        _nothing("pypi", r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?git(?:\+\w+)?[:@]\S+"),
+        _nothing(
+            "pypi",
+            rf"(?:{_NAME}\s*@\s*)?(?:git(?:\+\w+)?[:@]|https?://(?:www\.)?git\w+\.\w+/(?!.*{_ARCHIVE}$))\S+",
+        ),
     ),
+    (
+        "the file of one package, where only names can be written",
+        _fixed(
+            "pypi",
+            rf"(?:\S*/)?([A-Za-z]\w*(?:[.-][A-Za-z]\w*)*)-(\d[\w.!+]*)(?:-[\w.]+)*{_ARCHIVE}",
+            r"\1==\2",
+        ),
+    ),
+    (
+        "the file of one package, where only names can be written",
+        _fixed("npm", r"(?:\S*/)?([a-z][\w.-]*?)-(\d+\.\d+\.\d[\w.-]*)\.(?:tgz|tar\.gz)", r"\1@\2"),
+    ),
+    (
+        "names a file of the machine on which the list was made",
+        _fixed("pypi", rf"({_NAME})\s*@\s*file:.*", r"\1"),
+    ),
+    ("the address of a web page", _fixed("pypi", r"https?://[\w.-]+/project/([\w.-]+)(?:/.*)?", r"\1")),
+    (
+        "the address of a web page",
+        _fixed("npm", r"https?://[\w.-]+/package/((?:@[\w.-]+/)?[\w.-]+)(?:/.*)?", r"\1"),
+    ),
+    ("the address of a web page", _fixed("apk", r"https?://[\w.-]+/package/(?:[\w.-]+/)+([\w.+-]+)", r"\1")),
     (
         "names a place in a workspace; write the version that is wanted, or remove it",
         _nothing("npm", rf"{_NPM}@(?:workspace|catalog|link|file|portal):.*"),
     ),
     (
         "has no quotes around the version of its marker",
-        _fixed("pypi", r"([^;]+;[^\"';]*[<>=!]=?)\s*([\d.]+)\s*", r'\1 "\2"'),
+        _fixed("pypi", r"([^;]+;[^\"';]*[<>=!]=?)\s*([\d.]+)\s*", r"\1 '\2'"),
     ),
+    (
+        "a file inside of a package, which is installed whole",
+        _fixed("npm", r"(@[\w.-]+/[\w.-]+)/[A-Za-z][\w./-]*", r"\1"),
+    ),
+    (
+        "a file inside of a package, or a repository of GitHub; write the name of the package alone",
+        _nothing("npm", r"[A-Za-z][\w.-]*/[A-Za-z][\w./-]*"),
+    ),
+    ("has no jsr:@ before the scope", _fixed("deno", r"(std/\S+)", r"jsr:@\1")),
     (
         "has no https:// before the address",
         _fixed("deno", r"((?:[\w-]+\.)+(?!m?[jt]s/)[a-z]{2,}/\S+)", r"https://\1"),
@@ -112,6 +195,14 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
 )
 """What other rules would take for something else."""
 LAST: Final[Sequence[tuple[str, _Rule]]] = (
+    (
+        "an entry of another file",
+        _fixed(
+            "pypi npm",
+            r"""["']?([\w.-]+)["']?\s*[:=]\s*\{.*?version["']?\s*[:=]\s*["']([^"']*)["'].*\}""",
+            r'\1 = "\2"',
+        ),
+    ),
     (
         "has an option behind it; an index is set by PIP_INDEX_URL or NPM_CONFIG_REGISTRY in [build] args",
         _fixed("pypi npm apk", r"([^\s-]\S*)\s+--?[A-Za-z][\w-]*(?:[ =]\S+)?", r"\1"),

@@ -8,14 +8,22 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from isol8_tasks.ecosystems.slips import FIRST, LAST, imported
+from isol8_tasks.ecosystems.slips import (
+    FIRST,
+    LAST,
+    OF_DISTRIBUTION,
+    OF_NPM,
+    OF_PYPI,
+    PROMPT,
+    imported,
+)
 
 
 def lines(_: str, text: str) -> Sequence[str] | None:
     """Read the lines of a file."""
     if "\n" not in text:
         return None
-    joined = re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", text)
+    joined = re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", re.sub(_OF_CONDA, "", text))
     lines = [re.sub(r"(?:^|\s+)(?:#|//).*$", "", line).strip() for line in joined.splitlines()]
     return [line for line in lines if re.search(r"\w", line) and not re.fullmatch(_OPENING, line)]
 
@@ -26,13 +34,20 @@ def _comment(_: str, text: str) -> Sequence[str] | None:
 
 
 def _command(_: str, text: str) -> Sequence[str] | None:
-    found = re.fullmatch(rf"(?:RUN |\$ |!|%)?(?:sudo )?(?:{_COMMANDS})\s+(.+)", text)
+    parts = re.split(r"\s*&&\s*", text)
+    found = [match for part in parts if (match := re.fullmatch(rf"{PROMPT}({_COMMANDS})\s+(.+)", part))]
     if not found:
         return None
-    if file := re.search(rf"(?:^|\s)(?:-r|--requirement)[ =]*({FILE})", found[1]):
-        return [file[1]]
-    words = re.sub(r"(?:^|\s)(?:-[ci]|--index-url|--extra-index-url|--channel)[ =]\S+", "", found[1])
-    return [word.strip("\"'") for word in words.split() if not word.startswith("-")]
+    words: list[str] = []
+    for command, given in (match.groups() for match in found):
+        if file := re.search(rf"(?:^|\s)(?:-r|--requirement)[ =]*({FILE})", given):
+            return [file[1]]
+        own = [
+            word.strip("\"'") for word in re.sub(_WITH_VALUES, "", given).split() if not word.startswith("-")
+        ]
+        # What follows the program that is run are its own words.
+        words += own[:1] if re.search(_RUNS, command) else own
+    return words
 
 
 def _statement(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -95,7 +110,7 @@ def _spaced(ecosystem: str, text: str) -> Sequence[str] | None:
 def _in_columns(ecosystem: str, text: str) -> Sequence[str] | None:
     """Read `numpy 1.26.4`, as pip list prints it."""
     found = re.fullmatch(r"((?:@[\w.-]+/)?[\w.-]+)\s+\(?v?(\d+(?:\.\d+)+)\)?", text)
-    sign = {"pypi": "==", "npm": "@", "apk": "="}.get(ecosystem)
+    sign = {"pypi": "==", "npm": "@", "apk": "~"}.get(ecosystem)
     return [f"{found[1]}{sign}{found[2]}"] if found and sign else None
 
 
@@ -193,13 +208,18 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     ("several packages in one text", _words),
 )
 """The first that fits counts; what it gives is looked at again."""
-_COMMANDS: Final = (
-    r"(?:python[\d.]* -m |uv )?pip[\d.]* install|uv add|poetry add|pipenv install|conda install|mamba install"
-    r"|npm (?:i|install|add)|npx|yarn add|pnpm (?:add|i|install)|bunx|bun (?:add|i|install)|deno (?:add|install|cache)"
-    r"|apk add|apt(?:-get)? install|brew install"
+_COMMANDS: Final = rf"{OF_PYPI}|{OF_NPM}|{OF_DISTRIBUTION}|deno (?:add|install|cache)"
+_RUNS: Final = r"(?:x|dlx|exec|run)$"
+"""The ends of commands that run a package's program."""
+_WITH_VALUES: Final = (
+    r"(?:^|\s)(?:-[ciGtnXE]|--(?:index-url|extra-index-url|channel|group|virtual|registry|name|target|prefix|repository"
+    r"|constraint|extras|optional))[ =]\S+"
 )
-_OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+"
+"""Options that have a value behind them."""
+_OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+|(?:- )?\w[\w-]*:"
 """A line of a file that only opens or closes what is around packages."""
+_OF_CONDA: Final = r"(?m)^(?:name|prefix):.*$|^channels:\s*\n(?:\s*- .*\n)+"
+"""What a conda environment has beside its packages."""
 FILE: Final = (
     r"(?:[\w.-]+\.txt|requirements[\w.-]*\.(?:in|lock)|pyproject\.toml|Pipfile(?:\.lock)?|poetry\.lock|uv\.lock|setup\.(?:py|cfg)"
     r"|environment\.ya?ml|package(?:-lock)?\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|deno\.jsonc?|deno\.lock)"

@@ -7,6 +7,7 @@ from typing import Final
 from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.misnamed import frontend
 from isol8_tasks.dockerfile.syntax import Dockerfile
+from isol8_tasks.ecosystems.mistaken import hints
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import (
     BuildFailedError,
@@ -116,9 +117,14 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
 
 def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, standin: bool) -> str:
     """Say what an installer's last lines come to."""
-    if lacking := _LACKING.findall("\n".join(error.output)):
-        return _lacks(lacking, standin=standin)
-    words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
+    text, ecosystem = "\n".join(error.output), RUNTIMES[spec.runtime].ecosystem
+    meant = hints(ecosystem, text)
+    if ecosystem != _ALPINE:
+        meant += hints(_ALPINE, text)
+    lacking = [name for name in _LACKING.findall(text) if not hints(_ALPINE, f"{name} (no such package)")]
+    if meant or lacking:
+        return "\n".join((*meant, *([_lacks(lacking, standin=standin)] if lacking else [])))
+    words = no_build_for_alpine(ecosystem, error.output)
     if words.endswith(_UNCOMPILED) and spec.inputs.packages and RUNTIMES[spec.runtime].compiles:
         return f"{words} Compile it in a stage of its own: {to_compile_with(spec, config, _text(error))}."
     index = [
@@ -181,5 +187,6 @@ def _lacks(names: Sequence[str], *, standin: bool) -> str:
     return f"The repositories have no {what}: check the name, or add a repository by APK_REPOSITORY under [build] args."
 
 
+_ALPINE: Final = "apk"
 _UNCOMPILED: Final = ("to compile the source with.", "compiled (node-gyp).")
 _INDEXES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
