@@ -20,7 +20,7 @@ def no_runtime(key: str, found: object) -> str:
             "not a runtime; other tools have packages as keys here, this file has lists: "
             f"python = [{listed(_packages(key, wanted))}], or the same under node, bun, deno or bash"
         )
-    if runtime := _TOOLS.get(key.lower()):
+    if runtime := RUNTIMES_BY_TOOL.get(key.lower()):
         return f"not a runtime; write {runtime}"
     return plain
 
@@ -45,7 +45,7 @@ def other_json(keys: Collection[str]) -> str:
 
 OF_PYPROJECT: Final = frozenset(("project", "tool", "build-system", "dependency-groups"))
 """Tables of pyproject.toml."""
-_TOOLS: Final = {
+RUNTIMES_BY_TOOL: Final = {
     **dict.fromkeys(("pip", "pypi", "py", "python3", "uv", "conda"), "python"),
     **dict.fromkeys(("npm", "nodejs", "js", "javascript", "yarn", "pnpm"), "node"),
     **dict.fromkeys(

@@ -23,7 +23,7 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.alpine import to_compile_with
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.safety import troubles
-from isol8_tasks.safety.causes import cause_lines
+from isol8_tasks.safety.causes import built, cause_lines
 
 _LONGEST: Final = 300
 _NEWS: Final = 120
@@ -105,6 +105,11 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
             else "It is named by FROM in docker/Dockerfile."
         )
     trouble = None if isinstance(error, _TOLD) else _trouble(error)
+    if trouble and trouble.is_of_network and (package := built(_output(error), trouble.line)):
+        return (
+            f"{trouble.sentence} The installation of {package} downloads from there itself, and not from a package "
+            "source: let the build reach it, or take a package that brings its files."
+        )
     if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only"}):
         full = f" ({room})" if room and trouble.kind == "disk" else ""
         return f"{trouble.sentence[:-1]}{full}. {next_step(trouble, _text(error), config)}"
@@ -163,9 +168,12 @@ def _trouble(error: Isol8Error) -> troubles.Trouble | None:
     return troubles.trouble_in(_text(error))
 
 
+def _output(error: Isol8Error) -> Sequence[str]:
+    return error.output if isinstance(error, BuildFailedError) else ()
+
+
 def _text(error: Isol8Error) -> str:
-    output: Sequence[str] = error.output if isinstance(error, BuildFailedError) else ()
-    return "\n".join((*output, str(error)))
+    return "\n".join((*_output(error), str(error)))
 
 
 def _arguments(names: Iterable[str], config: Config) -> str:

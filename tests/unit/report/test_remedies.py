@@ -125,3 +125,16 @@ def test_a_name_that_no_repository_has_is_not_looked_for_in_another() -> None:
     assert both[1].startswith("The stand-ins' own repository is small and has no jqq;")
     unknown = _hint(output.format("jqq", "jqq"), standin=False)[0]
     assert unknown.startswith("The repositories have no jqq: check the name")
+
+
+def test_a_build_that_downloads_is_not_blamed_on_the_package_source() -> None:
+    """The package is named whose own script does it."""
+    output = (
+        "npm error path /usr/lib/node_modules/browser\nnpm error command sh -c node install.js\n"
+        "npm error Error: getaddrinfo ENOTFOUND files.example"
+    )
+    (said,) = _hint(output)
+    assert said == (
+        "The name files.example can't be resolved. The installation of browser downloads from there itself, and not "
+        "from a package source: let the build reach it, or take a package that brings its files."
+    )
