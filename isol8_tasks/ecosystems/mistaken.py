@@ -47,11 +47,16 @@ def _of_pypi(name: str) -> str:
 def _of_apk(name: str) -> str:
     if found := re.fullmatch(r"(.+?)-v?(\d[\d.]*)", name):
         return f'If {found[2]} is a version in {name}, write "{found[1]}~{found[2]}".'
-    alpine = _alpine(name)
+    if found := re.fullmatch(r"(.+):(?:(\d[\d.]*)|latest)", name):
+        version = f"~{found[2]}" if found[2] else ""
+        return f'{name} is written as for Docker: write "{found[1]}{version}".'
+    alpine = _alpine(name.lower())
     return f'Alpine has {alpine} for {name}: write "{alpine}".' if alpine != name else ""
 
 
 def _of_npm(name: str) -> str:
+    if name != name.lower():
+        return f'Names have lower-case letters there: write "{name.lower()}".'
     if re.fullmatch(OF_NODE, name):
         return f"{name} comes with Node.js and Bun; there is nothing to install, remove it."
     return ""
@@ -111,22 +116,21 @@ _FORMS: Final = (
     (r"fonts-(.+)", r"font-\1"),
     (r"tesseract-ocr-(\w+)", r"tesseract-ocr-data-\1"),
 )
-_ALPINE: Final = dict(
-    pair.split(":")
-    for pair in """
-    build-essential:build-base chromium-browser:chromium default-jdk:openjdk21 default-jre:openjdk21-jre
-    dnsutils:bind-tools fd-find:fd g++-multilib:g++ gcc-c++:g++ golang:go iputils-ping:iputils
-    libbz2-dev:bzip2-dev libcairo2:cairo libcairo2-dev:cairo-dev libcurl4-openssl-dev:curl-dev
-    libfreetype6-dev:freetype-dev libgdal-dev:gdal-dev libgeos-dev:geos-dev libgl1:mesa-gl
-    libgl1-mesa-glx:mesa-gl libglib2.0-0:glib libgomp1:libgomp libhdf5-dev:hdf5-dev libjpeg-dev:jpeg-dev
-    libjpeg62-turbo-dev:jpeg-dev libldap2-dev:openldap-dev liblzma-dev:xz-dev libmagic-dev:file-dev
-    libmagic1:libmagic libmysqlclient-dev:mariadb-dev libncurses-dev:ncurses-dev libopenblas-dev:openblas-dev
-    libpango-1.0-0:pango libpq5:libpq libproj-dev:proj-dev libreadline-dev:readline-dev
-    libsasl2-dev:cyrus-sasl-dev libsm6:libsm libsndfile1:libsndfile libsqlite3-dev:sqlite-dev
-    libssl-dev:openssl-dev libstdc++6:libstdc++ libxext6:libxext libxrender1:libxrender
-    libxslt1-dev:libxslt-dev libyaml-dev:yaml-dev netcat:netcat-openbsd p7zip-full:7zip pkg-config:pkgconf
-    portaudio19-dev:portaudio-dev python-dev:python3-dev python3-pip:py3-pip python3-tk:python3-tkinter
-    python3-venv:python3 sqlite3:sqlite uuid-runtime:uuidgen xz-utils:xz zlib1g-dev:zlib-dev
-    """.split()
-)
+_NAMES: Final = """
+build-essential:build-base chromium-browser:chromium default-jdk:openjdk21 default-jre:openjdk21-jre
+dnsutils:bind-tools fd-find:fd g++-multilib:g++ gcc-c++:g++ golang:go iputils-ping:iputils
+libbz2-dev:bzip2-dev libcairo2:cairo libcairo2-dev:cairo-dev libcurl4-openssl-dev:curl-dev
+libfreetype6-dev:freetype-dev libgdal-dev:gdal-dev libgeos-dev:geos-dev libgl1:mesa-gl
+libgl1-mesa-glx:mesa-gl libglib2.0-0:glib libgomp1:libgomp libhdf5-dev:hdf5-dev libjpeg-dev:jpeg-dev
+libjpeg62-turbo-dev:jpeg-dev libldap2-dev:openldap-dev liblzma-dev:xz-dev libmagic-dev:file-dev
+libmagic1:libmagic libmysqlclient-dev:mariadb-dev libncurses-dev:ncurses-dev libopenblas-dev:openblas-dev
+libpango-1.0-0:pango libpq5:libpq libproj-dev:proj-dev libreadline-dev:readline-dev
+libsasl2-dev:cyrus-sasl-dev libsm6:libsm libsndfile1:libsndfile libsqlite3-dev:sqlite-dev
+libssl-dev:openssl-dev libstdc++6:libstdc++ libxext6:libxext libxrender1:libxrender
+libxslt1-dev:libxslt-dev libyaml-dev:yaml-dev netcat:netcat-openbsd p7zip-full:7zip pkg-config:pkgconf
+node:nodejs java:openjdk21 pip:py3-pip python:python3 docker.io:docker
+portaudio19-dev:portaudio-dev python-dev:python3-dev python3-pip:py3-pip python3-tk:python3-tkinter
+python3-venv:python3 sqlite3:sqlite uuid-runtime:uuidgen xz-utils:xz zlib1g-dev:zlib-dev
+"""
+_ALPINE: Final = dict(pair.split(":") for pair in _NAMES.split())
 """Alpine's names of packages that Debian, Fedora and others name otherwise."""

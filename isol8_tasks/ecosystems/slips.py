@@ -29,7 +29,10 @@ def _nothing(ecosystems: str, pattern: str) -> _Rule:
 
 def imported_names(text: str) -> Sequence[str]:
     """Return the outermost modules that a statement of Python imports; none of what is no such statement."""
-    found = re.fullmatch(r"from ([A-Za-z_]\w*)[\w.]* import \S.*|import ([A-Za-z_][\w., ]*)", text)
+    found = re.fullmatch(
+        r"from ([A-Za-z_]\w*)[\w.]* import \S.*|import ([A-Za-z_][\w., ]*)",
+        re.sub(r"\s*;\s*import\s", ", ", text),
+    )
     if not found:
         return ()
     return (
@@ -85,6 +88,10 @@ OF_NPM: Final = (
 OF_DISTRIBUTION: Final = (
     r"apk (?:--?[\w-]+ )*add|(?:apt|apt-get|dnf|microdnf|yum|zypper|brew) (?:-y )?install|pacman -S\w*"
 )
+PROGRAMS: Final = (
+    r"(?:pip\d?|uv|poetry|pdm|pipenv|conda|mamba|npm|yarn|pnpm|bun|deno|apk|apt|apt-get|dnf|yum|brew|git|curl|wget"
+    r"|docker|COPY|ENV|FROM|RUN|ARG|WORKDIR|CMD)\s"
+)
 _OF_OTHERS: Final = (
     r"(?:cargo|go|gem|composer|dotnet|luarocks|choco|winget|snap|flatpak|docker|R CMD) (?:install|add|get|require|pull)"
     r"|install\.packages\(.*"
@@ -132,7 +139,11 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
         "a module that comes with the runtime; there is nothing to install, remove it",
         _nothing("deno", rf"(?:{OF_NODE})(?:/\w+)?"),
     ),
-    ("has its version behind a -", _fixed("apk", r"([\w.+-]+?)-(\d[\w.]*-r\d+)(?:\.apk)?", r"\1=\2")),
+    ("has its version behind a -", _fixed("apk", r"([\w.+-]+?)-(\d[\w.]*-r\d+)(?:\.apk|\s.*)?", r"\1=\2")),
+    (
+        "a line of a list of installed packages",
+        _fixed("apk", r"(?:ii\s+)?([\w.+-]+)(?:/\S+|:\w+|\s)\s+\d\S+\s.*", r"\1"),
+    ),
     (
         "has Debian's suffix for an architecture",
         _fixed("apk", r"([\w.+-]+):(?:amd64|arm64|armhf|i386|any|all|native)", r"\1"),
@@ -141,13 +152,31 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
         "written as Debian writes versions",
         _fixed("apk", r"([\w.+-]+)=(?:\d+:)?(\d[\d.]*)[-+](?!r\d+$).*", r"\1~\2"),
     ),
-    ("a package of npm or JSR; write it under node, bun or deno", _nothing("pypi apk", r"(?:npm|jsr):\S+")),
+    (
+        "a package of npm or JSR; write it under node, bun or deno",
+        _nothing("pypi apk", r"(?:npm|jsr):\S+|@[\w-]+/\S+"),
+    ),
+    (
+        "no package, but something else that a package.json says; remove it",
+        _nothing(
+            "npm deno",
+            r"[\"'](?:author|description|engines|license|main|name|node|packageManager|private|type|version)[\"']\s*:.*",
+        ),
+    ),
+    (
+        'an option for an index; write args = { PIP_INDEX_URL = "…" }, or NPM_CONFIG_REGISTRY, under [build]',
+        _nothing("pypi npm deno", r"(?:-i|--(?:extra-)?index-url|--registry)[ =].*"),
+    ),
     (
         "a git repository; only packages of an index can be installed, so write the name and a version",
         _nothing(
             "pypi",
-            rf"(?:{_NAME}\s*@\s*)?(?:git(?:\+\w+)?[:@]|https?://(?:www\.)?git\w+\.\w+/(?!.*{_ARCHIVE}$))\S+",
+            rf"(?:-e\s+|--editable[ =])?(?:{_NAME}\s*@\s*)?(?:git(?:\+\w+)?[:@]|https?://(?:www\.)?git\w+\.\w+/(?!.*{_ARCHIVE}$))\S+",
         ),
+    ),
+    (
+        "has no name before the address",
+        _fixed("pypi", rf"(https://\S+/([A-Za-z][\w.]*)-\d\S*{_ARCHIVE})", r"\2 @ \1"),
     ),
     (
         "the file of one package, where only names can be written",
@@ -164,6 +193,19 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
     (
         "names a file of the machine on which the list was made",
         _fixed("pypi", rf"({_NAME})\s*@\s*file:.*", r"\1"),
+    ),
+    ("a folder that npm makes", _fixed("npm", rf"(?:\./)?node_modules/({_NPM})(?:/.*)?", r"\1")),
+    (
+        "a git repository or an address; only packages of a registry can be installed, so write name and version",
+        _nothing("npm", r"(?:git[@+:]|(?:github|gitlab|bitbucket|gist):|https?://(?![\w.-]+/package/)).*"),
+    ),
+    (
+        "a file or folder; only packages of a package source can be installed, so write the name of one",
+        _nothing(
+            "pypi npm deno apk",
+            r"(?:-e\s+|--editable[ =])?(?:\.{1,2}|(?:\.{0,2}|~)[/\\].*|[A-Za-z]:\\.*|file:.*)"
+            r"|[\w-]+\.m?tsx?|import_map\.json|\S*/\S*\.apk",
+        ),
     ),
     ("the address of a web page", _fixed("pypi", r"https?://[\w.-]+/project/([\w.-]+)(?:/.*)?", r"\1")),
     (
@@ -207,8 +249,12 @@ LAST: Final[Sequence[tuple[str, _Rule]]] = (
         "has an option behind it; an index is set by PIP_INDEX_URL or NPM_CONFIG_REGISTRY in [build] args",
         _fixed("pypi npm apk", r"([^\s-]\S*)\s+--?[A-Za-z][\w-]*(?:[ =]\S+)?", r"\1"),
     ),
-    ("asks for the newest, as a name alone does", _fixed("pypi deno", r"(\S+?)(?:===?|@|:|=)latest", r"\1")),
-    ("asks for any version, as a name alone does", _fixed("pypi apk", rf"({_NAME})\s*=?=?\*", r"\1")),
+    (
+        "asks for the newest, as a name alone does",
+        _fixed("pypi deno apk", r"(\S+?)(?:===?|@|:|=)latest", r"\1"),
+    ),
+    ("asks for any version, as a name alone does", _fixed("pypi apk", rf"({_NAME})\s*==?\*", r"\1")),
+    ("asks for any version, as a name alone does", _fixed("pypi", rf"({_NAME})\*", r"\1")),
     ("has its comparison turned around", _fixed("pypi", rf"({_NAME})\s*=([<>])\s*(\d\S*)", r"\1\2=\3")),
     ("has its comparison turned around", _fixed("npm", rf"({_NPM})@?\s*=([<>])\s*(\d\S*)", r"\1@\2=\3")),
     ("has an x in the place of *", _fixed("pypi", rf"({_NAME}\s*==\s*\d+(?:\.\d+)*)(?:\.[xX])+", r"\1.*")),
@@ -217,7 +263,28 @@ LAST: Final[Sequence[tuple[str, _Rule]]] = (
         _fixed("pypi", rf"({_NAME})[:/](\d+(?:\.\d+)*)", r"\1==\2"),
     ),
     ("has quotes in it", _fixed("npm", rf"({_NPM}@)[\"']([^\"']+)[\"']", r"\1\2")),
-    ("an entry of a YAML file", _fixed("npm", rf"({_NPM}):\s+([\^~<>=v]*\d[\w.*-]*),?", r"\1@\2")),
+    ("an entry of a YAML file", _fixed("npm", rf"({_NPM}):\s*([\^~<>=v]*\d[\w.*-]*),?", r"\1@\2")),
     ("has no @ before the scope", _fixed("deno", r"jsr:([\w-]+/\S+)", r"jsr:@\1")),
     ("written with a * in its version", _fixed("apk", r"([\w.+-]+)=(\d+(?:\.\d+)*)\.\*", r"\1~\2")),
+    (
+        "has its comparison written in another way",
+        _fixed("pypi", rf"({_NAME})\s*~>\s*(\d\S*)", r"\1~=\2"),
+    ),
+    ("has its comparison written in another way", _fixed("apk", r"([\w.+-]+)@?\^(\d[\w.]*)", r"\1~\2")),
+    ("has blanks in it", _fixed("apk", r"([\w.+-]+)\s*([<>=~]+)\s*(\d\S*)", r"\1\2\3")),
+    ("has blanks in it", _fixed("npm deno", r"(\S+?)(?:\s+@\s*|@\s+)(\S+)", r"\1@\2")),
+    (
+        "has one = in its marker, where two are needed",
+        _fixed("pypi", r"([^;]+;[^=]*\w\s*)=(\s*[\"'].*)", r"\1==\2"),
+    ),
+    (
+        "has a * behind a comparison that takes none",
+        _fixed("pypi", rf"({_NAME}\s*(?:>=|<)\s*\d[\d.]*)\.\*", r"\1"),
+    ),
+    ("has an extra without the closing ]", _fixed("pypi", r"([\w.-]+\[[\w,.-]*\w)", r"\1]")),
+    ("written as for poetry, uv or npm", _fixed("pypi", rf"({_NAME})@(\d+(?:\.\d+)*)\.[xX*]", r"\1==\2.*")),
+    (
+        "an entry of another file",
+        _fixed("pypi", rf"({_NAME})\s*[:=]\s*([\^~<>=!]*\d[\w.*]*)", r'\1 = "\2"'),
+    ),
 )

@@ -12,8 +12,10 @@ from isol8_tasks.ecosystems.slips import (
     FIRST,
     LAST,
     OF_DISTRIBUTION,
+    OF_NODE,
     OF_NPM,
     OF_PYPI,
+    PROGRAMS,
     PROMPT,
     imported,
 )
@@ -60,6 +62,8 @@ def _statement(ecosystem: str, text: str) -> Sequence[str] | None:
         return None
     name = found[1] or found[2]
     plain = re.match(r"(?:@[^/]+/)?[^/]+", name)
+    if plain and re.fullmatch(OF_NODE, plain[0]):
+        return [f"node:{name}"]
     return [name if ":" in name or not plain else plain[0]]
 
 
@@ -69,7 +73,7 @@ def _quoted(_: str, text: str) -> Sequence[str] | None:
 
 
 def _separated(_: str, text: str) -> Sequence[str] | None:
-    inner = re.sub(r"\s*\\$|[,;]+\s*$", "", text)
+    inner = re.sub(r"\s*\\$|[,;@]+\s*$", "", text)
     return [inner] if inner != text else None
 
 
@@ -101,7 +105,7 @@ def _object(ecosystem: str, text: str) -> Sequence[str] | None:
 
 def _spaced(ecosystem: str, text: str) -> Sequence[str] | None:
     """Read `numpy>1.26 <2`."""
-    found = re.fullmatch(r"([\w.-]+?)\s*((?:[<>=!~]=?\s*\d[\d.*]*\s*){2,})", text)
+    found = re.fullmatch(r"([\w.-]+?)\s*((?:[<>=!~]=?\s*\d[\d.*]*\s*(?:and\s+|&&?\s*)?){2,})", text)
     if ecosystem != "pypi" or not found:
         return None
     return [found[1] + ",".join(map("".join, re.findall(r"([<>=!~]=?)\s*([\d.*]+)", found[2])))]
@@ -109,9 +113,11 @@ def _spaced(ecosystem: str, text: str) -> Sequence[str] | None:
 
 def _in_columns(ecosystem: str, text: str) -> Sequence[str] | None:
     """Read `numpy 1.26.4`, as pip list prints it."""
-    found = re.fullmatch(r"((?:@[\w.-]+/)?[\w.-]+)\s+\(?v?(\d+(?:\.\d+)+)\)?", text)
+    found = re.fullmatch(r"((?:@[\w.-]+/)?[\w.-]+)\s+\(?v?(\d+(?:\.\d+)+(?:\.\*|-r\d+)?)\)?", text)
     sign = {"pypi": "==", "npm": "@", "apk": "~"}.get(ecosystem)
-    return [f"{found[1]}{sign}{found[2]}"] if found and sign else None
+    if not found or not sign:
+        return None
+    return [f"{found[1]}{'=' if '-r' in found[2] else sign}{found[2]}"]
 
 
 def _hashed(_: str, text: str) -> Sequence[str] | None:
@@ -171,9 +177,26 @@ def _compared(ecosystem: str, text: str) -> Sequence[str] | None:
     return [f"{found[1]}@{sign}{found[3]}"]
 
 
+def _unnamed(_: str, text: str) -> Sequence[str] | None:
+    return [] if re.match(rf"{PROMPT}{PROGRAMS}", text) else None
+
+
+def _inner(_: str, text: str) -> Sequence[str] | None:
+    """Read `["numpy", "pandas"]`, and `dependencies = ["numpy"]`."""
+    found = re.fullmatch(r"(?:[\w.-]+\s*[=:]\s*)?\[(.*[\"'])\s*,?\s*\],?", text)
+    return re.findall(r"[\"']([^\"']+)[\"']", found[1]) if found else None
+
+
+def _installed(ecosystem: str, text: str) -> Sequence[str] | None:
+    """Read what pip prints at its end."""
+    if ecosystem != "pypi" or not text.startswith("Successfully installed "):
+        return None
+    return [re.sub(r"-(?=\d[^-]*$)", "==", word) for word in text.split()[2:]]
+
+
 def _words(_: str, text: str) -> Sequence[str] | None:
-    words = re.split(r"[ \t,]+", text)
-    if words[0] in {"import", "from", "const", "let", "var", "FROM", "RUN"}:
+    words = re.split(r"[ \t,;|&]+", text)
+    if words[0] in {"import", "from", "const", "let", "var"} or "install" in words:
         return None
     # What begins with a digit belongs to the word before it, in a way that is not known.
     return words if len(words) > 1 and all(words) and not any(word[0].isdigit() for word in words) else None
@@ -188,6 +211,8 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     (_OF_HASHES, _hashed),
     *FIRST,
     ("has a comment behind it", _comment),
+    ("what pip printed", _installed),
+    ("a list in a text", _inner),
     ("a command", _command),
     ("a statement of a program", _statement),
     ("an entry of another file", _keyed),
@@ -205,10 +230,11 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     ("written as for poetry, uv or npm", _of_poetry),
     ("has no @ between name and version", _compared),
     *LAST,
+    ("a command that installs no package by its name; write the packages", _unnamed),
     ("several packages in one text", _words),
 )
 """The first that fits counts; what it gives is looked at again."""
-_COMMANDS: Final = rf"{OF_PYPI}|{OF_NPM}|{OF_DISTRIBUTION}|deno (?:add|install|cache)"
+_COMMANDS: Final = rf"{OF_PYPI}|{OF_NPM}|{OF_DISTRIBUTION}|deno (?:add|install|cache)|install|add|Collecting"
 _RUNS: Final = r"(?:x|dlx|exec|run)$"
 """The ends of commands that run a package's program."""
 _WITH_VALUES: Final = (
@@ -222,6 +248,6 @@ _OF_CONDA: Final = r"(?m)^(?:name|prefix):.*$|^channels:\s*\n(?:\s*- .*\n)+"
 """What a conda environment has beside its packages."""
 FILE: Final = (
     r"(?:[\w.-]+\.txt|requirements[\w.-]*\.(?:in|lock)|pyproject\.toml|Pipfile(?:\.lock)?|poetry\.lock|uv\.lock|setup\.(?:py|cfg)"
-    r"|environment\.ya?ml|package(?:-lock)?\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|deno\.jsonc?|deno\.lock)"
+    r"|(?:environment|conda)[\w-]*\.ya?ml|package(?:-lock)?\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|deno\.jsonc?|deno\.lock)"
 )
 """A file of a package manager's."""

@@ -194,8 +194,8 @@ class TestMistakes:
                 id="system-bash",
             ),
             pytest.param(
-                "[system]\nnode = ['jq', 'JQ=latest']",
-                "2: system.node[1]: 'JQ=latest': 'latest' is not a version of an Alpine package; apk accepts name, "
+                "[system]\nnode = ['jq', 'JQ=newest']",
+                "2: system.node[1]: 'JQ=newest': 'newest' is not a version of an Alpine package; apk accepts name, "
                 "name=version, name>=version, name~version and name@tag, for example jq=1.7.1-r0",
                 id="system-package",
             ),

@@ -66,6 +66,10 @@ OF_A_DISTRIBUTION = "is the name of a distribution's package: write"
                 'for a version write "jq~1.7", for the newest "jq".'
             ),
         ),
+        ("apk", APK.format("jq:1.7"), 'jq:1.7 is written as for Docker: write "jq~1.7".'),
+        ("apk", APK.format("jq:latest"), 'jq:latest is written as for Docker: write "jq".'),
+        ("apk", APK.format("JQ"), 'Alpine has jq for JQ: write "jq".'),
+        ("npm", NPM.format("Lodash"), 'Names have lower-case letters there: write "lodash".'),
         (
             "npm",
             "npm error No versions available for fs",
