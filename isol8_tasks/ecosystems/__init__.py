@@ -15,6 +15,7 @@ probes/    what each runtime runs in its image to look for packages
 locks/     the lock files that packages are installed from
 pasted     lines that were copied from elsewhere: what each is, and what to write
 spellings  how packages are written elsewhere, a rule for each way
+commands   commands that install packages elsewhere
 slips      packages that are nearly written right
 mistaken   names that no package source has: what was meant
 conflicts  versions of one package that exclude each other

@@ -9,7 +9,8 @@ from typing import Final
 
 from attrs import frozen
 
-from isol8_tasks.ecosystems.spellings import FILE, RULES, lines
+from isol8_tasks.ecosystems.commands import FILE
+from isol8_tasks.ecosystems.spellings import RULES, lines
 
 Reads = Callable[[str], bool]
 """Tells whether a text is a package."""

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from isol8_tasks.ecosystems.commands import OF_DISTRIBUTION, OF_NPM, OF_OTHERS, OF_PYPI, PROMPT
+
 _Rule = Callable[[str, str], Sequence[str] | None]
 
 
@@ -75,28 +77,6 @@ PACKAGES: Final = {
     "yaml": "PyYAML",
 }
 """By the name that is imported."""
-PROMPT: Final = r"(?:[^\n]*&&\s*|(?:RUN |\$ |!|%|# )?)(?:sudo )?"
-"""What may stand before a command."""
-OF_PYPI: Final = (
-    r"(?:python[\d.]* -m |py -m |uv )?pip[\d.]* install|(?:uv|poetry|pdm|rye) add|pipenv install|pipx (?:install|run)"
-    r"|uv tool (?:install|run)|uvx|(?:conda|mamba|micromamba) install|easy_install"
-)
-OF_NPM: Final = (
-    r"npm (?:-g |--global )?(?:i|install|add|exec)|npx|yarn (?:global )?(?:add|dlx)|pnpm (?:-g )?(?:add|i|install|dlx)"
-    r"|bunx|bun (?:add|i|install|x)"
-)
-OF_DISTRIBUTION: Final = (
-    r"apk (?:--?[\w-]+ )*add|(?:apt|apt-get|dnf|microdnf|yum|zypper|brew) (?:-y )?install|pacman -S\w*"
-)
-PROGRAMS: Final = (
-    r"(?:pip\d?|uv|poetry|pdm|pipenv|conda|mamba|npm|yarn|pnpm|bun|deno|apk|apt|apt-get|dnf|yum|brew|git|curl|wget"
-    r"|docker|COPY|ENV|FROM|RUN|ARG|WORKDIR|CMD)\s"
-)
-_OF_OTHERS: Final = (
-    r"(?:cargo|go|gem|composer|dotnet|luarocks|choco|winget|snap|flatpak|docker|R CMD) (?:install|add|get|require|pull)"
-    r"|install\.packages\(.*"
-)
-"""The beginnings of commands."""
 OF_NODE: Final = (
     "assert|async_hooks|buffer|child_process|cluster|console|constants|crypto|dgram|diagnostics_channel|dns|domain|events"
     "|fs|http|http2|https|inspector|module|net|os|path|perf_hooks|process|punycode|querystring|readline|repl|stream"
@@ -125,7 +105,7 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
     ),
     (
         "a command for packages that nothing here installs; remove it",
-        _nothing("pypi npm deno apk", rf"{PROMPT}(?:{_OF_OTHERS})\s.+"),
+        _nothing("pypi npm deno apk", rf"{PROMPT}(?:{OF_OTHERS})\s.+"),
     ),
     ("imports what comes with Python; there is nothing to install, remove it", _of_library),
     (

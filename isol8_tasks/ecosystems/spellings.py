@@ -1,4 +1,4 @@
-"""How packages are written elsewhere: in commands, programs and other tools' files; each rule reads one way.
+"""How packages are written elsewhere: in programs and other tools' files; each rule reads one way.
 
 A rule gets the ecosystem and a text, and returns the words in it; none where nothing can be written in its place, and
 None where the text is not written so.
@@ -8,17 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from isol8_tasks.ecosystems.slips import (
-    FIRST,
-    LAST,
-    OF_DISTRIBUTION,
-    OF_NODE,
-    OF_NPM,
-    OF_PYPI,
-    PROGRAMS,
-    PROMPT,
-    imported,
-)
+from isol8_tasks.ecosystems.commands import command, unnamed
+from isol8_tasks.ecosystems.slips import FIRST, LAST, OF_NODE, imported
 
 
 def lines(_: str, text: str) -> Sequence[str] | None:
@@ -33,23 +24,6 @@ def lines(_: str, text: str) -> Sequence[str] | None:
 def _comment(_: str, text: str) -> Sequence[str] | None:
     found = re.fullmatch(r"(.*?\S)\s+(?:#|//).*", text)
     return [found[1]] if found else None
-
-
-def _command(_: str, text: str) -> Sequence[str] | None:
-    parts = re.split(r"\s*&&\s*", text)
-    found = [match for part in parts if (match := re.fullmatch(rf"{PROMPT}({_COMMANDS})\s+(.+)", part))]
-    if not found:
-        return None
-    words: list[str] = []
-    for command, given in (match.groups() for match in found):
-        if file := re.search(rf"(?:^|\s)(?:-r|--requirement)[ =]*({FILE})", given):
-            return [file[1]]
-        own = [
-            word.strip("\"'") for word in re.sub(_WITH_VALUES, "", given).split() if not word.startswith("-")
-        ]
-        # What follows the program that is run are its own words.
-        words += own[:1] if re.search(_RUNS, command) else own
-    return words
 
 
 def _statement(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -177,10 +151,6 @@ def _compared(ecosystem: str, text: str) -> Sequence[str] | None:
     return [f"{found[1]}@{sign}{found[3]}"]
 
 
-def _unnamed(_: str, text: str) -> Sequence[str] | None:
-    return [] if re.match(rf"{PROMPT}{PROGRAMS}", text) else None
-
-
 def _inner(_: str, text: str) -> Sequence[str] | None:
     """Read `["numpy", "pandas"]`, and `dependencies = ["numpy"]`."""
     found = re.fullmatch(r"(?:[\w.-]+\s*[=:]\s*)?\[(.*[\"'])\s*,?\s*\],?", text)
@@ -213,7 +183,7 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     ("has a comment behind it", _comment),
     ("what pip printed", _installed),
     ("a list in a text", _inner),
-    ("a command", _command),
+    ("a command", command),
     ("a statement of a program", _statement),
     ("an entry of another file", _keyed),
     ("entries of package.json or deno.json", _object),
@@ -230,24 +200,11 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     ("written as for poetry, uv or npm", _of_poetry),
     ("has no @ between name and version", _compared),
     *LAST,
-    ("a command that installs no package by its name; write the packages", _unnamed),
+    ("a command that installs no package by its name; write the packages", unnamed),
     ("several packages in one text", _words),
 )
 """The first that fits counts; what it gives is looked at again."""
-_COMMANDS: Final = rf"{OF_PYPI}|{OF_NPM}|{OF_DISTRIBUTION}|deno (?:add|install|cache)|install|add|Collecting"
-_RUNS: Final = r"(?:x|dlx|exec|run)$"
-"""The ends of commands that run a package's program."""
-_WITH_VALUES: Final = (
-    r"(?:^|\s)(?:-[ciGtnXE]|--(?:index-url|extra-index-url|channel|group|virtual|registry|name|target|prefix|repository"
-    r"|constraint|extras|optional))[ =]\S+"
-)
-"""Options that have a value behind them."""
 _OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+|(?:- )?\w[\w-]*:"
 """A line of a file that only opens or closes what is around packages."""
 _OF_CONDA: Final = r"(?m)^(?:name|prefix):.*$|^channels:\s*\n(?:\s*- .*\n)+"
 """What a conda environment has beside its packages."""
-FILE: Final = (
-    r"(?:[\w.-]+\.txt|requirements[\w.-]*\.(?:in|lock)|pyproject\.toml|Pipfile(?:\.lock)?|poetry\.lock|uv\.lock|setup\.(?:py|cfg)"
-    r"|(?:environment|conda)[\w-]*\.ya?ml|package(?:-lock)?\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|deno\.jsonc?|deno\.lock)"
-)
-"""A file of a package manager's."""

@@ -158,7 +158,7 @@ _STRONG: Final = re.compile(
     r"|stack Error: (?!Failed to execute)"
     r"|\binclude files\b|command not found|: not found$|No such file or directory|\bcannot find\b|[Nn]o module named"
 )
-_OF_PIP: Final = r"[Ii]nstall(?:ing)? build dependencies did not run"
+_OF_PIP: Final = r"(?:Installing|to install) build dependencies did not run"
 _OF_SCRIPT: Final = r"npm (?:error|ERR!) path \S*/node_modules/((?:@[^/\s]+/)?[^/\s]+)$"
 _OF_SHELL: Final = r"^npm (?:error|ERR!) command sh -c "
 _WHOSE: Final = re.compile(r"npm (?:error|ERR!) path ")
