@@ -45,7 +45,10 @@ PROGRAMS: Final = (
     r"(?:pip\d?|uv|poetry|pdm|pipenv|conda|mamba|npm|yarn|pnpm|bun|deno|apk|apt|apt-get|dnf|yum|brew|git|curl|wget"
     r"|docker|COPY|ENV|FROM|RUN|ARG|WORKDIR|CMD)\s"
 )
-OF_OTHERS: Final = r"(?:cargo|go|gem|composer|dotnet|luarocks|choco|winget|snap|flatpak|docker|R CMD) (?:install|add|get|require|pull)"
+OF_OTHERS: Final = (
+    r"(?:cargo|go|gem|composer|dotnet|luarocks|choco|winget|snap|flatpak|docker|R CMD)"
+    r" (?:install|add|get|require|pull)"
+)
 """The beginnings of commands."""
 _COMMANDS: Final = rf"{OF_PYPI}|{OF_NPM}|{OF_DISTRIBUTION}|deno (?:add|install|cache)|install|add|Collecting"
 _RUNS: Final = r"(?:x|dlx|exec|run)$"
