@@ -29,6 +29,8 @@ def slip_in_json(text: str, position: int, message: str) -> str:
     stop = f"{','[not text[:position].rstrip().endswith(',') :]}{found}"
     if not text.strip():
         return "it is empty"
+    if not text[:position].strip() and re.match(r"[\w@-]", found):
+        return "it does not begin with {"
     if "',' delimiter" in message and re.match(r"[\"\[{]", found):
         return "a comma is missing before this value"
     return next((what for begins, what in _NO_JSON if re.match(begins, stop)), message)
@@ -40,8 +42,8 @@ def _between(found: str, message: str) -> str:
         return "a comma is missing before this value"
     if message.startswith("Expected '='") and re.match(r"\s*:", found):
         return "TOML has = between a key and its value, and no colon; write key = value"
-    if (message.startswith("Expected '='") and not found.partition("\n")[0].strip()) or re.match(
-        r"=\s*\d", found
+    if re.match(r"=\s*\d", found) or (
+        message.startswith("Expected '='") and re.match(r"[ \t]*(?:,|\n|$)", found)
     ):
         return 'no key with a value; packages are elements of a list: python = ["numpy", "pandas==2.2.3"]'
     return ""
@@ -51,6 +53,9 @@ def _left_open(text: str, line: int, column: int, message: str, written: str) ->
     """Name what does not end, or a character that is no TOML."""
     if message == "Unclosed array" and (opened := _opened(text, line, column)):
         return f"the [ in line {opened} is not closed; write ] behind its last value"
+    for begins, said, what in _BRACKETS_OF_OTHERS:
+        if message.startswith(said) and re.match(begins, written[column - 1 :]):
+            return what
     # A string that does not end is noticed where its line does.
     if quote := re.search(
         _TYPOGRAPHIC, written[column - 1 :][:1] if message.startswith("Invalid") else written
@@ -94,6 +99,14 @@ def _opened(text: str, line: int, column: int) -> int:
     return open_in[-1] if open_in else 0
 
 
+_BRACKETS_OF_OTHERS: Final = (
+    (r"", "Expected ']' at the end of a table", "the ] behind the table's name is missing"),
+    (r"\]", "Expected newline or end", "a ] too many; remove it"),
+    (r"\(", "Invalid value", "a list of TOML is written in [ ], not in ( )"),
+    (r"//|;|--", "Invalid statement", "a comment of TOML begins with #"),
+    (r"", 'Expected "\'"', "a string is not closed; it ends with the quote that it begins with"),
+)
+"""What begins there, what the parser says, and what is wrong."""
 _NO_JSON: Final = (
     (r",\s*[}\]]", "a comma stands before the closing bracket; remove it"),
     (r",?(?://|/\*|#)", "JSON has no comments; remove it"),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from isol8_tasks.config.strict import unknown
-from isol8_tasks.ecosystems.pasted import listed
+from isol8_tasks.ecosystems.pasted import is_file, listed
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
@@ -14,6 +14,8 @@ def no_runtime(key: str, found: object) -> str:
     """Say what a key of [dependencies] is that is no runtime: a package with its version, or another tool's name."""
     plain = unknown("not a runtime", key, RUNTIMES)
     wanted = str(found.get("version", "*") if isinstance(found, dict) else found)
+    if isinstance(found, str) and is_file(found):
+        return f'not a runtime; write {_runtime_of(found)}_file = "{found}"'
     is_of_package = "did you mean" not in plain or re.match(r"[\d^~<>=*]", wanted)
     if isinstance(found, str | dict) and is_of_package:
         return (
@@ -25,12 +27,34 @@ def no_runtime(key: str, found: object) -> str:
     return plain
 
 
-def _packages(name: str, wanted: str) -> Sequence[str]:
-    """Return what a package and the version of it that another tool wants are in Python's grammar."""
+def as_list(key: str, found: object) -> str:
+    """Return how the list of a runtime is written for which a text or a table was found; empty for what is neither."""
+    ecosystem = RUNTIMES[key].ecosystem
+    if isinstance(found, str) and is_file(found):
+        return f'{key}_file = "{found}"'
+    if isinstance(found, dict):
+        words = [word for name, wanted in found.items() for word in _packages(name, str(wanted), ecosystem)]
+    elif isinstance(found, str):
+        words = [*_read(ecosystem, found)]
+    else:
+        return ""
+    return f"{key} = [{listed(words)}]" if words else ""
+
+
+def _runtime_of(file: str) -> str:
+    return "node" if file.endswith((".json", ".yaml", "yarn.lock")) else "python"
+
+
+def _read(ecosystem: str, text: str) -> Sequence[str]:
     try:
-        return (parse_spec("pypi", f'{name} = "{wanted}"').text,)
+        return (parse_spec(ecosystem, text).text,)
     except SpecError as error:
-        return error.words or (name,)
+        return error.words
+
+
+def _packages(name: str, wanted: str, ecosystem: str = "pypi") -> Sequence[str]:
+    """Return what a package and the version of it that another tool wants are in an ecosystem's grammar."""
+    return _read(ecosystem, f'{name} = "{wanted}"') or (name,)
 
 
 def other_list(text: str) -> str:
@@ -43,8 +67,11 @@ def other_json(keys: Collection[str]) -> str:
     return next((what for key, what in _OBJECTS.items() if key in keys and "dependencies" not in keys), "")
 
 
-OF_PYPROJECT: Final = frozenset(("project", "tool", "build-system", "dependency-groups"))
-"""Tables of pyproject.toml."""
+OF_PYTHON: Final = {
+    **dict.fromkeys(("project", "tool", "build-system", "dependency-groups"), "pyproject.toml"),
+    **dict.fromkeys(("dev-packages", "source"), "a Pipfile"),
+}
+"""Tables of files of Python's, and the file."""
 RUNTIMES_BY_TOOL: Final = {
     **dict.fromkeys(("pip", "pypi", "py", "python3", "uv", "conda"), "python"),
     **dict.fromkeys(("npm", "nodejs", "js", "javascript", "yarn", "pnpm"), "node"),
@@ -57,6 +84,8 @@ RUNTIMES_BY_TOOL: Final = {
 """The runtime of what is installed by tools of other names."""
 _FREEZE: Final = "write requirements.txt with `pip freeze` where they are installed"
 _LISTS: Final = (
+    (r"^(?:<{7} .*|={7})$", "a merge conflict is left in it; keep one side, and remove the markers"),
+    (r"^Name: \S+\nVersion: ", f"what pip show prints, not a requirements file; {_FREEZE}"),
     (r"\A\s*<(?:!DOCTYPE|\?xml|html)", "a web page, not a requirements file; download the file itself"),
     (r"\A\s*[\[{]\s*(?:[\"{]|$)", f"JSON, not a requirements file; {_FREEZE}"),
     (
@@ -79,7 +108,7 @@ _LISTS: Final = (
         "what pip list prints, not a requirements file; write one with `pip freeze`",
     ),
     (
-        r"^(?:from \w\S* )?import \w|^setup\(|^def \w",
+        r"^(?:from \w\S* )?import \w|^setup\(|^def \w|^install_requires\s*=",
         f"a program of Python, not a requirements file; {_FREEZE}",
     ),
     (

@@ -26,7 +26,7 @@ def read_package_json(path: str, load: Load) -> PackageList:
     except ValueError as error:
         raise ConfigError(f"{path}: can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
-        raise ConfigError(f"{path}: {wrong_type(found, 'an object')}")
+        raise ConfigError(f"{path}: {wrong_type(found, 'an object')}; {_FORM}")
     if what := other_json(found):
         raise ConfigError(f"{path}: {what}")
 
@@ -37,7 +37,9 @@ def read_package_json(path: str, load: Load) -> PackageList:
     packages: dict[str, str] = {}
     dependencies = found.get("dependencies", {})
     if not isinstance(dependencies, dict):
-        problems.append(f"{place(('dependencies',))}: dependencies: {wrong_type(dependencies, 'an object')}")
+        problems.append(
+            f"{place(('dependencies',))}: dependencies: {wrong_type(dependencies, 'an object')}; {_FORM}"
+        )
         dependencies = {}
     for name, wanted in dependencies.items():
         where = place(("dependencies", name))
@@ -68,7 +70,7 @@ def _refused(found: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 
 def _package(name: str, wanted: object) -> str:
     if not isinstance(wanted, str):
-        raise ConfigError(f"{name}: {wrong_type(wanted, 'a string')}")
+        raise ConfigError(f'{name}: {wrong_type(wanted, "a string")}; write its version, as "^1.2.3"')
     if re.match(_NOT_OF_REGISTRY, wanted):
         raise ConfigError(
             f"{name}: {wanted}: not a package of the registry, and no other can be installed; write the version that "
@@ -80,6 +82,7 @@ def _package(name: str, wanted: object) -> str:
         raise ConfigError(str(error)) from None
 
 
+_FORM: Final = 'write { "dependencies": { "lodash": "^4" } }'
 _NOT_OF_REGISTRY: Final = (
     r"(?:workspace|file|link|portal|patch|catalog|git|github|gitlab|bitbucket|gist|jsr|https?|git\+\w+):"
     r"|[./~]|[\w.-]+/[\w.-]+(?:#|$)|git@"

@@ -56,7 +56,7 @@ class _Found:
     def _line(self, path: str, place: str, line: str, around: tuple[str, ...]) -> None:
         if variable := re.search(r"\$\{[A-Z0-9_]+\}", line):
             raise ConfigError(f"{place}: {variable[0]} is not replaced here; write its value")
-        if line.startswith("-"):
+        if line.startswith("-") and not line.startswith("- "):
             self._option(path, place, line, around)
         else:
             self._requirement(place, line)

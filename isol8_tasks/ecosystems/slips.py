@@ -267,4 +267,5 @@ LAST: Final[Sequence[tuple[str, _Rule]]] = (
         "an entry of another file",
         _fixed("pypi", rf"({_NAME})\s*[:=]\s*([\^~<>=!]*\d[\w.*]*)", r'\1 = "\2"'),
     ),
+    ("has no version behind its comparison", _fixed("pypi", rf"({_NAME})\s*[<>=!~]{{1,3}}", r"\1")),
 )

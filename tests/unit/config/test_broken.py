@@ -36,11 +36,18 @@ SLIPS = {
     "[dependencies]\nnumpy\npandas==2": f":2:6: not TOML: {NO_KEY}",
     "dependencies:\n  python:\n    - numpy": f":1:13: not TOML: {YAML}",
     "packages: # all\n\n- numpy": f":1:9: not TOML: {YAML}",
+    '"numpy",\n"pandas"': f":1:8: not TOML: {NO_KEY}",
+    "[a\nb = 1": ":1:3: not TOML: the ] behind the table's name is missing",
+    "[a]]": ":1:4: not TOML: a ] too many; remove it",
+    "a = ['x']]": ":1:10: not TOML: a ] too many; remove it",
+    "a = ('x')": ":1:5: not TOML: a list of TOML is written in [ ], not in ( )",
+    "// all": ":1:1: not TOML: a comment of TOML begins with #",
+    "a = ['x\"]": ":1:10: not TOML: a string is not closed; it ends with the quote that it begins with",
     "strict = True": ":1:10: not TOML: true and false are written in lower-case letters",
     "a = 1\n<<<<<<< HEAD\nb = 1": f":2:1: not TOML: {MERGE.format(2, '<' * 7)}",
     "a = [\n'x',\n=======\n'y',\n>>>>>>> b\n]": f":3:1: not TOML: {MERGE.format(3, '=' * 7)}",
 }
-OTHERS = ["a = '“'\nb 1", "a = 1 2", "a = {", "'a\x0bb\n", "a = 'b", "\r", "a = '======='\nb 1"]
+OTHERS = ["a = '“'\nb 1", "a = 1 2", "a = {", "\r", "a = '======='\nb 1"]
 
 
 def problem(text: str) -> str:
@@ -78,6 +85,7 @@ def test_what_is_no_slip(text: str) -> None:
         ('{"a": 1', "it ends before its last bracket is closed"),
         ("\n", "it is empty"),
         ('{\n<<<<<<< HEAD\n"a": 1}', "a merge conflict is left; keep one side, and remove the markers"),
+        ("lodash\n", "it does not begin with {"),
         ('{"a" 1}', "Expecting ':' delimiter"),
         ('{"a": "x', "Unterminated string starting at"),
     ],

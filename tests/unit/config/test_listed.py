@@ -42,6 +42,8 @@ OTHER_LISTS = {
     '[[package]]\nname = "numpy"': "TOML, as pyproject.toml",
     "Package    Version\n---------- -------\nnumpy      1.26.4": "what pip list prints, not a requirements file; write",
     "from setuptools import setup\nsetup()": "a program of Python",
+    "<<<<<<< HEAD\nnumpy\n=======": "a merge conflict is left in it; keep one side",
+    "Name: numpy\nVersion: 1.26.4": "what pip show prints, not a requirements file",
     "FROM python:3.12\nRUN pip install numpy": "a Dockerfile, not a requirements file",
 }
 
