@@ -128,7 +128,7 @@ libpango-1.0-0:pango libpq5:libpq libproj-dev:proj-dev libreadline-dev:readline-
 libsasl2-dev:cyrus-sasl-dev libsm6:libsm libsndfile1:libsndfile libsqlite3-dev:sqlite-dev
 libssl-dev:openssl-dev libstdc++6:libstdc++ libxext6:libxext libxrender1:libxrender
 libxslt1-dev:libxslt-dev libyaml-dev:yaml-dev netcat:netcat-openbsd p7zip-full:7zip pkg-config:pkgconf
-node:nodejs java:openjdk21 pip:py3-pip python:python3 docker.io:docker
+node:nodejs java:openjdk21 pip:py3-pip python:python3
 portaudio19-dev:portaudio-dev python-dev:python3-dev python3-pip:py3-pip python3-tk:python3-tkinter
 python3-venv:python3 sqlite3:sqlite uuid-runtime:uuidgen xz-utils:xz zlib1g-dev:zlib-dev
 """

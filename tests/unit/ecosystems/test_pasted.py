@@ -58,7 +58,7 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "conda install -n base -c conda-forge numpy=1.26": ("a command", ("numpy==1.26.*",)),
         "uvx ruff check": ("a command", ("ruff",)),
         "poetry add -G dev pytest": ("a command", ("pytest",)),
-        "numpy @ file:///croot/numpy_1/work": (
+        "numpy @ file:///croot/numpy_1/build": (
             "names a file of the machine on which the list was made",
             ("numpy",),
         ),
