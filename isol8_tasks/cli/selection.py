@@ -23,7 +23,7 @@ def selected(words: Sequence[str], tasks: Sequence[Any], commands: Collection[st
         if not names or names[0] not in known:
             from isol8_tasks.cli.suggestions import another_package, unknown_word  # noqa: PLC0415 - for a mistake alone
 
-            raise InvalidCommand(another_package(word, found) or unknown_word(word, commands, known))
+            raise InvalidCommand(another_package(word, found) or unknown_word(word, commands, known, found))
         flags: list[str] = []
         for name in names:
             flags = _flags(known[name], rest)

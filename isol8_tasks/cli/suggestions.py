@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
+from isol8_tasks.config.foreign import RUNTIMES_BY_TOOL
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import COMMAND
 from isol8_tasks.plan.model import task_of
@@ -41,8 +42,10 @@ class Typed:
         return self.flags.get(owner.partition(":")[0], {})
 
 
-def unknown_word(word: str, commands: Collection[str], tasks: Collection[str]) -> str:
-    """Say that a word is neither a command nor a task, and which of them was probably meant."""
+def unknown_word(
+    word: str, commands: Collection[str], tasks: Collection[str], before: Sequence[str] = ()
+) -> str:
+    """Say that a word is neither a command nor a task, and which of them was probably meant, or that it's a package."""
     if word in commands:
         return f"{word} is a command, and must be the first word: {COMMAND} {word}"
     if word.startswith("-"):
@@ -52,14 +55,26 @@ def unknown_word(word: str, commands: Collection[str], tasks: Collection[str]) -
         runtime = task.partition(":")[2]
         if f"base:{runtime}" in tasks:
             return f"{word!r}: no packages are declared for {runtime}; write them to deps.toml"
-    if word.lower() in _INSTALLING:
+    if difflib.get_close_matches(word.lower(), _INSTALLING, n=1, cutoff=_LIKENESS_OF_OTHERS):
         return f"{word!r} is no command here: write packages to deps.toml, or name them: {COMMAND} setup --python numpy"
     near = meant(word, commands, tasks)
+    if before and (said := _behind_a_task(word, before[-1], near)):
+        return said
     return (
         f"{word!r} {'matches no task' if set(word) & set('*?[') else 'is neither a command nor a task'}; "
         f"{f'did you mean {near}? ' if near else ''}"
         f"{COMMAND} help lists the commands, {COMMAND} list the tasks"
     )
+
+
+def _behind_a_task(word: str, task: str, near: str) -> str:
+    """Say how a runtime or a package is given to a task; empty where a word is neither."""
+    if word in RUNTIMES:
+        return f"{word!r} is not a task; write {COMMAND} {task} --only {word}"
+    if near or not re.fullmatch(r"[\w@][\w@./-]*", word):
+        return ""
+    flag = f"--node {word}, or --bun" if "/" in word else f"--python {word}, or --node and so on"
+    return f"{word!r} is not a task; for a package write {COMMAND} setup {flag}"
 
 
 def another_package(word: str, before: Sequence[str]) -> str:
@@ -143,6 +158,8 @@ def _unknown_flag(flag: str, typed: Typed) -> str:
         name = places[0]
         form = f"{'' if name == RUN else f'{name} '}{typed.flags[name][flag]}"
         return f"{said}; it is one of {_listed(places)}: {COMMAND} {form}"
+    if (runtime := RUNTIMES_BY_TOOL.get(flag.strip("-").lower(), "")) and f"--{runtime}" in own:
+        return f"{said}; write --{runtime}"
     for flags, likeness in ((own, _LIKENESS), (everywhere, _LIKENESS_ELSEWHERE)):
         long = [each for each in flags if each.startswith("--")]
         if near := difflib.get_close_matches(flag, long, n=1, cutoff=likeness):
@@ -158,6 +175,7 @@ def _listed(names: Sequence[str], word: str = "or") -> str:
 _LIKENESS: Final = 0.6
 _LIKENESS_ELSEWHERE: Final = 0.75
 """How like a word has to be to what it is taken for, from 0 to 1."""
+_LIKENESS_OF_OTHERS: Final = 0.85
 _INSTALLING: Final = frozenset(("add", "install", "i", "pip", "npm", "apk"))
 """What installs packages elsewhere."""
 _SYNONYMS: Final = {

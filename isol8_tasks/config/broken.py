@@ -1,4 +1,4 @@
-"""Tells what makes a text no TOML, where that is a slip that people make."""
+"""Tells what makes a text no TOML or no JSON, where that is a slip that people make."""
 
 import re
 from typing import Final
@@ -16,8 +16,24 @@ def slip_in(text: str, line: int, column: int, message: str) -> str:
     before, found = written[: column - 1], written[column - 1 :]
     if text.lstrip().startswith("{"):
         return 'it is JSON; in TOML it is [dependencies], and below it python = ["numpy", "pandas"]'
+    if re.search(_YAML, text):
+        return 'it is YAML; in TOML it is [dependencies], and below it python = ["numpy", "pandas"]'
     said = _between(found, message) or _left_open(text, line, column, message, written)
     return said or _mistyped(before, found, message)
+
+
+def slip_in_json(text: str, position: int, message: str) -> str:
+    """Return what is wrong where a text is no JSON any more, and how it is written; else the parser's own `message`."""
+    # Where it stops, with the comma before it.
+    found = text[position:].lstrip()
+    stop = f"{','[not text[:position].rstrip().endswith(',') :]}{found}"
+    if not text.strip():
+        return "it is empty"
+    if not text[:position].strip() and re.match(r"[\w@-]", found):
+        return "it does not begin with {"
+    if "',' delimiter" in message and re.match(r"[\"\[{]", found):
+        return "a comma is missing before this value"
+    return next((what for begins, what in _NO_JSON if re.match(begins, stop)), message)
 
 
 def _between(found: str, message: str) -> str:
@@ -26,6 +42,10 @@ def _between(found: str, message: str) -> str:
         return "a comma is missing before this value"
     if message.startswith("Expected '='") and re.match(r"\s*:", found):
         return "TOML has = between a key and its value, and no colon; write key = value"
+    if re.match(r"=\s*\d", found) or (
+        message.startswith("Expected '='") and re.match(r"[ \t]*(?:,|\n|$)", found)
+    ):
+        return 'no key with a value; packages are elements of a list: python = ["numpy", "pandas==2.2.3"]'
     return ""
 
 
@@ -33,6 +53,9 @@ def _left_open(text: str, line: int, column: int, message: str, written: str) ->
     """Name what does not end, or a character that is no TOML."""
     if message == "Unclosed array" and (opened := _opened(text, line, column)):
         return f"the [ in line {opened} is not closed; write ] behind its last value"
+    for begins, said, what in _BRACKETS_OF_OTHERS:
+        if message.startswith(said) and re.match(begins, written[column - 1 :]):
+            return what
     # A string that does not end is noticed where its line does.
     if quote := re.search(
         _TYPOGRAPHIC, written[column - 1 :][:1] if message.startswith("Invalid") else written
@@ -76,9 +99,29 @@ def _opened(text: str, line: int, column: int) -> int:
     return open_in[-1] if open_in else 0
 
 
+_BRACKETS_OF_OTHERS: Final = (
+    (r"", "Expected ']' at the end of a table", "the ] behind the table's name is missing"),
+    (r"\]", "Expected newline or end", "a ] too many; remove it"),
+    (r"\(", "Invalid value", "a list of TOML is written in [ ], not in ( )"),
+    (r"//|;|--", "Invalid statement", "a comment of TOML begins with #"),
+    (r"", 'Expected "\'"', "a string is not closed; it ends with the quote that it begins with"),
+)
+"""What begins there, what the parser says, and what is wrong."""
+_NO_JSON: Final = (
+    (r",\s*[}\]]", "a comma stands before the closing bracket; remove it"),
+    (r",?(?://|/\*|#)", "JSON has no comments; remove it"),
+    (r",?'", "JSON's quotes are \", not '"),
+    (r",?(?:True|False|None|undefined)\b", "JSON has true, false and null, in lower-case letters"),
+    (r",?(?:[<>=]{7})", "a merge conflict is left; keep one side, and remove the markers"),
+    (r",?[A-Za-z_$][\w$]*\s*:", 'a key has no quotes; write it in "'),
+    (r",?$", "it ends before its last bracket is closed"),
+)
+"""By what begins where a text is no JSON any more."""
 _BRACKETS: Final = r"""[][]|#.*|"(?:[^"\\]|\\.)*"|'[^']*'"""
 """Those of arrays and tables; strings and comments are passed over."""
 _INVISIBLE: Final = "[\u00a0\u00ad\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]"
 _MERGE_MARKER: Final = r"^(?:<{7}|>{7}|={7})(?=[ \r]|$)"
+_YAML: Final = r"(?m)^\s*[\w-]+:\s*(?:#.*)?\n(?:\s*\n)*(?:\s*- |\s+[\w-]+:)"
+"""A key and, below it, the first of a list or another key."""
 _TYPOGRAPHIC: Final = "[\u2018-\u201f\xab\xbb\u2039\u203a]"
 _BARE: Final = r"[\w@.][\w@./:~<>=!^*-]*"

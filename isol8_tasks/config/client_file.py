@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from attrs import Factory, evolve, frozen
 
+from isol8_tasks.config.broken import slip_in_json
 from isol8_tasks.config.images import NamedImage, name_problem, setup_script
 from isol8_tasks.config.positions import line_in_json
 from isol8_tasks.config.strict import (
@@ -89,9 +90,8 @@ def parse_client_file(text: str, source: str) -> ClientFile:
     try:
         found = loads(text, object_hook=JsonObject, parse_constant=_no_number)
     except json.JSONDecodeError as error:
-        raise ConfigError(
-            f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}; isol8 accepts no comments either"
-        ) from error
+        what = slip_in_json(text, error.pos, error.msg)
+        raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not JSON: {what}") from error
     except ValueError as error:
         raise ConfigError(f"{source}: can't be read as JSON: {error}") from error
     if not isinstance(found, dict):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hint
 
 from attrs import Factory, evolve, field, frozen, has
 
-from isol8_tasks.config.foreign import OF_PYPROJECT, no_runtime
 from isol8_tasks.config.images import SETTINGS, NamedImage, list_path, read_images, same_as
 from isol8_tasks.config.positions import KeyPath, line_of
 from isol8_tasks.config.settings import (
@@ -99,7 +98,13 @@ def _read_dependencies(value: object) -> Mapping[str, tuple[str, ...]]:
 
     def read(key: str, found: object) -> tuple[str, ...]:
         if key not in RUNTIMES:
+            from isol8_tasks.config.foreign import no_runtime  # noqa: PLC0415 - only a mistake has use for it
+
             raise InvalidError(no_runtime(key, found))
+        if isinstance(found, str | dict):
+            from isol8_tasks.config.foreign import as_list  # noqa: PLC0415 - as above
+
+            return array(found, functools.partial(package, key), example=as_list(key, found))
         return array(found, functools.partial(package, key))
 
     lists = {key: found for key, found in table(value, _NO_LISTS).items() if key not in FILE_KEYS}
@@ -346,8 +351,10 @@ def _keys(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _not_a_table(key: str) -> str:
     """Say where a key that is not known at the top of the file may stand, or what may stand there."""
-    if key in OF_PYPROJECT:
-        return 'a table of pyproject.toml; write [dependencies], and python = ["…"] below it'
+    from isol8_tasks.config.foreign import OF_PYTHON  # noqa: PLC0415 - as above
+
+    if key in OF_PYTHON:
+        return f'a table of {OF_PYTHON[key]}; write [dependencies], and python = ["…"] below it'
     tables: dict[str, Collection[str]] = {
         "dependencies": [*RUNTIMES, *FILE_KEYS],
         "images.NAME": SETTINGS,

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from isol8_tasks.config.broken import slip_in_json
+from isol8_tasks.config.foreign import other_json
 from isol8_tasks.config.package_list import Load, PackageList, text_of
 from isol8_tasks.config.positions import KeyPath, line_in_json
 from isol8_tasks.config.strict import wrong_type
@@ -19,11 +21,14 @@ def read_package_json(path: str, load: Load) -> PackageList:
     try:
         found = loads(text)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
+        what = slip_in_json(text, error.pos, error.msg)
+        raise ConfigError(f"{path}:{error.lineno}:{error.colno}: not JSON: {what}") from error
     except ValueError as error:
         raise ConfigError(f"{path}: can't be read as JSON: {error}") from error
     if not isinstance(found, dict):
-        raise ConfigError(f"{path}: {wrong_type(found, 'an object')}")
+        raise ConfigError(f"{path}: {wrong_type(found, 'an object')}; {_FORM}")
+    if what := other_json(found):
+        raise ConfigError(f"{path}: {what}")
 
     def place(key_path: KeyPath) -> str:
         return f"{path}:{line_in_json(text, key_path)}"
@@ -32,7 +37,9 @@ def read_package_json(path: str, load: Load) -> PackageList:
     packages: dict[str, str] = {}
     dependencies = found.get("dependencies", {})
     if not isinstance(dependencies, dict):
-        problems.append(f"{place(('dependencies',))}: dependencies: {wrong_type(dependencies, 'an object')}")
+        problems.append(
+            f"{place(('dependencies',))}: dependencies: {wrong_type(dependencies, 'an object')}; {_FORM}"
+        )
         dependencies = {}
     for name, wanted in dependencies.items():
         where = place(("dependencies", name))
@@ -42,7 +49,13 @@ def read_package_json(path: str, load: Load) -> PackageList:
             problems.append(f"{where}: {error}")
     if problems:
         raise ConfigError("\n".join(problems))
-    return PackageList(source=path, packages=packages)
+    others = [
+        key for key in ("devDependencies", "peerDependencies", "optionalDependencies") if found.get(key)
+    ]
+    unread = f", and its {' and '.join(others)} are not read" if others else ""
+    return PackageList(
+        source=path, packages=packages, without=f"lists no packages under dependencies{unread}"
+    )
 
 
 def _refused(found: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
@@ -57,15 +70,19 @@ def _refused(found: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 
 def _package(name: str, wanted: object) -> str:
     if not isinstance(wanted, str):
-        raise ConfigError(f"{name}: {wrong_type(wanted, 'a string')}")
+        raise ConfigError(f'{name}: {wrong_type(wanted, "a string")}; write its version, as "^1.2.3"')
     if re.match(_NOT_OF_REGISTRY, wanted):
-        raise ConfigError(f"{name}: {wanted}: not a package of the registry, and no other can be installed")
+        raise ConfigError(
+            f"{name}: {wanted}: not a package of the registry, and no other can be installed; write the version that "
+            "is wanted, or remove it"
+        )
     try:
         return parse_spec("npm", f"{name}@{wanted.strip()}" if wanted.strip() else name).text
     except SpecError as error:
         raise ConfigError(str(error)) from None
 
 
+_FORM: Final = 'write { "dependencies": { "lodash": "^4" } }'
 _NOT_OF_REGISTRY: Final = (
     r"(?:workspace|file|link|portal|patch|catalog|git|github|gitlab|bitbucket|gist|jsr|https?|git\+\w+):"
     r"|[./~]|[\w.-]+/[\w.-]+(?:#|$)|git@"

@@ -25,6 +25,8 @@ class PackageList:
     """Each package with its place, as `requirements.txt:12`, in the order of the file."""
     hashes: Mapping[str, tuple[str, ...]] = Factory(dict)
     """Of each package those of its files, as `sha256:…`; of all packages or of none."""
+    without: str = "lists no packages"
+    """What is said of the file where it has none."""
 
 
 def text_of(path: str, load: Load, place: str = "") -> str:

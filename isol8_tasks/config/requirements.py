@@ -11,6 +11,7 @@ from typing import Final
 
 from attrs import define, field
 
+from isol8_tasks.config.foreign import other_list
 from isol8_tasks.config.package_list import Load, PackageList, text_of
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 from isol8_tasks.errors import COMMAND, ConfigError
@@ -42,6 +43,9 @@ class _Found:
 
     def file(self, path: str, text: str, around: tuple[str, ...]) -> None:
         """Read a file; `around` are those that include it."""
+        if what := other_list(text):
+            self.problems.append(f"{path}: {what}")
+            return
         for number, line in _joined(text):
             place = f"{path}:{number}"
             try:
@@ -52,7 +56,7 @@ class _Found:
     def _line(self, path: str, place: str, line: str, around: tuple[str, ...]) -> None:
         if variable := re.search(r"\$\{[A-Z0-9_]+\}", line):
             raise ConfigError(f"{place}: {variable[0]} is not replaced here; write its value")
-        if line.startswith("-"):
+        if line.startswith("-") and not line.startswith("- "):
             self._option(path, place, line, around)
         else:
             self._requirement(place, line)

@@ -273,7 +273,8 @@ def unknown(what: str, found: str, allowed: Iterable[str], listed: str = "allowe
 
     names = list(allowed)
     lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(found.lower(), lowered, n=1)
+    synonyms = [each for each in _SYNONYMS.get(found.lower(), ()) if each in names]
+    near = synonyms or difflib.get_close_matches(found.lower(), lowered, n=1)
     hint = f"did you mean {lowered[near[0]]}? " if near else ""
     shown = names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"]
     return f"{what} ({hint}{listed} {', '.join(shown)})"
@@ -301,3 +302,12 @@ _TWICE: Final = r"Cannot (?:overwrite|declare|mutate|redefine)|Duplicate inline 
 _BARE_KEY: Final = r"[A-Za-z0-9_-]+"
 _SHOWN: Final = 20
 """How many names a message lists before it counts the rest."""
+_SYNONYMS: Final = {
+    **dict.fromkeys(("lang", "language", "kind"), ("runtime",)),
+    **dict.fromkeys(("base", "from", "parent", "image"), ("extends", "images")),
+    **dict.fromkeys(("deps", "modules", "pip", "npm", "require", "requires"), ("packages", "dependencies")),
+    "dependencies": ("packages",),
+    **dict.fromkeys(("apk", "apt", "alpine", "os"), ("system",)),
+    **dict.fromkeys(("script", "run", "command", "entrypoint", "init"), ("setup",)),
+}
+"""What other files call the keys of this one."""

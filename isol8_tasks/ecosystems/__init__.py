@@ -15,7 +15,10 @@ probes/    what each runtime runs in its image to look for packages
 locks/     the lock files that packages are installed from
 pasted     lines that were copied from elsewhere: what each is, and what to write
 spellings  how packages are written elsewhere, a rule for each way
+commands   commands that install packages elsewhere
 slips      packages that are nearly written right
+mistaken   names that no package source has: what was meant
+conflicts  versions of one package that exclude each other
 specs      package specs: checked, gathered from lists, quoted for a shell
 inventory  the packages in an image, read from their own databases
 updates    which newer packages an image would get, as values

@@ -1,4 +1,4 @@
-"""Modules of Python that a package imports and that are not in the image: what to list for them."""
+"""Modules and rights that a package lacks when it is loaded: what to do about them."""
 
 import re
 from typing import Final
@@ -7,7 +7,27 @@ from isol8_tasks.ecosystems.specs import parse_spec
 
 
 def module_hint(package: str, output: str) -> str:
-    """Return what to do about the module that a package lacks; empty where it lacks none, or one of its own."""
+    """Return what to do about the module or right that a package lacks; empty where it lacks none that is known."""
+    return _of_javascript(package, output) or _of_python(package, output)
+
+
+def _of_javascript(package: str, output: str) -> str:
+    if denied := re.search(r"NotCapable: Requires (\w+) access", output):
+        return (
+            f"isol8 runs Deno without --allow-{denied[1]}, and nothing can change that: take another package, or list "
+            "it under node or bun."
+        )
+    if (found := re.search(_NO_FILE, output)) and found[1] == parse_spec("npm", package).name:
+        return (
+            f"{package} lacks this file of its own, so it can't be loaded; if its command alone is used, write "
+            f'skip = ["{found[1]}"] under [verify].'
+        )
+    if (found := re.search(_NO_PACKAGE, output)) and not found[1].startswith("node:"):
+        return f'{package} needs {found[1]}, which it does not bring: list "{found[1]}", too.'
+    return ""
+
+
+def _of_python(package: str, output: str) -> str:
     found = re.search(r"No module named '([A-Za-z_]\w*)", output)
     if not found:
         return ""
@@ -22,6 +42,8 @@ def module_hint(package: str, output: str) -> str:
     return f"No package in the image brings the module {module}: list one that does beside {package}."
 
 
+_NO_FILE: Final = r"Cannot find module '(?:file://)?/\S*/node_modules/((?:@[^/']+/)?[^/']+)/"
+_NO_PACKAGE: Final = r"Cannot find (?:module|package) '((?:@[\w.-]+/)?[A-Za-z][\w.:-]*)(?:/[^']*)?'"
 _KNOWN: Final = {
     "pkg_resources": 'comes with setuptools before 82: list "setuptools<82", too',
     "distutils": 'comes with setuptools: list "setuptools", too',

@@ -28,6 +28,8 @@ def read_pypi(text: str) -> tuple[str, str]:
             _check_url(requirement.url)
         name = requirement.name
         rest = str(requirement)[len(name) :]
+    if name.lower() == "python":
+        raise NotUnderstoodError("the runtime itself, which is no package")
     if name.lower().endswith(_PYPI_ARCHIVES) and not rest:
         raise NotUnderstoodError("pip would read it as a file name")
     return re.sub(r"[-_.]+", "-", name).lower(), rest
@@ -89,6 +91,8 @@ def read_apk(text: str) -> tuple[str, str]:
     name, at, tag, operator, version = _match_apk(text)
     if not re.fullmatch(_APK_NAME, name) or ".apk" in name:
         raise NotUnderstoodError(f"{name!r} is not the name of an Alpine package")
+    if re.search(r"-[0-9][^-]*-r[0-9]+$|:(?:amd64|arm64|armhf|i386|any|all|native)$", name):
+        raise NotUnderstoodError(f"{name!r} is a name with more behind it")
     if at and not re.fullmatch(_APK_TAG, tag):
         raise NotUnderstoodError(f"{tag!r} is not the tag of a repository")
     if operator and operator not in _APK_OPERATORS:

@@ -9,7 +9,8 @@ from typing import Final
 
 from attrs import frozen
 
-from isol8_tasks.ecosystems.spellings import FILE, RULES, lines
+from isol8_tasks.ecosystems.commands import FILE
+from isol8_tasks.ecosystems.spellings import RULES, lines
 
 Reads = Callable[[str], bool]
 """Tells whether a text is a package."""
@@ -51,6 +52,8 @@ def _meant(ecosystem: str, words: Sequence[str], reads: Reads) -> tuple[str, ...
         inner = Pasted("", (word,)) if reads(word) else recognized(ecosystem, word, reads)
         if inner is None:
             return ()
+        if not inner.words and len(words) > 1 and inner.what.endswith("remove it"):
+            continue
         if not inner.words:
             return inner
         found.update(dict.fromkeys(inner.words))

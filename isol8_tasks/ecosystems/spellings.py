@@ -1,4 +1,4 @@
-"""How packages are written elsewhere: in commands, programs and other tools' files; each rule reads one way.
+"""How packages are written elsewhere: in programs and other tools' files; each rule reads one way.
 
 A rule gets the ecosystem and a text, and returns the words in it; none where nothing can be written in its place, and
 None where the text is not written so.
@@ -8,14 +8,15 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from isol8_tasks.ecosystems.slips import FIRST, LAST, imported
+from isol8_tasks.ecosystems.commands import command, unnamed
+from isol8_tasks.ecosystems.slips import FIRST, LAST, OF_NODE, imported
 
 
 def lines(_: str, text: str) -> Sequence[str] | None:
     """Read the lines of a file."""
     if "\n" not in text:
         return None
-    joined = re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", text)
+    joined = re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", re.sub(_OF_CONDA, "", text))
     lines = [re.sub(r"(?:^|\s+)(?:#|//).*$", "", line).strip() for line in joined.splitlines()]
     return [line for line in lines if re.search(r"\w", line) and not re.fullmatch(_OPENING, line)]
 
@@ -23,16 +24,6 @@ def lines(_: str, text: str) -> Sequence[str] | None:
 def _comment(_: str, text: str) -> Sequence[str] | None:
     found = re.fullmatch(r"(.*?\S)\s+(?:#|//).*", text)
     return [found[1]] if found else None
-
-
-def _command(_: str, text: str) -> Sequence[str] | None:
-    found = re.fullmatch(rf"(?:RUN |\$ |!|%)?(?:sudo )?(?:{_COMMANDS})\s+(.+)", text)
-    if not found:
-        return None
-    if file := re.search(rf"(?:^|\s)(?:-r|--requirement)[ =]*({FILE})", found[1]):
-        return [file[1]]
-    words = re.sub(r"(?:^|\s)(?:-[ci]|--index-url|--extra-index-url|--channel)[ =]\S+", "", found[1])
-    return [word.strip("\"'") for word in words.split() if not word.startswith("-")]
 
 
 def _statement(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -45,6 +36,8 @@ def _statement(ecosystem: str, text: str) -> Sequence[str] | None:
         return None
     name = found[1] or found[2]
     plain = re.match(r"(?:@[^/]+/)?[^/]+", name)
+    if plain and re.fullmatch(OF_NODE, plain[0]):
+        return [f"node:{name}"]
     return [name if ":" in name or not plain else plain[0]]
 
 
@@ -54,7 +47,7 @@ def _quoted(_: str, text: str) -> Sequence[str] | None:
 
 
 def _separated(_: str, text: str) -> Sequence[str] | None:
-    inner = re.sub(r"\s*\\$|[,;]+\s*$", "", text)
+    inner = re.sub(r"\s*\\$|[,;@]+\s*$", "", text)
     return [inner] if inner != text else None
 
 
@@ -86,7 +79,7 @@ def _object(ecosystem: str, text: str) -> Sequence[str] | None:
 
 def _spaced(ecosystem: str, text: str) -> Sequence[str] | None:
     """Read `numpy>1.26 <2`."""
-    found = re.fullmatch(r"([\w.-]+?)\s*((?:[<>=!~]=?\s*\d[\d.*]*\s*){2,})", text)
+    found = re.fullmatch(r"([\w.-]+?)\s*((?:[<>=!~]=?\s*\d[\d.*]*\s*(?:and\s+|&&?\s*)?){2,})", text)
     if ecosystem != "pypi" or not found:
         return None
     return [found[1] + ",".join(map("".join, re.findall(r"([<>=!~]=?)\s*([\d.*]+)", found[2])))]
@@ -94,9 +87,11 @@ def _spaced(ecosystem: str, text: str) -> Sequence[str] | None:
 
 def _in_columns(ecosystem: str, text: str) -> Sequence[str] | None:
     """Read `numpy 1.26.4`, as pip list prints it."""
-    found = re.fullmatch(r"((?:@[\w.-]+/)?[\w.-]+)\s+\(?v?(\d+(?:\.\d+)+)\)?", text)
-    sign = {"pypi": "==", "npm": "@", "apk": "="}.get(ecosystem)
-    return [f"{found[1]}{sign}{found[2]}"] if found and sign else None
+    found = re.fullmatch(r"((?:@[\w.-]+/)?[\w.-]+)\s+\(?v?(\d+(?:\.\d+)+(?:\.\*|-r\d+)?)\)?", text)
+    sign = {"pypi": "==", "npm": "@", "apk": "~"}.get(ecosystem)
+    if not found or not sign:
+        return None
+    return [f"{found[1]}{'=' if '-r' in found[2] else sign}{found[2]}"]
 
 
 def _hashed(_: str, text: str) -> Sequence[str] | None:
@@ -156,9 +151,22 @@ def _compared(ecosystem: str, text: str) -> Sequence[str] | None:
     return [f"{found[1]}@{sign}{found[3]}"]
 
 
+def _inner(_: str, text: str) -> Sequence[str] | None:
+    """Read `["numpy", "pandas"]`, and `dependencies = ["numpy"]`."""
+    found = re.fullmatch(r"(?:[\w.-]+\s*[=:]\s*)?\[(.*[\"'])\s*,?\s*\],?", text)
+    return re.findall(r"[\"']([^\"']+)[\"']", found[1]) if found else None
+
+
+def _installed(ecosystem: str, text: str) -> Sequence[str] | None:
+    """Read what pip prints at its end."""
+    if ecosystem != "pypi" or not text.startswith("Successfully installed "):
+        return None
+    return [re.sub(r"-(?=\d[^-]*$)", "==", word) for word in text.split()[2:]]
+
+
 def _words(_: str, text: str) -> Sequence[str] | None:
-    words = re.split(r"[ \t,]+", text)
-    if words[0] in {"import", "from", "const", "let", "var", "FROM", "RUN"}:
+    words = re.split(r"[ \t,;|&]+", text)
+    if words[0] in {"import", "from", "const", "let", "var"} or "install" in words:
         return None
     # What begins with a digit belongs to the word before it, in a way that is not known.
     return words if len(words) > 1 and all(words) and not any(word[0].isdigit() for word in words) else None
@@ -173,7 +181,9 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     (_OF_HASHES, _hashed),
     *FIRST,
     ("has a comment behind it", _comment),
-    ("a command", _command),
+    ("what pip printed", _installed),
+    ("a list in a text", _inner),
+    ("a command", command),
     ("a statement of a program", _statement),
     ("an entry of another file", _keyed),
     ("entries of package.json or deno.json", _object),
@@ -190,18 +200,11 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     ("written as for poetry, uv or npm", _of_poetry),
     ("has no @ between name and version", _compared),
     *LAST,
+    ("a command that installs no package by its name; write the packages", unnamed),
     ("several packages in one text", _words),
 )
 """The first that fits counts; what it gives is looked at again."""
-_COMMANDS: Final = (
-    r"(?:python[\d.]* -m |uv )?pip[\d.]* install|uv add|poetry add|pipenv install|conda install|mamba install"
-    r"|npm (?:i|install|add)|npx|yarn add|pnpm (?:add|i|install)|bunx|bun (?:add|i|install)|deno (?:add|install|cache)"
-    r"|apk add|apt(?:-get)? install|brew install"
-)
-_OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+"
+_OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+|(?:- )?\w[\w-]*:"
 """A line of a file that only opens or closes what is around packages."""
-FILE: Final = (
-    r"(?:[\w.-]+\.txt|requirements[\w.-]*\.(?:in|lock)|pyproject\.toml|Pipfile(?:\.lock)?|poetry\.lock|uv\.lock|setup\.(?:py|cfg)"
-    r"|environment\.ya?ml|package(?:-lock)?\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|deno\.jsonc?|deno\.lock)"
-)
-"""A file of a package manager's."""
+_OF_CONDA: Final = r"(?m)^(?:name|prefix):.*$|^channels:\s*\n(?:\s*- .*\n)+"
+"""What a conda environment has beside its packages."""

@@ -19,7 +19,7 @@ from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs, task_of
-from isol8_tasks.plan.packaged import custom_image, named_images, unused_skips
+from isol8_tasks.plan.packaged import custom_image, empty_lists, named_images, unused_skips
 from isol8_tasks.safety.printing import one_line
 from isol8_tasks.values import ByValue
 
@@ -120,6 +120,7 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
             undeclared.append(name)
     images = (*bases.values(), *customs, *named_images(config, bases))
     check_depth(images, config)
+    warnings.update(dict.fromkeys(empty_lists(config)))
     if config.verify.skip and not request.only:
         warnings.update(dict.fromkeys(unused_skips(config, images)))
     undeclared += _undeclared_names(config, observed, bases)

@@ -21,7 +21,7 @@ def custom_image(
 ) -> ImageSpec | None:
     """Return the custom image of a runtime; None where no packages are asked for.
 
-    PlanError says that a list has hashes for some of them only.
+    PlanError says that a list has hashes for some of them only, or versions of one that exclude each other.
     """
     name = f"{runtime.name}-custom"
     # What flags asked for lasts even where something else has taken or removed the public tag.
@@ -39,6 +39,8 @@ def custom_image(
         packages = ours.packages
     if not packages and not system:
         return None
+    if not withdrawn:
+        _check_versions(name, runtime, packages, config)
     build = merge(_ALPINE, config.build.needed_by(runtime.name)) if packages else ()
     repository = config.build.repository
     hashes = {} if withdrawn else _hashes(name, runtime.name, packages, config)
@@ -63,6 +65,24 @@ def custom_image(
         flags=() if withdrawn else tuple(sorted(flags.items())),
         withdrawn=withdrawn,
     )
+
+
+def _check_versions(name: str, runtime: Runtime, packages: tuple[str, ...], config: Config) -> None:
+    """Raise PlanError for packages that no version satisfies together."""
+    if len({parse_spec(runtime.ecosystem, each).name for each in packages}) == len(packages):
+        return
+    # Here, as few lists have a package twice.
+    from isol8_tasks.ecosystems.conflicts import excluding  # noqa: PLC0415
+
+    if found := excluding(runtime.ecosystem, packages):
+        places = dict.fromkeys(
+            config.place_of(name, "packages", each) or f"--{runtime.name}" for each in found
+        )
+        dropped = "; --only-file drops what flags gave" if f"--{runtime.name}" in places else ""
+        raise PlanError(
+            f"{', '.join(places)}: {' and '.join(found)} exclude each other, and an image has one version of a "
+            f"package; keep one of them{dropped}"
+        )
 
 
 def _hashes(
@@ -106,6 +126,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             continue
         runtime, parent = RUNTIMES[image.runtime], made[image.parent]
         packages = merge(runtime.ecosystem, image.packages)
+        _check_versions(name, runtime, packages, config)
         system, build = merge(_ALPINE, image.system), merge(_ALPINE, image.build)
         hashes = _hashes(name, runtime.name, packages, config)
         inputs = Inputs(
@@ -155,6 +176,18 @@ def unused_skips(config: Config, images: Iterable[ImageSpec]) -> Iterator[str]:
             what = f"no image is declared with {name}, so this skips nothing"
             said = unknown(what, name, names, "declared:") if names else what
             yield f"{config.source}{f':{line}' if line else ''}: verify.skip: {said}"
+
+
+def empty_lists(config: Config) -> Iterator[str]:
+    """Say of each file that is to list packages that it lists none."""
+    for name, found in config.listed.items():
+        if not found.packages:
+            key = (
+                f"images.{name}.{config.images[name].runtime}"
+                if name in config.images
+                else f"dependencies.{name}"
+            )
+            yield f"{config.setting(f'{key}_file')}: {key}_file: {found.source} {found.without}"
 
 
 _ALPINE: Final = "apk"

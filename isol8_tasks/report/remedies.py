@@ -7,6 +7,7 @@ from typing import Final
 from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.misnamed import frontend
 from isol8_tasks.dockerfile.syntax import Dockerfile
+from isol8_tasks.ecosystems.mistaken import hints
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import (
     BuildFailedError,
@@ -22,7 +23,7 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.alpine import to_compile_with
 from isol8_tasks.report.plan import no_build_for_alpine, where_to_look
 from isol8_tasks.safety import troubles
-from isol8_tasks.safety.causes import cause_lines
+from isol8_tasks.safety.causes import built, cause_lines
 
 _LONGEST: Final = 300
 _NEWS: Final = 120
@@ -104,6 +105,11 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
             else "It is named by FROM in docker/Dockerfile."
         )
     trouble = None if isinstance(error, _TOLD) else _trouble(error)
+    if trouble and trouble.is_of_network and (package := built(_output(error), trouble.line)):
+        return (
+            f"{trouble.sentence} The installation of {package} downloads from there itself, and not from a package "
+            "source: let the build reach it, or take a package that brings its files."
+        )
     if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only"}):
         full = f" ({room})" if room and trouble.kind == "disk" else ""
         return f"{trouble.sentence[:-1]}{full}. {next_step(trouble, _text(error), config)}"
@@ -116,9 +122,14 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
 
 def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, standin: bool) -> str:
     """Say what an installer's last lines come to."""
-    if lacking := _LACKING.findall("\n".join(error.output)):
-        return _lacks(lacking, standin=standin)
-    words = no_build_for_alpine(RUNTIMES[spec.runtime].ecosystem, error.output)
+    text, ecosystem = "\n".join(error.output), RUNTIMES[spec.runtime].ecosystem
+    meant = hints(ecosystem, text)
+    if ecosystem != _ALPINE:
+        meant += hints(_ALPINE, text)
+    lacking = [name for name in _LACKING.findall(text) if not hints(_ALPINE, f"{name} (no such package)")]
+    if meant or lacking:
+        return "\n".join((*meant, *([_lacks(lacking, standin=standin)] if lacking else [])))
+    words = no_build_for_alpine(ecosystem, error.output)
     if words.endswith(_UNCOMPILED) and spec.inputs.packages and RUNTIMES[spec.runtime].compiles:
         return f"{words} Compile it in a stage of its own: {to_compile_with(spec, config, _text(error))}."
     index = [
@@ -157,9 +168,12 @@ def _trouble(error: Isol8Error) -> troubles.Trouble | None:
     return troubles.trouble_in(_text(error))
 
 
+def _output(error: Isol8Error) -> Sequence[str]:
+    return error.output if isinstance(error, BuildFailedError) else ()
+
+
 def _text(error: Isol8Error) -> str:
-    output: Sequence[str] = error.output if isinstance(error, BuildFailedError) else ()
-    return "\n".join((*output, str(error)))
+    return "\n".join((*_output(error), str(error)))
 
 
 def _arguments(names: Iterable[str], config: Config) -> str:
@@ -181,5 +195,6 @@ def _lacks(names: Sequence[str], *, standin: bool) -> str:
     return f"The repositories have no {what}: check the name, or add a repository by APK_REPOSITORY under [build] args."
 
 
+_ALPINE: Final = "apk"
 _UNCOMPILED: Final = ("to compile the source with.", "compiled (node-gyp).")
 _INDEXES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")

@@ -50,13 +50,26 @@ def _block(lines: Sequence[str]) -> list[str]:
 
 
 def _subject(lines: Iterable[str]) -> Iterator[str]:
-    """Give the line that names the package whose build failed."""
-    found = ""
+    """Give the package whose build failed, and the one that needs it."""
+    found, needed = "", dict[str, str]()
     for line in lines:
-        if line.startswith(("Collecting ", "  Building wheel for ", "Building wheel for ")):
-            found = line.strip().removeprefix("Collecting ").partition(" (from ")[0]
+        if named := re.match(
+            r"(?:Collecting|\s*Building wheel for) (([\w.-]+)[^\s:]*)(?: \(from ([^)]+)\))?", line
+        ):
+            needed.setdefault(named[2], named[3] or "")
+            found = f"{named[1]}, needed by {needed[named[2]]}" if needed[named[2]] else named[1]
     if found:
         yield found
+
+
+def built(output: Sequence[str], line: str) -> str:
+    """Return the package whose own build or install script printed a line; empty where an installer did itself."""
+    text = "\n".join(output)
+    if line in _block([each.rstrip() for each in output if each.strip()]):
+        # There pip itself is at work.
+        return "" if re.search(_OF_PIP, text) else next(_subject(output), "")
+    script = re.search(_OF_SCRIPT, text, re.MULTILINE)
+    return script[1] if script and re.search(_OF_SHELL, text, re.MULTILINE) else ""
 
 
 def _trace(lines: Sequence[str]) -> list[str]:
@@ -145,4 +158,7 @@ _STRONG: Final = re.compile(
     r"|stack Error: (?!Failed to execute)"
     r"|\binclude files\b|command not found|: not found$|No such file or directory|\bcannot find\b|[Nn]o module named"
 )
+_OF_PIP: Final = r"(?:Installing|to install) build dependencies did not run"
+_OF_SCRIPT: Final = r"npm (?:error|ERR!) path \S*/node_modules/((?:@[^/\s]+/)?[^/\s]+)$"
+_OF_SHELL: Final = r"^npm (?:error|ERR!) command sh -c "
 _WHOSE: Final = re.compile(r"npm (?:error|ERR!) path ")

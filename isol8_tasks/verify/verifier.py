@@ -300,8 +300,12 @@ def failure(image: str, verdict: Verdict) -> VerifyFailedError | None:
 
 
 def _hints(finding: AnyFinding) -> Iterator[str]:
-    """Say what to do about a package that can't be imported."""
-    if isinstance(finding, PackageUnusable) and finding.use.startswith("import ") and not finding.library:
+    """Say what to do about a package that can't be loaded."""
+    if (
+        isinstance(finding, PackageUnusable)
+        and finding.use.startswith(("import", "require("))
+        and not finding.library
+    ):
         from isol8_tasks.ecosystems.absent import module_hint  # noqa: PLC0415 - only a failure has use for it
 
         if hint := module_hint(finding.package, finding.output):

@@ -375,6 +375,18 @@ def requirements_in_utf_16(scene: Scene) -> None:
     (scene.folder / "requirements.txt").write_text("numpy==1.26.4\n", encoding="utf-16")
 
 
+def conda_environment(scene: Scene) -> None:
+    """Write the environment of a program of conda's."""
+    text = "name: x\nchannels:\n  - conda-forge\ndependencies:\n  - python=3.11\n  - numpy=1.26\n"
+    (scene.folder / "environment.yml").write_text(text, encoding="utf-8")
+
+
+def manifest_of_tools(scene: Scene) -> None:
+    """Write a package.json of a program that needs packages only while it is made."""
+    text = '{"devDependencies": {"typescript": "^5"}}\n'
+    (scene.folder / "package.json").write_text(text, encoding="utf-8")
+
+
 def manifest_with_folder(scene: Scene) -> None:
     """Write a package.json of a program with a package of its own."""
     text = '{"dependencies": {\n"zod": "^3",\n"mine": "file:../mine"\n}}\n'

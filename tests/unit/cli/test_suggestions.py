@@ -9,7 +9,12 @@ TASKS = ("setup", "base", "base:bun", "base:bash", "custom", "custom:bash", "ima
 WHOLE = "it is for the whole run, and must come before the tasks:"
 FLAGS = {
     "run": {"--wait": "--wait=…", "--quiet": "--quiet", "-q": "-q", "--db-file": "--db-file=…"},
-    "setup": {"--force": "--force", "--only": "--only=…", "--only-file": "--only-file"},
+    "setup": {
+        "--force": "--force",
+        "--python": "--python=…",
+        "--only": "--only=…",
+        "--only-file": "--only-file",
+    },
     "base": {"--force": "--force"},
     "up": {"--lab": "--lab", "--force": "--force"},
     "plan": {"--check": "--check"},
@@ -56,8 +61,28 @@ def test_word_that_is_no_task(word: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("six", "'six' is not a task; for a package write ./doitw setup --python six, or --node and so on"),
+        ("@a/b", "'@a/b' is not a task; for a package write ./doitw setup --node @a/b, or --bun"),
+        ("python", "'python' is not a task; write ./doitw setup --only python"),
+        (
+            "instal",
+            "'instal' is no command here: write packages to deps.toml, or name them: ./doitw setup --python ",
+        ),
+        ("base:bnu", "'base:bnu' is neither a command nor a task; did you mean base:bun?"),
+        ("six;", "'six;' is neither a command nor a task; ./doitw help lists"),
+    ],
+)
+def test_word_behind_a_task(word: str, said: str) -> None:
+    """It may be a package, or a runtime; what looks like a task is one that is misspelt."""
+    assert unknown_word(word, COMMANDS, TASKS, ["setup"]).startswith(said)
+
+
+@pytest.mark.parametrize(
     ("words", "of_task", "message", "said"),
     [
+        ("setup --pip x", True, "option --pip not recognized", "setup has no flag --pip; write --python"),
         (
             "setup --lab",
             True,

@@ -36,7 +36,7 @@ MISTAKES = {
     "no object": ("[]", "f.json: expected an object, found an array"),
     "no JSON": (
         '{\n  "a": 1, // no\n}',
-        "f.json:2:11: not JSON: Expecting property name enclosed in double quotes; isol8 accepts no comments either",
+        "f.json:2:11: not JSON: JSON has no comments; remove it",
     ),
     "no number": ('{"x": NaN}', "f.json: can't be read as JSON: JSON has no NaN"),
     "no end": ('{"x": [-Infinity]}', "f.json: can't be read as JSON: JSON has no -Infinity"),

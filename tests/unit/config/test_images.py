@@ -180,8 +180,8 @@ class TestMistakes:
                 id="packages-type",
             ),
             pytest.param(
-                "[images.a]\nruntime = 'bash'\nsetup = 'true'\n[images.b]\nextends = 'a'\npackages = ['jq',\n'@x/y']",
-                f"7: images.b.packages[1]: '@x/y': '' is not the name of an Alpine package; {APK}",
+                "[images.a]\nruntime = 'bash'\nsetup = 'true'\n[images.b]\nextends = 'a'\npackages = ['jq',\n'jq!']",
+                f"7: images.b.packages[1]: 'jq!': 'jq!' is not the name of an Alpine package; {APK}",
                 id="grammar-of-the-inherited-runtime",
             ),
             pytest.param(

@@ -32,6 +32,29 @@ def refusal(runtime: str, text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
+OTHER_LISTS = {
+    "<!DOCTYPE html>": "a web page, not a requirements file; download the file itself",
+    '{"default": {}}': "JSON, not a requirements file; write requirements.txt with `pip freeze`",
+    "# packages in environment at /opt/conda:\n#\nnumpy  1.26.4  py311": "conda's own list, not a requirements",
+    "# platform: linux-64\n@EXPLICIT\nhttps://a.example/x.conda": "conda's own list",
+    "name: x\nchannels:\n  - forge\ndependencies:\n  - numpy=1": "a conda environment (YAML), not a requirements",
+    '[project]\ndependencies = ["numpy"]': "TOML, as pyproject.toml and Pipfile are, not a requirements file; write",
+    '[[package]]\nname = "numpy"': "TOML, as pyproject.toml",
+    "Package    Version\n---------- -------\nnumpy      1.26.4": "what pip list prints, not a requirements file; write",
+    "from setuptools import setup\nsetup()": "a program of Python",
+    "<<<<<<< HEAD\nnumpy\n=======": "a merge conflict is left in it; keep one side",
+    "Name: numpy\nVersion: 1.26.4": "what pip show prints, not a requirements file",
+    "FROM python:3.12\nRUN pip install numpy": "a Dockerfile, not a requirements file",
+}
+
+
+@pytest.mark.parametrize("text", OTHER_LISTS)
+def test_lists_of_other_tools(text: str) -> None:
+    """They are named as a whole in one line, with what makes a requirements file."""
+    (said,) = refusal("python", text)
+    assert said.startswith(f"requirements.txt: {OTHER_LISTS[text]}")
+
+
 class TestRequirements:
     """pip's format."""
 
@@ -233,6 +256,25 @@ class TestConfig:
         (line,) = str(caught.value).splitlines()
         place, _, what = line.partition(": images.x.")
         assert (place, what.startswith(said)) == (f"d.toml:{2 + image.count(chr(10))}", True), line
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (
+                '{"lockfileVersion": 3, "packages": {}}',
+                "a lock file, which is not read; name the package.json beside",
+            ),
+            (
+                '{"imports": {"zod": "npm:zod"}}',
+                "a deno.json, which is not read; list its packages under [dep",
+            ),
+            ('{"default": {"numpy": {}}}', "a Pipfile.lock, which is not read; write requirements.txt with"),
+        ],
+    )
+    def test_other_objects(self, text: str, said: str) -> None:
+        """Files of JSON that are no package.json are named, not taken for an empty one."""
+        (line,) = refusal("node", text)
+        assert line.startswith(f"package.json: {said}")
 
     def test_a_named_image_of_an_empty_file(self) -> None:
         """It may have something else, or add nothing to another named image."""

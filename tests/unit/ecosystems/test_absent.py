@@ -28,3 +28,28 @@ def test_module_hint(output: str, hint: str) -> None:
     """Well-known ones by the package that has them, others by their name, and none of the package's own."""
     found = module_hint("A.b[x]>=1", output)
     assert (hint in found, bool(found)) == (True, bool(hint)), found
+
+
+OWN = "prisma lacks this file of its own, so it can't be loaded; if its command alone is used, write skip = "
+NO_RIGHT = (
+    "isol8 runs Deno without --allow-sys, and nothing can change that: take another package, or list it under"
+)
+
+
+@pytest.mark.parametrize(
+    ("package", "output", "hint"),
+    [
+        ("npm:sharp", 'NotCapable: Requires sys access to "cpus", run again with the --allow-sys flag', NO_RIGHT),
+        ("prisma@6", "Error: Cannot find module '/usr/lib/node_modules/prisma/build/types.js'", f'{OWN}["prisma"]'),
+        ("x", "Error: Cannot find module 'react/jsx-runtime'\n-", 'x needs react, which it does not bring: list "rea'),
+        ("x", "Cannot find package '@s/p' imported from /j/[eval1]", 'list "@s/p", too.'),
+        ("x", "Error: Cannot find module './a'", ""),
+        ("x", "Error: Cannot find module '/usr/lib/node_modules/y/z.js'", ""),
+    ],
+)  # fmt: skip
+def test_hint_of_javascript(package: str, output: str, hint: str) -> None:
+    """A right that isol8 does not give, a file of its own, another package; nothing of another's file."""
+    found = module_hint(package, output)
+    assert (hint.replace("prisma lacks", f"{package} lacks") in found, bool(found)) == (True, bool(hint)), (
+        found
+    )

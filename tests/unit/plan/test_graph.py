@@ -436,6 +436,43 @@ class TestRenderCustom:
         assert text == "FROM isol8:python\nRUN pip install --no-cache-dir 'requests[socks]>=2,<3' numpy\n"
 
 
+class TestVersions:
+    """Versions of one package that exclude each other."""
+
+    def test_of_one_list(self) -> None:
+        """They are told of at once, with their lines, and not tried for minutes."""
+        config = parse_config(
+            '[images.ml]\nruntime = "python"\npackages = [\n"numpy<2",\n"six",\n"numpy>=2.1"]', "deps.toml"
+        )
+        with pytest.raises(PlanError) as caught:
+            graph(config)
+        assert str(caught.value) == (
+            "deps.toml:4, deps.toml:6: numpy<2 and numpy>=2.1 exclude each other, and an image has one version of a "
+            "package; keep one of them"
+        )
+
+    def test_of_a_flag(self) -> None:
+        """It is named as the place of one of them, and how it is dropped."""
+        config = parse_config('[dependencies]\nnode = ["zod@3"]', "deps.toml")
+        with pytest.raises(PlanError) as caught:
+            graph(config, request=asked("node", "zod@4"))
+        assert str(caught.value) == (
+            "deps.toml:2, --node: zod@3 and zod@4 exclude each other, and an image has one version of a package; "
+            "keep one of them; --only-file drops what flags gave"
+        )
+
+    def test_what_may_agree(self) -> None:
+        """It is left to the installer."""
+        config = parse_config('[dependencies]\npython = ["numpy>=2", "numpy<3"]', "deps.toml")
+        assert graph(config).image("python-custom").packages == ("numpy<3", "numpy>=2")
+
+    def test_what_is_withdrawn(self) -> None:
+        """An image that is no longer declared is not looked at any more."""
+        observed = custom("python-custom", "a==1", "a==2", flags=(("a==1", "2026-11-22"),))
+        config = parse_config("", "deps.toml")
+        assert graph(config, observed, asked("python", only_file=True)).image("python-custom").withdrawn
+
+
 class TestLists:
     """Packages of a requirements file."""
 
@@ -495,6 +532,21 @@ class TestLists:
             graph(self.CONFIG, request=asked("python", "zod"))
         assert str(caught.value) == (
             "--python: zod has no hash, and r.txt has hashes, so pip needs one for each; write it into r.txt"
+        )
+
+    def test_a_file_without_packages_is_told_of(self) -> None:
+        """With its key and what of it is not read; it may be meant so, and is no error."""
+        text = '[dependencies]\npython_file = "r.txt"\nnode_file = "p.json"\n'
+        text += '[images.x]\nruntime = "python"\nsystem = ["jq"]\npython_file = "x.txt"\n'
+        files = {"r.txt": "# none\n", "p.json": '{"devDependencies": {"a": "1"}}', "x.txt": ""}
+        config = with_lists(parse_config(text, "deps.toml"), files.__getitem__)
+        assert graph(config).warnings == (
+            "deps.toml:2: dependencies.python_file: r.txt lists no packages",
+            (
+                "deps.toml:3: dependencies.node_file: p.json lists no packages under dependencies, and its "
+                "devDependencies are not read"
+            ),
+            "deps.toml:7: images.x.python_file: x.txt lists no packages",
         )
 
     def test_dropped_flags_need_none(self) -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
+from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.engine.builders.progress import build_failed
 from isol8_tasks.errors import BuildFailedError, Isol8Error
 from isol8_tasks.plan.model import ImageSpec, Inputs
-from isol8_tasks.report.remedies import clearer, with_cause_only
+from isol8_tasks.report.remedies import clearer, hint, with_cause_only
 
 TAG = "isol8_build:bash-20261129T000000Z-0123456789abcdef-candidate"
 LLB = "failed to create LLB definition"
@@ -107,3 +108,33 @@ def test_what_an_index_does_not_have_is_named() -> None:
     told = with_cause_only(BuildFailedError("it failed", output=output))
     assert isinstance(told, BuildFailedError)
     assert told.output == output[1:]
+
+
+def _hint(output: str, *, standin: bool = True) -> list[str]:
+    error = BuildFailedError("it failed", step="apk add", output=tuple(output.splitlines()))
+    return hint(error, CUSTOM, Config(), standin=standin, room="").splitlines()
+
+
+def test_a_name_that_no_repository_has_is_not_looked_for_in_another() -> None:
+    """What it is called in Alpine is said; the rest may be in another repository."""
+    output = "ERROR: unable to select packages:\n  {} (no such package):\n    required by: world[{}]"
+    meant, *_ = _hint(output.format("libssl-dev", "libssl-dev"))
+    assert meant == 'Alpine has openssl-dev for libssl-dev: write "openssl-dev".'
+    both = _hint(f"{output}\n  jqq (no such package):".format("libssl-dev", "libssl-dev"))
+    assert both[0] == meant
+    assert both[1].startswith("The stand-ins' own repository is small and has no jqq;")
+    unknown = _hint(output.format("jqq", "jqq"), standin=False)[0]
+    assert unknown.startswith("The repositories have no jqq: check the name")
+
+
+def test_a_build_that_downloads_is_not_blamed_on_the_package_source() -> None:
+    """The package is named whose own script does it."""
+    output = (
+        "npm error path /usr/lib/node_modules/browser\nnpm error command sh -c node install.js\n"
+        "npm error Error: getaddrinfo ENOTFOUND files.example"
+    )
+    (said,) = _hint(output)
+    assert said == (
+        "The name files.example can't be resolved. The installation of browser downloads from there itself, and not "
+        "from a package source: let the build reach it, or take a package that brings its files."
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from isol8_tasks.safety.causes import MOST, cause_lines
+from isol8_tasks.safety.causes import MOST, built, cause_lines
 
 OUTPUTS = Path(__file__).with_name("outputs")
 NAMES = sorted(file.stem for file in OUTPUTS.glob("*.txt"))
@@ -50,3 +50,37 @@ def test_pythons_error_is_the_last_line() -> None:
         ["Traceback (most recent call last):", *frames, "ImportError: libsndfile.so.1 is missing"]
     )
     assert shown[-1] == "ImportError: libsndfile.so.1 is missing"
+
+
+FAILED = "urllib.error.URLError: <urlopen error [Errno -2] Name does not resolve>"
+OF_PIP = f"""Collecting pynput
+Collecting evdev>=1.3 (from pynput)
+  Getting requirements to build wheel did not run successfully.
+  ╰─> [2 lines of output]
+      {FAILED}
+      [end of output]
+ERROR: Failed to build 'evdev' when getting requirements to build wheel
+"""
+OF_NPM = f"""npm error code 1
+npm error path /usr/lib/node_modules/@scope/browser/node_modules/x
+npm error command failed
+npm error command sh -c node install.mjs
+npm error {FAILED}
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "line", "package"),
+    [
+        (OF_PIP, FAILED, "evdev>=1.3, needed by pynput"),
+        (OF_PIP, "Collecting pynput", ""),
+        (OF_PIP.replace("Getting requirements to build wheel did", "Installing build dependencies did"), FAILED, ""),
+        (OF_NPM, f"npm error {FAILED}", "x"),
+        (OF_NPM.replace("command sh", "command git"), f"npm error {FAILED}", ""),
+        ("npm error network", "npm error network", ""),
+    ],
+    ids=["pip", "pip itself", "pip at work in a build", "npm", "npm's git", "npm itself"],
+)  # fmt: skip
+def test_whose_build_printed_a_line(output: str, line: str, package: str) -> None:
+    """That of a package, with the one that needs it, or nobody's but the installer's."""
+    assert built(output.splitlines(), line) == package

@@ -477,10 +477,15 @@ class TestFailure:
                 "",
                 ["      No package in the image brings the module nothing: list one that does beside x."],
             ),
+            (
+                'require("x")',
+                "",
+                ["      No package in the image brings the module nothing: list one that does beside x."],
+            ),
             ("import x", "libx.so", []),
             ("its command /x", "", []),
         ],
-        ids=["module", "library", "command"],
+        ids=["module", "required", "library", "command"],
     )
     def test_hints(self, use: str, library: str, hints: list[str]) -> None:
         """What to list for a missing module is said below the error."""
