@@ -58,10 +58,12 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     force: bool = False,
     resolution: Resolution | None = None,
     download_cache: bool = False,
+    saves: bool = True,
 ) -> Outcome:
     """Build, check and promote the image; whatever had its tag stays as `-previous`.
 
-    Where that came to the same as the image in use, this one stays, and is said to be built from the new inputs.
+    Where that came to the same as the image in use, this one stays, and is said to be built from the new inputs. Files
+    are read for that only where it `saves` something.
 
     With a resolution its packages are installed in exactly these versions; `download_cache` lets the installer keep
     what it downloads.
@@ -99,6 +101,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
             built=image_id,
             inventory=inventory,
             promoted=described.promoted(inventory),
+            reads=saves,
         )
         if found.same:
             promoted_id, tags = relabel(spec.name, observed, engine, found.same, found.labels)
