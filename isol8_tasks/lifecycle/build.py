@@ -1,5 +1,6 @@
 """One image from decision to promotion: build under a private tag, verify, and only then promote."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -13,6 +14,7 @@ from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.images.triggers import Triggers, rememberable
+from isol8_tasks.lifecycle.ahead import labelled_ahead
 from isol8_tasks.lifecycle.promotion import (
     private_tag,
     promote,
@@ -82,13 +84,19 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         labels=described.candidate(),
         no_cache=force,
     )
-    with private_tag(engine, observed.repository, spec.name, described.record.build) as candidate:
+    with (
+        private_tag(engine, observed.repository, spec.name, described.record.build) as candidate,
+        contextlib.ExitStack() as stack,
+    ):
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
         build = _way_to_build(spec, engine, download_cache=download_cache)
         image_id = _built(spec, resolution, request, build, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
+        labelled = stack.enter_context(
+            labelled_ahead(spec, described, observed, engine, candidate=candidate, image_id=image_id)
+        )
         try:
             inventory = verify(spec, image_id)
         except VerifyFailedError:
@@ -107,7 +115,13 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
             promoted_id, tags = relabel(spec.name, observed, engine, found.same, found.labels)
         else:
             promoted_id, tags = promote(
-                spec.name, observed, engine, candidate=candidate, verified=image_id, promoted=found.labels
+                spec.name,
+                observed,
+                engine,
+                candidate=candidate,
+                verified=image_id,
+                promoted=found.labels,
+                labelled=labelled,
             )
     return Outcome(
         image=spec.name,
