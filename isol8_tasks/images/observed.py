@@ -171,6 +171,12 @@ class Observed(ByValue):
     def moved(self, image_id: str, labels: Mapping[str, str], *tags: str) -> Self:
         """Return what is held once `tags` point to the image `image_id` that was just made."""
         taken = set(tags)
+        if taken.isdisjoint(self._by_tag) and all(each.id != image_id for each in self.images):
+            # As often as a registry has images, and then what was read so far is not read again.
+            added = ObservedImage(id=image_id, labels=labels, tags=tuple(sorted(taken)))
+            more = evolve(self, images=(*self.images, added))
+            more._records.update(self._records)
+            return more
         rest = tuple(
             each
             if taken.isdisjoint(each.tags)
