@@ -158,11 +158,6 @@ class RegistryClient:
         if self._root:
             return
         session = self._session
-        retries = Retry(
-            total=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
-        )
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=retries))
         session.auth = self._login = Login(session, self.credentials, _SECONDS)
         folder = CERTIFICATES / self._host
         if (folder / "ca.crt").is_file():
@@ -173,7 +168,14 @@ class RegistryClient:
         path = Reference(self.repository).path
         if self._host == "docker.io" and "/" not in path:
             path = f"library/{path}"
-        self._root = f"{self._scheme(host)}://{host}/v2/{path}"
+        root = f"{self._scheme(host)}://{host}/v2/{path}"
+        # Only now, as one without TLS would be asked for it again and again.
+        retries = Retry(
+            total=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
+        )
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=retries))
+        self._root = root
         self._direct = self._connections()
 
     def _connections(self) -> HTTPConnectionPool | None:

@@ -200,7 +200,7 @@ def _before(kind: Conditions, started: Filter) -> str:
             # The filter takes as long as the look, so that both are done side by side.
             f"{{ (\n{_text('filter.sh')}\n) >{_STARTED} 2>&1; : >{_STARTED}.done; }} &",
             # A signal on its way would end what comes next, before that can be asked what it does with one.
-            'for _ in 1 2 3 4 5 6 7 8 9 10; do [ $forwarded = no ] || break; sleep 0.02; done',
+            "for _ in 1 2 3 4 5 6 7 8 9 10; do [ $forwarded = no ] || break; sleep 0.02; done",
             become if kind.user else "",
             f'exec sh -c {_AFTER} sh "$@"',
         )
