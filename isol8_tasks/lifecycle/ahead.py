@@ -20,7 +20,7 @@ Labelled = Callable[[Mapping[str, str]], str]
 
 
 @contextlib.contextmanager
-def labelled_ahead(
+def labelled_ahead(  # noqa: PLR0913 - all but four are named by the caller
     spec: ImageSpec,
     described: Description,
     observed: Observed,
@@ -29,7 +29,7 @@ def labelled_ahead(
     candidate: str,
     image_id: str,
 ) -> Iterator[Labelled]:
-    """Begin to label a base as if it had what the one in use has; the image is removed in the end unless it has a tag."""
+    """Begin to label a base as if it had what the one in use has; what comes of it stays only if it gets a tag."""
     record = observed.record(spec.name)
     if spec.parent or record is None or not record.inventory:
         yield lambda _wanted: ""

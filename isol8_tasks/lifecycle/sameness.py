@@ -57,11 +57,9 @@ def compare(  # noqa: PLR0913 - what is compared, and by what
     kept = {**promoted, labels.BUILD: record.build, labels.LAYERS: record.layers}
     if _filled(new.layers) == _filled(old.layers):
         return Comparison({**kept, labels.FILES_LABEL: record.files}, image)
-    if not reads:
-        return Comparison(promoted)
-    here, there = _read(engine, built, image.id, record)
+    here, there = _read(engine, built, image.id, record) if reads else ("", "")
     if not here:
-        # It is promoted as if it were another one.
+        # It is promoted as if it were another one, since nobody knows.
         return Comparison(promoted)
     if here == there:
         return Comparison({**kept, labels.FILES_LABEL: f"{record.layers}-{here}"}, image)

@@ -181,7 +181,7 @@ class RegistryClient:
     def _connections(self) -> HTTPConnectionPool | None:
         session, url = self._session, self._root
         options = session.merge_environment_settings(url, {}, True, None, None)  # noqa: FBT003 - as requests has it
-        if select_proxy(url, options["proxies"]):  # type: ignore[no-untyped-call]
+        if select_proxy(url, options["proxies"]):
             return None
         adapter, request = session.get_adapter(url), Request("GET", url).prepare()
         found = adapter.get_connection_with_tls_context(  # type: ignore[attr-defined]
@@ -232,11 +232,8 @@ class RegistryClient:
 
     def _get(self, path: str, digest: str) -> bytes | None:
         """Return what is there under a path, which has that digest if one is given; None where nothing is."""
-        status, content = self._directly(path)
-        if status == _NOT_FOUND:
-            return None
-        if status != _OK:
-            content = self._by_session(path)
+        status, found = self._directly(path)
+        content = found if status == _OK else None if status == _NOT_FOUND else self._by_session(path)
         if digest and content is not None and _digest(content) != digest:
             raise ValueError(f"what it has as {digest} is something else")
         return content
@@ -277,8 +274,7 @@ class RegistryClient:
                 )
             if answer.status_code >= _ERROR:
                 raise ValueError(f"it answered {answer.status_code} {answer.reason}")
-            content = b"".join(answer.iter_content(1 << 16)) if _size(answer.headers) <= _LARGEST else b""
-        return content
+            return b"".join(answer.iter_content(1 << 16)) if _size(answer.headers) <= _LARGEST else b""
 
 
 def _size(headers: Mapping[str, str]) -> int:
