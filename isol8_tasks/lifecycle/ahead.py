@@ -28,8 +28,12 @@ def labelled_ahead(  # noqa: PLR0913 - all but four are named by the caller
     *,
     candidate: str,
     image_id: str,
+    stays: bool,
 ) -> Iterator[Labelled]:
-    """Begin to label a base as if it had what the one in use has; what comes of it stays only if it gets a tag."""
+    """Begin to label a base as if it had what the one in use has; what comes of it stays only if it gets a tag.
+
+    `stays`: the one in use stays if the new one is the same.
+    """
     record = observed.record(spec.name)
     if spec.parent or record is None or not record.inventory:
         yield lambda _wanted: ""
@@ -39,7 +43,9 @@ def labelled_ahead(  # noqa: PLR0913 - all but four are named by the caller
 
         def label() -> tuple[Mapping[str, str], str]:
             # A classic builder makes a step of each label.
-            if engine.info().builder != "buildkit":
+            if engine.info().builder != "buildkit" or (
+                stays and _may_be_same(spec, observed, engine, image_id)
+            ):
                 return {}, ""
             wanted = {**expected, labels.LAYERS: layers_of(engine, image_id)}
             return wanted, relabelled(engine, image_id, tag, wanted, source=candidate)
@@ -55,3 +61,9 @@ def labelled_ahead(  # noqa: PLR0913 - all but four are named by the caller
             return found if known == wanted else ""
 
         yield labelled
+
+
+def _may_be_same(spec: ImageSpec, observed: Observed, engine: ImageEngine, image_id: str) -> bool:
+    in_use = observed.public(spec.name)
+    old, new = engine.inspect(in_use.id) if in_use else None, engine.inspect(image_id)
+    return old is not None and new is not None and old.size == new.size

@@ -95,7 +95,9 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
         labelled = stack.enter_context(
-            labelled_ahead(spec, described, observed, engine, candidate=candidate, image_id=image_id)
+            labelled_ahead(
+                spec, described, observed, engine, candidate=candidate, image_id=image_id, stays=saves
+            )
         )
         try:
             inventory = verify(spec, image_id)

@@ -48,7 +48,7 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         resolution=resolution,
         verify=accept,
         download_cache=view.config.build.download_cache,
-        saves=_saves(spec, view),
+        saves=saves(spec, view),
     )
 
 
@@ -79,7 +79,7 @@ def pull_instead(
     return Outcome(image=name, result="pulled", image_id=image.id, labels=image.labels, tags=tags), where
 
 
-def _saves(spec: ImageSpec, view: View) -> bool:
+def saves(spec: ImageSpec, view: View) -> bool:
     """Tell whether it saves a build or a push that an image stays which a rebuild came to."""
     return bool(view.config.registry.repository) or any(
         each.parent == spec.name for each in view.graph.images
