@@ -239,7 +239,7 @@ class RegistryClient:
         return content
 
     def _directly(self, path: str) -> tuple[int, bytes]:
-        """Ask in a third of the time that a session takes; 0 for what has to be asked by it."""
+        """Ask without what a session does for each request; the status is 0 for what has to be asked by it."""
         if self._direct is None:
             return 0, b""
         headers = {"Accept": _ACCEPTED, **self._login.header}
