@@ -26,7 +26,7 @@ class Engine:
 
     def __init__(self, host: str) -> None:
         self.host = host
-        self._client = docker.APIClient(base_url=host, version="auto")
+        self._client = docker.APIClient(base_url=host, version="auto", timeout=600)
 
     def version(self) -> str:
         """Return the engine's version."""
@@ -63,6 +63,10 @@ class Engine:
             for tag in image["RepoTags"] or ():
                 if tag.rpartition(":")[0] in repositories and tag not in keep:
                     self._client.remove_image(tag)
+
+    def forget_builds(self) -> None:
+        """Empty the build cache."""
+        self._client.prune_builds(all=True)
 
     def forget_steps(self, output: str) -> None:
         """Remove the nameless images of other stages that a classic build left, by the ids it printed."""

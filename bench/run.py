@@ -15,7 +15,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import downloads, edit, installed, many, peers, proxy, scale, shared, start
+from bench import downloads, edit, installed, many, peers, proxy, scale, shared, start, warm
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
@@ -28,7 +28,7 @@ INSTALLED: Final = "isol8-tasks, nothing to do"
 COLD: Final = "doit setup --force"
 UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
-_ON_REQUEST: Final = frozenset({"many", "one-more", "registry", "start-up", "thousand", "tunnel"})
+_ON_REQUEST: Final = frozenset({"many", "one-more", "registry", "start-up", "thousand", "tunnel", "warm"})
 """Left out unless they are named, as they take minutes to prepare."""
 
 
@@ -344,6 +344,24 @@ def registry(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     )
 
 
+def warm_registry(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare the ways to five bases on an engine without them, where a registry has all that they are made of."""
+    setting = peers.Setting(
+        scratch=bench.scratch,
+        folder=bench.checkout,
+        repository=PEERS,
+        arguments={**bench.engine.standin_arguments(), **bench.arguments},
+    )
+    with warm.pairs(bench.checkout, bench.engine, setting, bench.doit(), REPOSITORY) as found:
+        for pair in found:
+            bench.stopwatch.run(pair.filling)
+        figures = bench.stopwatch.compare(tuple(pair.measured for pair in found), runs=bench.runs)
+    ours, *others = figures.values()
+    if not others:
+        print(_NO_BUILDX)
+    return figures, tuple(_ratio(ours, other, limit=0.5) for other in others)
+
+
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "no-op": no_op,
     "scale": scaled,
@@ -357,6 +375,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "many": two_hundred,
     "one-more": one_more,
     "registry": registry,
+    "warm": warm_registry,
 }
 
 

@@ -45,7 +45,7 @@ def planned(
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isol8-shared-")))
-        address = stack.enter_context(_registry(checkout, folder))
+        address = stack.enter_context(registry(checkout, folder))
         candidates = []
         for count in COUNTS:
             place = folder / str(count)
@@ -118,7 +118,7 @@ def _blob(session: requests.Session, root: str, data: bytes) -> dict[str, str | 
 
 
 @contextlib.contextmanager
-def _registry(checkout: Path, folder: Path) -> Iterator[str]:
+def registry(checkout: Path, folder: Path) -> Iterator[str]:
     """Run Debian's docker-registry, as a private engine brings it; give its address."""
     tools = Tools(root=Places.of(checkout, os.environ.get("ISOL8_LAB_CACHE")).fetched / "programs")
     program = tools.find("docker-registry")

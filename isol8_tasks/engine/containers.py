@@ -34,7 +34,7 @@ class RunRequest:
     """Give it a network and a root file system that can be written to, gone with it: for package tools that ask
     their sources, with `user` root. Whatever it runs may do what a build may do, and no more."""
     folders: tuple[str, ...] = ()
-    """What to list before it starts, as `modes` does; a folder that is not there is passed over."""
+    """What to list while it runs, as `modes` does; one that is not there, or not listed in time, is passed over."""
 
 
 @frozen(kw_only=True)

@@ -7,6 +7,7 @@ import re
 import tarfile
 import time
 from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from attrs import evolve, frozen
@@ -30,11 +31,6 @@ def run(connection: Connection, request: RunRequest) -> Finished:
     if request.online:
         return _executed(connection, request)
     with unstarted(connection, request) as container, contextlib.ExitStack() as stack:
-        listed = {
-            folder: found
-            for folder in request.folders
-            if (found := _listed(connection, container, folder)) is not None
-        }
         # Before it starts, so that neither its first line nor its end is missed.
         params = {"stream": "1", "stdout": "1", "stderr": "1"}
         what = f"the verification of {request.image}"
@@ -44,7 +40,13 @@ def run(connection: Connection, request: RunRequest) -> Finished:
         stack.enter_context(contextlib.closing(end))
         next(chunks), next(end)
         _start(connection, container, request)
-        return evolve(_followed(connection, container, request, _Streams(chunks, end)), modes=listed)
+        if not request.folders:
+            return _followed(connection, container, request, _Streams(chunks, end))
+        # Beside it, as that takes as long as a start. What is listed is of its image, which is read-only.
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        listed = pool.submit(_listed_in_time, connection, container, request.folders)
+        finished = _followed(connection, container, request, _Streams(chunks, end))
+        return evolve(finished, modes=listed.result())
 
 
 def modes(connection: Connection, image: str, folder: str) -> tuple[tuple[str, int], ...]:
@@ -86,6 +88,17 @@ class _Streams:
 
     output: Generator[bytes, None, None]
     end: Generator[bytes, None, None]
+
+
+def _listed_in_time(
+    connection: Connection, container: str, folders: tuple[str, ...]
+) -> Mapping[str, tuple[tuple[str, int], ...]]:
+    """List folders of a container that runs; none of them once it has ended."""
+    try:
+        found = {folder: _listed(connection, container, folder) for folder in folders}
+    except EngineError:
+        return {}
+    return {folder: modes for folder, modes in found.items() if modes is not None}
 
 
 def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[str, int], ...] | None:

@@ -61,12 +61,14 @@ class Observed(ByValue):
     """The repository of the public tags: `isol8`."""
     images: tuple[ObservedImage, ...] = ()
     _by_tag: Mapping[str, ObservedImage] = field(init=False, repr=False, eq=False)
+    _ids: frozenset[str] = field(init=False, repr=False, eq=False)
     _records: dict[str, Record | None] = field(init=False, repr=False, eq=False)
     """What was read on images so far, by their ids: each is asked for several times a run."""
 
     def __attrs_post_init__(self) -> None:
         by_tag = {tag: image for image in self.images for tag in image.tags}
         object.__setattr__(self, "_by_tag", by_tag)
+        object.__setattr__(self, "_ids", frozenset(image.id for image in self.images))
         object.__setattr__(self, "_records", {})
 
     def tagged(self, reference: str) -> ObservedImage | None:
@@ -171,6 +173,8 @@ class Observed(ByValue):
     def moved(self, image_id: str, labels: Mapping[str, str], *tags: str) -> Self:
         """Return what is held once `tags` point to the image `image_id` that was just made."""
         taken = set(tags)
+        if taken.isdisjoint(self._by_tag) and image_id not in self._ids:
+            return self._and(ObservedImage(id=image_id, labels=labels, tags=tuple(sorted(taken))))
         rest = tuple(
             each
             if taken.isdisjoint(each.tags)
@@ -180,6 +184,23 @@ class Observed(ByValue):
         same = next((each for each in rest if each.id == image_id), ObservedImage(id=image_id, labels=labels))
         new = evolve(same, tags=tuple(sorted({*same.tags, *tags})), labels=labels)
         return evolve(self, images=(*(each for each in rest if each.tags and each.id != image_id), new))
+
+    def _and(self, added: ObservedImage) -> Self:
+        """Return what is held with one image more.
+
+        A plan has as many steps as a registry has images: in each, what is known is copied and not looked at again.
+        """
+        known = {
+            "repository": self.repository,
+            "images": (*self.images, added),
+            "_by_tag": {**self._by_tag, **dict.fromkeys(added.tags, added)},
+            "_ids": self._ids | {added.id},
+            "_records": self._records.copy(),
+        }
+        more = object.__new__(type(self))
+        for name, value in known.items():
+            object.__setattr__(more, name, value)
+        return more
 
 
 def short_digest(digest: str) -> str:

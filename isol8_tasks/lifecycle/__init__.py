@@ -5,6 +5,7 @@ pinned     the Dockerfile that installs exactly the resolved versions
 tidying    removes what installers leave behind
 caching    lets installers keep what they download, outside of images
 sameness   whether a rebuild came to what is in use
+ahead      builds the labels of a promotion while the image is verified
 promotion  which tags an image has, and how it gets or loses them
 rollback   restores the previous build and holds it
 prune      what nothing uses any more, and its removal

@@ -1,5 +1,6 @@
 """One image from decision to promotion: build under a private tag, verify, and only then promote."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -13,6 +14,7 @@ from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.images.triggers import Triggers, rememberable
+from isol8_tasks.lifecycle.ahead import labelled_ahead
 from isol8_tasks.lifecycle.promotion import (
     private_tag,
     promote,
@@ -58,10 +60,12 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     force: bool = False,
     resolution: Resolution | None = None,
     download_cache: bool = False,
+    saves: bool = True,
 ) -> Outcome:
     """Build, check and promote the image; whatever had its tag stays as `-previous`.
 
-    Where that came to the same as the image in use, this one stays, and is said to be built from the new inputs.
+    Where that came to the same as the image in use, this one stays, and is said to be built from the new inputs. Files
+    are read for that only where it `saves` something.
 
     With a resolution its packages are installed in exactly these versions; `download_cache` lets the installer keep
     what it downloads.
@@ -82,13 +86,21 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         built_on=described.built_on,
         image=spec.name,
     )
-    with private_tag(engine, observed.repository, spec.name, described.record.build) as candidate:
+    with (
+        private_tag(engine, observed.repository, spec.name, described.record.build) as candidate,
+        contextlib.ExitStack() as stack,
+    ):
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
         build = _way_to_build(spec, engine, download_cache=download_cache)
         image_id = _built(spec, resolution, request, build, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
+        labelled = stack.enter_context(
+            labelled_ahead(
+                spec, described, observed, engine, candidate=candidate, image_id=image_id, stays=saves
+            )
+        )
         try:
             inventory = verify(spec, image_id)
         except VerifyFailedError:
@@ -101,12 +113,19 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
             built=image_id,
             inventory=inventory,
             promoted=described.promoted(inventory),
+            reads=saves,
         )
         if found.same:
             promoted_id, tags = relabel(spec.name, observed, engine, found.same, found.labels)
         else:
             promoted_id, tags = promote(
-                spec.name, observed, engine, candidate=candidate, verified=image_id, promoted=found.labels
+                spec.name,
+                observed,
+                engine,
+                candidate=candidate,
+                verified=image_id,
+                promoted=found.labels,
+                labelled=labelled,
             )
     return Outcome(
         image=spec.name,

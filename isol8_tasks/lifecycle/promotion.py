@@ -6,7 +6,7 @@ An image is named by its id throughout, since another run may move any tag that 
 import contextlib
 import datetime as dt
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from isol8_tasks.engine import BuildRequest, ImageEngine
@@ -43,15 +43,17 @@ def promote(  # noqa: PLR0913 - all of them say what is promoted
     candidate: str,
     verified: str,
     promoted: Mapping[str, str],
+    labelled: Callable[[Mapping[str, str]], str] = lambda _wanted: "",
 ) -> tuple[str, tuple[str, ...]]:
     """Let the image of the id `verified` be the one of that name; return its new id and the tags that it got.
 
     `promoted` are all of its labels, those for isol8's clients among them; `candidate` is a tag of this build alone.
+    `labelled` returns the id of an image that is made of it with given labels already; empty for none.
     What had the public tag stays as `-previous`. ReplacedError: another run gave the tag to another image.
     """
     marker = marker_tag(name, observed.repository)
     record = {**promoted, labels.LAYERS: layers_of(engine, verified)}
-    image_id = relabelled(engine, verified, candidate, record, source=candidate)
+    image_id = labelled(record) or relabelled(engine, verified, candidate, record, source=candidate)
     drop(engine, [verified])
     ensure_in_place(engine, tagged_as_seen(name, observed))
     engine.tag(image_id, marker)

@@ -11,13 +11,16 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 from requests import ConnectionError as NoConnectionError
-from requests import RequestException, Session
+from requests import Request, RequestException, Session
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from isol8_tasks.errors import RegistryError, SourceUnavailableError
@@ -33,6 +36,7 @@ _AT_ONCE: Final = 8
 """Requests side by side."""
 CERTIFICATES: Final = Path("/etc/docker/certs.d")
 _SECONDS: Final = 10.0
+_OK: Final = 200
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
 _ERROR: Final = 400
@@ -76,6 +80,9 @@ class RegistryClient:
     platform: Callable[[], str]
     _session: Session = field(factory=Session, init=False)
     _root: str = field(default="", init=False)
+    _login: Login = field(init=False)
+    _direct: HTTPConnectionPool | None = field(default=None, init=False)
+    """The session's own connections, for what needs nothing else of it; None where they are not enough."""
 
     def images(self, tags: Iterable[str]) -> Mapping[str, RemoteImage]:
         """Return what each tag names, of those that are there.
@@ -151,12 +158,7 @@ class RegistryClient:
         if self._root:
             return
         session = self._session
-        retries = Retry(
-            total=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
-        )
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=retries))
-        session.auth = Login(session, self.credentials, _SECONDS)
+        session.auth = self._login = Login(session, self.credentials, _SECONDS)
         folder = CERTIFICATES / self._host
         if (folder / "ca.crt").is_file():
             session.verify = str(folder / "ca.crt")
@@ -166,7 +168,27 @@ class RegistryClient:
         path = Reference(self.repository).path
         if self._host == "docker.io" and "/" not in path:
             path = f"library/{path}"
-        self._root = f"{self._scheme(host)}://{host}/v2/{path}"
+        root = f"{self._scheme(host)}://{host}/v2/{path}"
+        # Only now, as one without TLS would be asked for it again and again.
+        retries = Retry(
+            total=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
+        )
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=retries))
+        self._root = root
+        self._direct = self._connections()
+
+    def _connections(self) -> HTTPConnectionPool | None:
+        session, url = self._session, self._root
+        options = session.merge_environment_settings(url, {}, True, None, None)  # noqa: FBT003 - as requests has it
+        if select_proxy(url, options["proxies"]):
+            return None
+        adapter, request = session.get_adapter(url), Request("GET", url).prepare()
+        found = adapter.get_connection_with_tls_context(  # type: ignore[attr-defined]
+            request, options["verify"], cert=options["cert"]
+        )
+        adapter.cert_verify(found, url, options["verify"], options["cert"])  # type: ignore[attr-defined]
+        return cast("HTTPConnectionPool", found)
 
     def _scheme(self, host: str) -> str:
         if not _is_loopback(host):
@@ -210,6 +232,37 @@ class RegistryClient:
 
     def _get(self, path: str, digest: str) -> bytes | None:
         """Return what is there under a path, which has that digest if one is given; None where nothing is."""
+        status, found = self._directly(path)
+        content = found if status == _OK else None if status == _NOT_FOUND else self._by_session(path)
+        if digest and content is not None and _digest(content) != digest:
+            raise ValueError(f"what it has as {digest} is something else")
+        return content
+
+    def _directly(self, path: str) -> tuple[int, bytes]:
+        """Ask without what a session does for each request; the status is 0 for what has to be asked by it."""
+        if self._direct is None:
+            return 0, b""
+        headers = {"Accept": _ACCEPTED, **self._login.header}
+        place = urlsplit(self._root).path + path
+        try:
+            answer = self._direct.urlopen(
+                "GET", place, headers=headers, retries=False, timeout=_SECONDS, preload_content=False
+            )
+            try:
+                if answer.status == _OK and _size(answer.headers) <= _LARGEST:
+                    return _OK, answer.read()
+                # Read to its end, so that its connection serves the next.
+                answer.drain_conn()
+            finally:
+                answer.release_conn()
+        except (HTTPError, OSError):
+            return 0, b""
+        if answer.status not in {_OK, _NOT_FOUND, UNAUTHORIZED}:
+            # What is redirected, or has to be asked again, mostly is so for all that follows.
+            self._direct = None
+        return answer.status if answer.status == _NOT_FOUND else 0, b""
+
+    def _by_session(self, path: str) -> bytes | None:
         with self._session.get(
             f"{self._root}{path}", headers={"Accept": _ACCEPTED}, timeout=_SECONDS, stream=True
         ) as answer:
@@ -221,10 +274,7 @@ class RegistryClient:
                 )
             if answer.status_code >= _ERROR:
                 raise ValueError(f"it answered {answer.status_code} {answer.reason}")
-            content = b"".join(answer.iter_content(1 << 16)) if _size(answer.headers) <= _LARGEST else b""
-        if digest and _digest(content) != digest:
-            raise ValueError(f"what it has as {digest} is something else")
-        return content
+            return b"".join(answer.iter_content(1 << 16)) if _size(answer.headers) <= _LARGEST else b""
 
 
 def _size(headers: Mapping[str, str]) -> int:

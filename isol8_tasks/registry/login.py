@@ -5,7 +5,7 @@ Credentials are those of `docker login`, from docker's own configuration, creden
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -35,10 +35,14 @@ class Login(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Send with a request what the registry accepted before, and hear what it says to it."""
-        if self._header:
-            request.headers["Authorization"] = self._header
+        request.headers.update(self.header)
         request.register_hook("response", self._answer)  # type: ignore[no-untyped-call]
         return request
+
+    @property
+    def header(self) -> Mapping[str, str]:
+        """What the registry accepted before."""
+        return {"Authorization": self._header} if self._header else {}
 
     def _answer(self, response: Response, **options: Any) -> Response:  # noqa: ANN401 - whatever requests passes
         """Log in and send the request again where the registry wants that."""

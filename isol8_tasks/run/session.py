@@ -227,6 +227,9 @@ class Session:
             self.listener.building(name)
 
         def on_event(event: "BuildEvent") -> None:
+            if self._verify is None:
+                # Nothing else is to be done here while the engine builds.
+                self.verifications.prepare()
             log.append(event.line if event.kind == "log" else f"--- {event.kind} {event.step}")
             if self.listener:
                 self.listener.event(name, event)

@@ -48,6 +48,7 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         resolution=resolution,
         verify=accept,
         download_cache=view.config.build.download_cache,
+        saves=saves(spec, view),
     )
 
 
@@ -76,6 +77,13 @@ def pull_instead(
         raise RegistryError(f"{view.public_tag(name)} was removed during the run; run again")
     tags = (marker_tag(name, view.repository), *client_tags(view.repository, name, image.labels))
     return Outcome(image=name, result="pulled", image_id=image.id, labels=image.labels, tags=tags), where
+
+
+def saves(spec: ImageSpec, view: View) -> bool:
+    """Tell whether it saves a build or a push that an image stays which a rebuild came to."""
+    return bool(view.config.registry.repository) or any(
+        each.parent == spec.name for each in view.graph.images
+    )
 
 
 def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ...]:

@@ -197,7 +197,10 @@ def _before(kind: Conditions, started: Filter) -> str:
             f"filter={shlex.quote(started.command)}",
             f"rules={shlex.quote(' && '.join(started.rules))}",
             "forwarded=no\ntrap 'forwarded=yes' TERM\nkill -TERM 1 2>/dev/null",
-            _text("filter.sh"),
+            # The filter takes as long as the look, so that both are done side by side.
+            f"{{ (\n{_text('filter.sh')}\n) >{_STARTED} 2>&1; : >{_STARTED}.done; }} &",
+            # A signal on its way would end what comes next, before that can be asked what it does with one.
+            "for _ in 1 2 3 4 5 6 7 8 9 10; do [ $forwarded = no ] || break; sleep 0.02; done",
             become if kind.user else "",
             f'exec sh -c {_AFTER} sh "$@"',
         )
@@ -228,7 +231,9 @@ SLOWEST: Final = 10
 sleeps uses none."""
 _ALONE: Final = "whole=yes\nprepare() { :; }\nothers() { :; }\n"
 """The head for an image that no client runs."""
-_AFTER: Final = '"forwarded=$forwarded\n$0"'
+_STARTED: Final = "/tmp/filter"  # noqa: S108 - inside the container
+"""What came of the filter; beside it stands an empty file once that is all."""
+_AFTER: Final = f'"forwarded=$forwarded\nstarted={_STARTED}\n$0"'
 _AS_MODULE: Final = (
     'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);\n'
 )

@@ -1,5 +1,6 @@
 """Between build and promotion: the image is run as isol8's clients run it, and what it holds is written down."""
 
+import importlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -34,6 +35,15 @@ class Verifications:
     _alike: "dict[str, Verdict]" = field(factory=dict, init=False)
     """By the id of a parent: what came of an image of this run that adds nothing but labels to it."""
     _turns: dict[str, threading.Lock] = field(factory=dict, init=False)
+    _is_prepared: bool = field(default=False, init=False)
+
+    def prepare(self) -> None:
+        """Import what verifies while the engine builds, once."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            names = ("engine.sandboxes", "verify.notes", "verify.verifier")
+            modules = [f"isol8_tasks.{name}" for name in names]
+            threading.Thread(target=lambda: [*map(importlib.import_module, modules)], daemon=True).start()
 
     def __call__(self, spec: ImageSpec, image_id: str) -> str:
         """Do what Verify promises."""

@@ -308,12 +308,12 @@ class TestKills:
         self, whole: Checkout, docker_api: docker.APIClient
     ) -> None:
         """The image in use is the same at any moment, whatever its labels say by then."""
-        layers = docker_api.inspect_image(f"{whole.repository}:bash-custom")["RootFS"]
+        layers = docker_api.inspect_image(f"{whole.repository}:bash")["RootFS"]
         step = 0
-        while whole.cut_off(step, "custom:bash", "--force") == -signal.SIGKILL:
-            assert docker_api.inspect_image(f"{whole.repository}:bash-custom")["RootFS"] == layers, step
+        while whole.cut_off(step, "base:bash", "--force") == -signal.SIGKILL:
+            assert docker_api.inspect_image(f"{whole.repository}:bash")["RootFS"] == layers, step
             self.check(whole, docker_api, f"killed before step {step}")
-            layers = docker_api.inspect_image(f"{whole.repository}:bash-custom")["RootFS"]
+            layers = docker_api.inspect_image(f"{whole.repository}:bash")["RootFS"]
             step += 1
         assert step >= 6
         assert whole.stale() == set()

@@ -2,7 +2,7 @@
 # Looks at the image that it runs in, as the user that it runs as. $1 begins each section of the answer, $2 is
 # how the probe in $3 tells of packages; what follows are the packages to look for. A head that is made for each kind of
 # client comes before: `whole` is empty where all has been asked elsewhere but what clients may change, `prepare` writes
-# files, `main` runs the probe, `others` runs what else starts code, `load` is the command for a module of Deno's, and
+# files, `started` is where root's part writes what came of the network filter, and empty without, `main` runs the probe, `others` runs what else starts code, `load` is the command for a module of Deno's, and
 # `loader` the script that asks the dynamic loader about the files that the probe leaves in /sandbox/asked.
 # shellcheck disable=SC2034,SC2154 # the head's main runs program; it sets loader
 mark=$1 answers=$2 program=$3
@@ -21,12 +21,13 @@ if [ "$whole" ]; then
     cat /proc/1/comm
     section release
     cat /etc/alpine-release
-    # Folders that not everybody may look into are named only. /etc says that the search came there. BusyBox's find forgets `-exec … +` inside of brackets.
-    section modes
+    # Beside what follows. Folders that not everybody may look into are named only. /etc says that the search came there.
+    # BusyBox's find forgets `-exec … +` inside of brackets.
     find / -xdev -type d ! -perm -0005 -prune -exec stat -c 'closed %n' {} + \
         -o -type f -perm /6000 -exec stat -c '%f %n' {} + \
         -o ! -type l ! -type c ! -type b -perm -0002 ! \( -type d -perm -1000 \) -exec stat -c '%f %n' {} + \
-        -o -path /etc -exec stat -c 'seen %n' {} + 2>/dev/null
+        -o -path /etc -exec stat -c 'seen %n' {} + >/tmp/modes 2>/dev/null &
+    search=$!
 fi
 section apk
 [ -z "$whole" ] && [ "$answers" != sections ] || cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null
@@ -76,6 +77,21 @@ if [ "$whole" ] && [ -s /sandbox/asked ]; then
     bash -c "$loader" loader </sandbox/asked
 fi
 others
+if [ "$whole" ]; then
+    # A signal that comes late ends a wait.
+    while kill -0 "$search" 2>/dev/null; do wait "$search"; done
+    section modes
+    cat /tmp/modes
+fi
+if [ "${started:=}" ]; then
+    # Root's part has its own limit of time.
+    left=1000
+    until [ -e "$started.done" ] || [ $left = 0 ]; do
+        left=$((left - 1))
+        sleep 0.02
+    done
+    cat "$started"
+fi
 # On a busy machine the init process may be late. It is asked again, as one that never forwards is told from that so.
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ "$forwarded" = no ] || break

@@ -128,6 +128,22 @@ class TestMoved:
         new = held(OURS).moved("sha256:1", OURS.labels, "isol8:other")
         assert new.images[0].tags == ("isol8:bun", "isol8:other", "isol8_build:bun")
 
+    def test_an_image_more_is_held_as_if_it_had_been_listed(self) -> None:
+        """Whatever was asked before; what was read is known."""
+        old = held(OURS)
+        assert old.record("bun") is not None
+        assert old.promoted == ("bun",)
+        node = {**OURS.labels, "org.isol8.tasks.image": "node"}
+        new = old.moved("sha256:2", node, "isol8_build:node", "isol8:node")
+        assert new == held(
+            OURS, ObservedImage(id="sha256:2", tags=("isol8:node", "isol8_build:node"), labels=node)
+        )
+        assert new.record("bun") is old.record("bun")
+        assert new.promoted == ("bun", "node")
+        assert new.public("node") == new.marker("node") == new.images[1]
+        assert old.public("node") is None
+        assert new.moved("sha256:2", {}, "isol8:other").id_of("isol8:other") == "sha256:2"
+
 
 @pytest.mark.parametrize(
     ("written", "built"),

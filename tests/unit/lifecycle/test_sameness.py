@@ -67,6 +67,7 @@ def came_to(  # noqa: PLR0913 - whatever may differ
     inventory: str = "",
     size: int = 1000,
     more: Mapping[str, str] | None = None,
+    is_worth_it: bool = True,
 ) -> Comparison:
     """Compare a build that differs in what is given from the image in use."""
     old = in_use(engine)
@@ -80,7 +81,15 @@ def came_to(  # noqa: PLR0913 - whatever may differ
     engine.put("isol8_build:candidate", built)
     engine.said = {"sha256:built": said or {}}
     engine.sizes = {"sha256:built": size}
-    return compare("bash", observe(engine), engine, built="sha256:built", inventory=inventory, promoted=OURS)
+    return compare(
+        "bash",
+        observe(engine),
+        engine,
+        built="sha256:built",
+        inventory=inventory,
+        promoted=OURS,
+        reads=is_worth_it,
+    )
 
 
 def reads(engine: Engine) -> int:
@@ -206,6 +215,12 @@ class TestAnother:
             **OURS,
             labels.FILES_LABEL: f"{layers_of(engine, 'sha256:built')}-{'f' * 64}",
         }
+
+    def test_what_is_not_worth_it_is_not_read(self, engine: Engine) -> None:
+        """Where nothing depends on it, only what costs nothing is the same."""
+        assert came_to(engine, layers=("sha256:other",), is_worth_it=False) == Comparison(OURS)
+        assert reads(engine) == 0
+        assert came_to(engine, is_worth_it=False).same is not None
 
     def test_forged_image_does_not_stay(self, engine: Engine) -> None:
         """One that carries our labels and tags on other layers, even if its files were the same."""

@@ -30,6 +30,8 @@ class Served:
         self.address = ""
         self.keeps = False
         """It deletes nothing."""
+        self.redirects = False
+        """Blobs are elsewhere."""
         self.realm = ""
         """Where it sends for a token; empty for itself."""
 
@@ -63,7 +65,9 @@ class Served:
         shown = json.dumps({"tags": tags[start : start + 2]}).encode()
         return 200, shown, {"Link": more} if start + 2 < len(tags) else {}
 
-    def answer(self, handler: BaseHTTPRequestHandler) -> tuple[int, bytes, dict[str, str]]:
+    def answer(  # noqa: PLR0911 - an answer for each kind of question
+        self, handler: BaseHTTPRequestHandler
+    ) -> tuple[int, bytes, dict[str, str]]:
         """Return what is answered to a request."""
         address = urlsplit(handler.path)
         given = handler.headers.get("Authorization", "")
@@ -92,6 +96,8 @@ class Served:
         if path == "/tags/list":
             return self.page(int(parse_qs(address.query).get("from", ["0"])[0]))
         found = self.content.get(path)
+        if self.redirects and path.startswith("/blobs/") and not address.query:
+            return 307, b"", {"Location": f"{handler.path}?elsewhere"}
         return (200, found, {}) if found is not None else (404, b"{}", {})
 
 
@@ -194,6 +200,28 @@ def test_realm_that_is_no_address_is_refused(served: Served) -> None:
     served.login, served.realm = "token", "file:///etc/passwd"
     with pytest.raises(SourceUnavailableError, match="'file:///etc/passwd', which is not an address"):
         client_of(served).images(["bash"])
+
+
+def test_redirected_blobs_are_read(served: Served) -> None:
+    """Of the first one alone the registry is asked twice."""
+    for number in range(9):
+        served.image(f"n{number}", {"a": str(number)})
+    served.redirects = True
+    client = client_of(served)
+    assert list(client.images(["n0"])) == ["n0"]
+    served.asked.clear()
+    assert len(client.images([f"n{number}" for number in range(1, 9)])) == 8
+    assert len(served.asked) == 24
+
+
+def test_token_that_expires_is_fetched_again(served: Served) -> None:
+    for number in range(2):
+        served.image(f"n{number}")
+    served.login = "token"
+    client = client_of(served, ("me", "secret"))
+    assert client.images(["n0"])
+    served.login = "basic"
+    assert client.images(["n1"])
 
 
 def test_registry_that_is_busy_is_asked_again(served: Served) -> None:

@@ -29,6 +29,7 @@ from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import remembered_flags
 from isol8_tasks.run.session import Session, open_session
+from isol8_tasks.run.updating import saves
 from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
 REGISTRY = "registry.example/isol8"
@@ -57,6 +58,22 @@ def again(session: Session) -> Session:
 
 def names(session: Session) -> tuple[str, ...]:
     return tuple(spec.name for spec in session.view.graph.images)
+
+
+class TestSameResult:
+    """A rebuild whose files may be those of the image in use."""
+
+    def test_files_are_read_where_that_saves_something(self, checkout: Path, session: Session) -> None:
+        """The build of what is based on it, or a push."""
+        view = session.view
+        assert {name: saves(view.graph.image(name), view) for name in ("bash", "bash-custom", "node")} == {
+            "bash": True,
+            "bash-custom": False,
+            "node": False,
+        }
+        (checkout / "deps.toml").write_text('[registry]\nrepository = "r.example/x"\n')
+        view = again(session).view
+        assert saves(view.graph.image("node"), view)
 
 
 class TestObserving:
