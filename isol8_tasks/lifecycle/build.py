@@ -1,5 +1,6 @@
 """One image from decision to promotion: build under a private tag, verify, and only then promote."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -14,7 +15,7 @@ from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.images.triggers import Triggers, rememberable
 from isol8_tasks.lifecycle.promotion import (
-    private_tag,
+    kept_candidate,
     promote,
     reject,
     relabel,
@@ -34,8 +35,8 @@ class Outcome:
     """What came of an image's task."""
 
     image: str
-    result: Literal["built", "same", "relabelled", "pulled"]
-    """`same`: it was built, came to what was in use, and that stays, under the new key."""
+    result: Literal["built", "promoted", "same", "relabelled", "pulled"]
+    """`promoted`: it was a candidate already. `same`: it came to what was in use, and that stays, under the new key."""
     image_id: str
     labels: Mapping[str, str]
     tags: tuple[str, ...]
@@ -68,7 +69,8 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
 
     Until the last step the public tag is as it was, so a failure or a kill anywhere loses nothing. An image that
     does not pass its check is kept as `-rejected`, for inspection. What was built is checked and promoted by id, and
-    ReplacedError says that another run moved the tag, or that of the parent, in the meantime.
+    ReplacedError says that another run moved the tag, or that of the parent, in the meantime. Where a run is aborted
+    after its build, the candidate stays for the next one.
     """
     described = describe(spec, observed, provenance)
     request = BuildRequest(
@@ -80,32 +82,56 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         labels=described.candidate(),
         no_cache=force,
     )
-    with private_tag(engine, observed.repository, spec.name, described.record.build) as candidate:
+    with kept_candidate(engine, observed.repository, spec.name, described.record.build) as candidate:
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
         build = _way_to_build(spec, engine, download_cache=download_cache)
         image_id = _built(spec, resolution, request, build, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
-        try:
-            inventory = verify(spec, image_id)
-        except VerifyFailedError:
-            reject(spec.name, observed, engine, image_id)
-            raise
-        found = compare(
-            spec.name,
-            observed,
-            engine,
-            built=image_id,
-            inventory=inventory,
-            promoted=described.promoted(inventory),
+        return accept_candidate(
+            spec, described, observed, engine, candidate=candidate, image_id=image_id, verify=verify
         )
-        if found.same:
-            promoted_id, tags = relabel(spec.name, observed, engine, found.same, found.labels)
-        else:
-            promoted_id, tags = promote(
-                spec.name, observed, engine, candidate=candidate, verified=image_id, promoted=found.labels
-            )
+
+
+def accept_candidate(  # noqa: PLR0913 - all but four are named by the caller
+    spec: ImageSpec,
+    described: Description,
+    observed: Observed,
+    engine: ImageEngine,
+    *,
+    candidate: str,
+    image_id: str,
+    verify: Verify,
+) -> Outcome:
+    """Verify the image of that id, and let it be in use with the labels described; whoever built it, wherever.
+
+    `candidate` is a tag of it that nobody else takes away. VerifyFailedError: it is kept as `-rejected`.
+    """
+    try:
+        inventory = verify(spec, image_id)
+    except VerifyFailedError:
+        reject(spec.name, observed, engine, image_id)
+        raise
+    except EngineError as error:
+        # A run that sees no lock of this one may have promoted it, and taken its tag away.
+        if _is_gone(engine, image_id):
+            raise ReplacedError(f"{candidate} was removed by another run or by hand; run again") from error
+        raise
+    found = compare(
+        spec.name,
+        observed,
+        engine,
+        built=image_id,
+        inventory=inventory,
+        promoted=described.promoted(inventory),
+    )
+    if found.same:
+        promoted_id, tags = relabel(spec.name, observed, engine, found.same, found.labels)
+    else:
+        promoted_id, tags = promote(
+            spec.name, observed, engine, candidate=candidate, verified=image_id, promoted=found.labels
+        )
     return Outcome(
         image=spec.name,
         result="same" if found.same else "built",
@@ -115,6 +141,12 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         left_out=described.left_out,
         notes=decode_notes(inventory),
     )
+
+
+def _is_gone(engine: ImageEngine, image_id: str) -> bool:
+    with contextlib.suppress(EngineError):
+        return engine.inspect(image_id) is None
+    return False
 
 
 def _way_to_build(spec: ImageSpec, engine: ImageEngine, *, download_cache: bool) -> Build:

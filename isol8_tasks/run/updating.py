@@ -34,6 +34,8 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
             policy.demand(spec, inventory)
         return inventory
 
+    if outcome := _taken(spec, view, verify, on_event):
+        return outcome
     resolution = _resolution(spec, view, policy)
     if resolution is None:
         ensure_installable(spec, view)
@@ -49,6 +51,21 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         verify=accept,
         download_cache=view.config.build.download_cache,
     )
+
+
+def _taken(spec: ImageSpec, view: View, verify: Verify, on_event: OnEvent) -> Outcome | None:
+    """Promote the first candidate of an image that can be it; None where there is none, so that it is built."""
+    for image in view.candidates(spec.name):
+        from isol8_tasks.lifecycle.taking import take_candidate  # noqa: PLC0415 - few runs find one
+
+        on_event(BuildEvent(kind="waiting", step="a candidate is verified, and not built again"))
+        taken = take_candidate(
+            spec, view.observed, view.engine, image, provenance=_provenance(view), verify=verify
+        )
+        if isinstance(taken, Outcome):
+            return taken
+        on_event(BuildEvent(kind="waiting", step=f"the candidate is not promoted, but built again: {taken}"))
+    return None
 
 
 def pull_instead(
