@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping
 
+from attrs import evolve
+
 from isol8_tasks.dockerfile.misnamed import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
@@ -34,12 +36,13 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
             policy.demand(spec, inventory)
         return inventory
 
-    if outcome := _taken(spec, view, verify, on_event):
-        return outcome
+    refused: list[str] = []
+    if taken := _taken(spec, view, accept, on_event, refused):
+        return taken
     resolution = _resolution(spec, view, policy)
     if resolution is None:
         ensure_installable(spec, view)
-    return build_image(
+    built = build_image(
         spec,
         view.observed,
         view.engine,
@@ -51,10 +54,13 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         verify=accept,
         download_cache=view.config.build.download_cache,
     )
+    return evolve(built, notes=(*refused, *built.notes))
 
 
-def _taken(spec: ImageSpec, view: View, verify: Verify, on_event: OnEvent) -> Outcome | None:
-    """Promote the first candidate of an image that can be it; None where there is none, so that it is built."""
+def _taken(
+    spec: ImageSpec, view: View, verify: Verify, on_event: OnEvent, refused: list[str]
+) -> Outcome | None:
+    """Promote the first candidate that can be the image; None where there is none, and `refused` gets the reasons."""
     for image in view.candidates(spec.name):
         from isol8_tasks.lifecycle.taking import take_candidate  # noqa: PLC0415 - few runs find one
 
@@ -64,7 +70,7 @@ def _taken(spec: ImageSpec, view: View, verify: Verify, on_event: OnEvent) -> Ou
         )
         if isinstance(taken, Outcome):
             return taken
-        on_event(BuildEvent(kind="waiting", step=f"the candidate is not promoted, but built again: {taken}"))
+        refused.append(f"a candidate was not promoted: {taken}")
     return None
 
 

@@ -366,7 +366,11 @@ class TestCandidates:
         (image,) = left.view.decisions["bash"].candidates
         fake_engine.put(image.tags[0], FakeImage(id="sha256:o", labels=image.labels, platform="linux/arm64"))
         left.make("bash")
-        assert [outcome.result for outcome in left.outcomes] == ["built"]
+        (outcome,) = left.outcomes
+        assert outcome.result == "built"
+        assert outcome.notes == (
+            "a candidate was not promoted: it is for linux/arm64, and this engine for linux/amd64",
+        )
 
     @pytest.mark.parametrize("policy", [Policy(no_cache=True), Policy(pin=lambda _spec: None)])
     def test_policy_that_demands_more(self, left: Session, policy: Policy) -> None:
