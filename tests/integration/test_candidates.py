@@ -139,7 +139,6 @@ def test_chain_that_plain_docker_built(own: Checkout, docker_api: docker.APIClie
     tag = stamped(own, "tools", tools)
     build(docker_api, dockerfile, tag, tools)
     dockerfile, more = wanted(own, "more", tools)
-    more |= {"org.isol8.runtime": "bash (not in use)"}
     build(docker_api, dockerfile.replace(f"{own.repository}:tools", tag), stamped(own, "more", more), more)
     assert {name: reasons[-1] for name, (_, reasons) in own.plan("--only=bash").items() if reasons} == {
         "tools": PLAN,

@@ -1,19 +1,24 @@
 """A candidate that is there: it is examined, verified and promoted as a build would be, or not at all."""
 
+import contextlib
+import datetime as dt
+
 import pytest
 from attrs import evolve
 
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
+from isol8_tasks.images.candidates import LONGEST_TAKEN, offered
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.lifecycle.build import Outcome, build_image
 from isol8_tasks.lifecycle.taking import take_candidate
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine, FakeImage, accept
-from tests.unit.lifecycle.made import make, observe, spec
+from tests.unit.lifecycle.made import BrokenEngine, CutOffError, make, observe, spec
 
 CUSTOM = spec("bash-custom", "jq")
+NOW = dt.datetime.now(dt.UTC)
 PROVENANCE = Provenance(checkout="there", revision="c0ffee", created="2026-11-30T00:00:00Z")
 
 
@@ -198,6 +203,29 @@ def test_candidate_that_another_run_promotes_while_it_is_verified(engine: FakeEn
 
     with pytest.raises(ReplacedError, match="was removed by another run or by hand; run again"):
         take(engine, image, overtaken)
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_run_that_is_killed_at_any_change(fake_engine: FakeEngine, step: int) -> None:
+    """After its build the image is in use, or its candidate is there to go on with; nothing is built twice."""
+    engine = BrokenEngine(registry=fake_engine.registry)
+    engine.pull("alpine:3.21")
+    make(engine, spec("bash"), spec("bash-custom", "unzip"))
+    built = len(engine.candidates()) + 1
+    engine.left = step
+    with contextlib.suppress(CutOffError):
+        make(engine, CUSTOM)
+    engine.left = -1
+    observed = observe(engine)
+    record = observed.record("bash-custom")
+    if record is None or record.packages != ("jq",):
+        (image,) = offered(observed, NOW, LONGEST_TAKEN)["bash-custom"]
+        assert isinstance(take(engine, image), Outcome)
+        record = observe(engine).record("bash-custom")
+    assert record is not None
+    assert record.packages == ("jq",)
+    assert len(engine.candidates()) == built
+    assert not offered(observe(engine), NOW, LONGEST_TAKEN)
 
 
 def _never(*_: object) -> str:
