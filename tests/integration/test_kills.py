@@ -175,7 +175,10 @@ class Campaign:
             sent = len(self.registry.tags("isol8")) - pushed
             named = sum(there_after.get(name) != there.get(name) for name in NAMES)
             who = "push" if side is self.writer else "pull"
-            self.hits[f"{who}: {moved} promoted, {sent} tags and {named} names there"] += 1
+            hit = f"{who}: {moved} promoted, {sent} tags and {named} names there"
+            self.hits[hit] += 1
+            sys.stdout.write(f"{self.hits.total()}. {hit}\n")
+            sys.stdout.flush()
         out = side.complete()
         assert self.look(side) == self.look_there(), out
         if side is self.reader:

@@ -395,7 +395,7 @@ class TestCandidates:
         assert bool(left.view.decisions["bash"].candidates) == taken
 
     def test_it_outlives_what_nobody_promotes(self, left: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-        """After a day candidates go, but for one whose inputs are those of now; that goes after a week."""
+        """After a day candidates go, but for one whose inputs are current; that goes after a week."""
         (image,) = left.view.decisions["bash"].candidates
         left.make("bun")
 
