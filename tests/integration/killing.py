@@ -1,4 +1,4 @@
-"""Runs doit, and writes a line to a file when an image has passed its verification, or is to be pulled.
+"""Runs doit, and writes a line to a file when an image has passed its verification, or is to be pulled or pushed.
 
 python -m tests.integration.killing FILE doit's words…
 """
@@ -29,6 +29,7 @@ if __name__ == "__main__":
     # The first thing that is done with a build that passed.
     note(path, build, "compare", lambda *_, promoted, **__: promoted[BUILD])
     note(path, transfer, "pull_image", lambda *_: "pull")
+    note(path, transfer, "push_image", lambda *_, **__: "push")
     sys.argv[1:] = sys.argv[2:]
     from isol8_tasks.cli.main import start
 
