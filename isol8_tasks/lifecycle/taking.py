@@ -50,10 +50,15 @@ def take_candidate(  # noqa: PLR0913 - all but three are named by the caller
 def _described(
     spec: ImageSpec, observed: Observed, image: ObservedImage, provenance: Provenance
 ) -> Description:
-    # As old as it is, for whoever asks when it was built.
-    described = describe(spec, observed, evolve(provenance, created=f"{image.built:%Y-%m-%dT%H:%M:%SZ}"))
-    record = evolve(described.record, build=image.labels[labels.BUILD])
-    return evolve(described, record=record)
+    # As old as it is, and from where it is, for whoever asks.
+    own = observed.read(image)
+    built = evolve(
+        provenance,
+        created=f"{image.built:%Y-%m-%dT%H:%M:%SZ}",
+        checkout=(own and own.checkout) or provenance.checkout,
+    )
+    described = describe(spec, observed, built)
+    return evolve(described, record=evolve(described.record, build=image.labels[labels.BUILD]))
 
 
 def _problem(spec: ImageSpec, described: Description, engine: ImageEngine, image: ObservedImage) -> str:

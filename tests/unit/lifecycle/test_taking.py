@@ -66,7 +66,7 @@ class TestPromotion:
     """One that is as it should be."""
 
     def test_it_is_in_use_as_a_build_would_be(self, engine: FakeEngine) -> None:
-        """It was verified, keeps its build and its age, and nothing is built but labels; its tags are gone."""
+        """It was verified, keeps its build, age and checkout; only labels are built, and its tags are gone."""
         (image,) = candidates(engine)
         verified: list[str] = []
         built = len(engine.candidates())
@@ -82,7 +82,7 @@ class TestPromotion:
         record, public = observe(engine).record("bash-custom"), observe(engine).public("bash-custom")
         assert record is not None
         assert public is not None
-        assert (record.inventory, record.checkout) == ("found", "there")
+        assert (record.inventory, record.checkout) == ("found", "here")
         assert record.build == image.labels[labels.BUILD]
         assert public.labels["org.opencontainers.image.created"] == "2026-11-29T23:00:00Z"
         assert public.labels["org.isol8.runtime"] == "bash"
