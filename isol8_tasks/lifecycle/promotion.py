@@ -30,27 +30,25 @@ def private_tag(engine: ImageEngine, repository: str, name: str, build: str = ""
     try:
         yield tag
     finally:
-        # What went wrong before is what is told.
-        with contextlib.suppress(EngineError):
-            engine.untag(tag)
+        _forget(engine, tag)
 
 
 @contextlib.contextmanager
 def kept_candidate(engine: ImageEngine, repository: str, name: str, build: str) -> Iterator[str]:
     """Give the tag of a build; it stays, for another run to go on with, where the way to promotion was cut off."""
     tag = candidate_tag(repository, name, build, dt.datetime.now(dt.UTC))
-    ended = True
     try:
         yield tag
     except (ReplacedError, VerifyFailedError):
+        _forget(engine, tag)
         raise
-    except BaseException:
-        ended = False
-        raise
-    finally:
-        if ended:
-            with contextlib.suppress(EngineError):
-                engine.untag(tag)
+    _forget(engine, tag)
+
+
+def _forget(engine: ImageEngine, tag: str) -> None:
+    # What went wrong before is what is told.
+    with contextlib.suppress(EngineError):
+        engine.untag(tag)
 
 
 def promote(  # noqa: PLR0913 - all of them say what is promoted
