@@ -53,6 +53,7 @@ class FakeImage:
     steps: tuple[str, ...] = ()
     created: int = 0
     digests: tuple[str, ...] = ()
+    platform: str = "linux/amd64"
     files: str = ""
     """The digest of its files, where that is not of its layers."""
 
@@ -153,6 +154,7 @@ class FakeEngine:
             tags=tuple(tags),
             onbuild=image.onbuild,
             layers=image.layers,
+            platform=image.platform,
             configuration={
                 "Labels": dict(image.labels),
                 **({"OnBuild": image.onbuild} if image.onbuild else {}),

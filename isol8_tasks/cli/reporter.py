@@ -152,6 +152,7 @@ class Reporter:
         held = [name for name in rest if self.decided(name) == "held"]
         counts = {
             "built": sum(outcome.result == "built" for outcome in session.outcomes),
+            "promoted": sum(outcome.result == "promoted" for outcome in session.outcomes),
             report.SAME: sum(outcome.result == "same" for outcome in session.outcomes),
             "pulled": sum(outcome.result == "pulled" for outcome in session.outcomes),
             "relabelled": sum(outcome.result == "relabelled" for outcome in session.outcomes),

@@ -71,6 +71,8 @@ class ImageDetail(ByValue):
     size: int
     tags: tuple[str, ...] = ()
     """Sorted; empty for an image that lost its last one."""
+    platform: str = ""
+    """`linux/amd64`; empty where the engine does not tell."""
     onbuild: tuple[str, ...] = ()
     """What its children's builds begin with: `ARG PIP_INDEX_URL`; Podman does not tell."""
     layers: tuple[str, ...] = ()

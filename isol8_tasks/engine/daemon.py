@@ -112,6 +112,7 @@ class DockerEngine:
             created=found.get("Created") or "",
             size=found.get("Size") or 0,
             tags=docker_names(found.get("RepoTags"), podman=self._connection.hello().podman),
+            platform="/".join(filter(None, (found.get("Os"), found.get("Architecture")))),
             onbuild=tuple((found.get("Config") or {}).get("OnBuild") or ()),
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
             environment=tuple((found.get("Config") or {}).get("Env") or ()),

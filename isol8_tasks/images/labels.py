@@ -55,6 +55,7 @@ _LONGEST: Final = 1 << 20
 """Characters of a label; ours have a few thousand."""
 SCHEMA_LABEL: Final = PREFIX + "schema"
 """Each image of ours has it."""
+ROLE_LABEL: Final = PREFIX + "role"
 LAYERS: Final = PREFIX + "layers"
 BUILD: Final = PREFIX + "build"
 FILES_LABEL: Final = PREFIX + "files"

@@ -1,6 +1,7 @@
 """What happens to one image: it is built, promoted, rolled back, removed, or sent to a registry.
 
 build      builds under a private tag, verifies, and only then promotes
+taking     takes a candidate that is there instead of a build
 pinned     the Dockerfile that installs exactly the resolved versions
 tidying    removes what installers leave behind
 caching    lets installers keep what they download, outside of images

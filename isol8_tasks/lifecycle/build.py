@@ -16,7 +16,7 @@ from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.images.triggers import Triggers, rememberable
 from isol8_tasks.lifecycle.ahead import labelled_ahead
 from isol8_tasks.lifecycle.promotion import (
-    private_tag,
+    kept_candidate,
     promote,
     reject,
     relabel,
@@ -36,8 +36,8 @@ class Outcome:
     """What came of an image's task."""
 
     image: str
-    result: Literal["built", "same", "relabelled", "pulled"]
-    """`same`: it was built, came to what was in use, and that stays, under the new key."""
+    result: Literal["built", "promoted", "same", "relabelled", "pulled"]
+    """`promoted`: it was a candidate already. `same`: it came to what was in use, and that stays, under the new key."""
     image_id: str
     labels: Mapping[str, str]
     tags: tuple[str, ...]
@@ -72,7 +72,8 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
 
     Until the last step the public tag is as it was, so a failure or a kill anywhere loses nothing. An image that
     does not pass its check is kept as `-rejected`, for inspection. What was built is checked and promoted by id, and
-    ReplacedError says that another run moved the tag, or that of the parent, in the meantime.
+    ReplacedError says that another run moved the tag, or that of the parent, in the meantime. Where a run is aborted
+    after its build, the candidate stays for the next one.
     """
     described = describe(spec, observed, provenance)
     request = BuildRequest(
@@ -86,26 +87,45 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         built_on=described.built_on,
         image=spec.name,
     )
-    with (
-        private_tag(engine, observed.repository, spec.name, described.record.build) as candidate,
-        contextlib.ExitStack() as stack,
-    ):
+    with kept_candidate(engine, observed.repository, spec.name, described.record.build) as candidate:
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
         build = _way_to_build(spec, engine, download_cache=download_cache)
         image_id = _built(spec, resolution, request, build, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
-        labelled = stack.enter_context(
-            labelled_ahead(
-                spec, described, observed, engine, candidate=candidate, image_id=image_id, stays=saves
-            )
+        return accept_candidate(
+            spec,
+            described,
+            observed,
+            engine,
+            candidate=candidate,
+            image_id=image_id,
+            verify=verify,
+            saves=saves,
         )
-        try:
-            inventory = verify(spec, image_id)
-        except VerifyFailedError:
-            reject(spec.name, observed, engine, image_id)
-            raise
+
+
+def accept_candidate(  # noqa: PLR0913 - all but four are named by the caller
+    spec: ImageSpec,
+    described: Description,
+    observed: Observed,
+    engine: ImageEngine,
+    *,
+    candidate: str,
+    image_id: str,
+    verify: Verify,
+    saves: bool,
+) -> Outcome:
+    """Verify the image of that id, and let it be in use with the labels described; whoever built it, wherever.
+
+    `candidate` is a tag of it that nobody else takes away; `saves` as for `build_image`. VerifyFailedError: it is kept
+    as `-rejected`.
+    """
+    with labelled_ahead(
+        spec, described, observed, engine, candidate=candidate, image_id=image_id, stays=saves
+    ) as labelled:
+        inventory = _verified(spec, observed, engine, image_id, verify=verify, candidate=candidate)
         found = compare(
             spec.name,
             observed,
@@ -136,6 +156,28 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         left_out=described.left_out,
         notes=decode_notes(inventory),
     )
+
+
+def _verified(  # noqa: PLR0913 - as accept_candidate
+    spec: ImageSpec, observed: Observed, engine: ImageEngine, image_id: str, *, verify: Verify, candidate: str
+) -> str:
+    """Return the inventory of an image that passes."""
+    try:
+        return verify(spec, image_id)
+    except VerifyFailedError:
+        reject(spec.name, observed, engine, image_id)
+        raise
+    except EngineError as error:
+        # A run that sees no lock of this one may have promoted it, and taken its tag away.
+        if _is_gone(engine, image_id):
+            raise ReplacedError(f"{candidate} was removed by another run or by hand; run again") from error
+        raise
+
+
+def _is_gone(engine: ImageEngine, image_id: str) -> bool:
+    with contextlib.suppress(EngineError):
+        return engine.inspect(image_id) is None
+    return False
 
 
 def _way_to_build(spec: ImageSpec, engine: ImageEngine, *, download_cache: bool) -> Build:

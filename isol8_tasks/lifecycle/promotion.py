@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from isol8_tasks.engine import BuildRequest, ImageEngine
-from isol8_tasks.errors import EngineError, ReplacedError
+from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.candidates import candidate_tag
 from isol8_tasks.images.holds import hold_tags
@@ -30,9 +30,25 @@ def private_tag(engine: ImageEngine, repository: str, name: str, build: str = ""
     try:
         yield tag
     finally:
-        # What went wrong before is what is told.
-        with contextlib.suppress(EngineError):
-            engine.untag(tag)
+        _forget(engine, tag)
+
+
+@contextlib.contextmanager
+def kept_candidate(engine: ImageEngine, repository: str, name: str, build: str) -> Iterator[str]:
+    """Give the tag of a build; it stays, for another run to go on with, where the way to promotion was cut off."""
+    tag = candidate_tag(repository, name, build, dt.datetime.now(dt.UTC))
+    try:
+        yield tag
+    except (ReplacedError, VerifyFailedError):
+        _forget(engine, tag)
+        raise
+    _forget(engine, tag)
+
+
+def _forget(engine: ImageEngine, tag: str) -> None:
+    # What went wrong before is what is told.
+    with contextlib.suppress(EngineError):
+        engine.untag(tag)
 
 
 def promote(  # noqa: PLR0913 - all of them say what is promoted
@@ -47,17 +63,17 @@ def promote(  # noqa: PLR0913 - all of them say what is promoted
 ) -> tuple[str, tuple[str, ...]]:
     """Let the image of the id `verified` be the one of that name; return its new id and the tags that it got.
 
-    `promoted` are all of its labels, those for isol8's clients among them; `candidate` is a tag of this build alone.
+    `promoted` are all of its labels, those for isol8's clients among them; `candidate` is a tag of it that nobody
+    else takes away, and that stays.
     `labelled` returns the id of an image that is made of it with given labels already; empty for none.
     What had the public tag stays as `-previous`. ReplacedError: another run gave the tag to another image.
     """
     marker = marker_tag(name, observed.repository)
     record = {**promoted, labels.LAYERS: layers_of(engine, verified)}
-    image_id = labelled(record) or relabelled(engine, verified, candidate, record, source=candidate)
-    drop(engine, [verified])
-    ensure_in_place(engine, tagged_as_seen(name, observed))
-    engine.tag(image_id, marker)
-    engine.untag(candidate)
+    with private_tag(engine, observed.repository, name) as work:
+        image_id = labelled(record) or relabelled(engine, verified, work, record, source=candidate)
+        ensure_in_place(engine, tagged_as_seen(name, observed))
+        engine.tag(image_id, marker)
     outdated = _keep_previous(name, observed, engine)
     tags = client_tags(observed.repository, name, promoted)
     switch(name, observed, engine, image_id, tags)

@@ -38,7 +38,7 @@ def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, paren
         # What was built on the newer one works, and stays as long as that is away.
         return True
     # A new label leaves its content and its build as they are.
-    if parent.pending and not parent.relabel and parent.state != "in-registry":
+    if parent.is_rebuilt:
         return False
     current = observed.record(spec.parent)
     return current is not None and current.build == record.parent

@@ -105,7 +105,7 @@ def _parent_reasons(
     built_on = _built_on(spec.name, observed)
     if built_on not in {"", spec.parent}:
         return (reasons.ParentReplaced(old=built_on, new=spec.parent),)
-    if parent is not None and parent.pending and not parent.relabel and parent.state != "in-registry":
+    if parent is not None and parent.is_rebuilt:
         return (reasons.ParentStale(parent=spec.parent),)
     return (reasons.ParentRebuilt(parent=spec.parent),)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import evolve
 
 from isol8_tasks.errors import Isol8Error
+from isol8_tasks.images.candidates import offered
+from isol8_tasks.images.labels import ROLE_LABEL
 from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.plan.current import content_is_current, memory_is_current
 from isol8_tasks.plan.decision import Circumstances, Decision, ImageState
@@ -49,15 +51,14 @@ def _decided(
     remote: Remote | None,
 ) -> Mapping[str, Decision]:
     decisions = dict(known)
+    candidates: Remote | None = None
     for spec in specs:
         decision = _decide_safely(spec, observed, decisions, circumstances)
         if decision.state in {"stale", "not-built"} and not decision.relabel:
             reasons = None
             for there in (remote or {}).get(spec.name, ()):
                 # What is based on it is decided as if it were here already.
-                tags = (observed.public_tag(spec.name), marker_tag(spec.name, observed.repository))
-                pulled = observed.moved(there.id, there.labels, *tags)
-                after = _decide_safely(spec, pulled, decisions, circumstances)
+                pulled, after = _decide_with(spec, there, observed, decisions, circumstances)
                 if after.state == "up-to-date" or after.relabel:
                     observed = pulled
                     decision = Decision(
@@ -68,8 +69,32 @@ def _decided(
             else:
                 if decision.state == "not-built" and reasons:
                     decision = evolve(decision, reasons=reasons)
+                if candidates is None:
+                    candidates = offered(observed, circumstances.now, circumstances.candidate_age)
+                taken = [
+                    (image, promoted)
+                    for image in candidates.get(spec.name, ())
+                    for promoted, after in (_decide_with(spec, image, observed, decisions, circumstances),)
+                    if after.state == "up-to-date" or after.relabel
+                ]
+                if taken:
+                    observed = taken[0][1]
+                    decision = evolve(decision, candidates=tuple(image for image, _ in taken))
         decisions[spec.name] = decision
     return decisions
+
+
+def _decide_with(
+    spec: ImageSpec,
+    image: ObservedImage,
+    observed: Observed,
+    decisions: Mapping[str, Decision],
+    circumstances: Circumstances,
+) -> tuple[Observed, Decision]:
+    """Return what the engine would hold, and the decision, if an image that is not in use yet were."""
+    tags = (observed.public_tag(spec.name), marker_tag(spec.name, observed.repository))
+    promoted = observed.moved(image.id, {**image.labels, ROLE_LABEL: "current"}, *tags)
+    return promoted, _decide_safely(spec, promoted, decisions, circumstances)
 
 
 def _decide_safely(

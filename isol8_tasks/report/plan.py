@@ -55,12 +55,15 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
         for reason in told
     ]
     if decision.held is None:
-        return tuple(filter(None, found))
+        return tuple(filter(None, (*found, CANDIDATE if decision.candidates else "")))
     updates = sum(not isinstance(each, OtherCheckout) for each in told)
     waiting = f"{updates or 'no'} update{'' if updates == 1 else 's'} waiting"
     if len(told) < len(decision.reasons):
         found.append(f"--force does not override a hold; run {COMMAND} release {decision.image} first")
     return (f"for {duration(decision.held)} (rolled back), {waiting}", *found)
+
+
+CANDIDATE: Final = "a candidate is there: it is verified, and not built again"
 
 
 def decision_line(decision: Decision, config: Config, *, width: int, states: int = 10) -> str:

@@ -22,7 +22,7 @@ def are_there(view: View) -> bool:
     """Tell whether there is a tag that only a run which was cut off leaves, or a hold that is over."""
     return bool(
         strays(view.observed, view.config.registry.repository)
-        or abandoned(view.observed, now())
+        or _abandoned(view)
         or not are_settled(view.observed, now(), view.config.hold.max_age)
     )
 
@@ -31,7 +31,16 @@ def finish(view: View) -> None:
     """Remove the candidates of builds that were cut off, and bring rollbacks to their end."""
     from isol8_tasks.lifecycle.rollback import finish_rollbacks  # noqa: PLC0415 - few runs find anything of the kind
 
-    for tag in abandoned(view.observed, now()):
+    for tag in _abandoned(view):
         view.engine.untag(tag)
     if finish_rollbacks(view.observed, view.engine, now=now(), longest=view.config.hold.max_age):
         view.look()
+
+
+def _abandoned(view: View) -> list[str]:
+    """Return the candidates that no run uses any more, and none will promote."""
+    found = abandoned(view.observed, now())
+    if not found:
+        return []
+    kept = {tag for each in view.decisions.values() for image in each.candidates for tag in image.tags}
+    return [tag for tag in found if tag not in kept]

@@ -105,6 +105,7 @@ class Session:
         """Keep to a policy from now on; what is to be done is decided by it."""
         with self.view.mutex:
             self.policy = policy
+            self.view.takes_candidates = not (policy.pin or policy.no_cache)
             self.view.note_behind(policy.behind)
 
     def force(self, name: str) -> None:
@@ -242,7 +243,10 @@ class Session:
             outcome = make_image(decision, self.view, self.policy, self._checks, on_event)
             if outcome.result == "same":
                 self.publication.keep(outcome, before)
-            elif outcome.result == "built" and name not in {*self.view.forced, *self.view.behind}:
+            elif outcome.result in {"built", "promoted"} and name not in {
+                *self.view.forced,
+                *self.view.behind,
+            }:
                 self._contested.add(name)
         with self.view.mutex:
             self.outcomes.append(outcome)

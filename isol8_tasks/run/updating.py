@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping
 
+from attrs import evolve
+
 from isol8_tasks.dockerfile.misnamed import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
@@ -34,10 +36,13 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
             policy.demand(spec, inventory)
         return inventory
 
+    refused: list[str] = []
+    if taken := _taken(spec, view, accept, on_event, refused):
+        return taken
     resolution = _resolution(spec, view, policy)
     if resolution is None:
         ensure_installable(spec, view)
-    return build_image(
+    built = build_image(
         spec,
         view.observed,
         view.engine,
@@ -50,6 +55,30 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         download_cache=view.config.build.download_cache,
         saves=saves(spec, view),
     )
+    return evolve(built, notes=(*refused, *built.notes))
+
+
+def _taken(
+    spec: ImageSpec, view: View, verify: Verify, on_event: OnEvent, refused: list[str]
+) -> Outcome | None:
+    """Promote the first candidate that can be the image; None where there is none, and `refused` gets the reasons."""
+    for image in view.candidates(spec.name):
+        from isol8_tasks.lifecycle.taking import take_candidate  # noqa: PLC0415 - few runs find one
+
+        on_event(BuildEvent(kind="waiting", step="a candidate is verified, and not built again"))
+        taken = take_candidate(
+            spec,
+            view.observed,
+            view.engine,
+            image,
+            provenance=_provenance(view),
+            verify=verify,
+            saves=saves(spec, view),
+        )
+        if isinstance(taken, Outcome):
+            return taken
+        refused.append(f"a candidate was not promoted: {taken}")
+    return None
 
 
 def pull_instead(

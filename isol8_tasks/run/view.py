@@ -1,5 +1,6 @@
 """What a run knows: what it reads, what the engine holds, and what follows from both, each found out once."""
 
+import datetime as dt
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,6 +15,7 @@ from isol8_tasks.ecosystems.runtimes import PROXY_ARGS
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly, platform_directly
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
+from isol8_tasks.images.candidates import LONGEST_TAKEN
 from isol8_tasks.images.holds import Hold, holds
 from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.images.references import Reference
@@ -57,6 +59,8 @@ class View:
     """Names of the images to rebuild without cache."""
     behind: dict[str, tuple["Reason", ...]] = field(factory=dict, init=False)
     """What the policy says is behind, without what was built since."""
+    takes_candidates: bool = field(default=True, init=False)
+    """Let what was built and not promoted be promoted, where no more is demanded of a build than its inputs."""
     expected: dict[str, ObservedImage] = field(factory=dict, init=False)
     """Images of the registry that count as here, by name: they are pulled only where something is built on them."""
     _observed: Observed | None = field(default=None, init=False)
@@ -247,6 +251,12 @@ class View:
         """Raise what is wrong with deps.toml, docker/ and what they come to; no engine is asked."""
         self._make_graph(Observed(repository=self.repository))
 
+    def candidates(self, name: str) -> tuple[ObservedImage, ...]:
+        """Return what may be promoted as an image instead of a build, as things stand now."""
+        with self.mutex:
+            self._decide_again(name)
+            return self.decisions[name].candidates
+
     def is_current(self, name: str) -> bool:
         """Tell whether nothing is to be done for an image; what can't be decided is not current."""
         try:
@@ -345,7 +355,17 @@ class View:
             forced=frozenset(self.forced),
             behind=dict(self.behind),
             held={name: now() - hold.since for name, hold in self.holds.items()},
+            now=now(),
+            candidate_age=self._candidate_age,
         )
+
+    @property
+    def _candidate_age(self) -> dt.timedelta:
+        settings = self.config.refresh
+        # Nobody knows of a candidate whether it has versions that are too new.
+        if settings.limits_every_build or not self.takes_candidates:
+            return dt.timedelta(0)
+        return min(LONGEST_TAKEN, settings.max_age or LONGEST_TAKEN)
 
     def _observe(self) -> Observed:
         if self._engine is None and (listing := list_directly(self.endpoint.url)):

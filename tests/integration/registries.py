@@ -146,6 +146,13 @@ class Registry:
             self._ask(f"{repository}/blobs/{part['digest']}", method="HEAD")
         return digest
 
+    def image_labels(self, repository: str, reference: str) -> dict[str, str]:
+        """Return the labels of an image."""
+        _, manifest = self._ask(f"{repository}/manifests/{reference}")
+        _, config = self._ask(f"{repository}/blobs/{json.loads(manifest)['config']['digest']}")
+        labels: dict[str, str] = json.loads(config)["config"]["Labels"]
+        return labels
+
     def _ask(self, path: str, method: str = "GET") -> tuple[str, bytes]:
         request = urllib.request.Request(
             f"http://{self.address}/v2/{path}", headers={"Accept": _MANIFESTS}, method=method

@@ -155,7 +155,7 @@ def test_an_engine_that_is_killed_in_the_middle_of(
 
 
 def test_a_run_that_is_killed_while_it_verifies(checkout: Checkout, client: docker.APIClient) -> None:
-    """What it did not verify has no public tag, and the next run removes its container."""
+    """What it did not verify has no public tag; the next run removes its container, and verifies and promotes it."""
     checkout.deps()
     before = {tag: client.inspect_image(tag)["Id"] for tag in tags_of(client, checkout.repository)}
     another_build(checkout)
@@ -167,11 +167,11 @@ def test_a_run_that_is_killed_while_it_verifies(checkout: Checkout, client: dock
     after = {tag: client.inspect_image(tag)["Id"] for tag in tags_of(client, checkout.repository)}
     left = [tag for tag in after if tag.endswith("-candidate")]
     assert {tag: after[tag] for tag in after if tag not in left} == before
-    assert checkout.built("base:bash") == {"bash"}
-    assert client.containers(all=True) == []
-    # A run a day later would.
-    for tag in left:
-        client.remove_image(tag)
+    assert left
+    done = checkout.doit("base:bash")
+    assert done.code == 0, done.out
+    assert "1 promoted · " in done.out
+    assert leftovers(client, checkout) == []
 
 
 def test_an_engine_that_hangs(checkout: Checkout, client: docker.APIClient) -> None:
@@ -209,12 +209,13 @@ def test_an_engine_that_hangs(checkout: Checkout, client: docker.APIClient) -> N
 def test_a_run_that_is_told_to_end_while_it_verifies(
     checkout: Checkout, client: docker.APIClient, number: int, code: int, words: tuple[str, ...]
 ) -> None:
-    """It ends at once with a line, and leaves no container, no tag, and what was in use."""
+    """It ends at once with a line, and leaves no container, what was in use, and a candidate for the next run."""
     checkout.deps()
     with (checkout.folder / "deps.toml").open("a") as file:
         file.write('[verify.bash]\ncommand = ["sleep", "50"]\ntimeout = "55s"\n')
     before = {tag: client.inspect_image(tag)["Id"] for tag in tags_of(client, checkout.repository)}
     another_build(checkout)
+    builds = words[0] == "base:bash"
     run = checkout.start(*words)
     wait_for(
         lambda: any("sleep" in each["Command"] for each in client.containers()) or run.poll() is not None,
@@ -226,7 +227,9 @@ def test_a_run_that_is_told_to_end_while_it_verifies(
     assert (run.returncode, out.count("interrupted")) == (code, 1), out
     assert time.monotonic() - began < 15
     assert client.containers(all=True) == []
-    assert {tag: client.inspect_image(tag)["Id"] for tag in tags_of(client, checkout.repository)} == before
+    after = {tag: client.inspect_image(tag)["Id"] for tag in tags_of(client, checkout.repository)}
+    assert {tag: after[tag] for tag in before} == before
+    assert [tag.endswith("-candidate") for tag in after if tag not in before] == [True] * builds
 
 
 def begun(checkout: Checkout, registry: Registry, words: tuple[str, ...]) -> "subprocess.Popen[str]":

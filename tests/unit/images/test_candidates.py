@@ -1,12 +1,13 @@
 """Tags of candidates: whose they are, and when nobody uses them any more."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 import pytest
 from attrs import evolve
 
 from isol8_tasks.images import labels
-from isol8_tasks.images.candidates import abandoned, candidate_tag
+from isol8_tasks.images.candidates import LONGEST_TAKEN, abandoned, candidate_tag, offered
 from isol8_tasks.images.labels import Record, Role
 from isol8_tasks.images.observed import Observed, ObservedImage
 
@@ -54,3 +55,89 @@ def test_other_tags() -> None:
     odd = evolve(old, id="4", tags=("isol8_build:a-99999999T999999Z-0123456789abcdef-candidate",))
     observed = Observed(repository="isol8", images=(old, new, public, odd))
     assert abandoned(observed, NOW) == (*old.tags, *odd.tags)
+
+
+class TestOffered:
+    """Which candidates may be promoted, as far as their labels say."""
+
+    BUILD = "0123456789abcdef"
+
+    def candidate(self, *, tag: str = "", age: dt.timedelta = HOUR, **more: object) -> ObservedImage:
+        record = evolve(RECORD, build=self.BUILD, **more)  # type: ignore[arg-type]  # each test knows its field
+        name = tag or candidate_tag("isol8", record.image, record.build, NOW - age)
+        return ObservedImage(id=f"sha256:{name}", tags=(name,), labels=labels.write(record))
+
+    def offered(self, *images: ObservedImage) -> dict[str, list[ObservedImage]]:
+        return dict(offered(Observed(repository="isol8", images=images), NOW, LONGEST_TAKEN))
+
+    def test_the_newest_comes_first(self) -> None:
+        """Whatever the order in which an engine lists them."""
+        old, new = self.candidate(age=2 * HOUR), self.candidate()
+        other = self.candidate(image="bun-custom")
+        assert self.offered(old, other, new) == {"bun": [new, old], "bun-custom": [other]}
+
+    def test_two_tags_make_it_no_newer(self) -> None:
+        """A run that began with it and was cut off leaves a second one."""
+        old = candidate_tag("isol8", "bun", self.BUILD, NOW - LONGEST_TAKEN)
+        image = self.candidate()
+        assert self.offered(evolve(image, tags=(*image.tags, old))) == {}
+
+    def test_a_tag_without_a_time_is_as_old_as_its_image(self) -> None:
+        """Whoever builds one by other means need not know how our tags are made."""
+        image = self.candidate(tag="isol8_build:bun-candidate")
+        young = {**image.labels, "org.opencontainers.image.created": f"{NOW - HOUR:%Y-%m-%dT%H:%M:%SZ}"}
+        assert self.offered(image) == {}
+        assert list(self.offered(evolve(image, labels=young))) == ["bun"]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"age": LONGEST_TAKEN},
+            {"age": -LONGEST_TAKEN},
+            {"role": "current"},
+            {"schema": 1},
+            {"build": "b1"},
+            {"tag": "isol8:bun-20261129T050000Z-0-candidate"},
+            {"tag": "isol8_build:bash-20261129T050000Z-0-candidate"},
+            {"tag": "isol8_build:bun-20261129T050000Z-0"},
+        ],
+        ids=str,
+    )
+    def test_what_is_no_candidate(self, changes: dict[str, object]) -> None:
+        """Too old, of the future, in use, of another version, of no build, or under another name."""
+        record: dict[str, object] = {
+            name: changes.pop(name) for name in ("role", "schema", "build") if name in changes
+        }
+        image = self.candidate(**changes)  # type: ignore[arg-type]  # as above
+        assert self.offered(evolve(image, labels={**image.labels, **self.written(record)})) == {}
+
+    def written(self, record: Mapping[str, object]) -> dict[str, str]:
+        return {labels.PREFIX + name: str(value) for name, value in record.items()}
+
+    @pytest.mark.parametrize("name", ["bun", "bun-previous"])
+    def test_the_build_of_another_image_in_use(self, name: str) -> None:
+        """What is based on that would be up to date on this."""
+        known = ObservedImage(
+            id="1", tags=(f"isol8:{name}",), labels=labels.write(evolve(RECORD, build=self.BUILD))
+        )
+        assert self.offered(self.candidate(), known) == {}
+        other = evolve(known, labels=labels.write(evolve(RECORD, build="f" * 16)))
+        assert list(self.offered(self.candidate(), other)) == ["bun"]
+
+    def test_one_that_clients_would_pick(self) -> None:
+        """It has to hide what it inherits."""
+        image = self.candidate()
+        shown = evolve(image, labels={**image.labels, labels.RUNTIME: "bun"})
+        assert self.offered(shown) == {}
+        hidden = evolve(image, labels={**image.labels, labels.RUNTIME: f"bun{labels.NOT_IN_USE}"})
+        assert list(self.offered(hidden)) == ["bun"]
+
+    def test_one_that_was_promoted_is_abandoned(self) -> None:
+        """A run that was cut off at its end leaves the tag alone."""
+        image = self.candidate()
+        promoted = ObservedImage(
+            id="1",
+            tags=("isol8:bun", "isol8_build:bun"),
+            labels=labels.write(evolve(RECORD, role="current", build=self.BUILD)),
+        )
+        assert abandoned(Observed(repository="isol8", images=(image, promoted)), NOW) == image.tags

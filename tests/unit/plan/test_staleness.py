@@ -545,3 +545,75 @@ class TestRegistry:
         found = decide_all(self.GRAPH, held(), self.HERE, remote)
         again = decide_again("bash", found, self.GRAPH, held(image(BASE)), self.HERE, remote)
         assert [each.state for each in again.values()] == ["up-to-date", "in-registry"]
+
+
+class TestCandidates:
+    """Images that were built and not promoted."""
+
+    GRAPH = Graph(images=(BASE, CUSTOM))
+    NOW = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
+    HERE = Circumstances(checkout="here", now=NOW, candidate_age=dt.timedelta(days=7))
+
+    def candidate(self, spec: ImageSpec, **more: object) -> ObservedImage:
+        build = ("c" if spec.parent else "b") * 16
+        fields = {"role": "candidate", "build": build, "parent": "b" * 16, **more}
+        found = image(spec, number=1, **fields)
+        return evolve(
+            found,
+            id=f"{found.id}-candidate",
+            tags=(f"isol8_build:{spec.name}-20261129T230000Z-{build}-candidate",),
+        )
+
+    def test_whole_chain_is_promoted(self) -> None:
+        """What is based on a candidate is decided as if that was promoted; the states say what is in use."""
+        base, child = self.candidate(BASE), self.candidate(CUSTOM)
+        found = decide_all(self.GRAPH, held(child, base), self.HERE)
+        assert [each.state for each in found.values()] == ["not-built", "not-built"]
+        assert [each.candidates for each in found.values()] == [(base,), (child,)]
+        assert not any(each.is_rebuilt for each in found.values())
+
+    def test_reasons_stay(self) -> None:
+        """An image in use is stale all the same, and what is based on it."""
+        old = image(BASE, key="0" * 64)
+        found = decide_all(self.GRAPH, held(old, image(CUSTOM), self.candidate(BASE)), self.HERE)
+        assert found["bash"].reasons == (reasons.Unexplained(),)
+        assert found["bash-custom"].reasons == (reasons.ParentRebuilt(parent="bash"),)
+        assert found["bash-custom"].is_rebuilt
+
+    @pytest.mark.parametrize("other", [{"key": "0" * 64}, {"parent": "e" * 16}], ids=str)
+    def test_other_key_or_parent(self, other: dict[str, object]) -> None:
+        """It is another image, whatever else it is."""
+        base = image(BASE, build="b" * 16)
+        found = decide_all(self.GRAPH, held(base, self.candidate(CUSTOM, **other)), self.HERE)
+        assert found["bash-custom"].candidates == ()
+        found = decide_all(self.GRAPH, held(base, self.candidate(CUSTOM)), self.HERE)
+        assert len(found["bash-custom"].candidates) == 1
+
+    @pytest.mark.parametrize(
+        "circumstances",
+        [
+            evolve(HERE, candidate_age=dt.timedelta(0)),
+            evolve(HERE, candidate_age=dt.timedelta(minutes=59)),
+            evolve(HERE, forced={"bash"}),
+            evolve(HERE, behind={"bash": (reasons.Forced(),)}),
+            evolve(HERE, held={"bash": dt.timedelta(days=1)}),
+        ],
+        ids=["none is taken", "too old", "forced", "behind", "held"],
+    )
+    def test_what_demands_more_than_the_inputs(self, circumstances: Circumstances) -> None:
+        """Then the image is built, or left alone."""
+        images = held(image(BASE, key="0" * 64), self.candidate(BASE))
+        assert decide_all(self.GRAPH, images, circumstances)["bash"].candidates == ()
+
+    def test_verified_one_of_the_registry_comes_first(self) -> None:
+        """It is what others have in use."""
+        remote = {"bash": TestRegistry.there(BASE)}
+        found = decide_all(self.GRAPH, held(self.candidate(BASE)), self.HERE, remote)["bash"]
+        assert (found.state, found.candidates) == ("in-registry", ())
+
+    def test_other_flags_are_remembered_at_its_promotion(self) -> None:
+        """They are labels alone."""
+        base = image(BASE, build="b" * 16)
+        flagged = evolve(CUSTOM, flags=(("jq", "2026-11-29"),))
+        found = decide_all(Graph(images=(BASE, flagged)), held(base, self.candidate(CUSTOM)), self.HERE)
+        assert len(found["bash-custom"].candidates) == 1

@@ -1,6 +1,7 @@
 """A session: one look at the engine, decisions that keep in step, failures that say what to do."""
 
 import contextlib
+import datetime as dt
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +29,10 @@ from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import remembered_flags
+from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.run.updating import saves
+from isol8_tasks.run.workspace import now
 from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
 
 REGISTRY = "registry.example/isol8"
@@ -344,6 +347,86 @@ class TestMaking:
         (request,) = fake_engine.candidates()
         assert request.args == {"BUN_VERSION": "1.4.5"}
         assert again(session).view.is_current("bun")
+
+
+class TestCandidates:
+    """What a run built that was cut off before its promotion."""
+
+    @pytest.fixture
+    def left(self, session: Session, checkout: Path, fake_engine: FakeEngine) -> Session:
+        """Give the session of a run after one that was cut off in the verification of bash."""
+
+        def cut_off(*_: object) -> str:
+            raise KeyboardInterrupt
+
+        cut = open_session(checkout, {}, engine=fake_engine, verify=cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            cut.make("bash")
+        cut.close()
+        return session
+
+    def test_the_next_run_promotes_it(self, left: Session, fake_engine: FakeEngine) -> None:
+        """Nothing is built for it, and what is based on it is built on it."""
+        assert left.view.decisions["bash"].candidates
+        for name in ("bash", "bash-custom"):
+            left.make(name)
+        assert [outcome.result for outcome in left.outcomes] == ["promoted", "built"]
+        assert [each.tag for each in fake_engine.candidates()] == [
+            "isol8_build:bash-candidate",
+            "isol8_build:bash-custom-candidate",
+        ]
+        assert not [tag for image in fake_engine.images() for tag in image.tags if "candidate" in tag]
+        assert again(left).view.is_current("bash-custom")
+
+    def test_one_that_can_not_be_promoted_is_built(self, left: Session, fake_engine: FakeEngine) -> None:
+        """A note says why."""
+        (image,) = left.view.decisions["bash"].candidates
+        fake_engine.put(image.tags[0], FakeImage(id="sha256:o", labels=image.labels, platform="linux/arm64"))
+        left.make("bash")
+        (outcome,) = left.outcomes
+        assert outcome.result == "built"
+        assert outcome.notes == (
+            "a candidate was not promoted: it is for linux/arm64, and this engine for linux/amd64",
+        )
+
+    @pytest.mark.parametrize("policy", [Policy(no_cache=True), Policy(pin=lambda _spec: None)])
+    def test_policy_that_demands_more(self, left: Session, policy: Policy) -> None:
+        """Nobody knows of a candidate what versions it has."""
+        left.follow(policy)
+        assert left.view.decisions["bash"].candidates == ()
+        left.make("bash")
+        assert [outcome.result for outcome in left.outcomes] == ["built"]
+
+    @pytest.mark.parametrize(
+        ("text", "taken"),
+        [("max_age = '3h'", True), ("max_age = '1h'", False), ("min_age = '2d'", False)],
+    )
+    def test_ages_of_deps(
+        self, left: Session, checkout: Path, monkeypatch: pytest.MonkeyPatch, text: str, *, taken: bool
+    ) -> None:
+        """One older than max_age is not promoted, and none where each build has a limit."""
+        (checkout / "deps.toml").write_text(f"[refresh]\n{text}\n")
+        moment = now() + dt.timedelta(hours=2)
+        monkeypatch.setattr("isol8_tasks.run.view.now", lambda: moment)
+        left.view.__dict__.pop("config", None)
+        assert bool(left.view.decisions["bash"].candidates) == taken
+
+    def test_it_outlives_what_nobody_promotes(self, left: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After a day candidates go, but for one whose inputs are current; that goes after a week."""
+        (image,) = left.view.decisions["bash"].candidates
+        left.make("bun")
+
+        def left_after(days: int) -> bool:
+            later = again(left)
+            moment = now() + dt.timedelta(days=days)
+            monkeypatch.setattr("isol8_tasks.run.leftovers.now", lambda: moment)
+            monkeypatch.setattr("isol8_tasks.run.view.now", lambda: moment)
+            later.resolve()
+            later.close()
+            return any(image.id == each.id for each in later.view.engine.images())
+
+        assert left_after(2)
+        assert not left_after(8)
 
 
 class Registry(FakeEngine):
