@@ -208,7 +208,9 @@ class TestGood:
             (
                 "node",
                 _module(
-                    "f", None, exports={".": {"sass": "./f.scss", "default": "./f.css"}, "./LICENSE": "./LICENSE"}
+                    "f",
+                    None,
+                    exports={".": {"sass": "./f.scss", "default": "./f.css"}, "./LICENSE": "./LICENSE"},
                 ),
                 "f",
             ),
