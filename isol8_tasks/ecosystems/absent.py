@@ -1,4 +1,4 @@
-"""Modules of Python that a package imports and that are not in the image: what to list for them."""
+"""What a Python package lacks in the image when it is imported, a module or a program: what to list for it."""
 
 import re
 from typing import Final
@@ -7,7 +7,12 @@ from isol8_tasks.ecosystems.specs import parse_spec
 
 
 def module_hint(package: str, output: str) -> str:
-    """Return what to do about the module that a package lacks; empty where it lacks none, or one of its own."""
+    """Return what to do about the module or program that a package lacks; empty for none, or a module of its own."""
+    if lacking := re.search(_PROGRAM, output):
+        program = lacking[1] or lacking[2]
+        return (
+            f"The program {program} is not in the image: list the package of Alpine's that has it {_SYSTEM}."
+        )
     found = re.search(r"No module named '([A-Za-z_]\w*)", output)
     if not found:
         return ""
@@ -22,6 +27,11 @@ def module_hint(package: str, output: str) -> str:
     return f"No package in the image brings the module {module}: list one that does beside {package}."
 
 
+_PROGRAM: Final = (
+    r"\b[Bb]ad (\w+) executable|(?i:(?:unable to|could not|couldn't|can ?not|can't) find (?:the )?([a-z][\w-]*) "
+    r"(?:executable|program|binary))"
+)
+_SYSTEM: Final = "under system ([system] python, or the image's)"
 _KNOWN: Final = {
     "pkg_resources": 'comes with setuptools before 82: list "setuptools<82", too',
     "distutils": 'comes with setuptools: list "setuptools", too',
@@ -30,7 +40,7 @@ _KNOWN: Final = {
     ),
     **dict.fromkeys(
         ("tkinter", "_tkinter"),
-        "is Alpine's python3-tkinter: list that under system ([system] python, or the image's)",
+        f"is Alpine's python3-tkinter: list that {_SYSTEM}",
     ),
 }
 _REMOVED: Final = frozenset(
