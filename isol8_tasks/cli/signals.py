@@ -38,7 +38,8 @@ class TerminatedError(KeyboardInterrupt):
 def heed_signals() -> None:
     """Let Ctrl-C, SIGTERM and SIGHUP abort what is under way, and raise; a second one ends what the first could not.
 
-    Not a second SIGHUP: where a terminal is closed, its shell and the system both send one.
+    Not a second SIGHUP: where a terminal is closed, its shell and the system both send one. Nor one that comes at once:
+    `timeout` sends it to the command, and to all of the command's group.
     """
     if threading.current_thread() is threading.main_thread():
         _notice(os.getpid())
@@ -73,7 +74,10 @@ def _notice(_process: int) -> None:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, _heard if number == signal.SIGHUP else signal.SIG_DFL)
+    signal.signal(number, _heard)
+    time.sleep(_AT_ONCE)
+    if number != signal.SIGHUP:
+        signal.signal(number, signal.SIG_DFL)
     if session.cache_info().currsize:
         # Threads that a command waits for would else go on to the end of all their work.
         session().abort()
@@ -114,5 +118,7 @@ _WAKE: Final = signal.SIGURG
 """It does nothing where nobody asks for it, and interrupts a wait where somebody does."""
 _WAKE_SECONDS: Final = 0.02
 """Until the main thread is woken again that did not handle its signal."""
+_AT_ONCE: Final = 0.05
+"""Seconds in which a signal that comes again is the same one."""
 _MOMENT: Final = 0.01
 """Seconds after which a lost signal comes again."""

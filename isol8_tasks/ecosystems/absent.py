@@ -1,4 +1,4 @@
-"""Modules and rights that a package lacks when it is loaded: what to do about them."""
+"""What a package lacks when it is loaded, a module, a program or a right: what to do about it."""
 
 import re
 from typing import Final
@@ -7,7 +7,7 @@ from isol8_tasks.ecosystems.specs import parse_spec
 
 
 def module_hint(package: str, output: str) -> str:
-    """Return what to do about the module or right that a package lacks; empty where it lacks none that is known."""
+    """Return what to do about the module, program or right that a package lacks; empty where it lacks none that is known."""
     return _of_javascript(package, output) or _of_python(package, output)
 
 
@@ -28,6 +28,11 @@ def _of_javascript(package: str, output: str) -> str:
 
 
 def _of_python(package: str, output: str) -> str:
+    if lacking := re.search(_PROGRAM, output):
+        program = lacking[1] or lacking[2]
+        return (
+            f"The program {program} is not in the image: list the package of Alpine's that has it {_SYSTEM}."
+        )
     found = re.search(r"No module named '([A-Za-z_]\w*)", output)
     if not found:
         return ""
@@ -44,6 +49,11 @@ def _of_python(package: str, output: str) -> str:
 
 _NO_FILE: Final = r"Cannot find module '(?:file://)?/\S*/node_modules/((?:@[^/']+/)?[^/']+)/"
 _NO_PACKAGE: Final = r"Cannot find (?:module|package) '((?:@[\w.-]+/)?[A-Za-z][\w.:-]*)(?:/[^']*)?'"
+_PROGRAM: Final = (
+    r"\b[Bb]ad (\w+) executable|(?i:(?:unable to|could not|couldn't|can ?not|can't) find (?:the )?([a-z][\w-]*) "
+    r"(?:executable|program|binary))"
+)
+_SYSTEM: Final = "under system ([system] python, or the image's)"
 _KNOWN: Final = {
     "pkg_resources": 'comes with setuptools before 82: list "setuptools<82", too',
     "distutils": 'comes with setuptools: list "setuptools", too',
@@ -52,7 +62,7 @@ _KNOWN: Final = {
     ),
     **dict.fromkeys(
         ("tkinter", "_tkinter"),
-        "is Alpine's python3-tkinter: list that under system ([system] python, or the image's)",
+        f"is Alpine's python3-tkinter: list that {_SYSTEM}",
     ),
 }
 _REMOVED: Final = frozenset(

@@ -55,6 +55,7 @@ _DATA: Final = {
         "cartopy": "maps",
     },
     "npm": {
+        "prisma": "its engines",
         "puppeteer": _BROWSERS,
         "playwright": _BROWSERS,
         "@playwright/test": _BROWSERS,

@@ -143,13 +143,14 @@ def _left_out(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageNeeds]:
 
 def _shared(specs: tuple[str, ...], seen: Seen) -> Iterator[CommandShared]:
     """Tell which commands several of the packages provide; nothing says whose was installed last."""
-    providers: dict[str, list[str]] = {}
+    providers: dict[str, dict[str, str]] = {}
     for spec, item in zip(specs, seen.items, strict=True):
-        for command in dict.fromkeys(item["commands"]) if item else ():
-            providers.setdefault(command, []).append(spec)
+        for command in item["commands"] if item else ():
+            # A package may be asked for twice, with an extra and without.
+            providers.setdefault(command, {}).setdefault(query(spec), spec)
     for command, packages in providers.items():
         if len(packages) > 1:
-            yield CommandShared(command=command, packages=tuple(packages), used="")
+            yield CommandShared(command=command, packages=tuple(packages.values()), used="")
 
 
 def _missing_of_extras(

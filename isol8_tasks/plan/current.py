@@ -44,6 +44,19 @@ def parent_is_current(spec: ImageSpec, record: Record, observed: Observed, paren
     return current is not None and current.build == record.parent
 
 
+def untried_packages(spec: ImageSpec, observed: Observed) -> tuple[str, ...]:
+    """Return the packages of which nobody knows yet that they can be installed on the parent that is there now.
+
+    Those that the image in use has on it can. Where that has all of them, their newer versions are what is not known.
+    """
+    record = observed.record(spec.name)
+    parent = observed.record(spec.parent) if spec.parent else None
+    asked = spec.inputs.packages
+    if record is None or parent is None or parent.build != record.parent:
+        return asked
+    return tuple(each for each in asked if each not in record.packages) or asked
+
+
 def effective_inputs(inputs: Inputs, record: Record) -> Inputs:
     """Return the inputs as they count beside an image.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.errors import EngineError, Isol8Error, VerifyFailedError
+from isol8_tasks.plan.current import untried_packages
 from isol8_tasks.plan.model import ImageSpec
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 def ensure_installable(spec: ImageSpec, view: "View") -> None:
     """Raise NotInstallableError for an image with Python packages that can't be installed on Alpine.
 
-    It is asked before the build, and takes seconds. Where nobody answers in time, the build tells.
+    It is asked before the build, and takes seconds: of packages that the image in use has already, nothing is asked
+    where there are others. Where nobody answers in time, the build tells.
     """
     if not spec.inputs.packages or not spec.parent or ecosystem_of(spec.runtime).source != "index":
         return
@@ -25,7 +27,7 @@ def ensure_installable(spec: ImageSpec, view: "View") -> None:
     question = Question(
         runtime=spec.runtime,
         image=view.public_tag(spec.parent),
-        specs=spec.inputs.packages,
+        specs=untried_packages(spec, view.observed),
         alpine=spec.inputs.system,
         arguments=dict(spec.args),
     )

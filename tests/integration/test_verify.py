@@ -205,7 +205,15 @@ class TestGood:
                 "cli",
             ),
             ("node", _module("t", None, exports={".": {"types": "./index.d.ts"}}), "t"),
-            ("node", _module("f", None, exports={".": {"sass": "./f.scss", "default": "./f.css"}}), "f"),
+            (
+                "node",
+                _module(
+                    "f",
+                    None,
+                    exports={".": {"sass": "./f.scss", "default": "./f.css"}, "./LICENSE": "./LICENSE"},
+                ),
+                "f",
+            ),
             ("node", _module("p", "exports.x = 1", exports={"./p": "./index.js", "./*": "./*"}), "p"),
             ("node", _module("c", None, main="c.css") + " && touch c.css", "c"),
             (

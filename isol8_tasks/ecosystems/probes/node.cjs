@@ -15,6 +15,8 @@ const CONDITIONS = ["node", "node-addons", "module-sync", "require", "import", "
 const TYPES = /\.d\.[cm]?ts$/;
 // An ending that nothing of JavaScript's has, as of a style sheet.
 const DATA = /\.(?![cm]?[jt]sx?$|node$|wasm$)[A-Za-z0-9]+$/;
+// A licence has no ending at all.
+const CODE = /\.(?:[cm]?[jt]sx?|json|node|wasm)$/;
 const PROGRAMS = 3;
 // What says more than this is ended by the runtime.
 const LONGEST = 64 * 1024 * 1024;
@@ -75,6 +77,7 @@ function exported(exports) {
   const isMap = exports && typeof exports === "object" && Object.keys(exports).some((name) => name.startsWith("."));
   const parts = Object.entries(isMap ? exports : { ".": exports })
     .filter(([name, target]) => !name.includes("*") && !name.endsWith("/") && !DATA.test(name) && offers(target))
+    .filter(([name, target]) => name === "." || targets(target).some((file) => CODE.test(file)))
     .map(([name]) => name);
   return parts.includes(".") ? "." : parts[0];
 }

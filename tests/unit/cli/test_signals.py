@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -35,6 +36,30 @@ def test_signal_that_another_thread_receives_interrupts_the_main_one(
     with pytest.raises(error):
         threading.Event().wait(60)
     assert time.monotonic() - began < 50
+
+
+def test_signal_that_comes_twice_at_once_is_one() -> None:
+    """`timeout` of coreutils sends it to the command, and to all of the command's group."""
+    code = """
+import os, signal, threading, time
+from isol8_tasks.cli import signals
+signals._AT_ONCE = 5
+signals.heed_signals()
+first = signal.getsignal(signal.SIGTERM)
+def send():
+    os.kill(os.getpid(), signal.SIGTERM)
+    while signal.getsignal(signal.SIGTERM) is first:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Timer(0.2, send).start()
+try:
+    time.sleep(60)
+except signals.TerminatedError:
+    time.sleep(0.5)
+    print("told")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "told\n"
 
 
 def test_signal_where_nothing_can_be_raised_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:

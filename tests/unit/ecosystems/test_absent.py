@@ -1,4 +1,4 @@
-"""What to list for a module that a Python package lacks."""
+"""What to list for a module or a program that a Python package lacks."""
 
 import pytest
 
@@ -21,11 +21,13 @@ from isol8_tasks.ecosystems.absent import module_hint
         ),
         ("ModuleNotFoundError: No module named 'a_b.gone'", ""),
         ("No module named 'pyaudioop'", 'list "audioop-lts", too.'),
+        ("ImportError: Failed to initialize: Bad git executable.", "The program git is not in the image:"),
+        ("RuntimeError: Could not find the dot program in PATH", "The program dot is not in the image:"),
         ("OSError: no library", ""),
     ],
 )
 def test_module_hint(output: str, hint: str) -> None:
-    """Well-known ones by the package that has them, others by their name, and none of the package's own."""
+    """Well-known modules by the package that has them, others by their name, and none of the package's own."""
     found = module_hint("A.b[x]>=1", output)
     assert (hint in found, bool(found)) == (True, bool(hint)), found
 

@@ -291,6 +291,11 @@ class TestPython:
             CommandShared(command="serve", packages=("one", "two"), used="")
         ]
 
+    def test_one_package_asked_for_twice(self) -> None:
+        """It has its commands once."""
+        seen = Seen(items=[{**FINE, "commands": ["uvicorn"]}] * 2)
+        assert list(pypi.judge_once(("Uvicorn", "uvicorn[standard]"), seen)) == []
+
     def test_files_that_are_gone(self) -> None:
         """Of a package without modules, its files have to be readable."""
         assert self._judge("idna", {**FINE, "gone": ["idna-stubs/a.pyi"]}) == [

@@ -617,3 +617,36 @@ class TestCandidates:
         flagged = evolve(CUSTOM, flags=(("jq", "2026-11-29"),))
         found = decide_all(Graph(images=(BASE, flagged)), held(base, self.candidate(CUSTOM)), self.HERE)
         assert len(found["bash-custom"].candidates) == 1
+
+
+class TestUntried:
+    """Packages of which an index is asked whether they can be installed."""
+
+    @pytest.mark.parametrize(
+        ("packages", "asked"),
+        [
+            (("jq", "yq"), ("yq",)),
+            (("jq",), ("jq",)),
+            (("jq>=1.7",), ("jq>=1.7",)),
+        ],
+        ids=["one more", "none is new", "another version"],
+    )
+    def test_what_the_image_in_use_has(self, packages: tuple[str, ...], asked: tuple[str, ...]) -> None:
+        """Only what it does not have is asked for; where it has all, a rebuild may bring newer versions of all."""
+        spec = evolve(CUSTOM, inputs=evolve(CUSTOM.inputs, packages=packages))
+        assert current.untried_packages(spec, held(image(BASE), image(CUSTOM))) == asked
+
+    @pytest.mark.parametrize(
+        "images",
+        [(image(BASE),), (image(CUSTOM),), (image(BASE, number=2), image(CUSTOM))],
+        ids=["no image yet", "no parent", "another parent"],
+    )
+    def test_nothing_is_known(self, images: tuple[ObservedImage, ...]) -> None:
+        """Another parent may have another Python, for which nothing is known."""
+        spec = evolve(CUSTOM, inputs=evolve(CUSTOM.inputs, packages=("jq", "yq")))
+        assert current.untried_packages(spec, held(*images)) == ("jq", "yq")
+
+    def test_without_a_parent(self) -> None:
+        """An image on an upstream one is asked for as a whole."""
+        spec = evolve(BASE, inputs=evolve(INPUTS, packages=("jq",)))
+        assert current.untried_packages(spec, held(image(BASE))) == ("jq",)
