@@ -33,6 +33,8 @@ BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
 _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
+_UNREAD: Final = "failed to read downloaded context: failed to load cache key"
+"""BuildKit's, before Engine 27.5 with containerd's store: it looks on the network for what it is sent (moby#47717)."""
 _BESIDE_CONFIG: Final = ("Architecture", "Os", "OsVersion", "Variant", "Author")
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
@@ -152,8 +154,8 @@ class DockerEngine:
         if builder == "buildkit":
             try:
                 return self._build_by_buildkit(request, on_event)
-            except EngineRefusedError as error:
-                if self._setting != "auto" or "buildkit" not in error.reason.lower():
+            except (EngineRefusedError, BuildFailedError) as error:
+                if self._setting != "auto" or not _is_without_buildkit(error):
                     raise
                 builder = self._choose_builder(refused=True)
         if builder == "buildx":
@@ -378,6 +380,13 @@ def _configuration(image: Mapping[str, Any]) -> Mapping[str, object]:
     said = {**(image.get("Config") or {}), **{name: image.get(name) for name in _BESIDE_CONFIG}}
     # The classic builder names the image of the last step there.
     return {name: value for name, value in said.items() if value and name != "Image"}
+
+
+def _is_without_buildkit(error: EngineRefusedError | BuildFailedError) -> bool:
+    """Tell whether the engine refuses BuildKit, or keeps from it what is to be built."""
+    if isinstance(error, EngineRefusedError):
+        return "buildkit" in error.reason.lower()
+    return _UNREAD in str(error)
 
 
 def _unavailable(reference: str, reason: str) -> EngineError | PlanError:

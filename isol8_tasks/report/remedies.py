@@ -104,7 +104,7 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
             else "It is named by FROM in docker/Dockerfile."
         )
     trouble = None if isinstance(error, _TOLD) else _trouble(error)
-    if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only"}):
+    if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only", "store"}):
         full = f" ({room})" if room and trouble.kind == "disk" else ""
         return f"{trouble.sentence[:-1]}{full}. {next_step(trouble, _text(error), config)}"
     if not isinstance(error, BuildFailedError):
