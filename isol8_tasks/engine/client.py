@@ -4,20 +4,23 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import docker
 from docker import auth, constants, errors
-from docker.context import Context
+from docker.tls import TLSConfig
 from docker.utils import config, kwargs_from_env
 from docker.utils.proxy import ProxyConfig
+from urllib3.exceptions import InsecureRequestWarning
 
-from isol8_tasks.engine.configuration import configuration
+from isol8_tasks.engine.configuration import config_folder, configuration, context_tls
 from isol8_tasks.engine.endpoint import Endpoint, diagnose, is_listening, malformed
 from isol8_tasks.engine.pool import OnePool
 from isol8_tasks.engine.wire import repository_and_tag
 from isol8_tasks.errors import EngineUnreachableError, UpstreamUnavailableError
 from isol8_tasks.safety.redact import redact
+
+_CERTIFICATES: Final = ("ca.pem", "cert.pem", "key.pem")
 
 
 def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> docker.APIClient:
@@ -54,6 +57,9 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> docker.APIClient:
             f"{redact(str(error))}\n"
             "An engine's address looks like unix:///var/run/docker.sock or tcp://host:2375."
         ) from error
+    if client.verify is False:
+        # Asked for by who made the context or the variables; every request would print that it is so.
+        warnings.simplefilter("ignore", InsecureRequestWarning)
     client.headers.update(config.load_general_config().get("HttpHeaders") or {})
     if url.startswith("unix:"):
         client.mount("http+docker://", OnePool(url.replace("unix:", "http+unix:", 1), client.timeout))
@@ -65,17 +71,28 @@ def _lacking(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
     folder = environ.get("DOCKER_CERT_PATH")
     if not folder or endpoint.why != "DOCKER_HOST":
         return ""
-    names = [name for name in ("ca.pem", "cert.pem", "key.pem") if not Path(folder, name).is_file()]
+    names = [name for name in _CERTIFICATES if not Path(folder, name).is_file()]
     return f": DOCKER_CERT_PATH={folder} has no {' and no '.join(names)}" if names else ""
 
 
-def _tls(endpoint: Endpoint, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - docker's own type is a union with bool
+def _tls(endpoint: Endpoint, environ: Mapping[str, str]) -> TLSConfig | bool:
     if endpoint.context:
-        context = Context.load_context(endpoint.context)
-        return False if context is None or context.TLSConfig is None else context.TLSConfig
+        return _context_config(*context_tls(config_folder(environ), endpoint.context))
     if endpoint.why == "DOCKER_HOST":
-        return kwargs_from_env(environment=dict(environ)).get("tls", False)
+        found: TLSConfig | bool = kwargs_from_env(environment=dict(environ)).get("tls", False)
+        return found
     return False
+
+
+def _context_config(folder: Path | None, trusting: bool) -> TLSConfig | bool:  # noqa: FBT001 - as context_tls has it
+    """Return what a context's certificates ask for; docker's own class finds them only beside a config.json."""
+    if folder is None and not trusting:
+        return False
+    authority, certificate, key = (
+        str(folder / name) if folder and (folder / name).is_file() else None for name in _CERTIFICATES
+    )
+    pair = (certificate, key) if certificate and key else None
+    return TLSConfig(client_cert=pair, ca_cert=authority, verify=not trusting)
 
 
 def registry_login(client: docker.APIClient, reference: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -33,13 +33,32 @@ def contexts(folder: Path) -> Iterator[tuple[str, str]]:
 
 def context_host(folder: Path, name: str) -> str:
     """Return the address of a context's engine; empty where there is no such context."""
+    return _host(read_json(_of_context(folder, "meta", name) / "meta.json"))
+
+
+def context_tls(folder: Path, name: str) -> tuple[Path | None, bool]:
+    """Return the folder of a context's certificates, None if it has none, and whether it trusts any server.
+
+    They are where docker's own client keeps them (docker/cli, cli/context/store), named ca.pem, cert.pem and key.pem.
+    """
+    certificates = _of_context(folder, "tls", name) / "docker"
+    endpoint = _endpoint(read_json(_of_context(folder, "meta", name) / "meta.json"))
+    trusting = isinstance(endpoint, dict) and endpoint.get("SkipTLSVerify") is True
+    return certificates if certificates.is_dir() else None, trusting
+
+
+def _of_context(folder: Path, kind: str, name: str) -> Path:
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-    return _host(read_json(folder / "contexts" / "meta" / digest / "meta.json"))
+    return folder / "contexts" / kind / digest
 
 
 def _host(meta: object) -> str:
+    return text_in(_endpoint(meta), "Host")
+
+
+def _endpoint(meta: object) -> object:
     endpoints = meta.get("Endpoints") if isinstance(meta, dict) else None
-    return text_in(endpoints.get("docker") if isinstance(endpoints, dict) else None, "Host")
+    return endpoints.get("docker") if isinstance(endpoints, dict) else None
 
 
 def text_in(value: object, key: str) -> str:

@@ -1,12 +1,9 @@
 """The ImageEngine that is a real engine: Docker's, or one that speaks its API."""
 
-import contextlib
 import re
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
-
-from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
 from isol8_tasks.engine.connection import Connection
@@ -15,7 +12,6 @@ from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
 from isol8_tasks.engine.wire import EngineRefusedError, quoted, repository_and_tag
 from isol8_tasks.errors import (
     COMMAND,
-    BuildFailedError,
     EngineError,
     PlanError,
     ReplacedError,
@@ -24,17 +20,13 @@ from isol8_tasks.errors import (
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
-    from isol8_tasks.engine.builders.buildkit import Post
+    from isol8_tasks.engine.builders.choice import Builders
     from isol8_tasks.engine.containers import Finished, RunRequest
     from isol8_tasks.engine.upkeep import Disk
     from isol8_tasks.registry.client import RegistryClient, RemoteImage
 
 BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
-_WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
-"""BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
-_UNREAD: Final = "failed to read downloaded context: failed to load cache key"
-"""BuildKit's, before Engine 27.5 with containerd's store: it looks on the network for what it is sent (moby#47717)."""
 _BESIDE_CONFIG: Final = ("Architecture", "Os", "OsVersion", "Variant", "Author")
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
@@ -50,9 +42,13 @@ class DockerEngine:
         self._environ = environ
         self._setting = builder
         self._connection = Connection(endpoint, environ)
-        self._mutex = threading.RLock()
-        self._builder = ""
         self._registry: RegistryClient | None = None
+
+    @cached_property
+    def _builders(self) -> "Builders":
+        from isol8_tasks.engine.builders.choice import Builders  # noqa: PLC0415 - most runs build nothing
+
+        return Builders(self._connection, self._endpoint, self._environ, self._setting)
 
     def ping(self) -> None:
         """Return when the engine answers; raise EngineUnreachableError when not."""
@@ -75,7 +71,7 @@ class DockerEngine:
             version=hello.version,
             api=hello.api,
             store=f"containerd ({driver})" if snapshotter else driver,
-            builder=self._choose_builder(),
+            builder=self._builders.chosen(),
             root=str(found.get("DockerRootDir") or ""),
         )
 
@@ -149,18 +145,7 @@ class DockerEngine:
 
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Build, tag, and return the image's id; else raise BuildFailedError and leave the tag as it was."""
-        request = evolve(request, args={**self._connection.proxies(), **request.args})
-        builder = self._choose_builder()
-        if builder == "buildkit":
-            try:
-                return self._build_by_buildkit(request, on_event)
-            except (EngineRefusedError, BuildFailedError) as error:
-                if self._setting != "auto" or not _is_without_buildkit(error):
-                    raise
-                builder = self._choose_builder(refused=True)
-        if builder == "buildx":
-            return self._build_by_buildx(request, on_event)
-        return self._build_by_classic(request, on_event)
+        return self._builders.build(request, on_event)
 
     def tag(self, source: str, target: str) -> None:
         """Let the tag `target` point to the image `source` (a tag or an id); ReplacedError if there is none."""
@@ -301,92 +286,12 @@ class DockerEngine:
         else:
             self._connection.call("DELETE", path, f"remove {reference}", {"force": "1"})
 
-    def _choose_builder(self, *, refused: bool = False) -> str:
-        """Return the builder of this run: the one of the settings, else the first that works."""
-        with self._mutex:
-            if refused:
-                self._builder = self._builder_without_buildkit()
-            elif not self._builder:
-                podman = self._connection.hello().podman
-                if self._setting == "auto":
-                    self._builder = self._builder_without_buildkit() if podman else "buildkit"
-                elif self._setting == "buildkit" and podman:
-                    raise EngineError(
-                        f"the engine at {redact(self._endpoint.url)} is Podman, which has no BuildKit\n"
-                        'Write builder = "auto" under [build] in deps.toml.'
-                    )
-                else:
-                    self._builder = self._setting
-            return self._builder
-
-    def _builder_without_buildkit(self) -> str:
-        from isol8_tasks.engine.builders import buildx  # noqa: PLC0415 - few engines need it
-
-        return "buildx" if buildx.is_usable(self._client_environ()) else "classic"
-
-    def _build_by_buildkit(self, request: BuildRequest, on_event: OnEvent) -> str:
-        from isol8_tasks.engine.builders import buildkit  # noqa: PLC0415 - most runs build nothing
-
-        try:
-            with contextlib.ExitStack() as stack:
-                return buildkit.build(request, self._poster(request, stack), on_event)
-        except BuildFailedError as error:
-            if _WAITED_FOR_ANOTHER not in str(error):
-                raise
-        with contextlib.ExitStack() as stack:
-            return buildkit.build(request, self._poster(request, stack), on_event)
-
-    def _build_by_classic(self, request: BuildRequest, on_event: OnEvent) -> str:
-        from isol8_tasks.engine.builders import classic  # noqa: PLC0415 - few engines need it
-
-        with contextlib.ExitStack() as stack:
-            return classic.build(request, self._poster(request, stack), on_event)
-
-    def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent) -> str:
-        from isol8_tasks.engine.builders import buildx  # noqa: PLC0415 - few engines need it
-
-        with self._connection.job() as job:
-            buildx.build(request, self._client_environ(), job, on_event)
-        detail = self.inspect(request.tag)
-        if detail is None:
-            raise EngineError(
-                f"buildx built {request.tag}, but the engine does not have it: buildx uses another builder\n"
-                'Use the engine\'s own (docker buildx use default), or write builder = "auto" under '
-                "[build] in deps.toml."
-            )
-        return detail.id
-
-    def _poster(self, request: BuildRequest, stack: contextlib.ExitStack) -> "Post":
-        def post(params: Mapping[str, str], body: bytes) -> Iterator[Mapping[str, object]]:
-            headers = {"Content-Type": "application/x-tar"}
-            what = f"the build of {request.tag}"
-            items = self._connection.stream("/build", what, params, body, headers=headers)
-            # Closed when the build ends, however it ends: that is what makes the engine give up, too.
-            return stack.enter_context(contextlib.closing(items))
-
-        return post
-
-    def _client_environ(self) -> dict[str, str]:
-        """Return the environment in which docker's client program speaks to this engine."""
-        environ = {name: value for name, value in self._environ.items() if name != "DOCKER_CONTEXT"}
-        if self._endpoint.context:
-            environ.pop("DOCKER_HOST", None)
-            return {**environ, "DOCKER_CONTEXT": self._endpoint.context}
-        return {**environ, "DOCKER_HOST": self._endpoint.url}
-
 
 def _configuration(image: Mapping[str, Any]) -> Mapping[str, object]:
     """Return what an image says of how its containers run; builders write what is empty in several ways."""
     said = {**(image.get("Config") or {}), **{name: image.get(name) for name in _BESIDE_CONFIG}}
     # The classic builder names the image of the last step there.
     return {name: value for name, value in said.items() if value and name != "Image"}
-
-
-def _is_without_buildkit(error: EngineRefusedError | BuildFailedError) -> bool:
-    """Tell whether the engine refuses BuildKit, or keeps from it what is to be built."""
-    if isinstance(error, EngineRefusedError):
-        return "buildkit" in error.reason.lower()
-    return _UNREAD in str(error)
 
 
 def _unavailable(reference: str, reason: str) -> EngineError | PlanError:

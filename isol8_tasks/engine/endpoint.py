@@ -42,6 +42,8 @@ _TLS_FIX: Final = (
     "export DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH=FOLDER, in which ca.pem, cert.pem and key.pem are"
 )
 
+_CONTEXT_FIX: Final = 'docker context update {name} --docker "host=…,ca=ca.pem,cert=cert.pem,key=key.pem"'
+
 
 @frozen(kw_only=True, eq=False, repr=False)
 class Endpoint(ByValue):
@@ -127,7 +129,8 @@ def diagnose(endpoint: Endpoint, environ: Mapping[str, str], *, is_silent: bool 
         "the default; DOCKER_HOST is not set" if endpoint.why == "default socket" else f"from {endpoint.why}"
     )
     reason = _reason(endpoint, failure, environ, is_silent=is_silent)
-    fix = _TLS_FIX if reason.startswith("it speaks TLS") else _fix(endpoint, failure, environ)
+    tls_fix = _CONTEXT_FIX.format(name=endpoint.context) if endpoint.context else _TLS_FIX
+    fix = tls_fix if reason.startswith("it speaks TLS") else _fix(endpoint, failure, environ)
     return f"no Docker Engine answers at {redact(endpoint.url)} ({origin}): {reason}\n{fix}"
 
 
@@ -139,7 +142,10 @@ def _reason(
     if failure is None and is_silent:
         return "something listens there, but nothing answered in 8 s"
     if failure is None and _speaks_tls(endpoint.url):
-        return "it speaks TLS, and DOCKER_TLS_VERIFY is not set"
+        lacking = (
+            "docker's context has no certificates" if endpoint.context else "DOCKER_TLS_VERIFY is not set"
+        )
+        return f"it speaks TLS, and {lacking}"
     if failure is None:
         return "something listens there, but does not answer as a Docker Engine does"
     if not endpoint.url.startswith("unix:"):

@@ -14,7 +14,8 @@ alpine       asks what can be installed on Alpine, and which of its packages hav
 failures     what is said of an image that could not be made
 leftovers    what a run that was cut off left on the engine
 updating     brings one image up to date, as was decided
-publication  the manifest, and what is pushed
+publication  the manifest, and where images are in a registry
+pushing      pushes what a run has in use and the registry has not
 parallel     how much is done side by side
 session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has

@@ -269,62 +269,24 @@ class Session:
 
     def _push(self) -> None:
         """Push what is in use and, by the manifest, not in the registry of deps.toml."""
-        names, rekeyed = self.publication.waiting, self.publication.rekeyed
-        if not names and not rekeyed:
+        if not self.publication.waiting and not self.publication.rekeyed:
             return
+        from isol8_tasks.run.pushing import Pushing  # noqa: PLC0415 - for who has a registry
+
         self.lock()
-        try:
-            order = {spec.name: place for place, spec in enumerate(self.view.graph.images)}
-            for name in sorted(names, key=lambda name: order.get(name, -1)):
-                if self._gives_way(name):
-                    continue
-                try:
-                    self.push(name, overtaken=functools.partial(self._is_overtaken, name))
-                except ReplacedError:
-                    if not self._gives_way(name):
-                        raise
-            for name in rekeyed:
-                self.publication.push_key(name)
-        except RegistryError as error:
-            if self.has_to_push or not self._only_reads(error):
-                raise
-            self.publication.unpushed = names
-        finally:
-            self.publication.write_manifest()
-
-    def _gives_way(self, name: str) -> bool:
-        """Tell whether an image is not pushed, as another machine pushed the same first: that one is then in use here.
-
-        Nor is what is based on such an image: the next run makes that on the other's.
-        """
-        decision = self._built_elsewhere(name)
-        if decision is None:
-            return name in self._contested and not self.view.is_current(name)
-        from isol8_tasks.run.races import give_way  # noqa: PLC0415 - it is rare
-
-        give_way(decision, self.view, self._pull_instead)
-        self.view.look()
-        return True
-
-    def _built_elsewhere(self, name: str) -> "Decision | None":
-        if name not in self._contested or not self.view.asks_registry:
-            return None
-        from isol8_tasks.run.races import built_elsewhere  # noqa: PLC0415 - for who has a registry
-
-        return built_elsewhere(name, self.view)
-
-    def _is_overtaken(self, name: str) -> bool:
-        return self._built_elsewhere(name) is not None
+        pushing = Pushing(
+            view=self.view,
+            publication=self.publication,
+            contested=self._contested,
+            has_to_push=self.has_to_push,
+            push=self.push,
+            pull=self._pull_instead,
+        )
+        pushing.push_all()
 
     def _pull_instead(self, decision: "Decision") -> None:
         self.outcomes = [each for each in self.outcomes if each.image != decision.image]
         self._make(decision.image, decision, [])
-
-    def _only_reads(self, error: RegistryError) -> bool:
-        """Tell whether a push was refused to somebody who is nobody at that registry."""
-        from isol8_tasks.engine.registry import is_refusal  # noqa: PLC0415 - for who has one
-
-        return is_refusal(str(error)) and not self.view.engine.has_login(self.view.config.registry.repository)
 
     def push(
         self, name: str, *, known: "Pushed | None" = None, overtaken: Callable[[], bool] = lambda: False
