@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import evolve
@@ -47,16 +48,17 @@ def main(arguments: list[str]) -> int:
         take_down(lab, _say)
 
 
-def newer(checkout: Path, suite: str, *, containerd_store: bool) -> Lab:
-    """Return the lab of an engine of that suite, its programs unpacked."""
+def newer(checkout: Path, suite: str, *, containerd_store: bool, more: Sequence[str] = ()) -> Lab:
+    """Return the lab of an engine of that suite, its programs and those of `more` packages unpacked."""
     store = "containerd" if containerd_store else "overlay2"
     folder = checkout / ".isol8/engines" / f"{suite}-{store}"
     folder.mkdir(parents=True, exist_ok=True)
     lab = Lab.of(folder)
     fetched = checkout / ".isol8/engines" / suite
-    if not (fetched / "usr/sbin/dockerd").exists():
+    marks = ("usr/sbin/dockerd", *(f"usr/share/doc/{package}" for package in more))
+    if not all((fetched / mark).exists() for mark in marks):
         source = f"Types: deb\nURIs: {_archive()}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
-        Apt(state=fetched / "apt", sources=source).fetch(PACKAGES, fetched, with_libraries=False)
+        Apt(state=fetched / "apt", sources=source).fetch([*PACKAGES, *more], fetched, with_libraries=False)
     return evolve(
         lab,
         places=evolve(lab.places, containerd_store=containerd_store),

@@ -78,7 +78,7 @@ def setup_words(params: Mapping[str, Any]) -> list[str]:
         if flag["type"] is list:
             words += [f"--{flag['long']}={each}" for each in value]
         elif value:
-            words.append(f"--{flag['long']}")
+            words.append(f"--{flag['long']}" if value is True else f"--{flag['long']}={value}")
     return words
 
 

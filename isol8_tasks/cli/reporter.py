@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from isol8_tasks.cli.screen import Screen
@@ -128,6 +128,9 @@ class Reporter:
             self.screen.line(line)
         for line in not_logged_in(self.session.publication.unpushed, self.view.config.registry.repository):
             self.screen.line(line)
+        if self.session.outcomes:
+            for line in _unheeded(self.view):
+                self.screen.line(line)
         if names := self.session.any_age:
             self.screen.line(report.any_age_line(self.view.public_tag(name) for name in names))
         self._lines(("undeclared", self._undeclared(name)) for name in self.view.graph.undeclared)
@@ -194,6 +197,18 @@ def _engine_words(view: View) -> str:
 def _engine_line(view: View) -> str:
     found = view.engine.info()
     return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
+
+
+def _unheeded(view: View) -> Iterator[str]:
+    """Say of docker's variables that have no effect here what to write instead."""
+    if builder := view.environ.get("BUILDX_BUILDER"):
+        yield (
+            f"BUILDX_BUILDER={builder} has no effect; name a builder by --builder={builder}, or by buildx = "
+            f'"{builder}" under [build] in deps.toml'
+        )
+    platform = view.environ.get("DOCKER_DEFAULT_PLATFORM")
+    if platform and platform != (own := view.engine.platform()):
+        yield f"DOCKER_DEFAULT_PLATFORM={platform} has no effect; images are built for the engine's platform, {own}"
 
 
 def print_failures(session: Session, screen: Screen) -> None:

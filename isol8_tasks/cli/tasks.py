@@ -13,7 +13,8 @@ from typing import Any, Final
 from doit import task_params
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
-from isol8_tasks.config.strict import unknown
+from isol8_tasks.config.strict import InvalidError, unknown
+from isol8_tasks.config.values import buildx_name
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec, split_flag
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
@@ -73,6 +74,13 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "default": False,
         "help": "build what is stale, whatever the registry of [registry] has",
     },
+    {
+        "name": "builder",
+        "long": "builder",
+        "type": str,
+        "default": "",
+        "help": "build by this builder of docker buildx, wherever it is; default: [build] buildx, else the engine",
+    },
     FORCE,
 ]
 
@@ -97,12 +105,20 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
     view.request = flag_request(flags)
     # What the registry has of the same inputs may have other versions than the lock.
     view.use_registry = not (flags["no_registry"] or flags["locked"])
+    view.buildx = _builder(flags["builder"])
     if flags["locked"]:
         from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
 
         current.follow(lock_policy(view))
     if flags["force"]:
         view.force(*(spec.name for spec in view.graph.images))
+
+
+def _builder(name: str) -> str:
+    try:
+        return buildx_name(name) if name else ""
+    except InvalidError as error:
+        raise ConfigError("\n".join(f"--builder: {what}" for _, what in error.problems)) from None
 
 
 def flag_request(flags: Mapping[str, Any]) -> FlagRequest:

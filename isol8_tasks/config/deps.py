@@ -40,7 +40,15 @@ from isol8_tasks.config.strict import (
     table,
     unknown,
 )
-from isol8_tasks.config.values import ARGUMENT_NAME, Arguments, BuilderName, Jobs, Repository
+from isol8_tasks.config.values import (
+    ARGUMENT_NAME,
+    Arguments,
+    BuilderName,
+    BuildxName,
+    Jobs,
+    RemoteRepository,
+    Repository,
+)
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.values import ByValue
@@ -61,6 +69,10 @@ class BuildSettings(ByValue):
     repository: Repository = "isol8"
     """What stands before the colon of every tag."""
     builder: BuilderName = "auto"
+    buildx: BuildxName = ""
+    """The builder of docker buildx that builds, wherever it is; empty for the engine itself."""
+    cache: RemoteRepository = ""
+    """Where a builder elsewhere keeps its build cache for others: a repository in a registry; empty for nowhere."""
     args: Arguments = Factory(dict)
     """Build arguments for the Dockerfile, by name."""
     jobs: Jobs | None = None
@@ -308,12 +320,15 @@ def _empty_lists(config: Config) -> Iterator[str]:
 def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> Iterator[Problem]:
     """Tell of names that fit nothing: tables, build arguments that nobody declares, checks of images that are not."""
     yield from (((key,), _not_a_table(key)) for key in found if key not in keys_of(Config))
-    given = _keys(_keys(found, "build"), "args")
+    build = _keys(found, "build")
+    given = _keys(build, "args")
     for name in given if arguments is not None else ():
         # One that is no name at all is told of where it is read.
         if name not in (arguments or ()) and re.fullmatch(ARGUMENT_NAME, name):
             what = unknown("docker/Dockerfile declares no such argument", name, sorted(arguments or ()))
             yield ("build", "args", name), what
+    if build.get("buildx") and build.get("builder", "auto") not in {"auto", "buildx"}:
+        yield ("build", "buildx"), f"builder = {build['builder']!r} does not use it; remove one of both"
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
     for name, value in _keys(found, "verify").items():
         if name not in images and not is_of_verify(name, value):

@@ -209,6 +209,14 @@ def _builder(value: object) -> str:
     return builder
 
 
+def buildx_name(value: object) -> str:
+    """Read the name of a builder of docker buildx; InvalidError for what it would not take (buildx, store/util.go)."""
+    name = string(value, '"NAME"')
+    if not re.fullmatch(_BUILDX_NAME, name):
+        raise InvalidError(f"{name!r} is not the name of a builder; docker buildx ls lists them")
+    return name
+
+
 def _arguments(value: object) -> Mapping[str, str]:
     arguments: Mapping[str, Any] = table(value, '; write args = { NAME = "value" }')
     problems: list[Problem] = [
@@ -237,6 +245,7 @@ _LONGEST_CHECK: Final = dt.timedelta(hours=1)
 _ALLOWED_PORTS: Final = frozenset({80, 443})
 """Those that the filter lets through whatever it is told."""
 _NO_NETWORK: Final = "is not a network like 10.0.0.0/8 or fd00::/8"
+_BUILDX_NAME: Final = r"[A-Za-z][A-Za-z0-9._+*-]*"
 _RELEASE: Final = r"[0-9]+(?:\.[0-9]+){0,2}"
 _REGISTRY: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
 _REPOSITORY_PART: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
@@ -251,6 +260,7 @@ Age = Annotated[dt.timedelta, _age]
 Ages = Annotated[Mapping[str, dt.timedelta], _ages]
 Arguments = Annotated[Mapping[str, str], _arguments]
 BuilderName = Annotated[Builder, _builder]
+BuildxName = Annotated[str, buildx_name]
 ClientRelease = Annotated[str, _client_release]
 Command = Annotated[tuple[str, ...], _words('command = ["bash", "-c", "jq --version"]')]
 Duration = Annotated[dt.timedelta, _duration]

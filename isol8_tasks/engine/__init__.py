@@ -56,7 +56,7 @@ class EngineInfo(ByValue):
     store: str
     """`overlay2`, `containerd (overlayfs)`, …"""
     builder: str
-    """Which of `buildkit`, `buildx` and `classic` this run builds with."""
+    """Which of `buildkit`, `buildx` and `classic` this run builds with; `buildx NAME` for one elsewhere."""
     root: str = ""
     """The folder in which it keeps everything, on its own machine."""
 
@@ -108,6 +108,12 @@ class BuildRequest(ByValue):
     args: Mapping[str, str] = Factory(dict)
     labels: Mapping[str, str] = Factory(dict)
     no_cache: bool = False
+    built_on: Mapping[str, str] = Factory(dict)
+    """The engine's images that FROM and COPY --from name: ids by reference, for builders that don't see them."""
+    image: str = ""
+    """The name of the image, under which its build cache is kept in a registry."""
+    only_labels: bool = False
+    """Nothing but labels is new, so the engine itself builds it, whatever else does."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -36,19 +36,29 @@ class DockerEngine:
     """The engine at an endpoint. Made without work: the first question opens the connection."""
 
     def __init__(
-        self, endpoint: Endpoint, *, environ: Mapping[str, str], builder: BuilderSetting = "auto"
+        self,
+        endpoint: Endpoint,
+        *,
+        environ: Mapping[str, str],
+        builder: BuilderSetting = "auto",
+        buildx: str = "",
+        cache: str = "",
     ) -> None:
         self._endpoint = endpoint
         self._environ = environ
         self._setting = builder
+        self._elsewhere = buildx, cache
         self._connection = Connection(endpoint, environ)
         self._registry: RegistryClient | None = None
 
     @cached_property
     def _builders(self) -> "Builders":
-        from isol8_tasks.engine.builders.choice import Builders  # noqa: PLC0415 - most runs build nothing
+        from isol8_tasks.engine.builders.choice import Builders, Elsewhere  # noqa: PLC0415 - most runs build nothing
 
-        return Builders(self._connection, self._endpoint, self._environ, self._setting)
+        name, cache = self._elsewhere
+        return Builders(
+            self._connection, self._endpoint, self._environ, self._setting, Elsewhere(name=name, cache=cache)
+        )
 
     def ping(self) -> None:
         """Return when the engine answers; raise EngineUnreachableError when not."""
@@ -272,6 +282,8 @@ class DockerEngine:
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()
+        if "_builders" in self.__dict__:
+            self._builders.close()
         if self._registry is not None:
             self._registry.close()
             self._registry = None

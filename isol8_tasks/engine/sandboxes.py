@@ -1,7 +1,6 @@
 """Throw-away containers of a real engine: an image is run once, locked down, and what it printed is kept."""
 
 import contextlib
-import io
 import json
 import math
 import re
@@ -16,7 +15,7 @@ from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.engine.output import printed
 from isol8_tasks.engine.owner import is_alive, this_process
-from isol8_tasks.engine.wire import EngineRefusedError
+from isol8_tasks.engine.wire import ChunkFile, EngineRefusedError
 from isol8_tasks.errors import EngineError
 from isol8_tasks.safety.jsontext import loads
 
@@ -89,26 +88,6 @@ class _Streams:
     end: Generator[bytes, None, None]
 
 
-class _Reader(io.RawIOBase):
-    """Chunks as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._chunks = chunks
-        self._rest = b""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return this many bytes, less only at the end."""
-        parts = [self._rest]
-        missing = size - len(self._rest)
-        while missing > 0 and (chunk := next(self._chunks, b"")):
-            parts.append(chunk)
-            missing -= len(chunk)
-        whole = b"".join(parts)
-        self._rest = whole[size:]
-        return whole[:size]
-
-
 def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[str, int], ...] | None:
     """List a folder of a container, itself included; None if it is not there."""
     path = f"/containers/{container}/archive"
@@ -122,7 +101,7 @@ def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[
                 return None
             raise
         try:
-            with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
+            with tarfile.open(fileobj=ChunkFile(chunks), mode="r|") as archive:
                 parent = folder.rpartition("/")[0]
                 return tuple((f"{parent}/{member.name}", _mode(member)) for member in archive)
         except tarfile.TarError as error:

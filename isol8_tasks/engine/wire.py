@@ -1,5 +1,6 @@
 """What goes over the wire to an engine, and what its answers say."""
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -76,3 +77,23 @@ def raise_refused(status: int, content: bytes, what: str) -> None:
     except (ValueError, KeyError, TypeError):
         message = content.decode("utf-8", "replace")
     raise EngineRefusedError(what, redact(message).strip() or f"HTTP status {status}", status=status)
+
+
+class ChunkFile(io.RawIOBase):
+    """Chunks as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return this many bytes, less only at the end."""
+        parts = [self._rest]
+        missing = size - len(self._rest)
+        while missing > 0 and (chunk := next(self._chunks, b"")):
+            parts.append(chunk)
+            missing -= len(chunk)
+        whole = b"".join(parts)
+        self._rest = whole[size:]
+        return whole[:size]

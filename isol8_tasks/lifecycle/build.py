@@ -79,6 +79,8 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         args=dict(spec.args),
         labels=described.candidate(),
         no_cache=force,
+        built_on=described.built_on,
+        image=spec.name,
     )
     with private_tag(engine, observed.repository, spec.name, described.record.build) as candidate:
         _ensure_in_place(spec, described, observed, engine)

@@ -180,7 +180,9 @@ def relabelled(
     if detail is None:
         raise EngineError(f"{source} was removed during the run; run again")
     triggers = "".join(f"ONBUILD {trigger}\n" for trigger in detail.onbuild)
-    request = BuildRequest(tag=tag, dockerfile=f"FROM {source}\n{triggers}", labels=new_labels)
+    request = BuildRequest(
+        tag=tag, dockerfile=f"FROM {source}\n{triggers}", labels=new_labels, only_labels=True
+    )
     new_id = engine.build(request, lambda _event: None)
     if source != tag:
         ensure_in_place(engine, {source: image_id})

@@ -50,6 +50,8 @@ class View:
     """The connection to the engine, once something is asked that needs one."""
     request: FlagRequest = field(factory=FlagRequest)
     use_registry: bool = field(default=True, init=False)
+    buildx: str = field(default="", init=False)
+    """The builder of docker buildx that the flags name; empty for that of deps.toml."""
     """Let images come from the registry of deps.toml."""
     forced: set[str] = field(factory=set, init=False)
     """Names of the images to rebuild without cache."""
@@ -123,8 +125,14 @@ class View:
                 # Here, since a run with nothing to do needs no Docker, whose import takes longer than all of it.
                 from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415
 
+                settings = self.config.build
+                buildx = self.buildx or settings.buildx
                 self._engine = DockerEngine(
-                    self.endpoint, environ=self.environ, builder=self.config.build.builder
+                    self.endpoint,
+                    environ=self.environ,
+                    builder=settings.builder,
+                    buildx=buildx,
+                    cache=settings.cache,
                 )
             return self._engine
 

@@ -11,7 +11,7 @@ from typing import Any
 import docker
 import pytest
 
-from isol8_tasks.engine.builders import buildx
+from isol8_tasks.engine.builders.plugin import is_usable
 from lab.debian import Apt
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags
 from tests.integration.refreshing import refresh
@@ -274,7 +274,7 @@ class TestBuild:
     @pytest.mark.parametrize("builder", ["buildkit", "classic", "buildx"])
     def test_python(self, docker_api: docker.APIClient, home: Checkout, world: World, builder: str) -> None:
         """A C extension is in the image, and no compiler."""
-        if builder == "buildx" and not buildx.is_usable(os.environ):
+        if builder == "buildx" and not is_usable("default", os.environ):
             pytest.skip("docker's client has no buildx, or its builder is not the engine's own")
         name = f"native-{builder}"
         declare(

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from isol8_tasks.engine import BuildRequest, ImageEngine
-from isol8_tasks.engine.builders import buildx
+from isol8_tasks.engine.builders.plugin import is_usable
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint, find
 from isol8_tasks.engine.listing import list_directly, platform_directly
@@ -29,7 +29,7 @@ class TestDockerEngine(EngineContract):
     def engine(self, request: pytest.FixtureRequest) -> Iterator[ImageEngine]:
         """Give the engine with the upstream image on it, and take away afterwards what was built."""
         builder: BuilderSetting = request.param
-        if builder == "buildx" and not buildx.is_usable(os.environ):
+        if builder == "buildx" and not is_usable("default", os.environ):
             pytest.skip("docker's client has no buildx, or its builder is not the engine's own")
         engine = DockerEngine(find(Path.cwd(), os.environ), environ=os.environ, builder=builder)
         if engine.inspect(BASE) is None:

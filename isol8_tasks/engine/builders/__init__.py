@@ -2,7 +2,9 @@
 
 choice    which of them builds in this run, and building by it
 buildkit  BuildKit through the engine's API
-buildx    `docker buildx build`, for engines that refuse BuildKit through their API
+buildx    `docker buildx build`, for builders elsewhere and engines that refuse BuildKit through their API
+plugin    what docker's plugin buildx says of itself and of its builders
+layouts   images of the engine as OCI layouts, for builders elsewhere
 classic   the classic builder, for engines without BuildKit
 archive   the build context as a tar archive
 progress  a builder's output as events

@@ -1,4 +1,4 @@
-"""`docker buildx build --load`, for engines that refuse BuildKit through their API."""
+"""`docker buildx build --load`: for builders elsewhere, and engines that refuse BuildKit through their API."""
 
 import base64
 import contextlib
@@ -8,6 +8,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
+from attrs import frozen
+
 from isol8_tasks.engine import BuildRequest, OnEvent
 from isol8_tasks.engine.builders.archive import pack
 from isol8_tasks.engine.builders.progress import Progress, Vertex
@@ -15,36 +17,33 @@ from isol8_tasks.engine.jobs import Job
 from isol8_tasks.errors import ConfigError, EngineError
 from isol8_tasks.safety.jsontext import loads
 
-_FIRST_WITH_JSON: Final = (0, 13)
 _NO_PLUGIN: Final = rb"'buildx' is not a docker command|unknown command: docker buildx|^unknown flag: --load"
 """What docker says where it has no such plugin, by its release."""
-_LOOK_SECONDS: Final = 20
 _END_SECONDS: Final = 5
 _OF_DOCKER: Final = ("DOCKER_", "BUILDX_", "BUILDKIT_")
 
 
-def is_usable(environ: Mapping[str, str]) -> bool:
-    """Tell whether buildx is there and builds inside the engine itself.
+@frozen(kw_only=True)
+class BuildxRun:
+    """How buildx is asked to build."""
 
-    A builder in a container of its own sees no image of the engine, so nothing could be built on ours.
-    """
-    version = re.search(r" v?(\d+)\.(\d+)", _ask(["version"], environ))
-    if version is None or (int(version[1]), int(version[2])) < _FIRST_WITH_JSON:
-        return False
-    answer = _ask(["inspect"], environ)
-    found = dict(re.findall(r"^(Driver|Status):\s+(\S+)", answer, re.MULTILINE))
-    return found == {"Driver": "docker", "Status": "running"}
+    builder: str
+    """The builder's name."""
+    environ: Mapping[str, str]
+    """In which docker's command runs; it says which engine gets what was built."""
+    options: tuple[str, ...] = ("--load",)
+    """How the result comes into the engine, and what a builder is told that is not inside it."""
 
 
-def build(request: BuildRequest, environ: Mapping[str, str], job: Job, on_event: OnEvent) -> None:
+def build(request: BuildRequest, how: BuildxRun, job: Job, on_event: OnEvent) -> None:
     """Build by docker's client program; the tag is set when this returns."""
     archive = pack(request, request.dockerfile)
-    command, given = _command(request, archive.dockerfile, environ)
+    command, given = _command(request, archive.dockerfile, how)
     progress = Progress(on_event)
     try:
         process = subprocess.Popen(
             command,
-            env={**environ, **given},
+            env={**how.environ, **given},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -76,11 +75,11 @@ def _absent(problem: str) -> ConfigError:
 
 
 def _command(
-    request: BuildRequest, dockerfile: str, environ: Mapping[str, str]
+    request: BuildRequest, dockerfile: str, how: BuildxRun
 ) -> tuple[Sequence[str], Mapping[str, str]]:
     """Return the command, and the variables by which it gets what should be in no list of processes."""
-    command = ["docker", "buildx", "build", "--load", "--progress=rawjson", "--provenance=false"]
-    command += ["--sbom=false", f"--tag={request.tag}", f"--file={dockerfile}"]
+    command = ["docker", "buildx", "build", f"--builder={how.builder}", *how.options, "--progress=rawjson"]
+    command += ["--provenance=false", "--sbom=false", f"--tag={request.tag}", f"--file={dockerfile}"]
     if request.target is not None:
         command.append(f"--target={request.target}")
     if request.no_cache:
@@ -88,7 +87,7 @@ def _command(
     command += [f"--label={name}={value}" for name, value in request.labels.items()]
     given = {}
     for name, value in request.args.items():
-        if name in environ or name.startswith(_OF_DOCKER):
+        if name in how.environ or name.startswith(_OF_DOCKER):
             command.append(f"--build-arg={name}={value}")
         else:
             command.append(f"--build-arg={name}")
@@ -130,18 +129,3 @@ def _reason(lines: Sequence[bytes]) -> str:
     texts = [line.decode("utf-8", "replace").strip() for line in lines]
     errors = [text for text in texts if text.startswith("ERROR: ")]
     return (errors or [text for text in texts if text] or ["no reason was given"])[-1]
-
-
-def _ask(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    try:
-        run = subprocess.run(
-            ["docker", "buildx", *arguments],
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_LOOK_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return run.stdout.decode("utf-8", "replace") if run.returncode == 0 else ""

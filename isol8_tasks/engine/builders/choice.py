@@ -3,20 +3,30 @@
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from isol8_tasks.engine import BuildRequest, OnEvent
+from isol8_tasks.engine.builders import buildx
+from isol8_tasks.engine.builders.buildx import BuildxRun
+from isol8_tasks.engine.builders.layouts import Layouts
+from isol8_tasks.engine.builders.plugin import BuildxBuilder, builder_elsewhere, is_usable
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.engine.listing import platform_of
 from isol8_tasks.engine.wire import EngineRefusedError, quoted
-from isol8_tasks.errors import BuildFailedError, EngineError
+from isol8_tasks.errors import BuildFailedError, EngineError, PlanError
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.builders.buildkit import Post
 
+UNHEEDED: Final = ("BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM")
+"""Variables by which docker's command would build elsewhere, or for another platform, than was decided here."""
+_PLAIN_LAYERS: Final = "--output=type=docker,compression=uncompressed,force-compression=true"
+"""An engine unpacks them at once, so that to pack them costs more than they take on the way."""
 _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
 
@@ -24,23 +34,51 @@ _UNREAD: Final = "failed to read downloaded context: failed to load cache key"
 """BuildKit's, before Engine 27.5 with containerd's store: it looks on the network for what it is sent (moby#47717)."""
 
 
+@frozen(kw_only=True)
+class Elsewhere:
+    """What is said of a builder of buildx that is not inside the engine."""
+
+    name: str
+    """Empty where the engine builds."""
+    cache: str
+    """The repository in which it keeps its cache; empty for none."""
+
+
 class Builders:
-    """The builders of an engine: the one that the settings name, else the first that works."""
+    """The builders of an engine: the one that the settings name, else the first that works.
+
+    With a name of one of buildx's builders, that one builds, wherever it is, and the engine gets what comes of it.
+    """
 
     def __init__(
-        self, connection: Connection, endpoint: Endpoint, environ: Mapping[str, str], setting: str
+        self,
+        connection: Connection,
+        endpoint: Endpoint,
+        environ: Mapping[str, str],
+        setting: str,
+        elsewhere: Elsewhere,
     ) -> None:
         self._connection = connection
         self._endpoint = endpoint
         self._environ = environ
         self._setting = setting
+        self._name = elsewhere.name
+        self._cache = elsewhere.cache
         self._mutex = threading.RLock()
         self._chosen = ""
+        self._layouts = Layouts(connection)
 
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Build, tag, and return the image's id; else raise BuildFailedError and leave the tag as it was."""
         request = evolve(request, args={**self._connection.proxies(), **request.args})
-        builder = self.chosen()
+        if self._name and not request.only_labels:
+            return self._build_elsewhere(request, on_event)
+        if self._cache and not request.only_labels:
+            raise PlanError(
+                "[build] cache needs a builder that can write it, and the engine's own can't\n"
+                'Name one by --builder, or by buildx = "NAME" under [build], or remove the line.'
+            )
+        builder = self._chosen_here()
         if builder == "buildkit":
             try:
                 return self._build_by_buildkit(request, on_event)
@@ -49,18 +87,52 @@ class Builders:
                     raise
                 builder = self._choose_again()
         if builder == "buildx":
-            return self._build_by_buildx(request, on_event)
+            return self._build_by_buildx(
+                request, on_event, BuildxRun(builder=self._own, environ=self._client_environ())
+            )
         return self._build_by_classic(request, on_event)
 
     def chosen(self) -> str:
-        """Return the name of the builder of this run."""
+        """Return the name of the builder of this run; one elsewhere is not asked."""
+        return f"buildx {self._name}" if self._name else self._chosen_here()
+
+    def close(self) -> None:
+        """Remove what builders elsewhere were given."""
+        self._layouts.close()
+
+    @cached_property
+    def _builder(self) -> BuildxBuilder:
+        return builder_elsewhere(self._name, self._platform, self._client_environ())
+
+    @cached_property
+    def _platform(self) -> str:
+        return platform_of(self._connection.call("GET", "/version", "tell its platform"))
+
+    @property
+    def _own(self) -> str:
+        """The name of buildx's builder inside this engine: docker makes one for each context."""
+        return self._endpoint.context or "default"
+
+    def _build_elsewhere(self, request: BuildRequest, on_event: OnEvent) -> str:
+        with self._mutex:
+            builder = self._builder
+        options = [_PLAIN_LAYERS, f"--platform={self._platform}"]
+        for reference, image_id in request.built_on.items():
+            options.append(f"--build-context={reference}={self._layouts.of(image_id)}")
+        if self._cache:
+            where = f"type=registry,ref={self._cache}:{request.image}"
+            options += [f"--cache-from={where}", f"--cache-to={where},mode=max,ignore-error=true"]
+        how = BuildxRun(builder=builder.name, environ=self._client_environ(), options=tuple(options))
+        return self._build_by_buildx(request, on_event, how)
+
+    def _chosen_here(self) -> str:
         with self._mutex:
             self._chosen = self._chosen or self._choose()
             return self._chosen
 
     def _choose(self) -> str:
         podman = self._connection.hello().podman
-        if self._setting == "auto":
+        if self._setting == "auto" or self._name:
             return self._without_buildkit() if podman else "buildkit"
         if self._setting == "buildkit" and podman:
             raise EngineError(
@@ -76,9 +148,7 @@ class Builders:
             return self._chosen
 
     def _without_buildkit(self) -> str:
-        from isol8_tasks.engine.builders import buildx  # noqa: PLC0415 - few engines need it
-
-        return "buildx" if buildx.is_usable(self._client_environ()) else "classic"
+        return "buildx" if is_usable(self._own, self._client_environ()) else "classic"
 
     def _build_by_buildkit(self, request: BuildRequest, on_event: OnEvent) -> str:
         from isol8_tasks.engine.builders import buildkit  # noqa: PLC0415 - others don't need it
@@ -98,19 +168,17 @@ class Builders:
         with contextlib.ExitStack() as stack:
             return classic.build(request, self._poster(request, stack), on_event)
 
-    def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent) -> str:
-        from isol8_tasks.engine.builders import buildx  # noqa: PLC0415 - few engines need it
-
+    def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent, how: BuildxRun) -> str:
         with self._connection.job() as job:
-            buildx.build(request, self._client_environ(), job, on_event)
+            buildx.build(request, how, job, on_event)
         try:
             path = f"/images/{quoted(request.tag)}/json"
             return str(self._connection.call("GET", path, f"inspect {request.tag}")["Id"])
         except EngineRefusedError as error:
             raise EngineError(
-                f"buildx built {request.tag}, but the engine does not have it: buildx uses another builder\n"
-                'Use the engine\'s own (docker buildx use default), or write builder = "auto" under '
-                "[build] in deps.toml."
+                f"buildx built {request.tag}, but the engine does not have it\n"
+                f"Look at docker buildx inspect {how.builder}: its images have to come into the engine at "
+                f"{redact(self._endpoint.url)}."
             ) from error
 
     def _poster(self, request: BuildRequest, stack: contextlib.ExitStack) -> "Post":
@@ -125,10 +193,11 @@ class Builders:
 
     def _client_environ(self) -> dict[str, str]:
         """Return the environment in which docker's client program speaks to this engine."""
-        environ = {name: value for name, value in self._environ.items() if name != "DOCKER_CONTEXT"}
+        environ = {name: value for name, value in self._environ.items() if name not in UNHEEDED}
         if self._endpoint.context:
             environ.pop("DOCKER_HOST", None)
             return {**environ, "DOCKER_CONTEXT": self._endpoint.context}
+        environ.pop("DOCKER_CONTEXT", None)
         return {**environ, "DOCKER_HOST": self._endpoint.url}
 
 

@@ -39,6 +39,19 @@ class TestRun:
         ) in lines
         assert built("-q").out == ""
 
+    def test_variables_of_docker_without_effect(self, built: CommandLine) -> None:
+        """Where something is built, it is told what names a builder or a platform here."""
+        built.patch.setenv("BUILDX_BUILDER", "far")
+        built.patch.setenv("DOCKER_DEFAULT_PLATFORM", "linux/arm64")
+        assert "no effect" not in built().out
+        said = built("base:bash", "--force").out
+        assert (
+            'BUILDX_BUILDER=far has no effect; name a builder by --builder=far, or by buildx = "far"' in said
+        )
+        assert "DOCKER_DEFAULT_PLATFORM=linux/arm64 has no effect; images are built for the engine's" in said
+        built.patch.setenv("DOCKER_DEFAULT_PLATFORM", built.engine.platform())
+        assert "DOCKER_DEFAULT_PLATFORM" not in built("base:bash", "--force").out
+
     def test_missing_deps_toml_is_a_warning(self, built: CommandLine) -> None:
         """A run goes on."""
         (built.folder / "deps.toml").unlink()

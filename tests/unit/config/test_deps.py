@@ -175,8 +175,19 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, args, jobs, python, node, bun, download_cache)",
+                "(did you mean jobs? allowed: repository, builder, buildx, cache, args, jobs, python, node, bun, "
+                "download_cache)",
                 id="setting",
+            ),
+            pytest.param(
+                "[build]\nbuilder = 'classic'\nbuildx = 'far'",
+                "3: build.buildx: builder = 'classic' does not use it; remove one of both",
+                id="two builders",
+            ),
+            pytest.param(
+                "[build]\nbuildx = 'far away'",
+                "2: build.buildx: 'far away' is not the name of a builder; docker buildx ls lists them",
+                id="no builder",
             ),
             pytest.param(
                 "system = ['jq']",

@@ -417,7 +417,7 @@ class TestBuild:
         (tmp_path / "docker").write_text("#!/bin/sh\ncat > /dev/null\n")
         (tmp_path / "docker").chmod(0o755)
         path = f"{tmp_path}{os.pathsep}{os.defpath}"
-        with pytest.raises(EngineError, match=r"^buildx built a:b, but the engine does not have it: "):
+        with pytest.raises(EngineError, match=r"^buildx built a:b, but the engine does not have it\nLook at"):
             engine.client("buildx", PATH=path).build(REQUEST, lambda _event: None)
         engine.answers["GET /images/a:b/json"] = (200, {"Id": "sha256:1"})
         assert engine.client("buildx", PATH=path).build(REQUEST, lambda _event: None) == "sha256:1"

@@ -5,16 +5,17 @@ import json
 import os
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from isol8_tasks.engine import BuildEvent, BuildRequest
 from isol8_tasks.engine.builders import buildx
+from isol8_tasks.engine.builders.buildx import BuildxRun
 from isol8_tasks.engine.jobs import Job
 from isol8_tasks.errors import BuildFailedError, ConfigError, EngineError
 
-INSPECT = "Name:   default\nDriver: {driver}\n\nNodes:\nName:     default\nStatus:   {status}\n"
 NEEDED = 'builder = "buildx" in [build] needs it; install docker\'s plugin buildx, or write builder = "auto"'
 REQUEST = BuildRequest(
     tag="a:b",
@@ -34,38 +35,14 @@ def play(place: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{place}{os.pathsep}{os.defpath}", "HOME": str(place)}
 
 
+def run_in(environ: Mapping[str, str], *options: str) -> BuildxRun:
+    """Return how the builder `near` is asked."""
+    return BuildxRun(builder="near", environ=environ, options=options)
+
+
 def vertex(**more: object) -> dict[str, object]:
     """Return a line of buildx's progress."""
     return {"vertexes": [{"digest": "d", "name": "[1/1] RUN a", "started": "2026-11-22T00:00:00Z", **more}]}
-
-
-class TestIsUsable:
-    """Whether buildx is there, and builds where the images are."""
-
-    @pytest.mark.parametrize(
-        ("version", "driver", "status", "usable"),
-        [
-            ("github.com/docker/buildx v0.13.0 abc", "docker", "running", True),
-            ("github.com/docker/buildx 0.29.1+ds1 0.29.1+ds1-4", "docker", "running", True),
-            ("github.com/docker/buildx v0.12.1 abc", "docker", "running", False),
-            ("github.com/docker/buildx v1.0.0 abc", "docker-container", "running", False),
-            ("github.com/docker/buildx v1.0.0 abc", "docker", "inactive", False),
-            ("nonsense", "docker", "running", False),
-        ],
-        ids=["oldest", "Debian's", "too old", "another place", "not running", "unknown"],
-    )
-    def test_version_and_driver_decide(
-        self, tmp_path: Path, version: str, driver: str, status: str, *, usable: bool
-    ) -> None:
-        """It has to write JSON, and to build inside the engine."""
-        (tmp_path / "inspect").write_text(INSPECT.format(driver=driver, status=status))
-        environ = play(tmp_path, f'[ "$2" = version ] && echo "{version}" || cat {tmp_path}/inspect')
-        assert buildx.is_usable(environ) is usable
-
-    def test_without_docker_or_buildx_it_is_not(self, tmp_path: Path) -> None:
-        """Neither a missing program nor one that fails is an error."""
-        assert buildx.is_usable({"PATH": str(tmp_path)}) is False
-        assert buildx.is_usable(play(tmp_path, "exit 1")) is False
 
 
 class TestBuild:
@@ -78,10 +55,11 @@ class TestBuild:
             f'for word; do echo "$word"; done > {tmp_path}/words; cat > {tmp_path}/sent; '
             f'echo "$GIVEN" > {tmp_path}/given',
         )
-        buildx.build(REQUEST, environ, Job(), lambda _event: None)
+        buildx.build(REQUEST, run_in(environ, "--load", "--platform=linux/amd64"), Job(), lambda _event: None)
         assert (tmp_path / "words").read_text().split() == [
-            *("buildx", "build", "--load", "--progress=rawjson", "--provenance=false", "--sbom=false"),
-            *("--tag=a:b", "--file=.isol8.Dockerfile", "--target=t", "--no-cache", "--label=l=3"),
+            *("buildx", "build", "--builder=near", "--load", "--platform=linux/amd64", "--progress=rawjson"),
+            *("--provenance=false", "--sbom=false", "--tag=a:b", "--file=.isol8.Dockerfile"),
+            *("--target=t", "--no-cache", "--label=l=3"),
             *("--build-arg=GIVEN", "--build-arg=HOME=1", "--build-arg=DOCKER_X=2", "-"),
         ]
         assert (tmp_path / "given").read_text() == "https://me:secret@host/\n"
@@ -97,7 +75,7 @@ class TestBuild:
         ]
         (tmp_path / "progress").write_text("\n".join(map(json.dumps, lines)))
         events: list[BuildEvent] = []
-        buildx.build(REQUEST, play(tmp_path, f"cat {tmp_path}/progress >&2"), Job(), events.append)
+        buildx.build(REQUEST, run_in(play(tmp_path, f"cat {tmp_path}/progress >&2")), Job(), events.append)
         assert events == [
             BuildEvent(kind="step", step="RUN a", number=1, total=1),
             BuildEvent(kind="log", step="RUN a", number=1, total=1, line="hello"),
@@ -114,7 +92,7 @@ class TestBuild:
         (tmp_path / "progress").write_text("\n".join(lines))
         environ = play(tmp_path, f"cat {tmp_path}/progress >&2; echo hint >&2; exit 1")
         with pytest.raises(BuildFailedError) as caught:
-            buildx.build(REQUEST, environ, Job(), lambda _event: None)
+            buildx.build(REQUEST, run_in(environ), Job(), lambda _event: None)
         assert str(caught.value) == "a:b could not be built: [1/1] RUN a: exit code 1"
 
     @pytest.mark.parametrize(
@@ -124,13 +102,13 @@ class TestBuild:
     def test_a_failure_without_such_a_line(self, tmp_path: Path, script: str, reason: str) -> None:
         """What it said last is the next best reason."""
         with pytest.raises(BuildFailedError) as caught:
-            buildx.build(REQUEST, play(tmp_path, script), Job(), lambda _event: None)
+            buildx.build(REQUEST, run_in(play(tmp_path, script)), Job(), lambda _event: None)
         assert str(caught.value) == f"a:b could not be built: {reason}"
 
     def test_a_missing_program_is_an_error(self, tmp_path: Path) -> None:
         """Where docker does not exist, that is said."""
         with pytest.raises(ConfigError) as caught:
-            buildx.build(REQUEST, {"PATH": str(tmp_path)}, Job(), lambda _event: None)
+            buildx.build(REQUEST, run_in({"PATH": str(tmp_path)}), Job(), lambda _event: None)
         assert str(caught.value) == (
             f"the docker command can't be started (No such file or directory), but {NEEDED}"
         )
@@ -148,7 +126,10 @@ class TestBuild:
         (tmp_path / "said").write_text(said)
         with pytest.raises(ConfigError) as caught:
             buildx.build(
-                REQUEST, play(tmp_path, f"cat {tmp_path}/said >&2; exit 1"), Job(), lambda _event: None
+                REQUEST,
+                run_in(play(tmp_path, f"cat {tmp_path}/said >&2; exit 1")),
+                Job(),
+                lambda _event: None,
             )
         assert str(caught.value) == f"docker has no plugin buildx here, but {NEEDED}"
 
@@ -160,7 +141,7 @@ class TestBuild:
         timer.start()
         start = time.monotonic()
         with pytest.raises(EngineError) as caught:
-            buildx.build(REQUEST, environ, job, lambda _event: None)
+            buildx.build(REQUEST, run_in(environ), job, lambda _event: None)
         assert str(caught.value) == "the build of a:b was aborted"
         assert time.monotonic() - start < 10
         assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()

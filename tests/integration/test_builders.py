@@ -1,0 +1,96 @@
+"""Builds by a builder that is not inside the engine: a real one of buildx's remote driver."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.integration.checkouts import Checkout
+from tests.integration.registries import Registry
+from tests.integration.remote_builder import NAME, remote_builder
+
+
+@pytest.fixture(scope="module")
+def far() -> Iterator[dict[str, str]]:
+    """Give the variables by which the builder `far` is there."""
+    with remote_builder() as environ:
+        yield environ
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """Give a registry."""
+    made = Registry(tmp_path / "registry").start()
+    yield made
+    made.kill()
+
+
+def test_images_of_a_builder_elsewhere(
+    checkout: Checkout, far: dict[str, str], docker_api: docker.APIClient
+) -> None:
+    """Base and custom image are built there, verified and in use here; the engine takes them as its own."""
+    checkout.deps('bash = ["jq"]', f'buildx = "{NAME}"')
+    done = checkout.doit("setup", "--only=bash", **far)
+    assert (done.code, "2 built · " in done.out) == (0, True), done.out + done.err
+    layers = {
+        name: docker_api.inspect_image(f"{checkout.repository}:{name}")["RootFS"]["Layers"]
+        for name in ("bash", "bash-custom")
+    }
+    assert layers["bash-custom"][: len(layers["bash"])] == layers["bash"]
+    assert checkout.manifest()["runtimes"]["bash"]["packages"] == ["jq"]
+    checkout.deps('bash = ["jq"]')
+    assert checkout.stale("--only=bash") == set()
+    assert checkout.doit("verify", "bash-custom").code == 0
+
+
+def test_the_other_way_round(built: Checkout, far: dict[str, str]) -> None:
+    """What the engine built is up to date for a builder elsewhere, and what is stale is built there on it."""
+    built.edit("docker/Dockerfile", 'CMD ["bash"]', 'CMD ["bash", "--help"]')
+    assert built.stale(f"--builder={NAME}") == {"bash", "bash-custom"}
+    far = {**far, "BUILDX_BUILDER": "other", "DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
+    done = built.doit("setup", f"--builder={NAME}", **far)
+    assert (done.code, "2 built · 5 up to date" in done.out) == (0, True), done.out + done.err
+    assert "BUILDX_BUILDER=other has no effect; name a builder by --builder=other" in done.out
+    assert "DOCKER_DEFAULT_PLATFORM=linux/arm64 has no effect; images are built for the engine's" in done.out
+
+
+def test_failures(built: Checkout, far: dict[str, str]) -> None:
+    """A step that fails there is told as one that fails here; so is a builder that is none."""
+    built.edit("docker/Dockerfile", 'CMD ["bash"]', 'RUN echo no such thing; false\nCMD ["bash"]')
+    for words in ((), (f"--builder={NAME}",)):
+        done = built.doit("setup", "--only=bash", *words, **far)
+        assert done.code == 1
+        assert (
+            ":bash         failed      step 1/1: echo no such thing; false\n    no such thing\n" in done.out
+        )
+    done = built.doit("setup", "--only=bash", "--builder=nearer", **far)
+    assert done.code == 3
+    assert "docker buildx has no builder 'nearer'\n  Choose one that docker buildx ls shows" in done.out
+    done = built.doit("setup", "--only=bash", "--builder=default", **far)
+    assert done.code == 3
+    assert "the builder 'default' is an engine's own (driver docker)" in done.out
+
+
+def test_cache_in_a_registry(checkout: Checkout, far: dict[str, str], registry: Registry) -> None:
+    """The steps of an image are written there and found there; the engine's own builder, which can't, refuses."""
+    cache = f"{registry.address}/cache"
+    checkout.deps("", f'buildx = "{NAME}"\ncache = "{cache}"')
+    checkout.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN echo {checkout.repository}\nCMD ["bash"]')
+    assert checkout.doit("base:bash", **far).code == 0
+    assert set(registry.tags("cache")) == {"bash"}
+    # As another builder has it: nothing of its own.
+    forget = ["docker", "buildx", "prune", "--force", "--all", f"--builder={NAME}"]
+    subprocess.run(forget, env={**os.environ, **far}, check=True, capture_output=True)
+    assert checkout.doit("clean", "base:bash").code == 0
+    asked = len(registry.paths())
+    assert checkout.doit("base:bash", **far).code == 0
+    assert any(path.startswith("/v2/cache/blobs/sha256:") for path in registry.paths()[asked:])
+    checkout.deps("", f'cache = "{cache}"')
+    done = checkout.doit("base:bash", "--force", **far)
+    assert done.code == 3
+    assert (
+        "[build] cache needs a builder that can write it, and the engine's own can't\n  Name one" in done.out
+    )

@@ -1,0 +1,111 @@
+"""A builder elsewhere, next to the engine's own; docker's command is played by a small program."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isol8_tasks.engine import BuildRequest
+from isol8_tasks.engine.daemon import DockerEngine
+from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.errors import EngineError, PlanError
+from tests.engine_server import Engine, Handler, serving
+from tests.unit.engine.builders.test_layouts import CONFIG, LAYERS, manifest, saved
+from tests.unit.engine.builders.test_plugin import FAR, NEW
+
+REQUEST = BuildRequest(tag="a:b", dockerfile="FROM x\n", built_on={"x": "sha256:parent"}, image="bash")
+PLAYED = f"""#!/bin/sh
+case "$2" in
+    version) echo "{NEW}" ;;
+    inspect) echo "$2 $3" >> asked; cat inspect ;;
+    *) cat > /dev/null; for word; do echo "$word"; done >> words; env | grep -E 'BUILDX|PLATFORM' >> words; true ;;
+esac
+"""
+
+
+@pytest.fixture(name="engine")
+def make_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Engine]:
+    """Give an engine that has the parent, gets what is built, and builds by itself, too."""
+    (tmp_path / "docker").write_text(PLAYED)
+    (tmp_path / "docker").chmod(0o755)
+    (tmp_path / "inspect").write_text(FAR.format(status="running", platforms="linux/amd64"))
+    monkeypatch.chdir(tmp_path)
+    broken = getattr(request, "param", False)
+    files = {"a/layer.tar": LAYERS[0], "b/layer.tar": LAYERS[1], "c.json": b"{}" if broken else CONFIG}
+    archive = b"".join(
+        saved({**files, "manifest.json": manifest("c.json", ["a/layer.tar", "b/layer.tar"])}, {})
+    )
+
+    def send(handler: Handler) -> None:
+        handler.begin_stream()
+        handler.chunk(archive)
+        handler.chunk(b"")
+
+    def build(handler: Handler) -> None:
+        handler.stream({"id": "moby.image.id", "aux": {"ID": "sha256:labels"}})
+
+    with serving(monkeypatch) as engine:
+        engine.answers["GET /version"] = (200, {"Os": "linux", "Arch": "amd64"})
+        engine.answers["GET /images/sha256:parent/get"] = send
+        engine.answers["GET /images/a:b/json"] = (200, {"Id": "sha256:1"})
+        engine.answers["POST /build"] = build
+        yield engine
+
+
+def client(engine: Engine, *, buildx: str = "far", cache: str = "") -> DockerEngine:
+    """Return the engine with a builder elsewhere."""
+    path = f"{Path.cwd()}{os.pathsep}{os.defpath}"
+    environ = {"PATH": path, "BUILDX_BUILDER": "other", "DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
+    made = DockerEngine(
+        Endpoint(url=engine.url, why="DOCKER_HOST"), environ=environ, buildx=buildx, cache=cache
+    )
+    engine.clients.append(made)
+    return made
+
+
+def test_builder_gets_the_parents(engine: Engine) -> None:
+    """Each is saved once, and the layouts are gone at the end; docker's own variables do not reach it."""
+    found = client(engine)
+    for _ in range(2):
+        assert found.build(REQUEST, lambda _event: None) == "sha256:1"
+    words = Path("words").read_text().splitlines()
+    assert words[:2] == ["buildx", "build"]
+    assert {"--builder=far", "--platform=linux/amd64"} <= set(words)
+    assert not [word for word in words if "arm64" in word or "other" in word or "cache" in word]
+    (layout,) = {word for word in words if word.startswith("--build-context=x=oci-layout://")}
+    folder = Path(layout.partition("://")[2].partition("@")[0])
+    assert (folder / "index.json").exists()
+    assert engine.paths().count("GET /images/sha256:parent/get") == 1
+    found.close()
+    assert not folder.parent.exists()
+
+
+def test_engine_changes_labels_itself(engine: Engine) -> None:
+    """Nor is the builder asked for anything by who builds nothing."""
+    engine.answers["GET /info"] = (200, {"ID": "X", "Driver": "overlay2"})
+    found = client(engine)
+    assert found.info().builder == "buildx far"
+    request = BuildRequest(tag="a:b", dockerfile="FROM x\n", only_labels=True)
+    assert found.build(request, lambda _event: None) == "sha256:labels"
+    assert not Path("asked").exists()
+
+
+@pytest.mark.parametrize("engine", [True], indirect=True)
+def test_engine_that_saves_nothing_sensible(engine: Engine) -> None:
+    """It is told, and nothing is built."""
+    with pytest.raises(EngineError, match="the copy of sha256:parent for the builder failed: "):
+        client(engine).build(REQUEST, lambda _event: None)
+    assert not Path("words").exists()
+
+
+def test_cache(engine: Engine) -> None:
+    """It is the builder's, by the image's name; the engine's own builder has none."""
+    client(engine, cache="host/cache").build(REQUEST, lambda _event: None)
+    where = "type=registry,ref=host/cache:bash"
+    words = Path("words").read_text().splitlines()
+    assert {f"--cache-from={where}", f"--cache-to={where},mode=max,ignore-error=true"} <= set(words)
+    with pytest.raises(PlanError, match=r"the engine's own can't\nName one by --builder"):
+        client(engine, buildx="", cache="host/cache").build(REQUEST, lambda _event: None)
