@@ -29,7 +29,6 @@ _PLAIN_LAYERS: Final = "--output=type=docker,compression=uncompressed,force-comp
 """An engine unpacks them at once, so that to pack them costs more than they take on the way."""
 _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
-
 _UNREAD: Final = "failed to read downloaded context: failed to load cache key"
 """BuildKit's, before Engine 27.5 with containerd's store: it looks on the network for what it is sent (moby#47717)."""
 
