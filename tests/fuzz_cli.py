@@ -354,6 +354,8 @@ def fuzz_signals(count: int, dice: random.Random) -> Iterator[str]:
         patch.setenv("DOCKER_HOST", engine.url)
         patch.setenv("PYTHONPATH", str(ROOT))
         began = time.monotonic()
+        # A shell lets what it starts in the background ignore Ctrl-C, and that would hold for the commands, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _started(("--version",), place).communicate()
         pace = time.monotonic() - began
         for _ in range(count):

@@ -2,8 +2,9 @@
 
     .venv-dev/bin/python -m tests.newer_engine tests/integration/test_closure.py
 
-`--suite trixie` takes another suite than sid, `--store containerd` keeps images in containerd's store. The engine is a
-private one of its own under `.isol8/engines`, beside that of the checkout, and nothing of it is left running.
+`--suite trixie` takes another suite than sid (Engine 26.1.5 for 28.5.2 in November 2026), `--store containerd` keeps
+images in containerd's store. The engine is a private one of its own under `.isol8/engines`, beside that of the
+checkout, and nothing of it is left running.
 """
 
 import argparse

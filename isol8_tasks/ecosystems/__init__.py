@@ -7,7 +7,7 @@ pypi, npm, deno, apk
            how the packages of each are looked for in an image, and judged
 compilers  what installers print where there is nothing to compile with
 findings   what can be wrong with a package, and what users should know of one that passes
-absent     what a Python package lacks when it is imported: what to list for it
+absent     what a package lacks when it is loaded, a module, a program or a right: what to do about it
 declining  JavaScript packages that are complete and load only inside another program
 loading    what the dynamic loader says of programs and libraries; which library is missing
 needs      well-known packages that need data or a program when they are used

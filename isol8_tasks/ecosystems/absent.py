@@ -7,7 +7,7 @@ from isol8_tasks.ecosystems.specs import parse_spec
 
 
 def module_hint(package: str, output: str) -> str:
-    """Return what to do about the module, program or right that a package lacks; empty where it lacks none that is known."""
+    """Return what to do about the module, program or right that a package lacks; empty where none is known."""
     return _of_javascript(package, output) or _of_python(package, output)
 
 

@@ -110,7 +110,7 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
             f"{trouble.sentence} The installation of {package} downloads from there itself, and not from a package "
             "source: let the build reach it, or take a package that brings its files."
         )
-    if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only"}):
+    if trouble and (trouble.is_of_network or trouble.kind in {"disk", "read-only", "store"}):
         full = f" ({room})" if room and trouble.kind == "disk" else ""
         return f"{trouble.sentence[:-1]}{full}. {next_step(trouble, _text(error), config)}"
     if not isinstance(error, BuildFailedError):

@@ -44,6 +44,13 @@ _KINDS: Final = (
         "Use a folder on a file system that can be written.",
     ),
     _kind(
+        "store",
+        r"failed to read downloaded context: failed to load cache key",
+        "this engine's BuildKit can't read what it is sent: a fault of Engines before 27.5 with containerd's store",
+        "Update Docker, turn that store off (containerd-snapshotter in daemon.json, or in Docker Desktop's settings), "
+        'or write builder = "auto" under [build] in deps.toml.',
+    ),
+    _kind(
         "proxy-login",
         r"\b407\b|proxy authentication required",
         "the proxy asks for a login (407)",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from isol8_tasks.errors import BuildFailedError
 from isol8_tasks.run.engine_lock import engine_lock
+from tests.fake_engine import FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from isol8_tasks.engine import BuildRequest
     from tests.first_hour.scenes import Scene
 
 
@@ -30,6 +33,21 @@ def tagged_by_hand(scene: Scene) -> None:
     assert scene.cli is not None
     assert scene.cli("base:bun").code == 0
     scene.cli.engine.tag("alpine:3.21", "isol8:bash")
+
+
+def context_unread(scene: Scene) -> None:
+    """Let the engine's BuildKit look on the network for what it is sent, as Engine 26 does with containerd's store."""
+    assert scene.cli is not None
+
+    def build(_engine: FakeEngine, request: BuildRequest, _on_event: object) -> str:
+        raise BuildFailedError(
+            f"{request.tag} could not be built: failed to read downloaded context: failed to load cache key: "
+            'Get "http://build-context-ug24k0ydztsk": dial tcp: lookup build-context-ug24k0ydztsk: no such host',
+            step="",
+            output=(),
+        )
+
+    scene.cli.patch.setattr(FakeEngine, "build", build)
 
 
 def folder_for_a_report(scene: Scene) -> None:

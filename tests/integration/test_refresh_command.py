@@ -177,7 +177,7 @@ def test_an_alpine_without_support_and_the_way_on(
         assert said in checkout.doit("freshness", "--only=bash").out.splitlines()
         checkout.deps(build=f'args = {{ ALPINE_IMAGE = "{upstream}", ALPINE_VERSION = "3.23" }}')
         assert checkout.built("setup", "--only=bash") == {"bash"}
-        assert "no fixes" not in checkout.doit("freshness", "--only=bash").out
+        assert "end of life" not in checkout.doit("freshness", "--only=bash").out
         assert checkout.manifest()["images"][f"{checkout.repository}:bash"]["inventory"]["alpine"].startswith(
             "3.23."
         )

@@ -29,6 +29,8 @@ _PLAIN_LAYERS: Final = "--output=type=docker,compression=uncompressed,force-comp
 """An engine unpacks them at once, so that to pack them costs more than they take on the way."""
 _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
+_UNREAD: Final = "failed to read downloaded context: failed to load cache key"
+"""BuildKit's, before Engine 27.5 with containerd's store: it looks on the network for what it is sent (moby#47717)."""
 
 
 @frozen(kw_only=True)
@@ -79,8 +81,8 @@ class Builders:
         if builder == "buildkit":
             try:
                 return self._build_by_buildkit(request, on_event)
-            except EngineRefusedError as error:
-                if self._setting != "auto" or "buildkit" not in error.reason.lower():
+            except (EngineRefusedError, BuildFailedError) as error:
+                if self._setting != "auto" or not _is_without_buildkit(error):
                     raise
                 builder = self._choose_again()
         if builder == "buildx":
@@ -139,7 +141,7 @@ class Builders:
         return self._setting
 
     def _choose_again(self) -> str:
-        """Return what builds where the engine refused BuildKit."""
+        """Return what builds where BuildKit can't."""
         with self._mutex:
             self._chosen = self._without_buildkit()
             return self._chosen
@@ -196,3 +198,10 @@ class Builders:
             return {**environ, "DOCKER_CONTEXT": self._endpoint.context}
         environ.pop("DOCKER_CONTEXT", None)
         return {**environ, "DOCKER_HOST": self._endpoint.url}
+
+
+def _is_without_buildkit(error: EngineRefusedError | BuildFailedError) -> bool:
+    """Tell whether the engine refuses BuildKit, or keeps from it what is to be built."""
+    if isinstance(error, EngineRefusedError):
+        return "buildkit" in error.reason.lower()
+    return _UNREAD in str(error)

@@ -346,6 +346,25 @@ class TestBuild:
             "1",
         ]
 
+    @pytest.mark.parametrize("builder", ["auto", "buildkit"])
+    def test_buildkit_that_cannot_read_its_context(self, engine: Engine, builder: BuilderSetting) -> None:
+        """With containerd's store before Engine 27.5 another builder builds, unless BuildKit is asked for."""
+        reason = 'failed to read downloaded context: failed to load cache key: Get "http://build-context-x"'
+
+        def answer(handler: Handler) -> None:
+            handler.stream(
+                {"errorDetail": {"message": reason}, "error": reason}
+                if "version=2" in handler.path
+                else {"aux": {"ID": "sha256:1"}}
+            )
+
+        engine.answers["POST /build"] = answer
+        if builder == "auto":
+            assert engine.client(builder).build(REQUEST, lambda _event: None) == "sha256:1"
+        else:
+            with pytest.raises(BuildFailedError, match="downloaded context"):
+                engine.client(builder).build(REQUEST, lambda _event: None)
+
     @pytest.mark.parametrize(
         ("builder", "message"),
         [("buildkit", "BuildKit is off"), ("auto", "no space left")],

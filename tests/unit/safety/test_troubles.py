@@ -70,6 +70,8 @@ TOLD = {
     "E: Failed to fetch https://x/InRelease  Certificate verification failed: The certificate is "
     "NOT trusted.": "certificate",
     # engines
+    'failed to read downloaded context: failed to load cache key: Get "http://build-context-ug24": dial tcp: lookup '
+    "build-context-ug24 on 10.0.0.53:53: no such host": "store",
     'Get "https://registry.example/v2/": dial tcp: lookup registry.example on 10.0.0.53:53: no such host': "name",
     'Get "http://127.0.0.1:1/v2/": context deadline exceeded': "timeout",
     'Get "http://127.0.0.1:37423/v2/": EOF': "reset",
