@@ -75,7 +75,8 @@ def load_toml(text: str, source: str, form: str, advice: str = "") -> dict[str, 
             raise ConfigError(f"{source}:{twice}") from error
         from isol8_tasks.config.broken import slip_in  # noqa: PLC0415 - only a mistake has use for it
 
-        what = slip_in(text, error.lineno, error.colno, error.msg) or f"{error.msg}; {form}"
+        slip = slip_in(text, error.lineno, error.colno, error.msg)
+        what = f"{slip}{advice}" if slip else f"{error.msg}; {form}"
         raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not TOML: {what}") from error
     except (ValueError, RecursionError) as error:
         # It reads no longer numbers, and nothing that is nested deeper.

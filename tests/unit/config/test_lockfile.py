@@ -167,7 +167,7 @@ WRONG = [
     ),
     pytest.param(
         "version = 2\n[images",
-        "x:2:8: not TOML: Expected ']' at the end of a table declaration; rewrite the lock: ./doitw lock",
+        "x:2:8: not TOML: the ] behind the table's name is missing; rewrite the lock: ./doitw lock",
         id="not TOML",
     ),
 ]
