@@ -3,6 +3,7 @@
 build      builds under a private tag, verifies, and only then promotes
 taking     takes a candidate that is there instead of a build
 pinned     the Dockerfile that installs exactly the resolved versions
+baking     images as targets of docker's bake
 tidying    removes what installers leave behind
 caching    lets installers keep what they download, outside of images
 sameness   whether a rebuild came to what is in use

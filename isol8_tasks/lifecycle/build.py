@@ -76,22 +76,12 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     after its build, the candidate stays for the next one.
     """
     described = describe(spec, observed, provenance)
-    request = BuildRequest(
-        tag="",
-        dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
-        target=spec.target,
-        context=context if spec.kind == "base" else {},
-        args=dict(spec.args),
-        labels=described.candidate(),
-        no_cache=force,
-        built_on=described.built_on,
-        image=spec.name,
-    )
+    request = request_of(spec, described, observed, engine, context, force=force)
     with kept_candidate(engine, observed.repository, spec.name, described.record.build) as candidate:
         _ensure_in_place(spec, described, observed, engine)
         request = evolve(request, tag=candidate)
         build = _way_to_build(spec, engine, download_cache=download_cache)
-        image_id = _built(spec, resolution, request, build, on_event)
+        image_id = build_packages(spec, resolution, request, build, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
         return accept_candidate(
@@ -104,6 +94,29 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
             verify=verify,
             saves=saves,
         )
+
+
+def request_of(  # noqa: PLR0913 - what it is made of
+    spec: ImageSpec,
+    described: Description,
+    observed: Observed,
+    engine: ImageEngine,
+    context: Mapping[str, FileContent],
+    *,
+    force: bool = False,
+) -> BuildRequest:
+    """Return what is built of an image, but for its tag and the versions of its packages."""
+    return BuildRequest(
+        tag="",
+        dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
+        target=spec.target,
+        context=context if spec.kind == "base" else {},
+        args=dict(spec.args),
+        labels=described.candidate(),
+        no_cache=force,
+        built_on=described.built_on,
+        image=spec.name,
+    )
 
 
 def accept_candidate(  # noqa: PLR0913 - all but four are named by the caller
@@ -188,7 +201,7 @@ def _way_to_build(spec: ImageSpec, engine: ImageEngine, *, download_cache: bool)
     return tidied(cached_build(engine, spec), spec)
 
 
-def _built(
+def build_packages(
     spec: ImageSpec, resolution: Resolution | None, request: BuildRequest, build: Build, on_event: OnEvent
 ) -> str:
     """Build an image with the versions, or the hashes, that its packages have to have; return its id."""

@@ -26,7 +26,7 @@ from isol8_tasks.verify.verifications import Verify
 
 def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, on_event: OnEvent) -> Outcome:
     """Do what was decided about an image; what it is built on is pulled first where it is missing."""
-    spec = _with_upstream(decision.image, view, policy, on_event)
+    spec = with_upstream(decision.image, view, policy, on_event)
     if decision.relabel:
         return relabel_image(spec, view.observed, view.engine)
 
@@ -46,7 +46,7 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         spec,
         view.observed,
         view.engine,
-        provenance=_provenance(view),
+        provenance=provenance_of(view),
         context=view.context_of(spec),
         on_event=on_event,
         force=policy.no_cache or spec.name in view.forced,
@@ -71,7 +71,7 @@ def _taken(
             view.observed,
             view.engine,
             image,
-            provenance=_provenance(view),
+            provenance=provenance_of(view),
             verify=verify,
             saves=saves(spec, view),
         )
@@ -132,7 +132,7 @@ def any_age(built: Collection[str], view: View, policy: Policy) -> tuple[str, ..
     )
 
 
-def _with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> ImageSpec:
+def with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> ImageSpec:
     """Pull what an image is built on where it is missing, and return the image as it then is specified."""
 
     def tell(references: str) -> None:
@@ -183,7 +183,8 @@ def _resolution(spec: ImageSpec, view: View, policy: Policy) -> Resolution | Non
     return aged_resolution(spec, view.observed, view.engine, settings=settings, now=now())
 
 
-def _provenance(view: View) -> Provenance:
+def provenance_of(view: View) -> Provenance:
+    """Return where and when a build of this run is made."""
     return Provenance(
         checkout=view.workspace.checkout_id,
         revision=view.workspace.revision(),

@@ -8,6 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from isol8_tasks.engine.endpoint import Endpoint
 from tests.integration.checkouts import Checkout
 from tests.integration.registries import Registry
 from tests.integration.remote_builder import NAME, remote_builder
@@ -94,3 +95,24 @@ def test_cache_in_a_registry(checkout: Checkout, far: dict[str, str], registry: 
     assert (
         "[build] cache needs a builder that can write it, and the engine's own can't\n  Name one" in done.out
     )
+
+
+def test_baked_images_are_promoted(checkout: Checkout, far: dict[str, str], endpoint: Endpoint) -> None:
+    """What bake built of a chain is verified and in use, and nothing of it is built again."""
+    checkout.deps('bash = ["jq"]')
+    done = checkout.doit("bake", "bash", "bash-custom")
+    assert done.code == 0, done.err
+    bake = subprocess.run(
+        ["docker", "buildx", "bake", "-f", "docker-bake.json"],
+        cwd=checkout.folder,
+        env={**os.environ, **far, "DOCKER_HOST": endpoint.url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert bake.returncode == 0, bake.stderr
+    assert checkout.stale("--only=bash") == {"bash", "bash-custom"}
+    done = checkout.doit("setup", "--only=bash")
+    assert (done.code, "2 promoted · " in done.out) == (0, True), done.out
+    assert "built" not in done.out
+    assert checkout.stale("--only=bash") == set()

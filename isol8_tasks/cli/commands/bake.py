@@ -1,0 +1,134 @@
+"""The command bake: a file by which docker's bake builds what the next run verifies and promotes."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.program import named_file
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.config.strict import unknown
+from isol8_tasks.errors import COMMAND, ConfigError, PlanError, UndecidedError
+from isol8_tasks.plan.decision import Decision
+from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
+from isol8_tasks.safety.files import replace
+
+_FILE: Final = "docker-bake.json"
+
+
+class BakeCommand(OwnCommand):
+    """Write a bake file."""
+
+    name = "bake"
+    doc_purpose = (
+        f"write {_FILE}: docker buildx bake builds these images, and setup verifies and promotes them"
+    )
+    doc_usage = "[--stale] [--print] [--output FILE] [NAME ...] (as python, python-custom)"
+    cmd_options = (
+        {
+            "name": "stale",
+            "long": "stale",
+            "type": bool,
+            "default": False,
+            "help": "only images that would be built now",
+        },
+        {
+            "name": "print",
+            "long": "print",
+            "type": bool,
+            "default": False,
+            "help": "print it instead",
+        },
+        {
+            "name": "output",
+            "short": "o",
+            "long": "output",
+            "type": str,
+            "default": _FILE,
+            "help": "the file; further ones have a number before the ending [default: %(default)s]",
+        },
+    )
+
+    @ends_in_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Write it."""
+        current = session()
+        try:
+            chosen = _chosen(current.view, args, stale=params["stale"])
+            texts = _texts(current, chosen) if chosen else []
+        finally:
+            current.close()
+        if params["print"]:
+            for text in texts:
+                say(text.rstrip("\n"))
+            return 0
+        path = named_file(params["output"])
+        files = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(texts) + 1))]
+        for file, text in zip(files, texts, strict=False):
+            replace(file, text)
+        say(_next_steps(len(chosen), [os.path.relpath(file) for file in files[: len(texts)]]))
+        return 0
+
+
+def _next_steps(images: int, files: list[str]) -> str:
+    if not files:
+        return "every image is up to date; there is nothing to bake"
+    commands = " && ".join([*(f"docker buildx bake -f {file}" for file in files), f"{COMMAND} setup"])
+    return f"{images} image{'s' if images > 1 else ''} in {', '.join(files)}; build and promote: {commands}"
+
+
+def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
+    """Return the decisions on the images that are meant, parents first; an Isol8Error says what can't be baked."""
+    if view.config.refresh.limits_every_build:
+        raise PlanError(
+            "[refresh] min_age limits every build, and nobody knows the age of what bake installs; "
+            f"build by {COMMAND} setup, or remove the line"
+        )
+    decisions = view.decisions
+    names = {word.removeprefix(f"{view.repository}:") for word in words}
+    for name in sorted(names):
+        if name not in decisions:
+            raise ConfigError(
+                unknown(f"{view.public_tag(name)}: no such image", name, sorted(decisions), "there are")
+            )
+    found = [
+        each
+        for each in decisions.values()
+        if (not names or each.image in names) and (not stale or each.is_rebuilt)
+    ]
+    for each in found:
+        if each.state == "undetermined":
+            raise UndecidedError(each.problem)
+        parent = view.graph.image(each.image).parent
+        if parent and decisions[parent] not in found and decisions[parent].is_rebuilt:
+            raise PlanError(
+                f"{view.public_tag(each.image)} is based on {view.public_tag(parent)}, which has to be built: bake it, "
+                f"too, or build it: {COMMAND} {decisions[parent].task}"
+            )
+    return found
+
+
+def _texts(current: Session, chosen: list[Decision]) -> list[str]:
+    # Here, as a run with nothing to do makes every command, and bakes nothing.
+    from isol8_tasks.lifecycle.baking import render_bake, targets  # noqa: PLC0415
+    from isol8_tasks.run.updating import provenance_of, with_upstream  # noqa: PLC0415
+    from isol8_tasks.run.workspace import now  # noqa: PLC0415
+
+    view = current.view
+    for name, value in view.config.build.args.items():
+        if view.redactor(value) != value:
+            raise PlanError(
+                f"[build] args: {name} has a credential, which would be in the file; name an index that needs none"
+            )
+    specs = [with_upstream(each.image, view, current.policy, lambda _event: None) for each in chosen]
+    found = targets(
+        [(spec, view.context_of(spec)) for spec in specs],
+        view.observed,
+        view.engine,
+        provenance_of(view),
+        now(),
+    )
+    return render_bake(found, view.observed, os.path.relpath(view.workspace.docker, Path.cwd()))

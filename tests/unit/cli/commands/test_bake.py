@@ -1,0 +1,131 @@
+"""The command bake: a file whose results the next run verifies and promotes."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isol8_tasks.engine import BuildRequest
+from isol8_tasks.lifecycle import baking
+from tests.command_line import CommandLine
+from tests.fake_engine import FakeEngine
+
+
+def targets(text: str) -> dict[str, dict[str, Any]]:
+    """Return the targets of a bake file, of which its group has all."""
+    found = json.loads(text)
+    assert found["group"]["default"]["targets"] == [*found["target"]]
+    return dict(found["target"])
+
+
+def literal(text: str) -> str:
+    """Read a text as bake does, which fills nothing in."""
+    assert not re.search(r"(?<!\$)\$\{|(?<!%)%\{", text)
+    return text.replace("$${", "${").replace("%%{", "%{")
+
+
+def bake(found: dict[str, dict[str, Any]], engine: FakeEngine) -> None:
+    """Build the targets one after the other, with the contexts in the places of what they stand for."""
+    for target in found.values():
+        dockerfile = literal(target["dockerfile-inline"])
+        for name, source in target.get("contexts", {}).items():
+            if source.startswith("target:"):
+                dockerfile = dockerfile.replace(f"FROM {name}", f"FROM {found[source[7:]]['tags'][0]}")
+        request = BuildRequest(
+            tag=target["tags"][0],
+            dockerfile=dockerfile,
+            target=target.get("target"),
+            args={name: literal(value) for name, value in target["args"].items()},
+            labels={name: literal(value) for name, value in target["labels"].items()},
+        )
+        engine.build(request, lambda _event: None)
+
+
+def test_baked_images_are_promoted_without_a_build(cli: CommandLine) -> None:
+    """A base and what is based on it: whatever is missing is verified, and nothing is built again."""
+    cli.declare('[dependencies]\nbash = ["jq"]\n')
+    done = cli("bake")
+    assert done.code == 0, done.err
+    assert done.out == (
+        "6 images in docker-bake.json; build and promote: docker buildx bake -f docker-bake.json && ./doitw setup\n"
+    )
+    found = targets((cli.folder / "docker-bake.json").read_text())
+    assert found["bash-custom"]["contexts"] == {"isol8:bash": "target:bash"}
+    assert found["bash"]["target"] == "bash"
+    assert all(each["tags"][0].endswith("-candidate") for each in found.values())
+    bake(found, cli.engine)
+    assert cli.engine.inspect("isol8:bash") is None
+    done = cli("setup")
+    assert done.code == 0, done.out
+    assert "6 promoted · " in done.out
+    assert cli("plan", "--check").code == 0
+
+
+def test_only_what_is_stale(built: CommandLine) -> None:
+    """Nothing where nothing is; and no image without the parent that it needs."""
+    done = built("bake", "--stale")
+    assert (done.code, done.out) == (0, "every image is up to date; there is nothing to bake\n")
+    assert not (built.folder / "docker-bake.json").exists()
+    built.declare('[dependencies]\nbash = ["jq", "zip"]\n')
+    done = built("bake", "--stale", "--print")
+    assert set(targets(done.out)) == {"bash-custom"}
+    assert "isol8:bash" not in targets(done.out)["bash-custom"].get("contexts", {})
+    with (built.folder / "docker" / "Dockerfile").open("a") as file:
+        file.write("RUN echo ${PATH} %{x}\n")
+    assert set(targets(built("bake", "--stale", "--print").out)) == {"bash", "bash-custom"}
+    done = built("bake", "bash-custom")
+    assert done.code == 3
+    assert done.err == (
+        "ERROR: isol8:bash-custom is based on isol8:bash, which has to be built: bake it, too, or build it: "
+        "./doitw base:bash\n"
+    )
+    bake(targets(built("bake", "bash-custom", "isol8:bash", "--print").out), built.engine)
+    assert "2 promoted · 4 up to date" in built("setup").out
+
+
+def test_many_images_are_several_files(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file has what its targets are based on."""
+    monkeypatch.setattr(baking, "MOST_TARGETS", 3)
+    images = "".join(
+        f'[images.i{number}]\nruntime = "bash"\npackages = ["p{number}"]\n' for number in range(5)
+    )
+    cli.declare(images)
+    done = cli("bake", "-o", "all.json", "bash", *(f"i{number}" for number in range(5)))
+    assert done.out.startswith(
+        "6 images in all.json, all-2.json, all-3.json; build and promote: docker buildx bake"
+    )
+    files = [targets(Path(cli.folder, name).read_text()) for name in ("all.json", "all-2.json", "all-3.json")]
+    assert [len(each) for each in files] == [3, 3, 2]
+    assert all("bash" in each for each in files)
+    assert len({each["bash"]["tags"][0] for each in files}) == 1
+
+
+@pytest.mark.parametrize(
+    ("declared", "words", "code", "problem"),
+    [
+        ("", ["bsh"], 3, "isol8:bsh: no such image (did you mean bash? there are bash, "),
+        ("", ["-o", "none/file.json"], 1, "file.json: can't be written (No such file or directory); "),
+        (
+            '[refresh]\nmin_age = "3d"\n',
+            [],
+            3,
+            "[refresh] min_age limits every build, and nobody knows the age",
+        ),
+        (
+            '[build]\nargs = { https_proxy = "http://me:secret-word@host/" }\n',
+            [],
+            3,
+            "[build] args: https_proxy has a credential, which would be in the file",
+        ),
+    ],
+)
+def test_refused(cli: CommandLine, declared: str, words: list[str], code: int, problem: str) -> None:
+    """In one line, and nothing is written."""
+    cli.declare(declared)
+    done = cli("bake", *words)
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith("ERROR: ")
+    assert problem in done.err
+    assert not [*cli.folder.glob("*bake*.json")]
