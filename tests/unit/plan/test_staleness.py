@@ -531,6 +531,13 @@ class TestRegistry:
         remote = {"bash": (*self.there(BASE, key_there="f" * 64), *self.there(BASE))}
         assert decide_all(self.GRAPH, held(), self.HERE, remote)["bash"].state == "in-registry"
 
+    @pytest.mark.parametrize("role", ["candidate", "previous"])
+    def test_image_that_is_not_in_use_there_is_built(self, role: str) -> None:
+        """Nobody says that it was verified, and a pull would refuse it."""
+        (there,) = self.there(BASE)
+        remote = {"bash": (evolve(there, labels={**there.labels, labels.ROLE_LABEL: role}),)}
+        assert decide_all(self.GRAPH, held(), self.HERE, remote)["bash"].state == "not-built"
+
     def test_image_that_is_up_to_date_here_stays(self) -> None:
         remote = {"bash": self.there(BASE, number=2)}
         assert decide_all(self.GRAPH, held(image(BASE)), self.HERE, remote)["bash"].state == "up-to-date"
