@@ -1,11 +1,12 @@
 """A candidate that somebody else built takes the place of a build: it is examined, verified and promoted."""
 
+import contextlib
 from typing import Final
 
 from attrs import evolve
 
 from isol8_tasks.engine import ImageEngine
-from isol8_tasks.errors import VerifyFailedError
+from isol8_tasks.errors import EngineError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.lifecycle.build import Outcome, accept_candidate
@@ -89,7 +90,9 @@ def _problem(spec: ImageSpec, described: Description, engine: ImageEngine, image
 
 def _forget(engine: ImageEngine, image: ObservedImage) -> None:
     """Take the tags away that it had as a candidate, where they are still its own."""
-    for tag in image.tags:
-        found = engine.inspect(tag) if tag.endswith("-candidate") else None
-        if found and found.id == image.id:
-            engine.untag(tag)
+    # What came of it is what is told.
+    with contextlib.suppress(EngineError):
+        for tag in image.tags:
+            found = engine.inspect(tag) if tag.endswith("-candidate") else None
+            if found and found.id == image.id:
+                engine.untag(tag)

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
-from isol8_tasks.images.candidates import LONGEST_TAKEN, offered
+from isol8_tasks.images.candidates import LONGEST_TAKEN, abandoned, offered
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.lifecycle.build import Outcome, build_image
 from isol8_tasks.lifecycle.taking import take_candidate
@@ -101,6 +101,22 @@ class TestPromotion:
             return ""
 
         assert isinstance(take(engine, image, forgotten), Outcome)
+
+    def test_tag_that_can_not_be_removed(self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The image is in use all the same, and its tag is as that of a run that is over."""
+        (image,) = candidates(engine)
+        untag = FakeEngine.untag
+
+        def refuse(engine: FakeEngine, tag: str) -> None:
+            if tag in image.tags:
+                raise EngineError("the engine went away")
+            untag(engine, tag)
+
+        monkeypatch.setattr(FakeEngine, "untag", refuse)
+        outcome = take(engine, image)
+        assert isinstance(outcome, Outcome)
+        assert outcome.result == "promoted"
+        assert abandoned(observe(engine), NOW) == image.tags
 
     def test_one_that_comes_to_what_is_in_use(self, engine: FakeEngine) -> None:
         """It replaces nothing."""
