@@ -612,6 +612,13 @@ class TestCandidates:
         images = held(image(BASE, key="0" * 64), self.candidate(BASE))
         assert decide_all(self.GRAPH, images, circumstances)["bash"].candidates == ()
 
+    def test_list_with_hashes(self) -> None:
+        """A builder that takes the Dockerfile as it is compares no file with its hash."""
+        hashed = evolve(CUSTOM, hashes={"jq": ("sha256:" + "a" * 64,)})
+        base = image(BASE, build="b" * 16)
+        found = decide_all(Graph(images=(BASE, hashed)), held(base, self.candidate(CUSTOM)), self.HERE)
+        assert found["bash-custom"].candidates == ()
+
     def test_verified_one_of_the_registry_comes_first(self) -> None:
         """It is what others have in use."""
         remote = {"bash": TestRegistry.there(BASE)}
