@@ -9,7 +9,7 @@ from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import EngineError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, ObservedImage
-from isol8_tasks.lifecycle.build import Outcome, accept_candidate
+from isol8_tasks.lifecycle.build import Outcome, accept_candidate, passed_on
 from isol8_tasks.lifecycle.promotion import private_tag
 from isol8_tasks.plan.description import Description, Provenance, describe
 from isol8_tasks.plan.model import ImageSpec
@@ -33,7 +33,7 @@ def take_candidate(  # noqa: PLR0913 - all but three are named by the caller
     It keeps its build, by which what was built on it knows it. What fails verification is kept as `-rejected`.
     """
     described = _described(spec, observed, image, provenance)
-    if problem := _problem(spec, described, engine, image):
+    if problem := _problem(spec, described, observed, engine, image):
         return problem
     # Whoever built it may still be at work, and takes its own tag away when it is done.
     with private_tag(engine, observed.repository, spec.name) as own:
@@ -70,7 +70,9 @@ def _described(
     return evolve(described, record=evolve(described.record, build=image.labels[labels.BUILD]))
 
 
-def _problem(spec: ImageSpec, described: Description, engine: ImageEngine, image: ObservedImage) -> str:
+def _problem(
+    spec: ImageSpec, described: Description, observed: Observed, engine: ImageEngine, image: ObservedImage
+) -> str:
     """Say what a look at the image itself shows to be other than its labels have it."""
     detail, platform = engine.inspect(image.id), engine.platform()
     if detail is None:
@@ -85,6 +87,9 @@ def _problem(spec: ImageSpec, described: Description, engine: ImageEngine, image
         ground = engine.inspect(reference) if reference == spec.upstream or spec.parent else None
         if ground and detail.layers[: len(ground.layers)] != ground.layers:
             return f"it is not based on the {reference} of this engine"
+    for line in passed_on(spec, observed, engine).splitlines():
+        if line.removeprefix("ONBUILD ") not in detail.onbuild:
+            return f"it has no {line}, as its parent has"
     return ""
 
 

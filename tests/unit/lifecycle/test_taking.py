@@ -159,6 +159,27 @@ class TestRefusal:
         shown = tampered(engine, labels={**image.labels, labels.SETUP: "curl evil"})
         assert take(engine, shown, _never) == "it has the label org.isol8.setup, which this image has not"
 
+    def test_index_variables_of_a_company(self, engine: FakeEngine) -> None:
+        """What is based on a named image is installed from where its base says, whoever built the image."""
+        named = evolve(CUSTOM, kind="named")
+        base = engine.inspect("isol8:bash")
+        assert base is not None
+        trigger = "ARG PIP_INDEX_URL"
+        old = observe(engine).public("bash")
+        assert old is not None
+        engine.put(
+            "isol8:bash",
+            FakeImage(id="sha256:base", labels=old.labels, layers=base.layers, onbuild=(trigger,)),
+        )
+
+        def taken(image: ObservedImage) -> Outcome | str:
+            return take_candidate(
+                named, observe(engine), engine, image, provenance=PROVENANCE, verify=accept, saves=True
+            )
+
+        assert taken(candidates(engine)[0]) == "it has no ONBUILD ARG PIP_INDEX_URL, as its parent has"
+        assert isinstance(taken(tampered(engine, onbuild=(trigger,))), Outcome)
+
     def test_platform_that_is_not_told(self, engine: FakeEngine) -> None:
         """Nothing is wrong with it."""
         assert isinstance(take(engine, tampered(engine, platform="")), Outcome)
