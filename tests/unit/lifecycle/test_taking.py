@@ -6,6 +6,7 @@ import datetime as dt
 import pytest
 from attrs import evolve
 
+from isol8_tasks.ecosystems.inventory import encode
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.candidates import LONGEST_TAKEN, abandoned, offered
@@ -13,6 +14,7 @@ from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.lifecycle.build import Outcome, build_image
 from isol8_tasks.lifecycle.taking import take_candidate
 from isol8_tasks.plan.description import Provenance
+from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine, FakeImage, accept
 from tests.unit.lifecycle.made import BrokenEngine, CutOffError, make, observe, spec
@@ -245,26 +247,41 @@ def test_candidate_that_another_run_promotes_while_it_is_verified(engine: FakeEn
 
 
 @pytest.mark.parametrize("step", range(1, 9))
-def test_run_that_is_killed_at_any_change(fake_engine: FakeEngine, step: int) -> None:
-    """After its build the image is in use, or its candidate is there to go on with; nothing is built twice."""
+@pytest.mark.parametrize("name", ["bash", "bash-custom"])
+def test_run_that_is_killed_at_any_change(fake_engine: FakeEngine, name: str, step: int) -> None:
+    """After its build the image is in use, or its candidate is there to go on with; nothing is built twice.
+
+    The labels of a base are made beside its verification.
+    """
     engine = BrokenEngine(registry=fake_engine.registry)
     engine.pull("alpine:3.21")
-    make(engine, spec("bash"), spec("bash-custom", "unzip"))
+    make(engine, spec("bash"), spec("bash-custom", "unzip"), verify=find)
+    wanted = spec(name, "jq")
+    # Of another size, so that it does not look like the one in use.
+    wanted = evolve(wanted, dockerfile=f"{wanted.dockerfile}RUN echo more\n")
     built = len(engine.candidates()) + 1
     engine.left = step
+
     with contextlib.suppress(CutOffError):
-        make(engine, CUSTOM)
+        make(engine, wanted, verify=find)
     engine.left = -1
     observed = observe(engine)
-    record = observed.record("bash-custom")
-    if record is None or record.packages != ("jq",):
-        (image,) = offered(observed, NOW, LONGEST_TAKEN)["bash-custom"]
-        assert isinstance(take(engine, image), Outcome)
-        record = observe(engine).record("bash-custom")
+    record = observed.record(name)
+    if record is None or record.key != key(wanted.inputs):
+        (image,) = offered(observed, NOW, LONGEST_TAKEN)[name]
+        outcome = take_candidate(
+            wanted, observe(engine), engine, image, provenance=PROVENANCE, verify=find, saves=True
+        )
+        assert isinstance(outcome, Outcome)
+        record = observe(engine).record(name)
     assert record is not None
-    assert record.packages == ("jq",)
+    assert record.key == key(wanted.inputs)
     assert len(engine.candidates()) == built
     assert not offered(observe(engine), NOW, LONGEST_TAKEN)
+
+
+def find(*_: object) -> str:
+    return encode("3.21", (), ())
 
 
 def _never(*_: object) -> str:
