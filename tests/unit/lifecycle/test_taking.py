@@ -161,6 +161,22 @@ class TestRefusal:
         shown = tampered(engine, labels={**image.labels, labels.SETUP: "curl evil"})
         assert take(engine, shown, _never) == "it has the label org.isol8.setup, which this image has not"
 
+    def test_layers_of_an_image_that_adds_none(self, engine: FakeEngine) -> None:
+        """What was found in another image without packages would count for it."""
+        plain = evolve(CUSTOM, kind="named", inputs=evolve(CUSTOM.inputs, packages=()))
+        base = engine.inspect("isol8:bash")
+        assert base is not None
+
+        def taken(image: ObservedImage) -> Outcome | str:
+            return take_candidate(
+                plain, observe(engine), engine, image, provenance=PROVENANCE, verify=accept, saves=True
+            )
+
+        assert taken(candidates(engine)[0]) == (
+            "it has layers of its own, and this image has those of isol8:bash alone"
+        )
+        assert isinstance(taken(tampered(engine, layers=base.layers)), Outcome)
+
     def test_index_variables_of_a_company(self, engine: FakeEngine) -> None:
         """What is based on a named image is installed from where its base says, whoever built the image."""
         named = evolve(CUSTOM, kind="named")
