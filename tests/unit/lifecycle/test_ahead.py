@@ -6,7 +6,7 @@ import time
 import pytest
 
 from isol8_tasks.ecosystems.inventory import Package, encode
-from isol8_tasks.errors import VerifyFailedError
+from isol8_tasks.errors import ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.lifecycle.build import Outcome, build_image
 from isol8_tasks.plan.model import ImageSpec
@@ -134,6 +134,23 @@ def test_interrupt_leaves_the_candidate_alone(engine: FakeEngine) -> None:
     assert observe(engine).public("bash") == before
     (left,) = [image for image in engine.images() if image.tags[0].endswith("-candidate")]
     assert left.labels[labels.ROLE_LABEL] == "candidate"
+    assert engine.ids() == {image.id for image in engine.images()}
+
+
+def test_run_that_is_overtaken_leaves_nothing(engine: FakeEngine) -> None:
+    """Neither its candidate nor what was made ahead; the other's image is in use."""
+
+    def verify(_spec: ImageSpec, _image: str) -> str:
+        ahead(engine)
+        make(engine, BASE, finds(NEWS))
+        return HELD
+
+    with pytest.raises(ReplacedError):
+        make(engine, BASE, verify)
+    record = observe(engine).record("bash")
+    assert record is not None
+    assert record.inventory == NEWS
+    assert not [tag for tag in tags(engine) if tag.endswith("-candidate")]
     assert engine.ids() == {image.id for image in engine.images()}
 
 
