@@ -58,7 +58,8 @@ def labelled_ahead(  # noqa: PLR0913 - all but four are named by the caller
             except EngineError:
                 # It is made again, which tells what is wrong.
                 return ""
-            return found if known == wanted else ""
+            # A run that sees no lock of this one removes it after some minutes, and a verification may take longer.
+            return found if known == wanted and engine.inspect(found) else ""
 
         yield labelled
 

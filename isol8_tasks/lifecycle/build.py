@@ -108,7 +108,7 @@ def request_of(  # noqa: PLR0913 - what it is made of
     """Return what is built of an image, but for its tag and the versions of its packages."""
     return BuildRequest(
         tag="",
-        dockerfile=spec.dockerfile + _tidy(spec) + _passed_on(spec, observed, engine),
+        dockerfile=spec.dockerfile + _tidy(spec) + passed_on(spec, observed, engine),
         target=spec.target,
         context=context if spec.kind == "base" else {},
         args=dict(spec.args),
@@ -249,6 +249,18 @@ def upstream_triggers(spec: ImageSpec, engine: ImageEngine) -> tuple[Triggers, .
     )
 
 
+def passed_on(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> str:
+    """Return the ONBUILD steps by which a named image hands the index variables of its base on to its children.
+
+    A build gets them from its parent, and an engine leaves them out of what comes of it.
+    """
+    detail = (
+        engine.inspect(observed.public_tag(spec.parent)) if spec.parent and spec.kind == "named" else None
+    )
+    triggers = detail.onbuild if detail else ()
+    return "".join(f"ONBUILD {each}\n" for each in triggers if each.upper().startswith("ARG "))
+
+
 def _ensure_in_place(
     spec: ImageSpec, described: Description, observed: Observed, engine: ImageEngine, image_id: str = ""
 ) -> None:
@@ -269,15 +281,3 @@ def _tidy(spec: ImageSpec) -> str:
     """Return the step behind the packages of a runtime that needs one; clients' own images do without."""
     step = RUNTIMES[spec.runtime].tidy if spec.inputs.packages else ""
     return f"{step}\n" if step else ""
-
-
-def _passed_on(spec: ImageSpec, observed: Observed, engine: ImageEngine) -> str:
-    """Return the ONBUILD steps by which a named image hands the index variables of its base on to its children.
-
-    A build gets them from its parent, and an engine leaves them out of what comes of it.
-    """
-    detail = (
-        engine.inspect(observed.public_tag(spec.parent)) if spec.parent and spec.kind == "named" else None
-    )
-    triggers = detail.onbuild if detail else ()
-    return "".join(f"ONBUILD {each}\n" for each in triggers if each.upper().startswith("ARG "))

@@ -24,9 +24,9 @@ _SUFFIX_DIGITS: Final = 12
 
 
 @contextlib.contextmanager
-def private_tag(engine: ImageEngine, repository: str, name: str, build: str = "") -> Iterator[str]:
+def private_tag(engine: ImageEngine, repository: str, name: str) -> Iterator[str]:
     """Give a tag that no other run uses, and remove it at the end."""
-    tag = candidate_tag(repository, name, build or secrets.token_hex(8), dt.datetime.now(dt.UTC))
+    tag = candidate_tag(repository, name, secrets.token_hex(8), dt.datetime.now(dt.UTC))
     try:
         yield tag
     finally:

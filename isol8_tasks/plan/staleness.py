@@ -71,13 +71,7 @@ def _decided(
                     decision = evolve(decision, reasons=reasons)
                 if candidates is None:
                     candidates = offered(observed, circumstances.now, circumstances.candidate_age)
-                taken = [
-                    (image, promoted)
-                    for image in candidates.get(spec.name, ())
-                    for promoted, after in (_decide_with(spec, image, observed, decisions, circumstances),)
-                    if after.state == "up-to-date" or after.relabel
-                ]
-                if taken:
+                if taken := _taken(spec, candidates.get(spec.name, ()), observed, decisions, circumstances):
                     observed = taken[0][1]
                     decision = evolve(decision, candidates=tuple(image for image, _ in taken))
         decisions[spec.name] = decision
@@ -93,8 +87,26 @@ def _decide_with(
 ) -> tuple[Observed, Decision]:
     """Return what the engine would hold, and the decision, if an image that is not in use yet were."""
     tags = (observed.public_tag(spec.name), marker_tag(spec.name, observed.repository))
-    promoted = observed.moved(image.id, {**image.labels, ROLE_LABEL: "current"}, *tags)
+    promoted = observed.moved(image.id, image.labels, *tags)
     return promoted, _decide_safely(spec, promoted, decisions, circumstances)
+
+
+def _taken(
+    spec: ImageSpec,
+    candidates: Sequence[ObservedImage],
+    observed: Observed,
+    decisions: Mapping[str, Decision],
+    circumstances: Circumstances,
+) -> list[tuple[ObservedImage, Observed]]:
+    """Return the candidates that would be up to date once they are in use, each with what the engine would hold."""
+    found = []
+    # Nobody knows of a candidate whether the files that were installed in it have the hashes of its list.
+    for image in () if spec.hashes else candidates:
+        in_use = evolve(image, labels={**image.labels, ROLE_LABEL: "current"})
+        promoted, after = _decide_with(spec, in_use, observed, decisions, circumstances)
+        if after.state == "up-to-date" or after.relabel:
+            found.append((image, promoted))
+    return found
 
 
 def _decide_safely(

@@ -63,7 +63,7 @@ def reasons_in_words(decision: Decision, config: Config) -> tuple[str, ...]:
     return (f"for {duration(decision.held)} (rolled back), {waiting}", *found)
 
 
-CANDIDATE: Final = "a candidate is there: it is verified, and not built again"
+CANDIDATE: Final = "a candidate exists: it is verified, and not built again"
 
 
 def decision_line(decision: Decision, config: Config, *, width: int, states: int = 10) -> str:

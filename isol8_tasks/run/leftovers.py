@@ -1,6 +1,6 @@
 """What a run that was cut off left on the engine; nobody else may be at work there while it is removed."""
 
-from isol8_tasks.images.candidates import abandoned
+from isol8_tasks.images.candidates import LONGEST_TAKEN, abandoned, offered
 from isol8_tasks.images.holds import are_settled
 from isol8_tasks.images.pushed import strays
 from isol8_tasks.run.view import View
@@ -43,4 +43,9 @@ def _abandoned(view: View) -> list[str]:
     if not found:
         return []
     kept = {tag for each in view.decisions.values() for image in each.candidates for tag in image.tags}
+    if view.request.only:
+        # Nothing was decided of the others.
+        offer = offered(view.observed, now(), LONGEST_TAKEN)
+        others = (images for name, images in offer.items() if name not in view.decisions)
+        kept |= {tag for images in others for image in images for tag in image.tags}
     return [tag for tag in found if tag not in kept]

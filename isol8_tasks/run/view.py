@@ -52,9 +52,9 @@ class View:
     """The connection to the engine, once something is asked that needs one."""
     request: FlagRequest = field(factory=FlagRequest)
     use_registry: bool = field(default=True, init=False)
+    """Let images come from the registry of deps.toml."""
     buildx: str = field(default="", init=False)
     """The builder of docker buildx that the flags name; empty for that of deps.toml."""
-    """Let images come from the registry of deps.toml."""
     forced: set[str] = field(factory=set, init=False)
     """Names of the images to rebuild without cache."""
     behind: dict[str, tuple["Reason", ...]] = field(factory=dict, init=False)

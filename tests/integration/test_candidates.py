@@ -22,7 +22,7 @@ from tests.integration.checkouts import Checkout, Result, new_checkout, remove_t
 SETUP_BASH = ("setup", "--only=bash")
 CUSTOM = "bash-custom"
 CHAIN = '[images.tools]\nruntime = "bash"\npackages = ["unzip"]\n[images.more]\nextends = "tools"\npackages = ["jq"]\n'
-PLAN = "a candidate is there: it is verified, and not built again"
+PLAN = "a candidate exists: it is verified, and not built again"
 
 
 @pytest.fixture(scope="module")

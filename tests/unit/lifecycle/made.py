@@ -6,6 +6,7 @@ from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.build import build_image
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.model import ImageSpec, Inputs
+from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine, accept
 
 CHANGES = ("build ", "tag ", "untag ", "push ", "fetch ")
@@ -51,7 +52,11 @@ def observe(engine: FakeEngine) -> Observed:
 
 
 def make(
-    engine: FakeEngine, *images: ImageSpec, created: str = "2026-11-22T09:00:00Z", force: bool = False
+    engine: FakeEngine,
+    *images: ImageSpec,
+    created: str = "2026-11-22T09:00:00Z",
+    force: bool = False,
+    verify: Verify = accept,
 ) -> None:
     """Build images, each with all it promises."""
     for each in images:
@@ -62,6 +67,6 @@ def make(
             provenance=Provenance(checkout="here", revision="", created=created),
             context={"Dockerfile": FileContent(data=b"")},
             on_event=lambda _event: None,
-            verify=accept,
+            verify=verify,
             force=force,
         )

@@ -1,11 +1,12 @@
 """The labels of a promotion that are built while the image is verified."""
 
+import threading
 import time
 
 import pytest
 
 from isol8_tasks.ecosystems.inventory import Package, encode
-from isol8_tasks.errors import VerifyFailedError
+from isol8_tasks.errors import ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.lifecycle.build import Outcome, build_image
 from isol8_tasks.plan.model import ImageSpec
@@ -90,6 +91,67 @@ def test_what_is_found_anew_is_labelled_anew(engine: FakeEngine) -> None:
     assert record.inventory == NEWS
     assert label_builds(engine) == 2
     assert not [tag for tag in tags(engine) if tag.endswith("-candidate")]
+
+
+def ahead(engine: FakeEngine) -> str:
+    """Wait for the private tag of the labels that are made ahead, and return it."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for image in engine.images():
+            if image.labels.get(labels.ROLE_LABEL) == "current":
+                for tag in image.tags:
+                    if tag.endswith("-candidate"):
+                        return tag
+        time.sleep(0.001)
+    raise AssertionError("no labels are made ahead")
+
+
+def test_labels_that_another_run_removed_are_made_again(engine: FakeEngine) -> None:
+    """A verification may take longer than a run without our lock lets such a tag be."""
+
+    def verify(_spec: ImageSpec, _image: str) -> str:
+        engine.untag(ahead(engine))
+        return HELD
+
+    made = make(engine, BASE, verify)
+    image = observe(engine).public("bash")
+    assert image is not None
+    assert image.id == made.image_id
+    assert label_builds(engine) == 2
+
+
+def test_interrupt_leaves_the_candidate_alone(engine: FakeEngine) -> None:
+    """What was made ahead is gone, and so is the thread that made it, before anybody hears of the interrupt."""
+    before, threads = observe(engine).public("bash"), threading.active_count()
+
+    def verify(_spec: ImageSpec, _image: str) -> str:
+        ahead(engine)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(engine, BASE, verify)
+    assert threading.active_count() == threads
+    assert observe(engine).public("bash") == before
+    (left,) = [image for image in engine.images() if image.tags[0].endswith("-candidate")]
+    assert left.labels[labels.ROLE_LABEL] == "candidate"
+    assert engine.ids() == {image.id for image in engine.images()}
+
+
+def test_run_that_is_overtaken_leaves_nothing(engine: FakeEngine) -> None:
+    """Neither its candidate nor what was made ahead; the other's image is in use."""
+
+    def verify(_spec: ImageSpec, _image: str) -> str:
+        ahead(engine)
+        make(engine, BASE, finds(NEWS))
+        return HELD
+
+    with pytest.raises(ReplacedError):
+        make(engine, BASE, verify)
+    record = observe(engine).record("bash")
+    assert record is not None
+    assert record.inventory == NEWS
+    assert not [tag for tag in tags(engine) if tag.endswith("-candidate")]
+    assert engine.ids() == {image.id for image in engine.images()}
 
 
 def test_what_fails_is_not_promoted(engine: FakeEngine) -> None:

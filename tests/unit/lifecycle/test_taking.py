@@ -6,13 +6,15 @@ import datetime as dt
 import pytest
 from attrs import evolve
 
+from isol8_tasks.ecosystems.inventory import encode
 from isol8_tasks.errors import EngineError, ReplacedError, VerifyFailedError
 from isol8_tasks.images import labels
-from isol8_tasks.images.candidates import LONGEST_TAKEN, offered
+from isol8_tasks.images.candidates import LONGEST_TAKEN, abandoned, offered
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.lifecycle.build import Outcome, build_image
 from isol8_tasks.lifecycle.taking import take_candidate
 from isol8_tasks.plan.description import Provenance
+from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import FakeEngine, FakeImage, accept
 from tests.unit.lifecycle.made import BrokenEngine, CutOffError, make, observe, spec
@@ -102,6 +104,22 @@ class TestPromotion:
 
         assert isinstance(take(engine, image, forgotten), Outcome)
 
+    def test_tag_that_can_not_be_removed(self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The image is in use all the same, and its tag is as that of a run that is over."""
+        (image,) = candidates(engine)
+        untag = FakeEngine.untag
+
+        def refuse(engine: FakeEngine, tag: str) -> None:
+            if tag in image.tags:
+                raise EngineError("the engine went away")
+            untag(engine, tag)
+
+        monkeypatch.setattr(FakeEngine, "untag", refuse)
+        outcome = take(engine, image)
+        assert isinstance(outcome, Outcome)
+        assert outcome.result == "promoted"
+        assert abandoned(observe(engine), NOW) == image.tags
+
     def test_one_that_comes_to_what_is_in_use(self, engine: FakeEngine) -> None:
         """It replaces nothing."""
         engine.reproducible = True
@@ -142,6 +160,43 @@ class TestRefusal:
         (image,) = candidates(engine)
         shown = tampered(engine, labels={**image.labels, labels.SETUP: "curl evil"})
         assert take(engine, shown, _never) == "it has the label org.isol8.setup, which this image has not"
+
+    def test_layers_of_an_image_that_adds_none(self, engine: FakeEngine) -> None:
+        """What was found in another image without packages would count for it."""
+        plain = evolve(CUSTOM, kind="named", inputs=evolve(CUSTOM.inputs, packages=()))
+        base = engine.inspect("isol8:bash")
+        assert base is not None
+
+        def taken(image: ObservedImage) -> Outcome | str:
+            return take_candidate(
+                plain, observe(engine), engine, image, provenance=PROVENANCE, verify=accept, saves=True
+            )
+
+        assert taken(candidates(engine)[0]) == (
+            "it has layers of its own, and this image has those of isol8:bash alone"
+        )
+        assert isinstance(taken(tampered(engine, layers=base.layers)), Outcome)
+
+    def test_index_variables_of_a_company(self, engine: FakeEngine) -> None:
+        """What is based on a named image is installed from where its base says, whoever built the image."""
+        named = evolve(CUSTOM, kind="named")
+        base = engine.inspect("isol8:bash")
+        assert base is not None
+        trigger = "ARG PIP_INDEX_URL"
+        old = observe(engine).public("bash")
+        assert old is not None
+        engine.put(
+            "isol8:bash",
+            FakeImage(id="sha256:base", labels=old.labels, layers=base.layers, onbuild=(trigger,)),
+        )
+
+        def taken(image: ObservedImage) -> Outcome | str:
+            return take_candidate(
+                named, observe(engine), engine, image, provenance=PROVENANCE, verify=accept, saves=True
+            )
+
+        assert taken(candidates(engine)[0]) == "it has no ONBUILD ARG PIP_INDEX_URL, as its parent has"
+        assert isinstance(taken(tampered(engine, onbuild=(trigger,))), Outcome)
 
     def test_platform_that_is_not_told(self, engine: FakeEngine) -> None:
         """Nothing is wrong with it."""
@@ -208,26 +263,41 @@ def test_candidate_that_another_run_promotes_while_it_is_verified(engine: FakeEn
 
 
 @pytest.mark.parametrize("step", range(1, 9))
-def test_run_that_is_killed_at_any_change(fake_engine: FakeEngine, step: int) -> None:
-    """After its build the image is in use, or its candidate is there to go on with; nothing is built twice."""
+@pytest.mark.parametrize("name", ["bash", "bash-custom"])
+def test_run_that_is_killed_at_any_change(fake_engine: FakeEngine, name: str, step: int) -> None:
+    """After its build the image is in use, or its candidate is there to go on with; nothing is built twice.
+
+    The labels of a base are made beside its verification.
+    """
     engine = BrokenEngine(registry=fake_engine.registry)
     engine.pull("alpine:3.21")
-    make(engine, spec("bash"), spec("bash-custom", "unzip"))
+    make(engine, spec("bash"), spec("bash-custom", "unzip"), verify=find)
+    wanted = spec(name, "jq")
+    # Of another size, so that it does not look like the one in use.
+    wanted = evolve(wanted, dockerfile=f"{wanted.dockerfile}RUN echo more\n")
     built = len(engine.candidates()) + 1
     engine.left = step
+
     with contextlib.suppress(CutOffError):
-        make(engine, CUSTOM)
+        make(engine, wanted, verify=find)
     engine.left = -1
     observed = observe(engine)
-    record = observed.record("bash-custom")
-    if record is None or record.packages != ("jq",):
-        (image,) = offered(observed, NOW, LONGEST_TAKEN)["bash-custom"]
-        assert isinstance(take(engine, image), Outcome)
-        record = observe(engine).record("bash-custom")
+    record = observed.record(name)
+    if record is None or record.key != key(wanted.inputs):
+        (image,) = offered(observed, NOW, LONGEST_TAKEN)[name]
+        outcome = take_candidate(
+            wanted, observe(engine), engine, image, provenance=PROVENANCE, verify=find, saves=True
+        )
+        assert isinstance(outcome, Outcome)
+        record = observe(engine).record(name)
     assert record is not None
-    assert record.packages == ("jq",)
+    assert record.key == key(wanted.inputs)
     assert len(engine.candidates()) == built
     assert not offered(observe(engine), NOW, LONGEST_TAKEN)
+
+
+def find(*_: object) -> str:
+    return encode("3.21", (), ())
 
 
 def _never(*_: object) -> str:

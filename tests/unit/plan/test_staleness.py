@@ -531,6 +531,13 @@ class TestRegistry:
         remote = {"bash": (*self.there(BASE, key_there="f" * 64), *self.there(BASE))}
         assert decide_all(self.GRAPH, held(), self.HERE, remote)["bash"].state == "in-registry"
 
+    @pytest.mark.parametrize("role", ["candidate", "previous"])
+    def test_image_that_is_not_in_use_there_is_built(self, role: str) -> None:
+        """Nobody says that it was verified, and a pull would refuse it."""
+        (there,) = self.there(BASE)
+        remote = {"bash": (evolve(there, labels={**there.labels, labels.ROLE_LABEL: role}),)}
+        assert decide_all(self.GRAPH, held(), self.HERE, remote)["bash"].state == "not-built"
+
     def test_image_that_is_up_to_date_here_stays(self) -> None:
         remote = {"bash": self.there(BASE, number=2)}
         assert decide_all(self.GRAPH, held(image(BASE)), self.HERE, remote)["bash"].state == "up-to-date"
@@ -604,6 +611,13 @@ class TestCandidates:
         """Then the image is built, or left alone."""
         images = held(image(BASE, key="0" * 64), self.candidate(BASE))
         assert decide_all(self.GRAPH, images, circumstances)["bash"].candidates == ()
+
+    def test_list_with_hashes(self) -> None:
+        """A builder that takes the Dockerfile as it is compares no file with its hash."""
+        hashed = evolve(CUSTOM, hashes={"jq": ("sha256:" + "a" * 64,)})
+        base = image(BASE, build="b" * 16)
+        found = decide_all(Graph(images=(BASE, hashed)), held(base, self.candidate(CUSTOM)), self.HERE)
+        assert found["bash-custom"].candidates == ()
 
     def test_verified_one_of_the_registry_comes_first(self) -> None:
         """It is what others have in use."""

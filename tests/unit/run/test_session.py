@@ -416,8 +416,9 @@ class TestCandidates:
         (image,) = left.view.decisions["bash"].candidates
         left.make("bun")
 
-        def left_after(days: int) -> bool:
+        def left_after(days: int, *only: str) -> bool:
             later = again(left)
+            later.view.request = FlagRequest(only=only)
             moment = now() + dt.timedelta(days=days)
             monkeypatch.setattr("isol8_tasks.run.leftovers.now", lambda: moment)
             monkeypatch.setattr("isol8_tasks.run.view.now", lambda: moment)
@@ -426,7 +427,8 @@ class TestCandidates:
             return any(image.id == each.id for each in later.view.engine.images())
 
         assert left_after(2)
-        assert not left_after(8)
+        assert left_after(2, "bun")
+        assert not left_after(8, "bun")
 
 
 class Registry(FakeEngine):
