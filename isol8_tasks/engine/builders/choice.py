@@ -60,7 +60,8 @@ class Builders:
         self._connection = connection
         self._endpoint = endpoint
         self._environ = environ
-        self._setting = setting
+        # Where another one builds all else, whatever the engine has adds labels.
+        self._setting = "auto" if elsewhere.name else setting
         self._name = elsewhere.name
         self._cache = elsewhere.cache
         self._mutex = threading.RLock()
@@ -131,7 +132,7 @@ class Builders:
 
     def _choose(self) -> str:
         podman = self._connection.hello().podman
-        if self._setting == "auto" or self._name:
+        if self._setting == "auto":
             return self._without_buildkit() if podman else "buildkit"
         if self._setting == "buildkit" and podman:
             raise EngineError(

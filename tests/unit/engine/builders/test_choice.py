@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isol8_tasks.engine import BuildRequest
-from isol8_tasks.engine.daemon import DockerEngine
+from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.errors import EngineError, PlanError
 from tests.engine_server import Engine, Handler, serving
@@ -55,13 +55,14 @@ def make_engine(
         yield engine
 
 
-def client(engine: Engine, *, buildx: str = "far", cache: str = "") -> DockerEngine:
+def client(
+    engine: Engine, *, builder: BuilderSetting = "auto", buildx: str = "far", cache: str = ""
+) -> DockerEngine:
     """Return the engine with a builder elsewhere."""
     path = f"{Path.cwd()}{os.pathsep}{os.defpath}"
     environ = {"PATH": path, "BUILDX_BUILDER": "other", "DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
-    made = DockerEngine(
-        Endpoint(url=engine.url, why="DOCKER_HOST"), environ=environ, buildx=buildx, cache=cache
-    )
+    endpoint = Endpoint(url=engine.url, why="DOCKER_HOST")
+    made = DockerEngine(endpoint, environ=environ, builder=builder, buildx=buildx, cache=cache)
     engine.clients.append(made)
     return made
 
@@ -91,6 +92,21 @@ def test_engine_changes_labels_itself(engine: Engine) -> None:
     request = BuildRequest(tag="a:b", dockerfile="FROM x\n", only_labels=True)
     assert found.build(request, lambda _event: None) == "sha256:labels"
     assert not Path("asked").exists()
+
+
+@pytest.mark.parametrize("builder", ["auto", "buildx"])
+def test_engine_without_buildkit_changes_labels(engine: Engine, builder: BuilderSetting) -> None:
+    """By whatever it has, as `builder` is about what the builder elsewhere builds."""
+
+    def build(handler: Handler) -> None:
+        if "version=2" in handler.path:
+            handler._send(400, {"message": "BuildKit is not supported by daemon"})  # noqa: SLF001 - ours
+        else:
+            handler.stream({"aux": {"ID": "sha256:labels"}})
+
+    engine.answers["POST /build"] = build
+    request = BuildRequest(tag="a:b", dockerfile="FROM x\n", only_labels=True)
+    assert client(engine, builder=builder).build(request, lambda _event: None) == "sha256:labels"
 
 
 @pytest.mark.parametrize("engine", [True], indirect=True)
