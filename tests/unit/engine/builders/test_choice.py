@@ -1,7 +1,10 @@
 """A builder elsewhere, next to the engine's own; docker's command is played by a small program."""
 
 import os
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,20 @@ def test_engine_changes_labels_itself(engine: Engine) -> None:
     request = BuildRequest(tag="a:b", dockerfile="FROM x\n", only_labels=True)
     assert found.build(request, lambda _event: None) == "sha256:labels"
     assert not Path("asked").exists()
+
+
+def test_builds_side_by_side(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent is saved once for all of them, though each finds what builds not imported yet."""
+    monkeypatch.delitem(sys.modules, "isol8_tasks.engine.builders.choice", raising=False)
+    found, together = client(engine), threading.Barrier(4)
+
+    def build(_number: int) -> str:
+        together.wait()
+        return found.build(REQUEST, lambda _event: None)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(build, range(4))) == {"sha256:1"}
+    assert engine.paths().count("GET /images/sha256:parent/get") == 1
 
 
 @pytest.mark.parametrize("builder", ["auto", "buildx"])
