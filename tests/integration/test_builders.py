@@ -2,20 +2,31 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
+from isol8_tasks.errors import LabError
 from tests.integration.checkouts import Checkout
 from tests.integration.registries import Registry
 from tests.integration.remote_builder import NAME, remote_builder
+from tests.newer_engine import archive
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="a private engine needs root on Linux"
+)
 
 
 @pytest.fixture(scope="module")
 def far() -> Iterator[dict[str, str]]:
     """Give the variables by which the builder `far` is there."""
+    try:
+        archive()
+    except LabError as error:
+        pytest.skip(str(error))
     with remote_builder() as environ:
         yield environ
 
