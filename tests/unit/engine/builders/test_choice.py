@@ -136,6 +136,20 @@ def test_engine_that_saves_nothing_sensible(engine: Engine) -> None:
     assert not Path("words").exists()
 
 
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (404, r"^buildx built a:b, but the engine does not have it\n"),
+        (500, r"^the engine did not inspect a:b: gone wrong$"),
+    ],
+)
+def test_engine_without_what_was_built(engine: Engine, status: int, problem: str) -> None:
+    """Only where it says so it is said; what else it says is told."""
+    engine.answers["GET /images/a:b/json"] = (status, {"message": "gone wrong"})
+    with pytest.raises(EngineError, match=problem):
+        client(engine).build(REQUEST, lambda _event: None)
+
+
 def test_cache(engine: Engine) -> None:
     """It is the builder's, by the image's name; the engine's own builder has none."""
     client(engine, cache="host/cache").build(REQUEST, lambda _event: None)
