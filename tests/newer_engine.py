@@ -57,7 +57,7 @@ def newer(checkout: Path, suite: str, *, containerd_store: bool, more: Sequence[
     fetched = checkout / ".isol8/engines" / suite
     marks = ("usr/sbin/dockerd", *(f"usr/share/doc/{package}" for package in more))
     if not all((fetched / mark).exists() for mark in marks):
-        source = f"Types: deb\nURIs: {_archive()}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
+        source = f"Types: deb\nURIs: {archive()}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
         Apt(state=fetched / "apt", sources=source).fetch([*PACKAGES, *more], fetched, with_libraries=False)
     return evolve(
         lab,
@@ -66,8 +66,8 @@ def newer(checkout: Path, suite: str, *, containerd_store: bool, more: Sequence[
     )
 
 
-def _archive() -> str:
-    """Return where this machine gets Debian's packages from."""
+def archive() -> str:
+    """Return where this machine gets Debian's packages from; LabError if it gets none."""
     for file in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))):
         if file.exists() and (found := _DEBIAN.search(file.read_text(encoding="utf-8"))):
             return found[1]

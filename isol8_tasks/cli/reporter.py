@@ -202,7 +202,8 @@ def _engine_line(view: View) -> str:
 
 def _unheeded(view: View) -> Iterator[str]:
     """Say of docker's variables that have no effect here what to write instead."""
-    if builder := view.environ.get("BUILDX_BUILDER"):
+    builder = view.environ.get("BUILDX_BUILDER")
+    if builder and builder != (view.buildx or view.config.build.buildx):
         yield (
             f"BUILDX_BUILDER={builder} has no effect; name a builder by --builder={builder}, or by buildx = "
             f'"{builder}" under [build] in deps.toml'

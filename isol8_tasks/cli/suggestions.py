@@ -58,7 +58,7 @@ def unknown_word(
     if difflib.get_close_matches(word.lower(), _INSTALLING, n=1, cutoff=_LIKENESS_OF_OTHERS):
         return f"{word!r} is no command here: write packages to deps.toml, or name them: {COMMAND} setup --python numpy"
     near = meant(word, commands, tasks)
-    if before and (said := _behind_a_task(word, before[-1], near)):
+    if before and (said := _behind_a_task(word, near)):
         return said
     return (
         f"{word!r} {'matches no task' if set(word) & set('*?[') else 'is neither a command nor a task'}; "
@@ -67,10 +67,10 @@ def unknown_word(
     )
 
 
-def _behind_a_task(word: str, task: str, near: str) -> str:
-    """Say how a runtime or a package is given to a task; empty where a word is neither."""
+def _behind_a_task(word: str, near: str) -> str:
+    """Say how a runtime or a package is given to setup; empty where a word is neither."""
     if word in RUNTIMES:
-        return f"{word!r} is not a task; write {COMMAND} {task} --only {word}"
+        return f"{word!r} is not a task; write {COMMAND} setup --only {word}"
     if near or not re.fullmatch(r"[\w@][\w@./-]*", word):
         return ""
     flag = f"--node {word}, or --bun" if "/" in word else f"--python {word}, or --node and so on"

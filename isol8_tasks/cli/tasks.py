@@ -105,7 +105,7 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
     view.request = flag_request(flags)
     # What the registry has of the same inputs may have other versions than the lock.
     view.use_registry = not (flags["no_registry"] or flags["locked"])
-    view.buildx = _builder(flags["builder"])
+    view.buildx = flags["builder"]
     if flags["locked"]:
         from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
 
@@ -114,19 +114,13 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
         view.force(*(spec.name for spec in view.graph.images))
 
 
-def _builder(name: str) -> str:
-    try:
-        return buildx_name(name) if name else ""
-    except InvalidError as error:
-        raise ConfigError("\n".join(f"--builder: {what}" for _, what in error.problems)) from None
-
-
 def flag_request(flags: Mapping[str, Any]) -> FlagRequest:
     """Return what the flags of `setup` ask for; a ConfigError names each that can't be understood.
 
     `@requirements.txt` stands for the packages in that file.
     """
     only, problems = _only(flags["only"])
+    problems += _of_builder(flags["builder"])
     packages = []
     for runtime in RUNTIMES.values():
         words = [word for text in flags[runtime.name] for word in split_flag(text)]
@@ -185,6 +179,15 @@ def _only(texts: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     if texts and not names:
         problems.append(f"--only: no runtime is named; there are {', '.join(RUNTIMES)}")
     return tuple(dict.fromkeys(names)) if not problems else (), problems
+
+
+def _of_builder(name: str) -> list[str]:
+    try:
+        if name:
+            buildx_name(name)
+    except InvalidError as error:
+        return [f"--builder: {what}" for _, what in error.problems]
+    return []
 
 
 def _no_runtime(name: str) -> str:

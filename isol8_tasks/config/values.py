@@ -245,7 +245,7 @@ _LONGEST_CHECK: Final = dt.timedelta(hours=1)
 _ALLOWED_PORTS: Final = frozenset({80, 443})
 """Those that the filter lets through whatever it is told."""
 _NO_NETWORK: Final = "is not a network like 10.0.0.0/8 or fd00::/8"
-_BUILDX_NAME: Final = r"[A-Za-z][A-Za-z0-9._+*-]*"
+_BUILDX_NAME: Final = r"[A-Za-z][A-Za-z0-9._-]*"
 _RELEASE: Final = r"[0-9]+(?:\.[0-9]+){0,2}"
 _REGISTRY: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
 _REPOSITORY_PART: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"

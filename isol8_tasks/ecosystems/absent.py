@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from isol8_tasks.ecosystems.specs import parse_spec
+from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
 
 def module_hint(package: str, output: str) -> str:
@@ -17,7 +17,7 @@ def _of_javascript(package: str, output: str) -> str:
             f"isol8 runs Deno without --allow-{denied[1]}, and nothing can change that: take another package, or list "
             "it under node or bun."
         )
-    if (found := re.search(_NO_FILE, output)) and found[1] == parse_spec("npm", package).name:
+    if (found := re.search(_NO_FILE, output)) and found[1] == _name("npm", package):
         return (
             f"{package} lacks this file of its own, so it can't be loaded; if its command alone is used, write "
             f'skip = ["{found[1]}"] under [verify].'
@@ -34,17 +34,25 @@ def _of_python(package: str, output: str) -> str:
             f"The program {program} is not in the image: list the package of Alpine's that has it {_SYSTEM}."
         )
     found = re.search(r"No module named '([A-Za-z_]\w*)", output)
-    if not found:
+    name = _name("pypi", package)
+    if not found or not name:
         return ""
     module = found[1]
     if words := _KNOWN.get(module):
         return f"{module} {words}."
     if module in _REMOVED:
         return f"Python has no {module} since 3.13 or before: take a newer version of {package}, or another package."
-    name = parse_spec("pypi", package).name
     if re.sub(r"[-_.]+", "-", module).lower() == name:
         return ""
     return f"No package in the image brings the module {module}: list one that does beside {package}."
+
+
+def _name(ecosystem: str, package: str) -> str:
+    """Return the name of a package; empty for one of another ecosystem, which may run programs of this one."""
+    try:
+        return parse_spec(ecosystem, package).name
+    except SpecError:
+        return ""
 
 
 _NO_FILE: Final = r"Cannot find module '(?:file://)?/\S*/node_modules/((?:@[^/']+/)?[^/']+)/"

@@ -1,8 +1,8 @@
 """The ImageEngine that is a real engine: Docker's, or one that speaks its API."""
 
 import re
+import threading
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
@@ -49,16 +49,23 @@ class DockerEngine:
         self._setting = builder
         self._elsewhere = buildx, cache
         self._connection = Connection(endpoint, environ)
+        self._mutex = threading.Lock()
+        self._made: Builders | None = None
         self._registry: RegistryClient | None = None
 
-    @cached_property
+    @property
     def _builders(self) -> "Builders":
         from isol8_tasks.engine.builders.choice import Builders, Elsewhere  # noqa: PLC0415 - most runs build nothing
 
         name, cache = self._elsewhere
-        return Builders(
-            self._connection, self._endpoint, self._environ, self._setting, Elsewhere(name=name, cache=cache)
-        )
+        elsewhere = Elsewhere(name=name, cache=cache)
+        # The bases are built all at once, and a cached_property makes one for each thread since Python 3.12.
+        with self._mutex:
+            if self._made is None:
+                self._made = Builders(
+                    self._connection, self._endpoint, self._environ, self._setting, elsewhere
+                )
+            return self._made
 
     def ping(self) -> None:
         """Return when the engine answers; raise EngineUnreachableError when not."""
@@ -283,8 +290,8 @@ class DockerEngine:
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()
-        if "_builders" in self.__dict__:
-            self._builders.close()
+        if self._made is not None:
+            self._made.close()
         if self._registry is not None:
             self._registry.close()
             self._registry = None

@@ -6,12 +6,14 @@ filled in, and are doubled where they are meant.
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve, frozen
 
+from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.engine import BuildRequest, FileContent, ImageEngine
 from isol8_tasks.images.candidates import candidate_tag
 from isol8_tasks.images.labels import STANDIN
@@ -43,10 +45,13 @@ def targets(
     now: dt.datetime,
 ) -> list[Target]:
     """Return the targets of images, parents first; what is based on one of them is based on its candidate."""
-    found = []
+    found: list[Target] = []
+    triggers: dict[str, str] = {}
     for spec, context in specs:
         described = describe(spec, observed, provenance)
-        request = _final(spec, request_of(spec, described, observed, engine, context))
+        handed_on = triggers.get(spec.parent or "") if spec.kind == "named" else None
+        request = _final(spec, request_of(spec, described, observed, engine, context, handed_on=handed_on))
+        triggers[spec.name] = _triggers(request)
         build = described.record.build
         tag = candidate_tag(observed.repository, spec.name, build, now)
         found.append(Target(spec=spec, request=evolve(request, tag=tag), contexts=_pinned(spec, observed)))
@@ -70,6 +75,22 @@ def _final(spec: ImageSpec, request: BuildRequest) -> BuildRequest:
 
     build_packages(spec, None, request, tidied(build, spec), lambda _event: None)
     return asked[-1]
+
+
+def _triggers(request: BuildRequest) -> str:
+    """Return the steps that the result hands on to what is based on it: variables of package indexes."""
+    steps = parse(request.dockerfile).instructions
+    stages = [each for each in steps if each.keyword == "FROM"]
+    begins = [each.line for each in stages]
+    # FROM parent AS name
+    named = {each.rest.lower().rpartition(" as ")[2].strip(): each.line for each in stages}
+    first = named.get((request.target or "").lower(), begins[-1])
+    last = next((line for line in begins if line > first), math.inf)
+    return "".join(
+        f"ONBUILD {each.rest}\n"
+        for each in steps
+        if each.keyword == "ONBUILD" and first < each.line < last and each.rest.upper().startswith("ARG ")
+    )
 
 
 def _pinned(spec: ImageSpec, observed: Observed) -> dict[str, str]:

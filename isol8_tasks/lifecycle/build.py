@@ -104,11 +104,16 @@ def request_of(  # noqa: PLR0913 - what it is made of
     context: Mapping[str, FileContent],
     *,
     force: bool = False,
+    handed_on: str | None = None,
 ) -> BuildRequest:
-    """Return what is built of an image, but for its tag and the versions of its packages."""
+    """Return what is built of an image, but for its tag and the versions of its packages.
+
+    `handed_on` are its ONBUILD steps, where the parent is not on the engine that would know them.
+    """
+    steps = passed_on(spec, observed, engine) if handed_on is None else handed_on
     return BuildRequest(
         tag="",
-        dockerfile=spec.dockerfile + _tidy(spec) + passed_on(spec, observed, engine),
+        dockerfile=spec.dockerfile + _tidy(spec) + steps,
         target=spec.target,
         context=context if spec.kind == "base" else {},
         args=dict(spec.args),

@@ -249,11 +249,13 @@ class RegistryClient:
                 "GET", place, headers=headers, retries=False, timeout=_SECONDS, preload_content=False
             )
             try:
-                if answer.status == _OK and _size(answer.headers) <= _LARGEST:
-                    return _OK, answer.read()
+                if answer.status == _OK:
+                    return _OK, answer.read() if _size(answer.headers) <= _LARGEST else b""
                 # Read to its end, so that its connection serves the next.
                 answer.drain_conn()
             finally:
+                # The connection of what was not read to its end is of no use any more.
+                answer.close()
                 answer.release_conn()
         except (HTTPError, OSError):
             return 0, b""

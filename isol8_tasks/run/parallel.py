@@ -40,4 +40,6 @@ class Slots:
         """
         if spec.kind == "base" and self.view.config.build.jobs is None:
             return contextlib.nullcontext()
-        return self._free
+        # A cached_property makes one for each thread since Python 3.12.
+        with self.view.mutex:
+            return self._free

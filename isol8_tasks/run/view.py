@@ -140,9 +140,15 @@ class View:
                 )
             return self._engine
 
-    @cached_property
+    @property
     def pulls(self) -> "Pulls":
         """The pulls of this run."""
+        # A cached_property makes one for each thread since Python 3.12.
+        with self.mutex:
+            return self._pulls
+
+    @cached_property
+    def _pulls(self) -> "Pulls":
         from isol8_tasks.run.pulls import Pulls  # noqa: PLC0415 - a run that pulls is rare
 
         return Pulls(self.engine)
@@ -323,8 +329,8 @@ class View:
 
     def close(self) -> None:
         """Close the connections to the engine."""
-        if "pulls" in self.__dict__:
-            self.pulls.close()
+        if "_pulls" in self.__dict__:
+            self._pulls.close()
         if self._engine is not None:
             self._engine.close()
 

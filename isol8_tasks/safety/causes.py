@@ -54,7 +54,7 @@ def _subject(lines: Iterable[str]) -> Iterator[str]:
     found, needed = "", dict[str, str]()
     for line in lines:
         if named := re.match(
-            r"(?:Collecting|\s*Building wheel for) (([\w.-]+)[^\s:]*)(?: \(from ([^)]+)\))?", line
+            r"(?:Collecting|\s*Building wheel for) (([\w.-]+)[^\s:@]*)(?: \(from ([^)]+)\))?", line
         ):
             needed.setdefault(named[2], named[3] or "")
             found = f"{named[1]}, needed by {needed[named[2]]}" if needed[named[2]] else named[1]

@@ -74,8 +74,8 @@ def _pass_on(client: socket.socket, engine: str) -> None:
         server.connect(engine)
         server.sendall(_UPGRADE)
         head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += server.recv(1)
+        while not head.endswith(b"\r\n\r\n") and (byte := server.recv(1)):
+            head += byte
         assert head.startswith(b"HTTP/1.1 101"), head
         threading.Thread(target=_pump, args=(client, server), daemon=True).start()
         _pump(server, client)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,14 +10,24 @@ import docker
 import pytest
 
 from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.errors import LabError
 from tests.integration.checkouts import Checkout
 from tests.integration.registries import Registry
 from tests.integration.remote_builder import NAME, remote_builder
+from tests.newer_engine import archive
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="a private engine needs root on Linux"
+)
 
 
 @pytest.fixture(scope="module")
 def far() -> Iterator[dict[str, str]]:
     """Give the variables by which the builder `far` is there."""
+    try:
+        archive()
+    except LabError as error:
+        pytest.skip(str(error))
     with remote_builder() as environ:
         yield environ
 

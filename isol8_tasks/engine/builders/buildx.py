@@ -17,7 +17,9 @@ from isol8_tasks.engine.jobs import Job
 from isol8_tasks.errors import ConfigError, EngineError
 from isol8_tasks.safety.jsontext import loads
 
-_NO_PLUGIN: Final = rb"'buildx' is not a docker command|unknown command: docker buildx|^unknown flag: --load"
+_NO_PLUGIN: Final = (
+    rb"'buildx' is not a docker command|unknown command: docker buildx|^unknown flag: --builder"
+)
 """What docker says where it has no such plugin, by its release."""
 _END_SECONDS: Final = 5
 _OF_DOCKER: Final = ("DOCKER_", "BUILDX_", "BUILDKIT_")

@@ -32,6 +32,8 @@ _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 _UNREAD: Final = "failed to read downloaded context: failed to load cache key"
 """BuildKit's, before Engine 27.5 with containerd's store: it looks on the network for what it is sent (moby#47717)."""
 
+_NOT_FOUND: Final = 404
+
 
 @frozen(kw_only=True)
 class Elsewhere:
@@ -60,7 +62,8 @@ class Builders:
         self._connection = connection
         self._endpoint = endpoint
         self._environ = environ
-        self._setting = setting
+        # Where another one builds all else, whatever the engine has adds labels.
+        self._setting = "auto" if elsewhere.name else setting
         self._name = elsewhere.name
         self._cache = elsewhere.cache
         self._mutex = threading.RLock()
@@ -131,7 +134,7 @@ class Builders:
 
     def _choose(self) -> str:
         podman = self._connection.hello().podman
-        if self._setting == "auto" or self._name:
+        if self._setting == "auto":
             return self._without_buildkit() if podman else "buildkit"
         if self._setting == "buildkit" and podman:
             raise EngineError(
@@ -174,6 +177,8 @@ class Builders:
             path = f"/images/{quoted(request.tag)}/json"
             return str(self._connection.call("GET", path, f"inspect {request.tag}")["Id"])
         except EngineRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
             raise EngineError(
                 f"buildx built {request.tag}, but the engine does not have it\n"
                 f"Look at docker buildx inspect {how.builder}: its images have to come into the engine at "

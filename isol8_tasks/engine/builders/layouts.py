@@ -44,6 +44,8 @@ class Layouts:
             if image_id not in self._made:
                 self._folder = self._folder or tempfile.mkdtemp(prefix="isol8-layouts-")
                 folder = Path(self._folder, str(len(self._made)))
+                # What a copy left that failed.
+                shutil.rmtree(folder, ignore_errors=True)
                 self._made[image_id] = f"oci-layout://{folder}@{self._save(image_id, folder)}"
             return self._made[image_id]
 

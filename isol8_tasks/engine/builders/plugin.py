@@ -91,11 +91,13 @@ def builder_elsewhere(name: str, platform: str, environ: Mapping[str, str]) -> B
 
 
 def inspect(name: str, environ: Mapping[str, str]) -> BuildxBuilder | None:
-    """Return the builder of that name; None where there is none, or no such plugin."""
+    """Return the builder of that name; None where there is none."""
     done = _ask(["inspect", name], environ)
     if done is None or done.returncode != 0:
-        problem = _last_line(done.stderr if done else "")
-        if done is None or _NONE.search(problem):
+        problem = (
+            _last_line(done.stderr) if done else f"docker buildx inspect took more than {_LOOK_SECONDS} s"
+        )
+        if _NONE.search(problem):
             return None
         return BuildxBuilder(name=name, driver="", status="", platforms=(), problem=problem)
     lines = re.findall(r"^(Driver|Status|Platforms|Error):[ \t]+(\S.*)$", done.stdout, re.MULTILINE)

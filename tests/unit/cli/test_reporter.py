@@ -51,6 +51,7 @@ class TestRun:
         assert "DOCKER_DEFAULT_PLATFORM=linux/arm64 has no effect; images are built for the engine's" in said
         built.patch.setenv("DOCKER_DEFAULT_PLATFORM", built.engine.platform())
         assert "DOCKER_DEFAULT_PLATFORM" not in built("base:bash", "--force").out
+        assert "BUILDX_BUILDER" not in built("setup", "--builder=far", "--force").out
 
     def test_missing_deps_toml_is_a_warning(self, built: CommandLine) -> None:
         """A run goes on."""

@@ -76,7 +76,8 @@ def test_word_that_is_no_task(word: str, said: str) -> None:
 )
 def test_word_behind_a_task(word: str, said: str) -> None:
     """It may be a package, or a runtime; what looks like a task is one that is misspelt."""
-    assert unknown_word(word, COMMANDS, TASKS, ["setup"]).startswith(said)
+    for before in (["setup"], ["setup", "--force"], ["base:bash"]):
+        assert unknown_word(word, COMMANDS, TASKS, before).startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,11 @@ class TestMistakes:
                 id="no builder",
             ),
             pytest.param(
+                "[build]\nbuildx = 'far*'",
+                "2: build.buildx: 'far*' is not the name of a builder; docker buildx ls lists them",
+                id="star of the builder in use",
+            ),
+            pytest.param(
                 "system = ['jq']",
                 '1: system: expected a table, found an array; write [system], and python = ["…"] below it',
                 id="system-array",

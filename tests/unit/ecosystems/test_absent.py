@@ -47,10 +47,13 @@ NO_RIGHT = (
         ("x", "Cannot find package '@s/p' imported from /j/[eval1]", 'list "@s/p", too.'),
         ("x", "Error: Cannot find module './a'", ""),
         ("x", "Error: Cannot find module '/usr/lib/node_modules/y/z.js'", ""),
+        ("y[z]>=1", "Error: Cannot find module '/usr/lib/node_modules/y/z.js'", ""),
+        ("@s/p@1", "ModuleNotFoundError: No module named 'gyp'", ""),
+        ("npm:@s/p", "ModuleNotFoundError: No module named 'gyp'", ""),
     ],
 )  # fmt: skip
 def test_hint_of_javascript(package: str, output: str, hint: str) -> None:
-    """A right that isol8 does not give, a file of its own, another package; nothing of another's file."""
+    """A right that isol8 does not give, a file of its own, another package; nothing of another's file or language."""
     found = module_hint(package, output)
     assert (hint.replace("prisma lacks", f"{package} lacks") in found, bool(found)) == (True, bool(hint)), (
         found

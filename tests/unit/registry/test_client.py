@@ -1,6 +1,7 @@
 """What a registry is asked, and what is made of its answers: against a server of the tests' own on loopback."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import threading
@@ -23,6 +24,8 @@ class Served:
     def __init__(self) -> None:
         self.content: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.sent: list[int] = []
+        """How long each answer was that was read to its end."""
         self.login: str = ""
         """`basic`, `token`, or nothing for a registry that everybody reads."""
         self.failing = 0
@@ -116,7 +119,9 @@ def served() -> Iterator[Served]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(content)
+                registry.sent.append(len(content))
 
         def do_DELETE(self) -> None:
             self.do_GET()
@@ -255,6 +260,15 @@ def test_configuration_of_another_digest_is_refused(served: Served) -> None:
     served.content[path] = b'{"config": {"Labels": {"org.isol8.tasks.role": "current"}}}'
     with pytest.raises(SourceUnavailableError, match="is something else"):
         client_of(served).images(["bash"])
+
+
+def test_answer_that_is_too_long_is_not_read(served: Served) -> None:
+    """No configuration has so many bytes, and nobody waits for them."""
+    config = served.blob("x" * (32 << 20))
+    served.manifest("bash", {"mediaType": OCI, "config": {"digest": config}, "layers": []})
+    with pytest.raises(SourceUnavailableError, match="is something else"):
+        client_of(served).images(["bash"])
+    assert max(served.sent) < 1 << 20
 
 
 def test_every_tag_has_its_digest(served: Served) -> None:

@@ -73,13 +73,14 @@ npm error {FAILED}
     ("output", "line", "package"),
     [
         (OF_PIP, FAILED, "evdev>=1.3, needed by pynput"),
+        (OF_PIP.replace("evdev>=1.3 (from pynput)", "evdev@ https://host/evdev.tgz"), FAILED, "evdev"),
         (OF_PIP, "Collecting pynput", ""),
         (OF_PIP.replace("Getting requirements to build wheel did", "Installing build dependencies did"), FAILED, ""),
         (OF_NPM, f"npm error {FAILED}", "x"),
         (OF_NPM.replace("command sh", "command git"), f"npm error {FAILED}", ""),
         ("npm error network", "npm error network", ""),
     ],
-    ids=["pip", "pip itself", "pip at work in a build", "npm", "npm's git", "npm itself"],
+    ids=["pip", "pip's URL", "pip itself", "pip at work in a build", "npm", "npm's git", "npm itself"],
 )  # fmt: skip
 def test_whose_build_printed_a_line(output: str, line: str, package: str) -> None:
     """That of a package, with the one that needs it, or nobody's but the installer's."""

@@ -102,6 +102,22 @@ def test_many_images_are_several_files(cli: CommandLine, monkeypatch: pytest.Mon
     assert len({each["bash"]["tags"][0] for each in files}) == 1
 
 
+def test_index_variables_are_handed_on(cli: CommandLine) -> None:
+    """A named image has them of its parent, be that baked in the same file; as the engine would tell."""
+    with (cli.folder / "docker" / "Dockerfile").open("a") as file:
+        file.write("ONBUILD ARG ANY\n")
+    cli.declare(
+        '[images.a]\nruntime = "bash"\npackages = ["jq"]\n[images.b]\nextends = "a"\npackages = ["zip"]\n'
+    )
+    found = targets(cli("bake", "--print").out)
+    assert [found[name]["dockerfile-inline"].count("ONBUILD ARG ANY") for name in ("bash", "a", "b")] == [
+        1,
+        1,
+        1,
+    ]
+    assert found["b"]["contexts"] == {"isol8:a": "target:a"}
+
+
 @pytest.mark.parametrize(
     ("declared", "words", "code", "problem"),
     [

@@ -60,6 +60,10 @@ class TestUp:
         [
             ("--only perl", "--only: 'perl' is not a runtime (allowed: python, node, bun, deno, bash)"),
             ("--bash=-x", "--bash: '-x': an option, not a package; "),
+            (
+                "--builder=far*",
+                "--builder: 'far*' is not the name of a builder; docker buildx ls lists them\n",
+            ),
             ("--bogus", "up has no flag --bogus; did you mean --bun? ./doitw up --help lists those it has\n"),
             ("--locked", "deps.lock.toml: not found, but --locked needs it; write it: ./doitw lock\n"),
         ],

@@ -118,7 +118,7 @@ class TestBuild:
         [
             "docker: 'buildx' is not a docker command.\nSee 'docker --help'",
             "unknown command: docker buildx\n\nRun 'docker --help' for more information",
-            "unknown flag: --load\nSee 'docker --help'.",
+            "unknown flag: --builder\nSee 'docker --help'.",
         ],
     )
     def test_a_missing_plugin_is_an_error(self, tmp_path: Path, said: str) -> None:

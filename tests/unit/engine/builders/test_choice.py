@@ -1,13 +1,16 @@
 """A builder elsewhere, next to the engine's own; docker's command is played by a small program."""
 
 import os
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from isol8_tasks.engine import BuildRequest
-from isol8_tasks.engine.daemon import DockerEngine
+from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.errors import EngineError, PlanError
 from tests.engine_server import Engine, Handler, serving
@@ -55,13 +58,14 @@ def make_engine(
         yield engine
 
 
-def client(engine: Engine, *, buildx: str = "far", cache: str = "") -> DockerEngine:
+def client(
+    engine: Engine, *, builder: BuilderSetting = "auto", buildx: str = "far", cache: str = ""
+) -> DockerEngine:
     """Return the engine with a builder elsewhere."""
     path = f"{Path.cwd()}{os.pathsep}{os.defpath}"
     environ = {"PATH": path, "BUILDX_BUILDER": "other", "DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
-    made = DockerEngine(
-        Endpoint(url=engine.url, why="DOCKER_HOST"), environ=environ, buildx=buildx, cache=cache
-    )
+    endpoint = Endpoint(url=engine.url, why="DOCKER_HOST")
+    made = DockerEngine(endpoint, environ=environ, builder=builder, buildx=buildx, cache=cache)
     engine.clients.append(made)
     return made
 
@@ -93,12 +97,57 @@ def test_engine_changes_labels_itself(engine: Engine) -> None:
     assert not Path("asked").exists()
 
 
+def test_builds_side_by_side(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent is saved once for all of them, though each finds what builds not imported yet."""
+    monkeypatch.delitem(sys.modules, "isol8_tasks.engine.builders.choice", raising=False)
+    found, together = client(engine), threading.Barrier(4)
+
+    def build(_number: int) -> str:
+        together.wait()
+        return found.build(REQUEST, lambda _event: None)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(build, range(4))) == {"sha256:1"}
+    assert engine.paths().count("GET /images/sha256:parent/get") == 1
+
+
+@pytest.mark.parametrize("builder", ["auto", "buildx"])
+def test_engine_without_buildkit_changes_labels(engine: Engine, builder: BuilderSetting) -> None:
+    """By whatever it has, as `builder` is about what the builder elsewhere builds."""
+
+    def build(handler: Handler) -> None:
+        if "version=2" in handler.path:
+            handler._send(400, {"message": "BuildKit is not supported by daemon"})  # noqa: SLF001 - ours
+        else:
+            handler.stream({"aux": {"ID": "sha256:labels"}})
+
+    engine.answers["POST /build"] = build
+    request = BuildRequest(tag="a:b", dockerfile="FROM x\n", only_labels=True)
+    assert client(engine, builder=builder).build(request, lambda _event: None) == "sha256:labels"
+
+
 @pytest.mark.parametrize("engine", [True], indirect=True)
 def test_engine_that_saves_nothing_sensible(engine: Engine) -> None:
-    """It is told, and nothing is built."""
-    with pytest.raises(EngineError, match="the copy of sha256:parent for the builder failed: "):
-        client(engine).build(REQUEST, lambda _event: None)
+    """It is told, of each image that is built on it, and nothing is built."""
+    found = client(engine)
+    for _ in range(2):
+        with pytest.raises(EngineError, match="the copy of sha256:parent for the builder failed: 'rootfs'"):
+            found.build(REQUEST, lambda _event: None)
     assert not Path("words").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (404, r"^buildx built a:b, but the engine does not have it\n"),
+        (500, r"^the engine did not inspect a:b: gone wrong$"),
+    ],
+)
+def test_engine_without_what_was_built(engine: Engine, status: int, problem: str) -> None:
+    """Only where it says so it is said; what else it says is told."""
+    engine.answers["GET /images/a:b/json"] = (status, {"message": "gone wrong"})
+    with pytest.raises(EngineError, match=problem):
+        client(engine).build(REQUEST, lambda _event: None)
 
 
 def test_cache(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from isol8_tasks.engine.builders import plugin
 from isol8_tasks.engine.builders.plugin import builder_elsewhere, is_usable
 from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error
 from tests.unit.engine.builders.test_buildx import play
@@ -144,3 +145,12 @@ class TestBuilderElsewhere:
         with pytest.raises(kind) as caught:
             builder_elsewhere("far", "linux/amd64", told(tmp_path, version, said, error=error))
         assert problem in str(caught.value)
+
+    def test_one_that_does_not_say_anything(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is there, so nobody has to make it."""
+        monkeypatch.setattr(plugin, "_LOOK_SECONDS", 0.5)
+        environ = play(tmp_path, f'[ "$2" = inspect ] || exec echo "{NEW}"; exec sleep 30')
+        with pytest.raises(
+            EngineUnreachableError, match=r"answer: docker buildx inspect took more than 0\.5 s\n"
+        ):
+            builder_elsewhere("far", "linux/amd64", environ)
