@@ -119,7 +119,10 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
         "a module that comes with the runtime; there is nothing to install, remove it",
         _nothing("deno", rf"(?:{OF_NODE})(?:/\w+)?"),
     ),
-    ("has its version behind a -", _fixed("apk", r"([\w.+-]+?)-(\d[\w.]*-r\d+)(?:\.apk|\s.*)?", r"\1=\2")),
+    (
+        "has its version behind a -",
+        _fixed("apk", r"([\w.+-]+?)-(\d[\w.]*-r\d+)(?:\.apk|\s+(?:- |\w+ \{).*)?", r"\1=\2"),
+    ),
     (
         "a line of a list of installed packages",
         _fixed("apk", r"(?:ii\s+)?([\w.+-]+)(?:/\S+|:\w+|\s)\s+\d\S+\s.*", r"\1"),
@@ -130,7 +133,7 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
     ),
     (
         "written as Debian writes versions",
-        _fixed("apk", r"([\w.+-]+)=(?:\d+:)?(\d[\d.]*)[-+](?!r\d+$).*", r"\1~\2"),
+        _fixed("apk", r"([\w.+-]+)=(?:\d+:)?(\d[\d.]*)[-+](?!r\d+$)\S*", r"\1~\2"),
     ),
     (
         "a package of npm or JSR; write it under node, bun or deno",
@@ -237,7 +240,10 @@ LAST: Final[Sequence[tuple[str, _Rule]]] = (
     ("asks for any version, as a name alone does", _fixed("pypi", rf"({_NAME})\*", r"\1")),
     ("has its comparison turned around", _fixed("pypi", rf"({_NAME})\s*=([<>])\s*(\d\S*)", r"\1\2=\3")),
     ("has its comparison turned around", _fixed("npm", rf"({_NPM})@?\s*=([<>])\s*(\d\S*)", r"\1@\2=\3")),
-    ("has an x in the place of *", _fixed("pypi", rf"({_NAME}\s*==\s*\d+(?:\.\d+)*)(?:\.[xX])+", r"\1.*")),
+    (
+        "has another sign for any version than .*",
+        _fixed("pypi", rf"({_NAME})\s*(?:==?|@)\s*(\d+(?:\.\d+)*)(?:\.[xX*])+", r"\1==\2.*"),
+    ),
     (
         "has another sign between name and version",
         _fixed("pypi", rf"({_NAME})[:/](\d+(?:\.\d+)*)", r"\1==\2"),
@@ -255,14 +261,13 @@ LAST: Final[Sequence[tuple[str, _Rule]]] = (
     ("has blanks in it", _fixed("npm deno", r"(\S+?)(?:\s+@\s*|@\s+)(\S+)", r"\1@\2")),
     (
         "has one = in its marker, where two are needed",
-        _fixed("pypi", r"([^;]+;[^=]*\w\s*)=(\s*[\"'].*)", r"\1==\2"),
+        _fixed("pypi", r"([^;]+;[^=]*\w\s*)=(\s*)[\"']([^\"']*)[\"'](.*)", r"\1==\2'\3'\4"),
     ),
     (
         "has a * behind a comparison that takes none",
         _fixed("pypi", rf"({_NAME}\s*(?:>=|<)\s*\d[\d.]*)\.\*", r"\1"),
     ),
     ("has an extra without the closing ]", _fixed("pypi", r"([\w.-]+\[[\w,.-]*\w)", r"\1]")),
-    ("written as for poetry, uv or npm", _fixed("pypi", rf"({_NAME})@(\d+(?:\.\d+)*)\.[xX*]", r"\1==\2.*")),
     (
         "an entry of another file",
         _fixed("pypi", rf"({_NAME})\s*[:=]\s*([\^~<>=!]*\d[\w.*]*)", r'\1 = "\2"'),

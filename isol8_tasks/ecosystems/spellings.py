@@ -65,7 +65,9 @@ def _keyed(ecosystem: str, text: str) -> Sequence[str] | None:
     if ecosystem == "deno":
         return [wanted if ":" in wanted else f"npm:{name}@{wanted}"]
     if ecosystem == "pypi":
-        return [name if wanted in {"*", ""} else f"{name}{'==' * wanted[0].isdigit()}{wanted}"]
+        if wanted in {"*", "", "latest"}:
+            return [name]
+        return [f"{name}{'==' * wanted[0].isdigit()}{wanted}"] if re.match(r"[\d^~<>=!]", wanted) else None
     return [f"{name}@{wanted}" if wanted else name]
 
 

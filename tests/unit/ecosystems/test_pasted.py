@@ -5,6 +5,7 @@ import pytest
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
 OPTION = "has an option behind it; an index is set by PIP_INDEX_URL or NPM_CONFIG_REGISTRY in [build] args"
+ANY = "has another sign for any version than .*"
 OF_FILE = "the file of one package, where only names can be written"
 MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     "pypi": {
@@ -47,7 +48,13 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "numpy==latest": ("asks for the newest, as a name alone does", ("numpy",)),
         "numpy*": ("asks for any version, as a name alone does", ("numpy",)),
         "numpy=>1": ("has its comparison turned around", ("numpy>=1",)),
-        "numpy==1.x": ("has an x in the place of *", ("numpy==1.*",)),
+        "numpy==1.x": (ANY, ("numpy==1.*",)),
+        "numpy==1.*.*": (ANY, ("numpy==1.*",)),
+        "numpy = 'latest'": ("an entry of another file", ("numpy",)),
+        "numpy; python_version = \"3.12\" and os_name == 'posix'": (
+            "has one = in its marker, where two are needed",
+            ("numpy; python_version == '3.12' and os_name == 'posix'",),
+        ),
         "requests:2.31": ("has another sign between name and version", ("requests==2.31",)),
         "requests/2.31": ("has another sign between name and version", ("requests==2.31",)),
         "Pillow ; python_version > 3": (
@@ -83,7 +90,7 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "numpy: ^1.26": ("an entry of another file", ("numpy>=1.26,<2",)),
         "numpy = 1.26.4": ("an entry of another file", ("numpy==1.26.4",)),
         "numpy~>1.26": ("has its comparison written in another way", ("numpy~=1.26",)),
-        "numpy@1.26.x": ("written as for poetry, uv or npm", ("numpy==1.26.*",)),
+        "numpy@1.26.x": (ANY, ("numpy==1.26.*",)),
         "numpy>=1.26.*": ("has a * behind a comparison that takes none", ("numpy>=1.26",)),
         "requests[socks": ("has an extra without the closing ]", ("requests[socks]",)),
         "a; sys_platform = 'linux'": (
@@ -181,6 +188,9 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "jq && curl": ("several packages in one text", ("jq", "curl")),
         "jq-1.7.1-r0": ("has its version behind a -", ("jq=1.7.1-r0",)),
         "jq-1.7.1-r0.apk": ("has its version behind a -", ("jq=1.7.1-r0",)),
+        "jq=1.7.1-r0 curl": ("several packages in one text", ("jq=1.7.1-r0", "curl")),
+        "jq-1.7.1-r0 curl-8.1-r2": ("several packages in one text", ("jq=1.7.1-r0", "curl=8.1-r2")),
+        "jq-1.7.1-r0 - A tool": ("has its version behind a -", ("jq=1.7.1-r0",)),
         "jq:amd64": ("has Debian's suffix for an architecture", ("jq",)),
         "jq=1:1.6-2.1+deb12u1": ("written as Debian writes versions", ("jq~1.6",)),
         "jq 1.7": ("has no sign between name and version", ("jq~1.7",)),
@@ -255,6 +265,9 @@ OTHERWISE = [
     ("deno", "deno.json", "none is read for this runtime"),
     ("apk", "requirements.txt", "none is read for this runtime"),
     ("pypi", "-e .", "a file or folder; only packages of a package source can be installed"),
+    ("pypi", "numpy = 'v1.26'", "not a requirement "),
+    ("pypi", "- " * 2000 + "numpy", "4005 characters; at most 512 are allowed"),
+    ("pypi", "numpy:1.*.*1", "not a requirement "),
     ("pypi", "--pre", "an option, not a package; pip accepts name"),
     ("pypi", "numpy https://user:secret@x.example/", "contains a user name, password or token"),
 ]  # fmt: skip
@@ -279,6 +292,7 @@ def test_the_rest_says_what_to_do(ecosystem: str, text: str, said: str) -> None:
         ("apk", "jq:1.7"),
         ("apk", "webkit2gtk-4.1"),
         ("apk", "py3.12:requests"),
+        ("apk", "cmd:all"),
         ("pypi", "python-dateutil"),
         ("npm", "fs"),
     ],
