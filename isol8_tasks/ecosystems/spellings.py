@@ -62,13 +62,12 @@ def _keyed(ecosystem: str, text: str) -> Sequence[str] | None:
     if not found:
         return None
     name, wanted = found[1], found[2]
-    if ecosystem == "deno":
-        return [wanted if ":" in wanted else f"npm:{name}@{wanted}"]
-    if ecosystem == "pypi":
-        if wanted in {"*", "", "latest"}:
-            return [name]
-        return [f"{name}{'==' * wanted[0].isdigit()}{wanted}"] if re.match(r"[\d^~<>=!]", wanted) else None
-    return [f"{name}@{wanted}" if wanted else name]
+    if ecosystem in {"npm", "deno"}:
+        return [wanted if ecosystem == "deno" and ":" in wanted else f"{name}@{wanted}"]
+    if wanted in {"*", "", "latest"}:
+        return [name]
+    sign = {"pypi": "==", "apk": "~"}.get(ecosystem, "") if wanted[0].isdigit() else ""
+    return [f"{name}{sign}{wanted}"] if re.match(r"[\d^~<>=!]", wanted) else None
 
 
 def _object(ecosystem: str, text: str) -> Sequence[str] | None:

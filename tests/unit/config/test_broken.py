@@ -35,6 +35,7 @@ SLIPS = {
     "numpy==1.26\npandas": f":1:7: not TOML: {NO_KEY}",
     "[dependencies]\nnumpy\npandas==2": f":2:6: not TOML: {NO_KEY}",
     "dependencies:\n  python:\n    - numpy": f":1:13: not TOML: {YAML}",
+    "[x]\ny = '''\na:\n  - b\n'''\nz = True": ":6:5: not TOML: true and false are written in lower-case letters",
     "packages: # all\n\n- numpy": f":1:9: not TOML: {YAML}",
     '"numpy",\n"pandas"': f":1:8: not TOML: {NO_KEY}",
     "[a\nb = 1": ":1:3: not TOML: the ] behind the table's name is missing",

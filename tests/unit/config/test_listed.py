@@ -55,6 +55,15 @@ def test_lists_of_other_tools(text: str) -> None:
     assert said.startswith(f"requirements.txt: {OTHER_LISTS[text]}")
 
 
+@pytest.mark.parametrize(
+    "begin", ["# packages in environment at /opt/conda:", "# This file may be used to create an environment"]
+)
+def test_a_comment_makes_no_other_list(begin: str) -> None:
+    """What is left of a list that became requirements."""
+    found = loaded("python", {"r": f"{begin}\nnumpy==1.26.4\n"}, "r")
+    assert list(found.packages) == ["numpy==1.26.4"]
+
+
 class TestRequirements:
     """pip's format."""
 
@@ -275,6 +284,10 @@ class TestConfig:
         """Files of JSON that are no package.json are named, not taken for an empty one."""
         (line,) = refusal("node", text)
         assert line.startswith(f"package.json: {said}")
+
+    def test_imports_of_a_package(self) -> None:
+        """They are of Node.js's kind, in a package.json that needs nothing."""
+        assert not loaded("node", {"p": '{"imports": {"#x": "./x.js"}}'}, "p").packages
 
     def test_a_named_image_of_an_empty_file(self) -> None:
         """It may have something else, or add nothing to another named image."""
