@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from isol8_tasks.ecosystems.slips import OF_NODE, PACKAGES
+from isol8_tasks.ecosystems.modules import OF_NODE, PACKAGES
 
 
 def hints(ecosystem: str, output: str) -> tuple[str, ...]:
