@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from isol8_tasks.ecosystems.specs import parse_spec
+from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
 
 def module_hint(package: str, output: str) -> str:
@@ -17,12 +17,13 @@ def _of_javascript(package: str, output: str) -> str:
             f"isol8 runs Deno without --allow-{denied[1]}, and nothing can change that: take another package, or list "
             "it under node or bun."
         )
-    if (found := re.search(_NO_FILE, output)) and found[1] == parse_spec("npm", package).name:
+    own = _name("npm", package)
+    if (found := re.search(_NO_FILE, output)) and found[1] == own:
         return (
             f"{package} lacks this file of its own, so it can't be loaded; if its command alone is used, write "
             f'skip = ["{found[1]}"] under [verify].'
         )
-    if (found := re.search(_NO_PACKAGE, output)) and not found[1].startswith("node:"):
+    if (found := re.search(_NO_PACKAGE, output)) and found[1] != own:
         return f'{package} needs {found[1]}, which it does not bring: list "{found[1]}", too.'
     return ""
 
@@ -41,14 +42,21 @@ def _of_python(package: str, output: str) -> str:
         return f"{module} {words}."
     if module in _REMOVED:
         return f"Python has no {module} since 3.13 or before: take a newer version of {package}, or another package."
-    name = parse_spec("pypi", package).name
-    if re.sub(r"[-_.]+", "-", module).lower() == name:
+    if re.sub(r"[-_.]+", "-", module).lower() == _name("pypi", package):
         return ""
     return f"No package in the image brings the module {module}: list one that does beside {package}."
 
 
+def _name(ecosystem: str, package: str) -> str:
+    """Return a package's name; empty for one of another ecosystem, whose program may be run."""
+    try:
+        return parse_spec(ecosystem, package).name
+    except SpecError:
+        return ""
+
+
 _NO_FILE: Final = r"Cannot find module '(?:file://)?/\S*/node_modules/((?:@[^/']+/)?[^/']+)/"
-_NO_PACKAGE: Final = r"Cannot find (?:module|package) '((?:@[\w.-]+/)?[A-Za-z][\w.:-]*)(?:/[^']*)?'"
+_NO_PACKAGE: Final = r"Cannot find (?:module|package) '((?:@[\w.-]+/)?[A-Za-z][\w.-]*)(?:/[^']*)?'"
 _PROGRAM: Final = (
     r"\b[Bb]ad (\w+) executable|(?i:(?:unable to|could not|couldn't|can ?not|can't) find (?:the )?([a-z][\w-]*) "
     r"(?:executable|program|binary))"

@@ -46,6 +46,10 @@ NO_RIGHT = (
         ("x", "Error: Cannot find module 'react/jsx-runtime'\n-", 'x needs react, which it does not bring: list "rea'),
         ("x", "Cannot find package '@s/p' imported from /j/[eval1]", 'list "@s/p", too.'),
         ("x", "Error: Cannot find module './a'", ""),
+        ("x@1", "Error: Cannot find module 'x/lib/a'", ""),
+        ("x", "Error: Cannot find module 'bun:sqlite'", ""),
+        ("npm:x@1", "Error: Cannot find module '/usr/lib/node_modules/x/z.js'", ""),
+        ("@s/p@^1", "No module named 'gyp'", "No package in the image brings the module gyp:"),
         ("x", "Error: Cannot find module '/usr/lib/node_modules/y/z.js'", ""),
     ],
 )  # fmt: skip
