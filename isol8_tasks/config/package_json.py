@@ -93,7 +93,7 @@ def _package(name: str, wanted: object) -> str:
 _FORM: Final = 'write { "dependencies": { "lodash": "^4" } }'
 _NOT_OF_REGISTRY: Final = (
     r"(?:workspace|file|link|portal|patch|catalog|git|github|gitlab|bitbucket|gist|jsr|https?|git\+\w+):"
-    r"|[./~]|[\w.-]+/[\w.-]+(?:#|$)|git@"
+    r"|[./]|~/|[\w.-]+/[\w.-]+(?:#|$)|git@"
 )
 _REFUSED: Final = {
     "overrides": "would not be heeded by a global installation; write the version that is wanted under dependencies",

@@ -145,7 +145,7 @@ class TestPackageJson:
         text = """{"name": "x", "devDependencies": {"jest": "*"}, "overrides": {},
         "dependencies": {
             "lodash": "^4.17", "@scope/a": "",
-            "four": "npm:lodash@4", "b": ">=1 <2 || 3.x", "c": "next"
+            "four": "npm:lodash@4", "b": ">=1 <2 || 3.x", "c": "next", "d": "~4.17.2", "e": "~> 4"
         }}"""
         assert loaded("node", {"package.json": text}, "package.json").packages == {
             "lodash@^4.17": "package.json:3",
@@ -153,6 +153,8 @@ class TestPackageJson:
             "four@npm:lodash@4": "package.json:4",
             "b@>=1 <2 || 3.x": "package.json:4",
             "c@next": "package.json:4",
+            "d@~4.17.2": "package.json:4",
+            "e@~> 4": "package.json:4",
         }
         assert loaded("bun", {"a/package.json": "{}"}, "a/package.json").packages == {}
 
@@ -168,6 +170,7 @@ class TestPackageJson:
             ('{"dependencies": {"a": "git+ssh://git@g.example/a.git"}}', "package.json:1: a: git+ssh://"),
             ('{"dependencies": {"a": "github:u/a"}}', "package.json:1: a: github:u/a: not a package"),
             ('{"dependencies": {"a": "u/a#main"}}', "package.json:1: a: u/a#main: not a package"),
+            ('{"dependencies": {"a": "~/a"}}', "package.json:1: a: ~/a: not a package"),
             ('{"dependencies": {"a": "file:../a"}}', "package.json:1: a: file:../a: not a package"),
             ('{"dependencies": {"a": "https://x.example/a.tgz"}}', "package.json:1: a: https://x.example/a.tgz: not"),
             ('{"dependencies": {"a": 1}}', "package.json:1: a: expected a string, found an integer"),
