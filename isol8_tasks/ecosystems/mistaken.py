@@ -31,7 +31,8 @@ def _of_pypi(name: str) -> str:
     plain = re.sub(r"[-_.]+", "-", name)
     if plain in sys.stdlib_module_names:
         return f"{plain} comes with Python; there is nothing to install, remove it."
-    if package := PACKAGES.get(plain):
+    # psycopg2 is a package itself, of which psycopg2-binary is another build.
+    if (package := PACKAGES.get(plain)) and not package.startswith(plain):
         return f'{plain} is the name of a module, and its package is {package}: write "{package}".'
     if found := re.fullmatch(r"(?:py3|python3?)-(.+)", plain):
         own = found[1]

@@ -104,6 +104,7 @@ def test_what_was_meant(ecosystem: str, output: str, said: str) -> None:
     ("ecosystem", "output"),
     [
         ("pypi", PIP.format("nunpy")),
+        ("pypi", PIP.format("psycopg2==99")),
         ("pypi", "ModuleNotFoundError: No module named 'cv2'"),
         ("apk", APK.format("jqq")),
         ("apk", APK.format("python3-dev")),
