@@ -79,10 +79,6 @@ class _Found:
 
     def _requirement(self, place: str, line: str) -> None:
         text, *options = re.split(r"\s+(?=--?[A-Za-z])", line)
-        if re.match(r"(?:\.{0,2}/|\.{1,2}$|file:)|.*\.(?:whl|tar\.gz|zip)$", text) and " @ " not in text:
-            raise ConfigError(
-                f"{place}: {text}: a file or folder; only packages of an index can be installed"
-            )
         try:
             package = parse_spec("pypi", text)
         except SpecError as error:

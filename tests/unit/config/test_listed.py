@@ -55,6 +55,12 @@ def test_lists_of_other_tools(text: str) -> None:
     assert said.startswith(f"requirements.txt: {OTHER_LISTS[text]}")
 
 
+def test_an_address_without_blanks() -> None:
+    """It may end as a file does."""
+    address = "a@https://a.example/a.zip"
+    assert list(loaded("python", {"r": address}, "r").packages) == [address]
+
+
 @pytest.mark.parametrize(
     "begin", ["# packages in environment at /opt/conda:", "# This file may be used to create an environment"]
 )
@@ -109,8 +115,8 @@ class TestRequirements:
             ("--pre", r"r.*:1: --pre is for all packages"),
             ("--only-binary :all:", r"r.*:1: --only-binary chooses"),
             ("--frobnicate", r"r.*:1: --frobnicate is not supported here; remove it"),
-            ("./a", r"r.*:1: ./a: a file or folder"),
-            ("a-1.0-py3-none-any.whl", r"r.*:1: a-1.0.*: a file or folder"),
+            ("./a", r"r.*:1: './a': a file or folder"),
+            ("a-1.0-py3-none-any.whl", r"r.*:1: 'a-1.0.*': the file of one package.*; write \"a==1.0\""),
             ("git+https://g.example/a", r"r.*:1: 'git\+https://g.example/a': a git repository; only"),
             ("a==${V}", r"r.*:1: \$\{V\} is not replaced here"),
             ("a==1 --config-settings=x", r"r.*:1: --config-settings can't be given"),
