@@ -108,7 +108,7 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
     ),
     (
         "has no name before the address",
-        fixed("pypi", rf"(https://\S+/([A-Za-z][\w.]*)-\d\S*{_ARCHIVE})", r"\2 @ \1"),
+        fixed("pypi", rf"(https://\S+/([A-Za-z][\w.-]*?)-\d\S*{_ARCHIVE})", r"\2 @ \1"),
     ),
     (
         "the file of one package, where only names can be written",
@@ -120,7 +120,11 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
     ),
     (
         "the file of one package, where only names can be written",
-        fixed("npm", r"(?:\S*/)?([a-z][\w.-]*?)-(\d+\.\d+\.\d[\w.-]*)\.(?:tgz|tar\.gz)", r"\1@\2"),
+        fixed(
+            "npm",
+            r"(?:[^@\s]*/)?((?:@[\w-]+/)?)(?:[\w.-]+/-/)?([a-z][\w.-]*?)-(\d+\.\d+\.\d[\w.-]*)\.(?:tgz|tar\.gz)",
+            r"\1\2@\3",
+        ),
     ),
     (
         "names a file of the machine on which the list was made",
@@ -193,10 +197,6 @@ LAST: Final[Sequence[tuple[str, _Rule]]] = (
         "has another sign for any version than .*",
         fixed("pypi", rf"({_NAME})\s*(?:==?|@)\s*(\d+(?:\.\d+)*)(?:\.[xX*])+", r"\1==\2.*"),
     ),
-    (
-        "has another sign between name and version",
-        fixed("pypi", rf"({_NAME})[:/](\d+(?:\.\d+)*)", r"\1==\2"),
-    ),
     ("has quotes in it", fixed("npm", rf"({_NPM}@)[\"']([^\"']+)[\"']", r"\1\2")),
     ("an entry of a YAML file", fixed("npm", rf"({_NPM}):\s*([\^~<>=v]*\d[\w.*-]*),?", r"\1@\2")),
     ("written with a * in its version", fixed("apk", r"([\w.+-]+)=(\d+(?:\.\d+)*)\.\*", r"\1~\2")),
@@ -217,8 +217,8 @@ LAST: Final[Sequence[tuple[str, _Rule]]] = (
     ),
     ("has an extra without the closing ]", fixed("pypi", r"([\w.-]+\[[\w,.-]*\w)", r"\1]")),
     (
-        "an entry of another file",
-        fixed("pypi", rf"({_NAME})\s*[:=]\s*([\^~<>=!]*\d[\w.*]*)", r'\1 = "\2"'),
+        "has another sign between name and version",
+        fixed("pypi", rf"({_NAME})\s*[:=/]\s*([\^~<>=!]*\d[\w.*]*)", r'\1 = "\2"'),
     ),
     ("has no version behind its comparison", fixed("pypi", rf"({_NAME})\s*[<>=!~]{{1,3}}", r"\1")),
 )
