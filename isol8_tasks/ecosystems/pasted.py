@@ -34,9 +34,9 @@ def recognized(ecosystem: str, text: str, reads: Reads, depth: int = 0) -> Paste
         return file
     for what, rule in RULES:
         words = rule(ecosystem, text)
-        if words is None:
+        if words is None or text in words:
             continue
-        meant = _meant(ecosystem, [word for word in words if word != text], reads, depth + 1)
+        meant = _meant(ecosystem, words, reads, depth + 1)
         packages = meant if isinstance(meant, tuple) else ()
         if rule is lines and not packages:
             return Pasted(

@@ -82,7 +82,7 @@ FIRST: Final[Sequence[tuple[str, _Rule]]] = (
     ),
     (
         "written as Debian writes versions",
-        fixed("apk", r"([\w.+-]+)=(?:\d+:)?(\d[\d.]*)[-+](?!r\d+$)\S*", r"\1~\2"),
+        fixed("apk", r"([\w.+-]+)=(?:\d+:)?(\d[\d.]*)[-+](?!r\d+$)[^\s,;]*", r"\1~\2"),
     ),
     (
         "a package of npm or JSR; write it under node, bun or deno",

@@ -193,6 +193,7 @@ MEANT: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "jq-1.7.1-r0": ("has its version behind a -", ("jq=1.7.1-r0",)),
         "jq-1.7.1-r0.apk": ("has its version behind a -", ("jq=1.7.1-r0",)),
         "git curl jq": ("several packages in one text", ("git", "curl", "jq")),
+        "jq=1.7.1-r0,curl;git": ("several packages in one text", ("jq=1.7.1-r0", "curl", "git")),
         "npm nodejs": ("several packages in one text", ("npm", "nodejs")),
         "jq=1.7.1-r0 curl": ("several packages in one text", ("jq=1.7.1-r0", "curl")),
         "jq-1.7.1-r0 curl-8.1-r2": ("several packages in one text", ("jq=1.7.1-r0", "curl=8.1-r2")),
