@@ -52,7 +52,8 @@ def _of_apk(name: str) -> str:
         version = f"~{found[2]}" if found[2] else ""
         return f'{name} is written as for Docker: write "{found[1]}{version}".'
     alpine = _alpine(name.lower())
-    return f'Alpine has {alpine} for {name}: write "{alpine}".' if alpine != name else ""
+    has = "has" if name in _ALPINE else "may have"
+    return f'Alpine {has} {alpine} for {name}: write "{alpine}".' if alpine != name else ""
 
 
 def _of_npm(name: str) -> str:

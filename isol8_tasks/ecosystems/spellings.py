@@ -139,7 +139,7 @@ def _inner(_: str, text: str) -> Sequence[str] | None:
 
 def _words(_: str, text: str) -> Sequence[str] | None:
     words = re.split(r"[ \t,;|&]+", text)
-    if words[0] in {"import", "from", "const", "let", "var"} or re.search(r"\binstall(?:ed)?\s", text):
+    if re.search(_NO_WORDS, text):
         return None
     # What begins with a digit belongs to the word before it, in a way that is not known.
     return words if len(words) > 1 and all(words) and not any(word[0].isdigit() for word in words) else None
@@ -183,3 +183,5 @@ _OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+|(?:- )?\w[\w-]*:
 """A line of a file that only opens or closes what is around packages."""
 _OF_CONDA: Final = r"(?m)^(?:name|prefix):.*$|^channels:\s*\n(?:\s*- .*\n)+"
 """What a conda environment has beside its packages."""
+_NO_WORDS: Final = r"^(?:import|from|const|let|var)\s|\b(?:install(?:ed)?\s|python_version|sys_platform)"
+"""What is not a list of packages, whatever its words are: a statement, a command, a marker."""
