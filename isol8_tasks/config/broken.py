@@ -43,7 +43,7 @@ def _between(found: str, message: str) -> str:
         return "a comma is missing before this value"
     if message.startswith("Expected '='") and re.match(r"\s*:", found):
         return "TOML has = between a key and its value, and no colon; write key = value"
-    no_key = message.startswith("Expected '='") and re.match(r"\s*(?:,|$)", found)
+    no_key = message.startswith("Expected '='") and re.match(r"\s*(?:[,<>~!^[]|$)", found)
     if no_key or (message == "Invalid value" and re.match(r"=\s*\d", found)):
         return 'no key with a value; packages are elements of a list: python = ["numpy", "pandas==2.2.3"]'
     return ""

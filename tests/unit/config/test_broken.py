@@ -34,6 +34,8 @@ SLIPS = {
     'python : ["six"]': ":1:8: not TOML: TOML has = between a key and its value, and no colon; write key = value",
     "numpy==1.26\npandas": f":1:7: not TOML: {NO_KEY}",
     "[dependencies]\nnumpy\npandas==2": f":2:6: not TOML: {NO_KEY}",
+    "[dependencies]\nnumpy>=1\npandas": f":2:6: not TOML: {NO_KEY}",
+    "[dependencies]\nrequests[socks]": f":2:9: not TOML: {NO_KEY}",
     "dependencies:\n  python:\n    - numpy": f":1:13: not TOML: {YAML}",
     "[x]\ny = '''\na:\n  - b\n'''\nz = True": ":6:5: not TOML: true and false are written in lower-case letters",
     "packages: # all\n\n- numpy": f":1:9: not TOML: {YAML}",
