@@ -183,5 +183,5 @@ _OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+|(?:- )?\w[\w-]*:
 """A line of a file that only opens or closes what is around packages."""
 _OF_CONDA: Final = r"(?m)^(?:name|prefix):.*$|^channels:\s*\n(?:\s*- .*\n)+"
 """What a conda environment has beside its packages."""
-_NO_WORDS: Final = r"^(?:import|from|const|let|var)\s|\b(?:install(?:ed)?\s|python_version|sys_platform)"
+_NO_WORDS: Final = r"^(?:import|from|const|let|var)\s|(?<!\S)install(?:ed)?(?!\S)|python_version|sys_platform"
 """What is not a list of packages, whatever its words are: a statement, a command, a marker."""
