@@ -16,7 +16,8 @@ def slip_in(text: str, line: int, column: int, message: str) -> str:
     before, found = written[: column - 1], written[column - 1 :]
     if text.lstrip().startswith("{"):
         return 'it is JSON; in TOML it is [dependencies], and below it python = ["numpy", "pandas"]'
-    if re.search(_YAML, text):
+    # Text of a script may be YAML, too.
+    if re.search(_YAML, text) and not re.search(r"(?m)^\s*\[", text):
         return 'it is YAML; in TOML it is [dependencies], and below it python = ["numpy", "pandas"]'
     said = _between(found, message) or _left_open(text, line, column, message, written)
     return said or _mistyped(before, found, message)
@@ -24,12 +25,12 @@ def slip_in(text: str, line: int, column: int, message: str) -> str:
 
 def slip_in_json(text: str, position: int, message: str) -> str:
     """Return what is wrong where a text is no JSON any more, and how it is written; else the parser's own `message`."""
+    before, found = text[:position].rstrip(), text[position:].lstrip()
     # Where it stops, with the comma before it.
-    found = text[position:].lstrip()
-    stop = f"{','[not text[:position].rstrip().endswith(',') :]}{found}"
+    stop = f",{found}" if before.endswith(",") else found
     if not text.strip():
         return "it is empty"
-    if not text[:position].strip() and re.match(r"[\w@-]", found):
+    if not before and re.match(r"[\w@-]", found):
         return "it does not begin with {"
     if "',' delimiter" in message and re.match(r"[\"\[{]", found):
         return "a comma is missing before this value"
@@ -42,9 +43,8 @@ def _between(found: str, message: str) -> str:
         return "a comma is missing before this value"
     if message.startswith("Expected '='") and re.match(r"\s*:", found):
         return "TOML has = between a key and its value, and no colon; write key = value"
-    if re.match(r"=\s*\d", found) or (
-        message.startswith("Expected '='") and re.match(r"[ \t]*(?:,|\n|$)", found)
-    ):
+    no_key = message.startswith("Expected '='") and re.match(r"\s*(?:[,<>~!^[]|$)", found)
+    if no_key or (message == "Invalid value" and re.match(r"=\s*\d", found)):
         return 'no key with a value; packages are elements of a list: python = ["numpy", "pandas==2.2.3"]'
     return ""
 

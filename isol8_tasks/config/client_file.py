@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from attrs import Factory, evolve, frozen
 
-from isol8_tasks.config.broken import slip_in_json
 from isol8_tasks.config.images import NamedImage, name_problem, setup_script
 from isol8_tasks.config.positions import line_in_json
 from isol8_tasks.config.strict import (
@@ -90,6 +89,8 @@ def parse_client_file(text: str, source: str) -> ClientFile:
     try:
         found = loads(text, object_hook=JsonObject, parse_constant=_no_number)
     except json.JSONDecodeError as error:
+        from isol8_tasks.config.broken import slip_in_json  # noqa: PLC0415 - only a mistake has use for it
+
         what = slip_in_json(text, error.pos, error.msg)
         raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not JSON: {what}") from error
     except ValueError as error:

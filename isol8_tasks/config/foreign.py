@@ -1,7 +1,7 @@
 """What other tools' files and keys are, where others are read: what each is, and what to write."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from isol8_tasks.config.strict import unknown
@@ -12,19 +12,18 @@ from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
 def no_runtime(key: str, found: object) -> str:
     """Say what a key of [dependencies] is that is no runtime: a package with its version, or another tool's name."""
-    plain = unknown("not a runtime", key, RUNTIMES)
-    wanted = str(found.get("version", "*") if isinstance(found, dict) else found)
     if isinstance(found, str) and is_file(found):
         return f'not a runtime; write {_runtime_of(found)}_file = "{found}"'
-    is_of_package = "did you mean" not in plain or re.match(r"[\d^~<>=*]", wanted)
+    plain = unknown("not a runtime", key, RUNTIMES)
+    runtime = RUNTIMES_BY_TOOL.get(key.lower())
+    wanted = str(found.get("version", "" if runtime else "*") if isinstance(found, dict) else found)
+    is_of_package = re.match(r"[\d^~<>=*]", wanted) or not (runtime or "did you mean" in plain)
     if isinstance(found, str | dict) and is_of_package:
         return (
             "not a runtime; other tools have packages as keys here, this file has lists: "
             f"python = [{listed(_packages(key, wanted))}], or the same under node, bun, deno or bash"
         )
-    if runtime := RUNTIMES_BY_TOOL.get(key.lower()):
-        return f"not a runtime; write {runtime}"
-    return plain
+    return f"not a runtime; write {runtime}" if runtime else plain
 
 
 def as_list(key: str, found: object) -> str:
@@ -33,7 +32,7 @@ def as_list(key: str, found: object) -> str:
     if isinstance(found, str) and is_file(found):
         return f'{key}_file = "{found}"'
     if isinstance(found, dict):
-        words = [word for name, wanted in found.items() for word in _packages(name, str(wanted), ecosystem)]
+        words = [word for name, wanted in found.items() for word in _packages(name, wanted, ecosystem)]
     elif isinstance(found, str):
         words = [*_read(ecosystem, found)]
     else:
@@ -52,19 +51,27 @@ def _read(ecosystem: str, text: str) -> Sequence[str]:
         return error.words
 
 
-def _packages(name: str, wanted: str, ecosystem: str = "pypi") -> Sequence[str]:
+def _packages(name: str, wanted: object, ecosystem: str = "pypi") -> Sequence[str]:
     """Return what a package and the version of it that another tool wants are in an ecosystem's grammar."""
-    return _read(ecosystem, f'{name} = "{wanted}"') or (name,)
+    version = wanted.get("version", "*") if isinstance(wanted, dict) else wanted
+    return _read(ecosystem, f'{name} = "{version}"') or (name,)
 
 
 def other_list(text: str) -> str:
-    """Return what a text is that is no requirements file, and how one is made of it; empty where it is one."""
+    """Return what a text is whose lines are no requirements, and how a file of them is made; empty where not known."""
     return next((what for pattern, what in _LISTS if re.search(pattern, text, re.MULTILINE)), "")
 
 
-def other_json(keys: Collection[str]) -> str:
-    """Return what an object is where package.json is expected, by its keys; empty where it may be one."""
-    return next((what for key, what in _OBJECTS.items() if key in keys and "dependencies" not in keys), "")
+def other_json(found: Mapping[str, object]) -> str:
+    """Return what an object without dependencies is where package.json is expected; empty where it may be one."""
+    # Node.js has `imports` in package.json, too, of names with a # before them.
+    if (imports := found.get("imports")) and isinstance(imports, dict) and all(map(_is_private, imports)):
+        return ""
+    return next((what for key, what in _OBJECTS.items() if key in found), "")
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("#")
 
 
 OF_PYTHON: Final = {

@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from isol8_tasks.config.broken import slip_in_json
-from isol8_tasks.config.foreign import other_json
 from isol8_tasks.config.package_list import Load, PackageList, text_of
 from isol8_tasks.config.positions import KeyPath, line_in_json
 from isol8_tasks.config.strict import wrong_type
@@ -18,17 +16,7 @@ from isol8_tasks.safety.jsontext import loads
 def read_package_json(path: str, load: Load) -> PackageList:
     """Return what a package.json asks for: what a program needs to run, so neither devDependencies nor peers."""
     text = text_of(path, load)
-    try:
-        found = loads(text)
-    except json.JSONDecodeError as error:
-        what = slip_in_json(text, error.pos, error.msg)
-        raise ConfigError(f"{path}:{error.lineno}:{error.colno}: not JSON: {what}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path}: can't be read as JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: {wrong_type(found, 'an object')}; {_FORM}")
-    if what := other_json(found):
-        raise ConfigError(f"{path}: {what}")
+    found = _object(path, text)
 
     def place(key_path: KeyPath) -> str:
         return f"{path}:{line_in_json(text, key_path)}"
@@ -58,6 +46,26 @@ def read_package_json(path: str, load: Load) -> PackageList:
     )
 
 
+def _object(path: str, text: str) -> Mapping[str, Any]:
+    try:
+        found = loads(text)
+    except json.JSONDecodeError as error:
+        from isol8_tasks.config.broken import slip_in_json  # noqa: PLC0415 - only a mistake has use for it
+
+        what = slip_in_json(text, error.pos, error.msg)
+        raise ConfigError(f"{path}:{error.lineno}:{error.colno}: not JSON: {what}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: can't be read as JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: {wrong_type(found, 'an object')}; {_FORM}")
+    if "dependencies" not in found:
+        from isol8_tasks.config.foreign import other_json  # noqa: PLC0415 - as above
+
+        if what := other_json(found):
+            raise ConfigError(f"{path}: {what}")
+    return found
+
+
 def _refused(found: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     for key, what in _REFUSED.items():
         path = tuple(key.split("."))
@@ -85,7 +93,7 @@ def _package(name: str, wanted: object) -> str:
 _FORM: Final = 'write { "dependencies": { "lodash": "^4" } }'
 _NOT_OF_REGISTRY: Final = (
     r"(?:workspace|file|link|portal|patch|catalog|git|github|gitlab|bitbucket|gist|jsr|https?|git\+\w+):"
-    r"|[./~]|[\w.-]+/[\w.-]+(?:#|$)|git@"
+    r"|[./]|~/|[\w.-]+/[\w.-]+(?:#|$)|git@"
 )
 _REFUSED: Final = {
     "overrides": "would not be heeded by a global installation; write the version that is wanted under dependencies",

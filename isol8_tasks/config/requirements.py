@@ -11,7 +11,6 @@ from typing import Final
 
 from attrs import define, field
 
-from isol8_tasks.config.foreign import other_list
 from isol8_tasks.config.package_list import Load, PackageList, text_of
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 from isol8_tasks.errors import COMMAND, ConfigError
@@ -43,15 +42,18 @@ class _Found:
 
     def file(self, path: str, text: str, around: tuple[str, ...]) -> None:
         """Read a file; `around` are those that include it."""
-        if what := other_list(text):
-            self.problems.append(f"{path}: {what}")
-            return
+        before = len(self.problems)
         for number, line in _joined(text):
             place = f"{path}:{number}"
             try:
                 self._line(path, place, line, (*around, path))
             except ConfigError as error:
                 self.problems.append(str(error))
+        if len(self.problems) > before:
+            from isol8_tasks.config.foreign import other_list  # noqa: PLC0415 - only a mistake has use for it
+
+            if what := other_list(text):
+                self.problems[before:] = [f"{path}: {what}"]
 
     def _line(self, path: str, place: str, line: str, around: tuple[str, ...]) -> None:
         if variable := re.search(r"\$\{[A-Z0-9_]+\}", line):
@@ -77,10 +79,6 @@ class _Found:
 
     def _requirement(self, place: str, line: str) -> None:
         text, *options = re.split(r"\s+(?=--?[A-Za-z])", line)
-        if re.match(r"(?:\.{0,2}/|\.{1,2}$|file:)|.*\.(?:whl|tar\.gz|zip)$", text) and " @ " not in text:
-            raise ConfigError(
-                f"{place}: {text}: a file or folder; only packages of an index can be installed"
-            )
         try:
             package = parse_spec("pypi", text)
         except SpecError as error:

@@ -16,6 +16,7 @@ locks/     the lock files that packages are installed from
 pasted     lines that were copied from elsewhere: what each is, and what to write
 spellings  how packages are written elsewhere, a rule for each way
 commands   commands that install packages elsewhere
+modules    what programs import, and the packages that bring it
 slips      packages that are nearly written right
 mistaken   names that no package source has: what was meant
 conflicts  versions of one package that exclude each other

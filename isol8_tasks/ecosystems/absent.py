@@ -17,12 +17,13 @@ def _of_javascript(package: str, output: str) -> str:
             f"isol8 runs Deno without --allow-{denied[1]}, and nothing can change that: take another package, or list "
             "it under node or bun."
         )
-    if (found := re.search(_NO_FILE, output)) and found[1] == _name("npm", package):
+    own = _name("npm", package)
+    if (found := re.search(_NO_FILE, output)) and found[1] == own:
         return (
             f"{package} lacks this file of its own, so it can't be loaded; if its command alone is used, write "
             f'skip = ["{found[1]}"] under [verify].'
         )
-    if (found := re.search(_NO_PACKAGE, output)) and not found[1].startswith("node:"):
+    if (found := re.search(_NO_PACKAGE, output)) and found[1] != own:
         return f'{package} needs {found[1]}, which it does not bring: list "{found[1]}", too.'
     return ""
 
@@ -48,7 +49,7 @@ def _of_python(package: str, output: str) -> str:
 
 
 def _name(ecosystem: str, package: str) -> str:
-    """Return the name of a package; empty for one of another ecosystem, which may run programs of this one."""
+    """Return a package's name; empty for one of another ecosystem, whose program may be run."""
     try:
         return parse_spec(ecosystem, package).name
     except SpecError:
@@ -56,7 +57,7 @@ def _name(ecosystem: str, package: str) -> str:
 
 
 _NO_FILE: Final = r"Cannot find module '(?:file://)?/\S*/node_modules/((?:@[^/']+/)?[^/']+)/"
-_NO_PACKAGE: Final = r"Cannot find (?:module|package) '((?:@[\w.-]+/)?[A-Za-z][\w.:-]*)(?:/[^']*)?'"
+_NO_PACKAGE: Final = r"Cannot find (?:module|package) '((?:@[\w.-]+/)?[A-Za-z][\w.-]*)(?:/[^']*)?'"
 _PROGRAM: Final = (
     r"\b[Bb]ad (\w+) executable|(?i:(?:unable to|could not|couldn't|can ?not|can't) find (?:the )?([a-z][\w-]*) "
     r"(?:executable|program|binary))"

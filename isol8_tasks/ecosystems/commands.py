@@ -20,7 +20,7 @@ def command(_: str, text: str) -> Sequence[str] | None:
         ]
         # What follows the program that is run are its own words.
         words += own[:1] if re.search(_RUNS, begun) else own
-    return words
+    return words or None
 
 
 def unnamed(_: str, text: str) -> Sequence[str] | None:
@@ -42,9 +42,11 @@ OF_DISTRIBUTION: Final = (
     r"apk (?:--?[\w-]+ )*add|(?:apt|apt-get|dnf|microdnf|yum|zypper|brew) (?:-y )?install|pacman -S\w*"
 )
 PROGRAMS: Final = (
-    r"(?:pip\d?|uv|poetry|pdm|pipenv|conda|mamba|npm|yarn|pnpm|bun|deno|apk|apt|apt-get|dnf|yum|brew|git|curl|wget"
-    r"|docker|COPY|ENV|FROM|RUN|ARG|WORKDIR|CMD)\s"
+    r"(?:(?:pip\d?|uv|poetry|pdm|pipenv|conda|mamba|npm|yarn|pnpm|bun|deno|apk|apt|apt-get|dnf|yum|brew|git|curl|wget|docker)"
+    r"\s+(?:-|https?:|(?:install|i|ci|update|upgrade|sync|lock|run|init|pip|freeze|export|list|search|clone|pull|build"
+    r"|test|start|exec|env|create|activate)\b)|(?:COPY|ENV|FROM|RUN|ARG|WORKDIR|CMD)\s)"
 )
+"""Several are packages as well, so that not each word behind one makes a command."""
 OF_OTHERS: Final = (
     r"(?:cargo|go|gem|composer|dotnet|luarocks|choco|winget|snap|flatpak|docker|R CMD)"
     r" (?:install|add|get|require|pull)"
@@ -54,7 +56,7 @@ _COMMANDS: Final = rf"{OF_PYPI}|{OF_NPM}|{OF_DISTRIBUTION}|deno (?:add|install|c
 _RUNS: Final = r"(?:x|dlx|exec|run)$"
 """The ends of commands that run a package's program."""
 _WITH_VALUES: Final = (
-    r"(?:^|\s)(?:-[ciGtnXE]|--(?:index-url|extra-index-url|channel|group|virtual|registry|name|target|prefix|repository"
+    r"(?:^|\s)(?:-[ciGtnX]|--(?:index-url|extra-index-url|channel|group|virtual|registry|name|target|prefix|repository"
     r"|constraint|extras|optional))[ =]\S+"
 )
 """Options that have a value behind them."""

@@ -37,7 +37,7 @@ def _is_empty(sets: "Iterable[SpecifierSet]") -> bool:
     both = SpecifierSet(",".join(map(str, sets)))
     bounds = [each.version.removesuffix(".*") for each in both]
     # Between bounds of other forms there may be more than is tried here.
-    if not bounds or not all(re.fullmatch(r"[0-9.]+", each) for each in bounds):
+    if not bounds or not all(re.fullmatch(r"\d+(?:\.\d+)*", each, re.ASCII) for each in bounds):
         return False
     return not any(both.contains(version) for each in bounds for version in _near(each))
 
@@ -59,8 +59,11 @@ def _of_npm(packages: Sequence[str]) -> tuple[str, ...]:
 
 
 def _of_apk(packages: Sequence[str]) -> tuple[str, ...]:
-    exact = [package for package in packages if re.fullmatch(r"[^=<>~]+==?[^=]+", package)]
-    return tuple(exact) if len(exact) > 1 else ()
+    # What several packages provide, as a command, may be there in two versions.
+    exact = {
+        package: found[1] for package in packages if (found := re.fullmatch(r"[^=<>~:]+==?([^=~]+)", package))
+    }
+    return tuple(exact) if len(set(exact.values())) > 1 else ()
 
 
 def _never(_: Sequence[str]) -> tuple[str, ...]:

@@ -91,7 +91,8 @@ def read_apk(text: str) -> tuple[str, str]:
     name, at, tag, operator, version = _match_apk(text)
     if not re.fullmatch(_APK_NAME, name) or ".apk" in name:
         raise NotUnderstoodError(f"{name!r} is not the name of an Alpine package")
-    if re.search(r"-[0-9][^-]*-r[0-9]+$|:(?:amd64|arm64|armhf|i386|any|all|native)$", name):
+    # A command may have the name of an architecture.
+    if re.search(r"-[0-9][^-]*-r[0-9]+$|^(?!cmd:).*:(?:amd64|arm64|armhf|i386|any|all|native)$", name):
         raise NotUnderstoodError(f"{name!r} is a name with more behind it")
     if at and not re.fullmatch(_APK_TAG, tag):
         raise NotUnderstoodError(f"{tag!r} is not the tag of a repository")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from isol8_tasks.ecosystems.slips import OF_NODE, PACKAGES
+from isol8_tasks.ecosystems.modules import OF_NODE, PACKAGES
 
 
 def hints(ecosystem: str, output: str) -> tuple[str, ...]:
@@ -31,7 +31,8 @@ def _of_pypi(name: str) -> str:
     plain = re.sub(r"[-_.]+", "-", name)
     if plain in sys.stdlib_module_names:
         return f"{plain} comes with Python; there is nothing to install, remove it."
-    if package := PACKAGES.get(plain):
+    # psycopg2 is a package itself, of which psycopg2-binary is another build.
+    if (package := PACKAGES.get(plain)) and not package.startswith(plain):
         return f'{plain} is the name of a module, and its package is {package}: write "{package}".'
     if found := re.fullmatch(r"(?:py3|python3?)-(.+)", plain):
         own = found[1]
@@ -51,7 +52,8 @@ def _of_apk(name: str) -> str:
         version = f"~{found[2]}" if found[2] else ""
         return f'{name} is written as for Docker: write "{found[1]}{version}".'
     alpine = _alpine(name.lower())
-    return f'Alpine has {alpine} for {name}: write "{alpine}".' if alpine != name else ""
+    has = "has" if name in _ALPINE else "may have"
+    return f'Alpine {has} {alpine} for {name}: write "{alpine}".' if alpine != name else ""
 
 
 def _of_npm(name: str) -> str:

@@ -25,15 +25,18 @@ class Pasted:
     """Empty where nothing can be written in its place; `what` then says what to do."""
 
 
-def recognized(ecosystem: str, text: str, reads: Reads) -> Pasted | None:
+def recognized(ecosystem: str, text: str, reads: Reads, depth: int = 0) -> Pasted | None:
     """Return what a text is that is no package; None where it is nothing that is known."""
+    # One rule may write what another reads back.
+    if depth > _DEEPEST:
+        return None
     if file := _file(ecosystem, text):
         return file
     for what, rule in RULES:
         words = rule(ecosystem, text)
-        if words is None:
+        if words is None or text in words:
             continue
-        meant = _meant(ecosystem, [word for word in words if word != text], reads)
+        meant = _meant(ecosystem, words, reads, depth + 1)
         packages = meant if isinstance(meant, tuple) else ()
         if rule is lines and not packages:
             return Pasted(
@@ -45,11 +48,11 @@ def recognized(ecosystem: str, text: str, reads: Reads) -> Pasted | None:
     return None
 
 
-def _meant(ecosystem: str, words: Sequence[str], reads: Reads) -> tuple[str, ...] | Pasted:
+def _meant(ecosystem: str, words: Sequence[str], reads: Reads, depth: int) -> tuple[str, ...] | Pasted:
     """Return the packages that words come to, none where one can't be told; or what the first is that is no package."""
     found: dict[str, None] = {}
     for word in words:
-        inner = Pasted("", (word,)) if reads(word) else recognized(ecosystem, word, reads)
+        inner = Pasted("", (word,)) if reads(word) else recognized(ecosystem, word, reads, depth)
         if inner is None:
             return ()
         if not inner.words and len(words) > 1 and inner.what.endswith("remove it"):
@@ -119,3 +122,5 @@ _READ: Final = {
     ),
 }
 _SHOWN: Final = 4
+_DEEPEST: Final = 9
+"""So often a text is taken apart."""

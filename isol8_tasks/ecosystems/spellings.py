@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from isol8_tasks.ecosystems.commands import command, unnamed
-from isol8_tasks.ecosystems.slips import FIRST, LAST, OF_NODE, imported
+from isol8_tasks.ecosystems.modules import OF_NODE, imported
+from isol8_tasks.ecosystems.slips import ALL, FIRST, LAST, fixed, nothing
 
 
 def lines(_: str, text: str) -> Sequence[str] | None:
@@ -19,11 +20,6 @@ def lines(_: str, text: str) -> Sequence[str] | None:
     joined = re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", re.sub(_OF_CONDA, "", text))
     lines = [re.sub(r"(?:^|\s+)(?:#|//).*$", "", line).strip() for line in joined.splitlines()]
     return [line for line in lines if re.search(r"\w", line) and not re.fullmatch(_OPENING, line)]
-
-
-def _comment(_: str, text: str) -> Sequence[str] | None:
-    found = re.fullmatch(r"(.*?\S)\s+(?:#|//).*", text)
-    return [found[1]] if found else None
 
 
 def _statement(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -51,22 +47,18 @@ def _separated(_: str, text: str) -> Sequence[str] | None:
     return [inner] if inner != text else None
 
 
-def _listed(_: str, text: str) -> Sequence[str] | None:
-    found = re.fullmatch(r"- +(\S.*)", text)
-    return [found[1]] if found else None
-
-
 def _keyed(ecosystem: str, text: str) -> Sequence[str] | None:
     """Read `"lodash": "^4.17.21"`, and `numpy = "^1.26"`."""
     found = re.fullmatch(r"[\"']?(@?[\w./-]+)[\"']?\s*[:=]\s*[\"']([^\"']*)[\"'],?", text)
     if not found:
         return None
     name, wanted = found[1], found[2]
-    if ecosystem == "deno":
-        return [wanted if ":" in wanted else f"npm:{name}@{wanted}"]
-    if ecosystem == "pypi":
-        return [name if wanted in {"*", ""} else f"{name}{'==' * wanted[0].isdigit()}{wanted}"]
-    return [f"{name}@{wanted}" if wanted else name]
+    if ecosystem in {"npm", "deno"}:
+        return [wanted if ecosystem == "deno" and ":" in wanted else f"{name}@{wanted}"]
+    if wanted in {"*", "", "latest"}:
+        return [name]
+    sign = {"pypi": "==", "apk": "~"}.get(ecosystem, "") if wanted[0].isdigit() else ""
+    return [f"{name}{sign}{wanted}"] if re.match(r"[\d^~<>=!]", wanted) else None
 
 
 def _object(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -94,20 +86,9 @@ def _in_columns(ecosystem: str, text: str) -> Sequence[str] | None:
     return [f"{found[1]}{'=' if '-r' in found[2] else sign}{found[2]}"]
 
 
-def _hashed(_: str, text: str) -> Sequence[str] | None:
-    return [] if " --hash=" in text else None
-
-
-def _built_in(_: str, text: str) -> Sequence[str] | None:
-    return [] if re.fullmatch(r"(?:node|bun):[\w/]+", text) else None
-
-
-def _of_deno(ecosystem: str, text: str) -> Sequence[str] | None:
-    return [text.removeprefix("npm:")] if ecosystem == "npm" and text.startswith("npm:") else None
-
-
-def _of_jsr(ecosystem: str, text: str) -> Sequence[str] | None:
-    return [] if ecosystem == "npm" and text.startswith("jsr:") else None
+def _built_in(ecosystem: str, text: str) -> Sequence[str] | None:
+    is_own = ecosystem == "deno" and re.fullmatch(rf"(?:{OF_NODE})(?:/\w+)?", text)
+    return [] if is_own or re.fullmatch(r"(?:node|bun):[\w/]+", text) else None
 
 
 def _bare(ecosystem: str, text: str) -> Sequence[str] | None:
@@ -129,8 +110,7 @@ def _of_poetry(ecosystem: str, text: str) -> Sequence[str] | None:
     """Read `numpy^1.26` and `numpy~1.26`, with an @ in between or none; `numpy@1.26`, too."""
     found = re.fullmatch(r"([\w.-]+(?:\[[\w,.-]+\])?)\s*@?\s*(\^|~|)(\d+(?:\.\d+)*)", text)
     if ecosystem != "pypi" or not found or (not found[2] and "@" not in text):
-        latest = re.fullmatch(r"([\w.-]+)@latest", text) if ecosystem == "pypi" else None
-        return [latest[1]] if latest else None
+        return None
     name, sign, version = found.groups()
     if not sign:
         return [f"{name}=={version}"]
@@ -157,16 +137,9 @@ def _inner(_: str, text: str) -> Sequence[str] | None:
     return re.findall(r"[\"']([^\"']+)[\"']", found[1]) if found else None
 
 
-def _installed(ecosystem: str, text: str) -> Sequence[str] | None:
-    """Read what pip prints at its end."""
-    if ecosystem != "pypi" or not text.startswith("Successfully installed "):
-        return None
-    return [re.sub(r"-(?=\d[^-]*$)", "==", word) for word in text.split()[2:]]
-
-
 def _words(_: str, text: str) -> Sequence[str] | None:
     words = re.split(r"[ \t,;|&]+", text)
-    if words[0] in {"import", "from", "const", "let", "var"} or "install" in words:
+    if re.search(_NO_WORDS, text):
         return None
     # What begins with a digit belongs to the word before it, in a way that is not known.
     return words if len(words) > 1 and all(words) and not any(word[0].isdigit() for word in words) else None
@@ -178,10 +151,9 @@ _OF_HASHES: Final = (
 )
 RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] = (
     ("several lines in one text", lines),
-    (_OF_HASHES, _hashed),
+    (_OF_HASHES, nothing(ALL, r".* --hash=.*")),
     *FIRST,
-    ("has a comment behind it", _comment),
-    ("what pip printed", _installed),
+    ("has a comment behind it", fixed(ALL, r"(.*?\S)\s+(?:#|//).*", r"\1")),
     ("a list in a text", _inner),
     ("a command", command),
     ("a statement of a program", _statement),
@@ -191,10 +163,13 @@ RULES: Final[Sequence[tuple[str, Callable[[str, str], Sequence[str] | None]]]] =
     ("has no sign between name and version", _in_columns),
     ("has quotes in it", _quoted),
     ("ends with what separates packages in another file", _separated),
-    ("an entry of a YAML file", _listed),
+    ("an entry of a YAML file", fixed(ALL, r"- +(\S.*)", r"\1")),
     ("a module that comes with the runtime; there is nothing to install, remove it", _built_in),
-    ("written as for deno", _of_deno),
-    ("a package of JSR, which only deno can install; write it under deno, or find it on npm", _of_jsr),
+    ("written as for deno", fixed("npm", r"npm:(.*)", r"\1")),
+    (
+        "a package of JSR, which only deno can install; write it under deno, or find it on npm",
+        nothing("npm", r"jsr:.*"),
+    ),
     ("has no npm: or jsr: before the name", _bare),
     ("written as for conda", _of_conda),
     ("written as for poetry, uv or npm", _of_poetry),
@@ -208,3 +183,5 @@ _OPENING: Final = r"(?:[\"']?\w+[\"']?\s*[:=]\s*)?[\[{(\]}),;]+|(?:- )?\w[\w-]*:
 """A line of a file that only opens or closes what is around packages."""
 _OF_CONDA: Final = r"(?m)^(?:name|prefix):.*$|^channels:\s*\n(?:\s*- .*\n)+"
 """What a conda environment has beside its packages."""
+_NO_WORDS: Final = r"^(?:import|from|const|let|var)\s|(?<!\S)install(?:ed)?(?!\S)|python_version|sys_platform"
+"""What is not a list of packages, whatever its words are: a statement, a command, a marker."""

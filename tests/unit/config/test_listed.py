@@ -55,6 +55,21 @@ def test_lists_of_other_tools(text: str) -> None:
     assert said.startswith(f"requirements.txt: {OTHER_LISTS[text]}")
 
 
+def test_an_address_without_blanks() -> None:
+    """It may end as a file does."""
+    address = "a@https://a.example/a.zip"
+    assert list(loaded("python", {"r": address}, "r").packages) == [address]
+
+
+@pytest.mark.parametrize(
+    "begin", ["# packages in environment at /opt/conda:", "# This file may be used to create an environment"]
+)
+def test_a_comment_makes_no_other_list(begin: str) -> None:
+    """What is left of a list that became requirements."""
+    found = loaded("python", {"r": f"{begin}\nnumpy==1.26.4\n"}, "r")
+    assert list(found.packages) == ["numpy==1.26.4"]
+
+
 class TestRequirements:
     """pip's format."""
 
@@ -100,8 +115,8 @@ class TestRequirements:
             ("--pre", r"r.*:1: --pre is for all packages"),
             ("--only-binary :all:", r"r.*:1: --only-binary chooses"),
             ("--frobnicate", r"r.*:1: --frobnicate is not supported here; remove it"),
-            ("./a", r"r.*:1: ./a: a file or folder"),
-            ("a-1.0-py3-none-any.whl", r"r.*:1: a-1.0.*: a file or folder"),
+            ("./a", r"r.*:1: './a': a file or folder"),
+            ("a-1.0-py3-none-any.whl", r"r.*:1: 'a-1.0.*': the file of one package.*; write \"a==1.0\""),
             ("git+https://g.example/a", r"r.*:1: 'git\+https://g.example/a': a git repository; only"),
             ("a==${V}", r"r.*:1: \$\{V\} is not replaced here"),
             ("a==1 --config-settings=x", r"r.*:1: --config-settings can't be given"),
@@ -136,7 +151,7 @@ class TestPackageJson:
         text = """{"name": "x", "devDependencies": {"jest": "*"}, "overrides": {},
         "dependencies": {
             "lodash": "^4.17", "@scope/a": "",
-            "four": "npm:lodash@4", "b": ">=1 <2 || 3.x", "c": "next"
+            "four": "npm:lodash@4", "b": ">=1 <2 || 3.x", "c": "next", "d": "~4.17.2", "e": "~> 4"
         }}"""
         assert loaded("node", {"package.json": text}, "package.json").packages == {
             "lodash@^4.17": "package.json:3",
@@ -144,6 +159,8 @@ class TestPackageJson:
             "four@npm:lodash@4": "package.json:4",
             "b@>=1 <2 || 3.x": "package.json:4",
             "c@next": "package.json:4",
+            "d@~4.17.2": "package.json:4",
+            "e@~> 4": "package.json:4",
         }
         assert loaded("bun", {"a/package.json": "{}"}, "a/package.json").packages == {}
 
@@ -159,6 +176,7 @@ class TestPackageJson:
             ('{"dependencies": {"a": "git+ssh://git@g.example/a.git"}}', "package.json:1: a: git+ssh://"),
             ('{"dependencies": {"a": "github:u/a"}}', "package.json:1: a: github:u/a: not a package"),
             ('{"dependencies": {"a": "u/a#main"}}', "package.json:1: a: u/a#main: not a package"),
+            ('{"dependencies": {"a": "~/a"}}', "package.json:1: a: ~/a: not a package"),
             ('{"dependencies": {"a": "file:../a"}}', "package.json:1: a: file:../a: not a package"),
             ('{"dependencies": {"a": "https://x.example/a.tgz"}}', "package.json:1: a: https://x.example/a.tgz: not"),
             ('{"dependencies": {"a": 1}}', "package.json:1: a: expected a string, found an integer"),
@@ -275,6 +293,10 @@ class TestConfig:
         """Files of JSON that are no package.json are named, not taken for an empty one."""
         (line,) = refusal("node", text)
         assert line.startswith(f"package.json: {said}")
+
+    def test_imports_of_a_package(self) -> None:
+        """They are of Node.js's kind, in a package.json that needs nothing."""
+        assert not loaded("node", {"p": '{"imports": {"#x": "./x.js"}}'}, "p").packages
 
     def test_a_named_image_of_an_empty_file(self) -> None:
         """It may have something else, or add nothing to another named image."""

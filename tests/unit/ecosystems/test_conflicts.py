@@ -34,7 +34,12 @@ AGREEING = [
     ("npm", "lodash", "lodash@3"),
     ("npm", "lodash@latest", "lodash@3"),
     ("npm", "x@npm:lodash@3", "x@npm:lodash@4"),
+    ("pypi", "a===1.", "a>1"),
     ("apk", "jq>=1", "jq=1.7-r0"),
+    ("apk", "jq=1.7-r0", "jq==1.7-r0"),
+    ("apk", "jq=1.7-r0", "jq@edge=1.7-r0"),
+    ("apk", "jq~=1.6", "jq=1.7-r0"),
+    ("apk", "cmd:jq=1.6-r0", "cmd:jq=1.7-r0"),
     ("deno", "npm:zod@3", "npm:zod@4"),
 ]
 

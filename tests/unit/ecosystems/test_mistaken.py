@@ -43,11 +43,15 @@ OF_A_DISTRIBUTION = "is the name of a distribution's package: write"
             APK.format("build-essential"),
             'Alpine has build-base for build-essential: write "build-base".',
         ),
-        ("apk", APK.format("python3-numpy"), 'Alpine has py3-numpy for python3-numpy: write "py3-numpy".'),
+        (
+            "apk",
+            APK.format("python3-numpy"),
+            'Alpine may have py3-numpy for python3-numpy: write "py3-numpy".',
+        ),
         (
             "apk",
             APK.format("openssl-devel"),
-            'Alpine has openssl-dev for openssl-devel: write "openssl-dev".',
+            'Alpine may have openssl-dev for openssl-devel: write "openssl-dev".',
         ),
         ("apk", APK.format("jq-1.7.1"), 'If 1.7.1 is a version in jq-1.7.1, write "jq~1.7.1".'),
         (
@@ -68,7 +72,7 @@ OF_A_DISTRIBUTION = "is the name of a distribution's package: write"
         ),
         ("apk", APK.format("jq:1.7"), 'jq:1.7 is written as for Docker: write "jq~1.7".'),
         ("apk", APK.format("jq:latest"), 'jq:latest is written as for Docker: write "jq".'),
-        ("apk", APK.format("JQ"), 'Alpine has jq for JQ: write "jq".'),
+        ("apk", APK.format("JQ"), 'Alpine may have jq for JQ: write "jq".'),
         ("npm", NPM.format("Lodash"), 'Names have lower-case letters there: write "lodash".'),
         (
             "npm",
@@ -104,6 +108,7 @@ def test_what_was_meant(ecosystem: str, output: str, said: str) -> None:
     ("ecosystem", "output"),
     [
         ("pypi", PIP.format("nunpy")),
+        ("pypi", PIP.format("psycopg2==99")),
         ("pypi", "ModuleNotFoundError: No module named 'cv2'"),
         ("apk", APK.format("jqq")),
         ("apk", APK.format("python3-dev")),
