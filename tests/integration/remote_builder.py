@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from isol8_tasks.safety.files import make_folder
 from lab.updown import take_down
 from tests.newer_engine import newer
 
@@ -30,6 +31,7 @@ def remote_builder() -> Iterator[dict[str, str]]:
     lab = newer(ROOT, "sid", containerd_store=True, more=CLIENT)
     programs = lab.tools.newer or Path("/")
     try:
+        make_folder(lab.places.lab)
         lab.start(_silent)
         with (
             tempfile.TemporaryDirectory(prefix="isol8-far-") as folder,
