@@ -22,6 +22,8 @@ from tests.newer_engine import newer
 ROOT: Final = Path(__file__).resolve().parents[2]
 CLIENT: Final = ("docker-cli", "docker-buildx")
 NAME: Final = "far"
+HOST: Final = "ISOL8_TEST_FAR"
+"""The engine whose builder it is."""
 _UPGRADE: Final = b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 
 
@@ -42,7 +44,7 @@ def remote_builder() -> Iterator[dict[str, str]]:
             plugin = programs / "usr/libexec/docker/cli-plugins/docker-buildx"
             (plugins / "docker-buildx").symlink_to(plugin)
             path = f"{programs / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
-            environ = {"DOCKER_CONFIG": folder, "PATH": path}
+            environ = {"DOCKER_CONFIG": folder, "PATH": path, HOST: lab.places.host}
             command = ["docker", "buildx", "create", "--name", NAME, "--driver", "remote", url]
             subprocess.run(command, env={**os.environ, **environ}, check=True, capture_output=True)
             yield environ
