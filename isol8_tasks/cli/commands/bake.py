@@ -102,7 +102,13 @@ def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
     for each in found:
         if each.state == "undetermined":
             raise UndecidedError(each.problem)
-        parent = view.graph.image(each.image).parent
+        spec = view.graph.image(each.image)
+        if spec.hashes:
+            raise PlanError(
+                f"{view.public_tag(each.image)} installs files with hashes, and nobody knows if bake held to them; "
+                f"name the other images, and build it: {COMMAND} {each.task}"
+            )
+        parent = spec.parent
         if parent and decisions[parent] not in found and decisions[parent].is_rebuilt:
             raise PlanError(
                 f"{view.public_tag(each.image)} is based on {view.public_tag(parent)}, which has to be built: bake it, "

@@ -118,6 +118,17 @@ def test_index_variables_are_handed_on(cli: CommandLine) -> None:
     assert found["b"]["contexts"] == {"isol8:a": "target:a"}
 
 
+def test_image_with_hashes_is_refused(cli: CommandLine) -> None:
+    """Its candidate would not be taken."""
+    (cli.folder / "requirements.txt").write_text(f"six==1.17.0 --hash=sha256:{'a' * 64}\n")
+    cli.declare('[dependencies]\npython_file = "requirements.txt"\n')
+    done = cli("bake")
+    assert (done.code, done.out) == (3, "")
+    assert "isol8:python-custom installs files with hashes" in done.err
+    assert done.err.endswith("name the other images, and build it: ./doitw custom:python\n")
+    assert cli("bake", "python", "bash").code == 0
+
+
 @pytest.mark.parametrize(
     ("declared", "words", "code", "problem"),
     [
