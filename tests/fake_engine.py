@@ -108,6 +108,10 @@ class FakeEngine:
         """Return the version, once anything was asked."""
         return self._version
 
+    def product(self) -> str:
+        """Return whose engine it plays."""
+        return "Docker"
+
     def platform(self) -> str:
         """Return one that most engines have."""
         self._ask("platform")

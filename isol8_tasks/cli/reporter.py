@@ -192,12 +192,13 @@ class Guarded:
 
 def _engine_words(view: View) -> str:
     version = view.engine_version
-    return f"Docker {version}" if version else ""
+    return f"{view.engine_product} {version}" if version else ""
 
 
 def _engine_line(view: View) -> str:
     found = view.engine.info()
-    return f"Docker {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
+    product = view.engine_product
+    return f"{product} {found.version} · API {found.api} · {found.store} · {found.builder} · {found.endpoint}"
 
 
 def _unheeded(view: View) -> Iterator[str]:

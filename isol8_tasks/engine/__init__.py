@@ -151,6 +151,9 @@ class ImageEngine(Protocol):
     def version(self) -> str:
         """Return the version that the engine told; empty when it was not asked anything yet."""
 
+    def product(self) -> str:
+        """Return whose engine it is, as far as it was asked: `Docker` or `Podman`."""
+
     def platform(self) -> str:
         """Return what it builds for where nothing else is asked for: `linux/amd64`."""
 

@@ -97,6 +97,11 @@ class DockerEngine:
         greeted = self._connection.greeted
         return greeted.version if greeted else ""
 
+    def product(self) -> str:
+        """Return whose engine it is, as far as it was asked: `Docker` or `Podman`."""
+        greeted = self._connection.greeted
+        return "Podman" if greeted and greeted.podman else "Docker"
+
     def platform(self) -> str:
         """Return what it builds for where nothing else is asked for: `linux/amd64`."""
         return platform_of(self._connection.call("GET", "/version", "tell its platform"))

@@ -176,6 +176,11 @@ class View:
         return self._version or (self._engine.version() if self._engine else "")
 
     @property
+    def engine_product(self) -> str:
+        """Whose engine it is: `Docker` or `Podman`."""
+        return self._engine.product() if self._engine else "Docker"
+
+    @property
     def repository(self) -> str:
         """What stands before the colon of every tag."""
         return self.config.build.repository

@@ -17,7 +17,7 @@ from isol8_tasks.errors import (
     EngineUnreachableError,
     UpstreamUnavailableError,
 )
-from tests.engine_server import PODMAN, Answer, Engine, Handler, serving
+from tests.engine_server import DOCKER, PODMAN, Answer, Engine, Handler, serving
 
 REQUEST = BuildRequest(tag="a:b", dockerfile="FROM x\n", args={"HTTP_PROXY": "mine"})
 
@@ -134,6 +134,16 @@ class TestPing:
 
 class TestInfo:
     """Which engine it is."""
+
+    @pytest.mark.parametrize(
+        ("headers", "product", "version"), [(DOCKER, "Docker", "20.10.24"), (PODMAN, "Podman", "4.3.1")]
+    )
+    def test_whose_it_is(self, engine: Engine, headers: dict[str, str], product: str, version: str) -> None:
+        """By what it answers to a ping."""
+        engine.headers = headers
+        client = engine.client()
+        client.ping()
+        assert (client.product(), client.version()) == (product, version)
 
     @pytest.mark.parametrize(
         ("status", "store"),
