@@ -6,7 +6,6 @@ clients, other keys don't matter, and null is as if it were not there.
 
 import contextlib
 import functools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from isol8_tasks.config.strict import (
     array,
     gather,
     package,
+    parse_json,
     report,
     string,
     unknown,
@@ -30,7 +30,6 @@ from isol8_tasks.config.strict import (
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.errors import ConfigError
-from isol8_tasks.safety.jsontext import loads
 
 
 @frozen(kw_only=True)
@@ -86,15 +85,7 @@ class ClientFile:
 def parse_client_file(text: str, source: str) -> ClientFile:
     """Read the file's text; a ConfigError names every problem in what is built here, one on a line."""
     text = text.removeprefix("\ufeff")
-    try:
-        found = loads(text, object_hook=JsonObject, parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        from isol8_tasks.config.broken import slip_in_json  # noqa: PLC0415 - only a mistake has use for it
-
-        what = slip_in_json(text, error.pos, error.msg)
-        raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not JSON: {what}") from error
-    except ValueError as error:
-        raise ConfigError(f"{source}: can't be read as JSON: {error}") from error
+    found = parse_json(text, source, object_hook=JsonObject, parse_constant=_no_number)
     if not isinstance(found, dict):
         raise ConfigError(f"{source}: {wrong_type(found, 'an object')}")
     dependencies: Mapping[str, Mapping[str, int]] = {}

@@ -1,16 +1,14 @@
 """package.json of npm and Bun: the packages under `dependencies`; what changes how these are found is refused."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from isol8_tasks.config.package_list import Load, PackageList, text_of
 from isol8_tasks.config.positions import KeyPath, line_in_json
-from isol8_tasks.config.strict import wrong_type
+from isol8_tasks.config.strict import parse_json, wrong_type
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 from isol8_tasks.errors import ConfigError
-from isol8_tasks.safety.jsontext import loads
 
 
 def read_package_json(path: str, load: Load) -> PackageList:
@@ -47,19 +45,11 @@ def read_package_json(path: str, load: Load) -> PackageList:
 
 
 def _object(path: str, text: str) -> Mapping[str, Any]:
-    try:
-        found = loads(text)
-    except json.JSONDecodeError as error:
-        from isol8_tasks.config.broken import slip_in_json  # noqa: PLC0415 - only a mistake has use for it
-
-        what = slip_in_json(text, error.pos, error.msg)
-        raise ConfigError(f"{path}:{error.lineno}:{error.colno}: not JSON: {what}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path}: can't be read as JSON: {error}") from error
+    found = parse_json(text, path)
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: {wrong_type(found, 'an object')}; {_FORM}")
     if "dependencies" not in found:
-        from isol8_tasks.config.foreign import other_json  # noqa: PLC0415 - as above
+        from isol8_tasks.config.foreign import other_json  # noqa: PLC0415 - only a mistake has use for it
 
         if what := other_json(found):
             raise ConfigError(f"{path}: {what}")

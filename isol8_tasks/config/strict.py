@@ -86,6 +86,24 @@ def load_toml(text: str, source: str, form: str, advice: str = "") -> dict[str, 
         raise ConfigError(f"{source}{line}: can't be read as TOML: {what}{advice}") from error
 
 
+def parse_json(text: str, source: str, **hooks: Any) -> object:  # noqa: ANN401 - as json.loads has them
+    """Return what a text of JSON says; a ConfigError for one that is none, with what it looks like."""
+    # Here, as most runs read none.
+    import json  # noqa: PLC0415
+
+    from isol8_tasks.safety.jsontext import loads  # noqa: PLC0415
+
+    try:
+        return loads(text, **hooks)
+    except json.JSONDecodeError as error:
+        from isol8_tasks.config.broken import slip_in_json  # noqa: PLC0415 - only a mistake has use for it
+
+        what = slip_in_json(text, error.pos, error.msg)
+        raise ConfigError(f"{source}:{error.lineno}:{error.colno}: not JSON: {what}") from error
+    except ValueError as error:
+        raise ConfigError(f"{source}: can't be read as JSON: {error}") from error
+
+
 def _twice(text: str, line: int) -> str:
     """Say what a text has twice, and on which lines; empty where that can't be found out."""
     found = repeated(text, line)

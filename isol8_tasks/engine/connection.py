@@ -19,6 +19,7 @@ from isol8_tasks.engine.pool import OnePool, shut
 from isol8_tasks.engine.watch import Watch, patience
 from isol8_tasks.engine.wire import (
     ERROR_STATUS,
+    NOT_FOUND,
     EngineRefusedError,
     SilenceError,
     is_silence,
@@ -31,7 +32,6 @@ from isol8_tasks.safety.redact import redact
 
 _PING_SECONDS: Final = 8
 _LISTINGS: Final = 5
-_NOT_FOUND: Final = 404
 _ANSWER_SECONDS: Final = 300
 _PIECE_BYTES: Final = 65536
 
@@ -103,7 +103,7 @@ class Connection:
             try:
                 return self.call("GET", path, what, params)
             except EngineRefusedError as error:
-                if error.status != _NOT_FOUND:
+                if error.status != NOT_FOUND:
                     raise
         return self.call("GET", path, what, params)
 

@@ -9,7 +9,7 @@ from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedIm
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
-from isol8_tasks.engine.wire import EngineRefusedError, quoted, repository_and_tag
+from isol8_tasks.engine.wire import NOT_FOUND, EngineRefusedError, quoted, repository_and_tag
 from isol8_tasks.errors import (
     COMMAND,
     EngineError,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
 _BESIDE_CONFIG: Final = ("Architecture", "Os", "OsVersion", "Variant", "Author")
-_NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 
 
@@ -116,7 +115,7 @@ class DockerEngine:
         try:
             found = self._connection.call("GET", f"/images/{quoted(reference)}/json", f"inspect {reference}")
         except EngineRefusedError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == NOT_FOUND:
                 return None
             raise
         return ImageDetail(
@@ -139,7 +138,7 @@ class DockerEngine:
                 "GET", f"/images/{quoted(reference)}/history", f"report the history of {reference}"
             )
         except EngineRefusedError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == NOT_FOUND:
                 return ()
             raise
         return tuple(str(entry.get("CreatedBy") or "") for entry in reversed(found))
@@ -177,7 +176,7 @@ class DockerEngine:
         try:
             self._connection.call("POST", path, f"tag {source} as {target}", {"repo": repository, "tag": tag})
         except EngineRefusedError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != NOT_FOUND:
                 raise
             raise ReplacedError(
                 f"{target} was not moved: {source} was removed by another run or by hand; run again"
@@ -189,7 +188,7 @@ class DockerEngine:
         try:
             self._connection.call("DELETE", path, f"remove {reference}")
         except EngineRefusedError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == NOT_FOUND:
                 return
             if error.status != _CONFLICT or reference.startswith("sha256:"):
                 raise

@@ -11,7 +11,7 @@ from isol8_tasks.engine import ImageEngine, ObservedImage
 from isol8_tasks.engine.builders.buildkit import stream_error
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.listing import docker_names
-from isol8_tasks.engine.wire import EngineRefusedError, SilenceError, quoted, repository_and_tag
+from isol8_tasks.engine.wire import NOT_FOUND, EngineRefusedError, SilenceError, quoted, repository_and_tag
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
 from isol8_tasks.safety.jsontext import loads
@@ -25,7 +25,6 @@ SILENCE: Final = 300
 """Seconds after which a registry that lets nothing be heard is given up."""
 _NOBODY: Final = {"X-Registry-Auth": "e30="}
 """`{}`: the engine wants the header, credentials or not."""
-_NOT_FOUND: Final = 404
 _REFUSED: Final = re.compile(
     r"\b(?:denied|unauthorized|forbidden|no basic auth|authentication)\b", re.IGNORECASE
 )
@@ -94,7 +93,7 @@ def remote_digest(connection: Connection, reference: str) -> str:
             reason = "it does not answer"
         elif isinstance(error, EngineRefusedError):
             reason = error.reason
-            kind = NotInRegistryError if error.status == _NOT_FOUND else SourceUnavailableError
+            kind = NotInRegistryError if error.status == NOT_FOUND else SourceUnavailableError
         raise kind(f"{reference} could not be looked up: {redact(reason).strip()}") from error
 
 

@@ -16,7 +16,7 @@ from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.engine.output import printed
 from isol8_tasks.engine.owner import is_alive, this_process
-from isol8_tasks.engine.wire import ChunkFile, EngineRefusedError
+from isol8_tasks.engine.wire import NOT_FOUND, ChunkFile, EngineRefusedError
 from isol8_tasks.errors import EngineError
 from isol8_tasks.safety.jsontext import loads
 
@@ -110,7 +110,7 @@ def _listed(connection: Connection, container: str, folder: str) -> tuple[tuple[
             next(chunks)
         except EngineRefusedError as error:
             # The same status tells of a folder that is not there, and of a container that somebody removed.
-            if error.status == _NOT_FOUND and "no such container" not in error.reason.lower():
+            if error.status == NOT_FOUND and "no such container" not in error.reason.lower():
                 return None
             raise
         try:
@@ -128,7 +128,7 @@ def unstarted(connection: Connection, request: RunRequest, *, folder: str = "/sa
     try:
         made = connection.call("POST", "/containers/create", f"run {request.image}", body=body)
     except EngineRefusedError as error:
-        if error.status == _NOT_FOUND:
+        if error.status == NOT_FOUND:
             raise NoSuchImageError(str(error)) from error
         raise NotStartedError(str(error), error.reason) from error
     container = str(made["Id"])
@@ -144,7 +144,7 @@ def _remove(connection: Connection, container: str) -> None:
         connection.call("DELETE", f"/containers/{container}", f"remove {container}", params)
     except EngineRefusedError as error:
         # It removes itself when it ends: gone already, or on its way.
-        if error.status not in {_NOT_FOUND, _CONFLICT}:
+        if error.status not in {NOT_FOUND, _CONFLICT}:
             raise
 
 
@@ -259,7 +259,6 @@ _ONLINE: Final[Mapping[str, Any]] = {
     "PidsLimit": 256,
 }
 _OWNER: Final = re.compile(r",uid=\d+,gid=\d+")
-_NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _GRACE_SECONDS: Final = 5
 _LEFT_OVER: Final = 20

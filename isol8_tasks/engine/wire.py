@@ -11,6 +11,7 @@ from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 
 ERROR_STATUS: Final = 400
+NOT_FOUND: Final = 404
 
 
 class EngineRefusedError(EngineError):

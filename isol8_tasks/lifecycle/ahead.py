@@ -12,6 +12,7 @@ from isol8_tasks.errors import EngineError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.lifecycle.promotion import layers_of, private_tag, relabelled
+from isol8_tasks.lifecycle.sameness import may_be_same
 from isol8_tasks.plan.description import Description
 from isol8_tasks.plan.model import ImageSpec
 
@@ -44,7 +45,7 @@ def labelled_ahead(  # noqa: PLR0913 - all but four are named by the caller
         def label() -> tuple[Mapping[str, str], str]:
             # A classic builder makes a step of each label.
             if engine.info().builder != "buildkit" or (
-                stays and _may_be_same(spec, observed, engine, image_id)
+                stays and _may_stay(spec, observed, engine, image_id, expected)
             ):
                 return {}, ""
             wanted = {**expected, labels.LAYERS: layers_of(engine, image_id)}
@@ -64,7 +65,9 @@ def labelled_ahead(  # noqa: PLR0913 - all but four are named by the caller
         yield labelled
 
 
-def _may_be_same(spec: ImageSpec, observed: Observed, engine: ImageEngine, image_id: str) -> bool:
+def _may_stay(
+    spec: ImageSpec, observed: Observed, engine: ImageEngine, image_id: str, promoted: Mapping[str, str]
+) -> bool:
     in_use = observed.public(spec.name)
     old, new = engine.inspect(in_use.id) if in_use else None, engine.inspect(image_id)
-    return old is not None and new is not None and old.size == new.size
+    return old is not None and new is not None and may_be_same(new, old, promoted, engine)

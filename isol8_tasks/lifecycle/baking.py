@@ -6,13 +6,13 @@ filled in, and are doubled where they are meant.
 
 import datetime as dt
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve, frozen
 
+from isol8_tasks.dockerfile.stages import stages
 from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.engine import BuildRequest, FileContent, ImageEngine
 from isol8_tasks.images.candidates import candidate_tag
@@ -79,17 +79,12 @@ def _final(spec: ImageSpec, request: BuildRequest) -> BuildRequest:
 
 def _triggers(request: BuildRequest) -> str:
     """Return the steps that the result hands on to what is based on it: variables of package indexes."""
-    steps = parse(request.dockerfile).instructions
-    stages = [each for each in steps if each.keyword == "FROM"]
-    begins = [each.line for each in stages]
-    # FROM parent AS name
-    named = {each.rest.lower().rpartition(" as ")[2].strip(): each.line for each in stages}
-    first = named.get((request.target or "").lower(), begins[-1])
-    last = next((line for line in begins if line > first), math.inf)
+    known = stages(parse(request.dockerfile))
+    built = next((each for each in known if each.name == (request.target or "").lower()), known[-1])
     return "".join(
         f"ONBUILD {each.rest}\n"
-        for each in steps
-        if each.keyword == "ONBUILD" and first < each.line < last and each.rest.upper().startswith("ARG ")
+        for each in built.steps
+        if each.keyword == "ONBUILD" and each.rest.upper().startswith("ARG ")
     )
 
 

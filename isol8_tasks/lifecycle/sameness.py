@@ -48,7 +48,7 @@ def compare(  # noqa: PLR0913 - what is compared, and by what
     if (
         new is None
         or old is None
-        or not _may_be_same(new, old, promoted, engine)
+        or not may_be_same(new, old, promoted, engine)
         # What somebody else gave our labels does not stay for what they say.
         or not has_layers(engine, image.id, record.layers)
     ):
@@ -76,9 +76,7 @@ def _read(engine: ImageEngine, built: str, in_use: str, record: Record) -> tuple
         return engine.files(built), there.result()
 
 
-def _may_be_same(
-    new: ImageDetail, old: ImageDetail, promoted: Mapping[str, str], engine: ImageEngine
-) -> bool:
+def may_be_same(new: ImageDetail, old: ImageDetail, promoted: Mapping[str, str], engine: ImageEngine) -> bool:
     """Tell whether two images run in the same way, and may have the same files, as far as no file was read."""
     if _said(new, promoted) != _said(old, promoted):
         return False

@@ -1,5 +1,6 @@
 """Checkouts of the project's inputs, for tests that run doit on them as a user would."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,15 @@ def tags_of(api: docker.APIClient, repository: str) -> tuple[str, ...]:
         for tag in image["RepoTags"] or []
         if tag.partition(":")[0] in {repository, f"{repository}_build"}
     )
+
+
+@contextlib.contextmanager
+def sharing(api: docker.APIClient, owner: Checkout, folder: Path) -> Iterator[Checkout]:
+    """Give a new checkout whose images are those of another one, under tags of its own that are removed at the end."""
+    checkout = new_checkout(folder)
+    share_images(api, owner, checkout)
+    yield checkout
+    remove_tags(api, checkout.repository)
 
 
 def share_images(api: docker.APIClient, source: Checkout, target: Checkout) -> None:

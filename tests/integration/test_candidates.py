@@ -17,7 +17,7 @@ from isol8_tasks.images.labels import BUILD, PREFIX, SETUP
 from isol8_tasks.plan.description import Provenance, describe
 from isol8_tasks.run.session import open_session
 from isol8_tasks.run.workspace import now
-from tests.integration.checkouts import Checkout, Result, new_checkout, remove_tags, share_images, tags_of
+from tests.integration.checkouts import Checkout, Result, new_checkout, remove_tags, sharing, tags_of
 
 SETUP_BASH = ("setup", "--only=bash")
 CUSTOM = "bash-custom"
@@ -37,11 +37,9 @@ def ready(docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def own(docker_api: docker.APIClient, tmp_path: Path, ready: Checkout) -> Iterator[Checkout]:
     """Give a checkout with that image, and a custom one that was not built."""
-    checkout = new_checkout(tmp_path / "own")
-    checkout.deps('bash = ["jq"]')
-    share_images(docker_api, ready, checkout)
-    yield checkout
-    remove_tags(docker_api, checkout.repository)
+    with sharing(docker_api, ready, tmp_path / "own") as checkout:
+        checkout.deps('bash = ["jq"]')
+        yield checkout
 
 
 def candidates(api: docker.APIClient, checkout: Checkout) -> list[str]:

@@ -24,7 +24,7 @@ from tests.integration.checkouts import (
     Result,
     new_checkout,
     remove_tags,
-    share_images,
+    sharing,
     tags_of,
 )
 
@@ -47,11 +47,9 @@ def ready(docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def own(docker_api: docker.APIClient, tmp_path: Path, ready: Checkout) -> Iterator[Checkout]:
     """Give a checkout whose images are those of `ready`, under tags of its own."""
-    checkout = new_checkout(tmp_path / "own")
-    checkout.deps('bash = ["jq"]')
-    share_images(docker_api, ready, checkout)
-    yield checkout
-    remove_tags(docker_api, checkout.repository)
+    with sharing(docker_api, ready, tmp_path / "own") as checkout:
+        checkout.deps('bash = ["jq"]')
+        yield checkout
 
 
 @pytest.fixture(scope="class")

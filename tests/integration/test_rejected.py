@@ -21,7 +21,7 @@ from tests.integration.checkouts import (
     images_of,
     new_checkout,
     remove_tags,
-    share_images,
+    sharing,
     tags_of,
 )
 
@@ -43,11 +43,9 @@ def ready(docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def own(docker_api: docker.APIClient, tmp_path: Path, ready: Checkout) -> Iterator[Checkout]:
     """Give a checkout whose images are those of `ready`, under tags of its own."""
-    checkout = new_checkout(tmp_path / "own")
-    checkout.deps('bash = ["jq"]')
-    share_images(docker_api, ready, checkout)
-    yield checkout
-    remove_tags(docker_api, checkout.repository)
+    with sharing(docker_api, ready, tmp_path / "own") as checkout:
+        checkout.deps('bash = ["jq"]')
+        yield checkout
 
 
 def image_id(api: docker.APIClient, tag: str) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.commands.images import no_such_image
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
-from isol8_tasks.config.strict import unknown
-from isol8_tasks.errors import COMMAND, ConfigError, PlanError, UndecidedError
+from isol8_tasks.errors import COMMAND, PlanError, UndecidedError
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
@@ -91,9 +91,7 @@ def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
     names = {word.removeprefix(f"{view.repository}:") for word in words}
     for name in sorted(names):
         if name not in decisions:
-            raise ConfigError(
-                unknown(f"{view.public_tag(name)}: no such image", name, sorted(decisions), "there are")
-            )
+            raise no_such_image(view.public_tag(name), name, decisions)
     found = [
         each
         for each in decisions.values()

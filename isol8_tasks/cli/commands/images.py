@@ -57,6 +57,11 @@ def _absent(current: Session, name: str, there: Iterable[str]) -> Isol8Error:
     for spec in current.view.graph.images:
         if spec.name == name:
             return Isol8Error(f"{image}: not built; {COMMAND} {spec.task} builds it")
+    return no_such_image(image, name, there)
+
+
+def no_such_image(image: str, name: str, there: Iterable[str]) -> ConfigError:
+    """Return the error about a name that none of the images has, with the one that was probably meant."""
     return ConfigError(unknown(f"{image}: no such image", name, sorted(there), "there are"))
 
 

@@ -16,14 +16,14 @@ from isol8_tasks.engine.builders.plugin import BuildxBuilder, builder_elsewhere,
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import platform_of
-from isol8_tasks.engine.wire import EngineRefusedError, quoted
+from isol8_tasks.engine.wire import NOT_FOUND, EngineRefusedError, quoted
 from isol8_tasks.errors import BuildFailedError, EngineError, PlanError
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.builders.buildkit import Post
 
-UNHEEDED: Final = ("BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM")
+_UNHEEDED: Final = ("BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM")
 """Variables by which docker's command would build elsewhere, or for another platform, than was decided here."""
 _PLAIN_LAYERS: Final = "--output=type=docker,compression=uncompressed,force-compression=true"
 """An engine unpacks them at once, so that to pack them costs more than they take on the way."""
@@ -31,8 +31,6 @@ _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
 _UNREAD: Final = "failed to read downloaded context: failed to load cache key"
 """BuildKit's, before Engine 27.5 with containerd's store: it looks on the network for what it is sent (moby#47717)."""
-
-_NOT_FOUND: Final = 404
 
 
 @frozen(kw_only=True)
@@ -177,7 +175,7 @@ class Builders:
             path = f"/images/{quoted(request.tag)}/json"
             return str(self._connection.call("GET", path, f"inspect {request.tag}")["Id"])
         except EngineRefusedError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != NOT_FOUND:
                 raise
             raise EngineError(
                 f"buildx built {request.tag}, but the engine does not have it\n"
@@ -197,7 +195,7 @@ class Builders:
 
     def _client_environ(self) -> dict[str, str]:
         """Return the environment in which docker's client program speaks to this engine."""
-        environ = {name: value for name, value in self._environ.items() if name not in UNHEEDED}
+        environ = {name: value for name, value in self._environ.items() if name not in _UNHEEDED}
         if self._endpoint.context:
             environ.pop("DOCKER_HOST", None)
             return {**environ, "DOCKER_CONTEXT": self._endpoint.context}
