@@ -80,6 +80,8 @@ class FakeEngine:
     cache_bytes: int = 5000
     reproducible: bool = False
     """Whether what is built again can come to what was there; most tests are about an image that is replaced."""
+    by_layers: bool = False
+    """Whether what is built on the same layers has the same ones, by whatever labels."""
     _images: dict[str, FakeImage] = field(factory=dict)
     _tags: dict[str, str] = field(factory=dict)
     _cache: set[str] = field(factory=set)
@@ -444,7 +446,7 @@ class FakeEngine:
             return evolve(image, onbuild=(*image.onbuild, step.rest))
         if step.keyword not in {"FROM", "RUN", "COPY"}:
             return evolve(image, id=_digest(image.id, step.keyword, step.rest))
-        key = _digest(image.id, name, *request.args.values())
+        key = _digest(*(image.layers if self.by_layers else [image.id]), name, *request.args.values())
         kept = key in self._cache and not request.no_cache
         kind = "cached" if kept else "step"
         on_event(BuildEvent(kind="cached" if kept else "step", step=name, number=number, total=total))

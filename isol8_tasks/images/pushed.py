@@ -2,13 +2,13 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from isol8_tasks.errors import COMMAND, ConfigError
-from isol8_tasks.images.labels import Record, read_record
+from isol8_tasks.images.labels import BUILD, CLIENTS, Record, read_record
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
 from isol8_tasks.images.references import Reference, tag_of
 from isol8_tasks.safety.jsontext import loads
@@ -156,6 +156,27 @@ def immutable_tags(image: ObservedImage, record: Record) -> Iterator[str]:
 def key_tag(name: str, key: str) -> str:
     """Return the tag of the last build of an image from these inputs, by which any branch finds its own."""
     return f"{name[:_LONGEST_NAME]}-{key[:_KEY_DIGITS]}"
+
+
+def is_same_build(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Tell by their labels whether two images come of one build, and clients find them alike.
+
+    Such are an image in use and what a rebuild with the same result left of it, under a newer key or of a later day.
+    """
+    return bool(one.get(BUILD)) and all(one.get(label) == other.get(label) for label in (BUILD, *CLIENTS))
+
+
+def place_of(image: ObservedImage, of: Pushed, key: str, digest_of: Callable[[str], str]) -> Pushed:
+    """Return where an image stays to be found that was found in a registry: by its tag that never moves, if it has one.
+
+    `key` is that of the image here, and `digest_of` returns the digest of a tag there, empty for none.
+    """
+    record = read_record(image.labels)
+    if record is None:
+        return of
+    asked = ((tag, digest_of(tag)) for tag in immutable_tags(image, record))
+    tag, there = next(each for each in asked if each[1] in {"", of.digest})
+    return evolve(of, tag=tag if there else of.tag, key=record.key if record.key != key else "")
 
 
 def mark(repository: str, name: str) -> str:

@@ -13,4 +13,5 @@ rollback   restores the previous build and holds it
 prune      what nothing uses any more, and its removal
 expiry     what nothing needs any more in a registry
 transfer   pushes images to a registry, and pulls them from it
+refusals   what is not pushed
 """

@@ -1,7 +1,8 @@
 """Images go to a registry, and come from it: nothing moves there or here before all of it is in place."""
 
+import datetime as dt
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Final, TypeVar
 
 from attrs import frozen
@@ -15,13 +16,20 @@ from isol8_tasks.errors import (
     ReplacedError,
     SourceUnavailableError,
 )
-from isol8_tasks.images.labels import CLIENTS, LAYERS, Record, read_record
+from isol8_tasks.images.labels import LAYERS, Record, read_record
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, key_tag, mark, mismatches
+from isol8_tasks.images.pushed import (
+    Listed,
+    Pushed,
+    immutable_tags,
+    is_same_build,
+    key_tag,
+    mark,
+    mismatches,
+    place_of,
+)
 from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.promotion import adopt, ensure_in_place, has_layers
-from isol8_tasks.plan.model import task_of
-from isol8_tasks.safety.credentials import Redactor, exposed
 
 _T = TypeVar("_T")
 
@@ -43,9 +51,19 @@ class Push:
     repository: str
     moves_back: bool = False
     """It takes its name there even from a newer build, as it was rolled back to."""
+    too_old: dt.datetime | None = None
+    """What was built before is built again for its age, so its labels there are not left as they are."""
 
     @classmethod
-    def of(cls, name: str, observed: Observed, repository: str, *, moves_back: bool = False) -> "Push":
+    def of(
+        cls,
+        name: str,
+        observed: Observed,
+        repository: str,
+        *,
+        moves_back: bool = False,
+        too_old: dt.datetime | None = None,
+    ) -> "Push":
         """Return the push of the image that is in use under that name, and has to be ours."""
         image, record = observed.public(name), observed.record(name)
         if image is None or record is None:
@@ -58,36 +76,8 @@ class Push:
             mark=mark(observed.repository, name),
             repository=repository,
             moves_back=moves_back,
+            too_old=too_old,
         )
-
-
-def refuse_other_layers(work: Push, engine: RegistryEngine) -> None:
-    """Raise a RegistryError for an image that carries our labels and tags, and not the layers that were verified."""
-    if not has_layers(engine, work.image.id, work.record.layers):
-        raise RegistryError(
-            f"{work.public} is not pushed: its layers are not those that its labels record, so it was not verified\n"
-            f"Rebuild it: {COMMAND} {task_of(work.name)} --force",
-            lasting=True,
-        )
-
-
-def refuse_credentials(
-    work: Push, engine: RegistryEngine, arguments: Mapping[str, str], redactor: Redactor
-) -> None:
-    """Raise a RegistryError where everyone who may pull the image could read a credential in it."""
-    detail = engine.inspect(work.image.id)
-    texts = [*engine.steps(work.image.id), *work.image.labels.values()]
-    found = exposed([*texts, *detail.onbuild, *detail.environment] if detail else texts, arguments, redactor)
-    if found is None:
-        return
-    what = f"the credentials of the build argument{'s' * (len(found) > 1)} {', '.join(found)}"
-    raise RegistryError(
-        f"{work.public} is not pushed: whoever pulls it could read {what if found else 'a credential'} in its history, "
-        "labels or environment\n"
-        "Build it with an index or mirror that needs no credentials, or push it anyway: "
-        "[registry] credentials = true",
-        lasting=True,
-    )
 
 
 def push_image(
@@ -97,6 +87,9 @@ def push_image(
     overtaken: Callable[[], bool] = lambda: False,
 ) -> tuple[Pushed, bool]:
     """Bring an image under its immutable tag and then under its name; tell where it is, and whether it was not there.
+
+    If its build is there under its name, with labels of older inputs, that stays, and so does the digest that others
+    follow: only the new labels are sent, under the tag of the new key.
 
     `known` is where the image was found to be before; without it nobody has asked yet. RegistryError says that it could
     not be done after several tries: the name in the registry then is as it was. ReplacedError says the same where
@@ -109,28 +102,6 @@ def push_image(
             f"{work.public} could not be pushed: {error}\n"
             f"It is still in use on this engine. {_advice(error)}, and run again: {COMMAND} push"
         ) from error
-
-
-def push_under_key(work: Push, engine: RegistryEngine) -> None:
-    """Let the registry's tag of the newest inputs lead to an image that is in use there with older ones.
-
-    Its layers are there, so only labels are sent. The name stays, and so does the digest that others follow.
-    RegistryError says that it could not be done after several tries.
-    """
-    refuse_other_layers(work, engine)
-    tag = key_tag(work.name, work.record.key)
-    reference = str(Reference(work.repository, tag))
-    try:
-        if not _is_same_build(work, _there(work, engine, tag)):
-            _patiently(lambda: _push_as(work, engine, reference))
-    except RegistryError as error:
-        raise RegistryError(
-            f"{reference} could not be pushed: {error}\n"
-            f"{work.public} is in use, and other machines build it once more. {_advice(error)}, and run again: "
-            f"{COMMAND} push"
-        ) from error
-    finally:
-        engine.untag(work.mark)
 
 
 def pull_image(
@@ -204,6 +175,9 @@ def _push(
     ):
         return known, False
     try:
+        if known is None and (stays := _in_use_there(work, engine)):
+            _push_labels(work, engine)
+            return stays, False
         tag, digest = _push_immutable(work, engine, known)
         # Sending layers takes its time.
         if overtaken():
@@ -213,6 +187,36 @@ def _push(
     finally:
         engine.untag(work.mark)
     return Pushed(repository=work.repository, tag=tag, digest=digest), True
+
+
+def _in_use_there(work: Push, engine: RegistryEngine) -> Pushed | None:
+    """Return where an image is that has its name in the registry, maybe with the labels of older inputs."""
+    there = None if work.moves_back else _there(work, engine, work.name)
+    if there is None or not is_same_build(there.labels, work.image.labels):
+        return None
+    found = Pushed(repository=work.repository, tag=work.name, digest=there.digests[0].partition("@")[2])
+    return place_of(
+        there, found, work.record.key, lambda tag: _digest_there(engine, str(Reference(work.repository, tag)))
+    )
+
+
+def _push_labels(work: Push, engine: RegistryEngine) -> None:
+    """Let the tag of its inputs have the labels that the image has here, unless it has them or newer ones."""
+    tag = key_tag(work.name, work.record.key)
+    there = _there(work, engine, tag)
+    if there is None or not _says_the_same(work, there):
+        _push_as(work, engine, str(Reference(work.repository, tag)))
+
+
+def _says_the_same(work: Push, there: ObservedImage) -> bool:
+    """Tell whether labels in the registry say of an image what is true here, and not that it is too old."""
+    record = read_record(there.labels)
+    return (
+        record is not None
+        and is_same_build(there.labels, work.image.labels)
+        and (record.schema, record.flags) == (work.record.schema, work.record.flags)
+        and (work.too_old is None or there.built > work.too_old or there.built >= work.image.built)
+    )
 
 
 def _push_moving(work: Push, engine: RegistryEngine, tag: str, digest: str) -> None:
@@ -237,7 +241,9 @@ def _stays(work: Push, engine: RegistryEngine, tag: str) -> bool:
     there = None if work.moves_back else _there(work, engine, tag)
     if there is None or read_record(there.labels) is None:
         return False
-    return there.built > work.image.built or (tag == work.name and _is_same_build(work, there))
+    return there.built > work.image.built or (
+        tag == work.name and is_same_build(there.labels, work.image.labels)
+    )
 
 
 def _there(work: Push, engine: RegistryEngine, tag: str) -> ObservedImage | None:
@@ -247,14 +253,6 @@ def _there(work: Push, engine: RegistryEngine, tag: str) -> ObservedImage | None
     except SourceUnavailableError:
         return None
     return found.image if found else None
-
-
-def _is_same_build(work: Push, there: ObservedImage | None) -> bool:
-    """Tell whether the registry has the build of an image, and clients find it there as they find it here."""
-    record = read_record(there.labels) if there else None
-    if there is None or record is None or record.build != work.record.build:
-        return False
-    return all(there.labels.get(label) == work.image.labels.get(label) for label in CLIENTS)
 
 
 def _push_immutable(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[str, str]:

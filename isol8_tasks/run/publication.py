@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from isol8_tasks.images import labels, manifest
+from isol8_tasks.images import manifest
 from isol8_tasks.images.observed import Observed
-from isol8_tasks.images.pushed import Pushed, in_use, recorded_pushes, waiting
+from isol8_tasks.images.pushed import Pushed, in_use, is_same_build, recorded_pushes, waiting
 from isol8_tasks.run.view import View
+from isol8_tasks.run.workspace import now
 
 if TYPE_CHECKING:
     from isol8_tasks.lifecycle.build import Outcome
+    from isol8_tasks.lifecycle.transfer import Push
 
 
 @define(eq=False, repr=False)
@@ -26,7 +28,7 @@ class Publication:
     unpushed: tuple[str, ...] = field(default=(), init=False)
     """Names of the images that are not in the registry of deps.toml, as nobody is logged in there."""
     pulled: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
-    """The same of those that it got from there."""
+    """The same of those that were there: it got them from there, or found that it has nothing to send."""
     kept: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """The same of those whose rebuild came to what is there."""
 
@@ -46,7 +48,14 @@ class Publication:
     def in_registry(self) -> Mapping[str, tuple[str, Pushed]]:
         """Which images, by their ids, are known to be in a registry: by the manifest, and by what this run did."""
         recorded = recorded_pushes(self.view.workspace.read_manifest())
-        return {**recorded, **self.pulled, **self.kept, **self.pushed}
+        # What has yet to be known there by its new key does not count: a run that is killed leaves that to the next.
+        settings = self.view.config.registry
+        kept = {
+            name: found
+            for name, found in self.kept.items()
+            if name in self.unpushed or not settings.push or found[1].repository != settings.repository
+        }
+        return {**recorded, **self.pulled, **kept, **self.pushed}
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -55,16 +64,6 @@ class Publication:
         if not settings.repository or not settings.push:
             return ()
         return waiting(self.view.observed, self.in_registry, settings.repository, standins=settings.standins)
-
-    @property
-    def rekeyed(self) -> tuple[str, ...]:
-        """Names of the images that this run gave a new key, and that stay in the registry of deps.toml."""
-        settings = self.view.config.registry
-        return tuple(
-            name
-            for name, (_, where) in self.kept.items()
-            if settings.push and where.repository == settings.repository and name not in self.pushed
-        )
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -84,31 +83,37 @@ class Publication:
         old, where = self.in_registry.get(outcome.image, ("", None))
         if image is None or record is None or where is None or old != image.id:
             return
-        if all(image.labels.get(label) == outcome.labels.get(label) for label in labels.CLIENTS):
+        if is_same_build(image.labels, outcome.labels):
             self.kept[outcome.image] = (outcome.image_id, evolve(where, key=where.key or record.key))
 
     def push(self, name: str, known: Pushed | None, overtaken: Callable[[], bool] = lambda: False) -> bool:
-        """Bring an image into the registry, and remember where it is; tell whether it was not there."""
-        from isol8_tasks.lifecycle.transfer import (  # noqa: PLC0415 - for who has a registry
-            Push,
-            push_image,
+        """Bring an image into the registry, and remember where it is; tell whether it was not there.
+
+        What is there with the labels of older inputs stays, and gets the new ones under a tag of its own.
+        """
+        from isol8_tasks.lifecycle.refusals import (  # noqa: PLC0415 - for who has a registry
             refuse_credentials,
             refuse_other_layers,
         )
+        from isol8_tasks.lifecycle.transfer import push_image  # noqa: PLC0415 - as above
 
         view = self.view
-        work = Push.of(name, view.observed, view.config.registry.repository, moves_back=name in view.holds)
+        work = self._work(name)
         refuse_other_layers(work, view.engine)
         if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
         where, new = push_image(work, view.engine, known, overtaken)
-        self.pushed[name] = (work.image.id, where)
+        (self.pushed if new else self.pulled)[name] = (work.image.id, where)
         return new
 
-    def push_key(self, name: str) -> None:
-        """Let other machines find an image by its new key, too, where it stays in the registry as it is."""
-        from isol8_tasks.lifecycle.transfer import Push, push_under_key  # noqa: PLC0415 - as above
+    def _work(self, name: str) -> "Push":
+        from isol8_tasks.lifecycle.transfer import Push  # noqa: PLC0415 - as above
 
-        push_under_key(
-            Push.of(name, self.view.observed, self.view.config.registry.repository), self.view.engine
+        view, limit = self.view, self.view.config.refresh.max_age
+        return Push.of(
+            name,
+            view.observed,
+            view.config.registry.repository,
+            moves_back=name in view.holds,
+            too_old=now() - limit if limit else None,
         )

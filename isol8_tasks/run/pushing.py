@@ -36,17 +36,15 @@ class Pushing:
     """Takes the image of the registry in place of one that was built here."""
 
     def push_all(self) -> None:
-        """Push every image that waits for it, parents first, and the new keys of those that stay as they are.
+        """Push every image that waits for it, parents first.
 
         RegistryError says what could not be pushed.
         """
-        names, rekeyed = self.publication.waiting, self.publication.rekeyed
+        names = self.publication.waiting
         order = {spec.name: place for place, spec in enumerate(self.view.graph.images)}
         try:
             for name in sorted(names, key=lambda name: order.get(name, -1)):
                 self._push(name)
-            for name in rekeyed:
-                self.publication.push_key(name)
         except RegistryError as error:
             if self.has_to_push or not self._only_reads(error):
                 raise

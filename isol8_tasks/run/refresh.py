@@ -15,11 +15,13 @@ from isol8_tasks.freshness.changes import Built, changes
 from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.freshness.news import asked_in, installed_resolution, package_news
 from isol8_tasks.freshness.survey import Survey, notice
-from isol8_tasks.images.labels import STANDIN
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images.labels import STANDIN, read_record
+from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.lifecycle.promotion import drop
 from isol8_tasks.plan import reasons
+from isol8_tasks.plan.current import effective_inputs
 from isol8_tasks.plan.decision import Decision
+from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.report.refresh import Account, Failed
@@ -132,9 +134,10 @@ class Refresh:
         and those that are rebuilt for their age, with which what is built is compared.
         """
         view = self.session.view
+        limit = view.config.refresh.max_age
+        self._find_newer_labels(limit)
         there = [each for each in view.decisions.values() if each.state == "in-registry"]
         if not view.observed.promoted:
-            limit = view.config.refresh.max_age
             needed = frozenset[str]().union(*map(asked_in, view.graph.images))
             for each in there:
                 found = view.remote.image(each.image, each.pulled_by)
@@ -146,6 +149,32 @@ class Refresh:
                 # What goes wrong is among the session's failures, and the image is built instead.
                 with contextlib.suppress(Isol8Error):
                     self.session.make(each.image)
+
+    def _find_newer_labels(self, max_age: dt.timedelta | None) -> None:
+        """Look in the registry for what a rebuild with the same result left, under the tag of the inputs, not the name.
+
+        That is the key of upstream images that moved since, or the time of an image that was too old.
+        """
+        view = self.session.view
+        newest: dict[str, str | None] = {}
+        wanted = []
+        for spec in view.graph.images:
+            decision = view.decisions[spec.name]
+            if decision.state != "in-registry":
+                continue
+            found = view.remote.image(spec.name, decision.pulled_by)
+            for reference, mark in spec.inputs.upstream:
+                if mark is None and reference not in newest:
+                    newest[reference] = _newest(reference, view)
+            upstream = tuple((each, mark or newest[each]) for each, mark in spec.inputs.upstream)
+            asked = evolve(spec, inputs=evolve(spec.inputs, upstream=upstream))
+            record = read_record(found.labels)
+            is_old = max_age is not None and now() - found.built >= max_age
+            if is_old or (record and key(effective_inputs(asked.inputs, record)) != record.key):
+                wanted.append(asked)
+        if wanted:
+            view.remote.ask_by_key(wanted)
+            view.look_again()
 
     def _ask(self, view: View, spec: ImageSpec) -> PackageNews:
         """Ask the package sources of an image, with its upstream images here where they decide.
@@ -260,6 +289,13 @@ class _Build(threading.Thread):
         with contextlib.suppress(Isol8Error):
             self._session.make(self._image)
             self.made = True
+
+
+def _newest(reference: str, view: View) -> str | None:
+    """Return the mark of what an upstream image's tag has in its registry; None where that can't be found out."""
+    with contextlib.suppress(Isol8Error):
+        return short_digest(view.engine.remote_digest(reference))
+    return None
 
 
 def _done(decision: Decision) -> Decision:

@@ -8,7 +8,7 @@ from attrs import define, field
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.images.labels import read_record
 from isol8_tasks.images.observed import ObservedImage
-from isol8_tasks.images.pushed import Pushed, immutable_tags, key_tag
+from isol8_tasks.images.pushed import Pushed, is_same_build, key_tag, place_of
 from isol8_tasks.plan.current import effective_inputs
 from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec
@@ -24,8 +24,12 @@ class RemoteImages:
     repository: str
     engine: "RegistryEngine"
     found: dict[str, list[ObservedImage]] = field(factory=dict, init=False)
-    """Under the tag of its name first, which is what others have in use."""
+    """Of what others have in use first, and of that what was written last."""
     _asked: set[str] = field(factory=set, init=False)
+    _in_use: dict[str, ObservedImage] = field(factory=dict, init=False)
+    """What has the tag of each name."""
+    _tags: dict[tuple[str, ...], str] = field(factory=dict, init=False)
+    """By which tag each image was found first, by its digest."""
     problem: str = field(default="", init=False)
     """Why the registry could not be asked; nothing in it then counts."""
 
@@ -51,17 +55,23 @@ class RemoteImages:
         return next(each for each in self.found[name] if pulled_by in each.digests)
 
     def place_of(self, name: str, pulled_by: str) -> tuple[ObservedImage, Pushed]:
-        """Return an image, and where it stays to be found: its tag that never moves, or its name if there is none."""
-        digest = pulled_by.partition("@")[2]
+        """Return an image, and where it stays to be found.
+
+        That is what the name has, where a rebuild with the same result came to that: others follow its digest.
+        """
         image = self.image(name, pulled_by)
-        record = read_record(image.labels)
-        tag = name
-        for each in immutable_tags(image, record) if record else ():
-            found = self.engine.remote_images(self.repository, [each]).get(each)
-            if found is None or found.digest == digest:
-                tag = each if found else name
-                break
-        return image, Pushed(repository=self.repository, tag=tag, digest=digest)
+        record, in_use = read_record(image.labels), self._in_use.get(name)
+        stays = in_use if in_use and is_same_build(in_use.labels, image.labels) else image
+        found = Pushed(
+            repository=self.repository,
+            tag=self._tags[stays.digests],
+            digest=stays.digests[0].partition("@")[2],
+        )
+        return image, place_of(stays, found, record.key if record else "", self._digest)
+
+    def _digest(self, tag: str) -> str:
+        found = self.engine.remote_images(self.repository, [tag]).get(tag)
+        return found.digest if found else ""
 
     def _add(self, names_by_tag: dict[str, str]) -> None:
         new = [tag for tag in names_by_tag if tag not in self._asked]
@@ -74,6 +84,18 @@ class RemoteImages:
             self.problem, self.found = str(error), {}
             return
         for tag, remote in found.items():
-            known = self.found.setdefault(names_by_tag[tag], [])
-            if all(remote.image.digests != each.digests for each in known):
-                known.append(remote.image)
+            self.add(names_by_tag[tag], tag, remote.image)
+
+    def add(self, name: str, tag: str, image: ObservedImage) -> None:
+        """Let an image count that a tag has for a name."""
+        if tag == name:
+            self._in_use[name] = image
+        if image.digests in self._tags:
+            return
+        self._tags[image.digests] = tag
+        known = self.found.setdefault(name, [])
+        if known and is_same_build(known[0].labels, image.labels) and image.built >= known[0].built:
+            # What a rebuild with the same result left: of one build, what was written last is true.
+            known.insert(0, image)
+        else:
+            known.append(image)

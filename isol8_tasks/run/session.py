@@ -276,7 +276,7 @@ class Session:
 
     def _push(self) -> None:
         """Push what is in use and, by the manifest, not in the registry of deps.toml."""
-        if not self.publication.waiting and not self.publication.rekeyed:
+        if not self.publication.waiting:
             return
         from isol8_tasks.run.pushing import Pushing  # noqa: PLC0415 - for who has a registry
 

@@ -99,7 +99,10 @@ def pull_instead(
         kind="",
         key=record.key if record else "",
         standin=record.standin if record else "",
-        pushed=where,
+        # It may be other labels of what is in use there, which is where it stays to be found.
+        pushed=Pushed(
+            repository=where.repository, tag=where.tag, digest=decision.pulled_by.partition("@")[2]
+        ),
     )
     image = pull_image(listed, view.observed, view.engine, accept) or view.observed.public(name)
     if image is None:

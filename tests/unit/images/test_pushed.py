@@ -18,8 +18,10 @@ from isol8_tasks.images.pushed import (
     as_one_manifest,
     immutable_tags,
     in_use,
+    is_same_build,
     key_tag,
     mismatches,
+    place_of,
     read_manifest,
     recorded_pushes,
     strays,
@@ -311,3 +313,39 @@ class TestMismatches:
 def test_tag_of_a_key_leaves_room_for_its_digits() -> None:
     assert key_tag("bash", "0123456789abcdef") == "bash-0123456789ab"
     assert len(key_tag("n" * 118, "0" * 64)) <= 128
+
+
+def test_images_of_one_build() -> None:
+    """What clients find an image by is a part of it; the key and the time are not."""
+    one = dict(image("bun").labels)
+    assert is_same_build(one, {**one, "org.isol8.tasks.key": "2", "org.opencontainers.image.created": ""})
+    for other in ({labels.BUILD: "2"}, {labels.RUNTIME: "bun"}, {labels.SETUP: "true"}):
+        assert not is_same_build(one, {**one, **other})
+    assert not is_same_build({}, {})
+
+
+@pytest.mark.parametrize(
+    ("there", "number"),
+    [
+        ([DIGEST], 0),
+        (["sha256:other", DIGEST], 1),
+        (["sha256:other"], None),
+        ([], None),
+    ],
+)
+def test_place_of_an_image_in_a_registry(there: list[str], number: int | None) -> None:
+    """It is the tag that never moves, if it has one; and of which key it is, if that is not the one here."""
+    found, here = evolve(WHERE, tag="bun"), image("bun")
+    tags = list(itertools.islice(immutable_tags(here, record("bun")), 3))
+    known = dict(zip(tags, there, strict=False))
+    wanted = evolve(found, tag="bun" if number is None else tags[number])
+    assert place_of(here, found, f"{1:064x}", lambda tag: known.get(tag, "")) == wanted
+    assert place_of(here, found, f"{2:064x}", lambda tag: known.get(tag, "")) == evolve(
+        wanted, key=f"{1:064x}"
+    )
+
+
+def test_place_of_an_image_without_our_labels() -> None:
+    """It is the tag by which it was found."""
+    found = evolve(WHERE, tag="bun")
+    assert place_of(ObservedImage(id=DIGEST), found, "", lambda _: DIGEST) == found

@@ -1,5 +1,6 @@
 """Images go to a registry, and come from it, and every moment on the way leaves clients something whole."""
 
+import datetime as dt
 from collections.abc import Callable
 
 import pytest
@@ -106,12 +107,47 @@ class TestPush:
         assert [each for each in builder.asked if each.startswith("push ")] == [f"push {REPOSITORY}:bash"]
 
     def test_without_a_manifest(self, builder: FakeEngine) -> None:
-        """It is recognized there by its id, and nothing is sent."""
+        """It is recognized there by its labels, and nothing is sent."""
         where, _ = send(builder, "bash")
         builder.asked.clear()
-        assert send(builder, "bash") == (where, True)
+        assert send(builder, "bash") == (where, False)
         assert not [each for each in builder.asked if each.startswith("push ")]
         assert not any(image.digests for image in builder.images() if "isol8:bash" in image.tags)
+
+    @pytest.mark.parametrize(
+        ("changed", "days", "sent"),
+        [
+            ({}, None, 0),
+            ({"schema": "1"}, None, 1),
+            ({"flags": '{"jq": "2026-11-22"}'}, None, 1),
+            ({"created": "2026-11-20T00:00:00Z"}, None, 0),
+            ({"created": "2026-11-20T00:00:00Z"}, 1, 1),
+            ({"created": "2026-11-20T00:00:00Z"}, 9, 0),
+            ({}, 0, 0),
+        ],
+    )
+    def test_without_a_manifest_and_with_other_labels(
+        self, builder: FakeEngine, changed: dict[str, str], days: int | None, sent: int
+    ) -> None:
+        """Of the same build, what the name has stays; other labels go under the tag of the key, if they matter."""
+        where, _ = send(builder, "bash")
+        labels = {
+            f"org.opencontainers.image.{name}" if name == "created" else f"org.isol8.tasks.{name}": value
+            for name, value in changed.items()
+        }
+        for reference, image in tuple(builder.registry.items()):
+            if reference.startswith(f"{REPOSITORY}:bash"):
+                builder.registry[reference] = evolve(image, labels={**image.labels, **labels})
+        seen = observe(builder)
+        here = seen.public("bash")
+        assert here is not None
+        too_old = None if days is None else here.built - dt.timedelta(days=days)
+        builder.asked.clear()
+        push_image(Push.of("bash", seen, REPOSITORY, too_old=too_old), builder)
+        pushes = [each for each in builder.asked if each.startswith("push ")]
+        assert len(pushes) == sent
+        if sent == 1:
+            assert pushes == [f"push {REPOSITORY}:bash-{where.tag.rpartition('-')[2]}"]
 
     def test_a_tag_that_another_image_has(self, builder: FakeEngine) -> None:
         """What is to stay stays, and the image gets the next one."""

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.errors import Isol8Error, VerifyFailedError
-from isol8_tasks.images.pushed import read_manifest
+from isol8_tasks.images.pushed import key_tag, read_manifest
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.refresh import Account
 from isol8_tasks.run.refresh import Refresh
@@ -166,7 +166,10 @@ def test_labels_of_the_first_schema_are_replaced_once_they_are_here(
     run(session)
     results = [each.result for each in session.outcomes if each.image == "bash"]
     assert results == ["pulled", "relabelled"]
-    assert "bash" in session.publication.pushed
+    bash = session.view.observed.record("bash")
+    assert bash is not None
+    assert empty.registry[f"{REGISTRY}:{key_tag('bash', bash.key)}"].labels["org.isol8.tasks.schema"] == "2"
+    assert empty.registry[f"{REGISTRY}:bash"].labels["org.isol8.tasks.schema"] == "1"
 
 
 def test_registry_that_may_not_be_used_is_not_asked(empty: FakeEngine, make_session: Open) -> None:
@@ -343,13 +346,14 @@ class TestEmptyEngineAtNight:
         for reference, image in fake_engine.registry.items():
             digest = f"{reference.partition(':')[0]}@{image.id}"
             fake_engine.registry[reference] = evolve(image, digests=(digest,))
+        fake_engine.by_layers = True
         run(make_session(fake_engine, deps=self.DEPS, dockerfile=self.TWICE))
 
-        def refresh(*behind: str, deps: str = self.DEPS) -> tuple[Account, Session]:
+        def refresh(*behind: str, deps: str = self.DEPS, same: bool = False) -> tuple[Account, Session]:
             def ask(_view: View, spec: ImageSpec) -> PackageNews:
                 return PackageNews(updates=(NUMPY,)) if spec.name in behind else PackageNews()
 
-            engine = FakeEngine(registry=fake_engine.registry)
+            engine = FakeEngine(registry=fake_engine.registry, reproducible=same, by_layers=True)
             session = make_session(engine, deps=deps, dockerfile=self.TWICE)
             found = Refresh(session, ask, ask_installed=lambda _view, _spec: None)
             found.prepare()
@@ -405,3 +409,59 @@ class TestEmptyEngineAtNight:
         assert len(account.changed) == 9
         pulled = {each.image for each in session.outcomes if each.result == "pulled"}
         assert pulled == {each.image for each in account.changed}
+
+    def test_same_result_of_age_is_found_by_the_next_empty_engine(
+        self,
+        night: Callable[..., tuple[Account, Session]],
+        fake_engine: FakeEngine,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Labels with the new time are under the tag of the key; names, and what the manifest lists, stay."""
+        aged = f'{self.DEPS}[refresh]\nmax_age = "7d"\n'
+        before = names_of(fake_engine)
+        for days, rebuilt in ((0, 0), (8, 9), (9, 0), (14, 0), (16, 9), (17, 0)):
+            at = now() + dt.timedelta(days=days)
+            for module in ("refresh", "updating", "publication", "view"):
+                monkeypatch.setattr(f"isol8_tasks.run.{module}.now", lambda at=at: at)
+            fake_engine.asked.clear()
+            tags = set(fake_engine.registry)
+            account, session = night(deps=aged, same=True)
+            assert (len(account.changed), account.fresh) == (rebuilt, 9), days
+            assert all(each.same for each in account.changed), account.changed
+            assert session.publication.pushed == {}
+            assert names_of(fake_engine) == before
+            assert {each for each in set(fake_engine.registry) - tags if "@" not in each} == set()
+            listed = read_manifest(session.view.workspace.read_manifest() or "", "")
+            assert {each.name: each.pushed.digest for each in listed if each.pushed} == before
+
+    def test_same_result_on_a_new_upstream_image_is_found_by_the_next_empty_engine(
+        self, night: Callable[..., tuple[Account, Session]], fake_engine: FakeEngine
+    ) -> None:
+        """Without that image: what its tag has in its registry is enough to find the labels of the new key."""
+        before = names_of(fake_engine)
+        moved = evolve(fake_engine.registry["alpine:3.21"], id="sha256:" + "4" * 64)
+        fake_engine.registry["alpine:3.21"] = evolve(moved, digests=(f"alpine@{moved.id}",))
+        account, _ = night(same=True)
+        # The others were built on the image itself, but of the same files.
+        assert {each.image for each in account.changed} == {"python", "node", "bun", "deno", "bash"}
+        assert all(each.same for each in account.changed), account.changed
+        account, session = night(same=True)
+        assert (account.fresh, account.changed) == (9, ())
+        assert session.view.observed.tagged("alpine:3.21") is None
+        assert names_of(fake_engine) == before
+        listed = {each.name: each for each in read_manifest(session.view.workspace.read_manifest() or "", "")}
+        assert {name: each.pushed.digest for name, each in listed.items() if each.pushed} == before
+        deno = listed["deno"]
+        assert deno.pushed is not None
+        assert deno.key != deno.pushed.key
+        assert fake_engine.registry[f"{REGISTRY}:deno"].labels["org.isol8.tasks.key"] == deno.pushed.key
+
+
+def names_of(engine: FakeEngine) -> dict[str, str]:
+    """Return the digest of each name in the registry."""
+    return {
+        name: image.digests[0].partition("@")[2]
+        for reference, image in engine.registry.items()
+        if reference.startswith(f"{REGISTRY}:")
+        and (name := reference.rpartition(":")[2]) == image.labels.get("org.isol8.tasks.image")
+    }
