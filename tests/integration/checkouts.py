@@ -45,6 +45,19 @@ for name in sys.argv[2].split(","):
 from doit.doit_cmd import DoitMain
 sys.exit(DoitMain().run(sys.argv[3:]))
 """
+_LATER = """
+import datetime, sys, types
+from isol8_tasks.run import workspace
+
+class Later(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.datetime.now(tz) + datetime.timedelta(days=float(sys.argv[1]))
+
+workspace.dt = types.SimpleNamespace(datetime=Later, UTC=datetime.UTC)
+from doit.doit_cmd import DoitMain
+sys.exit(DoitMain().run(sys.argv[2:]))
+"""
 _OWN_ONLY = """
 import sys
 from isol8_tasks.engine.daemon import DockerEngine
@@ -84,6 +97,10 @@ class Checkout:
     def cut_off(self, step: int, *words: str, changes: str = "build,tag,untag,pull") -> int:
         """Run doit with an end like a power cut before its nth change on the engine; return its exit code."""
         return self._forked((sys.executable, "-c", _CUT_OFF, str(step), changes, *words)).code
+
+    def later(self, days: float, *words: str, **environment: str) -> Result:
+        """Run doit as if so many days had gone by."""
+        return self._forked((sys.executable, "-c", _LATER, str(days), *words), **environment)
 
     @property
     def id(self) -> str:

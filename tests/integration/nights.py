@@ -36,7 +36,7 @@ from tests import quick_engine
 from tests.integration.checkouts import Checkout, new_checkout, wait_for
 from tests.integration.drift import MIN_AGE, Drift, Due, Evening, due, first_evening, script
 from tests.integration.night_table import Found, Row, growth, share, summary, table, write
-from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, builds, public_ids, refresh
+from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, VERIFY, builds, public_ids, refresh
 from tests.integration.registries import Registry
 from tests.integration.stateless import Stateless
 from tests.integration.world import World, open_world, seen_from
@@ -44,7 +44,9 @@ from tests.integration.world import World, open_world, seen_from
 SEED: Final = 2026
 KEEP: Final = "0MB"
 """What a builder keeps, were it a megabyte, holds layers of images that are gone, and counts them for nothing."""
-_SETTINGS: Final = f'[refresh]\nmin_age = "{MIN_AGE}"\n[prune]\nprevious_age = "1s"\nkeep = "{KEEP}"\n'
+_SETTINGS: Final = (
+    f'{VERIFY}[refresh]\nmin_age = "{MIN_AGE}"\n[prune]\nprevious_age = "1s"\nkeep = "{KEEP}"\n'
+)
 
 
 @frozen(kw_only=True)

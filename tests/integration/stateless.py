@@ -49,6 +49,7 @@ class Stateless:
         pulled = self.registry.sent() - sent
         writing = [each for each in self.registry.requests()[len(requests) :] if each not in {"GET", "HEAD"}]
         after = self._tags()
+        is_quiet = not (wanted.replaced or wanted.same or wanted.failed or wanted.later)
         found = {
             "replaced": _names(each["image"] for each in report["changed"] if not each["same"]),
             "rebuilt with the same result": _names(
@@ -57,6 +58,7 @@ class Stateless:
             "failed": _names(each["subject"] for each in report["failed"]),
             "names moved": {name for name in EVERY if before.get(name) != after.get(name)},
             "written to the registry": bool(writing),
+            "layers of upstream images": is_quiet and self._has_fetched_upstream(),
             "exit code": done.code,
         }
         expected = {
@@ -65,6 +67,7 @@ class Stateless:
             "failed": set(wanted.failed),
             "names moved": set(wanted.replaced),
             "written to the registry": bool(wanted.replaced or wanted.same),
+            "layers of upstream images": False,
             "exit code": wanted.code,
         }
         self.left = wanted.later
@@ -80,6 +83,9 @@ class Stateless:
             sent=len(writing),
             seconds=seconds,
         )
+
+    def _has_fetched_upstream(self) -> bool:
+        return any("/blobs/" in path for path in self.world.traffic["registry"].paths)
 
     def _wanted(self, number: int, evening: Evening) -> Due:
         if number == 1:
