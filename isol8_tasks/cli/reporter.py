@@ -118,15 +118,15 @@ class Reporter:
             return ""
 
     def _notes(self) -> None:
-        for warning in self.view.graph.warnings:
+        repository = self.view.config.registry.repository
+        asked = report.registry_warnings(*self.view.registry_problems, repository)
+        for warning in (*self.view.graph.warnings, *asked):
             self.screen.line(f"warning: {warning}")
-        if self.view.registry_problem:
-            self.screen.line(f"warning: {report.registry_problem(self.view.registry_problem)}")
         for line in remembered_flags(self.view.graph, self.view.observed, self.view.config):
             self.screen.line(line)
         for line in not_pushed(self.session.publication.left_out):
             self.screen.line(line)
-        for line in not_logged_in(self.session.publication.unpushed, self.view.config.registry.repository):
+        for line in not_logged_in(self.session.publication.unpushed, repository):
             self.screen.line(line)
         if self.session.outcomes:
             for line in _unheeded(self.view):

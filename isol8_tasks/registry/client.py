@@ -7,35 +7,31 @@ docs.docker.com/reference/cli/dockerd, "Insecure registries").
 
 import contextlib
 import hashlib
-import ipaddress
+import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from attrs import define, field, frozen
-from requests import ConnectionError as NoConnectionError
-from requests import Request, RequestException, Session
-from requests.adapters import HTTPAdapter
-from requests.utils import select_proxy
-from urllib3 import HTTPConnectionPool
-from urllib3.exceptions import HTTPError
-from urllib3.util.retry import Retry
+from attrs import define, evolve, field, frozen
+from requests import RequestException, Session
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool
+from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import TimeoutError as TooLateError
 
 from isol8_tasks.errors import RegistryError, SourceUnavailableError
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.images.references import Reference
+from isol8_tasks.registry.connections import AT_ONCE, SECONDS, address_of, connections, prepare
 from isol8_tasks.registry.login import UNAUTHORIZED, Login
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 
 _T = TypeVar("_T")
 
-_AT_ONCE: Final = 8
-"""Requests side by side."""
-CERTIFICATES: Final = Path("/etc/docker/certs.d")
-_SECONDS: Final = 10.0
+_LONGEST: Final = 30.0
+"""Seconds that an answer may take to come in."""
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
@@ -57,6 +53,10 @@ _LARGEST: Final = 4 << 20
 """Bytes of a manifest or configuration, as registries limit them."""
 
 
+class _AnswerError(Exception):
+    """A registry that does not answer as one, whatever it is asked."""
+
+
 @frozen(kw_only=True)
 class RemoteImage:
     """What a tag names in a registry."""
@@ -65,6 +65,8 @@ class RemoteImage:
     """`sha256:…` of what the tag points to, by which it is pulled."""
     image: ObservedImage
     """As it will be listed once it is here, but for its tags; its size is that of its compressed layers."""
+    problem: str = ""
+    """Why it can't be read; it then has no labels, as what other tools put there. Empty for an image."""
 
 
 @define(eq=False)
@@ -110,7 +112,7 @@ class RegistryClient:
         """
         with self._told():
             self._connect()
-            answer = self._session.delete(f"{self._root}/manifests/{digest}", timeout=_SECONDS)
+            answer = self._session.delete(f"{self._root}/manifests/{digest}", timeout=SECONDS)
         if answer.status_code >= _ERROR and answer.status_code != _NOT_FOUND:
             raise RegistryError(
                 f"{self._host} does not delete it: {answer.status_code} {answer.reason}", lasting=True
@@ -119,8 +121,13 @@ class RegistryClient:
     def _each(self, names: tuple[str, ...], ask: Callable[[str], _T | None]) -> dict[str, _T]:
         with self._told():
             self._connect()
-            with ThreadPoolExecutor(max(1, min(_AT_ONCE, len(names)))) as pool:
-                found = dict(zip(names, pool.map(ask, names), strict=True))
+            with ThreadPoolExecutor(max(1, min(AT_ONCE, len(names)))) as pool:
+                try:
+                    found = dict(zip(names, pool.map(ask, names), strict=True))
+                except BaseException:
+                    # Who does not answer one question is not asked the others.
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
         return {name: each for name, each in found.items() if each is not None}
 
     @contextlib.contextmanager
@@ -128,7 +135,7 @@ class RegistryClient:
         """Raise what goes wrong with a question as a SourceUnavailableError."""
         try:
             yield
-        except (RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (RequestException, _AnswerError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SourceUnavailableError(f"{self._host}: {_words(error)}") from error
 
     def _names(self) -> Iterator[str]:
@@ -136,7 +143,7 @@ class RegistryClient:
         self._connect()
         page: str | None = ""
         while page is not None:
-            answer = self._session.get(f"{self._root}/tags/list?{page}", timeout=_SECONDS)
+            answer = self._session.get(f"{self._root}/tags/list?{page}", timeout=SECONDS)
             if answer.status_code == _NOT_FOUND:
                 return
             answer.raise_for_status()
@@ -158,52 +165,28 @@ class RegistryClient:
         if self._root:
             return
         session = self._session
-        session.auth = self._login = Login(session, self.credentials, _SECONDS)
-        folder = CERTIFICATES / self._host
-        if (folder / "ca.crt").is_file():
-            session.verify = str(folder / "ca.crt")
-        if (folder / "client.cert").is_file():
-            session.cert = (str(folder / "client.cert"), str(folder / "client.key"))
-        host = "registry-1.docker.io" if self._host == "docker.io" else self._host
-        path = Reference(self.repository).path
-        if self._host == "docker.io" and "/" not in path:
-            path = f"library/{path}"
-        root = f"{self._scheme(host)}://{host}/v2/{path}"
-        # Only now, as one without TLS would be asked for it again and again.
-        retries = Retry(
-            total=2, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
-        )
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=retries))
-        self._root = root
-        self._direct = self._connections()
-
-    def _connections(self) -> HTTPConnectionPool | None:
-        session, url = self._session, self._root
-        options = session.merge_environment_settings(url, {}, True, None, None)  # noqa: FBT003 - as requests has it
-        if select_proxy(url, options["proxies"]):
-            return None
-        adapter, request = session.get_adapter(url), Request("GET", url).prepare()
-        found = adapter.get_connection_with_tls_context(  # type: ignore[attr-defined]
-            request, options["verify"], cert=options["cert"]
-        )
-        adapter.cert_verify(found, url, options["verify"], options["cert"])  # type: ignore[attr-defined]
-        return cast("HTTPConnectionPool", found)
-
-    def _scheme(self, host: str) -> str:
-        if not _is_loopback(host):
-            return "https"
-        try:
-            self._session.get(f"https://{host}/v2/", timeout=_SECONDS)
-        except NoConnectionError:
-            return "http"
-        return "https"
+        session.auth = self._login = Login(session, self.credentials, SECONDS)
+        prepare(session, self._host)
+        self._root = address_of(session, Reference(self.repository))
+        self._direct = connections(session, self._root)
 
     def _image(self, tag: str) -> RemoteImage | None:
         manifest = self._manifest(tag)
         if manifest is None:
             return None
         digest, document = manifest
+        by_digest = (str(Reference(self.repository).at(digest)),)
+        try:
+            found = self._read(document)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # What somebody else put there, or what is broken, says nothing of the other images.
+            return RemoteImage(
+                digest=digest, image=ObservedImage(id="", digests=by_digest), problem=_words(error)
+            )
+        return RemoteImage(digest=digest, image=evolve(found, digests=by_digest)) if found else None
+
+    def _read(self, document: Any) -> ObservedImage | None:  # noqa: ANN401 - JSON
+        """Return the image of a manifest; None where an index has none for this platform."""
         if document.get("mediaType") in _INDEXES or "manifests" in document:
             wanted = self.platform()
             own = next((each for each in document["manifests"] if _platform(each) == wanted), None)
@@ -214,21 +197,23 @@ class RegistryClient:
         config_digest = document["config"]["digest"]
         found = self._get(f"/blobs/{config_digest}", config_digest)
         if found is None:
-            raise ValueError(f"it lacks the configuration of {tag}")
+            raise ValueError("its configuration is missing")
         config: Any = loads(found)
-        return RemoteImage(
-            digest=digest,
-            image=ObservedImage(
-                id=config_digest,
-                digests=(str(Reference(self.repository).at(digest)),),
-                labels=(config.get("config") or {}).get("Labels") or {},
-                size=sum(layer["size"] for layer in document["layers"]),
-            ),
+        labels: Any = (config.get("config") or {}).get("Labels") or {}
+        if not all(isinstance(each, str) for pair in labels.items() for each in pair):
+            raise TypeError(labels)
+        return ObservedImage(
+            id=config_digest, labels=labels, size=sum(layer["size"] for layer in document["layers"])
         )
 
     def _manifest(self, reference: str) -> tuple[str, Any] | None:
         content = self._get(f"/manifests/{reference}", reference if ":" in reference else "")
-        return None if content is None else (_digest(content), loads(content))
+        if content is None:
+            return None
+        try:
+            return _digest(content), loads(content)
+        except json.JSONDecodeError as error:
+            raise _AnswerError("it does not answer as a registry does") from error
 
     def _get(self, path: str, digest: str) -> bytes | None:
         """Return what is there under a path, which has that digest if one is given; None where nothing is."""
@@ -246,17 +231,22 @@ class RegistryClient:
         place = urlsplit(self._root).path + path
         try:
             answer = self._direct.urlopen(
-                "GET", place, headers=headers, retries=False, timeout=_SECONDS, preload_content=False
+                "GET", place, headers=headers, retries=False, timeout=SECONDS, preload_content=False
             )
             try:
                 if answer.status == _OK:
-                    return _OK, answer.read() if _size(answer.headers) <= _LARGEST else b""
+                    return _OK, _whole(answer)
                 # Read to its end, so that its connection serves the next.
                 answer.drain_conn()
             finally:
                 # The connection of what was not read to its end is of no use any more.
                 answer.close()
                 answer.release_conn()
+        except NewConnectionError:
+            # Which is a time limit to urllib3.
+            return 0, b""
+        except TooLateError as error:
+            raise _AnswerError(f"it did not answer within {SECONDS:.0f} s") from error
         except (HTTPError, OSError):
             return 0, b""
         if answer.status not in {_OK, _NOT_FOUND, UNAUTHORIZED}:
@@ -265,22 +255,35 @@ class RegistryClient:
         return answer.status if answer.status == _NOT_FOUND else 0, b""
 
     def _by_session(self, path: str) -> bytes | None:
+        headers = {"Accept": _ACCEPTED, "Accept-Encoding": "identity"}
         with self._session.get(
-            f"{self._root}{path}", headers={"Accept": _ACCEPTED}, timeout=_SECONDS, stream=True
+            f"{self._root}{path}", headers=headers, timeout=SECONDS, stream=True
         ) as answer:
             if answer.status_code == _NOT_FOUND:
                 return None
             if answer.status_code in {UNAUTHORIZED, _FORBIDDEN}:
-                raise ValueError(
+                raise _AnswerError(
                     f"it does not let {'this login' if self.credentials() else 'everyone'} read {self.repository}"
                 )
             if answer.status_code >= _ERROR:
-                raise ValueError(f"it answered {answer.status_code} {answer.reason}")
-            return b"".join(answer.iter_content(1 << 16)) if _size(answer.headers) <= _LARGEST else b""
+                raise _AnswerError(f"it answered {answer.status_code} {answer.reason}")
+            return _whole(answer.raw)
 
 
-def _size(headers: Mapping[str, str]) -> int:
-    return int(headers.get("Content-Length", "0"))
+def _whole(answer: BaseHTTPResponse) -> bytes:
+    """Read an answer, unless it is longer, or takes longer, than any that is of use."""
+    end = time.monotonic() + _LONGEST
+    content = b""
+    if int(answer.headers.get("Content-Length", "0")) <= _LARGEST:
+        while part := answer.read1(1 << 16):
+            content += part
+            if time.monotonic() > end:
+                raise _AnswerError(f"its answer was not complete after {_LONGEST:.0f} s")
+            if len(content) > _LARGEST:
+                break
+        else:
+            return content
+    raise ValueError(f"it has more than {_LARGEST >> 20} MiB")
 
 
 def _digest(content: bytes) -> str:
@@ -292,14 +295,6 @@ def _platform(entry: Mapping[str, Any]) -> str:
     return f"{found.get('os')}/{found.get('architecture')}"
 
 
-def _is_loopback(host: str) -> bool:
-    name = host.rpartition(":")[0] or host
-    try:
-        return name == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _words(error: Exception) -> str:
     """Say in short why a registry could not be asked."""
     if isinstance(error, RequestException):
@@ -308,5 +303,5 @@ def _words(error: Exception) -> str:
             cause = inner
         return redact(f"it could not be asked: {cause}")
     if isinstance(error, KeyError | TypeError | AttributeError):
-        return "its answer is not a manifest"
+        return "it is not the manifest of an image"
     return redact(str(error))

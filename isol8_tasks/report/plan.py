@@ -131,12 +131,17 @@ def added_lines(config: Config, *, hint: bool = True) -> tuple[str, ...]:
     return (*lines, *added.others)
 
 
-def registry_problem(problem: str) -> str:
-    """Say that the registry could not be asked, and what follows."""
-    return (
+def registry_warnings(problem: str, unreadable: Mapping[str, str], repository: str) -> tuple[str, ...]:
+    """Say that a registry could not be asked, or what of it can't be read, by the tag; and what follows."""
+    asked = (
         f"the registry {problem}; what it may have is built here. Check that it answers, and docker login; "
         "--no-registry does not ask it"
     )
+    each = (
+        f"{Reference(repository, tag)} is not used: {why}; the image is built here, and takes the tag when it is pushed"
+        for tag, why in unreadable.items()
+    )
+    return (*([asked] if problem else []), *each)
 
 
 def any_age_line(tags: Iterable[str]) -> str:

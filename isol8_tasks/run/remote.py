@@ -32,6 +32,8 @@ class RemoteImages:
     """By which tag each image was found first, by its digest."""
     problem: str = field(default="", init=False)
     """Why the registry could not be asked; nothing in it then counts."""
+    unreadable: dict[str, str] = field(factory=dict, init=False)
+    """Why what some tags have does not count, by the tag."""
 
     def ask(self, names: Iterable[str]) -> None:
         """Find what is in use: the images under the tags of these names."""
@@ -84,7 +86,10 @@ class RemoteImages:
             self.problem, self.found = str(error), {}
             return
         for tag, remote in found.items():
-            self.add(names_by_tag[tag], tag, remote.image)
+            if remote.problem:
+                self.unreadable[tag] = remote.problem
+            else:
+                self.add(names_by_tag[tag], tag, remote.image)
 
     def add(self, name: str, tag: str, image: ObservedImage) -> None:
         """Let an image count that a tag has for a name."""

@@ -166,9 +166,10 @@ class View:
         return RemoteImages(self.config.registry.repository, self.engine)
 
     @property
-    def registry_problem(self) -> str:
-        """Why the registry could not be asked; empty where it was not, or it answered."""
-        return self.remote.problem if "remote" in self.__dict__ else ""
+    def registry_problems(self) -> tuple[str, Mapping[str, str]]:
+        """Why the registry could not be asked, and what can't be read of it, by the tag; empty where all went well."""
+        asked = self.remote if "remote" in self.__dict__ else None
+        return (asked.problem, asked.unreadable) if asked else ("", {})
 
     @property
     def engine_version(self) -> str:

@@ -54,8 +54,10 @@ class PlanCommand(OwnCommand):
             print(report.plan_table(decisions, current.view.config))  # noqa: T201 - its purpose
             for warning in current.view.graph.warnings:
                 print(f"warning: {warning}")  # noqa: T201 - as above
-            if problem := current.view.registry_problem:
-                print(f"warning: {report.registry_problem(problem)}")  # noqa: T201 - as above
+            for warning in report.registry_warnings(
+                *current.view.registry_problems, current.view.config.registry.repository
+            ):
+                print(f"warning: {warning}")  # noqa: T201 - as above
             for line in report.added_lines(current.view.config):
                 print(line)  # noqa: T201 - as above
         states = {decision.state for decision in decisions} if params["check"] else set()

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +31,10 @@ class Served:
         """`basic`, `token`, or nothing for a registry that everybody reads."""
         self.failing = 0
         """How many requests it answers by 503 before it does anything else."""
+        self.busy = 0
+        """The same by 429, and asks to wait for an hour."""
+        self.endless: tuple[float, bytes] | None = None
+        """Seconds between the parts of an answer that has no end, and what comes again and again."""
         self.address = ""
         self.keeps = False
         """It deletes nothing."""
@@ -82,6 +87,9 @@ class Served:
         if self.failing:
             self.failing -= 1
             return 503, b"", {}
+        if self.busy:
+            self.busy -= 1
+            return 429, b"", {"Retry-After": "3600"}
         scope = "repository:isol8:pull"
         wanted = {
             "": "",
@@ -113,6 +121,9 @@ def served() -> Iterator[Served]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if registry.endless and "/manifests/" in self.path:
+                self.without_end(*registry.endless)
+                return
             code, content, headers = registry.answer(self)
             self.send_response(code)
             for name, value in headers.items():
@@ -122,6 +133,15 @@ def served() -> Iterator[Served]:
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(content)
                 registry.sent.append(len(content))
+
+        def without_end(self, seconds: float, chunk: bytes) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                for _ in range(100):
+                    self.wfile.write(chunk)
+                    time.sleep(seconds)
+            self.close_connection = True
 
         def do_DELETE(self) -> None:
             self.do_GET()
@@ -243,14 +263,71 @@ def test_registry_that_stays_busy_is_told(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["no JSON", [], {}, {"config": {}}, {"config": {"digest": "sha256:0"}, "layers": [{}]}]
+    ("document", "problem"),
+    [
+        ([], "not the manifest of an image"),
+        ({}, "not the manifest of an image"),
+        ({"schemaVersion": 1, "fsLayers": []}, "not the manifest of an image"),
+        ({"config": {}}, "not the manifest of an image"),
+        ({"config": {"digest": "sha256:0"}, "layers": [{}]}, "its configuration is missing"),
+    ],
 )
-def test_answer_that_is_no_manifest_is_told(served: Served, document: object) -> None:
-    served.content["/manifests/bash"] = (
-        document.encode() if isinstance(document, str) else json.dumps(document).encode()
-    )
-    with pytest.raises(SourceUnavailableError, match=served.address):
+def test_what_is_no_image_says_nothing_of_the_others(served: Served, document: object, problem: str) -> None:
+    """A chart, a signature or what an old registry kept counts as somebody else's."""
+    digest = served.manifest("node", document)
+    served.image("bash", {"a": "b"})
+    found = client_of(served).images(["bash", "node"])
+    assert (found["bash"].image.labels, found["bash"].problem) == ({"a": "b"}, "")
+    assert (found["node"].image.labels, found["node"].digest) == ({}, digest)
+    assert problem in found["node"].problem
+
+
+@pytest.mark.parametrize("labels", [["a"], "a", {"org.isol8.tasks.schema": 2}, {"a": None}])
+def test_labels_that_no_builder_writes(served: Served, labels: object) -> None:
+    config = served.blob({"config": {"Labels": labels}})
+    served.manifest("bash", {"mediaType": OCI, "config": {"digest": config}, "layers": []})
+    assert client_of(served).images(["bash"])["bash"].problem == "it is not the manifest of an image"
+
+
+def test_answer_that_is_no_registrys_is_told(served: Served) -> None:
+    """As that of a proxy which wants a login."""
+    served.content["/manifests/bash"] = b"<html>Log in</html>"
+    with pytest.raises(SourceUnavailableError) as caught:
         client_of(served).images(["bash"])
+    assert str(caught.value) == f"{served.address}: it does not answer as a registry does"
+
+
+def test_registry_that_asks_to_wait_is_not_waited_for(served: Served) -> None:
+    served.image("bash")
+    served.busy = 99
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailableError, match="it answered 429"):
+        client_of(served).images(["bash"])
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chunk", "words"),
+    [(0.2, b"x", "its answer was not complete after"), (0.0, b"x" * (1 << 20), "it has more than 4 MiB")],
+)
+def test_answer_without_an_end(
+    served: Served, monkeypatch: pytest.MonkeyPatch, seconds: float, chunk: bytes, words: str
+) -> None:
+    """Whether it comes slowly or fast, it is left."""
+    monkeypatch.setattr("isol8_tasks.registry.client._LONGEST", 1.0)
+    served.endless = (seconds, chunk)
+    with pytest.raises(SourceUnavailableError, match=words):
+        client_of(served).images(["bash"])
+
+
+def test_registry_on_this_machine_is_asked_past_a_proxy(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an engine does."""
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    served.image("bash")
+    assert list(client_of(served).images(["bash"])) == ["bash"]
 
 
 def test_configuration_of_another_digest_is_refused(served: Served) -> None:
@@ -258,16 +335,16 @@ def test_configuration_of_another_digest_is_refused(served: Served) -> None:
     served.image("bash", {"a": "b"})
     path = next(path for path in served.content if path.startswith("/blobs/"))
     served.content[path] = b'{"config": {"Labels": {"org.isol8.tasks.role": "current"}}}'
-    with pytest.raises(SourceUnavailableError, match="is something else"):
-        client_of(served).images(["bash"])
+    found = client_of(served).images(["bash"])["bash"]
+    assert found.image.labels == {}
+    assert found.problem.endswith("is something else")
 
 
 def test_answer_that_is_too_long_is_not_read(served: Served) -> None:
     """No configuration has so many bytes, and nobody waits for them."""
     config = served.blob("x" * (32 << 20))
     served.manifest("bash", {"mediaType": OCI, "config": {"digest": config}, "layers": []})
-    with pytest.raises(SourceUnavailableError, match="is something else"):
-        client_of(served).images(["bash"])
+    assert client_of(served).images(["bash"])["bash"].problem == "it has more than 4 MiB"
     assert max(served.sent) < 1 << 20
 
 

@@ -183,7 +183,7 @@ def test_registry_that_does_not_answer_is_told_once(empty: FakeEngine, make_sess
     empty.registry_fails = "connection refused"
     session = make_session(empty)
     assert set(states(session).values()) == {"not-built"}
-    assert session.view.registry_problem == f"{REGISTRY}: connection refused"
+    assert session.view.registry_problems == (f"{REGISTRY}: connection refused", {})
     assert len([each for each in empty.asked if each.startswith("remote_")]) == 1
 
 
