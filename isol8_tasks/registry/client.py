@@ -8,6 +8,7 @@ docs.docker.com/reference/cli/dockerd, "Insecure registries").
 import contextlib
 import hashlib
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import define, evolve, field, frozen
-from requests import RequestException, Session
+from requests import Session
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TooLateError
@@ -23,7 +24,7 @@ from urllib3.exceptions import TimeoutError as TooLateError
 from isol8_tasks.errors import RegistryError, SourceUnavailableError
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.images.references import Reference
-from isol8_tasks.registry.connections import AT_ONCE, SECONDS, address_of, connections, prepare
+from isol8_tasks.registry.connections import AT_ONCE, CERTIFICATES, SECONDS, address_of, connections, prepare
 from isol8_tasks.registry.login import UNAUTHORIZED, Login
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
@@ -135,8 +136,8 @@ class RegistryClient:
         """Raise what goes wrong with a question as a SourceUnavailableError."""
         try:
             yield
-        except (RequestException, _AnswerError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SourceUnavailableError(f"{self._host}: {_words(error)}") from error
+        except (OSError, _AnswerError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SourceUnavailableError(f"{self._host}: {_words(error, self._host)}") from error
 
     def _names(self) -> Iterator[str]:
         """Yield the tags of the repository, page by page."""
@@ -181,7 +182,9 @@ class RegistryClient:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             # What somebody else put there, or what is broken, says nothing of the other images.
             return RemoteImage(
-                digest=digest, image=ObservedImage(id="", digests=by_digest), problem=_words(error)
+                digest=digest,
+                image=ObservedImage(id="", digests=by_digest),
+                problem=_words(error, self._host),
             )
         return RemoteImage(digest=digest, image=evolve(found, digests=by_digest)) if found else None
 
@@ -295,12 +298,17 @@ def _platform(entry: Mapping[str, Any]) -> str:
     return f"{found.get('os')}/{found.get('architecture')}"
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, host: str) -> str:
     """Say in short why a registry could not be asked."""
-    if isinstance(error, RequestException):
+    if isinstance(error, OSError):
         cause: BaseException = error
-        while (inner := cause.__cause__ or cause.__context__) is not None:
+        while (
+            inner := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        ) is not None:
             cause = inner
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            file = CERTIFICATES / host / "ca.crt"
+            return f"its certificate is not trusted ({cause.verify_message}); put that of its CA into {file}"
         return redact(f"it could not be asked: {cause}")
     if isinstance(error, KeyError | TypeError | AttributeError):
         return "it is not the manifest of an image"

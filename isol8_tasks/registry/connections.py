@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from requests import ConnectionError as NoConnectionError
-from requests import Request, Session
+from requests import Request, RequestException, Session
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 from urllib3 import HTTPConnectionPool
@@ -92,7 +92,10 @@ class _Adapter(HTTPAdapter):
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
         for certificate in self._certificates:
-            context.load_verify_locations(certificate)
+            try:
+                context.load_verify_locations(certificate)
+            except OSError as error:
+                raise RequestException(f"{certificate}: {error.strerror or 'is no certificate'}") from None
         return context
 
 
