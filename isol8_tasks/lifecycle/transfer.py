@@ -37,6 +37,10 @@ PAUSES: Final = (1.0, 4.0)
 """Seconds before another try; the engine itself has tried again by then what it could."""
 
 
+_SKEW: Final = dt.timedelta(hours=1)
+"""By how much clocks of machines may differ."""
+
+
 @frozen(kw_only=True)
 class Push:
     """One image on its way to a repository."""
@@ -241,9 +245,9 @@ def _stays(work: Push, engine: RegistryEngine, tag: str) -> bool:
     there = None if work.moves_back else _there(work, engine, tag)
     if there is None or read_record(there.labels) is None:
         return False
-    return there.built > work.image.built or (
-        tag == work.name and is_same_build(there.labels, work.image.labels)
-    )
+    # What says to be of the future was built by a wrong clock, and would stay until then.
+    is_newer = work.image.built < there.built <= dt.datetime.now(dt.UTC) + _SKEW
+    return is_newer or (tag == work.name and is_same_build(there.labels, work.image.labels))
 
 
 def _there(work: Push, engine: RegistryEngine, tag: str) -> ObservedImage | None:

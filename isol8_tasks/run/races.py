@@ -31,7 +31,8 @@ def built_elsewhere(name: str, view: "View") -> Decision | None:
     theirs = read_record(there.image.labels) if there else None
     if there is None or theirs is None or theirs.build == record.build:
         return None
-    view.remote.add(name, tag, there.image)
+    if not view.remote.add(name, tag, there.image):
+        return None
     without = view.observed.without(name)
     found = decide_again(
         name, view.decisions, view.graph, without, view.circumstances(), {name: [there.image]}

@@ -146,9 +146,9 @@ class Refresh:
                     view.expected[each.image] = evolve(found, size=0)
         for each in there:
             if each.image not in view.expected:
-                # What goes wrong is among the session's failures, and the image is built instead.
+                # What can't be pulled is built later; what else goes wrong is among the session's failures.
                 with contextlib.suppress(Isol8Error):
-                    self.session.make(each.image)
+                    self.session.make(each.image, builds=False)
 
     def _find_newer_labels(self, max_age: dt.timedelta | None) -> None:
         """Look in the registry for what a rebuild with the same result left, under the tag of the inputs, not the name.

@@ -30,6 +30,8 @@ class RemoteImages:
     """What has the tag of each name."""
     _tags: dict[tuple[str, ...], str] = field(factory=dict, init=False)
     """By which tag each image was found first, by its digest."""
+    _refused: set[tuple[str, ...]] = field(factory=set, init=False)
+    """Of what could not be pulled, the digests."""
     problem: str = field(default="", init=False)
     """Why the registry could not be asked; nothing in it then counts."""
     unreadable: dict[str, str] = field(factory=dict, init=False)
@@ -55,6 +57,13 @@ class RemoteImages:
     def image(self, name: str, pulled_by: str) -> ObservedImage:
         """Return the image that a decision to pull names, by its digest."""
         return next(each for each in self.found[name] if pulled_by in each.digests)
+
+    def refuse(self, name: str, pulled_by: str, why: str) -> None:
+        """Let an image count no more, as it can't be pulled."""
+        image = self.image(name, pulled_by)
+        self.found[name].remove(image)
+        self._refused.add(image.digests)
+        self.unreadable[self._tags[image.digests]] = why
 
     def place_of(self, name: str, pulled_by: str) -> tuple[ObservedImage, Pushed]:
         """Return an image, and where it stays to be found.
@@ -91,12 +100,14 @@ class RemoteImages:
             else:
                 self.add(names_by_tag[tag], tag, remote.image)
 
-    def add(self, name: str, tag: str, image: ObservedImage) -> None:
-        """Let an image count that a tag has for a name."""
+    def add(self, name: str, tag: str, image: ObservedImage) -> bool:
+        """Let an image count that a tag has for a name; tell whether it does, and was not refused before."""
+        if image.digests in self._refused:
+            return False
         if tag == name:
             self._in_use[name] = image
         if image.digests in self._tags:
-            return
+            return True
         self._tags[image.digests] = tag
         known = self.found.setdefault(name, [])
         if known and is_same_build(known[0].labels, image.labels) and image.built >= known[0].built:
@@ -104,3 +115,4 @@ class RemoteImages:
             known.insert(0, image)
         else:
             known.append(image)
+        return True

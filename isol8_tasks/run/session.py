@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from isol8_tasks.errors import Isol8Error, LockedError, RegistryError, ReplacedError, UndecidedError
+from isol8_tasks.errors import (
+    Isol8Error,
+    LockedError,
+    RegistryError,
+    ReplacedError,
+    SourceUnavailableError,
+    UndecidedError,
+)
 from isol8_tasks.run import leftovers
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure, Listener
@@ -114,8 +121,11 @@ class Session:
             if not any(each.image == name for each in self.outcomes):
                 self.view.force(name)
 
-    def make(self, name: str) -> None:
-        """Bring an image up to date, and remember what came of it; raises what went wrong."""
+    def make(self, name: str, *, builds: bool = True) -> None:
+        """Bring an image up to date, and remember what came of it; raises what went wrong.
+
+        What can't be pulled is built instead, unless it `builds` nothing.
+        """
         log: list[str] = []
         spec = self.view.graph.image(name)
         try:
@@ -129,10 +139,7 @@ class Session:
             with self.slots.slot(spec):
                 self._in_time()
                 try:
-                    self._make(name, decision, log)
-                    after = self.view.decisions[name]
-                    if decision.state == "in-registry" and after.relabel:
-                        self._make(name, after, log)
+                    self._carry_out(name, decision, log, builds=builds)
                 except ReplacedError:
                     if not self._is_settled(name):
                         raise
@@ -219,6 +226,22 @@ class Session:
         self._held.close()
         self._locked = False
         self.view.close()
+
+    def _carry_out(self, name: str, decision: "Decision", log: list[str], *, builds: bool) -> None:
+        """Do what was decided, and what follows from it."""
+        try:
+            self._make(name, decision, log)
+        except (RegistryError, SourceUnavailableError) as error:
+            if decision.state != "in-registry" or self._is_aborted:
+                raise
+            after = self.view.refuse(decision, str(error).partition("\n")[0])
+            if not builds and after.state != "in-registry":
+                return
+        else:
+            after = self.view.decisions[name]
+            if decision.state != "in-registry" or not after.relabel:
+                return
+        self._carry_out(name, after, log, builds=builds)
 
     def _make(self, name: str, decision: "Decision", log: list[str]) -> None:
         from isol8_tasks.run.updating import make_image, pull_instead  # noqa: PLC0415 - as above

@@ -328,6 +328,13 @@ class View:
             self._observed = self.observed.moved(outcome.image_id, outcome.labels, *outcome.tags)
             self._decide_again(outcome.image)
 
+    def refuse(self, decision: Decision, why: str) -> Decision:
+        """Decide again about an image without the one of the registry that could not be pulled."""
+        with self.mutex:
+            self.remote.refuse(decision.image, decision.pulled_by, why)
+            self._decide_again(decision.image)
+            return self.decisions[decision.image]
+
     def cancel(self, *, for_good: bool = False) -> None:
         """Abort every build under way; `for_good` lets none begin later."""
         if self._engine is not None:

@@ -174,17 +174,23 @@ class TestPush:
         assert send(builder, "bash")[0].tag.endswith("-2")
         assert not [each for each in builder.asked if each.startswith("fetch")]
 
-    def test_newer_build_of_another_machine_stays(self, builder: FakeEngine) -> None:
-        """Its names are left alone, and the build gets the tag that never moves; a rollback moves them all the same."""
+    @pytest.mark.parametrize(("year", "stays"), [(2026, True), (2099, False)])
+    def test_newer_build_of_another_machine_stays(
+        self, builder: FakeEngine, year: int, *, stays: bool
+    ) -> None:
+        """Its names are left alone, and the build gets the tag that never moves; a rollback moves them all the same.
+
+        What a machine built whose clock was wrong is not newer.
+        """
         send(builder, "bash")
         old = builder.registry[f"{REPOSITORY}:bash"]
-        later = {**old.labels, "org.opencontainers.image.created": "2099-01-01T00:00:00Z"}
+        later = {**old.labels, "org.opencontainers.image.created": f"{year}-11-24T00:00:00Z"}
         newer = evolve(old, labels=later, digests=(f"{REPOSITORY}@sha256:{'9' * 64}",))
         builder.registry[f"{REPOSITORY}:bash"] = newer
         make(builder, evolve(spec("bash", "one"), dockerfile="FROM alpine:3.21\nRUN echo newer\n"))
         where, new = send(builder, "bash")
         assert new
-        assert builder.remote_digest(f"{REPOSITORY}:bash") == "sha256:" + "9" * 64
+        assert (builder.remote_digest(f"{REPOSITORY}:bash") == "sha256:" + "9" * 64) is stays
         assert builder.remote_digest(f"{REPOSITORY}:{where.tag}") == where.digest
         push_image(Push.of("bash", observe(builder), REPOSITORY, moves_back=True), builder)
         assert builder.remote_digest(f"{REPOSITORY}:bash") == where.digest

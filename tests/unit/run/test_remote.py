@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.ecosystems.updates import PackageNews, Update
-from isol8_tasks.errors import Isol8Error, VerifyFailedError
+from isol8_tasks.errors import VerifyFailedError
 from isol8_tasks.images.pushed import key_tag, read_manifest
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.refresh import Account
@@ -187,15 +187,24 @@ def test_registry_that_does_not_answer_is_told_once(empty: FakeEngine, make_sess
     assert len([each for each in empty.asked if each.startswith("remote_")]) == 1
 
 
-def test_image_that_can_not_be_pulled_is_a_failure_of_its_own(empty: FakeEngine, make_session: Open) -> None:
+def test_image_that_can_not_be_pulled_is_built(
+    empty: FakeEngine, make_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that a registry has lost layers of; what is based on it is built as well, and takes its names there."""
+    monkeypatch.setattr("isol8_tasks.lifecycle.transfer.time.sleep", lambda _: None)
     session = make_session(empty)
     assert states(session)["bash"] == "in-registry"
-    empty.registry_fails = "unexpected end"
-    with pytest.raises(Isol8Error, match="unexpected end"):
-        session.make("bash")
-    session.close()
-    assert [each.image for each in session.failures] == ["bash"]
-    assert empty.images() == ()
+    there = empty.registry.pop(f"{REGISTRY}:bash")
+    lost = empty.registry.pop(there.digests[0])
+    results = run(session)
+    assert (results.pop("bash"), results.pop("bash-custom")) == ("built", "built")
+    assert set(results.values()) == {"pulled"}
+    assert session.failures == []
+    assert set(session.publication.pushed) == {"bash", "bash-custom"}
+    assert empty.registry[f"{REGISTRY}:bash"].id != lost.id
+    problem, unreadable = session.view.registry_problems
+    assert (problem, list(unreadable)) == ("", ["bash"])
+    assert unreadable["bash"].endswith("failed: manifest unknown")
 
 
 class TestTwoMachinesAtOnce:
