@@ -11,7 +11,7 @@ from isol8_tasks.errors import COMMAND, BuildFailedError, InternalError, Isol8Er
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import task_of
 from isol8_tasks.report import plan as report
-from isol8_tasks.run.events import Failure, not_logged_in, not_pushed, remembered_flags
+from isol8_tasks.run.events import Failure, not_pushed, only_read, remembered_flags
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import MANIFEST
@@ -126,8 +126,9 @@ class Reporter:
             self.screen.line(line)
         for line in not_pushed(self.session.publication.left_out):
             self.screen.line(line)
-        for line in not_logged_in(self.session.publication.unpushed, repository):
-            self.screen.line(line)
+        if unpushed := self.session.publication.unpushed:
+            for line in only_read(unpushed, repository, has_login=self.view.engine.has_login(repository)):
+                self.screen.line(line)
         if self.session.outcomes:
             for line in _unheeded(self.view):
                 self.screen.line(line)

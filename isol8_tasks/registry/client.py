@@ -33,6 +33,7 @@ _T = TypeVar("_T")
 
 _LONGEST: Final = 30.0
 """Seconds that an answer may take to come in."""
+_TOO_LATE: Final = f"it did not answer within {SECONDS:.0f} s"
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
@@ -249,7 +250,7 @@ class RegistryClient:
             # Which is a time limit to urllib3.
             return 0, b""
         except TooLateError as error:
-            raise _AnswerError(f"it did not answer within {SECONDS:.0f} s") from error
+            raise _AnswerError(_TOO_LATE) from error
         except (HTTPError, OSError):
             return 0, b""
         if answer.status not in {_OK, _NOT_FOUND, UNAUTHORIZED}:
@@ -306,6 +307,8 @@ def _words(error: Exception, host: str) -> str:
             inner := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
         ) is not None:
             cause = inner
+        if isinstance(cause, TimeoutError):
+            return _TOO_LATE
         if isinstance(cause, ssl.SSLCertVerificationError):
             file = CERTIFICATES / host / "ca.crt"
             return f"its certificate is not trusted ({cause.verify_message}); put that of its CA into {file}"

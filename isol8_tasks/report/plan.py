@@ -138,7 +138,7 @@ def registry_warnings(problem: str, unreadable: Mapping[str, str], repository: s
         "--no-registry does not ask it"
     )
     each = (
-        f"{Reference(repository, tag)} is not used: {why}; the image is built here, and takes the tag when it is pushed"
+        f"{Reference(repository, tag)} is not used: {why}; what no other tag there has is built here"
         for tag, why in unreadable.items()
     )
     return (*([asked] if problem else []), *each)

@@ -67,12 +67,13 @@ def not_pushed(names: Sequence[str]) -> tuple[str, ...]:
     return (f"not pushed, {reason}: {', '.join(names)}; [registry] standins = true pushes them",)
 
 
-def not_logged_in(names: Sequence[str], repository: str) -> tuple[str, ...]:
-    """Say which images stay here since nobody is logged in at the registry; nothing where none does."""
+def only_read(names: Sequence[str], repository: str, *, has_login: bool) -> tuple[str, ...]:
+    """Say which images stay here since who runs this may only read there; nothing where none does."""
     if not names:
         return ()
     host = Reference(repository).registry
-    return (f"not pushed, because nobody is logged in at {host}: {', '.join(names)} (docker login {host})",)
+    why = f"docker's login at {host} may only read" if has_login else f"nobody is logged in at {host}"
+    return (f"not pushed, because {why}: {', '.join(names)} (docker login {host})",)
 
 
 def remembered_flags(graph: Graph, observed: Observed, config: Config) -> tuple[str, ...]:

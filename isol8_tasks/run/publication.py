@@ -26,7 +26,7 @@ class Publication:
     pushed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """By name the id of each image that this run found or brought to be in a registry, and where."""
     unpushed: tuple[str, ...] = field(default=(), init=False)
-    """Names of the images that are not in the registry of deps.toml, as nobody is logged in there."""
+    """Names of the images that are not in the registry of deps.toml, as it lets this run only read."""
     pulled: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """The same of those that were there: it got them from there, or found that it has nothing to send."""
     kept: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)

@@ -30,7 +30,7 @@ class Pushing:
     contested: set[str]
     """Names of the images built in this run that another machine may have built as well, from the same inputs."""
     has_to_push: bool
-    """It fails where nobody is logged in who may push; others then only read."""
+    """It fails where the registry lets this login, or nobody, push; others then only read."""
     push: PushImage
     pull: Callable[[Decision], None]
     """Takes the image of the registry in place of one that was built here."""
@@ -46,7 +46,7 @@ class Pushing:
             for name in sorted(names, key=lambda name: order.get(name, -1)):
                 self._push(name)
         except RegistryError as error:
-            if self.has_to_push or not self._only_reads(error):
+            if self.has_to_push or not is_refusal(str(error)):
                 raise
             self.publication.unpushed = names
         finally:
@@ -80,7 +80,3 @@ class Pushing:
 
     def _is_overtaken(self, name: str) -> bool:
         return self._built_elsewhere(name) is not None
-
-    def _only_reads(self, error: RegistryError) -> bool:
-        """Tell whether a push was refused to somebody who is nobody at that registry."""
-        return is_refusal(str(error)) and not self.view.engine.has_login(self.view.config.registry.repository)

@@ -1,7 +1,6 @@
 """One run: builds what doit selects, as the view of it decides, and says what came of it."""
 
 import contextlib
-import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -52,7 +51,7 @@ class Session:
     wait: float = 600
     """Seconds to wait for another run on the same engine; -1: as long as it takes."""
     has_to_push: bool = field(default=False, init=False)
-    """It fails where nobody is logged in who may push, as a nightly job does; others then only read."""
+    """It fails where the registry does not let it push, as a nightly job does; others then only read."""
     policy: Policy = field(factory=Policy, init=False)
     """What `follow` was given."""
     _over: threading.Event = field(factory=threading.Event, init=False)
@@ -93,20 +92,9 @@ class Session:
         return Verifications(self.view.engine, self.view.config, lambda: self.view.observed)
 
     @property
-    def _checks(self) -> "Verify":
+    def checks(self) -> "Verify":
+        """What stands between build and promotion."""
         return self._verify or self.verifications
-
-    def acceptance(self, name: str) -> Callable[[str], object] | None:
-        """Return what verifies an image by its id that was verified elsewhere; None where deps.toml trusts that."""
-        if not self.view.config.verify.again:
-            return None
-        spec = next((each for each in self.view.graph.images if each.name == name), None)
-        if spec is None:
-            raise RegistryError(
-                f"{self.view.public_tag(name)} is not declared here, so [verify] again = true can't verify it\n"
-                "Declare it in deps.toml, or pull without that key"
-            )
-        return functools.partial(self._checks, spec)
 
     def follow(self, policy: Policy) -> None:
         """Keep to a policy from now on; what is to be done is decided by it."""
@@ -244,7 +232,7 @@ class Session:
         self._carry_out(name, after, log, builds=builds)
 
     def _make(self, name: str, decision: "Decision", log: list[str]) -> None:
-        from isol8_tasks.run.updating import make_image, pull_instead  # noqa: PLC0415 - as above
+        from isol8_tasks.run.updating import acceptance, make_image, pull_instead  # noqa: PLC0415 - as above
 
         began = time.monotonic()
         if self.listener:
@@ -259,11 +247,11 @@ class Session:
                 self.listener.event(name, event)
 
         if decision.state == "in-registry":
-            outcome, where = pull_instead(decision, self.view, self.acceptance(name))
+            outcome, where = pull_instead(decision, self.view, acceptance(name, self.view, self.checks))
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
             before = self.view.observed
-            outcome = make_image(decision, self.view, self.policy, self._checks, on_event)
+            outcome = make_image(decision, self.view, self.policy, self.checks, on_event)
             if outcome.result == "same":
                 self.publication.keep(outcome, before)
             elif outcome.result in {"built", "promoted"} and name not in {

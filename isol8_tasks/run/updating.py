@@ -1,5 +1,6 @@
 """How a run brings one image up to date: from what it is built on to its tag."""
 
+import functools
 from collections.abc import Callable, Collection, Mapping
 
 from attrs import evolve
@@ -109,6 +110,19 @@ def pull_instead(
         raise RegistryError(f"{view.public_tag(name)} was removed during the run; run again")
     tags = (marker_tag(name, view.repository), *client_tags(view.repository, name, image.labels))
     return Outcome(image=name, result="pulled", image_id=image.id, labels=image.labels, tags=tags), where
+
+
+def acceptance(name: str, view: View, verify: Verify) -> Callable[[str], object] | None:
+    """Return what verifies an image by its id that was verified elsewhere; None where deps.toml trusts that."""
+    if not view.config.verify.again:
+        return None
+    spec = next((each for each in view.graph.images if each.name == name), None)
+    if spec is None:
+        raise RegistryError(
+            f"{view.public_tag(name)} is not declared here, so [verify] again = true can't verify it\n"
+            "Declare it in deps.toml, or pull without that key"
+        )
+    return functools.partial(verify, spec)
 
 
 def saves(spec: ImageSpec, view: View) -> bool:

@@ -56,6 +56,7 @@ class PullCommand(OwnCommand):
     @staticmethod
     def _pull(current: Session, images: Sequence[Listed]) -> dict[str, int]:
         from isol8_tasks.lifecycle.transfer import forget_strays, pull_image  # noqa: PLC0415 - most runs pull nothing
+        from isol8_tasks.run.updating import acceptance  # noqa: PLC0415 - as above
 
         held, observed = current.view.holds, current.view.observed
         teller = Teller(current, [listed.name for listed in images])
@@ -72,7 +73,8 @@ class PullCommand(OwnCommand):
                 counts["held"] += 1
                 continue
             try:
-                image = pull_image(listed, observed, current.view.engine, current.acceptance(listed.name))
+                accept = acceptance(listed.name, current.view, current.checks)
+                image = pull_image(listed, observed, current.view.engine, accept)
             except (RegistryError, ReplacedError, VerifyFailedError) as error:
                 teller.failed(listed.name, error)
                 counts["failed"] += 1

@@ -314,28 +314,30 @@ class TestTwoMachinesAtOnce:
         assert all(f"{REGISTRY}:python" in each for each in pushed)
 
 
-def test_who_is_not_logged_in_only_reads(empty: FakeEngine, make_session: Open) -> None:
-    """What is built stays here, and is no failure; with a login, or of a nightly job, it is one."""
-    empty.login, denied = False, "denied: requested access to the resource is denied"
+def test_who_may_not_push_only_reads(
+    empty: FakeEngine, make_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is built stays here, and is no failure; of a nightly job it is one, and so is a registry that fails."""
+    denied = "denied: requested access to the resource is denied"
     deps = DEPS.replace("jq", "curl")
 
-    def finish(*, has_to_push: bool = False) -> Session:
+    def finish(why: str, *, has_to_push: bool = False) -> Session:
         session = make_session(empty, deps=deps)
         session.has_to_push = has_to_push
         for spec in session.view.graph.images:
             session.make(spec.name)
-        empty.registry_fails = denied
+        empty.registry_fails = why
         session.end()
         session.close()
         empty.registry_fails = ""
         return session
 
-    session = finish()
+    session = finish(denied)
     assert session.failures == []
     assert session.publication.unpushed == ("bash-custom",)
-    assert [each.subject for each in finish(has_to_push=True).failures] == ["resolve"]
-    empty.login = True
-    assert [each.subject for each in finish().failures] == ["resolve"]
+    assert [each.subject for each in finish(denied, has_to_push=True).failures] == ["resolve"]
+    monkeypatch.setattr("isol8_tasks.lifecycle.transfer.time.sleep", lambda _: None)
+    assert [each.subject for each in finish("connection refused").failures] == ["resolve"]
 
 
 class TestEmptyEngineAtNight:
