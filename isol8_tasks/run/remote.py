@@ -1,5 +1,6 @@
 """What the registry of deps.toml has of the images of a run."""
 
+import contextlib
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
@@ -81,8 +82,11 @@ class RemoteImages:
         return image, place_of(stays, found, record.key if record else "", self._digest)
 
     def _digest(self, tag: str) -> str:
-        found = self.engine.remote_images(self.repository, [tag]).get(tag)
-        return found.digest if found else ""
+        """Return the digest of a tag; empty where it has none, or that can't be found out."""
+        with contextlib.suppress(SourceUnavailableError):
+            found = self.engine.remote_images(self.repository, [tag]).get(tag)
+            return found.digest if found else ""
+        return ""
 
     def _add(self, names_by_tag: dict[str, str]) -> None:
         new = [tag for tag in names_by_tag if tag not in self._asked]

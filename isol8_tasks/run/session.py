@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from isol8_tasks.errors import (
-    Isol8Error,
-    LockedError,
-    RegistryError,
-    ReplacedError,
-    SourceUnavailableError,
-    UndecidedError,
-)
+from isol8_tasks.errors import Isol8Error, LockedError, RegistryError, ReplacedError, UndecidedError
 from isol8_tasks.run import leftovers
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import Failure, Listener
@@ -219,7 +212,7 @@ class Session:
         """Do what was decided, and what follows from it."""
         try:
             self._make(name, decision, log)
-        except (RegistryError, SourceUnavailableError) as error:
+        except RegistryError as error:
             if decision.state != "in-registry" or self._is_aborted:
                 raise
             after = self.view.refuse(decision, str(error).partition("\n")[0])

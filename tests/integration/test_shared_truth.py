@@ -238,6 +238,13 @@ def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, t
         )
         asked = reader.doit("push", **nobody)
         assert asked.code == 1
+        (tmp_path / "nobody").mkdir()
+        login[host]["auth"] = base64.b64encode(b"reader:word").decode()
+        (tmp_path / "nobody" / "config.json").write_text(json.dumps({"auths": login}))
+        noted = reader.doit("setup", *ONLY, **nobody)
+        assert noted.code == 0, noted.out + noted.err
+        assert f"not pushed, because docker's login at {host} may only read: bash-custom" in noted.out
+        assert reader.doit("refresh", *ONLY, **nobody).code == 1
     finally:
         registry.kill()
         tokens.stop()
