@@ -24,7 +24,14 @@ from urllib3.exceptions import TimeoutError as TooLateError
 from isol8_tasks.errors import RegistryError, SourceUnavailableError
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.images.references import Reference
-from isol8_tasks.registry.connections import AT_ONCE, CERTIFICATES, SECONDS, address_of, connections, prepare
+from isol8_tasks.registry.connections import (
+    CERTIFICATES,
+    REQUESTS_AT_ONCE,
+    SILENT_SECONDS,
+    address_of,
+    connections,
+    prepare,
+)
 from isol8_tasks.registry.login import UNAUTHORIZED, Login
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
@@ -33,7 +40,7 @@ _T = TypeVar("_T")
 
 _LONGEST: Final = 30.0
 """Seconds that an answer may take to come in."""
-_TOO_LATE: Final = f"it did not answer within {SECONDS:.0f} s"
+_TOO_LATE: Final = f"it did not answer within {SILENT_SECONDS:.0f} s"
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
@@ -114,7 +121,7 @@ class RegistryClient:
         """
         with self._told():
             self._connect()
-            answer = self._session.delete(f"{self._root}/manifests/{digest}", timeout=SECONDS)
+            answer = self._session.delete(f"{self._root}/manifests/{digest}", timeout=SILENT_SECONDS)
         if answer.status_code >= _ERROR and answer.status_code != _NOT_FOUND:
             raise RegistryError(
                 f"{self._host} does not delete it: {answer.status_code} {answer.reason}", lasting=True
@@ -123,7 +130,7 @@ class RegistryClient:
     def _each(self, names: tuple[str, ...], ask: Callable[[str], _T | None]) -> dict[str, _T]:
         with self._told():
             self._connect()
-            with ThreadPoolExecutor(max(1, min(AT_ONCE, len(names)))) as pool:
+            with ThreadPoolExecutor(max(1, min(REQUESTS_AT_ONCE, len(names)))) as pool:
                 try:
                     found = dict(zip(names, pool.map(ask, names), strict=True))
                 except BaseException:
@@ -145,7 +152,7 @@ class RegistryClient:
         self._connect()
         page: str | None = ""
         while page is not None:
-            answer = self._session.get(f"{self._root}/tags/list?{page}", timeout=SECONDS)
+            answer = self._session.get(f"{self._root}/tags/list?{page}", timeout=SILENT_SECONDS)
             if answer.status_code == _NOT_FOUND:
                 return
             answer.raise_for_status()
@@ -167,7 +174,7 @@ class RegistryClient:
         if self._root:
             return
         session = self._session
-        session.auth = self._login = Login(session, self.credentials, SECONDS)
+        session.auth = self._login = Login(session, self.credentials, SILENT_SECONDS)
         prepare(session, self._host)
         self._root = address_of(session, Reference(self.repository))
         self._direct = connections(session, self._root)
@@ -235,7 +242,7 @@ class RegistryClient:
         place = urlsplit(self._root).path + path
         try:
             answer = self._direct.urlopen(
-                "GET", place, headers=headers, retries=False, timeout=SECONDS, preload_content=False
+                "GET", place, headers=headers, retries=False, timeout=SILENT_SECONDS, preload_content=False
             )
             try:
                 if answer.status == _OK:
@@ -261,7 +268,7 @@ class RegistryClient:
     def _by_session(self, path: str) -> bytes | None:
         headers = {"Accept": _ACCEPTED, "Accept-Encoding": "identity"}
         with self._session.get(
-            f"{self._root}{path}", headers=headers, timeout=SECONDS, stream=True
+            f"{self._root}{path}", headers=headers, timeout=SILENT_SECONDS, stream=True
         ) as answer:
             if answer.status_code == _NOT_FOUND:
                 return None

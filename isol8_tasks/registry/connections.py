@@ -19,9 +19,9 @@ from urllib3.util.retry import Retry
 
 from isol8_tasks.images.references import Reference
 
-AT_ONCE: Final = 8
+REQUESTS_AT_ONCE: Final = 8
 """Requests side by side."""
-SECONDS: Final = 10.0
+SILENT_SECONDS: Final = 10.0
 """How long a registry may be silent."""
 CERTIFICATES: Final = Path("/etc/docker/certs.d")
 
@@ -48,7 +48,7 @@ def address_of(session: Session, repository: Reference) -> str:
     for scheme in ("https://", "http://"):
         adapter = session.get_adapter(scheme)
         if scheme == "http://":
-            adapter = HTTPAdapter(pool_maxsize=AT_ONCE)
+            adapter = HTTPAdapter(pool_maxsize=REQUESTS_AT_ONCE)
             session.mount(scheme, adapter)
         cast("HTTPAdapter", adapter).max_retries = _RETRIES
     return address
@@ -81,7 +81,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, certificates: tuple[Path, ...]) -> None:
         self._certificates = certificates
-        super().__init__(pool_maxsize=AT_ONCE)
+        super().__init__(pool_maxsize=REQUESTS_AT_ONCE)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as requests has it
         super().init_poolmanager(*arguments, **options, ssl_context=self._context())
@@ -103,7 +103,7 @@ def _scheme(session: Session, host: str) -> str:
     if not is_loopback(host):
         return "https"
     try:
-        session.get(f"https://{host}/v2/", timeout=SECONDS)
+        session.get(f"https://{host}/v2/", timeout=SILENT_SECONDS)
     except NoConnectionError as error:
         # That of a registry that has one is told when it is asked.
         return "https" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "http"

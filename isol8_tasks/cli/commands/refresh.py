@@ -18,6 +18,7 @@ from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import parse_duration
 from isol8_tasks.errors import ConfigError, EngineUnreachableError, InternalError, Isol8Error
 from isol8_tasks.report import refresh as accounts
+from isol8_tasks.report.plan import registry_warnings
 from isol8_tasks.report.refresh import Account, Failed
 from isol8_tasks.run.refresh import Refresh
 from isol8_tasks.run.session import Session
@@ -83,6 +84,10 @@ class RefreshCommand(OwnCommand):
                 except KeyboardInterrupt as interrupt:
                     return stopped(current, screen, interrupt)
             if screen:
+                if not params["quiet"]:
+                    repository = current.view.config.registry.repository
+                    for warning in registry_warnings(*current.view.registry_problems, repository):
+                        screen.line(f"warning: {warning}")
                 screen.close()
             if current.view.graph.missing:
                 current.failed(current.view.config.source, ConfigError(current.view.graph.missing))
