@@ -74,11 +74,16 @@ def test_images_on_stand_ins_stay_here(cli: CommandLine) -> None:
 
 
 def test_run_pushes_at_its_end(shared: CommandLine) -> None:
-    """What the manifest does not list; a failure there is one of the run."""
+    """What the manifest does not list; a failure there is one of the run, and a login that may only read is noted."""
     done = shared()
     assert done.code == 0
     assert "6 up to date · 6 pushed · " in done.out.splitlines()[-1]
     shared.engine.registry_fails = "denied: no access"
+    noted = shared("base:bun", "--force")
+    assert noted.code == 0
+    assert "not pushed, because docker's login at registry.example may only read: bun" in noted.out
+    shared.patch.setattr("isol8_tasks.lifecycle.transfer.time.sleep", lambda _: None)
+    shared.engine.registry_fails = "connection refused"
     failed = shared("base:bun", "--force")
     assert failed.code == 1
     assert "\nresolve             failed      isol8:bun could not be pushed: " in failed.out
