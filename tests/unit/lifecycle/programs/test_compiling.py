@@ -114,7 +114,7 @@ def test_what_is_kept_is_used_for_the_very_source(place: Place) -> None:
     assert again[place.compiled(names[0])][1] == forged[0]
     assert {name for name in whole if again[name] != whole[name]} == {place.compiled(names[0])}
     assert place.install("") == whole
-    # Both that could not be used are kept anew.
+    # Both that could not be used are kept again.
     assert place.kept_of(names[1]).read_bytes()[:-8] == whole[place.compiled(names[1])][1]
     assert place.kept_of(names[2]).read_bytes()[:-8] == whole[place.compiled(names[2])][1]
 
