@@ -1,4 +1,5 @@
-// Prints which of the packages that it is given npm's registries do not have, a line each. What does not answer counts as there.
+// Prints which of the packages that it is given npm's registries do not have, a line each. A package of which nobody
+// says so is not printed.
 import { execFileSync } from "node:child_process";
 import process from "node:process";
 
@@ -6,7 +7,7 @@ const settings = JSON.parse(execFileSync("npm", ["config", "list", "--json"], { 
 
 async function lacks(name) {
   const scope = name.startsWith("@") ? settings[`${name.split("/")[0]}:registry`] : undefined;
-  const url = new URL((scope ?? settings.registry).replace(/\/*$/, "/") + name.replace("/", "%2f"));
+  const url = new URL((scope ?? process.env.NPM_CONFIG_REGISTRY ?? settings.registry).replace(/\/*$/, "/") + name.replace("/", "%2f"));
   const headers = new Headers();
   if (url.username) {
     const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
