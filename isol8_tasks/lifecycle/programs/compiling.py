@@ -12,11 +12,13 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 CHECKED = importlib.util.MAGIC_NUMBER + (3).to_bytes(4, "little")
 """The beginning of what is compiled for the hash of a source, which Python is to compare."""
+PART = 64
+"""How many modules a process compiles."""
 SUM = 8
 """Bytes behind what is kept, by which one that was cut off shows."""
 
@@ -27,14 +29,14 @@ def main(folder: str, *command: str) -> int:
     code = os.spawnvp(os.P_WAIT, command[0], command)  # noqa: S606 - the program of the step
     if code:
         return code if code > 0 else 128 - code
-    new = [each for each, changed in records().items() if before.get(each) != changed]
-    sources = {each: list(listed(each)) for each in new}
-    done = side_by_side(
-        (source for found in sources.values() for source in found), lambda source: compile_one(source, folder)
-    )
+    sources = {each: listed(each) for each, changed in records().items() if before.get(each) != changed}
+    every = sorted({source for found in sources.values() for source in found})
+    if not side_by_side(every, lambda source: compile_one(source, folder)):
+        sys.stderr.write("ERROR: what pip installed could not be compiled\n")
+        return 1
     for record, found in sources.items():
         add(record, [target for each in found if (target := compiled(each)).exists()])
-    return 0 if done else 1
+    return 0
 
 
 def records() -> dict[Path, int]:
@@ -43,12 +45,10 @@ def records() -> dict[Path, int]:
     return {each: each.stat().st_ctime_ns for each in found}
 
 
-def listed(record: Path) -> Iterable[Path]:
+def listed(record: Path) -> list[Path]:
     """Return the sources in a list."""
-    for path, *_ in rows(record):
-        source = record.parent.parent / path
-        if path.endswith(".py") and source.is_file():
-            yield source
+    found = (record.parent.parent / path for path, *_ in rows(record) if path.endswith(".py"))
+    return [each for each in found if each.is_file()]
 
 
 def rows(record: Path) -> list[list[str]]:
@@ -70,25 +70,32 @@ def compiled(source: Path) -> Path:
     return Path(importlib.util.cache_from_source(str(source)))
 
 
-def side_by_side(sources: Iterable[Path], work: Callable[[Path], None]) -> bool:
-    """Work on all processors; the largest first, so that all end at about one time."""
-    waiting = sorted(sources, key=lambda each: (-each.stat().st_size, each))
-    count = min(len(os.sched_getaffinity(0)), len(waiting))
-    children = []
-    for number in range(count):
-        child = os.fork()
-        if not child:
+def side_by_side(sources: Sequence[Path], work: Callable[[Path], None]) -> bool:
+    """Work on all processors.
+
+    What is compiled has traces of what its process compiled before, so the parts do not depend on the machine.
+    """
+    free = len(os.sched_getaffinity(0))
+    states = []
+    for at in range(0, len(sources), PART):
+        if not free:
+            states.append(os.wait()[1])
+            free += 1
+        free -= 1
+        if not os.fork():
             code = 1
             try:
-                for source in waiting[number::count]:
+                for source in sources[at : at + PART]:
                     work(source)
                 code = 0
-            except OSError:
+            except Exception:  # noqa: BLE001 - whatever it is, the build ends by it
                 traceback.print_exc()
             finally:
                 os._exit(code)
-        children.append(child)
-    return not any([os.waitpid(child, 0)[1] for child in children])  # noqa: C419 - all are waited for
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            states.append(os.wait()[1])
+    return not any(states)
 
 
 def compile_one(source: Path, folder: str) -> None:
