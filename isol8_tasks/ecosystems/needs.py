@@ -115,7 +115,7 @@ _PROGRAMS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 }
 """What they run; one of several programs is enough."""
 _SAID: Final = {
-    "pypi playwright": "runs a node for glibc: declare nodejs under system, and set "
+    "pypi playwright": "brings no Node.js for musl: declare nodejs under system, and set "
     "PLAYWRIGHT_NODEJS_PATH=/usr/bin/node where it is used",
 }
 """What else is to be known of them."""

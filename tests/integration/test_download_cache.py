@@ -120,7 +120,11 @@ def test_compiled_modules_are_those_of_pip(
         assert done.code == 0, done.out + done.err
         found.append(python_files(docker_api, f"{home.repository}:python-custom"))
     declare(home, world, "more")
-    compiled = {name for name in found[0] if re.search(r"/(?:thing|other|more_python)\b.*\.pyc$", name)}
+    compiled = {
+        name
+        for name in found[0]
+        if re.search(r"/site-packages/__pycache__/(?:thing|other|more_python)\.", name)
+    }
     assert len(compiled) == 3
     assert found[0] == found[1] == found[2]
 

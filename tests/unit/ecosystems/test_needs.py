@@ -35,8 +35,8 @@ def test_modules_that_come_with_the_runtime() -> None:
     )
 
 
-def test_playwrights_own_node_is_not_for_musl() -> None:
-    """And a node in the image is not found by itself."""
+def test_playwright_has_to_be_told_of_node() -> None:
+    """One in the image is not found by itself."""
     of_alpine = Seen(apk="P:nodejs\nR:node\n")
     said = [each.need for each in needs("pypi", ["playwright"], ["playwright"], of_alpine)]
     assert [each for each in said if "PLAYWRIGHT_NODEJS_PATH=/usr/bin/node" in each]
