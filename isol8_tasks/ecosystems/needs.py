@@ -27,7 +27,7 @@ def needs(ecosystem: str, specs: Sequence[str], names: Sequence[str], seen: Seen
             )
 
 
-def hidden(specs: Sequence[str], names: Sequence[str]) -> Iterator[PackageNeeds]:
+def of_runtime(specs: Sequence[str], names: Sequence[str]) -> Iterator[PackageNeeds]:
     """Tell which packages of npm's are never loaded, since the runtime has a module of that name."""
     for spec, name in zip(specs, names, strict=True):
         if re.fullmatch(OF_NODE, name):

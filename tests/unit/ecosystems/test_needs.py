@@ -1,7 +1,7 @@
 """Packages that need more when they are used."""
 
 from isol8_tasks.ecosystems.findings import PackageNeeds, Seen
-from isol8_tasks.ecosystems.needs import hidden, needs
+from isol8_tasks.ecosystems.needs import needs, of_runtime
 
 SPECS, NAMES = ("tiktoken>=0.5", "pydub", "numpy"), ("tiktoken", "pydub", "numpy")
 
@@ -28,7 +28,7 @@ def test_a_program_that_is_there() -> None:
 def test_modules_that_come_with_the_runtime() -> None:
     """A package of npm's with such a name is never loaded."""
     names = ("fs", "lodash", "@types/fs")
-    (found,) = hidden(names, names)
+    (found,) = of_runtime(names, names)
     assert found == PackageNeeds(
         package="fs",
         need="is not what import fs loads, as Node.js and Bun have a module of that name; remove it",
