@@ -207,7 +207,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.send_header("Cache-Control", lasts)
         self.end_headers()
-        self.index.send(data, self.wfile.write)
+        # Who asks what a wheel needs reads its end alone, and goes.
+        with contextlib.suppress(ConnectionError):
+            self.index.send(data, self.wfile.write)
 
 
 _PART: Final = 1 << 16

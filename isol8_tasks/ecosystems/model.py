@@ -34,6 +34,8 @@ class DownloadCache(ByValue):
     locked: tuple[str, str] = ("", "")
     """The same as `plain` in the script that installs from a lock; without it a lock's packages are downloaded, as the
     installer holds no hash against what it has kept."""
+    program: Program | None = None
+    """A program of Python's that runs the installer: it stands for `{program}` in both."""
     is_shared: bool = False
     """Several builds may use it at one time."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from isol8_tasks.ecosystems.findings import PackageNeeds, Seen
+from isol8_tasks.ecosystems.modules import OF_NODE
 
 
 def needs(ecosystem: str, specs: Sequence[str], names: Sequence[str], seen: Seen) -> Iterator[PackageNeeds]:
@@ -12,6 +13,8 @@ def needs(ecosystem: str, specs: Sequence[str], names: Sequence[str], seen: Seen
     for spec, name in zip(specs, names, strict=True):
         data = _DATA[ecosystem].get(name, "")
         programs = _PROGRAMS[ecosystem].get(name, ())
+        if said := _SAID.get(f"{ecosystem} {name}"):
+            yield PackageNeeds(package=spec, need=said)
         if data:
             yield PackageNeeds(
                 package=spec, need=f"downloads {data} when it is used, unless they are in the image"
@@ -22,6 +25,16 @@ def needs(ecosystem: str, specs: Sequence[str], names: Sequence[str], seen: Seen
             yield PackageNeeds(
                 package=spec, need=f"runs the program {' or '.join(programs)}, which is not in the image"
             )
+
+
+def of_runtime(specs: Sequence[str], names: Sequence[str]) -> Iterator[PackageNeeds]:
+    """Tell which packages of npm's are never loaded, since the runtime has a module of that name."""
+    for spec, name in zip(specs, names, strict=True):
+        if re.fullmatch(OF_NODE, name):
+            need = (
+                f"is not what import {name} loads, as Node.js and Bun have a module of that name; remove it"
+            )
+            yield PackageNeeds(package=spec, need=need)
 
 
 _MODELS: Final = "models"
@@ -87,7 +100,6 @@ _PROGRAMS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "ocrmypdf": ("gs",),
         "pyttsx3": ("espeak-ng", "espeak"),
         "selenium": ("chromedriver", "geckodriver"),
-        "playwright": ("node",),
         "python-chess": ("stockfish",),
     },
     "npm": {
@@ -102,3 +114,8 @@ _PROGRAMS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
 }
 """What they run; one of several programs is enough."""
+_SAID: Final = {
+    "pypi playwright": "brings no Node.js for musl: declare nodejs under system, and set "
+    "PLAYWRIGHT_NODEJS_PATH=/usr/bin/node where it is used",
+}
+"""What else is to be known of them."""

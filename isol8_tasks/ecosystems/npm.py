@@ -20,7 +20,7 @@ from isol8_tasks.ecosystems.findings import (
 )
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.loading import judge_asked, library_in
-from isol8_tasks.ecosystems.needs import needs
+from isol8_tasks.ecosystems.needs import needs, of_runtime
 from isol8_tasks.ecosystems.specs import parse_spec
 
 
@@ -63,6 +63,7 @@ def judge_once(specs: tuple[str, ...], seen: Seen) -> Iterator[PackageFinding | 
     yield from judge_asked(specs, names, seen)
     yield from _shared(specs, names, seen)
     yield from needs("npm", specs, names, seen)
+    yield from of_runtime(specs, names)
 
 
 def installed(seen: Seen) -> Iterator[Package]:

@@ -11,6 +11,8 @@ from isol8_tasks.ecosystems.model import CACHE_FOLDER, DownloadCache, Ecosystem,
 if TYPE_CHECKING:
     from isol8_tasks.ecosystems.findings import PackageVerification
 
+_PIP: Final = f"pip install --no-compile --cache-dir {CACHE_FOLDER}"
+
 ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
     ecosystem.name: ecosystem
     for ecosystem in (
@@ -97,9 +99,14 @@ RUNTIMES: Final[dict[str, Runtime]] = {
             recipe=1,
             install=("pip", "install", "--no-cache-dir"),
             compiles=True,
+            # What is kept of compiled modules has no hash that a lock knows.
             download_cache=DownloadCache(
-                plain=("--no-cache-dir", f"--cache-dir {CACHE_FOLDER}"),
-                locked=("--no-cache-dir", f"--cache-dir {CACHE_FOLDER}"),
+                plain=(
+                    "pip install --no-cache-dir",
+                    f"python3 -I -c {{program}} {CACHE_FOLDER}/compiled {_PIP}",
+                ),
+                locked=("pip install --no-cache-dir", f"python3 -I -c {{program}} '' {_PIP}"),
+                program=Program("isol8_tasks.lifecycle.programs", "compiling.py"),
                 is_shared=True,
             ),
             # pip then compiles for the hash of a source, not for its time; zip archives know no time before 1980.

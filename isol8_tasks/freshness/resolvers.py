@@ -98,6 +98,16 @@ def ask_libraries(
     return found
 
 
+def ask_lacking(
+    names: Sequence[str], image: str, engine: SandboxEngine, arguments: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return which of npm's packages no registry of an image has, as far as its registries tell."""
+    command = ("node", "--input-type=module", "-e", _text("lacking.mjs"), "--", *names)
+    finished = _run(command, image, engine=engine, arguments=arguments, seconds=_LIBRARIES_SECONDS)
+    printed = finished.stdout.decode("utf-8", "replace").splitlines()
+    return tuple(name for name in names if name in printed)
+
+
 def ask_release(name: str, image: str, arguments: Mapping[str, str], engine: SandboxEngine) -> Answer:
     """Return the newest release of a runtime that npm's registry has under its own name, asked in its image."""
     command = _program(name, json.dumps({"tool": "release", "specs": [name]}))

@@ -6,6 +6,7 @@ pinned     the Dockerfile that installs exactly the resolved versions
 baking     images as targets of docker's bake
 tidying    removes what installers leave behind
 caching    lets installers keep what they download, outside of images
+programs/  what runs in the step of a build
 sameness   whether a rebuild came to what is in use
 ahead      builds the labels of a promotion while the image is verified
 promotion  which tags an image has, and how it gets or loses them

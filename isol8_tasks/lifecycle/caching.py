@@ -3,8 +3,10 @@
 The mount is no layer, and what it holds is in no image. It decides nothing of what is installed, so it is in no key.
 """
 
+import json
 import re
 import secrets
+import shlex
 from typing import Final
 
 from attrs import evolve
@@ -61,12 +63,13 @@ def with_cache(dockerfile: str, runtime: str) -> str:
     mount = f"{_MOUNT}{runtime},target={CACHE_FOLDER},sharing={sharing}"
     for found in re.finditer(r"^RUN (\[(?:[^\n]|(?<=\\)\n)*|[^\n]*)", dockerfile, re.MULTILINE):
         step = found[1]
-        if step.startswith("["):
-            # A script in words that are JSON.
-            old, new = (each.replace('"', '\\"') for each in cache.locked)
-            end = ""
-        else:
-            (old, new), end = cache.plain, cache.end
+        script = step.startswith("[")
+        (old, new), end = (cache.locked, "") if script else (cache.plain, cache.end)
+        if cache.program:
+            new = new.replace("{program}", shlex.quote(f"exec({json.dumps(cache.program.text())})"))
+        if script:
+            # In words that are JSON.
+            old, new = (json.dumps(each)[1:-1] for each in (old, new))
         if old and old in step:
             cached = f"RUN {mount} {step.replace(old, new, 1)}{end}"
             return dockerfile[: found.start()] + cached + dockerfile[found.end() :]

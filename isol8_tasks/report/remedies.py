@@ -120,6 +120,15 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
     )
 
 
+def lacking_lines(names: Sequence[str], output: Sequence[str]) -> tuple[str, ...]:
+    """Name packages that npm's registry does not have, with what to write for those that `output` does not name."""
+    others = [name for name in names if not any(name in line for line in output)]
+    if not others:
+        return ()
+    known = hints("npm", "\n".join(f"No versions available for {name}" for name in others))
+    return (f"The registry does not have {', '.join(names)}.", *known)
+
+
 def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, standin: bool) -> str:
     """Say what an installer's last lines come to."""
     text, ecosystem = "\n".join(error.output), RUNTIMES[spec.runtime].ecosystem

@@ -10,7 +10,7 @@ races        two machines that build the same at once
 view         what a run knows: it reads, observes and decides, each once
 events       what a run reports while it works
 policy       what a lock or a refresh asks of a run: what to fetch, pin and demand, and what is behind
-alpine       asks what can be installed on Alpine, and which of its packages have a library
+alpine       asks what can be installed, and which of Alpine's packages have a library
 failures     what is said of an image that could not be made
 leftovers    what a run that was cut off left on the engine
 updating     brings one image up to date, as was decided

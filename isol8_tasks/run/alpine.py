@@ -1,10 +1,12 @@
-"""Asks, in an image itself, what can be installed on Alpine, and which of its packages have a library."""
+"""Asks, in an image itself, what can be installed, and which of Alpine's packages have a library."""
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
-from isol8_tasks.ecosystems.runtimes import ecosystem_of
-from isol8_tasks.errors import EngineError, Isol8Error, VerifyFailedError
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, ecosystem_of
+from isol8_tasks.ecosystems.specs import parse_spec
+from isol8_tasks.errors import BuildFailedError, EngineError, Isol8Error, VerifyFailedError
 from isol8_tasks.plan.current import untried_packages
 from isol8_tasks.plan.model import ImageSpec
 
@@ -49,4 +51,23 @@ def library_hint(spec: ImageSpec, error: Isol8Error, view: "View") -> tuple[str,
     with contextlib.suppress(EngineError):
         found = ask_libraries(asked, image, view.engine, dict(spec.args))
         return library_lines(error.libraries, found, spec, view.config)
+    return ()
+
+
+def lacking_hint(spec: ImageSpec, error: Isol8Error, view: "View") -> tuple[str, ...]:
+    """Name all packages that npm's registry does not have, of which npm itself names the first."""
+    if not (
+        isinstance(error, BuildFailedError)
+        and RUNTIMES[spec.runtime].tool == "npm"
+        and len(spec.inputs.packages) > 1
+        and any(re.search(r"npm error (?:code E)?404\b", line) for line in error.output)
+    ):
+        return ()
+    from isol8_tasks.freshness.resolvers import ask_lacking  # noqa: PLC0415 - as above
+    from isol8_tasks.report.remedies import lacking_lines  # noqa: PLC0415
+
+    names = [parse_spec("npm", package).name for package in spec.inputs.packages]
+    with contextlib.suppress(EngineError):
+        lacking = ask_lacking(names, view.public_tag(spec.parent or spec.name), view.engine, dict(spec.args))
+        return lacking_lines(lacking, error.output)
     return ()

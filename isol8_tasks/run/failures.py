@@ -7,7 +7,7 @@ from isol8_tasks.errors import EngineError, Isol8Error
 from isol8_tasks.images import manifest
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.run.alpine import library_hint
+from isol8_tasks.run.alpine import lacking_hint, library_hint
 from isol8_tasks.run.events import Failure
 from isol8_tasks.run.view import View
 from isol8_tasks.safety.crash import as_error
@@ -40,6 +40,7 @@ def failure_of(spec: ImageSpec, error: Isol8Error, log: list[str], view: View) -
                 None,
                 (
                     *library_hint(spec, error, view),
+                    *lacking_hint(spec, error, view),
                     hint(error, spec, view.config, standin=_is_on_standin(spec, view), room=_room(view)),
                 ),
             )

@@ -64,6 +64,7 @@ class Maker:
     """Build arguments."""
     tell: Callable[[str], None]
     jobs: int = 2
+    download_cache: bool = False
     images: int = 0
     """How many were tried."""
     results: dict[Row, Result] = Factory(dict)
@@ -180,6 +181,7 @@ class Maker:
             "[build]",
             f"repository = {json.dumps(self.repository)}",
             f"jobs = {self.jobs}",
+            f"download_cache = {json.dumps(self.download_cache)}",
             "[build.args]",
         ]
         lines += [f"{name} = {json.dumps(value)}" for name, value in sorted(self.args.items())]

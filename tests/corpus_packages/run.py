@@ -40,7 +40,9 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{time.monotonic() - began:6.0f} s  {text}\n")
 
     with tempfile.TemporaryDirectory(prefix="isol8-corpus-") as folder:
-        maker = maker_here(Path(folder, "checkout"), tell, jobs=options.jobs)
+        maker = maker_here(
+            Path(folder, "checkout"), tell, jobs=options.jobs, download_cache=options.download_cache
+        )
         try:
             judge(maker, chosen, whole=bool(options.group))
         except Isol8Error as error:
@@ -57,7 +59,9 @@ def main(argv: Sequence[str]) -> int:
     return 1 if report["false_refusals"] or report["false_acceptances"] else 0
 
 
-def maker_here(folder: Path, tell: Callable[[str], None], *, jobs: int = 2) -> Maker:
+def maker_here(
+    folder: Path, tell: Callable[[str], None], *, jobs: int = 2, download_cache: bool = False
+) -> Maker:
     """Return what makes images on this checkout's engine, with its build arguments and its base images."""
     checkout = Path.cwd()
     endpoint = find(checkout, os.environ)
@@ -73,6 +77,7 @@ def maker_here(folder: Path, tell: Callable[[str], None], *, jobs: int = 2) -> M
         args=build.get("args", {}),
         tell=tell,
         jobs=jobs,
+        download_cache=download_cache,
     )
     maker.adopt(parse_config(text, str(file)).build.repository)
     return maker
@@ -163,6 +168,11 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tenth", action="store_true", help="a tenth of the packages, another each day")
     parser.add_argument(
         "--jobs", type=int, default=2, help="how many images are made at one time (default: 2)"
+    )
+    parser.add_argument(
+        "--download-cache",
+        action="store_true",
+        help="with [build] download_cache, which splits images sooner",
     )
     parser.add_argument(
         "--json", type=Path, default=Path(".isol8", "corpus.json"), help="where the result is written"

@@ -389,3 +389,13 @@ class TestLater:
         world.apk("py3-ready", "1.1-r0", depends=["tool"], files={"usr/share/ready": content})
         night = refresh(docker_api, home)
         assert night.state("all") == "behind"
+
+
+def test_all_packages_that_npm_does_not_find_are_named(home: Checkout, world: World) -> None:
+    """And not the first of them alone, each with what is to be written in its place."""
+    packages = '["idle", "nope-one", "nope-two", "fs", "@scope/nope"]'
+    declare(home, world, f'[images.npm]\nruntime = "node"\npackages = {packages}')
+    done = home.doit("image:npm")
+    assert done.code == 1
+    assert "The registry does not have @scope/nope, fs, nope-one, nope-two." in done.out
+    assert "fs comes with Node.js and Bun; there is nothing to install, remove it." in done.out

@@ -109,6 +109,41 @@ def test_no_image_has_anything_of_it(docker_api: docker.APIClient, home: Checkou
     assert not {each for each in names if re.search(r"/_cacache/|\.cache/pip|\.bun/install", each)}
 
 
+def test_compiled_modules_are_those_of_pip(
+    docker_api: docker.APIClient, home: Checkout, world: World
+) -> None:
+    """Byte for byte, with pip's own list of them: compiled beside pip, kept from an earlier build, or by pip alone."""
+    found = []
+    for cache in (True, True, False):
+        declare(home, world, "more", cache=cache)
+        done = home.doit("custom:python", "--force")
+        assert done.code == 0, done.out + done.err
+        found.append(python_files(docker_api, f"{home.repository}:python-custom"))
+    declare(home, world, "more")
+    compiled = {
+        name
+        for name in found[0]
+        if re.search(r"/site-packages/__pycache__/(?:thing|other|more_python)\.", name)
+    }
+    assert len(compiled) == 3
+    assert found[0] == found[1] == found[2]
+
+
+def python_files(docker_api: docker.APIClient, image: str) -> dict[str, tuple[int, bytes]]:
+    """Return the files below Python's modules, each with its mode."""
+    container = docker_api.create_container(image, ["true"])["Id"]
+    try:
+        data = io.BytesIO(b"".join(docker_api.export(container)))
+    finally:
+        docker_api.remove_container(container)
+    with tarfile.open(fileobj=data) as archive:
+        return {
+            each.name: (each.mode, content.read())
+            for each in archive
+            if "/site-packages/" in each.name and (content := archive.extractfile(each))
+        }
+
+
 def test_lock_is_installed_from_what_is_kept(home: Checkout, world: World) -> None:
     """As far as pip and npm hold a hash against it; bun's packages are fetched again."""
     assert home.doit("lock").code == 0

@@ -1,6 +1,9 @@
 """Builds that keep what installers download: the Dockerfile's text, the names of steps, and who can't."""
 
+import json
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -12,17 +15,25 @@ from isol8_tasks.engine import BuildEvent, BuildRequest, OnEvent
 from isol8_tasks.errors import BuildFailedError, PlanError
 from isol8_tasks.lifecycle.caching import cached_build, with_cache
 from isol8_tasks.lifecycle.pinned import render_pinned
+from isol8_tasks.lifecycle.programs import compiling
 from isol8_tasks.plan.rendering import render_custom
 from tests.fake_engine import FakeEngine
 from tests.unit.lifecycle.test_pinned import LOCKS, spec
 
 MOUNT = "RUN --mount=type=cache,id=isol8-tasks-{},target=/mnt,sharing={} "
+PROGRAM = shlex.quote(f"exec({json.dumps(Path(compiling.__file__).read_text())})")
+LONGEST = 65_535
+"""Of a line that builders read."""
 
 
 @pytest.mark.parametrize(
     ("runtime", "sharing", "command"),
     [
-        ("python", "shared", "pip install --cache-dir /mnt a b"),
+        (
+            "python",
+            "shared",
+            f"python3 -I -c {PROGRAM} /mnt/compiled pip install --no-compile --cache-dir /mnt a b",
+        ),
         ("node", "shared", "npm install -g --cache /mnt a b"),
         ("bun", "locked", "bun install -g --no-cache --cache-dir=/mnt a b"),
         ("bash", "locked", "ln -s /mnt /etc/apk/cache && apk add -U a b && rm /etc/apk/cache"),
@@ -45,7 +56,11 @@ def test_denos_cache_is_what_it_installs() -> None:
 @pytest.mark.parametrize(
     ("runtime", "gone", "there"),
     [
-        ("python", "--no-cache-dir", "pip install --cache-dir /mnt --no-deps --require-hashes"),
+        (
+            "python",
+            "--no-cache-dir",
+            " '' pip install --no-compile --cache-dir /mnt --no-deps --require-hashes",
+        ),
         ("node", '--cache \\"$folder/cache\\"', "--no-fund --cache /mnt\\n"),
     ],
 )
@@ -101,7 +116,12 @@ def test_script_of_a_lock_keeps_its_words() -> None:
     )
     with pytest.raises(BuildFailedError):
         cached_build(Engine(), spec("python", "a"))(request, lambda event: told.append(event.step))
-    assert told[1] == 'RUN ["/bin/sh", "-euc", "pip install --cache-dir /mnt"]'
+    words = json.loads(told[1].removeprefix("RUN "))
+    assert words == [
+        "/bin/sh",
+        "-euc",
+        f"python3 -I -c {PROGRAM} '' pip install --no-compile --cache-dir /mnt",
+    ]
 
 
 class Recording(FakeEngine):
@@ -146,9 +166,10 @@ def test_cache_is_that_of_the_installer_beside_alpine_packages_and_a_compiler() 
     text = render_custom(RUNTIMES["python"], "isol8:python", ("numpy",), ("libsndfile",), ("build-base",))
     cached = with_cache(text, "python")
     assert cached.count("--mount=type=cache") == 1
+    assert max(len(line) for line in cached.splitlines()) < LONGEST
     assert "RUN apk add --no-cache libsndfile\n" in cached
     assert "RUN --mount=type=cache,id=isol8-tasks-python,target=" in cached
-    assert "pip install --cache-dir " in cached
+    assert "pip install --no-compile --cache-dir " in cached
     engine = Recording()
     wanted = evolve(
         spec("python", "numpy"),

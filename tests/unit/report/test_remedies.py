@@ -7,7 +7,7 @@ from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.engine.builders.progress import build_failed
 from isol8_tasks.errors import BuildFailedError, Isol8Error
 from isol8_tasks.plan.model import ImageSpec, Inputs
-from isol8_tasks.report.remedies import clearer, hint, with_cause_only
+from isol8_tasks.report.remedies import clearer, hint, lacking_lines, with_cause_only
 
 TAG = "isol8_build:bash-20261129T000000Z-0123456789abcdef-candidate"
 LLB = "failed to create LLB definition"
@@ -108,6 +108,16 @@ def test_what_an_index_does_not_have_is_named() -> None:
     told = with_cause_only(BuildFailedError("it failed", output=output))
     assert isinstance(told, BuildFailedError)
     assert told.output == output[1:]
+
+
+def test_what_npm_does_not_name_is_named() -> None:
+    """Npm stops at the first; where that is all, it has said it."""
+    output = ("npm error 404  The requested resource 'nope@*' could not be found.",)
+    assert lacking_lines(["fs", "nope"], output) == (
+        "The registry does not have fs, nope.",
+        "fs comes with Node.js and Bun; there is nothing to install, remove it.",
+    )
+    assert lacking_lines(["nope"], output) == ()
 
 
 def _hint(output: str, *, standin: bool = True) -> list[str]:

@@ -1,0 +1,1 @@
+"""The programs that run in the step of a build, each alone."""
