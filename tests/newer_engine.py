@@ -57,13 +57,18 @@ def newer(checkout: Path, suite: str, *, containerd_store: bool, more: Sequence[
     fetched = checkout / ".isol8/engines" / suite
     marks = ("usr/sbin/dockerd", *(f"usr/share/doc/{package}" for package in more))
     if not all((fetched / mark).exists() for mark in marks):
-        source = f"Types: deb\nURIs: {archive()}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
-        Apt(state=fetched / "apt", sources=source).fetch([*PACKAGES, *more], fetched, with_libraries=False)
+        apt = Apt(state=fetched / "apt", sources=sources(suite))
+        apt.fetch([*PACKAGES, *more], fetched, with_libraries=False)
     return evolve(
         lab,
         places=evolve(lab.places, containerd_store=containerd_store),
         tools=evolve(lab.tools, newer=fetched),
     )
+
+
+def sources(suite: str) -> str:
+    """Return a file of apt's sources with that suite alone; LabError as below."""
+    return f"Types: deb\nURIs: {archive()}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
 
 
 def archive() -> str:

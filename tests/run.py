@@ -33,6 +33,10 @@ MORE = Path(".isol8", "engine-of-worker")
 
 def main(arguments: list[str]) -> int:
     """Run pytest with engines for the integration tests, and stop what was started for it."""
+    if any(word.partition("=")[0] == "--engines" for word in arguments):
+        from tests.engines.run import main as on_engines  # noqa: PLC0415 - the tests proper need nothing of it
+
+        return on_engines(arguments)
     checkout = Path.cwd()
     words = arguments or [SIDE_BY_SIDE, *WHOLE]
     wanted = re.fullmatch(r"-n(\d+)", words[0])

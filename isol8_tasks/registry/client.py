@@ -100,6 +100,28 @@ class RegistryClient:
         manifests = self._each(names, self._manifest)
         return {tag: digest for tag, (digest, _) in manifests.items()}
 
+    def digest(self, tag: str) -> str:
+        """Return the digest of a tag, empty where it has none; raises SourceUnavailableError as `images` does."""
+        found = self._each((tag,), self._manifest)
+        return found[tag][0] if found else ""
+
+    def manifests(self, digest: str) -> Mapping[str, bytes]:
+        """Return the manifest of a digest by that, and of an index the platform's own too; raises as `images` does."""
+        with self._told():
+            self._connect()
+            content = self._content(f"/manifests/{digest}", digest)
+            own = self._own(loads(content))
+            return {digest: content, **({own: self._content(f"/manifests/{own}", own)} if own else {})}
+
+    def blob(self, digest: str) -> Iterator[bytes]:
+        """Yield a blob in pieces, whose digest nobody compares here; raises as `images` does."""
+        with (
+            self._told(),
+            self._session.get(f"{self._root}/blobs/{digest}", timeout=_SECONDS, stream=True) as answer,
+        ):
+            answer.raise_for_status()
+            yield from answer.iter_content(1 << 20)
+
     def delete(self, digest: str) -> None:
         """Delete the image of a digest, with every tag that it has.
 
@@ -204,18 +226,14 @@ class RegistryClient:
         if manifest is None:
             return None
         digest, document = manifest
-        if document.get("mediaType") in _INDEXES or "manifests" in document:
-            wanted = self.platform()
-            own = next((each for each in document["manifests"] if _platform(each) == wanted), None)
-            chosen = self._manifest(own["digest"]) if own else None
+        if _is_index(document):
+            own = self._own(document)
+            chosen = self._manifest(own) if own else None
             if chosen is None:
                 return None
             document = chosen[1]
         config_digest = document["config"]["digest"]
-        found = self._get(f"/blobs/{config_digest}", config_digest)
-        if found is None:
-            raise ValueError(f"it lacks the configuration of {tag}")
-        config: Any = loads(found)
+        config: Any = loads(self._content(f"/blobs/{config_digest}", config_digest))
         return RemoteImage(
             digest=digest,
             image=ObservedImage(
@@ -225,6 +243,19 @@ class RegistryClient:
                 size=sum(layer["size"] for layer in document["layers"]),
             ),
         )
+
+    def _own(self, index: Mapping[str, Any]) -> str:
+        """Return the digest that an index has for the platform; empty where it has none, and for no index."""
+        if not _is_index(index):
+            return ""
+        wanted = self.platform()
+        return next((str(each["digest"]) for each in index["manifests"] if _platform(each) == wanted), "")
+
+    def _content(self, path: str, digest: str) -> bytes:
+        content = self._get(path, digest)
+        if content is None:
+            raise ValueError(f"it lacks {digest}")
+        return content
 
     def _manifest(self, reference: str) -> tuple[str, Any] | None:
         content = self._get(f"/manifests/{reference}", reference if ":" in reference else "")
@@ -272,7 +303,8 @@ class RegistryClient:
                 return None
             if answer.status_code in {UNAUTHORIZED, _FORBIDDEN}:
                 raise ValueError(
-                    f"it does not let {'this login' if self.credentials() else 'everyone'} read {self.repository}"
+                    f"it does not let {'this login' if self.credentials() else 'everyone'} read {self.repository} "
+                    f"({answer.status_code} {answer.reason})"
                 )
             if answer.status_code >= _ERROR:
                 raise ValueError(f"it answered {answer.status_code} {answer.reason}")
@@ -285,6 +317,10 @@ def _size(headers: Mapping[str, str]) -> int:
 
 def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _is_index(document: Mapping[str, Any]) -> bool:
+    return document.get("mediaType") in _INDEXES or "manifests" in document
 
 
 def _platform(entry: Mapping[str, Any]) -> str:
