@@ -40,7 +40,7 @@ class Kind:
 def docker(checkout: Path, suite: str, store: str, *, registry: str, say: Say) -> Iterator[str]:
     """Start a Docker Engine, which speaks to all of loopback without TLS."""
     del registry
-    lab = newer(checkout, suite, containerd_store=store == "containerd")
+    lab = newer(checkout, suite, containerd_store=store == "containerd", owner="-steps")
     try:
         yield bring_up(lab, say)
     finally:

@@ -15,6 +15,7 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.errors import Isol8Error
+from lab.updown import Lab
 from tests.engines.kinds import KINDS, Kind
 from tests.engines.suite import LONGEST, STEPS, NotRunError, Suite
 from tests.engines.table import Column, table
@@ -31,13 +32,17 @@ def main(arguments: Sequence[str]) -> int:
     """Run it, print the table and what could not be run, and return 0 if every step that ran was ok, else 1."""
     chosen = _parsed(arguments)
     columns, absent = [], []
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    with _registry() as registry:
+    # Its registry is asked for before any engine is there.
+    Lab.of(ROOT).provide_programs()
+    shutil.rmtree(_FOLDER / "steps", ignore_errors=True)
+    (_FOLDER / "steps").mkdir(parents=True)
+    with closing_registry(_FOLDER / "steps/registry") as registry:
         for kind in chosen.engines:
             began = time.monotonic()
             try:
                 with kind.start(ROOT, registry=registry.address, say=_say) as host:
-                    columns.append(_on(kind, host, registry, smoke=chosen.smoke))
+                    folder = _FOLDER / "steps" / kind.name
+                    columns.append(on_engine(kind, host, registry, folder, smoke=chosen.smoke))
                 _say(f"{kind.name}: {time.monotonic() - began:.0f} s")
             except (Isol8Error, OSError, subprocess.SubprocessError, pytest.skip.Exception) as error:
                 absent.append(f"{kind.name} was not run: {_line(error)}")
@@ -70,32 +75,23 @@ def _kinds(text: str) -> tuple[Kind, ...]:
 
 
 @contextmanager
-def _registry() -> Iterator[Registry]:
-    """Start a registry that has what engines with the overlay2 store pushed before."""
-    folder = _FOLDER / "registry"
-    storage, kept = folder / "storage", _FOLDER / "storage"
-    shutil.rmtree(folder, ignore_errors=True)
+def closing_registry(folder: Path) -> Iterator[Registry]:
+    """Start a registry for engines to push to, empty at first, in a new folder."""
     registry = Registry(folder)
-    if kept.exists():
-        kept.rename(storage)
     try:
         yield registry.start()
     finally:
         registry.kill()
-        if storage.exists():
-            storage.rename(kept)
 
 
-def _on(kind: Kind, host: str, registry: Registry, *, smoke: bool) -> Column:
-    """Run the steps on an engine, and remove what they made there."""
-    folder = _FOLDER / "checkouts" / kind.name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def on_engine(kind: Kind, host: str, registry: Registry, folder: Path, *, smoke: bool) -> Column:
+    """Run the steps on an engine, and remove what they made there; the checkout is made in a new folder."""
+    folder.mkdir()
     with pytest.MonkeyPatch.context() as patch, closing(docker.APIClient(host, "auto", 300)) as api:
         patch.setenv("DOCKER_HOST", host)
         patch.delenv("DOCKER_CONTEXT", raising=False)
         checkout = evolve(new_checkout(folder / "checkout"), longest=LONGEST)
-        suite = Suite(checkout, api, registry, _FOLDER / "overlay2.json", whole=not smoke)
+        suite = Suite(checkout, api, registry, folder.parent / "overlay2.json", whole=not smoke)
         column = Column(
             " ".join(filter(None, (kind.what, api.version()["Version"].partition("+")[0], kind.after)))
         )

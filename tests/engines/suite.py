@@ -239,7 +239,7 @@ def push_without_manifest(suite: Suite) -> None:
     assert not suite.wrote(before), "it was sent again"
     if suite.api.info()["Driver"] == OVERLAY:
         text = (suite.checkout.folder / "resolved-images.json").read_text()
-        suite.handed.write_text(text.replace(suite.registry.address, "REGISTRY"))
+        suite.handed.write_text(text)
 
 
 def clean(suite: Suite) -> None:
@@ -273,7 +273,7 @@ def of_another_store(suite: Suite) -> None:
     other = new_checkout(suite.checkout.folder.parent / "other")
     try:
         manifest = other.folder / "theirs.json"
-        manifest.write_text(suite.handed.read_text().replace("REGISTRY", suite.registry.address))
+        manifest.write_text(suite.handed.read_text())
         suite.deps(OTHER, other)
         suite.doit("pull", "theirs.json", by=other)
         pulled = suite.images(other)["bash-custom"]["Id"]
