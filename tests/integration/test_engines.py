@@ -84,6 +84,20 @@ def open_engine(containerd: tuple[Kind, str]) -> Iterator[DockerEngine]:
         yield engine
 
 
+@pytest.fixture(name="pushed", scope="module")
+def push(engine: DockerEngine, api: docker.APIClient, registry: Registry) -> Iterator[tuple[str, str]]:
+    """Give repository and digest of an image whose first layer is packed otherwise than alpine:3.21's here."""
+    repository = f"{registry.address}/parts{secrets.token_hex(4)}"
+    text = "FROM alpine:3.21\nRUN echo one >/one\n"
+    request = BuildRequest(tag=f"{repository}:a", dockerfile=text, labels=LABEL)
+    engine.build(request, lambda _: None)
+    engine.push(f"{repository}:a")
+    engine.untag(f"{repository}:a")
+    yield repository, repacked(registry, repository.partition("/")[2])
+    for image in api.images(filters={"label": list(LABEL)}):
+        api.remove_image(image["Id"], force=True)
+
+
 def goes_well(kind: Kind, host: str, registry: Registry, folder: Path) -> None:
     column = on_engine(kind, host, registry, folder / kind.name, smoke=True)
     failed = {step: result for step, result in column.results.items() if result.startswith("failed")}
@@ -104,21 +118,6 @@ def test_podman(registry: Registry, folder: Path) -> None:
 
 class TestParts:
     """An image of which containerd's store has a layer already, in another compression (moby#49784)."""
-
-    @pytest.fixture(name="pushed")
-    def push(
-        self, engine: DockerEngine, api: docker.APIClient, registry: Registry
-    ) -> Iterator[tuple[str, str]]:
-        """Give repository and digest of an image whose first layer is packed otherwise than alpine:3.21's here."""
-        repository = f"{registry.address}/parts{secrets.token_hex(4)}"
-        text = "FROM alpine:3.21\nRUN echo one >/one\n"
-        request = BuildRequest(tag=f"{repository}:a", dockerfile=text, labels=LABEL)
-        engine.build(request, lambda _: None)
-        engine.push(f"{repository}:a")
-        engine.untag(f"{repository}:a")
-        yield repository, repacked(registry, repository.partition("/")[2])
-        for image in api.images(filters={"label": list(LABEL)}):
-            api.remove_image(image["Id"], force=True)
 
     def test_is_pulled_whole(
         self, engine: DockerEngine, api: docker.APIClient, pushed: tuple[str, str]
@@ -190,7 +189,8 @@ def repacked(registry: Registry, name: str) -> str:
     content = requests.get(f"{root}/blobs/{layer['digest']}", timeout=60).content
     # The lab's stand-ins are not packed at all.
     plain = gzip.decompress(content) if layer["mediaType"].endswith("gzip") else content
-    packed = gzip.compress(plain, 1, mtime=0)
+    # Another one each time, as an engine of an earlier run may still have it.
+    packed = gzip.compress(plain, 1, mtime=secrets.randbelow(1 << 31))
     media = f"{layer['mediaType'].partition('.tar')[0]}.tar{PACKED[manifest['mediaType']]}"
     layer |= {
         "mediaType": media,
