@@ -43,6 +43,9 @@ _OWN_SOURCES = """\
 Dir::Etc::sourcelist "{state}/own.sources";
 Dir::Etc::sourceparts "-";
 """
+_NOTHING_INSTALLED = """\
+Dir::State::status "{state}/status";
+"""
 _FRESH_SECONDS = 600
 
 
@@ -53,6 +56,8 @@ class Apt:
     state: Path
     sources: str = ""
     """Where packages come from, as a file of apt's `sources.list.d`; empty for the machine's sources."""
+    whole: bool = False
+    """With every library that they need, whatever the machine has."""
 
     def _get(self, *arguments: str, cwd: Path | None = None) -> str:
         command = ["apt-get", "-c", str(self.state / "apt.conf"), "-q", *arguments]
@@ -69,6 +74,9 @@ class Apt:
         if self.sources:
             (self.state / "own.sources").write_text(self.sources, encoding="utf-8")
             configuration += _OWN_SOURCES.format(state=self.state)
+        if self.whole:
+            (self.state / "status").touch()
+            configuration += _NOTHING_INSTALLED.format(state=self.state)
         (self.state / "apt.conf").write_text(configuration, encoding="utf-8")
         self._get("update")
         done.touch()

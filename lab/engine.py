@@ -100,7 +100,7 @@ def start(places: Places, tools: Tools, mirror: str | None) -> None:
         log=places.log("containerd"),
         env=environment,
     )
-    _wait_for(places, "containerd", containerd, lambda: _containerd_socket(places).exists())
+    wait_for(places, "containerd", containerd, lambda: _containerd_socket(places).exists())
     dockerd = processes.launch(
         [
             *("nsenter", f"--mount=/proc/{containerd}/ns/mnt", "--", _path(tools, "dockerd")),
@@ -110,7 +110,7 @@ def start(places: Places, tools: Tools, mirror: str | None) -> None:
         log=places.log("dockerd"),
         env=environment,
     )
-    _wait_for(places, "dockerd", dockerd, lambda: answers(places.socket))
+    wait_for(places, "dockerd", dockerd, lambda: answers(places.socket))
     for file in strays:
         file.unlink(missing_ok=True)
 
@@ -122,7 +122,7 @@ def _path(tools: Tools, program: str) -> str:
     return path
 
 
-def _wait_for(places: Places, program: str, pid: int, ready: Callable[[], bool]) -> None:
+def wait_for(places: Places, program: str, pid: int, ready: Callable[[], bool]) -> None:
     """Wait until a daemon is ready; LabError, with the last line of its log, if it ends or takes too long."""
     in_time = processes.wait_until(lambda: ready() or not processes.alive(pid), seconds=60)
     if in_time and processes.alive(pid):
@@ -157,7 +157,7 @@ def start_registry(places: Places, tools: Tools, storage: Path, port: int) -> No
         log=places.log("docker-registry"),
         env=tools.environment(program),
     )
-    _wait_for(places, "docker-registry", registry, lambda: _listens(port))
+    wait_for(places, "docker-registry", registry, lambda: _listens(port))
 
 
 def _listens(port: int) -> bool:

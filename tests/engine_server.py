@@ -1,6 +1,7 @@
 """A small server that speaks as an engine does, for tests of the engine's client."""
 
 import json
+import re
 import socketserver
 import tempfile
 import threading
@@ -61,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     engine: Engine
+    body = b""
+    """What was sent."""
 
     def setup(self) -> None:
         """Count the connection."""
@@ -85,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer whatever was prepared."""
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.body = self._read()
         self._answer()
 
     def do_DELETE(self) -> None:
@@ -110,10 +113,20 @@ class Handler(BaseHTTPRequestHandler):
             self.chunk(json.dumps(item).encode() + b"\r\n")
         self.chunk(b"")
 
+    def _read(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        found = b""
+        while size := int(self.rfile.readline() or b"0", 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return found
+
     def _answer(self) -> None:
         self.engine.hang()
         parts = urlsplit(self.path)
-        path = parts.path.removeprefix("/v1.41")
+        path = re.sub(r"^/v1\.\d+", "", parts.path)
         what = f"{self.command} {path}"
         self.engine.asked.append((what, {name: values[0] for name, values in parse_qs(parts.query).items()}))
         self.engine.sent.append(dict(self.headers.items()))

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import evolve
+from filelock import FileLock
 
 from isol8_tasks.errors import LabError
 from lab.debian import Apt
@@ -48,22 +49,33 @@ def main(arguments: list[str]) -> int:
         take_down(lab, _say)
 
 
-def newer(checkout: Path, suite: str, *, containerd_store: bool, more: Sequence[str] = ()) -> Lab:
-    """Return the lab of an engine of that suite, its programs and those of `more` packages unpacked."""
+def newer(
+    checkout: Path, suite: str, *, containerd_store: bool, more: Sequence[str] = (), owner: str = ""
+) -> Lab:
+    """Return the lab of an engine of that suite, its programs and those of `more` packages unpacked.
+
+    Each `owner` has one of its own, as tests that run side by side need them.
+    """
     store = "containerd" if containerd_store else "overlay2"
-    folder = checkout / ".isol8/engines" / f"{suite}-{store}"
+    folder = checkout / ".isol8/engines" / f"{suite}-{store}{owner}"
     folder.mkdir(parents=True, exist_ok=True)
     lab = Lab.of(folder)
     fetched = checkout / ".isol8/engines" / suite
     marks = ("usr/sbin/dockerd", *(f"usr/share/doc/{package}" for package in more))
-    if not all((fetched / mark).exists() for mark in marks):
-        source = f"Types: deb\nURIs: {archive()}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
-        Apt(state=fetched / "apt", sources=source).fetch([*PACKAGES, *more], fetched, with_libraries=False)
+    with FileLock(f"{fetched}.lock"):
+        if not all((fetched / mark).exists() for mark in marks):
+            apt = Apt(state=fetched / "apt", sources=sources(suite))
+            apt.fetch([*PACKAGES, *more], fetched, with_libraries=False)
     return evolve(
         lab,
         places=evolve(lab.places, containerd_store=containerd_store),
         tools=evolve(lab.tools, newer=fetched),
     )
+
+
+def sources(suite: str) -> str:
+    """Return a file of apt's sources with that suite alone; LabError as below."""
+    return f"Types: deb\nURIs: {archive()}\nSuites: {suite}\nComponents: main\nSigned-By: {_KEYRING}\n"
 
 
 def archive() -> str:

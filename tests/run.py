@@ -38,6 +38,10 @@ def main(arguments: list[str]) -> int:
     wanted = re.fullmatch(r"-n(\d+)", words[0])
     workers = int(wanted[1]) if wanted else 0
     os.environ.setdefault(CACHE_VARIABLE, str(checkout / ".isol8/lab/fetched"))
+    if any(word.partition("=")[0] == "--engines" for word in arguments):
+        from tests.engines.run import main as run_on_engines  # noqa: PLC0415 - the tests proper need nothing of it
+
+        return run_on_engines(arguments)
     environment = dict(os.environ)
     # Our __pycache__ is not written in CI, and that is what is measured of a run that has nothing to do.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -19,6 +19,8 @@ output         what that prints, until its time is over
 files          all files of an image as one digest
 upkeep         images without a tag, images in use, room on the disk
 registry       the registries behind the engine
+whole          images that were pulled in part
+podman         what Podman does otherwise
 owner          names of processes, by which leftovers are told from what is in use
 """
 

@@ -42,6 +42,8 @@ class Hello:
 
     api: str
     """The API version to speak: the newest that both sides know."""
+    newest: str
+    """The newest that the engine knows."""
     version: str
     podman: bool
 
@@ -87,6 +89,7 @@ class Connection:
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ))
         self._hello = Hello(
             api=min(api, constants.DEFAULT_DOCKER_API_VERSION, key=_number),
+            newest=api,
             version=response.headers.get("Server", "").partition(" ")[0].partition("/")[2],
             podman="Libpod-Api-Version" in response.headers,
         )
@@ -148,7 +151,7 @@ class Connection:
         path: str,
         what: str,
         params: Mapping[str, str],
-        body: bytes = b"",
+        body: bytes | Iterator[bytes] = b"",
         *,
         headers: Mapping[str, str] | None = None,
         silence: float | None = None,
@@ -169,7 +172,7 @@ class Connection:
         params: Mapping[str, str],
         *,
         method: str = "POST",
-        body: bytes = b"",
+        body: bytes | Iterator[bytes] = b"",
         headers: Mapping[str, str] | None = None,
         silence: float | None = None,
     ) -> Generator[bytes, None, None]:
@@ -273,7 +276,8 @@ class Connection:
             ) from error
 
     def _url(self, path: str) -> str:
-        return f"{self._client().base_url}/v{self.hello().api}{path}"
+        version = "" if path.startswith("/v1.") else f"/v{self.hello().api}"
+        return f"{self._client().base_url}{version}{path}"
 
     def _client(self) -> docker.APIClient:
         self._raise_silent()

@@ -50,7 +50,7 @@ class DockerEngine:
         self._connection = Connection(endpoint, environ)
         self._mutex = threading.Lock()
         self._made: Builders | None = None
-        self._registry: RegistryClient | None = None
+        self._registries: dict[str, RegistryClient] = {}
 
     @property
     def _builders(self) -> "Builders":
@@ -237,8 +237,10 @@ class DockerEngine:
 
     def remote_digest(self, reference: str) -> str:
         """Return the digest that a reference has in its registry now; nothing is pulled."""
-        from isol8_tasks.engine import registry  # noqa: PLC0415 - for who looks for news
+        from isol8_tasks.engine import podman, registry  # noqa: PLC0415 - for who looks for news
 
+        if self._connection.hello().podman:
+            return podman.digest_by_podman(self._connection, reference, self._remote)
         return registry.remote_digest(self._connection, reference)
 
     def remote_images(self, repository: str, tags: Iterable[str]) -> Mapping[str, "RemoteImage"]:
@@ -263,23 +265,24 @@ class DockerEngine:
         from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
         from isol8_tasks.registry.client import RegistryClient  # noqa: PLC0415 - as above
 
-        if self._registry is None or self._registry.repository != repository:
-            self._registry = RegistryClient(
+        if repository not in self._registries:
+            self._registries[repository] = RegistryClient(
                 repository, credentials=lambda: login(self._connection, repository), platform=self.platform
             )
-        return self._registry
+        return self._registries[repository]
 
     def push(self, reference: str) -> str:
         """Send the image under a tag to the registry that the tag names, and return its digest there."""
         from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pushes
 
-        return registry.push(self._connection, reference)
+        # Some stores end without saying it.
+        return registry.push(self._connection, reference) or self.remote_digest(reference)
 
     def fetch(self, repository: str, digest: str) -> ObservedImage:
         """Pull the image of that digest; until it is tagged, `repository@digest` is its only name here."""
         from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pulls what another machine pushed
 
-        return registry.fetch(self._connection, repository, digest)
+        return registry.fetch(self._connection, self._remote(repository), digest)
 
     def forget_builds(self, keep: int) -> None:
         """Let the build cache be no larger than `keep` bytes: what was used last stays, and what images have."""
@@ -296,17 +299,15 @@ class DockerEngine:
         self._connection.close()
         if self._made is not None:
             self._made.close()
-        if self._registry is not None:
-            self._registry.close()
-            self._registry = None
+        while self._registries:
+            self._registries.popitem()[1].close()
 
     def _untag_in_use(self, reference: str, path: str) -> None:
         """Take the last tag from an image that a container uses; the container keeps what it needs."""
         if self._connection.hello().podman:
-            # Podman's `force` would remove the containers, too.
-            repository, tag = repository_and_tag(reference)
-            params = {"repo": repository, "tag": tag}
-            self._connection.call("POST", f"/libpod{path}/untag", f"remove {reference}", params)
+            from isol8_tasks.engine import podman  # noqa: PLC0415 - few engines need it
+
+            podman.untag_in_use(self._connection, reference)
         else:
             self._connection.call("DELETE", path, f"remove {reference}", {"force": "1"})
 

@@ -19,7 +19,7 @@ from isol8_tasks.safety.redact import redact
 from isol8_tasks.safety.troubles import told
 
 if TYPE_CHECKING:
-    from isol8_tasks.registry.client import RemoteImage
+    from isol8_tasks.registry.client import RegistryClient, RemoteImage
 
 SILENCE: Final = 300
 """Seconds after which a registry that lets nothing be heard is given up."""
@@ -27,11 +27,6 @@ _NOBODY: Final = {"X-Registry-Auth": "e30="}
 """`{}`: the engine wants the header, credentials or not."""
 _REFUSED: Final = re.compile(
     r"\b(?:denied|unauthorized|forbidden|no basic auth|authentication)\b", re.IGNORECASE
-)
-_INCOMPLETE: Final = (
-    "the engine already has some of its layers in another compression, and omits the rest "
-    "(https://github.com/moby/moby/issues/49784)\n"
-    "Remove the image that shares them, usually with docker rmi alpine:3.21, or use a newer engine."
 )
 _DIGEST: Final = re.compile(r"digest: (sha256:[0-9a-f]{64})\b")
 
@@ -108,7 +103,7 @@ def login(connection: Connection, repository: str) -> tuple[str, str] | None:
 
 
 def push(connection: Connection, reference: str) -> str:
-    """Do what RegistryEngine.push promises."""
+    """Do what RegistryEngine.push promises, but for a digest that the engine does not say: it is empty then."""
     repository, tag = repository_and_tag(reference)
     what = f"the push of {reference}"
     headers = connection.credentials(reference) or _NOBODY
@@ -116,12 +111,14 @@ def push(connection: Connection, reference: str) -> str:
     path = f"/images/{quoted(repository)}/push"
     for item in _heard(connection, path, what, {"tag": tag}, headers):
         digest = _digest_of(item) or digest
-    # Some stores end without saying it.
-    return digest or remote_digest(connection, reference)
+    return digest
 
 
-def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage:
+def fetch(connection: Connection, registry: "RegistryClient", digest: str) -> ObservedImage:
     """Do what RegistryEngine.fetch promises."""
+    from isol8_tasks.engine import whole  # noqa: PLC0415 - for who pulls what another machine pushed
+
+    repository = registry.repository
     reference = str(Reference(repository).at(digest))
     what = f"the pull of {reference}"
     params = {"fromImage": repository, "tag": digest}
@@ -131,9 +128,13 @@ def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage
         found: Any = connection.call("GET", f"/images/{quoted(reference)}/json", f"inspect {reference}")
     except EngineRefusedError as error:
         raise _failed(what, "the engine reported success, but does not have it") from error
-    if not found.get("Architecture"):
+    if not whole.is_whole(connection, reference, found):
         connection.call("DELETE", f"/images/{quoted(reference)}", f"remove {reference}")
-        raise _failed(what, _INCOMPLETE)
+        whole.load(connection, registry, digest)
+        # Its id is its digest in that store.
+        found = connection.call("GET", f"/images/{digest}/json", f"inspect {digest}")
+        if not whole.is_whole(connection, digest, found):
+            raise _failed(what, "the engine was given all of it, and has only a part")
     podman = connection.hello().podman
     return ObservedImage(
         id=found["Id"],

@@ -61,10 +61,10 @@ BUILD: Final = PREFIX + "build"
 FILES_LABEL: Final = PREFIX + "files"
 # As BuildKit and the classic builder write it into an image's history.
 _NO_LAYER: Final = r"/bin/sh -c #\(nop\) +"
-# Every label that a build is told is a step of the classic builder's.
+# Every label that a build is told is a step of the classic builder's; Podman's has one for all, in quotes.
 _RELABELLING: Final = (
-    rf"(?:{_NO_LAYER})?(?:ONBUILD ARG |LABEL org\.isol8\.)"
-    rf"|{_NO_LAYER}LABEL org\.opencontainers\.image\.(?:created|revision|base\.name|base\.digest)="
+    rf"(?:{_NO_LAYER})?(?:ONBUILD ARG |LABEL \"?org\.isol8\.)"
+    rf"|{_NO_LAYER}LABEL \"?org\.opencontainers\.image\.(?:created|revision|base\.name|base\.digest)\"?="
 )
 
 

@@ -111,6 +111,28 @@ class RegistryClient:
         manifests = self._each(names, self._manifest)
         return {tag: digest for tag, (digest, _) in manifests.items()}
 
+    def digest(self, tag: str) -> str:
+        """Return the digest of a tag, empty where it has none; raises SourceUnavailableError as `images` does."""
+        found = self._each((tag,), self._manifest)
+        return found[tag][0] if found else ""
+
+    def manifests(self, digest: str) -> Mapping[str, bytes]:
+        """Return the manifest of a digest by that, and of an index the platform's own too; raises as `images` does."""
+        with self._told():
+            self._connect()
+            content = self._content(f"/manifests/{digest}", digest)
+            own = self._own(loads(content))
+            return {digest: content, **({own: self._content(f"/manifests/{own}", own)} if own else {})}
+
+    def blob(self, digest: str) -> Iterator[bytes]:
+        """Yield a blob in pieces, whose digest nobody compares here; raises as `images` does."""
+        with (
+            self._told(),
+            self._session.get(f"{self._root}/blobs/{digest}", timeout=_SECONDS, stream=True) as answer,
+        ):
+            answer.raise_for_status()
+            yield from answer.iter_content(1 << 20)
+
     def delete(self, digest: str) -> None:
         """Delete the image of a digest, with every tag that it has.
 
@@ -198,24 +220,33 @@ class RegistryClient:
 
     def _read(self, document: Any) -> ObservedImage | None:  # noqa: ANN401 - JSON
         """Return the image of a manifest; None where an index has none for this platform."""
-        if document.get("mediaType") in _INDEXES or "manifests" in document:
-            wanted = self.platform()
-            own = next((each for each in document["manifests"] if _platform(each) == wanted), None)
-            chosen = self._manifest(own["digest"]) if own else None
+        if _is_index(document):
+            own = self._own(document)
+            chosen = self._manifest(own) if own else None
             if chosen is None:
                 return None
             document = chosen[1]
         config_digest = document["config"]["digest"]
-        found = self._get(f"/blobs/{config_digest}", config_digest)
-        if found is None:
-            raise ValueError("its configuration is missing")
-        config: Any = loads(found)
+        config: Any = loads(self._content(f"/blobs/{config_digest}", config_digest))
         labels: Any = (config.get("config") or {}).get("Labels") or {}
         if not all(isinstance(each, str) for pair in labels.items() for each in pair):
             raise TypeError(labels)
         return ObservedImage(
             id=config_digest, labels=labels, size=sum(layer["size"] for layer in document["layers"])
         )
+
+    def _own(self, index: Mapping[str, Any]) -> str:
+        """Return the digest that an index has for the platform; empty where it has none, and for no index."""
+        if not _is_index(index):
+            return ""
+        wanted = self.platform()
+        return next((str(each["digest"]) for each in index["manifests"] if _platform(each) == wanted), "")
+
+    def _content(self, path: str, digest: str) -> bytes:
+        content = self._get(path, digest)
+        if content is None:
+            raise ValueError(f"it lacks {digest}")
+        return content
 
     def _manifest(self, reference: str) -> tuple[str, Any] | None:
         content = self._get(f"/manifests/{reference}", reference if ":" in reference else "")
@@ -274,7 +305,8 @@ class RegistryClient:
                 return None
             if answer.status_code in {UNAUTHORIZED, _FORBIDDEN}:
                 raise _AnswerError(
-                    f"it does not let {'this login' if self.credentials() else 'everyone'} read {self.repository}"
+                    f"it does not let {'this login' if self.credentials() else 'everyone'} read {self.repository} "
+                    f"({answer.status_code} {answer.reason})"
                 )
             if answer.status_code >= _ERROR:
                 raise _AnswerError(f"it answered {answer.status_code} {answer.reason}")
@@ -299,6 +331,10 @@ def _whole(answer: BaseHTTPResponse) -> bytes:
 
 def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _is_index(document: Mapping[str, Any]) -> bool:
+    return document.get("mediaType") in _INDEXES or "manifests" in document
 
 
 def _platform(entry: Mapping[str, Any]) -> str:

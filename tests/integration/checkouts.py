@@ -214,7 +214,8 @@ def tags_of(api: docker.APIClient, repository: str) -> tuple[str, ...]:
     return tuple(
         tag
         for image in api.images()
-        for tag in image["RepoTags"] or []
+        # Podman says where it is from.
+        for tag in (each.removeprefix("docker.io/library/") for each in image["RepoTags"] or [])
         if tag.partition(":")[0] in {repository, f"{repository}_build"}
     )
 

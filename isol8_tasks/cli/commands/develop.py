@@ -21,25 +21,6 @@ class _OfCheckout(OwnCommand):
         return super().execute(params, args)
 
 
-class TestCommand(_OfCheckout):
-    """Run every test."""
-
-    name = "test"
-    doc_purpose = "run every test, those on a real engine included"
-    doc_usage = "[pytest's arguments]"
-
-    def parse_execute(self, in_args: list[str]) -> int:
-        """Hand every word to pytest."""
-        return self.execute({}, in_args)
-
-    @ends_in_one_line
-    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
-        """Start the engine for the tests, and run them."""
-        from tests.run import main  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - not installed for others
-
-        return 1 if main(args) else 0
-
-
 class LintCommand(_OfCheckout):
     """Run every check that needs no engine."""
 
@@ -54,24 +35,6 @@ class LintCommand(_OfCheckout):
         import subprocess  # noqa: PLC0415 - no other command needs it
 
         return 1 if subprocess.run([".ci/lint"], check=False).returncode else 0
-
-
-class CheckCommand(_OfCheckout):
-    """Run what CI runs."""
-
-    name = "check"
-    doc_purpose = "run lint and test, as CI does"
-    doc_usage = ""
-
-    @ends_in_one_line
-    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
-        """Run both, and fail if one does."""
-        self.no_arguments(args)
-        codes = [
-            LintCommand(config=self.config).act(params, []),
-            TestCommand(config=self.config).act(params, []),
-        ]
-        return max(codes)
 
 
 class _OfParser(_OfCheckout):
@@ -93,6 +56,40 @@ class _OfParser(_OfCheckout):
     def run_with(self, words: list[str]) -> int:
         """Do what the words ask for."""
         raise NotImplementedError
+
+
+class TestCommand(_OfParser):
+    """Run every test."""
+
+    name = "test"
+    doc_purpose = (
+        "run every test, those on a real engine included; with --engines on engines of Debian's suites"
+    )
+    doc_usage = "[pytest's arguments] | --engines all|NAMES [--smoke]"
+
+    def run_with(self, words: list[str]) -> int:
+        """Start the engine for the tests, and run them."""
+        from tests.run import main  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - not installed for others
+
+        return 1 if main(words) else 0
+
+
+class CheckCommand(_OfCheckout):
+    """Run what CI runs."""
+
+    name = "check"
+    doc_purpose = "run lint and test, as CI does"
+    doc_usage = ""
+
+    @ends_in_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Run both, and fail if one does."""
+        self.no_arguments(args)
+        codes = [
+            LintCommand(config=self.config).act(params, []),
+            TestCommand(config=self.config).act(params, []),
+        ]
+        return max(codes)
 
 
 class BenchCommand(_OfParser):

@@ -260,14 +260,6 @@ class TestUntag:
         engine.client().untag("a:b")
         assert engine.asked[1:] == [("DELETE /images/a:b", {}), ("DELETE /images/a:b", {"force": "1"})]
 
-    def test_podman_s_force_would_take_the_container_too(self, engine: Engine) -> None:
-        """Podman has an order of its own that removes the tag alone."""
-        engine.headers = PODMAN
-        engine.answers["DELETE /images/a:b"] = (409, {"message": "in use"})
-        engine.answers["POST /libpod/images/a:b/untag"] = (201, "")
-        engine.client().untag("a:b")
-        assert engine.asked[-1] == ("POST /libpod/images/a:b/untag", {"repo": "a", "tag": "b"})
-
 
 class TestPull:
     """Fetching an image."""

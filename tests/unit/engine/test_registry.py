@@ -140,15 +140,6 @@ class TestFetching:
         create = next(params for what, params in engine.asked if what == "POST /images/create")
         assert create == {"fromImage": "registry.example/isol8", "tag": DIGEST}
 
-    def test_a_part_of_an_image(self, engine: Engine) -> None:
-        """An engine that left layers out knows nothing of what it has; the name is taken away again."""
-        engine.answers["POST /images/create"] = streaming({"status": "Pull complete"})
-        engine.answers[f"GET /images/{BY_DIGEST}/json"] = (200, {"Id": DIGEST, "Architecture": ""})
-        engine.answers[f"DELETE /images/{BY_DIGEST}"] = (200, [])
-        with pytest.raises(RegistryError, match="already has some of its layers in another compression"):
-            engine.client().fetch("registry.example/isol8", DIGEST)
-        assert engine.paths()[-1] == f"DELETE /images/{BY_DIGEST}"
-
     @pytest.mark.parametrize(
         ("answer", "reason"),
         [

@@ -121,8 +121,13 @@ class TestLayersFingerprint:
                 f"/bin/sh -c #(nop)  LABEL org.opencontainers.image.{name}=x"
                 for name in ("created", "revision", "base.name", "base.digest")
             ),
+            ('/bin/sh -c #(nop) LABEL "org.opencontainers.image.created"="x" "org.isol8.tasks.role"="y"',),
+            ('/bin/sh -c #(nop) LABEL "org.isol8.tasks.role"="y" "org.isol8.tasks.key"="x"',),
         ],
-        ids=["BuildKit", "with triggers", "the classic builder", "its annotations"],
+        ids=[
+            *("BuildKit", "with triggers", "the classic builder", "its annotations"),
+            *("Podman", "Podman, in another order"),
+        ],
     )
     def test_what_we_add_does_not_count(self, more: tuple[str, ...]) -> None:
         """An image that is made of another by labels has the same."""

@@ -195,6 +195,34 @@ def test_index_is_read_for_the_platform(served: Served) -> None:
     assert found["bash"].image.labels == {"for": "amd64"}
 
 
+def test_digest_of_a_tag(served: Served) -> None:
+    digest = served.image("bash")
+    client = client_of(served)
+    assert (client.digest("bash"), client.digest(digest), client.digest("ml")) == (digest, digest, "")
+
+
+def test_manifests_and_blobs_of_a_digest(served: Served) -> None:
+    """What an engine is given that pulled a part: of an index the platform's own image, byte by byte."""
+    own = served.image("amd64")
+    entries = [{"digest": own, "platform": {"os": "linux", "architecture": "amd64"}}]
+    index = served.manifest("bash", {"mediaType": INDEX, "manifests": entries})
+    client = client_of(served)
+    assert list(client.manifests(own)) == [own]
+    found = client.manifests(index)
+    assert list(found) == [index, own]
+    assert found[own] == served.content[f"/manifests/{own}"]
+    config = json.loads(found[own])["config"]["digest"]
+    assert b"".join(client.blob(config)) == served.content[f"/blobs/{config}"]
+
+
+def test_what_is_not_there_is_told(served: Served) -> None:
+    client, absent = client_of(served), "sha256:" + "0" * 64
+    with pytest.raises(SourceUnavailableError, match=f"it lacks {absent}"):
+        client.manifests(absent)
+    with pytest.raises(SourceUnavailableError, match="404"):
+        list(client.blob(absent))
+
+
 @pytest.mark.parametrize("kind", ["basic", "token"])
 def test_login_is_asked_for_once(served: Served, kind: str) -> None:
     for number in range(20):
@@ -217,7 +245,8 @@ def test_who_may_not_read_is_told(served: Served, kind: str, login: tuple[str, s
     served.login = kind
     with pytest.raises(SourceUnavailableError) as caught:
         client_of(served, login).images(["bash"])
-    assert str(caught.value) == f"{served.address}: it does not let {who} read {served.address}/isol8"
+    told = f"{served.address}: it does not let {who} read {served.address}/isol8 (401 Unauthorized)"
+    assert str(caught.value) == told
 
 
 def test_realm_that_is_no_address_is_refused(served: Served) -> None:
@@ -269,7 +298,7 @@ def test_registry_that_stays_busy_is_told(served: Served) -> None:
         ({}, "not the manifest of an image"),
         ({"schemaVersion": 1, "fsLayers": []}, "not the manifest of an image"),
         ({"config": {}}, "not the manifest of an image"),
-        ({"config": {"digest": "sha256:0"}, "layers": [{}]}, "its configuration is missing"),
+        ({"config": {"digest": "sha256:0"}, "layers": [{}]}, "it lacks sha256:0"),
     ],
 )
 def test_what_is_no_image_says_nothing_of_the_others(served: Served, document: object, problem: str) -> None:

@@ -1,0 +1,10 @@
+"""One suite of steps, as users type them, on every engine that Debian's suites offer: `./doitw test --engines all`.
+
+kinds     the engines that can be asked for, and how each is started
+private   an engine's own programs and network
+podman    Podman of a suite
+rootless  Docker without root's rights
+suite     the steps, in order
+table     what came of them, as Markdown
+run       runs the suite on the engines that were asked for
+"""
