@@ -148,9 +148,7 @@ class VolumeLease:
             self._own.add(now)
             break
         else:
-            raise EngineError(
-                "the engine's clock does not stand still for long enough to share it; run again"
-            )
+            raise EngineError(_UNSTEADY)
         near = moment % self._length >= self._length / 2
         # Only as long as the current slot lasts does nobody else have a right to the next.
         if near and now + 1 not in self._own and self._create(now + 1, valid={now}):
