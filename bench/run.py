@@ -15,20 +15,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import (
-    builders,
-    downloads,
-    edit,
-    installed,
-    many,
-    peers,
-    proxy,
-    scale,
-    shared,
-    start,
-    throughput,
-    warm,
-)
+from bench import downloads, edit, installed, many, peers, proxy, scale, shared, start, warm
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
@@ -41,9 +28,7 @@ INSTALLED: Final = "isol8-tasks, nothing to do"
 COLD: Final = "doit setup --force"
 UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
-_ON_REQUEST: Final = frozenset(
-    {"builders", "many", "one-more", "registry", "start-up", "thousand", "throughput", "tunnel", "warm"}
-)
+_ON_REQUEST: Final = frozenset({"many", "one-more", "registry", "start-up", "thousand", "tunnel", "warm"})
 """Left out unless they are named, as they take minutes to prepare."""
 
 
@@ -377,23 +362,6 @@ def warm_registry(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     return figures, tuple(_ratio(ours, other, limit=0.5) for other in others)
 
 
-def by_builder(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
-    """Compare the builders that five bases can be built by without cache, verified and promoted in any case."""
-    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
-    with builders.candidates(bench.checkout, bench.engine, REPOSITORY, bench.doit(), arguments) as found:
-        return bench.stopwatch.compare(found, runs=bench.runs), ()
-
-
-def rates(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
-    """Measure how many images an engine makes in a minute, by how many are made at once."""
-    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
-    found = throughput.candidates(bench.scratch, REPOSITORY, bench.doit(), arguments)
-    figures = bench.stopwatch.compare(found, runs=bench.runs)
-    for name, figure in figures.items():
-        print(f"{throughput.COUNT * 60 / figure.median_seconds:6.1f} a minute  {name}")
-    return figures, ()
-
-
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "no-op": no_op,
     "scale": scaled,
@@ -405,8 +373,6 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "start-up": start_up,
     "tunnel": tunnel,
     "many": two_hundred,
-    "builders": by_builder,
-    "throughput": rates,
     "one-more": one_more,
     "registry": registry,
     "warm": warm_registry,
