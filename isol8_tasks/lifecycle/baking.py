@@ -24,7 +24,7 @@ from isol8_tasks.plan.description import Provenance, describe
 from isol8_tasks.plan.model import ImageSpec
 
 MOST_TARGETS: Final = 25
-"""In a file. All are built at once, and BuildKit then loses some ("no such job"): of 205, and of 100 on a busy machine."""
+"""In a file. All are built at once, and BuildKit loses some then ("no such job"): of 205, on a busy machine of 100."""
 
 
 @frozen(kw_only=True)
