@@ -117,3 +117,7 @@ class LabError(Isol8Error):
 
 class LockedError(Isol8Error):
     """Another run is at work on the same engine, and this one was told not to wait longer."""
+
+
+class LeaseLostError(LockedError):
+    """Another run took the engine over, since this one was stopped or cut off from it; it may change nothing more."""

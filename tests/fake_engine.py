@@ -17,6 +17,7 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
+    LeaseLostError,
     NotInRegistryError,
     RegistryError,
     ReplacedError,
@@ -58,6 +59,32 @@ class FakeImage:
     """The digest of its files, where that is not of its layers."""
 
 
+@define
+class FakeLease:
+    """A lease that others have for a while, or that is lost."""
+
+    others: list[str] = field(factory=list)
+    """Who has it, at one question after another."""
+    lost: LeaseLostError | None = None
+    taken: bool = False
+
+    def take(self) -> str:
+        """Take it, once no other has it."""
+        if self.others:
+            return self.others.pop(0)
+        self.taken = True
+        return ""
+
+    def confirm(self) -> None:
+        """Raise what was lost."""
+        if self.lost:
+            raise self.lost
+
+    def release(self) -> None:
+        """Let go."""
+        self.taken = False
+
+
 @define(eq=False)
 class FakeEngine:
     """Builds by reading the Dockerfile: `RUN echo` prints, `RUN false` fails, `RUN sleep` waits for `cancel`."""
@@ -78,6 +105,7 @@ class FakeEngine:
     containers: set[str] = field(factory=set)
     """Ids of the images that containers were made of."""
     cache_bytes: int = 5000
+    leased: FakeLease = field(factory=FakeLease)
     reproducible: bool = False
     """Whether what is built again can come to what was there; most tests are about an image that is replaced."""
     by_layers: bool = False
@@ -191,6 +219,10 @@ class FakeEngine:
             if "@" not in reference:
                 self._tags[reference] = image.id
 
+    def lease(self, folder: str) -> "FakeLease":  # noqa: ARG002 - nobody asks it who has it
+        """Return the one that there is."""
+        return self.leased
+
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Go through the Dockerfile's steps, and tag what they make."""
         self._ask(f"build {plain(request.tag)}")
@@ -216,6 +248,7 @@ class FakeEngine:
     def tag(self, source: str, target: str) -> None:
         """Move a tag."""
         self._ask(f"tag {source} {target}")
+        self.leased.confirm()
         with self._mutex:
             image = self._find(source)
             if target in self.fail:
@@ -227,6 +260,7 @@ class FakeEngine:
     def untag(self, reference: str) -> None:
         """Take a tag or an image away."""
         self._ask(f"untag {reference}")
+        self.leased.confirm()
         with self._mutex:
             if "@" in reference:
                 self._forget_digests(lambda digest: digest == reference)

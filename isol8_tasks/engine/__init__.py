@@ -11,6 +11,7 @@ client         docker's Python client for an endpoint
 wire           requests and answers as bytes
 pool           connections that can be shut while others wait for them
 watch          notices an engine that hangs
+lease          keeps the runs of all machines apart that change an engine
 jobs           builds and pulls under way, so that another thread can abort them
 builders/      the ways to build an image
 containers     what running an image takes and gives, as values
@@ -40,6 +41,7 @@ __all__ = [
     "FileContent",
     "ImageDetail",
     "ImageEngine",
+    "Lease",
     "ObservedImage",
     "OnEvent",
 ]
@@ -141,6 +143,19 @@ Build = Callable[[BuildRequest, OnEvent], str]
 """What ImageEngine.build does."""
 
 
+class Lease(Protocol):
+    """What one run at a time has of an engine, from whichever machine, to change it."""
+
+    def take(self) -> str:
+        """Take it if it is free, and return who has it; empty if this run has it now."""
+
+    def confirm(self) -> None:
+        """Raise LeaseLostError where another run has had the engine since it was taken."""
+
+    def release(self) -> None:
+        """Let the next run have it; nothing happens where it was not taken."""
+
+
 class ImageEngine(Protocol):
     """What is asked of an engine. Every method raises EngineError (or a subclass), nothing of Docker's."""
 
@@ -173,6 +188,9 @@ class ImageEngine(Protocol):
 
         Nothing of it runs.
         """
+
+    def lease(self, folder: str) -> Lease:
+        """Return the lease of a run that works in that folder; once taken, tags move only while that run has it."""
 
     def pull(self, reference: str) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Generator, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Final
 
@@ -121,6 +122,19 @@ class Connection:
         headers: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - JSON
         """Ask one thing and return the answer's JSON, None if it has none; `what` is for the error."""
+        return self.dated(method, path, what, params, body=body, headers=headers)[0]
+
+    def dated(  # noqa: PLR0913 - one for each part of a request
+        self,
+        method: str,
+        path: str,
+        what: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[Any, float]:
+        """Do what `call` does, and return the engine's own time with it: seconds since 1970, 0 where it tells none."""
         url = self._url(path)
         try:
             client = self._client()
@@ -142,9 +156,11 @@ class Connection:
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
         raise_refused(response.status_code, content, f"the engine did not {what}")
         try:
-            return loads(content) if content.strip() else None
+            answer = loads(content) if content.strip() else None
         except ValueError as error:
             raise EngineError(f"the engine did not {what}: its answer is not JSON") from error
+        told = parsedate_to_datetime(date) if (date := response.headers.get("Date")) else None
+        return answer, told.timestamp() if told else 0.0
 
     def stream(  # noqa: PLR0913 - one for each part of a request
         self,

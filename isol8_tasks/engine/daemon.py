@@ -10,18 +10,13 @@ from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
 from isol8_tasks.engine.wire import NOT_FOUND, EngineRefusedError, quoted, repository_and_tag
-from isol8_tasks.errors import (
-    COMMAND,
-    EngineError,
-    PlanError,
-    ReplacedError,
-    UpstreamUnavailableError,
-)
+from isol8_tasks.errors import COMMAND, EngineError, PlanError, ReplacedError, UpstreamUnavailableError
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.builders.choice import Builders
     from isol8_tasks.engine.containers import Finished, RunRequest
+    from isol8_tasks.engine.lease import VolumeLease
     from isol8_tasks.engine.upkeep import Disk
     from isol8_tasks.registry.client import RegistryClient, RemoteImage
 
@@ -51,6 +46,7 @@ class DockerEngine:
         self._mutex = threading.Lock()
         self._made: Builders | None = None
         self._registries: dict[str, RegistryClient] = {}
+        self._lease: VolumeLease | None = None
 
     @property
     def _builders(self) -> "Builders":
@@ -165,12 +161,20 @@ class DockerEngine:
         except EngineRefusedError as error:
             raise _unavailable(reference, error.reason) from error
 
+    def lease(self, folder: str) -> "VolumeLease":
+        """Return the lease of a run that works in that folder; once taken, tags move only while that run has it."""
+        from isol8_tasks.engine.lease import VolumeLease  # noqa: PLC0415 - most runs change nothing
+
+        self._lease = self._lease or VolumeLease(self._connection, folder)
+        return self._lease
+
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Build, tag, and return the image's id; else raise BuildFailedError and leave the tag as it was."""
         return self._builders.build(request, on_event)
 
     def tag(self, source: str, target: str) -> None:
         """Let the tag `target` point to the image `source` (a tag or an id); ReplacedError if there is none."""
+        self._ensure_leased()
         repository, tag = repository_and_tag(target)
         path = f"/images/{quoted(source)}/tag"
         try:
@@ -184,6 +188,7 @@ class DockerEngine:
 
     def untag(self, reference: str) -> None:
         """Take a tag (or an id) away, and the image with its last one; nothing there is no error."""
+        self._ensure_leased()
         path = f"/images/{quoted(reference)}"
         try:
             self._connection.call("DELETE", path, f"remove {reference}")
@@ -301,6 +306,10 @@ class DockerEngine:
             self._made.close()
         while self._registries:
             self._registries.popitem()[1].close()
+
+    def _ensure_leased(self) -> None:
+        if self._lease is not None:
+            self._lease.confirm()
 
     def _untag_in_use(self, reference: str, path: str) -> None:
         """Take the last tag from an image that a container uses; the container keeps what it needs."""

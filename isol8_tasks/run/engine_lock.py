@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import pwd
 import socket
@@ -16,11 +17,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from isol8_tasks.errors import COMMAND, LockedError
 
+if TYPE_CHECKING:
+    from isol8_tasks.engine import Lease
+
 _POLL_SECONDS: Final = 0.05
+_LEASE_POLL_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 2.0
 _CARD_BYTES: Final = 1000
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -28,32 +33,57 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 
 @contextlib.contextmanager
-def engine_lock(
-    engine_id: str, *, holder: str, since: str, wait: float, on_wait: Callable[[str], None] | None = None
+def engine_lock(  # noqa: PLR0913 - all but one are named by the caller
+    engine_id: str,
+    *,
+    holder: str,
+    since: str,
+    wait: float,
+    on_wait: Callable[[str], None] | None = None,
+    lease: "Lease | None" = None,
 ) -> Iterator[None]:
     """Keep a second run off the same engine, whoever starts it and wherever; LockedError says who holds it.
 
     A `wait` of 0 seconds gives up at once, one below 0 never; before it waits, `on_wait` hears for whom.
 
-    It is a lock of this machine, or rather of its network namespace: machines that share an engine over TCP, and
-    containers that are given its socket, don't see one another's.
+    The lock itself is one of this machine, or rather of its network namespace. Machines that share an engine over TCP,
+    and containers that are given its socket, are kept apart by the engine's `lease`, which is taken behind it.
     """
     take = _take_name if sys.platform == "linux" else _take_home
-    lock = take(engine_id, f"{holder}, since {since}")
-    deadline = time.monotonic() + wait
-    if lock is None and on_wait and wait != 0:
-        on_wait(_holder(engine_id))
-    while lock is None:
-        # Not even one that is no number waits for ever.
-        if not wait < 0 and not time.monotonic() < deadline:
+    card = f"{holder}, since {since}"
+    deadline = math.inf if wait < 0 else time.monotonic() + wait
+    with contextlib.ExitStack() as held:
+
+        def take_here() -> str:
+            lock = take(engine_id, card)
+            if lock is None:
+                return _holder(engine_id)
+            held.enter_context(lock)
+            return ""
+
+        hear = on_wait if wait != 0 else None
+        _take_in_time(take_here, deadline, hear, poll=_POLL_SECONDS)
+        if lease:
+            held.callback(lease.release)
+            _take_in_time(lease.take, deadline, hear, poll=_LEASE_POLL_SECONDS)
+        yield
+
+
+def _take_in_time(
+    take: Callable[[], str], deadline: float, on_wait: Callable[[str], None] | None, *, poll: float
+) -> None:
+    """Take what `take` returns the holder of, until it returns none."""
+    while holder := take():
+        # Not even a deadline that is no number is waited for.
+        if not time.monotonic() < deadline:
             raise LockedError(
-                f"another run is using this engine: {_holder(engine_id)}; nothing was built; "
+                f"another run is using this engine: {holder}; nothing was built; "
                 f"run again when it is done, or wait longer: {COMMAND} --wait=SECONDS (-1: no limit)"
             )
-        time.sleep(_POLL_SECONDS)
-        lock = take(engine_id, f"{holder}, since {since}")
-    with lock:
-        yield
+        if on_wait:
+            on_wait(holder)
+            on_wait = None
+        time.sleep(poll)
 
 
 def lock_name(engine_id: str) -> bytes:

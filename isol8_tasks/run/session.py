@@ -316,16 +316,19 @@ class Session:
     def lock(self, *, wait: float | None = None) -> None:
         """Take the engine for this run, and look again, since another run may have just released it."""
         with self.view.mutex:
+            folder = str(self.view.workspace.root)
             if self._locked:
+                self.view.engine.lease(folder).confirm()
                 return
             if self._refused:
                 raise self._refused
             lock = engine_lock(
                 self.view.engine.info().id,
-                holder=str(self.view.workspace.root),
+                holder=folder,
                 since=now().isoformat("T", "seconds"),
                 wait=self.wait if wait is None else wait,
                 on_wait=self.listener.waiting if self.listener else self.on_wait,
+                lease=self.view.engine.lease(folder),
             )
             try:
                 self._held.enter_context(lock)

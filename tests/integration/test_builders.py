@@ -1,17 +1,20 @@
 """Builds by a builder that is not inside the engine: a real one of buildx's remote driver."""
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import docker
 import pytest
+from attrs import evolve
 
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.errors import LabError
-from tests.integration.checkouts import Checkout
+from isol8_tasks.lifecycle.baking import MOST_TARGETS
+from tests.integration.checkouts import Checkout, remove_tags
 from tests.integration.registries import Registry
 from tests.integration.remote_builder import HOST, NAME, remote_builder
 from tests.newer_engine import archive
@@ -19,6 +22,8 @@ from tests.newer_engine import archive
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="a private engine needs root on Linux"
 )
+
+BAKED = int(os.environ.get("ISOL8_BAKED", "2"))
 
 
 @pytest.fixture(scope="module")
@@ -114,24 +119,63 @@ def test_baked_images_are_promoted(checkout: Checkout, far: dict[str, str], endp
     done = checkout.doit("bake", "bash", "bash-custom")
     assert done.code == 0, done.err
 
-    def run(host: str, *words: str, given: bytes = b"") -> bytes:
-        environ = {**os.environ, **far, "DOCKER_HOST": host}
-        ended = subprocess.run(
-            ["docker", *words],
-            cwd=checkout.folder,
-            env=environ,
-            input=given,
-            capture_output=True,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr.decode()
-        return ended.stdout
-
     # As from a registry; Docker 20.10's own builder knows no contexts of a bake file.
-    run(far[HOST], "load", given=run(endpoint.url, "save", "alpine:3.21"))
-    run(endpoint.url, "buildx", "bake", f"--builder={NAME}", "-f", "docker-bake.json")
+    here = {**far, "DOCKER_HOST": endpoint.url}
+    run(["load"], {**far, "DOCKER_HOST": far[HOST]}, given=run(["save", "alpine:3.21"], here))
+    run(["buildx", "bake", f"--builder={NAME}", "-f", "docker-bake.json"], here, folder=checkout.folder)
     assert checkout.stale("--only=bash") == {"bash", "bash-custom"}
     done = checkout.doit("setup", "--only=bash")
     assert (done.code, "2 promoted · " in done.out) == (0, True), done.out
     assert " built · " not in done.out
     assert checkout.stale("--only=bash") == set()
+
+
+def test_baked_files_of_many_images(
+    make_checkout: Callable[..., Checkout], far: dict[str, str], endpoint: Endpoint
+) -> None:
+    """What bake built by an engine's own builder is verified and in use there, and nothing of it is built again.
+
+    `ISOL8_BAKED=300` makes the long form of it, of several files.
+    """
+    checkout = make_checkout()
+    checkout.deps()
+    with (checkout.folder / "deps.toml").open("a") as deps:
+        for number in range(BAKED):
+            deps.write(f'[images.i{number}]\nruntime = "bash"\npackages = ["jq"]\nsetup = "echo {number}"\n')
+    environ = {**far, "DOCKER_HOST": far[HOST]}
+    client = docker.APIClient(base_url=far[HOST])
+    try:
+        saved = run(["save", "alpine:3.21"], {**far, "DOCKER_HOST": endpoint.url})
+        run(["load"], environ, given=saved)
+        done = checkout.doit("bake", "bash", *(f"i{number}" for number in range(BAKED)), **environ)
+        assert done.code == 0, done.err
+        files = list(checkout.folder.glob("docker-bake*.json"))
+        # Each has the base.
+        assert len(files) == -(-BAKED // (MOST_TARGETS - 1))
+        for file in files:
+            run(["buildx", "bake", "--progress=plain", "-f", str(file)], environ, folder=checkout.folder)
+        done = evolve(checkout, longest=3600).doit("setup", "--only=bash", **environ)
+        assert done.code == 0, done.out
+        sys.stdout.write(done.out[-200:])
+        assert re.search(rf"^{BAKED + 1} promoted · [^b]*s · ", done.out, re.MULTILINE), done.out
+        assert not re.search(r"^\S+ +built ", done.out, re.MULTILINE), done.out
+        assert checkout.doit("plan", "--check", "--only=bash", **environ).code == 0
+    finally:
+        remove_tags(client, checkout.repository)
+        client.close()
+
+
+def run(
+    words: list[str], environ: Mapping[str, str], *, folder: Path | None = None, given: bytes = b""
+) -> bytes:
+    """Run docker's command, and return what it prints."""
+    ended = subprocess.run(
+        ["docker", *words],
+        cwd=folder,
+        env={**os.environ, **environ},
+        input=given,
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr.decode()[-3000:]
+    return ended.stdout

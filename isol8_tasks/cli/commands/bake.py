@@ -40,7 +40,7 @@ class BakeCommand(OwnCommand):
             "long": "print",
             "type": bool,
             "default": False,
-            "help": "print it instead",
+            "help": "print it instead, if it is one file",
         },
         {
             "name": "output",
@@ -62,6 +62,11 @@ class BakeCommand(OwnCommand):
         finally:
             current.close()
         if params["print"]:
+            if len(texts) > 1:
+                raise PlanError(
+                    f"bake --print prints one file, and {len(chosen)} images need {len(texts)}: name fewer images, "
+                    f"or let them be written: {COMMAND} bake"
+                )
             for text in texts:
                 say(text.rstrip("\n"))
             return 0

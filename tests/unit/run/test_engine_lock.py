@@ -15,6 +15,7 @@ import pytest
 
 from isol8_tasks.errors import LockedError
 from isol8_tasks.run.engine_lock import engine_lock, lock_name
+from tests.fake_engine import FakeLease
 
 ROOT = Path(__file__).resolve().parents[3]
 SINCE = "2026-11-29T05:00:00+00:00"
@@ -152,6 +153,38 @@ def test_runs_with_folders_of_their_own_exclude_one_another(engine: str) -> None
     private = 'mount -t tmpfs none /tmp && mount -t tmpfs none /run && exec "$0" "$@"'
     with held(engine, by=("unshare", "--mount", "--propagation=private", "sh", "-c", private)):
         assert "in /some/checkout" in refused(engine)
+
+
+def test_the_engines_own_lease_is_taken_behind_it(engine: str) -> None:
+    """A run on another machine is waited for as one on this machine, and named; both are free again afterwards."""
+    heard: list[str] = []
+    lease = FakeLease(others=["process 7 on far"] * 2)
+    with engine_lock(engine, holder="me", since=SINCE, wait=30, on_wait=heard.append, lease=lease):
+        assert lease.taken
+        assert "in me, since" in refused(engine)
+    assert heard == ["process 7 on far"]
+    assert not lease.taken
+    lease.others = ["process 7 on far"]
+    with (
+        pytest.raises(
+            LockedError, match="another run is using this engine: process 7 on far; nothing was built"
+        ),
+        engine_lock(engine, holder="me", since=SINCE, wait=0, on_wait=heard.append, lease=lease),
+    ):
+        pass
+    assert len(heard) == 1
+    assert is_free(engine)
+
+
+@pytest.mark.parametrize("wait", [float("nan"), 0.1])
+def test_no_wait_is_for_ever(engine: str, wait: float) -> None:
+    """Not even one that is no number."""
+    lease = FakeLease(others=["somebody"] * 100)
+    with (
+        pytest.raises(LockedError),
+        engine_lock(engine, holder="me", since=SINCE, wait=wait, lease=lease),
+    ):
+        pass
 
 
 @on_linux

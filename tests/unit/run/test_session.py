@@ -12,11 +12,12 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.engine import BuildRequest
+from isol8_tasks.engine import BuildRequest, OnEvent
 from isol8_tasks.errors import (
     BuildFailedError,
     ConfigError,
     EngineUnreachableError,
+    LeaseLostError,
     LockedError,
     RegistryError,
     ReplacedError,
@@ -33,7 +34,7 @@ from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.run.updating import saves
 from isol8_tasks.run.workspace import now
-from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept
+from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage, accept, plain
 
 REGISTRY = "registry.example/isol8"
 
@@ -310,6 +311,29 @@ class TestMaking:
         assert tries == [0]
         assert [(failure.subject, failure.image) for failure in session.failures] == [("engine", "")]
         assert fake_engine.requests == []
+
+    def test_a_run_that_lost_the_engine_promotes_nothing(
+        self, session: Session, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it builds at that moment stays as a candidate, nothing else is begun, and it is told once."""
+        build = FakeEngine.build
+
+        def lost(engine: FakeEngine, request: BuildRequest, on_event: OnEvent) -> str:
+            found = build(engine, request, on_event)
+            fake_engine.leased.lost = LeaseLostError("another run took over")
+            return found
+
+        monkeypatch.setattr(FakeEngine, "build", lost)
+        for name in ("bash", "bun"):
+            with pytest.raises(LeaseLostError):
+                session.make(name)
+        session.end()
+        assert [(each.subject, str(each.error)) for each in session.failures] == [
+            ("engine", "another run took over")
+        ]
+        assert {plain(tag) for image in fake_engine.images() for tag in image.tags if "isol8" in tag} == {
+            "isol8_build:bash-candidate"
+        }
 
     def test_a_file_that_cannot_be_read_fails_the_images_that_copy_it(
         self, session: Session, fake_engine: FakeEngine, checkout: Path

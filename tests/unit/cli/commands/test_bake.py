@@ -100,6 +100,12 @@ def test_many_images_are_several_files(cli: CommandLine, monkeypatch: pytest.Mon
     assert [len(each) for each in files] == [3, 3, 2]
     assert all("bash" in each for each in files)
     assert len({each["bash"]["tags"][0] for each in files}) == 1
+    done = cli("bake", "--print", "bash", *(f"i{number}" for number in range(5)))
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        "ERROR: bake --print prints one file, and 6 images need 3: name fewer images, or let them be written: "
+        "./doitw bake\n"
+    )
 
 
 def test_index_variables_are_handed_on(cli: CommandLine) -> None:
