@@ -78,6 +78,8 @@ class FakeEngine:
     containers: set[str] = field(factory=set)
     """Ids of the images that containers were made of."""
     cache_bytes: int = 5000
+    wanted: str = ""
+    """The platform that it pulls and builds for; empty for its own."""
     reproducible: bool = False
     """Whether what is built again can come to what was there; most tests are about an image that is replaced."""
     _images: dict[str, FakeImage] = field(factory=dict)
@@ -113,6 +115,10 @@ class FakeEngine:
         return "Docker"
 
     def platform(self) -> str:
+        """Return what it was told to build for, or its own."""
+        return self.wanted or self.own_platform()
+
+    def own_platform(self) -> str:
         """Return one that most engines have."""
         self._ask("platform")
         return "linux/amd64"

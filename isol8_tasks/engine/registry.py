@@ -120,11 +120,11 @@ def push(connection: Connection, reference: str) -> str:
     return digest or remote_digest(connection, reference)
 
 
-def fetch(connection: Connection, repository: str, digest: str) -> ObservedImage:
-    """Do what RegistryEngine.fetch promises."""
+def fetch(connection: Connection, repository: str, digest: str, platform: str) -> ObservedImage:
+    """Do what RegistryEngine.fetch promises; an empty platform is the engine's own."""
     reference = str(Reference(repository).at(digest))
     what = f"the pull of {reference}"
-    params = {"fromImage": repository, "tag": digest}
+    params = {"fromImage": repository, "tag": digest, "platform": platform}
     for _ in _heard(connection, "/images/create", what, params, connection.credentials(reference)):
         pass
     try:

@@ -206,7 +206,8 @@ class RegistryClient:
         digest, document = manifest
         if document.get("mediaType") in _INDEXES or "manifests" in document:
             wanted = self.platform()
-            own = next((each for each in document["manifests"] if _platform(each) == wanted), None)
+            manifests = document["manifests"]
+            own = next((each for each in manifests if _platform(each.get("platform") or {}) == wanted), None)
             chosen = self._manifest(own["digest"]) if own else None
             if chosen is None:
                 return None
@@ -216,6 +217,8 @@ class RegistryClient:
         if found is None:
             raise ValueError(f"it lacks the configuration of {tag}")
         config: Any = loads(found)
+        if config.get("architecture") and _platform(config) != self.platform():
+            return None
         return RemoteImage(
             digest=digest,
             image=ObservedImage(
@@ -287,9 +290,8 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _platform(entry: Mapping[str, Any]) -> str:
-    found = entry.get("platform") or {}
-    return f"{found.get('os')}/{found.get('architecture')}"
+def _platform(said: Mapping[str, Any]) -> str:
+    return f"{said.get('os')}/{said.get('architecture')}"
 
 
 def _is_loopback(host: str) -> bool:

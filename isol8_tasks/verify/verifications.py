@@ -11,6 +11,7 @@ from isol8_tasks.config.deps import Config
 from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import parse_spec, skipped_names
+from isol8_tasks.errors import NotRunnableError
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from isol8_tasks.verify.verifier import Verdict, Verifier
 
 Verify = Callable[[ImageSpec, str], str]
-"""Gets an image and the id to run; returns its inventory in short, notes included. VerifyFailedError keeps the old
-image."""
+"""Gets an image and the id to run; returns its inventory in short, notes included, or nothing where it is promoted
+unverified. VerifyFailedError keeps the old image."""
 
 
 @define(eq=False)
@@ -50,7 +51,12 @@ class Verifications:
         from isol8_tasks.verify.notes import render_note  # noqa: PLC0415 - a run with nothing to do checks nothing
         from isol8_tasks.verify.verifier import failure  # noqa: PLC0415 - as above
 
-        verdict = self._once(spec, image_id)
+        try:
+            verdict = self._once(spec, image_id)
+        except NotRunnableError:
+            if not self.config.verify.unchecked_platforms:
+                raise
+            return ""
         error = failure(self.observed().public_tag(spec.name), verdict)
         if error is not None:
             raise error
@@ -70,10 +76,18 @@ class Verifications:
 
     def verdict(self, spec: ImageSpec, image_id: str) -> "Verdict":
         """Run all checks of an image: those for every image, and the user's own."""
-        from isol8_tasks.verify.verifier import Subject, Verifier  # noqa: PLC0415 - as above
+        from isol8_tasks.verify.verifier import EMULATED, Subject, Verifier  # noqa: PLC0415 - as above
 
+        emulated = bool(spec.inputs.platform) and spec.inputs.platform != self.engine.own_platform()
         if self._verifier is None:
-            self._verifier = Verifier(self.engine)
+            self._verifier = Verifier(self.engine, slowness=EMULATED if emulated else 1)
+        if emulated and not self._verifier.can_run(image_id):
+            raise NotRunnableError(
+                f"{self.observed().public_tag(spec.name)} is for {spec.inputs.platform}, which the engine "
+                f"({self.engine.own_platform()}) can't run, so it was not verified\n"
+                "Let it run there, by Debian's qemu-user-static on the engine's machine, and run again; or promote it "
+                "unverified: unchecked_platforms = true under [verify]."
+            )
         arguments: Mapping[str, str] = dict(spec.args)
         subject = Subject(
             image=image_id,

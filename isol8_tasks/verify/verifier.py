@@ -111,6 +111,8 @@ class Verifier:
     """Checks images, from several threads if need be; remembers what it saw in upstream images as long as it lives."""
 
     engine: SandboxEngine
+    slowness: int = 1
+    """How many times as long everything may take."""
     _upstream: dict[str, frozenset[tuple[str, int]] | None] = field(factory=dict, init=False)
     """By reference: what is setuid, setgid or writable by everybody; None where the image is not on the engine."""
     _mutex: threading.Lock = field(factory=threading.Lock, init=False)
@@ -143,6 +145,15 @@ class Verifier:
             packages=packages,
         )
 
+    def can_run(self, image: str) -> bool:
+        """Tell whether the engine runs programs of an image, which may be for another platform than its own."""
+        request = RunRequest(image=image, command=("true",), entrypoint=(), seconds=probe.LOOK_SECONDS)
+        try:
+            said = self._finished(request).output.decode("utf-8", "replace")
+        except NotStartedError as error:
+            said = error.reason
+        return _NO_PROGRAM not in said.lower()
+
     def _seen(self, subject: Subject, kind: Conditions, *, whole: bool) -> "_Seen":
         """Look into an image as one kind of client runs it.
 
@@ -163,7 +174,7 @@ class Verifier:
             kind=kind,
             whole=whole,
             filtered=subject.filtered,
-            patience=patience,
+            patience=patience * self.slowness,
             load_timeout=subject.load_timeout,
             environment=_environment(subject.registry),
         )
@@ -237,7 +248,8 @@ class Verifier:
         for patience in (1, _PATIENCE):
             mark = secrets.token_hex(8)
             try:
-                finished = self._finished(probe.upstream_request(reference, mark=mark, patience=patience))
+                request = probe.upstream_request(reference, mark=mark, patience=patience * self.slowness)
+                finished = self._finished(request)
             except (NoSuchImageError, NotStartedError):
                 return None
             look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
@@ -260,7 +272,7 @@ class Verifier:
             tmpfs=kind.tmpfs,
             seccomp=profile(kind.denied_system_calls),
             capabilities=(),
-            seconds=check.timeout,
+            seconds=check.timeout * self.slowness,
         )
         try:
             finished = self._finished(request)
@@ -344,3 +356,7 @@ def _may_be_busy(finding: AnyFinding | PackageNote) -> bool:
 
 _OF_A_BUSY_MACHINE: Final = (LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken)
 _PATIENCE: Final = 2
+EMULATED: Final = 8
+"""How many times as long programs of another processor may take."""
+_NO_PROGRAM: Final = "exec format error"
+"""Linux's word for a program of another processor, that nothing runs."""
