@@ -171,7 +171,7 @@ class TestAnotherPlatform:
     """Images for a platform that is not the engine's own."""
 
     ARM = '[build]\nplatforms = ["linux/arm64"]\n'
-    CANT = "exec /usr/bin/timeout: exec format error"
+    REFUSAL = "exec /usr/bin/timeout: exec format error"
 
     def test_emulated(self, engine: Engine) -> None:
         """They are verified as others are, and have more time."""
@@ -184,8 +184,8 @@ class TestAnotherPlatform:
     def test_not_runnable(self, engine: Engine, *, refused: bool) -> None:
         """They fail nothing, and nobody knows more of them; deps.toml can say that this will do."""
         if refused:
-            engine.refusals["bash"] = self.CANT
-        engine.said = self.CANT
+            engine.refusals["bash"] = self.REFUSAL
+        engine.said = self.REFUSAL
         run = begin(engine, self.ARM)
         with pytest.raises(NotRunnableError) as caught:
             run.check("bash")
