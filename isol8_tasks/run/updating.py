@@ -162,6 +162,9 @@ def _lacking(name: str, view: View, policy: Policy) -> Mapping[str, str]:
 
 def _of_the_platform(spec: ImageSpec, view: View) -> Observed:
     """Return what the engine holds without upstream images of an image for other platforms than it is built for."""
+    if "--platform" in view.dockerfile.text:
+        # Where a FROM names one itself, its builder finds what is not here.
+        return view.observed
     other = set()
     for reference, _ in spec.inputs.upstream:
         image = view.observed.tagged(reference)

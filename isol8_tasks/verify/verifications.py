@@ -76,18 +76,20 @@ class Verifications:
 
     def verdict(self, spec: ImageSpec, image_id: str) -> "Verdict":
         """Run all checks of an image: those for every image, and the user's own."""
-        from isol8_tasks.verify.verifier import EMULATED, Subject, Verifier  # noqa: PLC0415 - as above
+        from isol8_tasks.verify.verifier import Subject, Verifier  # noqa: PLC0415 - as above
 
-        emulated = bool(spec.inputs.platform) and spec.inputs.platform != self.engine.own_platform()
         if self._verifier is None:
-            self._verifier = Verifier(self.engine, slowness=EMULATED if emulated else 1)
-        if emulated and not self._verifier.can_run(image_id):
-            raise NotRunnableError(
-                f"{self.observed().public_tag(spec.name)} is for {spec.inputs.platform}, which the engine "
-                f"({self.engine.own_platform()}) can't run, so it was not verified\n"
-                "Let it run there, by Debian's qemu-user-static on the engine's machine, and run again; or promote it "
-                "unverified: unchecked_platforms = true under [verify]."
-            )
+            self._verifier = Verifier(self.engine)
+        if spec.inputs.platform and spec.inputs.platform != (own := self.engine.own_platform()):
+            from isol8_tasks.verify.emulation import SLOWNESS, can_run  # noqa: PLC0415 - few images are
+
+            self._verifier.slowness = SLOWNESS
+            if not can_run(image_id, self.engine):
+                raise NotRunnableError(
+                    f"{self.observed().public_tag(spec.name)} is for {spec.inputs.platform}, which the engine ({own}) "
+                    "can't run, so it was not verified\nLet it run there, by Debian's qemu-user-static on the engine's "
+                    "machine, and run again; or promote it unverified: unchecked_platforms = true under [verify]."
+                )
         arguments: Mapping[str, str] = dict(spec.args)
         subject = Subject(
             image=image_id,

@@ -145,15 +145,6 @@ class Verifier:
             packages=packages,
         )
 
-    def can_run(self, image: str) -> bool:
-        """Tell whether the engine runs programs of an image, which may be for another platform than its own."""
-        request = RunRequest(image=image, command=("true",), entrypoint=(), seconds=probe.LOOK_SECONDS)
-        try:
-            said = self._finished(request).output.decode("utf-8", "replace")
-        except NotStartedError as error:
-            said = error.reason
-        return _NO_PROGRAM not in said.lower()
-
     def _seen(self, subject: Subject, kind: Conditions, *, whole: bool) -> "_Seen":
         """Look into an image as one kind of client runs it.
 
@@ -356,7 +347,3 @@ def _may_be_busy(finding: AnyFinding | PackageNote) -> bool:
 
 _OF_A_BUSY_MACHINE: Final = (LookBroken, CommandNotRun, RuntimeBroken, SignalsLost, FilterBroken)
 _PATIENCE: Final = 2
-EMULATED: Final = 8
-"""How many times as long programs of another processor may take."""
-_NO_PROGRAM: Final = "exec format error"
-"""Linux's word for a program of another processor, that nothing runs."""

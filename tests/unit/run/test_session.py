@@ -488,6 +488,16 @@ class TestPulling:
         assert fake_engine.asked.count("pull alpine:3.21") == 2
         assert later.view.is_current("bash")
 
+    def test_one_that_the_dockerfile_wants_for_another_platform(
+        self, checkout: Path, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """It is not pulled again and again for that of the images."""
+        text = DOCKERFILE.replace("FROM alpine:3.21", "FROM --platform=linux/arm64 alpine:3.21")
+        (checkout / "docker" / "Dockerfile").write_text(text)
+        fake_engine.put("alpine:3.21", FakeImage(id="sha256:alpine-arm", platform="linux/arm64"))
+        session.make("bash")
+        assert "pull alpine:3.21" not in fake_engine.asked
+
     def test_one_that_fails_is_asked_for_once(self, session: Session, fake_engine: FakeEngine) -> None:
         """A registry that lets a pull wait costs a run that time once."""
         del fake_engine.registry["alpine:3.21"]
