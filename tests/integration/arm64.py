@@ -28,6 +28,7 @@ from lab.packages import Stage
 from lab.pins import ALPINE, GO, Wheel
 from lab.standins import Kitchen, labels
 from lab.tools import run
+from lab.updown import Lab
 
 PLATFORM: Final = "linux/arm64"
 NAME: Final = "alpine:arm64"
@@ -65,12 +66,13 @@ _MASK: Final = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xf
 
 
 @contextlib.contextmanager
-def emulated(kitchen: Kitchen) -> Iterator[None]:
+def emulated(lab: Lab) -> Iterator[None]:
     """Let this machine run programs for arm64; OSError where it can't be told to."""
-    programs = kitchen.fetched / "qemu"
-    if not programs.exists():
-        kitchen.apt.fetch(["qemu-user-static"], kitchen.fetched / "qemu.new", with_libraries=False)
-        (kitchen.fetched / "qemu.new").rename(programs)
+    programs = lab.places.fetched / "qemu"
+    with lab.fetching():
+        if not programs.exists():
+            lab.apt.fetch(["qemu-user-static"], programs.with_name("qemu.new"), with_libraries=False)
+            programs.with_name("qemu.new").rename(programs)
     with contextlib.ExitStack() as stack:
         if not (_BINFMT / "register").exists():
             subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)], check=True)
@@ -88,21 +90,21 @@ def forget() -> None:
         (_BINFMT / _RULE).write_text("-1")
 
 
-def provide(storage: Path, kitchen: Kitchen) -> None:
+def provide(storage: Path, lab: Lab) -> None:
     """Put the stand-in into a registry's storage; it is made once, and needs `emulated`."""
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    made = kitchen.fetched / f"arm64-{recipe[:12]}"
-    if not made.exists():
-        work = kitchen.fetched / "arm64-work"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
-        umask = os.umask(0o022)
-        try:
-            _fill(_Storage(root=work / "storage"), _root(work, kitchen), recipe)
-            (work / "storage").replace(made)
-        finally:
-            os.umask(umask)
+    made, work = (lab.places.fetched / f"arm64-{name}" for name in (recipe[:12], "work"))
+    with lab.fetching():
+        if not made.exists():
             shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            umask = os.umask(0o022)
+            try:
+                _fill(_Storage(root=work / "storage"), _root(work, lab.kitchen), recipe)
+                (work / "storage").replace(made)
+            finally:
+                os.umask(umask)
+                shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(made, storage, copy_function=os.link, dirs_exist_ok=True)
 
 
@@ -189,7 +191,8 @@ def _debian(work: Path) -> Path:
 
 def _stage_debian(stage: Stage) -> None:
     def file(name: str) -> Path:
-        return next(stage.debian.rglob(name)).resolve()
+        found = stage.debian.rglob(name)
+        return next(each for each in found if each.is_file() and "share" not in each.parts).resolve()
 
     stage.copy("tini", "sbin/tini", file("tini-static"))
     stage.copy("bash", "bin/bash", file("bash-static"))

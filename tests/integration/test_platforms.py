@@ -10,7 +10,6 @@ import docker
 import pytest
 
 from isol8_tasks.errors import LabError
-from lab.standins import Kitchen
 from lab.updown import Lab
 from tests.integration.arm64 import NAME, PLATFORM, emulated, forget, provide
 from tests.integration.checkouts import ROOT, Checkout
@@ -24,23 +23,21 @@ OWN = "linux/amd64"
 
 
 @pytest.fixture(scope="module")
-def kitchen() -> Iterator[Kitchen]:
+def lab() -> Iterator[Lab]:
     """Give what stand-ins are made with, on a machine that runs programs for arm64."""
-    kitchen = Lab.of(ROOT).kitchen
+    lab = Lab.of(ROOT)
     try:
-        with emulated(kitchen):
-            yield kitchen
+        with emulated(lab):
+            yield lab
     except (LabError, OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"this machine can't be told to run programs for arm64: {error}")
 
 
 @pytest.fixture(scope="module")
-def alpine(
-    kitchen: Kitchen, docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def alpine(lab: Lab, docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the name of an Alpine for both platforms, without its tag, as a registry has it."""
     registry = Registry(tmp_path_factory.mktemp("registry") / "both")
-    provide(registry.storage, kitchen)
+    provide(registry.storage, lab)
     registry.start()
     name = f"{registry.address}/alpine"
     docker_api.tag("alpine:3.21", name, "amd64")
@@ -99,7 +96,7 @@ def test_built_verified_and_run(arm: Checkout, alpine: str, docker_api: docker.A
 
 
 def test_what_the_engine_can_not_run(
-    arm: Checkout, alpine: str, docker_api: docker.APIClient, kitchen: Kitchen
+    arm: Checkout, alpine: str, docker_api: docker.APIClient, lab: Lab
 ) -> None:
     """A build that nobody can verify stays a candidate, unless deps.toml says that this will do."""
     arm.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN echo {arm.repository}\nCMD ["bash"]')
@@ -107,7 +104,7 @@ def test_what_the_engine_can_not_run(
     done = arm.doit("base:bash")
     assert done.code == 1
     assert f"The builder can't run programs for {PLATFORM}." in done.out
-    with emulated(kitchen):
+    with emulated(lab):
         # As a builder elsewhere does, which runs them itself.
         assert arm.doit("base:bash", "--force").code == 0
     assert arm.doit("clean", "base:bash").code == 0
@@ -120,6 +117,6 @@ def test_what_the_engine_can_not_run(
     assert (done.code, "1 promoted · " in done.out) == (0, True), done.out
     assert f"not verified: the engine can't run {PLATFORM}" in done.out
     assert arm.manifest()["runtimes"]["bash"]["inventory"] is None
-    with emulated(kitchen):
+    with emulated(lab):
         declare(arm, alpine, PLATFORM)
         assert arm.doit("verify", "bash").code == 0
