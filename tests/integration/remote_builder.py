@@ -9,16 +9,22 @@ The engine needs containerd's store, as the BuildKit of others exports no image.
 import asyncio
 import contextlib
 import functools
+import json
 import os
+import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from docker import APIClient
 
 from isol8_tasks.safety.files import make_folder
+from lab.processes import wait_until
 from lab.tools import run
 from lab.updown import take_down
 from tests.newer_engine import newer
@@ -40,6 +46,21 @@ case $1 in
     *) exec nc -z 127.0.0.1 {port} ;;
 esac
 """
+_RUNC: Final = """#!{python}
+import json, os, sys
+
+words = sys.argv[1:]
+if "create" in words:
+    file = words[words.index("--bundle") + 1] + "/config.json"
+    with open(file) as opened:
+        found = json.load(opened)
+    for each in found["process"].get("capabilities", dict()).values():
+        while "CAP_SYS_RESOURCE" in each:
+            each.remove("CAP_SYS_RESOURCE")
+    with open(file, "w") as opened:
+        json.dump(found, opened)
+os.execvp("runc", ["runc", *words])
+"""
 _IMAGE: Final = """FROM alpine:3.21
 LABEL org.isol8.tasks.test=1
 COPY buildctl buildkitd /usr/bin/
@@ -55,14 +76,13 @@ def remote_builder() -> Iterator[dict[str, str]]:
     try:
         make_folder(lab.places.lab)
         lab.start(_silent)
-        with tempfile.TemporaryDirectory(prefix="isol8-far-") as folder, _loop() as loop:
+        with tempfile.TemporaryDirectory(prefix="isol8-far-") as folder, _far(lab.places.host) as far:
             plugins = Path(folder, "cli-plugins")
             plugins.mkdir()
             plugin = programs / "usr/libexec/docker/cli-plugins/docker-buildx"
             (plugins / "docker-buildx").symlink_to(plugin)
             path = f"{programs / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
             environ = {"DOCKER_CONFIG": folder, "PATH": path, HOST: lab.places.host}
-            far = _Far(lab.places.host.removeprefix("unix://"), loop)
             url = f"unix://{far.on_a_socket(Path(folder, 'buildkitd.sock'))}"
             buildx(environ, "create", "--name", NAME, "--driver", "remote", url)
             certificates = _certificates(Path(folder))
@@ -77,35 +97,51 @@ def remote_builder() -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def contained(environ: Mapping[str, str], engine: str) -> Iterator[None]:
-    """Let there be the builder `contained` too, in a container on an engine that has upstream images."""
-    environ = {**environ, "DOCKER_HOST": engine}
+    """Let there be the builder `contained` too, in a container beside the others, of an image of another engine's."""
+    far = {**environ, "DOCKER_HOST": environ[HOST]}
     image = "isol8test-buildkit:1"
-    with tempfile.TemporaryDirectory(prefix="isol8-far-") as folder, _loop() as loop:
-        port = _Far(environ[HOST].removeprefix("unix://"), loop).on_a_port(None)
+    with tempfile.TemporaryDirectory(prefix="isol8-far-") as folder, _far(environ[HOST]) as served:
+        _allow_privileged(environ[HOST], Path(folder))
+        port = served.on_a_port(None)
         programs = {"buildctl": _BUILDCTL.format(port=port), "buildkitd": "#!/bin/sh\nexec sleep 100000\n"}
         for name, text in programs.items():
             Path(folder, name).write_text(text)
             Path(folder, name).chmod(0o755)
         Path(folder, "Dockerfile").write_text(_IMAGE)
-        _docker(environ, "build", "-q", "-t", image, folder, DOCKER_BUILDKIT="0")
+        docker({**environ, "DOCKER_HOST": engine}, "save", "-o", f"{folder}/alpine.tar", "alpine:3.21")
+        docker(far, "load", "-i", f"{folder}/alpine.tar")
+        docker(far, "build", "-q", "-t", image, folder)
+        options = ("--driver-opt", f"image={image}", "--driver-opt", "network=host")
+        buildx(far, "create", "--name", CONTAINED, "--driver", "docker-container", *options, environ[HOST])
         try:
-            options = ("--driver-opt", f"image={image}", "--driver-opt", "network=host")
-            buildx(environ, "create", "--name", CONTAINED, "--driver", "docker-container", *options)
-            try:
-                yield
-            finally:
-                buildx(environ, "rm", CONTAINED)
+            yield
         finally:
-            _docker(environ, "rmi", image)
+            buildx(far, "rm", CONTAINED)
+            docker(far, "rmi", image)
+
+
+def _allow_privileged(engine: str, folder: Path) -> None:
+    """Let an engine of ours start what wants every capability on a machine that has not all of them."""
+    program = folder / "runc"
+    program.write_text(_RUNC.format(python=sys.executable))
+    program.chmod(0o755)
+    places = Path(engine.removeprefix("unix://")).parent
+    file = places / "daemon.json"
+    runtimes = {"runtimes": {"fewer": {"path": str(program)}}, "default-runtime": "fewer"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | runtimes), encoding="utf-8")
+    os.kill(int((places / "docker.pid").read_text()), signal.SIGHUP)
+    with contextlib.closing(APIClient(base_url=engine)) as api:
+        assert wait_until(lambda: api.info()["DefaultRuntime"] == "fewer", seconds=30)
 
 
 def buildx(environ: Mapping[str, str], *words: str) -> None:
     """Run the plugin."""
-    _docker(environ, "buildx", *words)
+    docker(environ, "buildx", *words)
 
 
-def _docker(environ: Mapping[str, str], *words: str, **more: str) -> None:
-    given = {**os.environ, **environ, **more}
+def docker(environ: Mapping[str, str], *words: str) -> None:
+    """Run docker's command."""
+    given = {**os.environ, **environ}
     done = subprocess.run(["docker", *words], env=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -116,10 +152,10 @@ class _Far:
     def __init__(self, engine: str, loop: asyncio.AbstractEventLoop) -> None:
         self._pass = functools.partial(_pass_on, engine)
         self._loop = loop
+        self.servers: list[asyncio.Server] = []
 
     def on_a_socket(self, path: Path) -> Path:
-        served = asyncio.start_unix_server(self._pass, path)
-        asyncio.run_coroutine_threadsafe(served, self._loop).result()
+        self._serve(asyncio.start_unix_server(self._pass, path))
         return path
 
     def on_a_port(self, certificates: Path | None) -> int:
@@ -130,21 +166,37 @@ class _Far:
             context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
             context.verify_mode = ssl.CERT_REQUIRED
             context.set_alpn_protocols(["h2"])
-        served = asyncio.start_server(self._pass, "127.0.0.1", 0, ssl=context)
-        server = asyncio.run_coroutine_threadsafe(served, self._loop).result()
+        server = self._serve(asyncio.start_server(self._pass, "127.0.0.1", 0, ssl=context))
         port: int = server.sockets[0].getsockname()[1]
         return port
 
+    def _serve(self, starting: Coroutine[Any, Any, asyncio.Server]) -> asyncio.Server:
+        server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
+        self.servers.append(server)
+        return server
+
 
 @contextlib.contextmanager
-def _loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Let a loop run in a thread of its own."""
+def _far(engine: str) -> Iterator[_Far]:
+    """Serve from a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    yield loop
+    far = _Far(engine.removeprefix("unix://"), loop)
+    yield far
+    asyncio.run_coroutine_threadsafe(_end(far.servers), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
+    loop.close()
+
+
+async def _end(servers: Sequence[asyncio.Server]) -> None:
+    for server in servers:
+        server.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _pass_on(engine: str, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
@@ -152,7 +204,11 @@ async def _pass_on(engine: str, client: asyncio.StreamReader, answer: asyncio.St
     request.write(_UPGRADE)
     head = await server.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101"), head
-    await asyncio.gather(_pump(client, request), _pump(server, answer))
+    try:
+        await asyncio.gather(_pump(client, request), _pump(server, answer))
+    finally:
+        request.close()
+        answer.close()
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

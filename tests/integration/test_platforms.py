@@ -1,5 +1,6 @@
 """Images for a platform that is not the engine's own: built, verified and run where QEMU runs them."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -26,11 +27,12 @@ OWN = "linux/amd64"
 def lab() -> Iterator[Lab]:
     """Give what stand-ins are made with, on a machine that runs programs for arm64."""
     lab = Lab.of(ROOT)
-    try:
-        with emulated(lab):
-            yield lab
-    except (LabError, OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"this machine can't be told to run programs for arm64: {error}")
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(emulated(lab))
+        except (LabError, OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"this machine can't be told to run programs for arm64: {error}")
+        yield lab
 
 
 @pytest.fixture(scope="module")
