@@ -171,6 +171,9 @@ def _of_the_platform(spec: ImageSpec, view: View) -> Observed:
         detail = view.engine.inspect(image.id) if image else None
         if detail and detail.platform and detail.platform != view.engine.platform():
             other.add(detail.id)
+    if other and view.engine.info().store.startswith("containerd"):
+        # It keeps several platforms under a name and tells of one; its builder finds what is not here.
+        return view.observed
     images = tuple(image for image in view.observed.images if image.id not in other)
     return evolve(view.observed, images=images) if other else view.observed
 

@@ -116,7 +116,9 @@ def test_what_the_engine_can_not_run(
     assert not docker_api.images(f"{arm.repository}:bash")
     declare(arm, alpine, PLATFORM, "[verify]\nunchecked_platforms = true")
     done = arm.doit("base:bash")
-    assert (done.code, "1 promoted · " in done.out) == (0, True), done.out
+    assert done.code == 0, done.out
+    # containerd's store tells the layers of one platform of an upstream image, by which a candidate is judged.
+    assert "1 promoted · " in done.out or docker_api.info()["Driver"] != "overlay2", done.out
     assert f"not verified: the engine can't run {PLATFORM}" in done.out
     assert arm.manifest()["runtimes"]["bash"]["inventory"] is None
     with emulated(lab):
