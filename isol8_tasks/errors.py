@@ -66,6 +66,10 @@ class UndecidedError(Isol8Error):
     exit_code = 4
 
 
+class NotRunnableError(UndecidedError):
+    """An image is for a platform that the engine can't run, so nobody knows whether it passes verification."""
+
+
 class ReplacedError(EngineError):
     """Another run gave a tag to another image in the meantime, so this run left it alone."""
 

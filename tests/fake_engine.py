@@ -106,6 +106,8 @@ class FakeEngine:
     """Ids of the images that containers were made of."""
     cache_bytes: int = 5000
     leased: FakeLease = field(factory=FakeLease)
+    wanted: str = ""
+    """The platform that it pulls and builds for; empty for its own."""
     reproducible: bool = False
     """Whether what is built again can come to what was there; most tests are about an image that is replaced."""
     by_layers: bool = False
@@ -143,6 +145,10 @@ class FakeEngine:
         return "Docker"
 
     def platform(self) -> str:
+        """Return what it was told to build for, or its own."""
+        return self.wanted or self.own_platform()
+
+    def own_platform(self) -> str:
         """Return one that most engines have."""
         self._ask("platform")
         return "linux/amd64"

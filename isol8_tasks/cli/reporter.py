@@ -211,8 +211,9 @@ def _unheeded(view: View) -> Iterator[str]:
             f'"{builder}" under [build] in deps.toml'
         )
     platform = view.environ.get("DOCKER_DEFAULT_PLATFORM")
-    if platform and platform != (own := view.engine.platform()):
-        yield f"DOCKER_DEFAULT_PLATFORM={platform} has no effect; images are built for the engine's platform, {own}"
+    if platform and platform != (wanted := view.engine.platform()):
+        whose = "" if view.config.build.platform else "the engine's platform, "
+        yield f"DOCKER_DEFAULT_PLATFORM={platform} has no effect; images are built for {whose}{wanted}"
 
 
 def print_failures(session: Session, screen: Screen) -> None:

@@ -45,6 +45,7 @@ from isol8_tasks.config.values import (
     BuilderName,
     BuildxName,
     Jobs,
+    Platforms,
     RemoteRepository,
     Repository,
 )
@@ -72,6 +73,8 @@ class BuildSettings(ByValue):
     """The builder of docker buildx that builds, wherever it is; empty for the engine itself."""
     cache: RemoteRepository = ""
     """Where a builder elsewhere keeps its build cache for others: a repository in a registry; empty for nowhere."""
+    platforms: Platforms = ()
+    """What images are built for; none for the engine's own platform."""
     args: Arguments = Factory(dict)
     """Build arguments for the Dockerfile, by name."""
     jobs: Jobs | None = None
@@ -87,6 +90,11 @@ class BuildSettings(ByValue):
 
     download_cache: bool = False
     """Let installers keep what they download from build to build, outside of images."""
+
+    @property
+    def platform(self) -> str:
+        """What images are built for, as `linux/arm64`; empty for the engine's own platform."""
+        return next(iter(self.platforms), "")
 
 
 def _no_packages() -> Mapping[str, tuple[str, ...]]:

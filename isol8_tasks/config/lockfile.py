@@ -77,6 +77,8 @@ class LockedImage:
     """All that it has and its parent does not; sorted."""
     gone: tuple[Annotated[Package, _package], ...] = ()
     """What its parent has, and it does not."""
+    platform: str = ""
+    """What it was built for, where deps.toml said that."""
     lockfile: str = field(default="", metadata={"key": "lock"})
     """The lock of the ecosystem's own tool."""
 
@@ -121,6 +123,7 @@ def render_lock(images: Mapping[str, LockedImage]) -> str:
         lines = [f"[images.{_key(name)}]"]
         values: Mapping[str, str | Mapping[str, str] | list[str]] = {
             "parent": image.parent,
+            "platform": image.platform,
             "upstream": dict(sorted(image.upstream.items())),
             "asked": sorted(image.asked),
             "system": sorted(image.system),

@@ -166,6 +166,8 @@ class VerifySettings(ByValue):
     """Names of packages that are not verified."""
     again: bool = False
     """Verify here, too, what a registry has and was verified elsewhere."""
+    unchecked_platforms: bool = False
+    """Promote images for a platform that the engine can't run, without verification."""
 
 
 def read_refresh(value: object) -> RefreshSettings:
@@ -208,5 +210,6 @@ OF_VERIFY: Final[Mapping[str, Callable[[object], str | float | tuple[str, ...]]]
     "oldest_client": oldest_client,
     "load_timeout": timeout,
     "skip": skipped,
+    "unchecked_platforms": flag,
 }
 """The keys of [verify] beside the names of images, with what reads them."""

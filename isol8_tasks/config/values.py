@@ -25,6 +25,8 @@ from isol8_tasks.ecosystems.specs import SpecError, parse_spec
 
 _Value = TypeVar("_Value")
 
+PLATFORMS: Final = ("linux/amd64", "linux/arm64")
+"""Those that all upstream images and runtimes exist for."""
 ARGUMENT_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 """Of a build argument."""
 
@@ -217,6 +219,28 @@ def buildx_name(value: object) -> str:
     return name
 
 
+def _platforms(value: object) -> tuple[str, ...]:
+    found = array(value, _platform, of="platforms", example='platforms = ["linux/arm64"]')
+    if len({*found}) < len(found):
+        raise InvalidError(f"{next(each for each in found if found.count(each) > 1)} is listed twice")
+    if len(found) > 1:
+        raise InvalidError(
+            f"lists {len(found)} platforms, and images are built for one; write a deps.toml for each, and name the "
+            "other ones by ISOL8_DEPS"
+        )
+    return found
+
+
+def _platform(value: object) -> str:
+    text = string(value, '"linux/arm64"')
+    if text not in PLATFORMS:
+        processor = text.lower().rpartition("/")[2] if text.count("/") < 2 else ""  # noqa: PLR2004 - none with a variant
+        meant = f"linux/{_PROCESSORS.get(processor, processor)}"
+        hint = f'write "{meant}"' if meant in PLATFORMS else f"allowed: {', '.join(PLATFORMS)}"
+        raise InvalidError(f"{text!r} is not a platform that images can be built for; {hint}")
+    return text
+
+
 def _arguments(value: object) -> Mapping[str, str]:
     arguments: Mapping[str, Any] = table(value, '; write args = { NAME = "value" }')
     problems: list[Problem] = [
@@ -245,6 +269,8 @@ _LONGEST_CHECK: Final = dt.timedelta(hours=1)
 _ALLOWED_PORTS: Final = frozenset({80, 443})
 """Those that the filter lets through whatever it is told."""
 _NO_NETWORK: Final = "is not a network like 10.0.0.0/8 or fd00::/8"
+_PROCESSORS: Final = {"x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "aarch64": "arm64"}
+"""What else they are called."""
 _BUILDX_NAME: Final = r"[A-Za-z][A-Za-z0-9._-]*"
 _RELEASE: Final = r"[0-9]+(?:\.[0-9]+){0,2}"
 _REGISTRY: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
@@ -271,6 +297,7 @@ Notification = Annotated[
     tuple[str, ...], _words('notify = ["mail", "-s", "isol8", "me@example.org"], or omit it')
 ]
 Pattern = Annotated[str, _pattern]
+Platforms = Annotated[tuple[str, ...], _platforms]
 Ports = Annotated[tuple[int, ...], _ports]
 RemoteRepository = Annotated[str, _remote_repository]
 Repository = Annotated[str, _repository]

@@ -45,7 +45,7 @@ def closure(  # noqa: PLR0913 - each of them decides what a target comes out as
     read here, the whole text and every file count, and a warning says so.
     """
     taking = Taking(context, ignore)
-    resolver = StageResolver(dockerfile, args, triggers, builder.platform)
+    resolver = StageResolver(dockerfile, args, triggers, builder)
     stage = resolver.stages[-1] if target is None else resolver.target(target)
     problems = dockerfile.unreadable
     if not problems:
@@ -67,7 +67,7 @@ def upstream_images(
     builder: BuilderTraits = USUAL,
 ) -> tuple[str, ...]:
     """Return the upstream images that a target is built of, or all where they can't be read; its steps don't matter."""
-    resolver = StageResolver(dockerfile, args, triggers, builder.platform)
+    resolver = StageResolver(dockerfile, args, triggers, builder)
     stage = resolver.target(target)
     if not dockerfile.unreadable:
         with contextlib.suppress(UnreadableError):

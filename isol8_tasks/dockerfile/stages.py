@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from attrs import evolve, frozen
 
-from isol8_tasks.dockerfile.builder import platform_values
+from isol8_tasks.dockerfile.builder import OF_NO_PLATFORM, BuilderTraits, platform_values
 from isol8_tasks.dockerfile.lexer import LexError, UnreadableError
 from isol8_tasks.dockerfile.syntax import Dockerfile, Instruction, parse
 from isol8_tasks.dockerfile.variables import Scope, Value, argument, platform_scope
@@ -91,7 +91,7 @@ class StageResolver:
     """Answers what the stages of one Dockerfile refer to, with the build arguments that are given.
 
     `triggers` tells the ONBUILD triggers of an upstream image, by its reference; None where there is too much.
-    `platform` tells that of the builder; without it, what depends on the platform is not known.
+    `builder` is what builds; without one, what depends on the platform is not known.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class StageResolver:
         dockerfile: Dockerfile,
         given: Mapping[str, str],
         triggers: TriggersOf = no_triggers,
-        platform: Callable[[], str] = str,
+        builder: BuilderTraits = OF_NO_PLATFORM,
     ) -> None:
         self.dockerfile = dockerfile
         self.given = given
@@ -107,7 +107,7 @@ class StageResolver:
         self._bases: dict[int, Origin] = {}
         self._origins: dict[int, tuple[Origin, ...]] = {}
         self._triggers_of = triggers
-        self._platform = platform
+        self._builder = builder
         self._triggers: dict[int, tuple[Instruction, ...]] = {}
 
     def refuse(self, instruction: Instruction, problem: str) -> NoReturn:
@@ -133,7 +133,7 @@ class StageResolver:
 
     @cached_property
     def _platform_values(self) -> Mapping[str, str]:
-        return dict(platform_values(self.dockerfile, self._platform))
+        return dict(platform_values(self.dockerfile, self._builder))
 
     @property
     def of_the_platform(self) -> frozenset[str]:

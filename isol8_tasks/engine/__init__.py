@@ -120,6 +120,8 @@ class BuildRequest(ByValue):
     """The name of the image, under which its build cache is kept in a registry."""
     only_labels: bool = False
     """Nothing but labels is new, so the engine itself builds it, whatever else does."""
+    platform: str = ""
+    """What it is built for; empty for what the engine's `platform` tells."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -172,7 +174,10 @@ class ImageEngine(Protocol):
         """Return whose engine it is, as far as it was asked: `Docker` or `Podman`."""
 
     def platform(self) -> str:
-        """Return what it builds for where nothing else is asked for: `linux/amd64`."""
+        """Return what it pulls and builds for where nothing else is asked for: `linux/amd64`."""
+
+    def own_platform(self) -> str:
+        """Return what it runs on: `linux/amd64`."""
 
     def images(self) -> tuple[ObservedImage, ...]:
         """List every image that has a tag, in one call to the engine."""

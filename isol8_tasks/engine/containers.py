@@ -67,6 +67,9 @@ class NoSuchImageError(EngineError):
 class SandboxEngine(Protocol):
     """What is asked of an engine that runs images. Every method raises EngineError (or a subclass)."""
 
+    def own_platform(self) -> str:
+        """Return what it runs on: `linux/amd64`."""
+
     def run(self, request: RunRequest) -> Finished:
         """Run a command in a new container that is gone when this returns or raises.
 

@@ -29,7 +29,7 @@ _CONFLICT: Final = 409
 class DockerEngine:
     """The engine at an endpoint. Made without work: the first question opens the connection."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but one are named by the caller
         self,
         endpoint: Endpoint,
         *,
@@ -37,29 +37,29 @@ class DockerEngine:
         builder: BuilderSetting = "auto",
         buildx: str = "",
         cache: str = "",
+        platform: str = "",
     ) -> None:
         self._endpoint = endpoint
         self._environ = environ
-        self._setting = builder
-        self._elsewhere = buildx, cache
+        self._settings = builder, buildx, cache
+        self._wanted = platform
         self._connection = Connection(endpoint, environ)
         self._mutex = threading.Lock()
+        self._own = ""
         self._made: Builders | None = None
         self._registries: dict[str, RegistryClient] = {}
         self._lease: VolumeLease | None = None
 
     @property
     def _builders(self) -> "Builders":
-        from isol8_tasks.engine.builders.choice import Builders, Elsewhere  # noqa: PLC0415 - most runs build nothing
+        from isol8_tasks.engine.builders.choice import Builders, Wanted  # noqa: PLC0415 - most runs build nothing
 
-        name, cache = self._elsewhere
-        elsewhere = Elsewhere(name=name, cache=cache)
+        builder, buildx, cache = self._settings
+        wanted = Wanted(builder=builder, buildx=buildx, cache=cache, platform=self._wanted)
         # The bases are built all at once, and a cached_property makes one for each thread since Python 3.12.
         with self._mutex:
             if self._made is None:
-                self._made = Builders(
-                    self._connection, self._endpoint, self._environ, self._setting, elsewhere
-                )
+                self._made = Builders(self._connection, self._endpoint, self._environ, wanted)
             return self._made
 
     def ping(self) -> None:
@@ -98,8 +98,13 @@ class DockerEngine:
         return "Podman" if greeted and greeted.podman else "Docker"
 
     def platform(self) -> str:
-        """Return what it builds for where nothing else is asked for: `linux/amd64`."""
-        return platform_of(self._connection.call("GET", "/version", "tell its platform"))
+        """Return what it pulls and builds for where nothing else is asked for: `linux/amd64`."""
+        return self._wanted or self.own_platform()
+
+    def own_platform(self) -> str:
+        """Return what it runs on: `linux/amd64`."""
+        self._own = self._own or platform_of(self._connection.call("GET", "/version", "tell its platform"))
+        return self._own
 
     def images(self) -> tuple[ObservedImage, ...]:
         """List every image that has a tag, in one call to the engine."""
@@ -151,7 +156,7 @@ class DockerEngine:
 
         repository, tag = repository_and_tag(reference)
         try:
-            params = {"fromImage": repository, "tag": tag}
+            params = {"fromImage": repository, "tag": tag, "platform": self._wanted}
             headers = self._connection.credentials(reference)
             for item in self._connection.stream(
                 "/images/create", f"the pull of {reference}", params, headers=headers
@@ -287,7 +292,7 @@ class DockerEngine:
         """Pull the image of that digest; until it is tagged, `repository@digest` is its only name here."""
         from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pulls what another machine pushed
 
-        return registry.fetch(self._connection, self._remote(repository), digest)
+        return registry.fetch(self._connection, self._remote(repository), digest, self._wanted)
 
     def forget_builds(self, keep: int) -> None:
         """Let the build cache be no larger than `keep` bytes: what was used last stays, and what images have."""

@@ -114,14 +114,16 @@ def push(connection: Connection, reference: str) -> str:
     return digest
 
 
-def fetch(connection: Connection, registry: "RegistryClient", digest: str) -> ObservedImage:
-    """Do what RegistryEngine.fetch promises."""
+def fetch(
+    connection: Connection, registry: "RegistryClient", digest: str, platform: str
+) -> ObservedImage:
+    """Do what RegistryEngine.fetch promises; an empty platform is the engine's own."""
     from isol8_tasks.engine import whole  # noqa: PLC0415 - for who pulls what another machine pushed
 
     repository = registry.repository
     reference = str(Reference(repository).at(digest))
     what = f"the pull of {reference}"
-    params = {"fromImage": repository, "tag": digest}
+    params = {"fromImage": repository, "tag": digest, "platform": platform}
     for _ in _heard(connection, "/images/create", what, params, connection.credentials(reference)):
         pass
     try:

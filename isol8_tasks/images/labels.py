@@ -49,7 +49,9 @@ NOT_IN_USE: Final = " (not in use)"
 
 Role = Literal["candidate", "current", "previous"]
 _ROLES: Final = get_args(Role)
-_PLAIN_FIELDS: Final = ("image", "role", "key", "build", "parent", "standin", "inventory", "layers", "files")
+_PLAIN_FIELDS: Final = (
+    *("image", "role", "key", "build", "parent", "standin", "inventory", "layers", "files", "platform"),
+)
 _TEXT_FIELDS: Final = (*_PLAIN_FIELDS, "inputs", "checkout", "triggers")
 _LONGEST: Final = 1 << 20
 """Characters of a label; ours have a few thousand."""
@@ -105,6 +107,8 @@ class Record(ByValue):
     """A digest of its files behind its layers, where it was compared with another build; empty where it was not."""
     clients: tuple[tuple[str, str], ...] = ()
     """On an image that gave its tag away: those of the clients' labels that were overridden, for the way back."""
+    platform: str = ""
+    """What it was built for, as `linux/arm64`, where deps.toml says that; else the platform of its engine."""
     recipe: int = 0
     schema: int = LABELS_SCHEMA
 

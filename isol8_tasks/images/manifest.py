@@ -100,6 +100,7 @@ def _entry(observed: Observed, name: str, held: Mapping[str, Hold]) -> Mapping[s
         "held": held[name].since.strftime("%Y-%m-%dT%H:%M:%SZ") if name in held else None,
         "inventory": _inventory(observed.inventory(name)),
         "notes": list(observed.notes(name)),
+        **({"platform": record.platform} if record and record.platform else {}),
     }
 
 

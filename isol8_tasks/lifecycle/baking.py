@@ -140,6 +140,7 @@ def _target(target: Target, names: Mapping[str, str], observed: Observed, folder
         **({"contexts": contexts} if contexts else {}),
         "args": {name: _literal(value) for name, value in request.args.items()},
         "labels": {name: _literal(value) for name, value in request.labels.items()},
+        **({"platforms": [spec.inputs.platform]} if spec.inputs.platform else {}),
         "tags": [request.tag],
         "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
         "output": ["type=docker"],

@@ -172,8 +172,14 @@ def accept_candidate(  # noqa: PLR0913 - all but four are named by the caller
         labels=found.labels,
         tags=tags,
         left_out=described.left_out,
-        notes=decode_notes(inventory),
+        notes=decode_notes(inventory) or _unverified(spec, inventory),
     )
+
+
+def _unverified(spec: ImageSpec, inventory: str) -> tuple[str, ...]:
+    """Say of an image without an inventory, for a platform of its own, that nobody looked into it."""
+    why = f"not verified: the engine can't run {spec.inputs.platform}"
+    return () if inventory or not spec.inputs.platform else (why,)
 
 
 def _verified(  # noqa: PLR0913 - as accept_candidate

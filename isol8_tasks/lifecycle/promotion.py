@@ -199,7 +199,12 @@ def relabelled(
         raise EngineError(f"{source} was removed during the run; run again")
     triggers = "".join(f"ONBUILD {trigger}\n" for trigger in detail.onbuild)
     request = BuildRequest(
-        tag=tag, dockerfile=f"FROM {source}\n{triggers}", labels=new_labels, only_labels=True
+        tag=tag,
+        dockerfile=f"FROM {source}\n{triggers}",
+        labels=new_labels,
+        only_labels=True,
+        # One that goes out of use may be for another platform than images are built for now.
+        platform=detail.platform,
     )
     new_id = engine.build(request, lambda _event: None)
     if source != tag:

@@ -106,6 +106,7 @@ def describe(spec: ImageSpec, observed: Observed, provenance: Provenance) -> Des
             triggers=encode_triggers(spec.triggers),
             flags=spec.flags,
             packages=spec.packages,
+            platform=spec.inputs.platform,
             recipe=spec.inputs.recipe,
         ),
         annotations={

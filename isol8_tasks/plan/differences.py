@@ -33,6 +33,8 @@ def differences(before: RecordedInputs, now: Inputs) -> Iterator[Reason]:
         yield reasons.RecipeChanged(old=before.recipe, new=now.recipe)
     if before.runtime != now.runtime:
         yield reasons.RuntimeChanged(old=before.runtime, new=now.runtime)
+    if before.platform != now.platform:
+        yield reasons.PlatformChanged(old=before.platform, new=now.platform)
     if isinstance(before.stages, Summary):
         yield from _many("stages", before.stages, stage_marks(now))
     else:

@@ -46,6 +46,7 @@ def key(inputs: Inputs) -> str:
             # Behind the others, and only where there are any: images without them keep their keys.
             *((("system", inputs.system),) if inputs.system else ()),
             *((("build", inputs.build),) if inputs.build else ()),
+            *((("platform", inputs.platform),) if inputs.platform else ()),
         )
     )
 
@@ -95,6 +96,7 @@ class RecordedInputs:
     """12 digits of its hash; empty without one."""
     system: tuple[str, ...] | Summary = ()
     build: tuple[str, ...] | Summary = ()
+    platform: str = ""
 
     @property
     def upstream(self) -> Pairs:
@@ -164,6 +166,7 @@ def encode_inputs(inputs: Inputs) -> str:
         "recipe": inputs.recipe,
         "runtime": inputs.runtime,
         "setup": setup_mark(inputs),
+        **({"platform": inputs.platform} if inputs.platform else {}),
         **lists,
     }
     for name in ("packages", "system", "build", "", "files", "args", "stages", "images"):
@@ -198,6 +201,7 @@ def decode_inputs(text: str) -> RecordedInputs | None:
             setup=_typed(document["setup"], str),
             system=_texts(document.get("system", [])),
             build=_texts(document.get("build", [])),
+            platform=_typed(document.get("platform", ""), str),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

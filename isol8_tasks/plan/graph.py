@@ -174,6 +174,7 @@ def _base(
         # No build argument has a dot in its name.
         args=(*needs.args, *((f"filter.{key}", text) for key, text in config.filter.values.items())),
         upstream=tuple((reference, upstream_mark(observed, reference)) for reference in needs.upstream),
+        platform=config.build.platform,
     )
     spec = ImageSpec(
         name=runtime.name,

@@ -47,6 +47,8 @@ class Inputs(ByValue):
     """Alpine packages that it installs before its own; sorted and unique."""
     build: tuple[str, ...] = ()
     """Alpine packages that are there while its own are compiled, and not in the image; sorted and unique."""
+    platform: str = ""
+    """What it is built for, as `linux/arm64`; empty for the engine's own platform."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -56,6 +56,7 @@ def custom_image(
             packages=packages,
             system=system,
             build=build,
+            platform=config.build.platform,
             files=_hashed_file(config.listed[runtime.name].source, hashes) if hashes else (),
         ),
         hashes=hashes,
@@ -136,6 +137,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             setup=image.setup,
             system=system,
             build=build,
+            platform=config.build.platform,
             files=_hashed_file(config.listed[name].source, hashes) if hashes else (),
         )
         reference = str(Reference(config.build.repository, parent.name))

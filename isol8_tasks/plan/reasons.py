@@ -155,6 +155,14 @@ class RuntimeChanged:
 
 
 @frozen(kw_only=True)
+class PlatformChanged:
+    """It is built for another platform; empty for the engine's own."""
+
+    old: str
+    new: str
+
+
+@frozen(kw_only=True)
 class SchemaChanged:
     """The labels were written by another version of this tool, in another form."""
 
@@ -294,4 +302,13 @@ ImageReason = (
 )
 NewsReason = PackagesBehind | GrownOld | NotAsLocked
 RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | BuildHashChanged | Unexplained
-Reason = FileReason | StepReason | InputReason | AlpineChanged | ImageReason | NewsReason | RunReason
+Reason = (
+    FileReason
+    | StepReason
+    | InputReason
+    | AlpineChanged
+    | PlatformChanged
+    | ImageReason
+    | NewsReason
+    | RunReason
+)

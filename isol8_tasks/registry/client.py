@@ -228,6 +228,8 @@ class RegistryClient:
             document = chosen[1]
         config_digest = document["config"]["digest"]
         config: Any = loads(self._content(f"/blobs/{config_digest}", config_digest))
+        if config.get("architecture") and _platform(config) != self.platform():
+            return None
         labels: Any = (config.get("config") or {}).get("Labels") or {}
         if not all(isinstance(each, str) for pair in labels.items() for each in pair):
             raise TypeError(labels)
@@ -240,7 +242,14 @@ class RegistryClient:
         if not _is_index(index):
             return ""
         wanted = self.platform()
-        return next((str(each["digest"]) for each in index["manifests"] if _platform(each) == wanted), "")
+        return next(
+            (
+                str(each["digest"])
+                for each in index["manifests"]
+                if _platform(each.get("platform") or {}) == wanted
+            ),
+            "",
+        )
 
     def _content(self, path: str, digest: str) -> bytes:
         content = self._get(path, digest)
@@ -337,9 +346,8 @@ def _is_index(document: Mapping[str, Any]) -> bool:
     return document.get("mediaType") in _INDEXES or "manifests" in document
 
 
-def _platform(entry: Mapping[str, Any]) -> str:
-    found = entry.get("platform") or {}
-    return f"{found.get('os')}/{found.get('architecture')}"
+def _platform(said: Mapping[str, Any]) -> str:
+    return f"{said.get('os')}/{said.get('architecture')}"
 
 
 def _words(error: Exception, host: str) -> str:

@@ -152,7 +152,16 @@ def any_age_line(tags: Iterable[str]) -> str:
     )
 
 
-def plan_json(decisions: Iterable[Decision], config: Config) -> str:
+def platform_line(config: Config, own: str) -> str:
+    """Say what images are built for on an engine of a platform."""
+    wanted = config.build.platform
+    if not wanted:
+        return f"built for {own}, the engine's own platform"
+    emulated = "" if wanted == own else f"; the engine's own is {own}"
+    return f"built for {wanted}, {config.setting('build.platforms')} build.platforms{emulated}"
+
+
+def plan_json(decisions: Iterable[Decision], config: Config, own_platform: str) -> str:
     """Return the decisions as data."""
     images = [
         {
@@ -164,7 +173,8 @@ def plan_json(decisions: Iterable[Decision], config: Config) -> str:
         }
         for row in decisions
     ]
-    return json.dumps({"images": images}, indent=2, ensure_ascii=False)
+    document = {"platform": config.build.platform or own_platform, "images": images}
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def undetermined_json(specs: Iterable[tuple[str, str]], problem: str, *, repository: str) -> str:

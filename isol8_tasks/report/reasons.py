@@ -12,6 +12,7 @@ from isol8_tasks.safety.redact import redact
 
 _MINUS = "\N{MINUS SIGN}"
 _SHOWN = 60
+_OWN_PLATFORM = "the engine's own"
 
 
 def render_reason(  # noqa: PLR0911, PLR0913 - one for each family; all but one are named by the caller
@@ -60,6 +61,8 @@ def render_reason(  # noqa: PLR0911, PLR0913 - one for each family; all but one 
             return f"{setting(key)} {key}: {_setting(key, old or '', new or '')}"
         case reasons.AlpineChanged():
             return _alpine(reason, alpine_place)
+        case reasons.PlatformChanged(old=old, new=new):
+            return f"platform {old or _OWN_PLATFORM} → {new or _OWN_PLATFORM}"
         case _:
             return _input(reason)
 

@@ -115,7 +115,7 @@ def hint(error: Isol8Error, spec: ImageSpec, config: Config, *, standin: bool, r
         return f"{trouble.sentence[:-1]}{full}. {next_step(trouble, _text(error), config)}"
     if not isinstance(error, BuildFailedError):
         return ""
-    return "\n".join(
+    return _of_platform(error, spec) or "\n".join(
         filter(None, (_of_build(error, spec, config, standin=standin), where_to_look(spec, config)))
     )
 
@@ -127,6 +127,16 @@ def lacking_lines(names: Sequence[str], output: Sequence[str]) -> tuple[str, ...
         return ()
     known = hints("npm", "\n".join(f"No versions available for {name}" for name in others))
     return (f"The registry does not have {', '.join(names)}.", *known)
+
+
+def _of_platform(error: BuildFailedError, spec: ImageSpec) -> str:
+    """Say that a builder can't run what it builds for another platform; nothing where that is not what failed."""
+    if not spec.inputs.platform or _NO_PROGRAM not in _text(error):
+        return ""
+    return (
+        f"The builder can't run programs for {spec.inputs.platform}. Install Debian's qemu-user-static on its machine, "
+        "or name a builder that can by --builder."
+    )
 
 
 def _of_build(error: BuildFailedError, spec: ImageSpec, config: Config, *, standin: bool) -> str:
@@ -205,5 +215,6 @@ def _lacks(names: Sequence[str], *, standin: bool) -> str:
 
 
 _ALPINE: Final = "apk"
+_NO_PROGRAM: Final = "exec format error"
 _UNCOMPILED: Final = ("to compile the source with.", "compiled (node-gyp).")
 _INDEXES: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")

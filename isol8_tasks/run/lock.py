@@ -235,6 +235,7 @@ def _locked(spec: ImageSpec, view: View, old: Lock | None) -> LockedImage:
         build=spec.inputs.build,
         packages=pins,
         gone=tuple(sorted(gone)),
+        platform=spec.inputs.platform,
         lockfile=lockfile,
     )
 
@@ -245,7 +246,12 @@ def _asked(image: LockedImage, spec: ImageSpec) -> tuple[tuple[str, tuple[str, .
         ("", image.asked, spec.inputs.packages),
         ("system packages ", image.system, spec.inputs.system),
         ("build packages ", image.build, spec.inputs.build),
+        ("platform ", _one(image.platform), _one(spec.inputs.platform)),
     )
+
+
+def _one(word: str) -> tuple[str, ...]:
+    return (word,) if word else ()
 
 
 def _is_same(known: LockedImage, spec: ImageSpec, own: frozenset[Package]) -> bool:

@@ -137,6 +137,7 @@ class View:
                     builder=settings.builder,
                     buildx=buildx,
                     cache=settings.cache,
+                    platform=settings.platform,
                 )
             return self._engine
 
@@ -221,14 +222,16 @@ class View:
         if self._observed is None:
             return USUAL
         return BuilderTraits(
-            platform=lambda: self._platform, writes_values=writes_values(self.engine_version)
+            platform=lambda: self.own_platform,
+            target=self.config.build.platform,
+            writes_values=writes_values(self.engine_version),
         )
 
     @cached_property
-    def _platform(self) -> str:
-        """The engine's platform, for which few Dockerfiles ask."""
+    def own_platform(self) -> str:
+        """The engine's own platform, for which few Dockerfiles ask."""
         found = platform_directly(self.endpoint.url) if self._engine is None else None
-        return found or self.engine.platform()
+        return found or self.engine.own_platform()
 
     @property
     def graph(self) -> Graph:

@@ -3,6 +3,7 @@
 verifier       containers of one image, a kind of clients each, and their verdict
 verifications  verifies the images of a run, side by side
 clients        how isol8's releases run an image, as data
+emulation      images for another platform than the engine's own
 conditions     the kinds of containers that make a difference
 probe          the script that runs inside
 judging        what the probe printed, as findings

@@ -11,6 +11,7 @@ from isol8_tasks.config.deps import Config
 from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import parse_spec, skipped_names
+from isol8_tasks.errors import NotRunnableError
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from isol8_tasks.verify.verifier import Verdict, Verifier
 
 Verify = Callable[[ImageSpec, str], str]
-"""Gets an image and the id to run; returns its inventory in short, notes included. VerifyFailedError keeps the old
-image."""
+"""Gets an image and the id to run; returns its inventory in short, notes included, or nothing where it is promoted
+unverified. VerifyFailedError keeps the old image."""
 
 
 @define(eq=False)
@@ -50,7 +51,12 @@ class Verifications:
         from isol8_tasks.verify.notes import render_note  # noqa: PLC0415 - a run with nothing to do checks nothing
         from isol8_tasks.verify.verifier import failure  # noqa: PLC0415 - as above
 
-        verdict = self._once(spec, image_id)
+        try:
+            verdict = self._once(spec, image_id)
+        except NotRunnableError:
+            if not self.config.verify.unchecked_platforms:
+                raise
+            return ""
         error = failure(self.observed().public_tag(spec.name), verdict)
         if error is not None:
             raise error
@@ -74,6 +80,16 @@ class Verifications:
 
         if self._verifier is None:
             self._verifier = Verifier(self.engine)
+        if spec.inputs.platform and spec.inputs.platform != (own := self.engine.own_platform()):
+            from isol8_tasks.verify.emulation import SLOWNESS, can_run  # noqa: PLC0415 - few images are
+
+            self._verifier.slowness = SLOWNESS
+            if not can_run(image_id, self.engine):
+                raise NotRunnableError(
+                    f"{self.observed().public_tag(spec.name)} is for {spec.inputs.platform}, which the engine ({own}) "
+                    "can't run, so it was not verified\nLet it run there, by Debian's qemu-user-static on the engine's "
+                    "machine, and run again; or promote it unverified: unchecked_platforms = true under [verify]."
+                )
         arguments: Mapping[str, str] = dict(spec.args)
         subject = Subject(
             image=image_id,

@@ -111,6 +111,8 @@ class Verifier:
     """Checks images, from several threads if need be; remembers what it saw in upstream images as long as it lives."""
 
     engine: SandboxEngine
+    slowness: int = 1
+    """How many times as long everything may take."""
     _upstream: dict[str, frozenset[tuple[str, int]] | None] = field(factory=dict, init=False)
     """By reference: what is setuid, setgid or writable by everybody; None where the image is not on the engine."""
     _mutex: threading.Lock = field(factory=threading.Lock, init=False)
@@ -163,7 +165,7 @@ class Verifier:
             kind=kind,
             whole=whole,
             filtered=subject.filtered,
-            patience=patience,
+            patience=patience * self.slowness,
             load_timeout=subject.load_timeout,
             environment=_environment(subject.registry),
         )
@@ -237,7 +239,8 @@ class Verifier:
         for patience in (1, _PATIENCE):
             mark = secrets.token_hex(8)
             try:
-                finished = self._finished(probe.upstream_request(reference, mark=mark, patience=patience))
+                request = probe.upstream_request(reference, mark=mark, patience=patience * self.slowness)
+                finished = self._finished(request)
             except (NoSuchImageError, NotStartedError):
                 return None
             look = probe.read_look(finished.stdout.decode("utf-8", "replace"), mark)
@@ -260,7 +263,7 @@ class Verifier:
             tmpfs=kind.tmpfs,
             seccomp=profile(kind.denied_system_calls),
             capabilities=(),
-            seconds=check.timeout,
+            seconds=check.timeout * self.slowness,
         )
         try:
             finished = self._finished(request)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,11 @@ class Registry:
         (folder / "users").write_text(_USERS)
 
     @property
+    def storage(self) -> Path:
+        """Where it keeps its images."""
+        return self._folder / "storage"
+
+    @property
     def _configuration(self) -> Path:
         return self._folder / "registry.yml"
 
@@ -59,7 +65,7 @@ class Registry:
             "version": 0.1,
             "log": {"level": "info", "accesslog": {"disabled": False}},
             "storage": {
-                "filesystem": {"rootdirectory": str(self._folder / "storage")},
+                "filesystem": {"rootdirectory": str(self.storage)},
                 "delete": {"enabled": self.deletes},
             },
             "http": {"addr": self.address},
@@ -131,7 +137,7 @@ class Registry:
 
     def uploading(self) -> bool:
         """Tell whether a part of a layer has come, and not all of it."""
-        return any(file.stat().st_size for file in (self._folder / "storage").glob("**/_uploads/*/data"))
+        return any(file.stat().st_size for file in self.storage.glob("**/_uploads/*/data"))
 
     def tags(self, repository: str) -> dict[str, str]:
         """Return the digest of every tag of a repository."""
@@ -152,6 +158,26 @@ class Registry:
         _, config = self._ask(f"{repository}/blobs/{json.loads(manifest)['config']['digest']}")
         labels: dict[str, str] = json.loads(config)["config"]["Labels"]
         return labels
+
+    def index(self, repository: str, tag: str, platforms: Mapping[str, str]) -> None:
+        """Let a tag lead to an image for each platform (`linux/arm64`), by the tags that these have."""
+        manifests = []
+        for platform, name in platforms.items():
+            digest, manifest = self._ask(f"{repository}/manifests/{name}")
+            system, _, processor = platform.partition("/")
+            manifests.append(
+                {
+                    "mediaType": json.loads(manifest)["mediaType"],
+                    "digest": digest,
+                    "size": len(manifest),
+                    "platform": {"os": system, "architecture": processor},
+                }
+            )
+        kind = "application/vnd.oci.image.index.v1+json"
+        content = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": manifests}).encode()
+        address = f"http://{self.address}/v2/{repository}/manifests/{tag}"
+        put = urllib.request.Request(address, content, {"Content-Type": kind}, method="PUT")
+        urllib.request.urlopen(put, timeout=30).close()  # noqa: S310 - an address of ours
 
     def _ask(self, path: str, method: str = "GET") -> tuple[str, bytes]:
         request = urllib.request.Request(

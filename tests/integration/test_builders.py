@@ -16,7 +16,7 @@ from isol8_tasks.errors import LabError
 from isol8_tasks.lifecycle.baking import MOST_TARGETS
 from tests.integration.checkouts import Checkout, remove_tags
 from tests.integration.registries import Registry
-from tests.integration.remote_builder import HOST, NAME, remote_builder
+from tests.integration.remote_builder import CONTAINED, HOST, NAME, SECURED, buildx, contained, remote_builder
 from tests.newer_engine import archive
 
 pytestmark = pytest.mark.skipif(
@@ -35,6 +35,13 @@ def far() -> Iterator[dict[str, str]]:
         pytest.skip(str(error))
     with remote_builder() as environ:
         yield environ
+
+
+@pytest.fixture(scope="module")
+def near(far: dict[str, str], endpoint: Endpoint) -> Iterator[dict[str, str]]:
+    """Give those by which the builder `contained` is there, too."""
+    with contained(far, endpoint.url):
+        yield far
 
 
 @pytest.fixture
@@ -61,6 +68,35 @@ def test_images_of_a_builder_elsewhere(
     checkout.deps('bash = ["jq"]')
     assert checkout.stale("--only=bash") == set()
     assert checkout.doit("verify", "bash-custom").code == 0
+
+
+@pytest.mark.parametrize("name", [SECURED, CONTAINED])
+def test_other_drivers(checkout: Checkout, near: dict[str, str], name: str) -> None:
+    """By TCP with certificates, and through a container that buildx starts and asks."""
+    checkout.deps('bash = ["jq"]', f'buildx = "{name}"')
+    done = checkout.doit("setup", "--only=bash", **near)
+    assert (done.code, "2 built · " in done.out) == (0, True), done.out + done.err
+    checkout.deps('bash = ["jq"]')
+    assert checkout.stale("--only=bash") == set()
+
+
+def test_certificate_that_is_not_accepted(checkout: Checkout, far: dict[str, str]) -> None:
+    """Nothing is built, and the reason is told."""
+    address = (
+        subprocess.run(
+            ["docker", "buildx", "inspect", SECURED],
+            env={**os.environ, **far},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        .stdout.partition("tcp://")[2]
+        .split()[0]
+    )
+    buildx(far, "create", "--name", "stranger", "--driver", "remote", f"tcp://{address}")
+    done = checkout.doit("setup", "--only=bash", "--builder=stranger", **far)
+    assert done.code == 4, done.out
+    assert "the builder 'stranger' (driver remote) does not answer: " in done.out
 
 
 def test_the_other_way_round(built: Checkout, far: dict[str, str]) -> None:

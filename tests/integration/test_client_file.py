@@ -13,7 +13,7 @@ def test_what_it_asks_for_is_built(built: Checkout, tmp_path: Path) -> None:
     file = built.folder / "isol8.config.json"
     file.write_text('{"dependencies": {"bash": ["jq"]}}')
     assert built.stale() == set()
-    assert built.doit("plan").out.splitlines()[-1].startswith(f"{built.repository}:bash-custom")
+    assert built.doit("plan").out.splitlines()[-2].startswith(f"{built.repository}:bash-custom")
 
     file.write_text(json.dumps({"prebuiltImages": [IMAGE]}, indent=1))
     assert built.plan()["ready"] == ("not-built", ["declared in isol8.config.json:3, never built"])
@@ -29,7 +29,7 @@ def test_what_it_asks_for_is_built(built: Checkout, tmp_path: Path) -> None:
         "set ISOL8_CONFIG= to ignore ~/.isol8/config.json; ./doitw import copies it into deps.toml",
     ]
     left = built.doit("plan", HOME=str(tmp_path), ISOL8_CONFIG="").out
-    assert left.splitlines()[-1].split() == [f"{built.repository}:ready", "undeclared"]
+    assert left.splitlines()[-2].split() == [f"{built.repository}:ready", "undeclared"]
 
 
 def test_what_is_not_built_stops_nothing(built: Checkout) -> None:

@@ -41,6 +41,7 @@ class PlanCommand(OwnCommand):
         heed_flags(current, params)
         try:
             decisions = list(current.view.decisions.values())
+            own = current.view.own_platform
         except Isol8Error as error:
             if params["json"]:
                 specs = [(spec.name, spec.task) for spec in current.view.graph.images]
@@ -49,9 +50,10 @@ class PlanCommand(OwnCommand):
         finally:
             current.close()
         if params["json"]:
-            print(report.plan_json(decisions, current.view.config))  # noqa: T201 - its purpose
+            print(report.plan_json(decisions, current.view.config, own))  # noqa: T201 - its purpose
         else:
             print(report.plan_table(decisions, current.view.config))  # noqa: T201 - its purpose
+            print(report.platform_line(current.view.config, own))  # noqa: T201 - as above
             for warning in current.view.graph.warnings:
                 print(f"warning: {warning}")  # noqa: T201 - as above
             for warning in report.registry_warnings(

@@ -51,6 +51,8 @@ def parameters(request: BuildRequest) -> dict[str, str]:
     }
     if request.target is not None:
         found["target"] = request.target
+    if request.platform:
+        found["platform"] = request.platform
     if request.no_cache:
         found["nocache"] = "1"
     return found

@@ -84,6 +84,8 @@ def _command(
     command += ["--provenance=false", "--sbom=false", f"--tag={request.tag}", f"--file={dockerfile}"]
     if request.target is not None:
         command.append(f"--target={request.target}")
+    if request.platform:
+        command.append(f"--platform={request.platform}")
     if request.no_cache:
         command.append("--no-cache")
     command += [f"--label={name}={value}" for name, value in request.labels.items()]

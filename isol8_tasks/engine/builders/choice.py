@@ -34,13 +34,17 @@ _UNREAD: Final = "failed to read downloaded context: failed to load cache key"
 
 
 @frozen(kw_only=True)
-class Elsewhere:
-    """What is said of a builder of buildx that is not inside the engine."""
+class Wanted:
+    """What deps.toml and flags say of how images are built."""
 
-    name: str
-    """Empty where the engine builds."""
-    cache: str
-    """The repository in which it keeps its cache; empty for none."""
+    builder: str = "auto"
+    """Of the engine's own."""
+    buildx: str = ""
+    """The name of one that is not inside the engine; empty where the engine builds."""
+    cache: str = ""
+    """The repository in which that one keeps its cache; empty for none."""
+    platform: str = ""
+    """What is built for; empty for the engine's own platform."""
 
 
 class Builders:
@@ -54,23 +58,29 @@ class Builders:
         connection: Connection,
         endpoint: Endpoint,
         environ: Mapping[str, str],
-        setting: str,
-        elsewhere: Elsewhere,
+        wanted: Wanted,
     ) -> None:
         self._connection = connection
         self._endpoint = endpoint
         self._environ = environ
         # Where another one builds all else, whatever the engine has adds labels.
-        self._setting = "auto" if elsewhere.name else setting
-        self._name = elsewhere.name
-        self._cache = elsewhere.cache
+        self._setting = "auto" if wanted.buildx else wanted.builder
+        self._name = wanted.buildx
+        self._cache = wanted.cache
+        self._platform = wanted.platform
         self._mutex = threading.RLock()
         self._chosen = ""
         self._layouts = Layouts(connection)
 
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Build, tag, and return the image's id; else raise BuildFailedError and leave the tag as it was."""
-        request = evolve(request, args={**self._connection.proxies(), **request.args})
+        wanted = request.platform or self._platform
+        request = evolve(
+            request,
+            args={**self._connection.proxies(), **request.args},
+            # Not every builder takes one, be it the engine's own.
+            platform=wanted if wanted and wanted != self._own_platform else "",
+        )
         if self._name and not request.only_labels:
             return self._build_elsewhere(request, on_event)
         if self._cache and not request.only_labels:
@@ -87,9 +97,8 @@ class Builders:
                     raise
                 builder = self._choose_again()
         if builder == "buildx":
-            return self._build_by_buildx(
-                request, on_event, BuildxRun(builder=self._own, environ=self._client_environ())
-            )
+            how = BuildxRun(builder=self._own, environ=self._client_environ())
+            return self._build_by_buildx(request, on_event, how)
         return self._build_by_classic(request, on_event)
 
     def chosen(self) -> str:
@@ -102,10 +111,10 @@ class Builders:
 
     @cached_property
     def _builder(self) -> BuildxBuilder:
-        return builder_elsewhere(self._name, self._platform, self._client_environ())
+        return builder_elsewhere(self._name, self._platform or self._own_platform, self._client_environ())
 
     @cached_property
-    def _platform(self) -> str:
+    def _own_platform(self) -> str:
         return platform_of(self._connection.call("GET", "/version", "tell its platform"))
 
     @property
@@ -116,7 +125,9 @@ class Builders:
     def _build_elsewhere(self, request: BuildRequest, on_event: OnEvent) -> str:
         with self._mutex:
             builder = self._builder
-        options = [_PLAIN_LAYERS, f"--platform={self._platform}"]
+        # Its own platform may be another than the engine's.
+        request = evolve(request, platform=request.platform or self._own_platform)
+        options = [_PLAIN_LAYERS]
         for reference, image_id in request.built_on.items():
             options.append(f"--build-context={reference}={self._layouts.of(image_id)}")
         if self._cache:

@@ -84,8 +84,8 @@ def builder_elsewhere(name: str, platform: str, environ: Mapping[str, str]) -> B
         )
     if found.platforms and not any(_covers(each, platform) for each in found.platforms):
         raise ConfigError(
-            f"the builder {name!r} builds for {', '.join(found.platforms)}, and the engine runs {platform}\n"
-            "Name a builder that has this platform."
+            f"the builder {name!r} builds for {', '.join(found.platforms)}, and {platform} is wanted\n"
+            f"Name a builder that has this platform: docker buildx ls lists them."
         )
     return found
 

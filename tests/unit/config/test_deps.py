@@ -200,8 +200,8 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, buildx, cache, args, jobs, python, node, bun, "
-                "download_cache)",
+                "(did you mean jobs? allowed: repository, builder, buildx, cache, platforms, args, jobs, python, "
+                "node, bun, download_cache)",
                 id="setting",
             ),
             pytest.param(
@@ -218,6 +218,47 @@ class TestMistakes:
                 "[build]\nbuildx = 'far*'",
                 "2: build.buildx: 'far*' is not the name of a builder; docker buildx ls lists them",
                 id="star of the builder in use",
+            ),
+            pytest.param(
+                "[build]\nplatforms = 'linux/arm64'",
+                "2: build.platforms: expected an array of platforms, found a string; "
+                'write platforms = ["linux/arm64"]',
+                id="platform that is no list",
+            ),
+            pytest.param(
+                "[build]\nplatforms = ['arm64']",
+                "2: build.platforms[0]: 'arm64' is not a platform that images can be built for; "
+                'write "linux/arm64"',
+                id="platform without a system",
+            ),
+            pytest.param(
+                "[build]\nplatforms = ['Linux/x86_64']",
+                "2: build.platforms[0]: 'Linux/x86_64' is not a platform that images can be built for; "
+                'write "linux/amd64"',
+                id="platform by another name",
+            ),
+            pytest.param(
+                "[build]\nplatforms = ['linux/s390x']",
+                "2: build.platforms[0]: 'linux/s390x' is not a platform that images can be built for; "
+                "allowed: linux/amd64, linux/arm64",
+                id="no such platform",
+            ),
+            pytest.param(
+                "[build]\nplatforms = ['linux/arm/v7/x']",
+                "2: build.platforms[0]: 'linux/arm/v7/x' is not a platform that images can be built for; "
+                "allowed: linux/amd64, linux/arm64",
+                id="no platform at all",
+            ),
+            pytest.param(
+                "[build]\nplatforms = ['linux/arm64', 'linux/arm64']",
+                "2: build.platforms: linux/arm64 is listed twice",
+                id="one platform twice",
+            ),
+            pytest.param(
+                "[build]\nplatforms = ['linux/amd64', 'linux/arm64']",
+                "2: build.platforms: lists 2 platforms, and images are built for one; write a deps.toml for each, "
+                "and name the other ones by ISOL8_DEPS",
+                id="two platforms",
             ),
             pytest.param(
                 "system = ['jq']",

@@ -126,7 +126,7 @@ WRONG = [
     pytest.param(
         "version = 2\n[images.a]\nparents = 'b'",
         "x:3: images.a.parents: not a key of an image (did you mean parent? allowed: parent, upstream, asked, "
-        "system, build, packages, gone, lock)",
+        "system, build, packages, gone, platform, lock)",
         id="key of an image",
     ),
     pytest.param(

@@ -767,6 +767,22 @@ class TestStages:
 
         assert _closure("ARG P=1\nFROM a:$P\n", builder=BuilderTraits(platform=asked)).upstream == ("a:1",)
 
+    def test_platform_to_build_for(self) -> None:
+        """It may be another than the builder's own, and nothing of it is unknown."""
+        text = (
+            "FROM a AS x-amd64-linux/arm64\nFROM b AS x-\nFROM x-$BUILDARCH-${TARGETPLATFORM}$TARGETVARIANT\n"
+        )
+        builder = BuilderTraits(target="linux/arm64")
+        found = _closure(
+            text.replace("/", "-").replace("${TARGETPLATFORM}", "$TARGETOS-$TARGETARCH"), builder=builder
+        )
+        assert (found.upstream, found.warnings) == (("a",), ())
+        assert _closure(
+            "FROM a\nARG TARGETPLATFORM\nCOPY $TARGETPLATFORM/b c\n",
+            context=("linux/arm64/b",),
+            builder=builder,
+        ).files == ("linux/arm64/b",)
+
     PLATFORM_IN_A_STAGE_OF_FILES: Mapping[str, str] = {
         "COPY": "COPY a /x_${TARGETARCH}\n",
         "ADD": "ADD a /x_$TARGETARCH\n",

@@ -129,7 +129,7 @@ def told(session: Session) -> list[str]:
     """Return each line that a plan and a run would print, and write what they write."""
     decisions = list(session.view.decisions.values())
     session.publication.write_manifest()
-    json.loads(report.plan_json(decisions, session.view.config))
+    json.loads(report.plan_json(decisions, session.view.config, "linux/amd64"))
     lines = [
         *session.view.graph.warnings,
         *remembered_flags(session.view.graph, session.view.observed, session.view.config),

@@ -162,6 +162,13 @@ class TestKept:
         Package(ecosystem="npm", name="semver", version="7.6.0"),
     )
 
+    def test_platform(self, manifest_schema: Mapping[str, Any]) -> None:
+        """It is told of an image that is for one by name."""
+        found = Observed(repository="isol8", images=(image("python", 1, platform="linux/arm64"),))
+        made = json.loads(manifest.render_manifest(found, {}))
+        jsonschema.validate(made, manifest_schema)
+        assert made["images"]["isol8:python"]["platform"] == "linux/arm64"
+
     def test_notes(self, manifest_schema: Mapping[str, Any]) -> None:
         """What users should know of packages that passed is told in the image's entry."""
         found = image("bun", 1, inventory=encode("3.21.4", self.PACKAGES, ["zod needs more"]))

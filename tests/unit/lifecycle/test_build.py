@@ -10,11 +10,12 @@ from isol8_tasks.engine import BuildEvent, BuildRequest, FileContent, OnEvent
 from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
+    NotRunnableError,
     ReplacedError,
     VerifyFailedError,
 )
 from isol8_tasks.images import labels
-from isol8_tasks.lifecycle.build import build_image, relabel_image
+from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
 from isol8_tasks.plan.description import Provenance
 from isol8_tasks.plan.fingerprint import encode_inputs, key
 from isol8_tasks.plan.model import ImageSpec, Inputs
@@ -73,8 +74,8 @@ def engine(fake_engine: FakeEngine) -> FakeEngine:
     return fake_engine
 
 
-def make(engine: FakeEngine, spec: ImageSpec, check: Verify = accept) -> None:
-    build_image(
+def make(engine: FakeEngine, spec: ImageSpec, check: Verify = accept) -> Outcome:
+    return build_image(
         spec,
         observe(engine),
         engine,
@@ -324,6 +325,25 @@ class TestFailure:
         assert not [key for key in rejected.labels if key in SHOWN]
         assert not [tag for tag in tags(engine) if tag.endswith("-candidate")]
         assert [image.tags for image in engine.nameless()] == []
+
+    def test_what_could_not_be_run_stays_a_candidate(self, engine: FakeEngine) -> None:
+        """An engine that runs it verifies and promotes it later; or it is promoted as it is, and marked."""
+
+        def refuse(_spec: ImageSpec, _image_id: str) -> str:
+            raise NotRunnableError("it is for linux/arm64")
+
+        arm = evolve(BASE, inputs=evolve(BASE.inputs, platform="linux/arm64"))
+        with pytest.raises(NotRunnableError):
+            make(engine, arm, check=refuse)
+        assert [plain(tag) for tag in tags(engine) if tag.startswith("isol8")] == [
+            "isol8_build:bash-candidate"
+        ]
+        outcome = make(engine, arm, check=lambda _spec, _candidate: "")
+        assert outcome.notes == ("not verified: the engine can't run linux/arm64",)
+        record = observe(engine).record("bash")
+        assert record
+        assert record.platform == "linux/arm64"
+        assert make(engine, BASE, check=lambda _spec, _candidate: "").notes == ()
 
     def test_a_check_writes_down_what_it_found(self, engine: FakeEngine) -> None:
         """The inventory of a check is on the image that was promoted."""

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isol8_tasks.dockerfile.inputs import StageInputs, Step
+from isol8_tasks.plan.differences import differences
 from isol8_tasks.plan.fingerprint import Summary, decode_inputs, encode_inputs, key
 from isol8_tasks.plan.model import ContextFile, Inputs
+from isol8_tasks.plan.reasons import PlatformChanged
 
 
 def _stage(name: str, *texts: str, line: int = 1) -> StageInputs:
@@ -154,7 +156,19 @@ def test_label() -> None:
         "setup": "",
         "system": (),
         "build": (),
+        "platform": "",
     }
+
+
+def test_platform() -> None:
+    """It counts where it is declared; an image of none has the key and the label that it had before."""
+    arm = evolve(CUSTOM, platform="linux/arm64")
+    assert len({key(CUSTOM), key(arm), key(evolve(arm, platform="linux/amd64"))}) == 3
+    assert "platform" not in encode_inputs(CUSTOM)
+    recorded = decode_inputs(encode_inputs(arm))
+    assert recorded
+    assert recorded.platform == "linux/arm64"
+    assert [*differences(recorded, CUSTOM)] == [PlatformChanged(old="linux/arm64", new="")]
 
 
 def test_alpine_packages() -> None:

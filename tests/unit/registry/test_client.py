@@ -50,9 +50,9 @@ class Served:
         self.content[f"/blobs/{digest}"] = data
         return digest
 
-    def image(self, tag: str, labels: dict[str, str] | None = None) -> str:
+    def image(self, tag: str, labels: dict[str, str] | None = None, **more: str) -> str:
         """Keep an image under a tag, and return its digest."""
-        config = self.blob({"config": {"Labels": labels}})
+        config = self.blob({"config": {"Labels": labels}, **more})
         return self.manifest(
             tag,
             {"mediaType": OCI, "config": {"digest": config}, "layers": [{"size": 5}, {"size": 7}]},
@@ -221,6 +221,13 @@ def test_what_is_not_there_is_told(served: Served) -> None:
         client.manifests(absent)
     with pytest.raises(SourceUnavailableError, match="404"):
         list(client.blob(absent))
+
+
+def test_image_for_another_platform_is_none_for_this(served: Served) -> None:
+    """An engine of another platform may have pushed it under the same name."""
+    served.image("own", architecture="amd64", os="linux")
+    served.image("other", architecture="arm64", os="linux")
+    assert list(client_of(served).images(["own", "other"])) == ["own"]
 
 
 @pytest.mark.parametrize("kind", ["basic", "token"])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from isol8_tasks.config.deps import Config
+from isol8_tasks.config.deps import Config, parse_config
 from isol8_tasks.images.choice import Choice, ClientChoice, Fit
 from isol8_tasks.plan import reasons
 from isol8_tasks.plan.decision import Decision
@@ -107,7 +107,9 @@ class TestPlan:
 
     def test_json(self) -> None:
         """The same as data, with the task that would mend each."""
-        images = json.loads(report.plan_json(DECISIONS, Config()))["images"]
+        document = json.loads(report.plan_json(DECISIONS, Config(), "linux/amd64"))
+        assert document["platform"] == "linux/amd64"
+        images = document["images"]
         assert images[1] == {
             "image": "isol8:bun",
             "task": "base:bun",
@@ -116,6 +118,24 @@ class TestPlan:
             "reasons": ["docker/Dockerfile:31 changed in stage bun", "forced"],
         }
         assert images[2]["task"] is None
+
+    @pytest.mark.parametrize(
+        ("platforms", "words"),
+        [
+            ("", "built for linux/amd64, the engine's own platform"),
+            ("linux/amd64", "built for linux/amd64, deps.toml:2 build.platforms"),
+            (
+                "linux/arm64",
+                "built for linux/arm64, deps.toml:2 build.platforms; the engine's own is linux/amd64",
+            ),
+        ],
+    )
+    def test_platform(self, platforms: str, words: str) -> None:
+        """It is told once, with who says so."""
+        config = parse_config(f'[build]\nplatforms = ["{platforms}"]' if platforms else "", "deps.toml")
+        assert report.platform_line(config, "linux/amd64") == words
+        shown = json.loads(report.plan_json((), config, "linux/amd64"))["platform"]
+        assert shown == (platforms or "linux/amd64")
 
     def test_json_of_what_cannot_be_known(self) -> None:
         """Without an engine every image is unknown, and the reason is why."""

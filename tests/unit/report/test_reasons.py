@@ -77,6 +77,7 @@ WORDS: Mapping[str, Reason] = {
     "label for isol8's own setup: none → isol8 0.20.0": (
         reasons.BuildHashChanged(old="", new=BUILD_HASH_BY_RELEASE["0.20.0"])
     ),
+    "platform the engine's own → linux/arm64": reasons.PlatformChanged(old="", new="linux/arm64"),
     "its inputs changed, but its labels do not say which": reasons.Unexplained(),
 }  # fmt: skip
 
@@ -113,6 +114,13 @@ def test_alpine_package_of_no_known_place() -> None:
     reason = reasons.AlpineChanged(key="build", added=("build-base",), removed=())
     said = render_reason(reason, repository="isol8", declaration=declaration, setting=setting)
     assert said == "build package build-base added"
+
+
+def test_platform_that_is_no_longer_declared() -> None:
+    """The engine's own takes its place."""
+    reason = reasons.PlatformChanged(old="linux/arm64", new="")
+    said = render_reason(reason, repository="isol8", declaration=declaration, setting=setting)
+    assert said == "platform linux/arm64 → the engine's own"
 
 
 def test_one_thing_that_is_not_as_locked() -> None:

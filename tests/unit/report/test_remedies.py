@@ -1,6 +1,7 @@
 """What a builder says before its first step, in the words of its cause."""
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.syntax import parse
@@ -148,3 +149,15 @@ def test_a_build_that_downloads_is_not_blamed_on_the_package_source() -> None:
         "The name files.example can't be resolved. The installation of browser downloads from there itself, and not "
         "from a package source: let the build reach it, or take a package that brings its files."
     )
+
+
+def test_programs_of_another_platform() -> None:
+    """The Dockerfile is not to blame where the builder's machine can't run what is in the upstream image."""
+    output = ("exec /bin/sh: exec format error",)
+    error = BuildFailedError("x could not be built: exit code 255", step="[1/2] RUN apk add", output=output)
+    arm = evolve(BASE, inputs=evolve(BASE.inputs, platform="linux/arm64"))
+    said = hint(error, arm, Config(), standin=False, room="")
+    assert said.startswith(
+        "The builder can't run programs for linux/arm64. Install Debian's qemu-user-static "
+    )
+    assert "Dockerfile" in hint(error, BASE, Config(), standin=False, room="")

@@ -209,6 +209,21 @@ class TestWrite:
 class TestHold:
     """Runs that hold to a lock."""
 
+    def test_lock_of_another_platform_is_refused(self, begin: Callable[[], Session], tmp_path: Path) -> None:
+        """Its versions may be those of this one, and its hashes are not."""
+        write_lock(begin().view)
+        lock = tmp_path / "deps.lock.toml"
+        assert "platform" not in lock.read_text()
+        lock.write_text(
+            lock.read_text().replace("[images.bash]\n", '[images.bash]\nplatform = "linux/arm64"\n')
+        )
+        with pytest.raises(ConfigError) as caught:
+            locked(begin)
+        assert str(caught.value).splitlines() == [
+            "deps.lock.toml:4: images.bash: locked with platform linux/arm64, but declared with platform nothing",
+            "Rewrite the lock: ./doitw lock",
+        ]
+
     def test_images_of_the_lock_are_current(self, begin: Callable[[], Session]) -> None:
         """Nothing is built."""
         write_lock(begin().view)

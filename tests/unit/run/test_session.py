@@ -27,7 +27,7 @@ from isol8_tasks.errors import (
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.lifecycle.build import Outcome
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
-from isol8_tasks.plan.reasons import FileChanged, UpstreamMoved
+from isol8_tasks.plan.reasons import FileChanged, PlatformChanged, UpstreamMoved
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.events import remembered_flags
 from isol8_tasks.run.policy import Policy
@@ -493,6 +493,34 @@ class TestPulling:
         session = open_session(checkout, {}, engine=slow, verify=accept)
         session.make("bash")
         assert [outcome.image for outcome in session.outcomes] == ["bash"]
+
+    def test_one_for_another_platform(
+        self, checkout: Path, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """It is pulled for the platform that images are built for, since under one name an engine may have one."""
+        fake_engine.put("alpine:3.21", FakeImage(id="sha256:alpine-arm", platform="linux/arm64"))
+        session.make("bash")
+        assert fake_engine.asked.count("pull alpine:3.21") == 1
+        (checkout / "deps.toml").write_text('[build]\nplatforms = ["linux/arm64"]\n')
+        fake_engine.wanted = "linux/arm64"
+        arm = FakeImage(id="sha256:alpine-arm", platform="linux/arm64")
+        fake_engine.registry["alpine:3.21"] = arm
+        later = again(session)
+        (reason,) = later.view.decisions["bash"].reasons
+        assert reason == PlatformChanged(old="", new="linux/arm64")
+        later.make("bash")
+        assert fake_engine.asked.count("pull alpine:3.21") == 2
+        assert later.view.is_current("bash")
+
+    def test_one_that_the_dockerfile_wants_for_another_platform(
+        self, checkout: Path, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """It is not pulled again and again for that of the images."""
+        text = DOCKERFILE.replace("FROM alpine:3.21", "FROM --platform=linux/arm64 alpine:3.21")
+        (checkout / "docker" / "Dockerfile").write_text(text)
+        fake_engine.put("alpine:3.21", FakeImage(id="sha256:alpine-arm", platform="linux/arm64"))
+        session.make("bash")
+        assert "pull alpine:3.21" not in fake_engine.asked
 
     def test_one_that_fails_is_asked_for_once(self, session: Session, fake_engine: FakeEngine) -> None:
         """A registry that lets a pull wait costs a run that time once."""

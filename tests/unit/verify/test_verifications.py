@@ -7,7 +7,7 @@ from isol8_tasks.config.deps import parse_config
 from isol8_tasks.dockerfile.closure import parse
 from isol8_tasks.ecosystems.inventory import Package, decode
 from isol8_tasks.engine.containers import Finished, NotStartedError, RunRequest
-from isol8_tasks.errors import VerifyFailedError
+from isol8_tasks.errors import NotRunnableError, VerifyFailedError
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
@@ -72,13 +72,22 @@ class Engine:
     """What a package has until it is loaded."""
     items: list[tuple[str, ...]] = field(factory=list)
     """What was looked for."""
+    refusals: dict[str, str] = field(factory=dict)
+    """Why images can't be started."""
+    said: str = ""
+    """What comes of running nothing in particular."""
+
+    def own_platform(self) -> str:
+        return "linux/amd64"
 
     def run(self, request: RunRequest) -> Finished:
         self.asked.append(request.image)
         if request.image in self.broken:
             raise NotStartedError("the engine did not start it: no user", "no user")
+        if request.image in self.refusals:
+            raise NotStartedError("the engine did not start it", self.refusals[request.image])
         if request.command == ("true",):
-            return Finished(exit=0, stdout=b"", stderr=b"", output=b"")
+            return Finished(exit=0, stdout=b"", stderr=b"", output=self.said.encode())
         self.seconds.add(request.environment["ISOL8_CHECK_SECONDS"])
         mark, items = request.command[4], request.command[7:]
         self.items.append(items)
@@ -112,8 +121,8 @@ class Run:
         return [self.verifications(self.specs[name], name) for name in names]
 
 
-def begin(engine: Engine, more: str = "") -> Run:
-    config = parse_config(IMAGES + more + ONE_KIND, "deps.toml")
+def begin(engine: Engine, more: str = "", verify: str = "") -> Run:
+    config = parse_config(IMAGES + more + ONE_KIND + verify, "deps.toml")
     images = build_graph(config, BASES, {}, NOTHING, FlagRequest()).images
     return Run(Verifications(engine, config, lambda: BUILT), {spec.name: spec for spec in images})
 
@@ -156,3 +165,33 @@ class TestSameContent:
         run.check("two", "one", "two")
         # A start that is refused is tried once more.
         assert engine.asked == ["one", "one", "two"]
+
+
+class TestAnotherPlatform:
+    """Images for a platform that is not the engine's own."""
+
+    ARM = '[build]\nplatforms = ["linux/arm64"]\n'
+    REFUSAL = "exec /usr/bin/timeout: exec format error"
+
+    def test_emulated(self, engine: Engine) -> None:
+        """They are verified as others are, and have more time."""
+        assert decode(*begin(engine, self.ARM).check("bash"))
+        assert engine.seconds == {"56"}
+        begin(engine, self.ARM.replace("arm64", "amd64")).check("bash")
+        assert engine.seconds == {"56", "7"}
+
+    @pytest.mark.parametrize("refused", [True, False], ids=["not started", "no program"])
+    def test_not_runnable(self, engine: Engine, *, refused: bool) -> None:
+        """They fail nothing, and nobody knows more of them; deps.toml can say that this will do."""
+        if refused:
+            engine.refusals["bash"] = self.REFUSAL
+        engine.said = self.REFUSAL
+        run = begin(engine, self.ARM)
+        with pytest.raises(NotRunnableError) as caught:
+            run.check("bash")
+        assert str(caught.value).startswith(
+            "isol8:bash is for linux/arm64, which the engine (linux/amd64) can't run, so it was not verified\n"
+        )
+        assert caught.value.exit_code == 4
+        trusting = begin(engine, self.ARM, verify="unchecked_platforms = true\n")
+        assert trusting.check("bash") == [""]

@@ -106,6 +106,10 @@ class Engine:
     def sweep(self) -> None:
         """Find nothing."""
 
+    def own_platform(self) -> str:
+        """Return one that most engines have."""
+        return "linux/amd64"
+
 
 def _subject(*checks: UserCheck, upstream: tuple[str, ...] = ("up",)) -> Subject:
     return Subject(

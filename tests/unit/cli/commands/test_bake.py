@@ -63,6 +63,15 @@ def test_baked_images_are_promoted_without_a_build(cli: CommandLine) -> None:
     assert cli("plan", "--check").code == 0
 
 
+def test_platform(cli: CommandLine) -> None:
+    """Whoever bakes builds for the one that deps.toml names."""
+    cli.declare('[build]\nplatforms = ["linux/arm64"]\n')
+    found = targets(cli("bake", "--print").out)
+    assert {tuple(each["platforms"]) for each in found.values()} == {("linux/arm64",)}
+    cli.declare("")
+    assert not any("platforms" in each for each in targets(cli("bake", "--print").out).values())
+
+
 def test_only_what_is_stale(built: CommandLine) -> None:
     """Nothing where nothing is; and no image without the parent that it needs."""
     done = built("bake", "--stale")

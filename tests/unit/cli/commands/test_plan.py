@@ -27,6 +27,7 @@ class TestTable:
             "isol8:deno          up to date",
             "isol8:bash          up to date",
             "isol8:bash-custom   stale       + zip",
+            "built for linux/amd64, the engine's own platform",
         ]
 
     def test_nothing_is_built_or_written(self, cli: CommandLine) -> None:
@@ -40,7 +41,7 @@ class TestTable:
         assert "isol8:node-custom   not built" in built("plan", "--node", "lodash").out
         assert "isol8:bun           stale       forced" in built("plan", "--force").out
         only = built("plan", "--only", "bun,deno").out.splitlines()
-        assert [line.split()[0] for line in only] == ["image", "isol8:bun", "isol8:deno"]
+        assert [line.split()[0] for line in only] == ["image", "isol8:bun", "isol8:deno", "built"]
 
     def test_missing_deps_toml_is_a_warning(self, built: CommandLine) -> None:
         """As its images are undeclared then."""

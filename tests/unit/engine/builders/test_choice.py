@@ -12,7 +12,7 @@ import pytest
 from isol8_tasks.engine import BuildRequest
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.errors import EngineError, PlanError
+from isol8_tasks.errors import ConfigError, EngineError, PlanError
 from tests.engine_server import Engine, Handler, serving
 from tests.unit.engine.builders.test_layouts import CONFIG, LAYERS, manifest, saved
 from tests.unit.engine.builders.test_plugin import FAR, NEW
@@ -59,13 +59,20 @@ def make_engine(
 
 
 def client(
-    engine: Engine, *, builder: BuilderSetting = "auto", buildx: str = "far", cache: str = ""
+    engine: Engine,
+    *,
+    builder: BuilderSetting = "auto",
+    buildx: str = "far",
+    cache: str = "",
+    platform: str = "",
 ) -> DockerEngine:
     """Return the engine with a builder elsewhere."""
     path = f"{Path.cwd()}{os.pathsep}{os.defpath}"
     environ = {"PATH": path, "BUILDX_BUILDER": "other", "DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
     endpoint = Endpoint(url=engine.url, why="DOCKER_HOST")
-    made = DockerEngine(endpoint, environ=environ, builder=builder, buildx=buildx, cache=cache)
+    made = DockerEngine(
+        endpoint, environ=environ, builder=builder, buildx=buildx, cache=cache, platform=platform
+    )
     engine.clients.append(made)
     return made
 
@@ -85,6 +92,42 @@ def test_builder_gets_the_parents(engine: Engine) -> None:
     assert engine.paths().count("GET /images/sha256:parent/get") == 1
     found.close()
     assert not folder.parent.exists()
+
+
+def test_another_platform_elsewhere(engine: Engine) -> None:
+    """The builder has to have it, and is told."""
+    with pytest.raises(
+        ConfigError, match="the builder 'far' builds for linux/amd64, and linux/arm64 is wanted"
+    ):
+        client(engine, platform="linux/arm64").build(REQUEST, lambda _event: None)
+    Path("inspect").write_text(FAR.format(status="running", platforms="linux/amd64, linux/arm64"))
+    client(engine, platform="linux/arm64").build(REQUEST, lambda _event: None)
+    assert "--platform=linux/arm64" in Path("words").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("platform", "asked", "told"),
+    [
+        ("linux/arm64", "", True),
+        ("linux/arm64", "linux/amd64", False),
+        ("linux/amd64", "", False),
+        ("", "linux/arm64", True),
+    ],
+)
+def test_another_platform_here(engine: Engine, platform: str, asked: str, *, told: bool) -> None:
+    """The engine's own builder is told as well, unless it is the engine's own platform."""
+    paths = []
+
+    def build(handler: Handler) -> None:
+        paths.append(handler.path)
+        handler.stream({"id": "moby.image.id", "aux": {"ID": "sha256:1"}})
+
+    engine.answers["POST /build"] = build
+    found = client(engine, buildx="", platform=platform)
+    request = BuildRequest(tag="a:b", dockerfile="FROM x\n", platform=asked)
+    assert found.build(request, lambda _event: None) == "sha256:1"
+    assert found.platform() == (platform or "linux/amd64")
+    assert ["platform=linux%2Farm64" in path for path in paths] == [told]
 
 
 def test_engine_changes_labels_itself(engine: Engine) -> None:

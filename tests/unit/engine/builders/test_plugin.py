@@ -134,7 +134,7 @@ class TestBuilderElsewhere:
                 FAR.format(status="running", platforms="linux/arm64, linux/arm/v7"),
                 "",
                 ConfigError,
-                "the builder 'far' builds for linux/arm64, linux/arm/v7, and the engine runs linux/amd64\n",
+                "the builder 'far' builds for linux/arm64, linux/arm/v7, and linux/amd64 is wanted\n",
             ),
         ],
     )

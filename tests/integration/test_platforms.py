@@ -1,0 +1,126 @@
+"""Images for a platform that is not the engine's own: built, verified and run where QEMU runs them."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from isol8_tasks.errors import LabError
+from lab.updown import Lab
+from tests.integration.arm64 import NAME, PLATFORM, emulated, forget, provide
+from tests.integration.checkouts import ROOT, Checkout
+from tests.integration.registries import Registry
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="to run programs of another processor needs root on Linux",
+)
+OWN = "linux/amd64"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """Give what stand-ins are made with, on a machine that runs programs for arm64."""
+    lab = Lab.of(ROOT)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(emulated(lab))
+        except (LabError, OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"this machine can't be told to run programs for arm64: {error}")
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def alpine(lab: Lab, docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the name of an Alpine for both platforms, without its tag, as a registry has it."""
+    registry = Registry(tmp_path_factory.mktemp("registry") / "both")
+    provide(registry.storage, lab)
+    registry.start()
+    name = f"{registry.address}/alpine"
+    docker_api.tag("alpine:3.21", name, "amd64")
+    docker_api.push(name, "amd64")
+    docker_api.remove_image(f"{name}:amd64")
+    registry.index("alpine", "3.21", {OWN: "amd64", PLATFORM: NAME.partition(":")[2]})
+    yield name
+    registry.kill()
+    docker_api.remove_image(f"{name}:3.21")
+
+
+@pytest.fixture
+def arm(checkout: Checkout, alpine: str) -> Checkout:
+    """Give a checkout that builds for arm64."""
+    declare(checkout, alpine, PLATFORM)
+    return checkout
+
+
+def declare(checkout: Checkout, alpine: str, platform: str, verify: str = "") -> None:
+    wanted = f'platforms = ["{platform}"]\n' if platform else ""
+    checkout.deps('bash = ["jq"]', f'{wanted}args = {{ ALPINE_IMAGE = "{alpine}" }}\n{verify}')
+
+
+def processor(api: docker.APIClient, checkout: Checkout, name: str) -> str:
+    """Run an image as somebody who does not care, and return what it says that it runs on."""
+    made = api.create_container(
+        f"{checkout.repository}:{name}", ["uname", "-m"], labels={"org.isol8.tasks.test": "1"}
+    )
+    try:
+        api.start(made)
+        assert api.wait(made)["StatusCode"] == 0
+        said: bytes = api.logs(made)
+        return said.decode().strip()
+    finally:
+        api.remove_container(made, force=True)
+
+
+def test_built_verified_and_run(arm: Checkout, alpine: str, docker_api: docker.APIClient) -> None:
+    """Base and custom image are in use, whichever platform the upstream image was last here for; and so back again."""
+    done = arm.doit("setup", "--only=bash")
+    assert (done.code, "2 built · " in done.out) == (0, True), done.out + done.err
+    for name in ("bash", "bash-custom"):
+        assert docker_api.inspect_image(f"{arm.repository}:{name}")["Architecture"] == "arm64"
+        assert arm.manifest()["images"][f"{arm.repository}:{name}"]["platform"] == PLATFORM
+    assert processor(docker_api, arm, "bash-custom") == "aarch64"
+    plan = json.loads(arm.doit("plan", "--only=bash", "--json").out)
+    assert (plan["platform"], {each["state"] for each in plan["images"]}) == (PLATFORM, {"up-to-date"})
+    assert arm.doit("verify", "bash-custom").code == 0
+    declare(arm, alpine, "")
+    assert arm.plan("--only=bash")["bash"] == ("stale", [f"platform {PLATFORM} → the engine's own"])
+    done = arm.doit("setup", "--only=bash")
+    assert (done.code, "2 built · " in done.out) == (0, True), done.out + done.err
+    assert processor(docker_api, arm, "bash-custom") == "x86_64"
+    assert arm.doit("rollback", "bash-custom").code == 0
+    assert processor(docker_api, arm, "bash-custom") == "aarch64"
+
+
+def test_what_the_engine_can_not_run(
+    arm: Checkout, alpine: str, docker_api: docker.APIClient, lab: Lab
+) -> None:
+    """A build that nobody can verify stays a candidate, unless deps.toml says that this will do."""
+    arm.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN echo {arm.repository}\nCMD ["bash"]')
+    forget()
+    done = arm.doit("base:bash")
+    assert done.code == 1
+    assert f"The builder can't run programs for {PLATFORM}." in done.out
+    with emulated(lab):
+        # As a builder elsewhere does, which runs them itself.
+        assert arm.doit("base:bash", "--force").code == 0
+    assert arm.doit("clean", "base:bash").code == 0
+    done = arm.doit("base:bash")
+    assert done.code == 4, done.out
+    assert f"is for {PLATFORM}, which the engine ({OWN}) can't run, so it was not verified" in done.out
+    assert not docker_api.images(f"{arm.repository}:bash")
+    declare(arm, alpine, PLATFORM, "[verify]\nunchecked_platforms = true")
+    done = arm.doit("base:bash")
+    assert done.code == 0, done.out
+    # containerd's store tells the layers of one platform of an upstream image, by which a candidate is judged.
+    assert "1 promoted · " in done.out or docker_api.info()["Driver"] != "overlay2", done.out
+    assert f"not verified: the engine can't run {PLATFORM}" in done.out
+    assert arm.manifest()["runtimes"]["bash"]["inventory"] is None
+    with emulated(lab):
+        declare(arm, alpine, PLATFORM)
+        assert arm.doit("verify", "bash").code == 0
