@@ -1,6 +1,7 @@
 """Values put into words, and into data for other programs: text, JSON, Markdown. Pure.
 
 plan        decisions, outcomes and failures as lines, and the plan as data
+pictures    the graph as a tree, for Mermaid and Graphviz, and as data
 reasons     why an image is stale, in words
 freshness   how fresh images are, as a table and as data
 remedies    what to do about an image that could not be made

@@ -44,6 +44,7 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "up": (("up", "--force", "--only=bash"), (CONNECT, LIST, GRAPH, CONFIG, BUILD, CHECK, SUMMARY)),
     "plan": (("plan",), (LIST, GRAPH, CONFIG, CLOSE, "isol8_tasks.report.plan:plan_table")),
     "plan --json": (("plan", "--json"), (LIST, GRAPH, CONFIG, CLOSE, "isol8_tasks.report.plan:plan_json")),
+    "graph": (("graph", "--json"), (LIST, GRAPH, CONFIG, "isol8_tasks.report.pictures:graph_nodes")),
     "which": (("which", "bash", "--json"), (LIST, CONFIG, CLOSE, "isol8_tasks.report.plan:choice_json")),
     "list": (("list",), (GRAPH, CONFIG)),
     "info": (("info", "base:bash"), (GRAPH, CONFIG)),
