@@ -14,6 +14,7 @@ from isol8_tasks.config.settings import (
     ClientSettings,
     FilterSettings,
     HoldSettings,
+    PageSettings,
     PruneSettings,
     RefreshSettings,
     RegistrySettings,
@@ -148,6 +149,7 @@ class Config(ByValue):
     clients: ClientSettings = Factory(ClientSettings)
     filter: FilterSettings = Factory(FilterSettings)
     hold: HoldSettings = Factory(HoldSettings)
+    page: PageSettings = PageSettings()
     prune: PruneSettings = Factory(PruneSettings)
     refresh: Annotated[RefreshSettings, read_refresh] = Factory(RefreshSettings)
     registry: RegistrySettings = Factory(RegistrySettings)

@@ -1,4 +1,4 @@
-"""The tables [clients], [filter], [hold], [prune], [refresh], [registry] and [verify] of deps.toml."""
+"""The tables [clients], [filter], [hold], [page], [prune], [refresh], [registry] and [verify] of deps.toml."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from isol8_tasks.config.values import (
     Command,
     Duration,
     ExitCode,
+    FileName,
     Networks,
     Notification,
     Pattern,
@@ -86,6 +87,14 @@ class HoldSettings(ByValue):
 
     max_age: Duration = 7 * _DAY
     """How long a hold lasts by itself."""
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class PageSettings(ByValue):
+    """The table [page]: the HTML file that shows all images."""
+
+    file: FileName = ""
+    """Where each refresh writes it, relative to deps.toml; empty for nowhere."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -101,8 +101,8 @@ def part_of(nodes: Collection[Node], names: Iterable[str]) -> tuple[Node, ...]:
     return tuple(node for node in nodes if node.name in kept)
 
 
-def graph_tree(nodes: Iterable[Node]) -> str:
-    """Return the nodes as a tree with states and reasons, an image a line."""
+def tree_rows(nodes: Iterable[Node]) -> tuple[tuple[str, Node], ...]:
+    """Return the nodes as a tree: parents before their children, each with what leads to it from the left."""
     children: dict[str, list[Node]] = {}
     for node in nodes:
         children.setdefault(node.parent, []).append(node)
@@ -110,13 +110,19 @@ def graph_tree(nodes: Iterable[Node]) -> str:
     todo = [("", "", node) for node in reversed(children.get("", ()))]
     while todo:
         first, rest, node = todo.pop()
-        rows.append((first + node.name, node))
+        rows.append((first, node))
         below = children.get(node.name, [])
         lines = [("└─ ", "   ")] + [("├─ ", "│  ")] * (len(below) - 1) if below else []
         todo += [
             (rest + branch, rest + stem, child)
             for (branch, stem), child in zip(lines, reversed(below), strict=True)
         ]
+    return tuple(rows)
+
+
+def graph_tree(nodes: Iterable[Node]) -> str:
+    """Return the nodes as a tree with states and reasons, an image a line."""
+    rows = [(branch + node.name, node) for branch, node in tree_rows(nodes)]
     width = max((len(text) for text, node in rows if node.state), default=0)
     states = max((len(node.state) for _, node in rows), default=0)
     return "\n".join(

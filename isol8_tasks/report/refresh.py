@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from isol8_tasks.config import units
 from isol8_tasks.config.settings import RefreshSettings
@@ -63,6 +63,19 @@ class Account:
             (each.state == "fresh" or each.image in done)
             and not each.problems
             and str(Reference(self.repository, each.image)) not in tags
+            for each in self.found
+        )
+
+    @property
+    def left(self) -> tuple[Freshness, ...]:
+        """How fresh the images are now: those that were replaced have what was newer."""
+        done = {each.image for each in self.changed}
+        return tuple(
+            evolve(
+                each, there=True, parent="", moved=(), age=None, packages=evolve(each.packages, updates=())
+            )
+            if each.image in done
+            else each
             for each in self.found
         )
 
