@@ -13,6 +13,7 @@ from isol8_tasks.config.settings import (
     OF_VERIFY,
     ClientSettings,
     FilterSettings,
+    HistorySettings,
     HoldSettings,
     PruneSettings,
     RefreshSettings,
@@ -147,6 +148,7 @@ class Config(ByValue):
     build: BuildSettings = BuildSettings()
     clients: ClientSettings = Factory(ClientSettings)
     filter: FilterSettings = Factory(FilterSettings)
+    history: HistorySettings = Factory(HistorySettings)
     hold: HoldSettings = Factory(HoldSettings)
     prune: PruneSettings = Factory(PruneSettings)
     refresh: Annotated[RefreshSettings, read_refresh] = Factory(RefreshSettings)
