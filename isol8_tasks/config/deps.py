@@ -13,6 +13,7 @@ from isol8_tasks.config.settings import (
     OF_VERIFY,
     ClientSettings,
     FilterSettings,
+    HistorySettings,
     HoldSettings,
     PageSettings,
     PruneSettings,
@@ -148,6 +149,7 @@ class Config(ByValue):
     build: BuildSettings = BuildSettings()
     clients: ClientSettings = Factory(ClientSettings)
     filter: FilterSettings = Factory(FilterSettings)
+    history: HistorySettings = Factory(HistorySettings)
     hold: HoldSettings = Factory(HoldSettings)
     page: PageSettings = PageSettings()
     prune: PruneSettings = Factory(PruneSettings)

@@ -1,4 +1,4 @@
-"""The tables [clients], [filter], [hold], [page], [prune], [refresh], [registry] and [verify] of deps.toml."""
+"""The tables [clients], [filter], [history], [hold], [page], [prune], [refresh], [registry] and [verify] of deps.toml."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -79,6 +79,14 @@ FILTER_VARIABLES: Final = {
     "strict": "ISOL8_PROXY_STRICT",
 }
 """By the keys of [filter]; docker/filter/settings.go reads them."""
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class HistorySettings(ByValue):
+    """The table [history]: what runs changed."""
+
+    keep: Duration = 90 * _DAY
+    """How long a change stays in the history; the last one of each image stays as long as that image."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

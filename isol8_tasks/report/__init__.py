@@ -7,6 +7,7 @@ reasons     why an image is stale, in words
 freshness   how fresh images are, as a table and as data
 remedies    what to do about an image that could not be made
 alpine      what to write for packages that have to be compiled, or need an Alpine package
+history     what changed in images, and what differs between two builds
 refresh     the account of a refresh
 completion  what a shell completes of a command line
 """

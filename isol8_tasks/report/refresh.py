@@ -189,8 +189,8 @@ def _unknown(account: Account, width: int) -> Iterator[str]:
 
 def _changed(account: Account, width: int) -> Iterator[str]:
     for change in account.changed:
-        yield f"  {_tag(account, change.image, width)}  {' · '.join(_facts(change))}"
-        for ecosystem, updates in _by_ecosystem(change.packages):
+        yield f"  {_tag(account, change.image, width)}  {' · '.join(change_facts(change))}"
+        for ecosystem, updates in by_ecosystem(change.packages):
             yield f"      {ecosystem:<8}{', '.join(each.words for each in updates)}"
 
 
@@ -200,7 +200,7 @@ def _to_come(account: Account, width: int) -> Iterator[str]:
         yield from (f"  {tag}  {said}" for said in words.young(each, account.settings))
 
 
-def _facts(change: Change) -> Iterator[str]:
+def change_facts(change: Change) -> Iterator[str]:
     """Give what there is to say of a change in one line."""
     if change.built is None:
         yield "new"
@@ -234,7 +234,8 @@ def _size(change: Change) -> str:
     return f"{shown[1]} ({'+' if new > old else _MINUS}{units.size(abs(new - old))})"
 
 
-def _by_ecosystem(updates: Sequence[Update]) -> Iterator[tuple[str, tuple[Update, ...]]]:
+def by_ecosystem(updates: Sequence[Update]) -> Iterator[tuple[str, tuple[Update, ...]]]:
+    """Yield each ecosystem with its updates, which are given in that order."""
     for ecosystem, group in groupby(updates, key=lambda each: each.ecosystem):
         yield ecosystem, tuple(group)
 

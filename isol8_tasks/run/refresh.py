@@ -23,6 +23,7 @@ from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.report.refresh import Account, Failed
+from isol8_tasks.run.history import carried_out
 from isol8_tasks.run.policy import Policy, lacking_upstream
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
@@ -107,7 +108,7 @@ class Refresh:
             Built(
                 image=spec.name,
                 parent=spec.parent,
-                why=reasons_in_words(_done(self._why[spec.name]), session.view.config),
+                why=reasons_in_words(carried_out(self._why[spec.name]), session.view.config),
                 seconds=session.seconds[spec.name],
                 same=made[spec.name].result == "same",
             )
@@ -260,18 +261,6 @@ class _Build(threading.Thread):
         with contextlib.suppress(Isol8Error):
             self._session.make(self._image)
             self.made = True
-
-
-def _done(decision: Decision) -> Decision:
-    """Return a decision as it reads once it was carried out; which packages changed is told by themselves."""
-    return evolve(
-        decision,
-        reasons=tuple(
-            reasons.ParentRebuilt(parent=each.parent) if isinstance(each, reasons.ParentStale) else each
-            for each in decision.reasons
-            if not isinstance(each, reasons.PackagesBehind | reasons.OtherCheckout)
-        ),
-    )
 
 
 def _reasons(fresh: Freshness, view: View) -> tuple[reasons.Reason, ...]:
