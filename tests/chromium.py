@@ -113,7 +113,15 @@ def browser() -> Iterator[Tab]:
         ]
         # The browser reads the third and writes to the fourth.
         started = subprocess.Popen(
-            ("bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", PROGRAM, *flags, "about:blank"),
+            (
+                "bash",
+                "-c",
+                f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}',
+                "bash",
+                PROGRAM,
+                *flags,
+                "about:blank",
+            ),
             pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

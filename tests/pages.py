@@ -111,7 +111,9 @@ def write_history(cli: CommandLine, days: int, words: Sequence[str] = ()) -> Non
             )
     file = history_path(view)
     file.parent.mkdir(exist_ok=True)
-    file.write_text(render_history(sorted(passages, key=lambda each: each.at)), encoding="utf-8")
+    text = render_history(sorted(passages, key=lambda each: each.at))
+    # Half of a character is one that JSON can hold, and no file.
+    file.write_bytes(text.encode("utf-8", "backslashreplace"))
     session.close()
 
 

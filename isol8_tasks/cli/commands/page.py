@@ -8,6 +8,7 @@ from isol8_tasks.cli.commands.sources import say_next_steps, while_asking
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.tasks import session
+from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import size
 from isol8_tasks.run.refresh import look
 
@@ -52,11 +53,9 @@ class PageCommand(OwnCommand):
         current = session()
         view = current.view
         try:
-            configured = view.workspace.page_file(view.config.page.file)
-            file = (
-                configured if configured and not params["output"] else named_file(params["output"] or _FILE)
-            )
-            refuse_unwritable(file, "--output" if params["output"] else "page")
+            own = view.workspace.page_file(view.config.page.file)
+            file = own if own and not params["output"] else named_file(params["output"] or _FILE)
+            refuse_unwritable(file, _named_by(view.config, params["output"]))
             view.ping()
             found = None
             if not params["offline"]:
@@ -71,3 +70,8 @@ class PageCommand(OwnCommand):
             say(f"undetermined: {'; '.join(dict.fromkeys(problems))}")
             say_next_steps(problems, view.config)
         return 0
+
+
+def _named_by(config: Config, flag: str) -> str:
+    """Tell what names the file, as a message begins."""
+    return f"{config.setting('page.file')}: page.file" if config.page.file and not flag else "--output"

@@ -72,7 +72,7 @@ class RefreshCommand(OwnCommand):
         page = current.view.workspace.page_file(current.view.config.page.file)
         if problem := page and unwritable(page):
             where = current.view.config.setting("page.file")
-            raise ConfigError(f"{where}: page.file: {page} can't be written ({problem}); name another file")
+            raise ConfigError(f"{where}: page.file: {page}: can't be written ({problem}); name another file")
         current.wait = params["wait"]
         try:
             screen = (
@@ -148,6 +148,8 @@ def _write_page(current: Session, account: Account, file: Path) -> bool:
     from isol8_tasks.run.page import write_page  # noqa: PLC0415 - few have one, and it needs templates
 
     try:
+        # What was built is known without its size.
+        current.view.look_again()
         write_page(current.view, account.left, file)
     except Exception as error:  # noqa: BLE001 - as above
         sys.stderr.write(f"ERROR: [page] file: {as_error('page', error)}\n")

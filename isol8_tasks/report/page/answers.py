@@ -43,7 +43,7 @@ def _grew(images: Sequence[Mapping[str, Any]], since: dt.datetime) -> Mapping[st
 
 def sizes_since(builds: Sequence[Mapping[str, Any]], since: dt.datetime) -> list[int]:
     """Return the known sizes of an image from a moment on, the one that it had then first."""
-    sizes = []
+    sizes: list[int] = []
     for build in builds:
         if _parsed(build["at"]) < since:
             sizes = [build["size"]] if build.get("size") else sizes

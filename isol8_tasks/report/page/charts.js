@@ -158,7 +158,7 @@ export function showCompare() {
     const builds = having[Number(image.value)].builds;
     const there = builds.map((each, at) => [each, at]).filter(([each]) => each.id).reverse();
     for (const select of [one, other]) {
-      select.replaceChildren(...there.map(([each, at]) => el("option", { value: String(at) }, `${minute(each.at)} ${each.how} ${each.id}`)));
+      select.replaceChildren(...there.map(([each, at]) => el("option", { value: String(at) }, `@${builds.length - 1 - at} ${minute(each.at)} ${each.how}`)));
     }
     one.selectedIndex = there.length > 1 ? 1 : 0;
     other.selectedIndex = 0;

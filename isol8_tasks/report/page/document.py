@@ -125,12 +125,10 @@ def _image(branch: str, node: Node, snapshot: Snapshot, packages: _Packages) -> 
     if node.kind == "upstream":
         return found
     name = tag_of(node.name)
-    return found | _own(name, image, observed, packages) | _standing(name, snapshot)
+    return {**found, **_own(name, image, observed, packages), **_standing(name, snapshot)}
 
 
-def _own(
-    name: str, image: ObservedImage | None, observed: Observed, packages: _Packages
-) -> Mapping[str, Any]:
+def _own(name: str, image: ObservedImage | None, observed: Observed, packages: _Packages) -> dict[str, Any]:
     """Return what labels of ours say of an image."""
     record, inventory = observed.record(name), observed.inventory(name)
     rejected = observed.public(f"{name}-rejected")
@@ -151,7 +149,7 @@ def _own(
     }
 
 
-def _standing(name: str, snapshot: Snapshot) -> Mapping[str, Any]:
+def _standing(name: str, snapshot: Snapshot) -> dict[str, Any]:
     hold = snapshot.holds.get(name)
     return {
         "task": snapshot.decisions[name].task if name in snapshot.decisions else "",

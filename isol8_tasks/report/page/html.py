@@ -29,7 +29,11 @@ _FOR_THE_PROGRAM: Final = ("at", "repository", "platform", "images", "packages",
 def render_page(document: Mapping[str, Any]) -> str:
     """Return the page for what `page_document` gave; the same document gives the same bytes."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "sort_keys": False}
     at = dt.datetime.fromisoformat(document["at"])
@@ -44,7 +48,7 @@ def render_page(document: Mapping[str, Any]) -> str:
         "minute": lambda moment: f"{moment[:10]} {moment[11:16]} UTC",
         "short": lambda digest: digest.removeprefix("sha256:")[:12],
     }
-    style, program = _part("page.css"), _program()
+    style, program = _part("page.css"), page_program()
     return environment.from_string(_part("page.html.jinja")).render(
         document,
         growth_days=GROWTH_DAYS,
@@ -57,9 +61,11 @@ def render_page(document: Mapping[str, Any]) -> str:
     )
 
 
-def _program() -> str:
+def page_program() -> str:
     """Return the modules as one program: what they import from one another is in it."""
-    modules = (re.sub(r"(?m)^(?:import|///) .*\n|^export (?=const|function)", "", _part(name)) for name in _PROGRAMS)
+    modules = (
+        re.sub(r"(?m)^(?:import|///) .*\n|^export (?=const|function)", "", _part(name)) for name in _PROGRAMS
+    )
     return '"use strict";\n' + "".join(modules)
 
 
