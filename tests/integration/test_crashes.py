@@ -53,6 +53,7 @@ TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("inventory", "--json", "bash"),
         (LIST, GRAPH, "isol8_tasks.cli.commands.images:inventory_of"),
     ),
+    "page": (("page", "--offline"), (LIST, GRAPH, CONFIG, "isol8_tasks.report.page.html:page_program")),
     "sbom": (("sbom", "bash"), (LIST, GRAPH, "isol8_tasks.ecosystems.sbom:render_sbom")),
     "freshness": (
         ("freshness", "--json", "--only=bash"),

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 GROWTH_DAYS: Final = 30
+SAME_RESULT: Final = "rebuilt, same result"
+"""A change after which clients run what they ran before, and that was built."""
 _QUIET: Final = frozenset({"found", "relabelled", "pushed", "removed"})
-"""Changes after which clients run what they ran before."""
+"""Changes that say nothing of a build."""
 
 
 def answers(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,13 +55,17 @@ def sizes_since(builds: Sequence[Mapping[str, Any]], since: dt.datetime) -> list
 
 
 def last_change(builds: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the newest change after which clients run something else; None where none is known."""
+    """Return the newest change that a run made by a build, a pull or a rollback; None where none is known."""
     return next((each for each in reversed(builds) if each["how"] not in _QUIET), None)
 
 
 def _rebuilt(images: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the newest such change of all images."""
-    changes = [{**each["last"], "name": each["name"]} for each in images if each["last"]]
+    """Return the newest such change after which clients run something else."""
+    changes = [
+        {**each["last"], "name": each["name"]}
+        for each in images
+        if each["last"] and each["last"]["how"] != SAME_RESULT
+    ]
     return max(changes, key=lambda each: each["at"], default=None)
 
 

@@ -58,7 +58,7 @@ function monthOf(month, found, choose) {
 }
 
 function dayButton(day, [moment, changes], choose) {
-  const count = changes.filter(({ build }) => !QUIET.has(build.how) && build.how !== "same").length;
+  const count = changes.filter(({ build }) => !QUIET.has(build.how) && build.how !== "rebuilt, same result").length;
   const button = el("button", { type: "button", "aria-pressed": "false", class: count ? "" : "quiet", "aria-label": `${moment}: ${count} changed` }, String(day), el("small", {}, count ? String(count) : "·"));
   button.addEventListener("click", () => choose(moment, button));
   return button;
@@ -97,7 +97,7 @@ export function showSizes() {
     .filter(({ points }) => points.length)
     .map(({ image, points }) => ({ image, points, by: points.at(-1)[1] - points[0][1] }))
     .sort((one, other) => other.by - one.by || other.points.at(-1)[1] - one.points.at(-1)[1]);
-  const begin = Math.min(end - 86400000, ...rows.map(({ points }) => points[0][0]));
+  const begin = Math.min(end - 86400000, ...rows.flatMap(({ points }) => points.map(([time]) => time)));
   const place = byId("growth");
   showSome(place, rows, 20, (some) =>
     tableOf(["image", ["change", { class: "n" }], ["first", { class: "n" }], ["now", { class: "n" }], ["builds", { class: "n" }], ["each on its own scale", { class: "chart" }]], some.map(({ image, points, by }) => [

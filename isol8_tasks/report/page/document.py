@@ -19,7 +19,7 @@ from isol8_tasks.images.references import tag_of
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.graph import Graph
 from isol8_tasks.report.freshness import news, young
-from isol8_tasks.report.page.answers import answers, last_change
+from isol8_tasks.report.page.answers import SAME_RESULT, answers, last_change
 from isol8_tasks.report.pictures import Node, graph_nodes, tree_rows
 
 MOST_BUILDS: Final = 5000
@@ -168,7 +168,7 @@ def _builds(history: Sequence[Passage], packages: _Packages) -> Mapping[str, lis
         before = last.get(each.image)
         build: dict[str, Any] = {
             "at": _moment(each.at),
-            "how": each.how,
+            "how": SAME_RESULT if each.how == "same" else each.how,
             "why": [*each.why],
             "seconds": round(each.seconds, 1),
             "verified": each.verified,
@@ -237,9 +237,7 @@ def _freshness(snapshot: Snapshot) -> Iterator[Mapping[str, Any]]:
             "young": [*young(each, settings)],
             "waiting": [update.words for update in each.packages.waiting],
             "problems": [*each.problems],
-            "told": bool(
-                each.there and (each.state != "fresh" or each.packages.young or each.packages.waiting)
-            ),
+            "told": bool(each.behind or each.problems or each.packages.young or each.packages.waiting),
         }
 
 

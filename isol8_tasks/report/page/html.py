@@ -48,6 +48,8 @@ def render_page(document: Mapping[str, Any]) -> str:
         "minute": lambda moment: f"{moment[:10]} {moment[11:16]} UTC",
         "short": lambda digest: digest.removeprefix("sha256:")[:12],
     }
+    # The last change is among the builds.
+    images = [{key: each[key] for key in each if key != "last"} for each in document["images"]]
     style, program = _part("page.css"), page_program()
     return environment.from_string(_part("page.html.jinja")).render(
         document,
@@ -57,7 +59,7 @@ def render_page(document: Mapping[str, Any]) -> str:
         program=Markup(program),  # noqa: S704 - our own
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(program)}'; "
         "base-uri 'none'; form-action 'none'",
-        data={name: document[name] for name in _FOR_THE_PROGRAM},
+        data={name: document[name] for name in _FOR_THE_PROGRAM} | {"images": images},
     )
 
 

@@ -163,28 +163,28 @@ class TestMistakes:
                 "1: dependencys: not a table of this file "
                 "(did you mean dependencies? "
                 "allowed: dependencies, system, images, build, clients, filter, history, hold, "
-                "prune, refresh, registry, verify)",
+                "page, prune, refresh, registry, verify)",
                 id="table",
             ),
             pytest.param(
                 "[image.base]\nx = 1",
                 "1: image: not a table of this file (did you mean images? "
                 "allowed: dependencies, system, images, build, clients, filter, history, hold, "
-                "prune, refresh, registry, verify)",
+                "page, prune, refresh, registry, verify)",
                 id="table-of-tables",
             ),
             pytest.param(
                 '"a b" = 1',
                 "1: 'a b': not a table of this file "
                 "(allowed: dependencies, system, images, build, clients, filter, history, hold, "
-                "prune, refresh, registry, verify)",
+                "page, prune, refresh, registry, verify)",
                 id="quoted-key",
             ),
             pytest.param(
                 "text = 'x'",
                 "1: text: not a table of this file "
                 "(allowed: dependencies, system, images, build, clients, filter, history, hold, "
-                "prune, refresh, registry, verify)",
+                "page, prune, refresh, registry, verify)",
                 id="field-that-is-no-key",
             ),
             pytest.param(
@@ -478,7 +478,8 @@ python = ["numpy",
             'deps.toml:8: dependencies.python[2]: expected a string, found an integer; write "…"',
             (
                 "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, system, "
-                "images, build, clients, filter, history, hold, prune, refresh, registry, verify)"
+                "images, build, clients, filter, history, hold, page, prune, refresh, registry, "
+                "verify)"
             ),
         ]
 
