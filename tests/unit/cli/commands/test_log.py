@@ -10,9 +10,11 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.ecosystems.inventory import Package, encode
+from isol8_tasks.engine import ImageDetail
 from isol8_tasks.images.journal_lines import read_history, render_history
 from isol8_tasks.plan.model import ImageSpec
 from tests.command_line import ALPINE, CommandLine, Ended
+from tests.fake_engine import FakeEngine
 
 REGISTRY = '[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "registry.example/isol8"\n'
 CREATED = "org.opencontainers.image.created"
@@ -220,6 +222,28 @@ class TestHistory:
         text = file_of(built).read_text()
         assert "docker/Dockerfile" in text
         assert "hunter2" not in text
+
+    def test_credentials_in_the_environment_of_an_image_are_not_in_it(self, built: CommandLine) -> None:
+        """Whoever wrote them there; what else is set is told by diff."""
+        inspect = FakeEngine.inspect
+        level = "1"
+
+        def inspected(engine: FakeEngine, reference: str) -> ImageDetail | None:
+            found = inspect(engine, reference)
+            environment = [
+                f"LEVEL={level}",
+                "API_TOKEN=hunter2-of-image",
+                "PIP_INDEX_URL=https://u:hunter2-of-url@h.example/simple",
+            ]
+            return found and evolve(found, configuration={"Env": environment, "Cmd": ["sh"], "User": "me"})
+
+        built.patch.setattr(FakeEngine, "inspect", inspected)
+        assert built("base:bash", "--force").code == 0
+        level = "2"
+        assert built("base:bash", "--force").code == 0
+        assert "hunter2" not in file_of(built).read_text()
+        lines = built("diff", "bash").out.splitlines()
+        assert [line.split("  ")[-1] for line in lines[2:]] == ["Env LEVEL: 1 → 2"]
 
     def test_other_engine_has_a_history_of_its_own(self, built: CommandLine) -> None:
         """In the same file; numbers are of the engine in use."""
