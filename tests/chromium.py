@@ -37,7 +37,7 @@ class Tab:
             self.call(f"{domain}.enable")
         return self
 
-    def call(self, method: str, **params: Any) -> Any:
+    def call(self, method: str, **params: Any) -> Any:  # noqa: ANN401 - as the protocol has it
         """Ask the browser for something, and return its answer."""
         number = next(self._ids)
         message = {"id": number, "method": method, "params": params}
@@ -55,7 +55,7 @@ class Tab:
         while not any(each.get("method") == "Page.loadEventFired" for each in self.events):
             self.events.append(self._next())
 
-    def run(self, program: str) -> Any:
+    def run(self, program: str) -> Any:  # noqa: ANN401 - as above
         """Run JavaScript in the page, and return what it comes to, a promise's value too."""
         found = self.call("Runtime.evaluate", expression=program, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]

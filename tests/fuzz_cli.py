@@ -55,7 +55,8 @@ _SLOW: Final = 5.0
 _COMMANDS: Final = (
     "run", "clean", "list", "info", "help", "plan", "graph", "which", "up", "env", "forget", "ignore", "reset-dep",
     "dumpdb", "strace", "tabcompletion", "completion", "init", "import", "rollback", "release", "prune", "push", "pull",
-    "verify", "inventory", "sbom", "page", "freshness", "lock", "refresh", "down",
+    "verify", "inventory", "sbom", "page", "freshness", "lock", "refresh", "down", "log", "diff", "why", "add",
+    "remove",
 )  # fmt: skip
 _TASKS: Final = (
     "setup", "resolve", "ping", "base", "custom", "image", "base:bun", "base:python", "custom:bash", "image:web",

@@ -156,7 +156,7 @@ def document_of(cli: CommandLine) -> Cleaned:
         session.close()
 
 
-def mapped(value: Any, text: str) -> Any:
+def mapped(value: Any, text: str) -> Any:  # noqa: ANN401 - JSON
     """Return a document of a page in which each text that is not a time, a state or a kind is another one."""
     if isinstance(value, dict):
         return {key: each if key in _FIXED else mapped(each, text) for key, each in value.items()}
@@ -170,5 +170,5 @@ _REASONS: Final = (
     "docker/Dockerfile:69 changed in stage bun",
     "upstream image alpine:3.21 moved",
     "parent isol8:python was rebuilt",
-    "+ scipy, − numpy",
+    "+ scipy, \N{MINUS SIGN} numpy",
 )

@@ -151,7 +151,7 @@ class Config(ByValue):
     filter: FilterSettings = Factory(FilterSettings)
     history: HistorySettings = Factory(HistorySettings)
     hold: HoldSettings = Factory(HoldSettings)
-    page: PageSettings = PageSettings()
+    page: PageSettings = Factory(PageSettings)
     prune: PruneSettings = Factory(PruneSettings)
     refresh: Annotated[RefreshSettings, read_refresh] = Factory(RefreshSettings)
     registry: RegistrySettings = Factory(RegistrySettings)

@@ -1,4 +1,4 @@
-"""The tables [clients], [filter], [history], [hold], [page], [prune], [refresh], [registry] and [verify] of deps.toml."""
+"""The tables of deps.toml from [clients] to [verify]: what is about images, and not in them."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping

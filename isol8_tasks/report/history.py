@@ -152,11 +152,11 @@ def _rows(one: PastBuild, other: PastBuild) -> Iterator[tuple[str, str]]:
             yield what, f"{name}{shown}"
 
 
-Pair = tuple[str, str, str]
+Difference = tuple[str, str, str]
 """What differs: its name, and its values before and after; empty for none."""
 
 
-def _inputs(one: PastBuild, other: PastBuild) -> tuple[Pair, ...] | None:
+def _inputs(one: PastBuild, other: PastBuild) -> tuple[Difference, ...] | None:
     """Return the inputs that differ; None where one of both is not known."""
     old, new = decode_inputs(one.inputs), decode_inputs(other.inputs)
     return _values(dict(_input_values(old)), dict(_input_values(new))) if old and new else None
@@ -187,7 +187,7 @@ def _input_values(inputs: RecordedInputs) -> Iterator[tuple[str, str]]:
             yield from ((f"{name} {text}", text) for text in texts)
 
 
-def _values(old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> tuple[Pair, ...] | None:
+def _values(old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> tuple[Difference, ...] | None:
     if old is None or new is None:
         return None
     names = [*old, *(name for name in new if name not in old)]
@@ -227,7 +227,7 @@ def _build_data(build: PastBuild) -> Mapping[str, Any]:
     }
 
 
-def _pair_data(pair: Pair) -> Mapping[str, str | None]:
+def _pair_data(pair: Difference) -> Mapping[str, str | None]:
     name, old, new = pair
     return {"name": name, "old": old or None, "new": new or None}
 

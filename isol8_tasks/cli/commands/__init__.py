@@ -1,5 +1,6 @@
 """The commands beside doit's own, one module each; `develop` has the project's own test, lint, check and bench.
 
+editing      add and remove
 images       what verify, inventory and sbom share
 one_image    what rollback and release share
 past         what log and diff share

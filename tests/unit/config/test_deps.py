@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from isol8_tasks.config.deps import BuildSettings, Config, parse_config
 from isol8_tasks.config.images import SETTINGS
 from isol8_tasks.config.listed import reads_lists
-from isol8_tasks.config.settings import ClientSettings, FilterSettings, RegistrySettings
+from isol8_tasks.config.settings import (
+    ClientSettings,
+    FilterSettings,
+    HistorySettings,
+    PageSettings,
+    RegistrySettings,
+)
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
 
@@ -555,6 +561,8 @@ class TestDocumentation:
             *(f"build.{each.name}" for each in fields(BuildSettings)),
             *(f"clients.{each.name}" for each in fields(ClientSettings)),
             *(f"filter.{each.name}" for each in fields(FilterSettings)),
+            *(f"history.{each.name}" for each in fields(HistorySettings)),
+            *(f"page.{each.name}" for each in fields(PageSettings)),
             *(f"registry.{each.name}" for each in fields(RegistrySettings)),
         }
 

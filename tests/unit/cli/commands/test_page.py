@@ -150,10 +150,9 @@ class TestRefresh:
         done = built("refresh")
         assert done.code == 1
         assert "6 images fresh" in done.out
-        assert (
-            done.err
-            == f"ERROR: [page] file: {built.folder / 'site/images.html'}: the page can't be written (No space left on device); name another file\n"
-        )
+        file = built.folder / "site/images.html"
+        why = "the page can't be written (No space left on device); name another file"
+        assert done.err == f"ERROR: [page] file: {file}: {why}\n"
 
 
 def _full(*_: object) -> None:

@@ -8,7 +8,7 @@ import pytest
 from isol8_tasks.report.page.answers import answers, last_change, sizes_since
 
 
-def image(name: str, built: str | None = "2026-11-01T00:00:00Z", **more: Any) -> dict[str, Any]:
+def image(name: str, built: str | None = "2026-11-01T00:00:00Z", **more: object) -> dict[str, Any]:
     return {
         "name": name,
         "kind": "custom",
@@ -23,7 +23,7 @@ def build(at: str, size: int | None = 100, how: str = "built", was: int | None =
     return {"at": at, "size": size, "how": how, "was": was, "why": ["it moved"]}
 
 
-def document(*images: dict[str, Any], freshness: Any = None) -> dict[str, Any]:
+def document(*images: dict[str, Any], freshness: list[dict[str, object]] | None = None) -> dict[str, Any]:
     for each in images:
         each["last"] = last_change(each["builds"])
     return {"at": "2026-11-30T04:00:00Z", "images": [*images], "freshness": freshness}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ PUBLISHED = dt.datetime(2026, 11, 29, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-def cli(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     """Give a checkout with eleven images, the last three of which are not built."""
     monkeypatch.chdir(tmp_path)
     return many_images(tmp_path, monkeypatch, 11)
@@ -131,7 +132,7 @@ class TestClients:
         found = {(each["runtime"], *each["packages"]): each for each in document_of(cli)["clients"]}
         assert ("bash",) in found
         assert found["bash", "jq"]["image"] == "isol8:bash-custom"
-        assert [each["client"] for each in found["bash", "jq"]["clients"]][0] == "v0.1 to v0.11.0"
+        assert found["bash", "jq"]["clients"][0]["client"] == "v0.1 to v0.11.0"
         assert ("python", "lib4") not in found
 
     def test_what_old_clients_install_themselves_is_told(self, cli: CommandLine) -> None:
@@ -165,7 +166,7 @@ class TestFreshness:
         assert "isol8:bun" in support[0]["images"]
         assert support[1]["images"] == []
 
-    def test_no_support_is_made_up(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_support_is_made_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a release that the table does not have, nothing is known."""
         (tmp_path / "x").mkdir()
         monkeypatch.chdir(tmp_path / "x")

@@ -3,7 +3,6 @@
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -35,7 +34,7 @@ class Elements(HTMLParser):
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """Give what a page of eleven images with a history shows."""
-    folder: Path = tmp_path_factory.mktemp("page")
+    folder = tmp_path_factory.mktemp("page")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         cli = many_images(folder, patch, 11)
