@@ -24,7 +24,9 @@ def build(at: str, size: int | None = 100, how: str = "built", was: int | None =
     return {"at": at, "size": size, "how": how, "was": was, "why": ["it moved"]}
 
 
-def document(*images: dict[str, Any], freshness: Sequence[Mapping[str, object]] | None = None) -> dict[str, Any]:
+def document(
+    *images: dict[str, Any], freshness: Sequence[Mapping[str, object]] | None = None
+) -> dict[str, Any]:
     for each in images:
         each["last"] = last_change(each["builds"])
     return {"at": "2026-11-30T04:00:00Z", "images": [*images], "freshness": freshness}
