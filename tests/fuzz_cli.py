@@ -53,9 +53,10 @@ CODES: Final = {0, 1, 2, 3, 4, 130, 141, 143}
 _SLOW: Final = 5.0
 """Seconds of a processor; what else runs on the machine does not count."""
 _COMMANDS: Final = (
-    "run", "clean", "list", "info", "help", "plan", "which", "up", "env", "forget", "ignore", "reset-dep", "dumpdb",
-    "strace", "tabcompletion", "completion", "init", "import", "rollback", "release", "prune", "push", "pull",
-    "verify", "inventory", "sbom", "freshness", "lock", "refresh", "down",
+    "run", "clean", "list", "info", "help", "plan", "graph", "which", "up", "env", "forget", "ignore", "reset-dep",
+    "dumpdb", "strace", "tabcompletion", "completion", "init", "import", "rollback", "release", "prune", "push", "pull",
+    "verify", "inventory", "sbom", "page", "freshness", "lock", "refresh", "down", "log", "diff", "why", "add",
+    "remove",
 )  # fmt: skip
 _TASKS: Final = (
     "setup", "resolve", "ping", "base", "custom", "image", "base:bun", "base:python", "custom:bash", "image:web",

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     environment = dict(os.environ)
     # Our __pycache__ is not written in CI, and that is what is measured of a run that has nothing to do.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    unit_only = all(word.startswith(("tests/unit", "-")) for word in words)
+    unit_only = all(word.startswith(("tests/unit", "tests/browser", "-")) for word in words)
     with ExitStack() as started:
         if "DOCKER_HOST" not in environment and not unit_only:
             hosts = _engines(checkout, started, count=workers or 1)

@@ -90,12 +90,18 @@ def session() -> Session:
     """Return the session of this process, for the checkout that doit works in."""
     found = open_session(Path.cwd(), os.environ)
     found.on_wait = _tell_of_waiting
+    found.publication.on_problem = _warn
     return found
 
 
 def _tell_of_waiting(holder: str) -> None:
     # What is printed may be JSON.
     sys.stderr.write(f"waiting for another run on this engine: {holder}\n")
+    sys.stderr.flush()
+
+
+def _warn(problem: str) -> None:
+    sys.stderr.write(f"warning: {problem}\n")
     sys.stderr.flush()
 
 

@@ -14,6 +14,7 @@ agreement    whether what the lock says of an image agrees with itself
 strict       the cattrs converter: a class is a table, a field a key; what was found, what was expected, where
 foreign      keys of other tools' files
 broken       what makes a text no TOML, where that is a slip that people make
+editing      deps.toml with packages added or removed
 positions    the line on which a key or value stands
 releases     isol8's releases, by the label that their `setup` writes
 shipped      where docker/, the lab and doit's settings lie, in a checkout or an installation

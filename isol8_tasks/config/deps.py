@@ -13,7 +13,9 @@ from isol8_tasks.config.settings import (
     OF_VERIFY,
     ClientSettings,
     FilterSettings,
+    HistorySettings,
     HoldSettings,
+    PageSettings,
     PruneSettings,
     RefreshSettings,
     RegistrySettings,
@@ -155,7 +157,9 @@ class Config(ByValue):
     build: BuildSettings = BuildSettings()
     clients: ClientSettings = Factory(ClientSettings)
     filter: FilterSettings = Factory(FilterSettings)
+    history: HistorySettings = Factory(HistorySettings)
     hold: HoldSettings = Factory(HoldSettings)
+    page: PageSettings = Factory(PageSettings)
     prune: PruneSettings = Factory(PruneSettings)
     refresh: Annotated[RefreshSettings, read_refresh] = Factory(RefreshSettings)
     registry: RegistrySettings = Factory(RegistrySettings)

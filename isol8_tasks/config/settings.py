@@ -1,4 +1,4 @@
-"""The tables [clients], [filter], [hold], [prune], [refresh], [registry] and [verify] of deps.toml."""
+"""The tables of deps.toml from [clients] to [verify]: what is about images, and not in them."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from isol8_tasks.config.values import (
     Command,
     Duration,
     ExitCode,
+    FileName,
     Networks,
     Notification,
     Pattern,
@@ -81,11 +82,27 @@ FILTER_VARIABLES: Final = {
 
 
 @frozen(kw_only=True, eq=False, repr=False)
+class HistorySettings(ByValue):
+    """The table [history]: what runs changed."""
+
+    keep: Duration = 90 * _DAY
+    """How long a change stays in the history; the last one of each image stays as long as that image."""
+
+
+@frozen(kw_only=True, eq=False, repr=False)
 class HoldSettings(ByValue):
     """The table [hold]: images that were rolled back."""
 
     max_age: Duration = 7 * _DAY
     """How long a hold lasts by itself."""
+
+
+@frozen(kw_only=True, eq=False, repr=False)
+class PageSettings(ByValue):
+    """The table [page]: the HTML file that shows all images."""
+
+    file: FileName = ""
+    """Where each refresh writes it, relative to deps.toml; empty for nowhere."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -204,6 +204,13 @@ def _remote_repository(value: object) -> str:
     return name
 
 
+def _file_name(value: object) -> str:
+    name = string(value, '"images.html"')
+    if not name.strip() or not name.isprintable() or name.endswith("/"):
+        raise InvalidError(f'{name!r} is not the name of a file; write for example "images.html"')
+    return name
+
+
 def _builder(value: object) -> str:
     builder = string(value, '"auto"')
     if builder not in get_args(Builder):
@@ -291,6 +298,7 @@ ClientRelease = Annotated[str, _client_release]
 Command = Annotated[tuple[str, ...], _words('command = ["bash", "-c", "jq --version"]')]
 Duration = Annotated[dt.timedelta, _duration]
 ExitCode = Annotated[int, _between(0, 255, "an exit code", "0")]
+FileName = Annotated[str, _file_name]
 Jobs = Annotated[int, _jobs]
 Networks = Annotated[tuple[str, ...], _networks]
 Notification = Annotated[

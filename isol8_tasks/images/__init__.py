@@ -9,4 +9,6 @@ holds     which images are held after a rollback
 choice    which image a request gets, by runtime and packages
 pushed    which images a manifest says are in a registry
 manifest  resolved-images.json
+journal   the history of images, as values
+journal_lines  the same as lines of JSON
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from isol8_tasks.config import units
 from isol8_tasks.config.settings import RefreshSettings
@@ -63,6 +63,19 @@ class Account:
             (each.state == "fresh" or each.image in done)
             and not each.problems
             and str(Reference(self.repository, each.image)) not in tags
+            for each in self.found
+        )
+
+    @property
+    def left(self) -> tuple[Freshness, ...]:
+        """How fresh the images are now: those that were replaced have what was newer."""
+        done = {each.image for each in self.changed}
+        return tuple(
+            evolve(
+                each, there=True, parent="", moved=(), age=None, packages=evolve(each.packages, updates=())
+            )
+            if each.image in done
+            else each
             for each in self.found
         )
 
@@ -176,8 +189,8 @@ def _unknown(account: Account, width: int) -> Iterator[str]:
 
 def _changed(account: Account, width: int) -> Iterator[str]:
     for change in account.changed:
-        yield f"  {_tag(account, change.image, width)}  {' · '.join(_facts(change))}"
-        for ecosystem, updates in _by_ecosystem(change.packages):
+        yield f"  {_tag(account, change.image, width)}  {' · '.join(change_facts(change))}"
+        for ecosystem, updates in by_ecosystem(change.packages):
             yield f"      {ecosystem:<8}{', '.join(each.words for each in updates)}"
 
 
@@ -187,7 +200,7 @@ def _to_come(account: Account, width: int) -> Iterator[str]:
         yield from (f"  {tag}  {said}" for said in words.young(each, account.settings))
 
 
-def _facts(change: Change) -> Iterator[str]:
+def change_facts(change: Change) -> Iterator[str]:
     """Give what there is to say of a change in one line."""
     if change.built is None:
         yield "new"
@@ -221,7 +234,8 @@ def _size(change: Change) -> str:
     return f"{shown[1]} ({'+' if new > old else _MINUS}{units.size(abs(new - old))})"
 
 
-def _by_ecosystem(updates: Sequence[Update]) -> Iterator[tuple[str, tuple[Update, ...]]]:
+def by_ecosystem(updates: Sequence[Update]) -> Iterator[tuple[str, tuple[Update, ...]]]:
+    """Yield each ecosystem with its updates, which are given in that order."""
     for ecosystem, group in groupby(updates, key=lambda each: each.ecosystem):
         yield ecosystem, tuple(group)
 

@@ -15,9 +15,11 @@ failures     what is said of an image that could not be made
 leftovers    what a run that was cut off left on the engine
 updating     brings one image up to date, as was decided
 publication  the manifest, and where images are in a registry
+history      what runs changed, a line each in .isol8
 pushing      pushes what a run has in use and the registry has not
 parallel     how much is done side by side
 session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has
+page         all images, their history and their sources in one HTML file
 refresh      finds what is behind, fetches it and builds it
 """

@@ -1,12 +1,12 @@
-"""What others find of a run: the manifest of the images in use, and where they are in a registry."""
+"""What others find of a run: the manifest of the images in use, where they are in a registry, and what changed."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from isol8_tasks.images import manifest
-from isol8_tasks.images.observed import Observed
+from isol8_tasks.images import labels, manifest
+from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.pushed import Pushed, in_use, is_same_build, recorded_pushes, waiting
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
@@ -14,6 +14,8 @@ from isol8_tasks.run.workspace import now
 if TYPE_CHECKING:
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.lifecycle.transfer import Push
+    from isol8_tasks.plan.decision import Decision
+    from isol8_tasks.run.history import History
 
 
 @define(eq=False, repr=False)
@@ -31,6 +33,43 @@ class Publication:
     """The same of those that were there: it got them from there, or found that it has nothing to send."""
     kept: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """The same of those whose rebuild came to what is there."""
+    on_problem: Callable[[str], None] | None = field(default=None, init=False)
+    """Hears at the end why changes are not in the history."""
+    _history: "History | None" = field(default=None, init=False)
+
+    @property
+    def history(self) -> "History":
+        """Where every change of an image is added."""
+        with self.view.mutex:
+            if self._history is None:
+                from isol8_tasks.run.history import History  # noqa: PLC0415 - for who changes something
+
+                self._history = History(self.view)
+            return self._history
+
+    def add(self, outcome: "Outcome", decision: "Decision", before: Observed, seconds: float) -> None:
+        """Add to the history what came of an image in this run; `before` is what the engine held until then."""
+        from isol8_tasks.report.plan import reasons_in_words  # noqa: PLC0415 - as above
+        from isol8_tasks.run.history import carried_out  # noqa: PLC0415 - as above
+
+        again = outcome.result == "pulled" and self.view.config.verify.again
+        image_id, where = self.pulled.get(outcome.image, ("", None))
+        self.history.add(
+            outcome.image,
+            outcome.result,
+            before,
+            ObservedImage(id=outcome.image_id, labels=outcome.labels),
+            why=reasons_in_words(carried_out(decision), self.view.config),
+            seconds=seconds,
+            verified=again or outcome.result in {"built", "promoted", "same"},
+            digest=where.digest if where and image_id == outcome.image_id else "",
+        )
+
+    def close(self) -> None:
+        """Tell why changes are not in the history, if that is so."""
+        if self._history and self._history.problem and self.on_problem:
+            self.on_problem(self._history.problem)
+            self._history = None
 
     def write_manifest(self) -> None:
         """Write the manifest of what the engine held when it was looked at last, and of what is expected."""
@@ -104,6 +143,8 @@ class Publication:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
         where, new = push_image(work, view.engine, known, overtaken)
         (self.pushed if new else self.pulled)[name] = (work.image.id, where)
+        if new:
+            self.history.add_push(name, work.image.id, where.digest)
         return new
 
     def _work(self, name: str) -> "Push":

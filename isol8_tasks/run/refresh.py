@@ -25,6 +25,7 @@ from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.report.refresh import Account, Failed
+from isol8_tasks.run.history import carried_out
 from isol8_tasks.run.policy import Policy, lacking_upstream
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
@@ -109,7 +110,7 @@ class Refresh:
             Built(
                 image=spec.name,
                 parent=spec.parent,
-                why=reasons_in_words(_done(self._why[spec.name]), session.view.config),
+                why=reasons_in_words(carried_out(self._why[spec.name]), session.view.config),
                 seconds=session.seconds[spec.name],
                 same=made[spec.name].result == "same",
             )
@@ -296,18 +297,6 @@ def _newest(reference: str, view: View) -> str | None:
     with contextlib.suppress(Isol8Error):
         return short_digest(view.engine.remote_digest(reference))
     return None
-
-
-def _done(decision: Decision) -> Decision:
-    """Return a decision as it reads once it was carried out; which packages changed is told by themselves."""
-    return evolve(
-        decision,
-        reasons=tuple(
-            reasons.ParentRebuilt(parent=each.parent) if isinstance(each, reasons.ParentStale) else each
-            for each in decision.reasons
-            if not isinstance(each, reasons.PackagesBehind | reasons.OtherCheckout)
-        ),
-    )
 
 
 def _reasons(fresh: Freshness, view: View) -> tuple[reasons.Reason, ...]:

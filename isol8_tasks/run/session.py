@@ -206,6 +206,7 @@ class Session:
         """Release the lock, and close the connections to the engine."""
         self._held.close()
         self._locked = False
+        self.publication.close()
         self.view.close()
 
     def _carry_out(self, name: str, decision: "Decision", log: list[str], *, builds: bool) -> None:
@@ -227,7 +228,7 @@ class Session:
     def _make(self, name: str, decision: "Decision", log: list[str]) -> None:
         from isol8_tasks.run.updating import acceptance, make_image, pull_instead  # noqa: PLC0415 - as above
 
-        began = time.monotonic()
+        began, before = time.monotonic(), self.view.observed
         if self.listener:
             self.listener.building(name)
 
@@ -243,7 +244,6 @@ class Session:
             outcome, where = pull_instead(decision, self.view, acceptance(name, self.view, self.checks))
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
-            before = self.view.observed
             outcome = make_image(decision, self.view, self.policy, self.checks, on_event)
             if outcome.result == "same":
                 self.publication.keep(outcome, before)
@@ -256,6 +256,7 @@ class Session:
             self.outcomes.append(outcome)
             self.seconds[name] = time.monotonic() - began
             self.view.made(outcome)
+        self.publication.add(outcome, decision, before, self.seconds[name])
         if self.listener:
             self.listener.done(outcome, self.seconds[name])
 

@@ -124,6 +124,10 @@ class Workspace(ByValue):
         found = parse_config(text, source, arguments, client_file)
         return with_lists(found, list_loader(self.deps.parent)) if found.files else found
 
+    def page_file(self, name: str) -> Path | None:
+        """Return the file that deps.toml names for the page; None if it names none."""
+        return self.deps.parent / name if name else None
+
     def read_deps(self) -> str:
         """Return the text of deps.toml, its line ends as they are; empty where there is none yet."""
         return self.deps.read_bytes().decode() if self.deps.exists() else ""

@@ -7,5 +7,6 @@ jsontext     JSON that others wrote
 troubles     what foreign programs print when something is in their way: its cause, and the next step
 causes       the lines of a program's output that tell why it failed
 files        files written whole, and through no link of another user's
+appended     a file to which several processes add lines
 crash        an exception that nobody foresaw: one line, and the traceback in a file
 """

@@ -52,7 +52,10 @@ class CleanCommand(OwnCommand):
     def _remove(current: Session, name: str, *, dryrun: bool) -> bool:
         from isol8_tasks.lifecycle.prune import tags_of  # noqa: PLC0415 - most runs remove nothing
 
-        found = bool(tags_of(name, current.view.observed)) if dryrun else current.remove(name)
+        before = current.view.observed
+        found = bool(tags_of(name, before)) if dryrun else current.remove(name)
+        if found and not dryrun:
+            current.publication.history.add(name, "removed", before, None)
         what = "does not exist" if not found else "would be removed" if dryrun else "removed"
         say(current.view.public_tag(name).ljust(report.NAME_WIDTH) + f"  {what}")
         return found and not dryrun

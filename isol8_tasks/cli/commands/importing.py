@@ -7,6 +7,7 @@ from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config.deps import Config, parse_config
+from isol8_tasks.config.editing import add_lists, joined_document
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
 from isol8_tasks.report import plan as report
 
@@ -58,11 +59,7 @@ def with_added(text: str, config: Config) -> str:
             *_add_packages(document, config.added.dependencies),
             *_add_images(document, config.added.images),
         ]
-        before = document.as_string()
-        new = "\n".join([before + "\n" * (not before.endswith("\n")), *tables] if before else tables)
-        if "\r\n" in text:
-            new = new.replace("\r\n", "\n").replace("\n", "\r\n")
-        new = "\ufeff" * text.startswith("\ufeff") + new
+        new = joined_document(document, tables, text)
         same = parse_config(new, config.source) == config
     except (TOMLKitError, ConfigError):
         same = False
@@ -76,24 +73,12 @@ def with_added(text: str, config: Config) -> str:
 
 def _add_packages(document: "TOMLDocument", dependencies: Mapping[str, Iterable[str]]) -> list[str]:
     """Add packages to the table that is there; else return the text of one."""
-    from tomlkit.items import AbstractTable, Array, Table  # noqa: PLC0415 - as above
+    from tomlkit.items import AbstractTable  # noqa: PLC0415 - as above
 
     table = document.get("dependencies")
     if not isinstance(table, AbstractTable):
         return [_table("dependencies", dependencies)] if dependencies else []
-    behind: list[Any] = []
-    if isinstance(table, Table):
-        # Comments at the end are about what follows.
-        body = table.value.body
-        while body and body[-1][0] is None:
-            behind.append(body.pop()[1])
-    for runtime, packages in dependencies.items():
-        if isinstance(found := table.get(runtime), Array):
-            found.extend(packages)
-        else:
-            table.add(runtime, list(packages))
-    for item in reversed(behind):
-        table.add(item)
+    add_lists(table, dependencies)
     return []
 
 

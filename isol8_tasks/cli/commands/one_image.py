@@ -29,7 +29,7 @@ class OneImageCommand(OwnCommand):
         current = session()
         current.wait = params["wait"]
         try:
-            name = _name(current.view, args[0])
+            name = image_name(current.view, args[0])
             # First, as another run may keep the lock for long.
             self.check(current.view, name)
             current.lock()
@@ -58,7 +58,7 @@ def mend_rollbacks(view: View) -> None:
         view.look_again()
 
 
-def _name(view: View, word: str) -> str:
+def image_name(view: View, word: str) -> str:
     """Return the name of the image that is meant: by its name, its tag or its task."""
     if word.startswith(f"{view.repository}:"):
         return word.removeprefix(f"{view.repository}:")

@@ -134,6 +134,8 @@ def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
             sys.stderr.write(f"ERROR: {_what(each, current.view.repository)}: {problem}\n")
         else:
             gone += 1
+            if current.view.observed.public_tag(each.name) in each.tags:
+                current.publication.history.add(each.name, "removed", current.view.observed, None)
     return gone, left
 
 

@@ -84,7 +84,17 @@ class PullCommand(OwnCommand):
                 current.publication.pushed[listed.name] = (here.id, listed.pushed)
             counts["pulled" if image else "up to date"] += 1
             if image:
-                teller.pulled(listed, time.monotonic() - began)
+                seconds = time.monotonic() - began
+                current.publication.history.add(
+                    listed.name,
+                    "pulled",
+                    observed,
+                    image,
+                    seconds=seconds,
+                    verified=current.view.config.verify.again,
+                    digest=listed.pushed.digest if listed.pushed else "",
+                )
+                teller.pulled(listed, seconds)
         return counts
 
 

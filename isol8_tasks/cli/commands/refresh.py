@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
@@ -69,6 +70,10 @@ class RefreshCommand(OwnCommand):
             )
         current = session()
         heed_flags(current, {**NO_FLAGS, "only": params["only"]})
+        page = current.view.workspace.page_file(current.view.config.page.file)
+        if problem := page and unwritable(page):
+            where = current.view.config.setting("page.file")
+            raise ConfigError(f"{where}: page.file: {page}: can't be written ({problem}); name another file")
         current.wait = params["wait"]
         try:
             screen = (
@@ -94,16 +99,17 @@ class RefreshCommand(OwnCommand):
             _bring_lock(current)
             failed = [Failed(subject=each.subject, lines=words_of_failure(each)) for each in current.failures]
             account = refresh.account(failed)
+            no_page = page is not None and not _write_page(current, account, page)
         finally:
             current.close()
         _publish(account, params, current.view.redactor, current.view.config)
         problem = _notify(account, current.view.config.refresh.notify, current.view.redactor)
         if any(isinstance(each.error, InternalError) for each in current.failures):
             return InternalError.exit_code
-        if account.failed or problem:
+        if account.failed or problem or no_page:
             # An engine that went away, and nothing else, is no failure of an image.
             gone = all(isinstance(each.error, EngineUnreachableError) for each in current.failures)
-            return UNDETERMINED if current.failures and gone and not problem else 1
+            return UNDETERMINED if current.failures and gone and not problem and not no_page else 1
         return UNDETERMINED if account.unknown else 0
 
 
@@ -140,6 +146,20 @@ def _publish(account: Account, params: Mapping[str, Any], redact: Redact, config
             raise Isol8Error(
                 f"{file}: the report can't be written ({error.strerror}); the images are as reported above"
             ) from error
+
+
+def _write_page(current: Session, account: Account, file: Path) -> bool:
+    """Write the page of [page] file; tell whether that went well. What became of the images is told in any case."""
+    from isol8_tasks.run.page import write_page  # noqa: PLC0415 - few have one, and it needs templates
+
+    try:
+        # What was built is known without its size.
+        current.view.look_again()
+        write_page(current.view, account.left, file)
+    except Exception as error:  # noqa: BLE001 - as above
+        sys.stderr.write(f"ERROR: [page] file: {as_error('page', error)}\n")
+        return False
+    return True
 
 
 def _text(account: Account) -> str:

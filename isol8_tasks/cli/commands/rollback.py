@@ -29,9 +29,11 @@ class RollbackCommand(OneImageCommand):
         """Roll it back."""
         from isol8_tasks.lifecycle.rollback import roll_back  # noqa: PLC0415 - most runs roll nothing back
 
-        roll_back(name, current.view.observed, current.view.engine, now=now())
+        before = current.view.observed
+        roll_back(name, before, current.view.engine, now=now())
         current.view.look_again()
         image = current.view.observed.public(name)
+        current.publication.history.add(name, "rolled back", before, image)
         day = f"of {built_on(image)} " if image else ""
         until = (now() + current.view.config.hold.max_age).strftime("%Y-%m-%d %H:%M UTC")
         say(

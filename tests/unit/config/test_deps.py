@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from isol8_tasks.config.deps import BuildSettings, Config, parse_config
 from isol8_tasks.config.images import SETTINGS
 from isol8_tasks.config.listed import reads_lists
-from isol8_tasks.config.settings import ClientSettings, FilterSettings, RegistrySettings
+from isol8_tasks.config.settings import (
+    ClientSettings,
+    FilterSettings,
+    HistorySettings,
+    PageSettings,
+    RegistrySettings,
+)
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
 
@@ -162,29 +168,29 @@ class TestMistakes:
                 "[dependencys]",
                 "1: dependencys: not a table of this file "
                 "(did you mean dependencies? "
-                "allowed: dependencies, system, images, build, clients, filter, hold, "
-                "prune, refresh, registry, verify)",
+                "allowed: dependencies, system, images, build, clients, filter, history, hold, "
+                "page, prune, refresh, registry, verify)",
                 id="table",
             ),
             pytest.param(
                 "[image.base]\nx = 1",
                 "1: image: not a table of this file (did you mean images? "
-                "allowed: dependencies, system, images, build, clients, filter, hold, "
-                "prune, refresh, registry, verify)",
+                "allowed: dependencies, system, images, build, clients, filter, history, hold, "
+                "page, prune, refresh, registry, verify)",
                 id="table-of-tables",
             ),
             pytest.param(
                 '"a b" = 1',
                 "1: 'a b': not a table of this file "
-                "(allowed: dependencies, system, images, build, clients, filter, hold, "
-                "prune, refresh, registry, verify)",
+                "(allowed: dependencies, system, images, build, clients, filter, history, hold, "
+                "page, prune, refresh, registry, verify)",
                 id="quoted-key",
             ),
             pytest.param(
                 "text = 'x'",
                 "1: text: not a table of this file "
-                "(allowed: dependencies, system, images, build, clients, filter, hold, "
-                "prune, refresh, registry, verify)",
+                "(allowed: dependencies, system, images, build, clients, filter, history, hold, "
+                "page, prune, refresh, registry, verify)",
                 id="field-that-is-no-key",
             ),
             pytest.param(
@@ -519,7 +525,8 @@ python = ["numpy",
             'deps.toml:8: dependencies.python[2]: expected a string, found an integer; write "…"',
             (
                 "deps.toml:10: holds: not a table of this file (did you mean hold? allowed: dependencies, system, "
-                "images, build, clients, filter, hold, prune, refresh, registry, verify)"
+                "images, build, clients, filter, history, hold, page, prune, refresh, registry, "
+                "verify)"
             ),
         ]
 
@@ -595,6 +602,8 @@ class TestDocumentation:
             *(f"build.{each.name}" for each in fields(BuildSettings)),
             *(f"clients.{each.name}" for each in fields(ClientSettings)),
             *(f"filter.{each.name}" for each in fields(FilterSettings)),
+            *(f"history.{each.name}" for each in fields(HistorySettings)),
+            *(f"page.{each.name}" for each in fields(PageSettings)),
             *(f"registry.{each.name}" for each in fields(RegistrySettings)),
         }
 

@@ -1,0 +1,59 @@
+"""The command why: which images contain a package, and who asked for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
+from isol8_tasks.cli.commands.sources import while_asking
+from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.tasks import session
+from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.report import containing as report
+
+
+class WhyCommand(OwnCommand):
+    """Tell which images contain a package."""
+
+    name = "why"
+    doc_purpose = "print which images contain a package, in which version, and who asked for it"
+    only_prints = True
+    doc_usage = "PACKAGE [--newer] [--json]"
+    doc_description = (
+        "As recorded when the images were verified. --newer also asks the package sources what is newer. Exit code 1 "
+        "when no image contains it."
+    )
+    cmd_options = (
+        JSON_FLAG,
+        {
+            "name": "newer",
+            "long": "newer",
+            "type": bool,
+            "default": False,
+            "help": "also ask the package sources of these images what is newer, as freshness does",
+        },
+    )
+
+    @ends_in_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:
+        """Print it."""
+        if len(args) != 1:
+            raise ConfigError(f"why: expected the name of one package, for example: {COMMAND} why numpy")
+        current = session()
+        view = current.view
+        try:
+            found = report.containing(args[0], view.graph.images, view.observed, view.config)
+            if found and params["newer"]:
+                from isol8_tasks.run.refresh import look  # noqa: PLC0415 - for who asks sources
+
+                with while_asking(view):
+                    found = report.with_news(found, look(view))
+        finally:
+            current.close()
+        if params["json"]:
+            say(report.containing_json(found, view.repository))
+        elif found:
+            for line in report.containing_lines(found, view.repository):
+                say(line)
+        else:
+            say(f"no image in use contains {args[0]}; {COMMAND} inventory lists what is in them")
+        return 0 if found else 1

@@ -1,0 +1,174 @@
+"""The history of images: what each became with every change, and what of it stays or has to be added."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import evolve, frozen
+
+from isol8_tasks.ecosystems.inventory import decode, versions
+from isol8_tasks.ecosystems.updates import Update
+from isol8_tasks.images.labels import BASE_NAME, Record
+from isol8_tasks.images.observed import Observed, ObservedImage
+from isol8_tasks.images.references import tag_of
+
+Versions = Mapping[tuple[str, str], str]
+"""Of packages, by ecosystem and name."""
+
+
+@frozen(kw_only=True)
+class PastBuild:
+    """What an image was at one moment."""
+
+    id: str
+    key: str = ""
+    """Empty for an image that something else made."""
+    build: str = ""
+    digest: str = ""
+    """In a registry, as far as it is known: `sha256:…`."""
+    size: int = 0
+    """Bytes; 0 where the engine did not tell."""
+    built: str = ""
+    """ISO 8601."""
+    alpine: str = ""
+    packages: Versions | None = None
+    """None where they are not known."""
+    inputs: str = ""
+    """As a label has them (fingerprint.encode_inputs); empty where they are not known."""
+    configuration: Mapping[str, str] | None = None
+    """How containers of it run, by what is set; None where it is not known."""
+
+
+@frozen(kw_only=True)
+class Passage:
+    """One change of an image, as a line of the history has it."""
+
+    at: dt.datetime
+    image: str
+    """Its name: `python-custom`."""
+    repository: str
+    """Of its public tag."""
+    engine: str
+    """The address of the engine."""
+    how: str
+    """`built`, `promoted`, `same`, `relabelled`, `pulled`, `rolled back`, `removed`; `found` for what is not from a run
+    that wrote here."""
+    why: tuple[str, ...] = ()
+    """Reasons, in words."""
+    old: PastBuild | None = None
+    """None where there was no such image."""
+    new: PastBuild | None = None
+    """None where it was removed."""
+    parent: str = ""
+    seconds: float = 0
+    verified: bool = False
+    """In that run."""
+    checkout: str = ""
+    """Which built it."""
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What the changes of one image have in common."""
+        return self.engine, self.repository, self.image
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        """The packages that differ; none where one of both is not known."""
+        if self.old is None or self.new is None:
+            return ()
+        return updates_between(self.old.packages, self.new.packages)
+
+
+def updates_between(old: Versions | None, new: Versions | None) -> tuple[Update, ...]:
+    """Return the packages that differ, by ecosystem and name; none where one of both is not known."""
+    if old is None or new is None:
+        return ()
+    return tuple(
+        Update(ecosystem=key[0], name=key[1], old=old.get(key, ""), new=new.get(key, ""))
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    )
+
+
+def past_build(
+    image: ObservedImage,
+    record: Record | None,
+    *,
+    digest: str = "",
+    configuration: Mapping[str, str] | None = None,
+) -> PastBuild:
+    """Return what an image is now, by its labels."""
+    found = decode(record.inventory) if record else None
+    return PastBuild(
+        id=image.id,
+        key=record.key if record else "",
+        build=record.build if record else "",
+        digest=digest,
+        size=image.size,
+        built=image.built.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        alpine=found[0] if found else "",
+        packages=versions(found[1]) if found else None,
+        inputs=record.inputs if record else "",
+        configuration=configuration,
+    )
+
+
+def found_passage(
+    name: str, image: ObservedImage, record: Record | None, last: Passage | None, place: tuple[str, str]
+) -> Passage:
+    """Return the change that led to an image of which no line tells: what another run, or one that was killed, made.
+
+    `last` is the line before about the image, and `place` the engine and the repository.
+    """
+    engine, repository = place
+    return Passage(
+        at=max(image.built, last.at) if last else image.built,
+        image=name,
+        repository=repository,
+        engine=engine,
+        how="found",
+        old=last.new if last else None,
+        new=past_build(image, record),
+        parent=parent_of(image, repository),
+        checkout=record.checkout if record else "",
+    )
+
+
+def parent_of(image: ObservedImage, repository: str) -> str:
+    """Return the name of the image of ours that an image says it is based on; empty for a base."""
+    base = image.labels.get(BASE_NAME, "")
+    return tag_of(base) if base.startswith(f"{repository}:") else ""
+
+
+def with_images_in_use(passages: Sequence[Passage], observed: Observed, engine: str) -> tuple[Passage, ...]:
+    """Return the changes, with those of which no line tells: to images in use, and to the builds before them."""
+    last = {each.image: each for each in passages}
+    found = []
+    place = engine, observed.repository
+    for name in observed.promoted:
+        image, previous = observed.public(name), observed.public(f"{name}-previous")
+        before = last.get(name)
+        if image is None or (before and before.new and before.new.id == image.id):
+            continue
+        if before is None and previous is not None and (record := observed.read(previous)) is not None:
+            before = found_passage(name, previous, record, None, place)
+            found.append(before)
+        found.append(found_passage(name, image, observed.record(name), before, place))
+    return (*passages, *found)
+
+
+def joined_history(passages: Iterable[Passage], more: Iterable[Passage]) -> tuple[Passage, ...]:
+    """Return changes in the order of time, each that was only found behind what was there before."""
+    last: dict[tuple[str, str, str], Passage] = {}
+    found = []
+    for each in sorted([*passages, *more], key=lambda passage: passage.at):
+        before = last.get(each.place)
+        follows = before and each.how == "found" and each.old is None
+        last[each.place] = evolve(each, old=before.new) if before and follows else each
+        found.append(last[each.place])
+    return tuple(found)
+
+
+def outlived(passages: Sequence[Passage], since: dt.datetime) -> tuple[Passage, ...]:
+    """Return the changes that stay: what is not older, and the last one of each image that is still there."""
+    last = {each.place: each for each in passages}
+    return tuple(each for each in passages if each.at >= since or (each.new and last[each.place] is each))

@@ -1,0 +1,190 @@
+"""The history of images as lines of JSON, one for each change.
+
+A line says what is different from the line before it about the same image, so that a history of many builds stays
+small: packages, inputs and configuration stand there as a whole only where the line before does not lead to them.
+"""
+
+import datetime as dt
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from attrs import evolve
+
+from isol8_tasks.images.journal import Passage, PastBuild, Versions
+from isol8_tasks.safety.jsontext import loads
+
+_FORMAT: Final = 1
+
+
+def history_line(passage: Passage, before: PastBuild | None) -> str:
+    """Return a line for a change; `before` is what the line before about the same image leads to, None for none."""
+    old, new = passage.old, passage.new
+    document: dict[str, object] = {
+        "v": _FORMAT,
+        "at": passage.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "image": passage.image,
+        "repository": passage.repository,
+        "engine": passage.engine,
+        "how": passage.how,
+        "why": list(passage.why),
+        "verified": passage.verified,
+        "seconds": round(passage.seconds, 1),
+        "checkout": passage.checkout,
+        "parent": passage.parent,
+        "old": old and _short(old),
+        "new": new and {**_short(new), "build": new.build, "built": new.built, "alpine": new.alpine},
+    }
+    if updates := passage.updates:
+        document["changed"] = [[each.ecosystem, each.name, each.old, each.new] for each in updates]
+    if new:
+        document |= _as_a_whole(new, before if old and before and before.id == old.id else None)
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def read_history(text: str) -> tuple[tuple[Passage, ...], tuple[int, ...]]:
+    """Return the changes in a history, oldest first, and the numbers of the lines that are none.
+
+    What can't be followed, as lines are gone, is unknown in the changes behind it, until a line has it as a whole.
+    """
+    found: list[Passage] = []
+    wrong = []
+    last: dict[tuple[str, str, str], int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            document = _document(line)
+            place = (_text(document["engine"]), _text(document["repository"]), _text(document["image"]))
+            before = found[last[place]] if place in last else None
+            passage = _passage(document, before.new if before else None)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            wrong.append(number)
+            continue
+        if passage.how != "pushed":
+            last[place] = len(found)
+            found.append(passage)
+        elif before and before.new and passage.new and before.new.id == passage.new.id:
+            found[last[place]] = evolve(before, new=evolve(before.new, digest=passage.new.digest))
+    return tuple(found), tuple(wrong)
+
+
+def render_history(passages: Iterable[Passage]) -> str:
+    """Return the lines of changes, each as short as the one before it allows."""
+    last: dict[tuple[str, str, str], PastBuild | None] = {}
+    lines = []
+    for each in passages:
+        lines.append(history_line(each, last.get(each.place)))
+        last[each.place] = each.new
+    return "".join(lines)
+
+
+def _short(build: PastBuild) -> dict[str, object]:
+    return {"id": build.id, "key": build.key, "digest": build.digest or None, "size": build.size}
+
+
+def _as_a_whole(new: PastBuild, before: PastBuild | None) -> dict[str, object]:
+    """Return what the line before does not lead to."""
+    known = before or PastBuild(id="")
+    found: dict[str, object] = {}
+    if new.packages is None or known.packages is None:
+        grouped: dict[str, dict[str, str]] = {}
+        for (ecosystem, name), version in (new.packages or {}).items():
+            grouped.setdefault(ecosystem, {})[name] = version
+        if new.packages != known.packages:
+            found["packages"] = None if new.packages is None else grouped
+    if new.inputs != known.inputs:
+        found["inputs"] = new.inputs
+    if new.configuration != known.configuration:
+        found["configuration"] = None if new.configuration is None else dict(new.configuration)
+    return found
+
+
+def _document(line: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = loads(line)
+    if found["v"] != _FORMAT:
+        raise ValueError("another format")
+    return found
+
+
+def _passage(document: Mapping[str, Any], before: PastBuild | None) -> Passage:
+    """Return the change in a line; an exception says that it is none."""
+    old = _build(document.get("old"))
+    new = _build(document.get("new"))
+    known = before if old and before and before.id == old.id else None
+    at = dt.datetime.fromisoformat(_text(document["at"]))
+    seconds = float(document.get("seconds", 0))
+    if at.tzinfo is None or not math.isfinite(seconds):
+        raise ValueError("a time without its zone, or no number")
+    passage = Passage(
+        at=at.astimezone(dt.UTC),
+        image=_text(document["image"]),
+        repository=_text(document["repository"]),
+        engine=_text(document["engine"]),
+        how=_text(document["how"]),
+        why=tuple(map(_text, document.get("why", []))),
+        parent=_text(document.get("parent", "")),
+        seconds=seconds,
+        verified=document.get("verified") is True,
+        checkout=_text(document.get("checkout", "")),
+        old=(known or old) if old else None,
+        new=new,
+    )
+    return passage if new is None else evolve(passage, new=_led_to(new, document, known or PastBuild(id="")))
+
+
+def _led_to(new: PastBuild, document: Mapping[str, Any], known: PastBuild) -> PastBuild:
+    """Return a build with what its line says, or else leaves as it was."""
+    packages: Versions | None
+    if "packages" not in document:
+        packages = _changed(known.packages, document.get("changed", []))
+    elif document["packages"] is None:
+        packages = None
+    else:
+        packages = {
+            (_text(ecosystem), _text(name)): _text(version)
+            for ecosystem, found in document["packages"].items()
+            for name, version in found.items()
+        }
+    configuration = document.get("configuration", known.configuration)
+    return evolve(
+        new,
+        packages=packages,
+        inputs=_text(document.get("inputs", known.inputs)),
+        configuration=configuration and {_text(name): _text(value) for name, value in configuration.items()},
+    )
+
+
+def _changed(packages: Versions | None, updates: Iterable[Sequence[object]]) -> Versions | None:
+    """Return packages with what changed; None where that does not begin with what there is."""
+    if packages is None:
+        return None
+    found = {**packages}
+    for ecosystem, name, old, new in updates:
+        key = _text(ecosystem), _text(name)
+        if found.pop(key, "") != _text(old):
+            return None
+        if _text(new):
+            found[key] = _text(new)
+    return found
+
+
+def _build(value: Any) -> PastBuild | None:  # noqa: ANN401 - JSON
+    if value is None:
+        return None
+    return PastBuild(
+        id=_text(value["id"]),
+        key=_text(value.get("key", "")),
+        build=_text(value.get("build", "")),
+        digest=_text(value.get("digest") or ""),
+        size=int(value.get("size", 0)),
+        built=_text(value.get("built", "")),
+        alpine=_text(value.get("alpine", "")),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value

@@ -1,0 +1,191 @@
+"""The page in Chromium: what others wrote runs nothing, axe finds nothing, and it is quick and fits a phone.
+
+A command of its own, as it needs a browser and axe-core from npm: `./doitw test tests/browser`.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isol8_tasks.report.page.html import render_page
+from tests.chromium import PROGRAM, Tab, browser
+from tests.command_line import CommandLine
+from tests.pages import HOSTILE, document_of, hostile_news, many_images, mapped, write_history
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium: apt-get install chromium")
+AXE = 'import axe from "npm:axe-core@4.14.1"; console.log(axe.source);'
+OPENED = """
+  document.querySelectorAll("#tree button.name").forEach((each) => each.click());
+  document.getElementById("search").focus();
+  const search = document.getElementById("search");
+  search.value = "o";
+  search.dispatchEvent(new Event("input"));
+  document.querySelectorAll("details").forEach((each) => each.open = true);
+  (async () => {
+    for (const id of ["days", "sizes", "compare"]) {
+      document.getElementById(id)?.scrollIntoView();
+      await new Promise((done) => setTimeout(done, 150));
+    }
+    document.querySelectorAll("button").forEach((each) => each.textContent.startsWith("show all") && each.click());
+    document.querySelectorAll(".month button").forEach((each) => each.click());
+    document.querySelectorAll("details").forEach((each) => each.open = true);
+  })()
+"""
+"""Opens all that a reader can open."""
+
+
+@pytest.fixture(scope="module")
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    """Give what puts everything back after the file's tests."""
+    with pytest.MonkeyPatch.context() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def axe(pytestconfig: pytest.Config) -> str:
+    """Give axe-core's program."""
+    deno = Path(sys.executable).with_name("deno")
+    cache = {"DENO_DIR": str(pytestconfig.rootpath / ".isol8/deno"), "PATH": "/usr/bin:/bin"}
+    run = subprocess.run([deno, "eval", AXE], capture_output=True, text=True, check=False, env=cache)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory, patch: pytest.MonkeyPatch) -> CommandLine:
+    """Give a checkout with a dozen images, sixty days of history, and news."""
+    folder = tmp_path_factory.mktemp("page")
+    patch.chdir(folder)
+    cli = many_images(folder, patch, 14)
+    write_history(cli, 60)
+    cli.news.update(hostile_news(["python", "node"]))
+    return cli
+
+
+@pytest.fixture(scope="module")
+def page(checkout: CommandLine) -> Path:
+    """Give its page."""
+    done = checkout("page", "--output", "page.html")
+    assert done.code == 0, done.err
+    return checkout.folder / "page.html"
+
+
+@pytest.fixture
+def tab() -> Iterator[Tab]:
+    """Give an empty page of a browser."""
+    with browser() as found:
+        yield found
+
+
+def complaints(tab: Tab) -> list[Any]:
+    """Return what the console says, and what was asked of the network."""
+    told = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
+    asked = [
+        each["params"]["request"]["url"]
+        for each in tab.events
+        if each.get("method") == "Network.requestWillBeSent"
+    ]
+    return [
+        *(each["params"] for each in tab.events if each.get("method") in told),
+        *(url for url in asked if not url.startswith("file://")),
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_axe_reports_nothing(tab: Tab, page: Path, axe: str, width: int, scheme: str) -> None:
+    """With all open that can be opened."""
+    tab.resize(width, 900)
+    tab.prefer(scheme)
+    tab.open(page.as_uri())
+    tab.run(OPENED)
+    assert tab.run("document.querySelectorAll('.month, #growth svg, #difference p').length") > 10
+    tab.run(axe)
+    found = tab.run(
+        "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
+    )
+    assert found["passes"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+    assert complaints(tab) == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_runs_nothing(tab: Tab, tmp_path: Path, checkout: CommandLine, text: str) -> None:
+    """Wherever it stands: it is shown, and no element, program or request comes of it."""
+    clean = text.encode("utf-8", "backslashreplace").decode().replace("\0", "")
+    hostile = tmp_path / "hostile.html"
+    hostile.write_text(render_page(mapped(document_of(checkout), clean)))
+    tab.open(hostile.as_uri())
+    tab.run(OPENED)
+    assert complaints(tab) == []
+    assert tab.run("window.pwned") is None
+    assert tab.run("document.querySelectorAll('img, iframe, object, link, base, form').length") == 0
+    assert tab.run("[document.scripts.length, document.styleSheets.length]") == [2, 1]
+    assert tab.run("document.querySelector('#tree .name').textContent") == clean
+
+
+def test_hostile_images_run_nothing(tab: Tab, tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
+    """The whole way: in package names and reasons of the history, in news, and in what a label says."""
+    patch.chdir(tmp_path)
+    cli = many_images(tmp_path, patch, 14)
+    write_history(cli, 20, HOSTILE)
+    cli.news.update(hostile_news(["python", "node", "bun", "deno", "bash", "bash-custom"]))
+    assert cli("page", "--output", "page.html").code == 0
+    tab.open((tmp_path / "page.html").as_uri())
+    tab.run(OPENED)
+    assert complaints(tab) == []
+    assert tab.run("window.pwned") is None
+    assert tab.run("document.querySelectorAll('img, iframe').length") == 0
+    assert "onerror" in tab.run("document.body.textContent")
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_nothing_is_wider_than_the_window(tab: Tab, page: Path, width: int) -> None:
+    """With all open that can be opened."""
+    tab.resize(width, 900)
+    tab.open(page.as_uri())
+    tab.run(OPENED)
+    assert tab.run("document.documentElement.scrollWidth") <= width
+
+
+def test_answers_are_found_by_keyboard(tab: Tab, page: Path) -> None:
+    """A name opens by the enter key, and the search finds which images have a package."""
+    tab.open(page.as_uri())
+    tab.run("document.querySelector('#i1 button').focus()")
+    tab.key("Enter", 13, "\r")
+    assert tab.run("document.querySelector('#i1 button').ariaExpanded") == "true"
+    assert "before it was promoted" in tab.run("document.querySelector('tr.details').textContent")
+    tab.run("document.getElementById('search').focus()")
+    tab.call("Input.insertText", text="openssl 3.5.8")
+    assert tab.run("document.getElementById('found').textContent") == "1 package in 11 images"
+    assert "isol8:bun" in tab.run("document.getElementById('results').textContent")
+
+
+def test_a_thousand_images_open_within_two_seconds(
+    tab: Tab, tmp_path: Path, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From nothing until they can be used: seconds of a processor, as what else runs on the machine does not count."""
+    patch.chdir(tmp_path)
+    cli = many_images(tmp_path, patch, 1000)
+    write_history(cli, 60)
+    assert cli("page", "--offline", "--output", "page.html").code == 0
+    tab.resize(1280, 900)
+    tab.call("Performance.enable", timeDomain="threadTicks")
+    began = time.monotonic()
+    tab.open((tmp_path / "page.html").as_uri())
+    assert tab.run("document.querySelectorAll('#tree button.name').length") > 1000
+    tab.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    seconds = time.monotonic() - began
+    metrics = {each["name"]: each["value"] for each in tab.call("Performance.getMetrics")["metrics"]}
+    size = (tmp_path / "page.html").stat().st_size
+    with capsys.disabled():
+        sys.stdout.write(
+            f"1,000 images: {size} bytes, {metrics['TaskDuration']:.2f} s, by the clock {seconds:.2f} s\n"
+        )
+    assert 0 < metrics["TaskDuration"] <= 2
+    assert complaints(tab) == []

@@ -1,0 +1,317 @@
+"""The command log, and the history that runs write for it."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from isol8_tasks.ecosystems.inventory import Package, encode
+from isol8_tasks.engine import ImageDetail
+from isol8_tasks.images.journal_lines import read_history, render_history
+from isol8_tasks.plan.model import ImageSpec
+from tests.command_line import ALPINE, CommandLine, Ended
+from tests.fake_engine import FakeEngine
+
+REGISTRY = '[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "registry.example/isol8"\n'
+CREATED = "org.opencontainers.image.created"
+TIME = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d")
+WARNING = "warning: .isol8/history.jsonl: what changed can't be added to the history"
+
+
+def shown(done: Ended) -> list[str]:
+    """Return the lines without times and seconds, which differ."""
+    assert (done.code, done.err) == (0, "")
+    return [re.sub(r" · \d+\.\d s$", "", line) for line in TIME.sub("…", done.out).splitlines()]
+
+
+def file_of(cli: CommandLine) -> Path:
+    return cli.folder / ".isol8" / "history.jsonl"
+
+
+def with_musl(version: str) -> Callable[[ImageSpec, str], str]:
+    """Return what finds that version of musl in every image."""
+    return lambda _spec, _image: encode(ALPINE, [Package(ecosystem="apk", name="musl", version=version)])
+
+
+class TestLog:
+    """What it prints."""
+
+    def test_every_change_is_a_line_newest_first(self, built: CommandLine) -> None:
+        """With its number, reasons, packages and size."""
+        built.declare('[dependencies]\nbash = ["jq", "zip"]\n')
+        built.check = with_musl("1.2.6-r0")
+        assert built("base:bash", "--force", "custom:bash").code == 0
+        assert built("rollback", "bash-custom").code == 0
+        assert built("clean", "base:bun").code == 0
+        assert shown(built("log")) == [
+            "…  isol8:bun@0          removed",
+            "…  isol8:bash-custom@0  rolled back  + jq 1.7.1-r0, musl 1.2.6-r0 → 1.2.5-r9 · 2 kB",
+            "…  isol8:bash-custom@1  built        + zip; parent isol8:bash was rebuilt · {} · 2 kB".format(
+                "\N{MINUS SIGN} jq 1.7.1-r0"
+            ),
+            "…  isol8:bash@0         built        forced · musl 1.2.5-r9 → 1.2.6-r0 · 1 kB",
+            "…  isol8:bash-custom@2  built        new · declared in deps.toml:2, never built · 2 kB",
+            "…  isol8:bash@1         built        new · 1 kB",
+            "…  isol8:deno@0         built        new · 1 kB",
+            "…  isol8:bun@1          built        new · 1 kB",
+            "…  isol8:node@0         built        new · 1 kB",
+            "…  isol8:python@0       built        new · 1 kB",
+        ]
+
+    @pytest.mark.parametrize("word", ["bash", "isol8:bash", "base:bash"])
+    def test_of_a_named_image_every_package_is_listed(self, built: CommandLine, word: str) -> None:
+        """On lines of their own."""
+        built.check = with_musl("1.2.6-r0")
+        assert built("base:bash", "--force").code == 0
+        assert shown(built("log", word)) == [
+            "…  isol8:bash@0  built  forced · 1 kB",
+            "    apk     musl 1.2.5-r9 → 1.2.6-r0",
+            "…  isol8:bash@1  built  new · 1 kB",
+        ]
+
+    def test_older_ones_are_counted(self, built: CommandLine) -> None:
+        """Of many; JSON has all unless it is limited."""
+        assert shown(built("log", "--limit", "1")) == [
+            "…  isol8:bash-custom@0  built  new · declared in deps.toml:2, never built · 2 kB",
+            "and 5 earlier changes: ./doitw log --limit 0 shows all",
+        ]
+        assert len(shown(built("log", "--limit=0"))) == 6
+        assert len(json.loads(built("log", "--json").out)["changes"]) == 6
+        assert len(json.loads(built("log", "--json", "--limit=2").out)["changes"]) == 2
+
+    def test_json(self, built: CommandLine) -> None:
+        """All that a line has."""
+        (found,) = json.loads(built("log", "bash-custom", "--json").out)["changes"]
+        moment = found["at"]
+        assert dt.datetime.fromisoformat(moment).tzinfo
+        record = built.open().view.observed.record("bash-custom")
+        image = built.open().view.observed.public("bash-custom")
+        assert record
+        assert image
+        assert found == {
+            "at": moment,
+            "image": "isol8:bash-custom",
+            "number": 0,
+            "how": "built",
+            "why": ["declared in deps.toml:2, never built"],
+            "verified": True,
+            "seconds": found["seconds"],
+            "checkout": record.checkout,
+            "parent": "bash",
+            "old": None,
+            "new": {
+                "id": image.id,
+                "key": record.key,
+                "digest": None,
+                "size": 2000,
+                "built": image.built.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "alpine": ALPINE,
+            },
+            "packages": [],
+        }
+
+    def test_of_an_image_that_was_never_built_there_is_nothing(self, built: CommandLine) -> None:
+        """Which is no mistake; a name that nobody knows is one."""
+        built.declare('[dependencies]\nnode = ["zod"]\n')
+        assert shown(built("log", "node-custom")) == ["no change is known yet; ./doitw up builds the images"]
+        said = "ERROR: isol8:noode: no such image (did you mean node? there are bash, bash-custom, bun, deno, node, "
+        done = built("log", "noode")
+        assert (done.code, done.out) == (3, "")
+        assert done.err.startswith(said)
+        # One that is no longer declared has a history all the same.
+        assert len(shown(built("log", "bash-custom"))) == 1
+
+    def test_wrong_limit_is_refused(self, built: CommandLine) -> None:
+        """As a number that is none."""
+        said = "ERROR: --limit: -1 is not a number of changes; expected 1 or more, or 0 for all\n"
+        assert built("log", "--limit=-1") == Ended(3, "", said)
+        assert built("log", "--limit=x").code == 3
+
+    def test_without_an_engine_it_is_what_the_file_has(self, dead: CommandLine) -> None:
+        """Nothing else is asked."""
+        assert len(shown(dead("log"))) == 6
+
+
+class TestHistory:
+    """What runs write."""
+
+    def test_run_with_nothing_to_do_writes_nothing(self, built: CommandLine) -> None:
+        """Whatever became of the file."""
+        file_of(built).unlink()
+        assert built("setup").code == 0
+        assert not file_of(built).exists()
+
+    def test_lost_history_begins_again_with_what_labels_say(self, built: CommandLine) -> None:
+        """Of an image that changes what it was before, too."""
+        file_of(built).unlink()
+        built.check = with_musl("1.2.6-r0")
+        assert built("base:bash", "--force").code == 0
+        assert len(file_of(built).read_text().splitlines()) == 2
+        lines = shown(built("log", "bash"))
+        assert lines[0] == "…  isol8:bash@0  built  forced · 1 kB"
+        assert lines[2] == "…  isol8:bash@1  found  new · 1 kB"
+        # Of the others the images that are in use.
+        assert shown(built("log", "deno")) == ["…  isol8:deno@0  found  new · 1 kB"]
+
+    def test_what_another_run_made_is_found(self, built: CommandLine) -> None:
+        """Before the next change of that image, whoever did not write it."""
+        before = file_of(built).read_text()
+        assert built("base:bash", "--force").code == 0
+        file_of(built).write_text(before)
+        assert built("base:bash", "--force").code == 0
+        assert [line.split()[2] for line in shown(built("log", "bash"))] == ["built", "found", "built"]
+
+    @pytest.mark.parametrize("text", ["\0", "{}\n[]\n", '{"v":1', "\ufeff\n", "x" * 100_000])
+    def test_damaged_history_fails_nothing(self, built: CommandLine, text: str) -> None:
+        """A line names what can't be read, and the next run adds its own."""
+        file_of(built).write_text(text)
+        done = built("base:bash", "--force")
+        assert (done.code, done.err) == (0, "")
+        done = built("log", "bash")
+        assert done.code == 0
+        assert re.fullmatch(
+            r"warning: \.isol8/history\.jsonl:1(?: \(and 1 more\))?: not a line of the history, left out\n",
+            done.err,
+        )
+        assert [line.split()[3] for line in done.out.splitlines()] == ["built", "found"]
+
+    def test_history_that_cant_be_written_is_one_line(self, built: CommandLine) -> None:
+        """However many images change; all else is done."""
+        file_of(built).unlink()
+        file_of(built).mkdir()
+        done = built("base", "--force")
+        assert done.code == 0
+        assert done.err == f"{WARNING} (Is a directory); make it writable, or move it away\n"
+        assert done.out.splitlines()[-1].startswith("5 built · ")
+        done = built("log")
+        said = (
+            "ERROR: .isol8/history.jsonl: can't be read (Is a directory); make it readable, or move it away\n"
+        )
+        assert done == Ended(4, "", said)
+
+    def test_old_changes_go(self, built: CommandLine) -> None:
+        """But for the last of an image that is still there."""
+        found, _ = read_history(file_of(built).read_text())
+        old = [evolve(each, at=each.at - dt.timedelta(days=200)) for each in found]
+        more = [evolve(each, at=each.at - dt.timedelta(days=100)) for each in found]
+        file_of(built).write_text(render_history([*old, *more]))
+        assert built("base:bash", "--force").code == 0
+        assert len(shown(built("log"))) == 7
+        built.declare('[history]\nkeep = "300d"\n')
+        file_of(built).write_text(render_history([*old, *more]))
+        assert built("base:bun", "--force").code == 0
+        assert len(read_history(file_of(built).read_text())[0]) == 13
+
+    def test_credentials_are_not_in_it(self, built: CommandLine) -> None:
+        """Neither those of build arguments, which reasons tell, nor those that the environment has."""
+        built.patch.setenv("PIP_INDEX_URL", "https://me:hunter2-of-env@index.example/simple")
+        docker = built.folder / "docker" / "Dockerfile"
+        docker.write_text(
+            docker.read_text().replace(
+                "FROM base AS bun", "FROM base AS bun\nARG API_TOKEN\nARG MIRROR\nRUN echo $MIRROR"
+            )
+        )
+        built.declare(
+            '[build]\nargs = { API_TOKEN = "hunter2-of-args", MIRROR = "https://u:hunter2-of-url@mirror.example" }\n'
+        )
+        assert built("base:bun").code == 0
+        text = file_of(built).read_text()
+        assert "docker/Dockerfile" in text
+        assert "hunter2" not in text
+
+    def test_credentials_in_the_environment_of_an_image_are_not_in_it(self, built: CommandLine) -> None:
+        """Whoever wrote them there; what else is set is told by diff."""
+        inspect = FakeEngine.inspect
+        level = "1"
+
+        def inspected(engine: FakeEngine, reference: str) -> ImageDetail | None:
+            found = inspect(engine, reference)
+            environment = [
+                f"LEVEL={level}",
+                "API_TOKEN=hunter2-of-image",
+                "PIP_INDEX_URL=https://u:hunter2-of-url@h.example/simple",
+            ]
+            return found and evolve(found, configuration={"Env": environment, "Cmd": ["sh"], "User": "me"})
+
+        built.patch.setattr(FakeEngine, "inspect", inspected)
+        assert built("base:bash", "--force").code == 0
+        level = "2"
+        assert built("base:bash", "--force").code == 0
+        assert "hunter2" not in file_of(built).read_text()
+        lines = built("diff", "bash").out.splitlines()
+        assert [line.split("  ")[-1] for line in lines[2:]] == ["Env LEVEL: 1 → 2"]
+
+    def test_other_engine_has_a_history_of_its_own(self, built: CommandLine) -> None:
+        """In the same file; numbers are of the engine in use."""
+        built.patch.setenv("DOCKER_HOST", "unix:///another.sock")
+        assert [line.split()[2] for line in shown(built("log"))] == ["found"] * 6
+        assert built("base:bash", "--force").code == 0
+        assert [line.split()[1] for line in shown(built("log", "bash"))] == ["isol8:bash@0", "isol8:bash@1"]
+        built.patch.delenv("DOCKER_HOST")
+        assert [line.split()[2] for line in shown(built("log", "bun"))] == ["built"]
+
+    def test_undeclared_image_that_prune_removes_is_a_change(self, built: CommandLine) -> None:
+        """As one that clean does."""
+        built.declare("")
+        assert built("prune", "--yes").code == 0
+        assert shown(built("log", "bash-custom"))[0] == "…  isol8:bash-custom@0  removed"
+
+
+class TestRegistry:
+    """What a registry has of it."""
+
+    def test_digest_of_a_push_is_in_it(self, built: CommandLine) -> None:
+        """Of a run, or of the command."""
+        built.declare(REGISTRY)
+        assert built("push").code == 0
+        found = json.loads(built("log", "--json").out)["changes"]
+        assert {each["new"]["digest"][:7] for each in found} == {"sha256:"}
+        assert built("base:bash", "--force").code == 0
+        first = json.loads(built("log", "bash", "--json").out)["changes"][0]
+        assert first["new"]["digest"].startswith("sha256:")
+        assert first["old"]["digest"] not in {None, first["new"]["digest"]}
+
+    def test_image_that_was_pulled_was_verified_elsewhere(self, built: CommandLine) -> None:
+        """And has its digest."""
+        built.declare(REGISTRY)
+        assert built("push").code == 0
+        assert built("clean", "custom:bash").code == 0
+        assert built("setup").code == 0
+        first = json.loads(built("log", "bash-custom", "--json").out)["changes"][0]
+        assert (first["how"], first["verified"], first["old"]) == ("pulled", False, None)
+        assert first["new"]["digest"].startswith("sha256:")
+
+    def test_lost_history_is_rebuilt_from_dated_tags(self, built: CommandLine) -> None:
+        """Each build once, in the order of time, and again nothing."""
+        built.declare(REGISTRY)
+        assert built("push").code == 0
+        first = built.open().view.observed.record("bash")
+        assert first
+        built.check = with_musl("1.2.6-r0")
+        assert built("base:bash", "--force").code == 0
+        for name, image in built.engine.registry.items():
+            if image.labels.get("org.isol8.tasks.build") == first.build:
+                # Not in the second in which the next one was built.
+                older = {**image.labels, CREATED: f"{image.labels[CREATED][:10]}T00:00:00Z"}
+                built.engine.registry[name] = evolve(image, labels=older)
+        file_of(built).unlink()
+        assert len(shown(built("log", "bash"))) == 3
+        lines = built("log", "bash", "--rebuild").out.splitlines()
+        assert re.fullmatch(r"\d+ builds of registry\.example/isol8 added", lines[0])
+        assert [line.split()[2:4] for line in lines[1:] if "@" in line] == [
+            ["isol8:bash@0", "found"],
+            ["isol8:bash@1", "found"],
+        ]
+        assert "    apk     musl 1.2.5-r9 → 1.2.6-r0" in lines
+        again = built("log", "--rebuild")
+        assert again.out.startswith("0 builds of registry.example/isol8 added\n")
+
+    def test_rebuild_without_a_registry_is_refused(self, built: CommandLine) -> None:
+        """Or where it does not answer."""
+        done = built("log", "--rebuild")
+        assert (done.code, done.out) == (3, "")
+        assert done.err.startswith("ERROR: log --rebuild: deps.toml names no registry; ")
