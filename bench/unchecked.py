@@ -5,13 +5,13 @@ import sys
 from doit.doit_cmd import DoitMain
 
 from isol8_tasks.plan.model import ImageSpec
-from isol8_tasks.run.session import Session
+from isol8_tasks.verify.verifications import Verifications
 
 
-def accept(_spec: ImageSpec, _candidate: str) -> str:
+def accept(_checks: Verifications, _spec: ImageSpec, _candidate: str) -> str:
     """Accept every image."""
     return ""
 
 
-Session.verifications = staticmethod(accept)  # type: ignore[assignment]  # in the place of what is made when it is first asked for
+Verifications.__call__ = accept  # type: ignore[method-assign]  # that is what it is for
 sys.exit(DoitMain().run(sys.argv[1:]))

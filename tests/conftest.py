@@ -48,6 +48,6 @@ def fake_engine() -> FakeEngine:
 @pytest.fixture(scope="session")
 def manifest_schema() -> dict[str, Any]:
     """Return the JSON Schema of resolved-images.json, as it is documented."""
-    path = Path(__file__).parents[1] / "docs" / "manifest.schema.json"
+    path = Path(__file__).parents[1] / "docs" / "schemas" / "manifest.schema.json"
     schema: dict[str, Any] = json.loads(path.read_text())
     return schema

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isol8_tasks.ecosystems.inventory import Package
 
 MANIFEST_SCHEMA: Final = 1
-"""Version of the manifest's form; docs/manifest.schema.json describes it."""
+"""Version of the manifest's form; docs/schemas/manifest.schema.json describes it."""
 _RECIPE: Final = 2
 """Version of how it is made here; another one lets every manifest be made again."""
 

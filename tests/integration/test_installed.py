@@ -150,7 +150,8 @@ def test_a_folder_with_nothing_but_deps_toml(installed: Installed, tmp_path: Pat
     assert (done.code, done.out) == (3, "")
     assert "no deps.toml in this folder or one above it; isol8-tasks init writes one here" in done.err
     assert installed(folder, "init").code == 0
-    assert [path.name for path in folder.iterdir()] == ["deps.toml"]
+    assert (folder / "deps.schema.json").is_file()
+    assert {path.name for path in folder.iterdir()} == {"deps.toml", "deps.schema.json"}
     tasks = installed(folder, "list", "--quiet").out.split()
     assert tasks == run(sys.executable, "-m", "doit", "list", "--quiet").out.split()
     (folder / "deps.toml").write_text('[build]\nrepository = "isol8test-installed"\n')
@@ -161,7 +162,7 @@ def test_a_folder_with_nothing_but_deps_toml(installed: Installed, tmp_path: Pat
     done = installed(folder, "freshness", host="unix:///no/engine")
     assert done.code == 4
     assert "isol8-tasks up --lab" in done.err
-    assert {path.name for path in folder.iterdir()} <= {"deps.toml", "below", ".isol8"}
+    assert {path.name for path in folder.iterdir()} <= {"deps.toml", "deps.schema.json", "below", ".isol8"}
 
 
 def test_the_same_images_as_a_checkout(installed: Installed, built: Checkout, tmp_path: Path) -> None:

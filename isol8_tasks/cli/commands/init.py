@@ -1,5 +1,6 @@
 """The command init: a deps.toml to begin with."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ class InitCommand(OwnCommand):
     """Let a folder be one that the other commands work in."""
 
     name = "init"
-    doc_purpose = "write a commented deps.toml into this folder"
+    doc_purpose = "write a commented deps.toml into this folder, with its schema for editors"
     doc_usage = ""
 
     @ends_in_one_line
@@ -22,12 +23,20 @@ class InitCommand(OwnCommand):
         """Write it, unless there is one."""
         self.no_arguments(args)
         text = (FOLDER / "deps.toml").read_text(encoding="utf-8")
+        schema = FOLDER / "docs" / "schemas" / "deps.schema.json"
         try:
             with Path("deps.toml").open("x", encoding="utf-8") as file:
-                file.write(text)
+                file.write(
+                    text.replace(
+                        f"#:schema {schema.relative_to(FOLDER).as_posix()}", f"#:schema {schema.name}"
+                    )
+                )
         except FileExistsError:
             raise ConfigError(
                 "deps.toml: exists already, and was left untouched; edit it, or remove it first"
             ) from None
+        # Beside it, where editors find it without a network; what is there may be somebody's own.
+        with contextlib.suppress(FileExistsError), Path(schema.name).open("x", encoding="utf-8") as file:
+            file.write(schema.read_text(encoding="utf-8"))
         say(f"deps.toml written; declare packages in it, then build them: {COMMAND} up")
         return 0

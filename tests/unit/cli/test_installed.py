@@ -55,7 +55,10 @@ def test_init_writes_what_the_package_has(folder: Path) -> None:
     done = run(below, "init")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "deps.toml written; declare packages in it, then build them: isol8-tasks up\n"
-    assert (below / "deps.toml").read_bytes() == (ROOT / "deps.toml").read_bytes()
+    begun = (ROOT / "deps.toml").read_text("utf-8")
+    assert (below / "deps.toml").read_text("utf-8") == begun.replace("docs/schemas/", "")
+    assert "#:schema deps.schema.json\n" in (below / "deps.toml").read_text("utf-8")
+    assert (below / "deps.schema.json").read_bytes() == (ROOT / "docs/schemas/deps.schema.json").read_bytes()
     (below / "deps.toml").write_text("# edited\n")
     done = run(below, "init")
     assert (done.returncode, done.stdout) == (3, "")

@@ -5,20 +5,10 @@ from pathlib import Path
 
 import pytest
 import tomli
-from attrs import fields
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isol8_tasks.config.deps import BuildSettings, Config, parse_config
-from isol8_tasks.config.images import SETTINGS
-from isol8_tasks.config.listed import reads_lists
-from isol8_tasks.config.settings import (
-    ClientSettings,
-    FilterSettings,
-    HistorySettings,
-    PageSettings,
-    RegistrySettings,
-)
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.errors import ConfigError
 
@@ -591,23 +581,6 @@ class TestDocumentation:
         assert parse_config(first, "deps.toml").build.jobs == 2
         assert [parse_config(each, "deps.toml").images.keys() for each in more] == [{"ml"}, {"api"}]
         assert problems(wrong) == shown.split("\n")
-
-    def test_every_key_is_explained(self, text: str) -> None:
-        """The table of keys has every key there is."""
-        keys = {
-            *(f"dependencies.{name}" for name in RUNTIMES),
-            *(f"system.{name}" for name in RUNTIMES if name != "bash"),
-            *(f"dependencies.{name}_file" for name in RUNTIMES if reads_lists(name)),
-            *(f"images.NAME.{key}" for key in SETTINGS),
-            *(f"build.{each.name}" for each in fields(BuildSettings)),
-            *(f"clients.{each.name}" for each in fields(ClientSettings)),
-            *(f"filter.{each.name}" for each in fields(FilterSettings)),
-            *(f"history.{each.name}" for each in fields(HistorySettings)),
-            *(f"page.{each.name}" for each in fields(PageSettings)),
-            *(f"registry.{each.name}" for each in fields(RegistrySettings)),
-        }
-
-        assert set(re.findall(r"^\| `([A-Za-z._]+)`", text, re.MULTILINE)) == keys
 
 
 class TestStrangers:

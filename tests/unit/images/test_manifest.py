@@ -113,7 +113,7 @@ class TestRender:
         "held", [BOTH, NAMED, Observed(repository="isol8")], ids=["two", "named", "none"]
     )
     def test_it_holds_to_its_schema(self, held: Observed, manifest_schema: dict[str, object]) -> None:
-        """Every manifest is valid by docs/manifest.schema.json."""
+        """Every manifest is valid by docs/schemas/manifest.schema.json."""
         jsonschema.validate(json.loads(manifest.render_manifest(held, {})), manifest_schema)
 
     def test_the_schema_refuses_something_else(self, manifest_schema: dict[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from isol8_tasks.config.shipped import FOLDER
 from tests.command_line import CommandLine, Ended
+from tests.deps_schema import FILE
 
 
 def test_a_deps_toml_to_begin_with(cli: CommandLine) -> None:
@@ -15,7 +16,9 @@ def test_a_deps_toml_to_begin_with(cli: CommandLine) -> None:
     assert cli("init") == Ended(
         0, "deps.toml written; declare packages in it, then build them: ./doitw up\n", ""
     )
-    assert file.read_bytes() == (FOLDER / "deps.toml").read_bytes()
+    begun = (FOLDER / "deps.toml").read_text("utf-8")
+    assert file.read_text("utf-8") == begun.replace("#:schema docs/schemas/", "#:schema ")
+    assert (cli.folder / "deps.schema.json").read_bytes() == FILE.read_bytes()
     assert cli("init") == Ended(3, "", refused)
     file.unlink()
     file.symlink_to("gone")
