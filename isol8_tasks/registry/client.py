@@ -128,7 +128,7 @@ class RegistryClient:
         """Yield a blob in pieces, whose digest nobody compares here; raises as `images` does."""
         with (
             self._told(),
-            self._session.get(f"{self._root}/blobs/{digest}", timeout=_SECONDS, stream=True) as answer,
+            self._session.get(f"{self._root}/blobs/{digest}", timeout=SILENT_SECONDS, stream=True) as answer,
         ):
             answer.raise_for_status()
             yield from answer.iter_content(1 << 20)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from isol8_tasks.images import labels, manifest
+from isol8_tasks.images import manifest
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.pushed import Pushed, in_use, is_same_build, recorded_pushes, waiting
 from isol8_tasks.run.view import View
