@@ -145,6 +145,7 @@ _VERIFY: Final[Mapping[str, Schema]] = {
     "oldest_client": {"type": "string", "examples": ["0.7.0"]},
     "load_timeout": _TIMEOUT,
     "skip": _strings(["graphene-django"]),
+    "unchecked_platforms": {"type": "boolean"},
 }
 _READ: Final[Mapping[Callable[..., object], Schema]] = {
     alpine_packages: _ALPINE,
@@ -161,10 +162,18 @@ _READ: Final[Mapping[Callable[..., object], Schema]] = {
     _reader(values.Command): _COMMAND,
     _reader(values.Duration): {"type": "string", "examples": ["7d", "36h"]},
     _reader(values.ExitCode): {"type": "integer", "minimum": 0, "maximum": 255},
+    _reader(values.FileName): {"type": "string", "examples": ["images.html"]},
     _reader(values.Jobs): {"type": "integer", "minimum": 1},
     _reader(values.Networks): _strings(["10.0.0.0/8"]),
     _reader(values.Notification): _strings(["mail", "-s", "isol8", "me@example.org"], minItems=1),
     _reader(values.Pattern): {"type": "string", "format": "regex"},
+    _reader(values.Platforms): {
+        "type": "array",
+        "items": {"enum": ["linux/amd64", "linux/arm64"]},
+        "minItems": 1,
+        "maxItems": 1,
+        "examples": [["linux/arm64"]],
+    },
     _reader(values.Ports): {
         "type": "array",
         "items": {"type": "integer", "minimum": 1, "maximum": 65535},

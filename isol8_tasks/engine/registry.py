@@ -114,9 +114,7 @@ def push(connection: Connection, reference: str) -> str:
     return digest
 
 
-def fetch(
-    connection: Connection, registry: "RegistryClient", digest: str, platform: str
-) -> ObservedImage:
+def fetch(connection: Connection, registry: "RegistryClient", digest: str, platform: str) -> ObservedImage:
     """Do what RegistryEngine.fetch promises; an empty platform is the engine's own."""
     from isol8_tasks.engine import whole  # noqa: PLC0415 - for who pulls what another machine pushed
 

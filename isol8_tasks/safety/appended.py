@@ -29,7 +29,7 @@ def append(path: Path, text: str) -> None:
         try:
             # Where a file system has no locks, what is added during a `rewrite` may be lost.
             with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_SH)
+                fcntl.flock(file, fcntl.LOCK_EX)
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode):
                 raise Isol8Error("not a regular file; move it away")
