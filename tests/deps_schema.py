@@ -170,7 +170,6 @@ _READ: Final[Mapping[Callable[..., object], Schema]] = {
     _reader(values.Platforms): {
         "type": "array",
         "items": {"enum": ["linux/amd64", "linux/arm64"]},
-        "minItems": 1,
         "maxItems": 1,
         "examples": [["linux/arm64"]],
     },
