@@ -74,7 +74,7 @@ def name_run(engine: Volumes) -> Iterator[Callable[..., VolumeLease]]:
     """Return what makes the lease of a run."""
     made: list[VolumeLease] = []
 
-    def run(folder: str = "/work/a") -> VolumeLease:
+    def run(folder: str = "/home/a") -> VolumeLease:
         made.append(VolumeLease(cast("Connection", engine), folder))
         return made[-1]
 
@@ -94,7 +94,7 @@ def test_one_run_at_a_time(engine: Volumes, run: Callable[..., VolumeLease]) -> 
     assert one.take() == ""
     said = two.take()
     assert said.startswith("process ")
-    assert said.endswith(" in /work/a, since 2023-11-14T22:13:20+00:00")
+    assert said.endswith(" in /home/a, since 2023-11-14T22:13:20+00:00")
     one.release()
     assert engine.kept == {}
     assert two.take() == ""
@@ -156,13 +156,13 @@ def test_a_run_that_was_killed_here_keeps_nobody_waiting(
     assert run().take() == ""
 
 
-@pytest.mark.parametrize("told", ["in /work/b, since", "another run took over"])
+@pytest.mark.parametrize("told", ["in /home/b, since", "another run took over"])
 def test_a_run_that_was_stopped_notices_who_was_there(
     engine: Volumes, run: Callable[..., VolumeLease], monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
     """Whether the other one is still at work or not; and again, each time it asks."""
     elsewhere(monkeypatch)
-    one, two = run(), run("/work/b")
+    one, two = run(), run("/home/b")
     one.take()
     engine.time += 100
     assert two.take() == ""
@@ -192,7 +192,7 @@ def test_what_somebody_removed_is_made_again(
 ) -> None:
     """`docker volume prune` of old engines takes it; whoever comes first then has it."""
     elsewhere(monkeypatch)
-    one, two = run(), run("/work/b")
+    one, two = run(), run("/home/b")
     one.take()
     engine.kept.clear()
     one.confirm()
@@ -200,7 +200,7 @@ def test_what_somebody_removed_is_made_again(
     engine.kept.clear()
     assert two.take() == ""
     engine.time += 2
-    with pytest.raises(LeaseLostError, match="/work/b"):
+    with pytest.raises(LeaseLostError, match="/home/b"):
         one.confirm()
 
 
