@@ -5,7 +5,14 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
+from isol8_tasks.engine import (
+    BuildRequest,
+    EngineInfo,
+    ImageDetail,
+    ObservedImage,
+    OnEvent,
+    SecretSource,
+)
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
@@ -29,12 +36,13 @@ BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
 _BESIDE_CONFIG: Final = ("Architecture", "Os", "OsVersion", "Variant", "Author")
 _CONFLICT: Final = 409
+_DOCKERS_OWN: Final = ("docker.io", "registry-1.docker.io")
 
 
 class DockerEngine:
     """The engine at an endpoint. Made without work: the first question opens the connection."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but one are named by the caller
         self,
         endpoint: Endpoint,
         *,
@@ -42,11 +50,13 @@ class DockerEngine:
         builder: BuilderSetting = "auto",
         buildx: str = "",
         cache: str = "",
+        secrets: SecretSource | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._environ = environ
         self._setting = builder
         self._elsewhere = buildx, cache
+        self._secrets = secrets
         self._connection = Connection(endpoint, environ)
         self._mutex = threading.Lock()
         self._made: Builders | None = None
@@ -54,7 +64,7 @@ class DockerEngine:
 
     @property
     def _builders(self) -> "Builders":
-        from isol8_tasks.engine.builders.choice import Builders, Elsewhere  # noqa: PLC0415 - most runs build nothing
+        from isol8_tasks.engine.builders.choice import Builders, Elsewhere, Given  # noqa: PLC0415 - most runs build nothing
 
         name, cache = self._elsewhere
         elsewhere = Elsewhere(name=name, cache=cache)
@@ -62,7 +72,12 @@ class DockerEngine:
         with self._mutex:
             if self._made is None:
                 self._made = Builders(
-                    self._connection, self._endpoint, self._environ, self._setting, elsewhere
+                    self._connection,
+                    self._endpoint,
+                    self._environ,
+                    setting=self._setting,
+                    elsewhere=elsewhere,
+                    given=Given(secrets=self._secrets, login=self._login_for),
                 )
             return self._made
 
@@ -198,7 +213,7 @@ class DockerEngine:
         """Run a command in a new container that is gone when this returns or raises."""
         from isol8_tasks.engine import sandboxes  # noqa: PLC0415 - most runs run no image
 
-        return sandboxes.run(self._connection, request)
+        return sandboxes.run(self._connection, request, self._secrets)
 
     def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
         """List all that is in a folder of the image, itself included, whoever may open it: path and st_mode."""
@@ -258,6 +273,13 @@ class DockerEngine:
         from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
 
         return login(self._connection, repository) is not None
+
+    def _login_for(self, host: str) -> tuple[str, str] | None:
+        """Return docker's login for a registry, by the host that BuildKit asks for."""
+        from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
+
+        # Docker's own goes by another name there.
+        return login(self._connection, "any" if host in _DOCKERS_OWN else f"{host}/any")
 
     def _remote(self, repository: str) -> "RegistryClient":
         from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one

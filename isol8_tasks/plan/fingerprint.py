@@ -46,6 +46,7 @@ def key(inputs: Inputs) -> str:
             # Behind the others, and only where there are any: images without them keep their keys.
             *((("system", inputs.system),) if inputs.system else ()),
             *((("build", inputs.build),) if inputs.build else ()),
+            *((("secrets", inputs.secrets),) if inputs.secrets else ()),
         )
     )
 
@@ -95,6 +96,7 @@ class RecordedInputs:
     """12 digits of its hash; empty without one."""
     system: tuple[str, ...] | Summary = ()
     build: tuple[str, ...] | Summary = ()
+    secrets: tuple[str, ...] | Summary = ()
 
     @property
     def upstream(self) -> Pairs:
@@ -158,6 +160,7 @@ def encode_inputs(inputs: Inputs) -> str:
         "packages": package_marks(inputs),
         **({"system": inputs.system} if inputs.system else {}),
         **({"build": inputs.build} if inputs.build else {}),
+        **({"secrets": inputs.secrets} if inputs.secrets else {}),
     }
     document: dict[str, object] = {
         "v": _FORMAT,
@@ -166,7 +169,7 @@ def encode_inputs(inputs: Inputs) -> str:
         "setup": setup_mark(inputs),
         **lists,
     }
-    for name in ("packages", "system", "build", "", "files", "args", "stages", "images"):
+    for name in ("packages", "system", "build", "secrets", "", "files", "args", "stages", "images"):
         if _fits(document):
             break
         if name in lists:
@@ -198,6 +201,7 @@ def decode_inputs(text: str) -> RecordedInputs | None:
             setup=_typed(document["setup"], str),
             system=_texts(document.get("system", [])),
             build=_texts(document.get("build", [])),
+            secrets=_texts(document.get("secrets", [])),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -135,4 +135,7 @@ def _texts(current: Session, chosen: list[Decision]) -> list[str]:
         provenance_of(view),
         now(),
     )
-    return render_bake(found, view.observed, os.path.relpath(view.workspace.docker, Path.cwd()))
+    folder = os.path.relpath(view.workspace.docker, Path.cwd())
+    return render_bake(
+        found, view.observed, folder, lambda name: view.secrets.option(name) if view.secrets else ""
+    )
