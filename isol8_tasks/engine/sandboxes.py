@@ -33,7 +33,7 @@ OWNER: Final = "org.isol8.tasks.check.by"
 def run(connection: Connection, request: RunRequest, secrets: SecretSource | None = None) -> Finished:
     """Do what SandboxEngine.run promises."""
     if request.online:
-        return _executed(connection, _with_secrets(request, secrets))
+        return _executed(connection, with_sandbox_secrets(request, secrets))
     with unstarted(connection, request) as container, contextlib.ExitStack() as stack:
         # Before it starts, so that neither its first line nor its end is missed.
         params = {"stream": "1", "stdout": "1", "stderr": "1"}
@@ -189,7 +189,7 @@ def _executed(connection: Connection, request: RunRequest) -> Finished:
         return Finished(exit=None if over else _exit(connection, execution), **kept)
 
 
-def _with_secrets(request: RunRequest, source: SecretSource | None) -> RunRequest:
+def with_sandbox_secrets(request: RunRequest, source: SecretSource | None) -> RunRequest:
     """Return a request whose command finds its secrets in memory; they go there in a variable of its own."""
     if source is None or not request.secrets:
         return request

@@ -18,7 +18,7 @@ from isol8_tasks.ecosystems.updates import PackageNews, Pin, Resolution, Update
 from isol8_tasks.engine.containers import SandboxEngine
 from isol8_tasks.errors import COMMAND, Isol8Error, SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
-from isol8_tasks.freshness.resolvers import Place, Question, ask, ask_apk, ask_release, upstream_packages
+from isol8_tasks.freshness.resolvers import AskedIn, Question, ask, ask_apk, ask_release, upstream_packages
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
 
@@ -281,8 +281,8 @@ def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Questi
     )
 
 
-def _place_of(spec: ImageSpec, observed: Observed, ecosystem: str) -> Place:
-    return Place(
+def _place_of(spec: ImageSpec, observed: Observed, ecosystem: str) -> AskedIn:
+    return AskedIn(
         image=observed.public_tag(spec.name),
         ecosystem=ecosystem,
         arguments=dict(spec.args),

@@ -33,7 +33,7 @@ _LIBRARIES_SECONDS: Final = 20
 
 
 @frozen(kw_only=True)
-class Place:
+class AskedIn:
     """Where package tools are asked, and what they are given."""
 
     image: str
@@ -97,7 +97,7 @@ def ask_wheels(question: Question, engine: SandboxEngine, *, compiler: bool) -> 
     return read_lacking(finished, question.image)
 
 
-def ask_libraries(names: Sequence[str], place: Place, engine: SandboxEngine) -> Mapping[str, str]:
+def ask_libraries(names: Sequence[str], place: AskedIn, engine: SandboxEngine) -> Mapping[str, str]:
     """Return the Alpine packages that bring shared libraries, as far as the repositories of an image have any.
 
     The names are patterns of apk's, for each library several behind one another, the likeliest first.
@@ -111,13 +111,13 @@ def ask_libraries(names: Sequence[str], place: Place, engine: SandboxEngine) -> 
     return found
 
 
-def ask_release(name: str, place: Place, engine: SandboxEngine) -> Answer:
+def ask_release(name: str, place: AskedIn, engine: SandboxEngine) -> Answer:
     """Return the newest release of a runtime that npm's registry has under its own name, asked in its image."""
     command = _program(name, json.dumps({"tool": "release", "specs": [name]}))
     return read_answer(_run(command, place, engine), place.image)
 
 
-def ask_apk(place: Place, engine: SandboxEngine) -> ApkAnswer:
+def ask_apk(place: AskedIn, engine: SandboxEngine) -> ApkAnswer:
     """Return what apk would upgrade in an image; raises SourceUnavailableError as `ask` does."""
     mark = secrets.token_hex(8)
     command = ("sh", "-c", _text("apk.sh"), "sh", mark)
@@ -204,8 +204,8 @@ def _program(runtime: str, described: str) -> tuple[str, ...]:
     return ("sh", "-ec", script, _text("versions.mjs"), _text("registry.mjs"), *_words(described))
 
 
-def _place(question: Question) -> Place:
-    return Place(
+def _place(question: Question) -> AskedIn:
+    return AskedIn(
         image=question.image,
         ecosystem=ecosystem_of(question.runtime).name,
         arguments=question.arguments,
@@ -214,7 +214,7 @@ def _place(question: Question) -> Place:
 
 
 def _run(
-    command: tuple[str, ...], place: Place, engine: SandboxEngine, *, seconds: float = _SECONDS
+    command: tuple[str, ...], place: AskedIn, engine: SandboxEngine, *, seconds: float = _SECONDS
 ) -> Finished:
     environment = {
         name: value for name, value in place.arguments.items() if is_location_of_packages(name) and value

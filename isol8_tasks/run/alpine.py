@@ -42,12 +42,12 @@ def library_hint(spec: ImageSpec, error: Isol8Error, view: "View") -> tuple[str,
     """Say which Alpine packages have the libraries that an image lacks, as far as its repositories tell."""
     if not isinstance(error, VerifyFailedError) or not error.libraries:
         return ()
-    from isol8_tasks.freshness.resolvers import Place, ask_libraries  # noqa: PLC0415 - as above
+    from isol8_tasks.freshness.resolvers import AskedIn, ask_libraries  # noqa: PLC0415 - as above
     from isol8_tasks.report.alpine import library_lines, patterns  # noqa: PLC0415
 
     asked = [pattern for name in error.libraries for pattern in patterns(name)]
     image = view.public_tag(spec.parent or spec.name)
-    place = Place(image=image, ecosystem="apk", arguments=dict(spec.args), secrets=spec.secrets)
+    place = AskedIn(image=image, ecosystem="apk", arguments=dict(spec.args), secrets=spec.secrets)
     with contextlib.suppress(EngineError):
         found = ask_libraries(asked, place, view.engine)
         return library_lines(error.libraries, found, spec, view.config)

@@ -22,7 +22,7 @@ from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.builders.buildkit import Post
-    from isol8_tasks.engine.builders.session import Login
+    from isol8_tasks.engine.builders.session import LoginFor
 
 _UNHEEDED: Final = ("BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM")
 """Variables by which docker's command would build elsewhere, or for another platform, than was decided here."""
@@ -39,7 +39,7 @@ class Given:
     """What builds are given beside their requests."""
 
     secrets: SecretSource | None
-    login: "Login"
+    login: "LoginFor"
     """Finds the login for a registry's host."""
 
 

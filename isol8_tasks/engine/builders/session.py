@@ -26,7 +26,7 @@ from isol8_tasks.engine.pool import shut
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.safety.redact import redact
 
-Login = Callable[[str], tuple[str, str] | None]
+LoginFor = Callable[[str], tuple[str, str] | None]
 """Gets the host of a registry, and returns name and password; None for nobody's."""
 
 
@@ -35,7 +35,7 @@ class Answers:
     """What there is to answer."""
 
     secrets: Mapping[str, bytes]
-    login: Login
+    login: LoginFor
 
     def to(self, path: str, message: bytes) -> bytes:
         """Return the answer to a call; raise DeclinedError."""
@@ -101,14 +101,17 @@ class _Peer:
     """What is left of answers, until the engine takes more."""
 
     def serve(self) -> None:
-        """Answer until the connection ends; an engine that breaks off notices that by itself."""
-        with contextlib.suppress(OSError, ValueError, H2Error):
-            self._http.initiate_connection()
-            self._send()
-            while data := self.reader.read1(_PIECE):
-                for event in self._http.receive_data(data):
-                    self._take(event)
+        """Answer until the connection ends, or says what is no call; whoever waits at its other end is told by that."""
+        try:
+            with contextlib.suppress(OSError, ValueError, IndexError, H2Error):
+                self._http.initiate_connection()
                 self._send()
+                while data := self.reader.read1(_PIECE):
+                    for event in self._http.receive_data(data):
+                        self._take(event)
+                    self._send()
+        finally:
+            shut(self.sock)
 
     def _take(self, event: Event) -> None:
         match event:
