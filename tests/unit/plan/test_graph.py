@@ -153,8 +153,8 @@ class TestSecrets:
         config = parse_config(SECRETS, "deps.toml")
         assert graph(config).warnings == (
             (
-                "deps.toml:10: build.secrets.corp: no image uses it: none has packages whose installer reads $CORP, and "
-                "no step of docker/Dockerfile mounts it by this name"
+                "deps.toml:10: build.secrets.corp: no image uses it: none has packages whose installer reads $CORP, "
+                "and no step of docker/Dockerfile mounts it by this name"
             ),
         )
         assert graph(config, request=FlagRequest(only=("python",))).warnings == ()

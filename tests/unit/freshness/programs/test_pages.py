@@ -215,7 +215,7 @@ class TestPacked:
             packing.page(0, "a")
 
 
-class TestFiles:
+class TestGivenFiles:
     """What is given to pip as files."""
 
     def test_netrc(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
