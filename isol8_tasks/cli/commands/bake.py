@@ -125,7 +125,8 @@ def _texts(current: Session, chosen: list[Decision]) -> list[str]:
     for name, value in view.config.build.args.items():
         if view.redactor(value) != value:
             raise PlanError(
-                f"[build] args: {name} has a credential, which would be in the file; name an index that needs none"
+                f"[build] args: {name} has a credential, which would be in the file; "
+                "declare it under [build.secrets] in its place"
             )
     specs = [with_upstream(each.image, view, current.policy, lambda _event: None) for each in chosen]
     found = targets(
