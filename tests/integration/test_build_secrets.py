@@ -231,9 +231,7 @@ def test_a_step_of_ones_own_that_fails(private: Private, docker_api: docker.APIC
     checkout = private.checkout
     text = (checkout.folder / "deps.toml").read_text()
     (checkout.folder / "deps.toml").write_text(f'{text}corp = {{ env = "CORP" }}\n')
-    step = (
-        "RUN --mount=type=secret,id=corp,required=true cat /run/secrets/corp; false"
-    )
+    step = "RUN --mount=type=secret,id=corp,required=true cat /run/secrets/corp; false"
     checkout.edit("docker/Dockerfile", 'CMD ["bash"]', f'{step}\nCMD ["bash"]')
     done = checkout.doit("setup", "--only=bash", **private.environment)
     assert done.code == 3
