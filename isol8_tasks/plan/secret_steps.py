@@ -1,6 +1,7 @@
 """The steps of an image with its secrets: `RUN --mount=type=secret`, and where installers look for what is mounted.
 
-Secrets are files in memory, as Docker 20.10's BuildKit knows no other form: it refuses `env=`. A builder's cache knows the names of secrets alone, and steps keep their names for people.
+Secrets are files in memory, as Docker 20.10's BuildKit knows no other form: it refuses `env=`. A builder's cache knows
+the names of secrets alone, and steps keep their names for people.
 """
 
 import json

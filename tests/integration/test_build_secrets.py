@@ -97,9 +97,10 @@ def private(
 
 def _build(world: World, more: str = "") -> str:
     host = world.addresses["wheels"].partition(":")[0]
-    registry = f"http://{world.addresses['npm']}/"
+    npm = world.addresses["npm"]
+    args = f'PIP_TRUSTED_HOST = "{host}", NPM_CONFIG_REGISTRY = "http://{npm}/"'
     return (
-        f'args = {{ PIP_TRUSTED_HOST = "{host}", NPM_CONFIG_REGISTRY = "{registry}" }}\n[build.secrets]\npip = {{ env = "PIP_INDEX_URL" }}\n'
+        f'args = {{ {args} }}\n[build.secrets]\npip = {{ env = "PIP_INDEX_URL" }}\n'
         f'npm = {{ file = "~/.npmrc" }}\ntoken = {{ env = "NPM_TOKEN" }}\n{more}'
     )
 
