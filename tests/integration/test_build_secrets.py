@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tarfile
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from isol8_tasks.engine import BuildRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.errors import BuildFailedError
-from tests.integration.checkouts import Checkout, Result, new_checkout, remove_tags
+from tests.integration.checkouts import Checkout, Result, new_checkout, remove_tags, tags_of
 from tests.integration.registries import PASSWORD, Registry
 from tests.integration.world import World
 
@@ -112,7 +113,7 @@ def _watching() -> Iterator[set[str]]:
     looks, over = [0], threading.Event()
 
     def look() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.1):
             looks[0] += 1
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
@@ -131,44 +132,54 @@ def _watching() -> Iterator[set[str]]:
     assert looks[0] > 10
 
 
-def _unpacked(data: bytes, name: str = "") -> Iterator[tuple[str, bytes]]:
-    """Give all files in an archive, in archives in it as well, packed or not; and the archive itself."""
-    if data.startswith(b"\x1f\x8b"):
-        data = gzip.decompress(data)
-    yield name, data
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isfile() else None
-                if file is not None:
-                    yield from _unpacked(file.read(), f"{name}/{member.name}")
-    except (tarfile.TarError, EOFError, OSError):
-        return
+def _saved(api: docker.APIClient, tag: str, below: int) -> Iterator[tuple[str, bytes]]:
+    """Give an image's configuration, and its layers but for the lowest, as they are saved."""
+    with tempfile.TemporaryFile() as file:
+        file.writelines(api.get_image(tag))
+        file.seek(0)
+        with tarfile.open(fileobj=file) as archive:
+
+            def content(path: str) -> bytes:
+                found = archive.extractfile(path)
+                assert found is not None
+                data = found.read()
+                return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+            (image,) = json.loads(content("manifest.json"))
+            yield f"{tag} configuration", content(image["Config"])
+            for layer in image["Layers"][below:]:
+                yield f"{tag} layer {layer}", content(layer)
 
 
-def _hits(texts: Mapping[str, bytes]) -> set[str]:
-    return {place for place, text in texts.items() for value in VALUES if value.encode() in text}
-
-
-def _left_behind(private: Private, api: docker.APIClient) -> dict[str, bytes]:
-    """Return all that is left of runs: of the images, and of the checkout."""
-    found = {f"said {number}": text.encode() for number, text in enumerate(private.said)}
-    tags = [
-        tag
-        for image in api.images()
-        for tag in image["RepoTags"] or ()
-        if tag.partition(":")[0].startswith(private.checkout.repository)
-    ]
-    for tag in tags:
-        found[f"inspect {tag}"] = json.dumps(api.inspect_image(tag)).encode()
-        found[f"history {tag}"] = json.dumps(api.history(tag)).encode()
-        if re.search(r":(?:\w+-custom|bash)(?:-rejected)?$", tag):
-            saved = b"".join(api.get_image(tag))
-            found |= {f"{tag} {name}": data for name, data in _unpacked(saved)}
+def _left_behind(private: Private, api: docker.APIClient) -> Iterator[tuple[str, bytes]]:
+    """Give all that is left of runs: of the images, and of the checkout."""
+    for number, text in enumerate(private.said):
+        yield f"said {number}", text.encode()
+    repository = private.checkout.repository
+    for tag in tags_of(api, repository):
+        yield f"inspect {tag}", json.dumps(api.inspect_image(tag)).encode()
+        yield f"history {tag}", json.dumps(api.history(tag)).encode()
+    for name in (*CUSTOM, *(f"{each}-previous" for each in CUSTOM)):
+        base = api.inspect_image(f"{repository}:{name.partition('-')[0]}")
+        if f"{repository}:{name}" in tags_of(api, repository):
+            yield from _saved(api, f"{repository}:{name}", len(base["RootFS"]["Layers"]))
     for path in private.checkout.folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
-            found[str(path)] = path.read_bytes()
-    return found
+            yield str(path), path.read_bytes()
+
+
+def _looked_through(private: Private, api: docker.APIClient) -> list[str]:
+    """Look for canaries in all that is left, and return the places that were looked into; there is none."""
+    places = []
+    for place, text in _left_behind(private, api):
+        assert not [value for value in VALUES if value.encode() in text], place
+        if " layer " in place:
+            with tarfile.open(fileobj=io.BytesIO(text)) as layer:
+                names = layer.getnames()
+            # Where they were mounted there is no trace either.
+            assert not [name for name in names if re.search(r"dev/shm/|root/\.npmrc|run/secrets", name)]
+        places.append(place)
+    return places
 
 
 def test_canaries(private: Private, docker_api: docker.APIClient, world: World) -> None:
@@ -191,14 +202,10 @@ def test_canaries(private: Private, docker_api: docker.APIClient, world: World) 
         for words in ("plan", "plan --json", "verify", "inventory", "sbom", "list", "bake --print"):
             assert private.doit(*words.split()).code == 0, private.said[-1]
     assert not seen
-    texts = _left_behind(private, docker_api)
-    assert any("/layer" in place or "/blobs/" in place for place in texts)
-    assert any(place.endswith("deps.lock.toml") for place in texts)
-    assert _hits(texts) == set()
-    # Where they were mounted there is no trace either.
-    assert not [place for place in texts if re.search(r"/dev/shm/|root/\.npmrc", place)]
-    shown = json.loads(private.said[-5] if private.said[-5].startswith("{") else private.said[-6])
-    assert shown["images"]
+    places = _looked_through(private, docker_api)
+    assert sum(" layer " in place for place in places) >= 2 * len(CUSTOM)
+    assert any(place.endswith("deps.lock.toml") for place in places)
+    assert any("/logs/" in place or place.endswith("sbom/python.cdx.json") for place in places)
 
 
 def test_keys_have_names(private: Private, world: World) -> None:
@@ -246,7 +253,7 @@ def test_a_step_of_ones_own_that_fails(private: Private, docker_api: docker.APIC
     assert "***" in done.out
     assert not seen
     assert "***" in (checkout.folder / ".isol8/logs/bash.log").read_text()
-    assert _hits(_left_behind(private, docker_api)) == set()
+    assert any(place.endswith("logs/bash.log") for place in _looked_through(private, docker_api))
     checkout.edit("docker/Dockerfile", "id=corp", "id=crop")
     done = checkout.doit("plan")
     assert done.code == 3
