@@ -200,7 +200,7 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, buildx, cache, args, jobs, python, node, bun, "
+                "(did you mean jobs? allowed: repository, builder, buildx, cache, args, secrets, jobs, python, node, bun, "
                 "download_cache)",
                 id="setting",
             ),
