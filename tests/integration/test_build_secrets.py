@@ -223,7 +223,7 @@ def test_keys_have_names(private: Private, world: World) -> None:
         'python = ["thing"]\nnode = ["left"]\nbun = ["right"]\ndeno = ["npm:down"]',
         _build(world, 'net = { file = "net/netrc" }\n'),
     )
-    assert checkout.plan()["python-custom"] == ("stale", ["secret net added, deps.toml:12"])
+    assert checkout.plan()["python-custom"] == ("stale", ["secret net added, deps.toml:13"])
     # Without a login in the index's address, netrc has it.
     environment = {**private.environment, "PIP_INDEX_URL": f"http://{world.addresses['wheels']}/simple/"}
     done = checkout.doit("custom:python", **environment)
