@@ -10,7 +10,15 @@ from attrs import define, evolve, field, frozen
 
 from isol8_tasks.dockerfile.slicing import slice_dockerfile
 from isol8_tasks.dockerfile.syntax import Instruction, parse
-from isol8_tasks.engine import BuildEvent, BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
+from isol8_tasks.engine import (
+    BuildEvent,
+    BuildRequest,
+    EngineInfo,
+    ImageDetail,
+    ObservedImage,
+    OnBytes,
+    OnEvent,
+)
 from isol8_tasks.engine.containers import Finished, NotStartedError, RunRequest
 from isol8_tasks.engine.upkeep import Disk
 from isol8_tasks.errors import (
@@ -214,13 +222,15 @@ class FakeEngine:
         image = self._find(reference)
         return image.steps if image else ()
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, on_bytes: OnBytes | None = None) -> None:
         """Take an image from the registry."""
         self._ask(f"pull {reference}")
         with self._mutex:
             if reference not in self.registry:
                 raise UpstreamUnavailableError(f"{reference} could not be pulled: there is no such image")
             image = self.registry[reference]
+            if on_bytes:
+                on_bytes(1000, 1000)
             self._images[image.id] = image
             if "@" not in reference:
                 self._tags[reference] = image.id
@@ -364,7 +374,7 @@ class FakeEngine:
         self._images[image.id] = evolve(image, digests=tuple({*image.digests, *there.digests}))
         return digest
 
-    def fetch(self, repository: str, digest: str) -> ObservedImage:
+    def fetch(self, repository: str, digest: str, on_bytes: OnBytes | None = None) -> ObservedImage:
         """Take an image from the registry, and give it no tag."""
         by_digest = f"{repository}@{digest}"
         self._ask(f"fetch {by_digest}")
@@ -374,6 +384,8 @@ class FakeEngine:
             raise RegistryError(f"the pull of {by_digest} failed: {reason}")
         here = self._images.get(found.id, evolve(found, digests=()))
         self._images[found.id] = evolve(here, digests=tuple({*here.digests, by_digest}))
+        if on_bytes:
+            on_bytes(1000, 1000)
         return ObservedImage(
             id=found.id, digests=self._images[found.id].digests, labels=dict(found.labels), size=1000
         )

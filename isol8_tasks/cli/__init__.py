@@ -13,6 +13,8 @@ ending       how a command ends: one line and an exit code, a reader that went a
 signals      what SIGINT, SIGTERM and SIGHUP do while a command runs
 reporter     what the terminal shows of a run
 screen       its lines: those that stay, and live ones below them
+paint        the colours of lines
+events       a run as lines of JSON
 startup      what a command sets before the rest is imported
 doit_import  imports doit without what a run does not use of it
 commands/    every other command

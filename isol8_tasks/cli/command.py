@@ -1,6 +1,8 @@
 """What the commands of our own share."""
 
 import getopt
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -83,5 +85,11 @@ def setup_words(params: Mapping[str, Any]) -> list[str]:
 
 
 def say(text: str) -> None:
-    """Print a line."""
-    print(text, flush=True)  # noqa: T201 - its purpose
+    """Print lines, with states in colour on a terminal."""
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+        from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
+
+        paint.write_painted(sys.stdout, f"{text}\n", colour=paint.wanted(sys.stdout, os.environ))
+        sys.stdout.flush()
+    else:
+        print(text, flush=True)  # noqa: T201 - its purpose

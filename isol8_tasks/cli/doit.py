@@ -32,6 +32,32 @@ QUIET: Final = {
 }
 
 
+def _progress(text: str) -> str:
+    """Return a way to show a run; a ValueError says what is expected."""
+    if text not in _PROGRESSES:
+        raise ValueError(f"{text!r} is not one of {', '.join(_PROGRESSES)}")
+    return text
+
+
+_PROGRESSES: Final = ("auto", "plain", "json")
+PROGRESS: Final = {
+    "name": "progress",
+    "long": "progress",
+    "type": _progress,
+    "default": "auto",
+    "help": "auto: lines that change, on a terminal; plain: lines that stay; json: an object a line, for programs",
+}
+VERBOSE: Final = {
+    "name": "verbose",
+    "long": "verbose",
+    "type": bool,
+    "default": False,
+    "help": "print what builds print, as they print it",
+}
+SHOWN: Final[tuple[dict[str, Any], ...]] = (QUIET, VERBOSE, PROGRESS)
+"""How a run is shown."""
+
+
 def _seconds(text: str) -> float:
     """Return a number of seconds; a ValueError says what is expected."""
     try:
@@ -156,7 +182,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
 
     doc_purpose = "build the images of the named tasks; all by default"
 
-    cmd_options = (*DoitRun.cmd_options, QUIET, WAIT)
+    cmd_options = (*DoitRun.cmd_options, *SHOWN, WAIT)
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - whatever doit passes
         super().__init__(**kwargs)
@@ -170,7 +196,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
             raise ConfigError(f"-n: {params['num_process']} is not a number of tasks; expected 1 or more")
         current = session()
         current.wait = params["wait"]
-        self.quiet = params["quiet"]
+        self.shown = {flag["name"]: params[flag["name"]] for flag in SHOWN}
         self.workers = params["num_process"] or current.slots.workers
         return int(super().execute(params, args))
 
@@ -187,7 +213,7 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
         # Before the engine is asked, whose answer would take the place of a mistake in the words.
         self.sel_tasks: list[str] = selected(self.sel_tasks or ["setup"], self.task_list, self.known)
         current = session()
-        screen = open_screen(current.view, quiet=self.quiet)
+        screen = open_screen(current.view, **self.shown)
         reporter = Reporter(current, screen)
         guarded = Guarded(reporter, current.failures)
         current.listener = screen

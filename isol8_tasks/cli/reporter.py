@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from isol8_tasks.cli.screen import Screen
+from isol8_tasks.cli.screen import Row, Screen
 from isol8_tasks.errors import COMMAND, BuildFailedError, InternalError, Isol8Error
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import task_of
@@ -55,14 +55,17 @@ class Reporter:
                 decisions[name] for name in self.selected if decisions[name].pending or decisions[name].held
             ]
             states = max([10, *(len(each.state) for each in shown)])
-            self._lines((each.state.replace("-", " "), self._decision(each, states)) for each in shown)
+            self.screen.rows(self._decision(each, states) for each in shown)
 
-    def _decision(self, decision: Decision, states: int) -> str:
-        return report.decision_line(decision, self.view.config, width=self.screen.width, states=states)
-
-    def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
-        for line in report.abridged(lines):
-            self.screen.line(line)
+    def _decision(self, decision: Decision, states: int) -> Row:
+        config = self.view.config
+        data = {
+            "image": self.view.public_tag(decision.image),
+            "state": decision.state,
+            "reasons": list(report.reasons_in_words(decision, config)),
+        }
+        text = report.decision_line(decision, config, width=self.screen.width, states=states)
+        return Row(text, "plan", data, decision.state.replace("-", " "))
 
     def add_failure(self, task: Any, fail: Any) -> None:  # noqa: ANN401 - doit's own values
         """Remember what was not begun, and what is wrong with a task itself."""
@@ -108,7 +111,7 @@ class Reporter:
             or self.session.publication.pushed
             or self.session.failures
         ):
-            self.screen.line(self._summary())
+            self.screen.row(self._summary())
 
     def decided(self, name: str) -> str:
         """Return the state of an image; nothing where the engine could not be asked."""
@@ -134,16 +137,18 @@ class Reporter:
                 self.screen.line(line)
         if names := self.session.any_age:
             self.screen.line(report.any_age_line(self.view.public_tag(name) for name in names))
-        self._lines(("undeclared", self._undeclared(name)) for name in self.view.graph.undeclared)
+        self.screen.rows(map(self._undeclared, self.view.graph.undeclared))
 
-    def _undeclared(self, name: str) -> str:
-        return (
-            self.view.public_tag(name).ljust(self.screen.width)
-            + "  undeclared  no longer declared, but clients still prefer it; "
+    def _undeclared(self, name: str) -> Row:
+        tag = self.view.public_tag(name)
+        why = (
+            "no longer declared, but clients still prefer it; "
             f"remove it with: {COMMAND} clean {task_of(name)}"
         )
+        data = {"image": tag, "state": "undeclared", "reasons": [why]}
+        return Row(f"{tag.ljust(self.screen.width)}  undeclared  {why}", "plan", data, "undeclared")
 
-    def _summary(self) -> str:
+    def _summary(self) -> Row:
         session = self.session
         failed = {failure.image for failure in session.failures}
         built = [outcome.image for outcome in session.outcomes]
@@ -164,12 +169,15 @@ class Reporter:
             "pushed": len(session.publication.pushed),
         }
         work = bool(built or failed or session.publication.pushed)
-        return report.run_summary(
+        seconds = time.monotonic() - self.began
+        text = report.run_summary(
             counts,
             engine="" if work else _engine_words(self.view),
             manifest=report.manifest_phrase(session.publication.changed, name=MANIFEST),
-            seconds=time.monotonic() - self.began if work else None,
+            seconds=seconds if work else None,
         )
+        changed = list(session.publication.changed or ())
+        return Row(text, "summary", {"images": counts, "changed": changed, "seconds": round(seconds, 1)})
 
 
 class Guarded:
@@ -219,8 +227,9 @@ def _unheeded(view: View) -> Iterator[str]:
 def print_failures(session: Session, screen: Screen) -> None:
     """Print what is said of each failure of a run."""
     for failure in session.failures:
-        for line in report.failure_lines(failure.subject, words_of_failure(failure), screen.width):
-            screen.line(line)
+        words = words_of_failure(failure)
+        text = "\n".join(report.failure_lines(failure.subject, words, screen.width))
+        screen.row(Row(text, "failed", {"subject": failure.subject, "lines": list(words)}))
 
 
 def words_of_failure(failure: Failure) -> tuple[str, ...]:
@@ -252,14 +261,35 @@ def _with_dependencies(tasks: dict[str, Any], selected: Iterable[str]) -> set[st
     return wanted
 
 
-def open_screen(view: View, *, quiet: bool, lasting: bool = True) -> Screen:
-    """Return the screen for standard output, as wide as its longest tag needs; without `lasting` nothing is left."""
+def open_screen(
+    view: View, *, quiet: bool, verbose: bool = False, progress: str = "auto", lasting: bool = True
+) -> Screen:
+    """Return the screen for standard output, as wide as its longest tag needs; without `lasting` nothing is left.
+
+    `progress`: `plain` has no live lines, `json` a line of JSON for each event; `auto` has live lines on a terminal
+    that is not a CI's.
+    """
     names = [*(spec.name for spec in view.graph.images), *view.graph.undeclared]
-    width = report.name_width(view.repository, names)
-    return Screen(
+    kind = Screen
+    if progress == "json":
+        from isol8_tasks.cli.events import JsonScreen  # noqa: PLC0415 - for other programs
+
+        kind = JsonScreen
+    terminal = progress == "auto" and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return kind(
         stream=sys.stdout,
-        live=sys.stdout.isatty() and not quiet and os.environ.get("TERM") != "dumb",
-        width=width,
+        live=terminal and not quiet and not os.environ.get("CI"),
+        width=report.name_width(view.repository, names),
         repository=view.repository,
-        quiet=quiet or not lasting,
+        quiet=quiet or (not lasting and progress != "json"),
+        verbose=verbose,
+        colour=progress != "json" and _has_colour(),
     )
+
+
+def _has_colour() -> bool:
+    if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        return False
+    from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
+
+    return paint.wanted(sys.stdout, os.environ)

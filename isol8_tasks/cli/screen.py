@@ -2,10 +2,12 @@
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final, TextIO
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 from attrs import define, field
 
+from isol8_tasks.config.units import size
 from isol8_tasks.errors import Isol8Error
 from isol8_tasks.images.references import Reference
 from isol8_tasks.report import plan as report
@@ -24,6 +26,17 @@ _REDRAW: Final = 0.1
 """Seconds between two drawings of the live lines."""
 
 
+class Row(NamedTuple):
+    """Something that a run has to tell, for people and for programs."""
+
+    text: str
+    event: str
+    """What kind of thing it is."""
+    data: Mapping[str, Any]
+    kind: str = ""
+    """Of many rows of one kind people are shown the first."""
+
+
 @define(eq=False, repr=False)
 class _Begun:
     """An image that is being made."""
@@ -31,6 +44,9 @@ class _Begun:
     began: float
     step: "BuildEvent | None" = None
     step_began: float = 0.0
+    transfer: tuple[int, int] = (0, 0)
+    told: float = 0.0
+    """When its bytes were told of."""
 
 
 @define(eq=False, kw_only=True, repr=False)
@@ -42,10 +58,17 @@ class Screen:
     width: int
     repository: str
     quiet: bool = False
+    verbose: bool = False
+    """What builds print is shown, line by line."""
+    colour: bool = False
     awaited: int = field(default=0, init=False)
     """How many images this run has not ended with yet, as far as it has been told."""
+    _ends: int = field(default=0, init=False)
+    _failures: int = field(default=0, init=False)
+    _columns: list[int] = field(factory=list, init=False)
+    """How many columns each live line takes."""
+    _opened: float = field(factory=lambda: time.monotonic(), init=False)  # noqa: PLW0108 - tests set the clock
     _running: dict[str, _Begun] = field(factory=dict, init=False)
-    _drawn: int = field(default=0, init=False)
     _last: float = field(default=0.0, init=False)
     _mutex: threading.RLock = field(factory=threading.RLock, init=False)
     _ticker: threading.Thread | None = field(default=None, init=False)
@@ -55,9 +78,18 @@ class Screen:
         """Print a line that stays."""
         with self._mutex:
             self._erase()
-            self._write(text + "\n")
+            self._put(text + "\n")
             self._draw()
             self._write("", flush=True)
+
+    def row(self, row: Row) -> None:
+        """Tell of something in the words for people."""
+        self.line(row.text)
+
+    def rows(self, rows: Iterable[Row]) -> None:
+        """Tell of many things, so far as there is room."""
+        for text in report.abridged((each.kind, each.text) for each in rows):
+            self.line(text)
 
     def building(self, image: str) -> None:
         """Begin the live line of an image."""
@@ -71,8 +103,15 @@ class Screen:
         """Show the step that an image has come to."""
         with self._mutex:
             running = self._running.get(image)
+            if event.kind == "log" and self.verbose and not self.quiet:
+                self.line(f"{self._tag(image)}  {event.line}")
             if running is None or event.kind == "log":
                 return
+            if event.kind == "pulled":
+                running.transfer = event.transfer
+                if running.step:
+                    self._redraw()
+                    return
             self._end_step(image, running)
             if event.kind == "waiting" and not self.live and not self.quiet:
                 self.line(f"{self._tag(image)}  {_step(event)}")
@@ -83,12 +122,19 @@ class Screen:
         """Say that an image took its tag."""
         with self._mutex:
             self.awaited -= 1
+            self._ends += 1
             running = self._running.pop(outcome.image, None)
             if running:
                 self._end_step(outcome.image, running)
             if not self.quiet:
                 result = report.SAME if outcome.result == "same" else outcome.result
-                self.line(f"{self._tag(outcome.image)}  {result:<10}  {seconds:.1f} s")
+                data = {
+                    "image": str(Reference(self.repository, outcome.image)),
+                    "result": outcome.result,
+                    "seconds": round(seconds, 1),
+                    "notes": list(outcome.notes),
+                }
+                self.row(Row(f"{self._tag(outcome.image)}  {result:<10}  {seconds:.1f} s", "done", data))
             if outcome.left_out:
                 self.line(
                     f"{self._tag(outcome.image)}  note        {', '.join(outcome.left_out)}: contains a comma, "
@@ -101,30 +147,38 @@ class Screen:
         """Say that another run made the image."""
         self._ended(image)
         if not self.quiet:
-            self.line(f"{self._tag(image)}  up to date  another run built it in the meantime")
+            text = f"{self._tag(image)}  up to date  another run built it in the meantime"
+            data = {"image": str(Reference(self.repository, image)), "result": "settled", "notes": []}
+            self.row(Row(text, "done", data))
 
     def failed(self, image: str, error: Isol8Error) -> None:
         """Say that an image could not be made, unless the details, which come at the end, follow at once."""
         with self._mutex:
             running = self._running.get(image)
             seconds = time.monotonic() - running.began if running else 0.0
+            self._failures += 1
             self._ended(image)
             if self.awaited > 0 and not self.quiet:
                 from isol8_tasks.report.remedies import cause_of  # noqa: PLC0415 - in most runs nothing fails
 
-                self.line(f"{self._tag(image)}  {'failed':<10}  {cause_of(error)}  {seconds:.1f} s")
+                cause = cause_of(error)
+                text = f"{self._tag(image)}  {'failed':<10}  {cause}  {seconds:.1f} s"
+                data = {"image": str(Reference(self.repository, image)), "result": "failed", "notes": [cause]}
+                self.row(Row(text, "done", data | {"seconds": round(seconds, 1)}))
 
     def _ended(self, image: str) -> None:
         """End the live line of an image."""
         with self._mutex:
             self.awaited -= 1
+            self._ends += 1
             self._running.pop(image, None)
             self._redraw()
 
     def pushed(self, image: str, where: "Pushed", seconds: float) -> None:
         """Say where an image is in the registry."""
         if not self.quiet:
-            self.line(report.pushed_line(self._tag(image), where, seconds))
+            data = {"image": str(Reference(self.repository, image)), "to": where.by_digest}
+            self.row(Row(report.pushed_line(self._tag(image), where, seconds), "pushed", data))
 
     def waiting(self, holder: str) -> None:
         """Say whom this run waits for."""
@@ -148,8 +202,16 @@ class Screen:
         """Return a line about a step; on a terminal one that does not wrap."""
         text, end = f"{self._tag(image)}  {step}", f"  {seconds:.1f} s"
         if self.live:
-            text = text[: _terminal().columns - len(end) - 1]
+            text = _cut(text, _terminal().columns - len(end) - 1)
         return text + end
+
+    def is_due(self, image: str) -> bool:
+        """Tell whether bytes of an image's pull are to be told of again, which come many times a second."""
+        now, running = time.monotonic(), self._running.get(image)
+        if running is None or now - running.told < _SLOW_STEP:
+            return False
+        running.told = now
+        return True
 
     def _tag(self, image: str) -> str:
         return str(Reference(self.repository, image)).ljust(self.width)
@@ -158,6 +220,15 @@ class Screen:
         (to or self.stream).write(text)
         if flush:
             self.stream.flush()
+
+    def _put(self, text: str) -> None:
+        """Write text in colours, where that is wanted."""
+        if self.colour:
+            from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
+
+            paint.write_painted(self.stream, text, colour=True)
+        else:
+            self._write(text)
 
     def _tick(self) -> None:
         while not self._over.wait(_REDRAW):
@@ -171,26 +242,63 @@ class Screen:
             self._write("", flush=True)
 
     def _erase(self) -> None:
-        if self._drawn:
-            self._write(f"\x1b[{self._drawn}F\x1b[J", to=exactly(self.stream))
-            self._drawn = 0
+        if self._columns:
+            # Where the window became narrower, a terminal has wrapped what was drawn.
+            wide = max(_terminal().columns, 1)
+            rows = sum(-(-each // wide) or 1 for each in self._columns)
+            self._write(f"\x1b[{rows}F\x1b[J", to=exactly(self.stream))
+            self._columns = []
 
     def _draw(self) -> None:
         if not self.live or not self._running:
             return
         now = time.monotonic()
         # What scrolls off the top can't be erased again.
-        shown = list(self._running.items())[: _terminal().lines - 1]
+        room = _terminal().lines - 1
+        figures = self.awaited > 1 and room > 1
+        shown = list(self._running.items())[: room - figures]
         for image, running in shown:
             step = _step(running.step) if running.step else "…"
-            self._write(self._fitted(image, step, now - running.began) + "\n")
-        self._drawn = len(shown)
+            if running.transfer[1] and running.step and running.step.kind == "pulled":
+                step = f"{' of '.join(map(size, running.transfer))}  {step}"
+            self._live_line(self._fitted(image, step, now - running.began))
+        if figures:
+            self._live_line(self._figures(now))
         self._last = now
+
+    def _live_line(self, text: str) -> None:
+        self._write(text + "\n")
+        self._columns.append(cells(text))
+
+    def _figures(self, now: float) -> str:
+        """Return how far the run is."""
+        failed = f" · {self._failures} failed" if self._failures else ""
+        text = f"{self._ends} of {self._ends + self.awaited}{failed} · {now - self._opened:.0f} s"
+        return _cut(text, _terminal().columns - 1)
 
 
 def _step(event: "BuildEvent") -> str:
     counter = f"{event.number}/{event.total}  " if event.total else ""
     return counter + report.shortened(event.step)
+
+
+def cells(text: str) -> int:
+    """Return how many columns a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    import unicodedata  # noqa: PLC0415 - few names are not of ASCII
+
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(unicodedata.combining(each) > 0 for each in text)
+
+
+def _cut(text: str, room: int) -> str:
+    """Return as much of a text as has room, with a sign where that is not all."""
+    if cells(text) <= room:
+        return text
+    while text and cells(text) > room - 1:
+        text = text[:-1]
+    return f"{text}…" if room > 0 else ""
 
 
 def _terminal() -> "os.terminal_size":

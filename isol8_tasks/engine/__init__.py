@@ -22,6 +22,7 @@ upkeep         images without a tag, images in use, room on the disk
 registry       the registries behind the engine
 whole          images that were pulled in part
 podman         what Podman does otherwise
+transfers      how far a pull is
 owner          names of processes, by which leftovers are told from what is in use
 """
 
@@ -43,6 +44,7 @@ __all__ = [
     "ImageEngine",
     "Lease",
     "ObservedImage",
+    "OnBytes",
     "OnEvent",
 ]
 
@@ -128,8 +130,9 @@ class BuildRequest(ByValue):
 class BuildEvent(ByValue):
     """Something a build has to tell while it runs."""
 
-    kind: Literal["step", "cached", "log", "waiting"]
-    """A step began; a step was taken from the cache; a step printed a line; something else is waited for."""
+    kind: Literal["step", "cached", "log", "waiting", "pulled"]
+    """A step began; a step was taken from the cache; a step printed a line; something else is waited for; more bytes
+    of an image came."""
     step: str
     """The builder's name for the step without its counter: `RUN pip install …`."""
     number: int = 0
@@ -138,9 +141,13 @@ class BuildEvent(ByValue):
     """Number of steps of that stage; 0 where the builder does not say."""
     line: str = ""
     """For `log`: the line, without its end and without credentials."""
+    transfer: tuple[int, int] = (0, 0)
+    """For `pulled`: how many bytes came, and how many are known to come."""
 
 
 OnEvent = Callable[[BuildEvent], None]
+OnBytes = Callable[[int, int], None]
+"""Hears how many bytes of a pull came, and how many are known to come."""
 Build = Callable[[BuildRequest, OnEvent], str]
 """What ImageEngine.build does."""
 
@@ -197,7 +204,7 @@ class ImageEngine(Protocol):
     def lease(self, folder: str) -> Lease:
         """Return the lease of a run that works in that folder; once taken, tags move only while that run has it."""
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, on_bytes: OnBytes | None = None) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
 
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:

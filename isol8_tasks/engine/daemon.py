@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnEvent
+from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnBytes, OnEvent
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
@@ -150,17 +150,20 @@ class DockerEngine:
 
         return files.files(self._connection, reference)
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, on_bytes: OnBytes | None = None) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
         from isol8_tasks.engine.builders.buildkit import stream_error  # noqa: PLC0415 - a run that pulls is rare
+        from isol8_tasks.engine.transfers import Transfer  # noqa: PLC0415 - as above
 
         repository, tag = repository_and_tag(reference)
+        transfer = Transfer(on_bytes)
         try:
             params = {"fromImage": repository, "tag": tag, "platform": self._wanted}
             headers = self._connection.credentials(reference)
             for item in self._connection.stream(
                 "/images/create", f"the pull of {reference}", params, headers=headers
             ):
+                transfer.hear(item)
                 if message := stream_error(item):
                     raise _unavailable(reference, message)
         except EngineRefusedError as error:
@@ -288,11 +291,11 @@ class DockerEngine:
         # Some stores end without saying it.
         return registry.push(self._connection, reference) or self.remote_digest(reference)
 
-    def fetch(self, repository: str, digest: str) -> ObservedImage:
+    def fetch(self, repository: str, digest: str, on_bytes: OnBytes | None = None) -> ObservedImage:
         """Pull the image of that digest; until it is tagged, `repository@digest` is its only name here."""
         from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pulls what another machine pushed
 
-        return registry.fetch(self._connection, self._remote(repository), digest, self._wanted)
+        return registry.fetch(self._connection, self._remote(repository), digest, self._wanted, on_bytes)
 
     def forget_builds(self, keep: int) -> None:
         """Let the build cache be no larger than `keep` bytes: what was used last stays, and what images have."""

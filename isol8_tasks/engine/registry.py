@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from isol8_tasks.engine import ImageEngine, ObservedImage
+from isol8_tasks.engine import ImageEngine, ObservedImage, OnBytes
 from isol8_tasks.engine.builders.buildkit import stream_error
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.listing import docker_names
+from isol8_tasks.engine.transfers import Transfer
 from isol8_tasks.engine.wire import NOT_FOUND, EngineRefusedError, SilenceError, quoted, repository_and_tag
 from isol8_tasks.errors import EngineError, NotInRegistryError, RegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
@@ -64,7 +65,7 @@ class RegistryEngine(ImageEngine, Protocol):
         With the credentials of docker's own configuration. RegistryError says that the registry did not take it.
         """
 
-    def fetch(self, repository: str, digest: str) -> ObservedImage:
+    def fetch(self, repository: str, digest: str, on_bytes: OnBytes | None = None) -> ObservedImage:
         """Pull the image of that digest; until it is tagged, `repository@digest` is its only name here.
 
         RegistryError says that the registry did not give it.
@@ -114,7 +115,13 @@ def push(connection: Connection, reference: str) -> str:
     return digest
 
 
-def fetch(connection: Connection, registry: "RegistryClient", digest: str, platform: str) -> ObservedImage:
+def fetch(
+    connection: Connection,
+    registry: "RegistryClient",
+    digest: str,
+    platform: str,
+    on_bytes: OnBytes | None = None,
+) -> ObservedImage:
     """Do what RegistryEngine.fetch promises; an empty platform is the engine's own."""
     from isol8_tasks.engine import whole  # noqa: PLC0415 - for who pulls what another machine pushed
 
@@ -122,8 +129,9 @@ def fetch(connection: Connection, registry: "RegistryClient", digest: str, platf
     reference = str(Reference(repository).at(digest))
     what = f"the pull of {reference}"
     params = {"fromImage": repository, "tag": digest, "platform": platform}
-    for _ in _heard(connection, "/images/create", what, params, connection.credentials(reference)):
-        pass
+    transfer = Transfer(on_bytes)
+    for item in _heard(connection, "/images/create", what, params, connection.credentials(reference)):
+        transfer.hear(item)
     try:
         found: Any = connection.call("GET", f"/images/{quoted(reference)}/json", f"inspect {reference}")
     except EngineRefusedError as error:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from attrs import frozen
 
-from isol8_tasks.engine import ObservedImage
+from isol8_tasks.engine import ObservedImage, OnBytes
 from isol8_tasks.engine.registry import RegistryEngine, is_refusal
 from isol8_tasks.errors import (
     COMMAND,
@@ -109,7 +109,11 @@ def push_image(
 
 
 def pull_image(
-    listed: Listed, observed: Observed, engine: RegistryEngine, accept: Callable[[str], object] | None = None
+    listed: Listed,
+    observed: Observed,
+    engine: RegistryEngine,
+    accept: Callable[[str], object] | None = None,
+    on_bytes: OnBytes | None = None,
 ) -> ObservedImage | None:
     """Let the image that a manifest lists be the one of its name here, as if it had been promoted here.
 
@@ -137,7 +141,7 @@ def pull_image(
             f"To replace it anyway, remove it first: {COMMAND} clean"
         )
     by_digest = pushed.by_digest
-    image = _patiently(lambda: engine.fetch(pushed.repository, pushed.digest))
+    image = _patiently(lambda: engine.fetch(pushed.repository, pushed.digest, on_bytes))
     try:
         if found := mismatches(listed, image):
             raise RegistryError(f"{by_digest} is not {public}: {'; '.join(found)}")

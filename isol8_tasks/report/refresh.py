@@ -130,7 +130,16 @@ def markdown(account: Account) -> str:
 
 def account_json(account: Account) -> str:
     """Return the account as JSON."""
-    document = {
+    return json.dumps(_document(account), indent=2, ensure_ascii=False) + "\n"
+
+
+def account_event(account: Account) -> str:
+    """Return the account as the last event of a run that is told of in JSON."""
+    return json.dumps({"event": "report", **_document(account)}, ensure_ascii=False)
+
+
+def _document(account: Account) -> dict[str, Any]:
+    return {
         "at": account.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(account.seconds, 1),
         "fresh": account.fresh,
@@ -140,7 +149,6 @@ def account_json(account: Account) -> str:
         "changed": [_change_data(account, each) for each in account.changed],
         **words.document(account.found, account.repository, account.settings),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _heading(account: Account) -> str:

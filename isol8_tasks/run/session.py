@@ -241,7 +241,8 @@ class Session:
                 self.listener.event(name, event)
 
         if decision.state == "in-registry":
-            outcome, where = pull_instead(decision, self.view, acceptance(name, self.view, self.checks))
+            checked = acceptance(name, self.view, self.checks)
+            outcome, where = pull_instead(decision, self.view, checked, on_event)
             self.publication.pulled[name] = (outcome.image_id, where)
         else:
             outcome = make_image(decision, self.view, self.policy, self.checks, on_event)

@@ -82,8 +82,13 @@ def _taken(
     return None
 
 
+def pulled(step: str, done: int, size: int) -> BuildEvent:
+    """Return what there is to tell of a pull that has come so far, in bytes."""
+    return BuildEvent(kind="pulled", step=step, transfer=(done, size))
+
+
 def pull_instead(
-    decision: Decision, view: View, accept: Callable[[str], object] | None
+    decision: Decision, view: View, accept: Callable[[str], object] | None, on_event: OnEvent
 ) -> tuple[Outcome, Pushed]:
     """Pull an image that is up to date in the registry, and promote it; return what came of it, and where it is.
 
@@ -105,7 +110,13 @@ def pull_instead(
             repository=where.repository, tag=where.tag, digest=decision.pulled_by.partition("@")[2]
         ),
     )
-    image = pull_image(listed, view.observed, view.engine, accept) or view.observed.public(name)
+    image = pull_image(
+        listed,
+        view.observed,
+        view.engine,
+        accept,
+        lambda done, size: on_event(pulled(f"pulling {where.repository}", done, size)),
+    ) or view.observed.public(name)
     if image is None:
         raise RegistryError(f"{view.public_tag(name)} was removed during the run; run again")
     tags = (marker_tag(name, view.repository), *client_tags(view.repository, name, image.labels))
@@ -155,12 +166,15 @@ def with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> I
     def tell(references: str) -> None:
         on_event(BuildEvent(kind="waiting", step=f"pulling {references} …"))
 
+    def on_bytes(done: int, size: int) -> None:
+        on_event(pulled("pulling what it is based on", done, size))
+
     unknown = True
     while unknown:
         if lacking := _lacking(name, view, policy):
             # Without the mutex, so that nothing waits which can do without these.
             try:
-                view.pulls.pull(lacking, tell)
+                view.pulls.pull(lacking, tell, on_bytes)
             except UpstreamUnavailableError as error:
                 raise _mistyped(name, view) or error from error
         with view.mutex:

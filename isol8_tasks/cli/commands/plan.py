@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand
+from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand, say
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, heed_flags, session
 from isol8_tasks.errors import Isol8Error, UndecidedError
@@ -52,7 +52,7 @@ class PlanCommand(OwnCommand):
         if params["json"]:
             print(report.plan_json(decisions, current.view.config, own))  # noqa: T201 - its purpose
         else:
-            print(report.plan_table(decisions, current.view.config))  # noqa: T201 - its purpose
+            say(report.plan_table(decisions, current.view.config))
             print(report.platform_line(current.view.config, own))  # noqa: T201 - as above
             for warning in current.view.graph.warnings:
                 print(f"warning: {warning}")  # noqa: T201 - as above

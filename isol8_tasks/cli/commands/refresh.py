@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
 from isol8_tasks.cli.commands.sources import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
-from isol8_tasks.cli.doit import QUIET, WAIT
+from isol8_tasks.cli.doit import SHOWN, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line, stopped
 from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.reporter import open_screen, words_of_failure
@@ -33,7 +33,10 @@ class RefreshCommand(OwnCommand):
 
     name = "refresh"
     doc_purpose = "rebuild the images that are behind their sources, and report what changed"
-    doc_usage = "[--report FILE] [--json] [--quiet] [--timeout TIME] [--wait SECONDS] [--only RUNTIMES]"
+    doc_usage = (
+        "[--report FILE] [--json] [--quiet] [--verbose] [--progress=plain|json] [--timeout TIME] [--wait SECONDS] "
+        "[--only RUNTIMES]"
+    )
     doc_description = (
         "Images that are stale or not built are built too. Exit code 0 when all are fresh, 1 when something failed, "
         "4 when a source did not answer."
@@ -55,7 +58,7 @@ class RefreshCommand(OwnCommand):
             "help": "abort what is unfinished after this time (for example 45m), and report",
         },
         ONLY,
-        QUIET,
+        *SHOWN,
         WAIT,
     )
 
@@ -76,9 +79,8 @@ class RefreshCommand(OwnCommand):
             raise ConfigError(f"{where}: page.file: {page}: can't be written ({problem}); name another file")
         current.wait = params["wait"]
         try:
-            screen = (
-                None if params["json"] else open_screen(current.view, quiet=params["quiet"], lasting=False)
-            )
+            shown = {flag["name"]: params[flag["name"]] for flag in SHOWN}
+            screen = None if params["json"] else open_screen(current.view, lasting=False, **shown)
             current.listener = screen
             refresh = Refresh(current)
             with _deadline(current, seconds):
@@ -134,6 +136,8 @@ def _publish(account: Account, params: Mapping[str, Any], redact: Redact, config
     """Print the report, and write it where it was asked for."""
     if params["json"]:
         say(accounts.account_json(account).rstrip())
+    elif params["progress"] == "json":
+        say(accounts.account_event(account))
     elif account.has_news or not params["quiet"]:
         say(accounts.text(account))
         say_next_steps([problem for each in account.unknown for problem in each.problems], config)

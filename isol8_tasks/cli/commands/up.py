@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
-from isol8_tasks.cli.doit import QUIET, WAIT
+from isol8_tasks.cli.doit import SHOWN, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
 from isol8_tasks.config.shipped import FOLDER
@@ -29,7 +29,7 @@ class UpCommand(OwnCommand):
             "help": "run a private engine (Debian or Ubuntu, as root); installs nothing on the machine",
         },
         *SETUP_FLAGS,
-        QUIET,
+        *SHOWN,
         WAIT,
     )
 
@@ -81,7 +81,8 @@ def _lab() -> ModuleType:
 
 
 def _run_options(params: Mapping[str, Any]) -> list[str]:
-    return [*(["--quiet"] if params["quiet"] else []), f"--wait={params['wait']}"]
+    flags = [f"--{name}" for name in ("quiet", "verbose") if params[name]]
+    return [*flags, f"--progress={params['progress']}", f"--wait={params['wait']}"]
 
 
 def _silent(_text: str) -> None:

@@ -300,7 +300,7 @@ class TestRun:
         [
             ("bogus", NO_TASK.format("bogus", "")),
             ("run base:perl", NO_TASK.format("base:perl", "")),
-            ("--bogus", "a run has no flag --bogus; ./doitw run --help lists those it has"),
+            ("--xyzzy", "a run has no flag --xyzzy; ./doitw run --help lists those it has"),
             (
                 "setup --bogus",
                 "setup has no flag --bogus; did you mean --bun? ./doitw setup --help lists those it has",

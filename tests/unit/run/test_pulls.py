@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from isol8_tasks.engine import OnBytes
 from isol8_tasks.run import pulls as module
 from isol8_tasks.run.pulls import Pulls
 from tests.fake_engine import FakeEngine
@@ -18,11 +19,11 @@ class Silent(FakeEngine):
 
     may_go_on: threading.Event
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, on_bytes: OnBytes | None = None) -> None:
         """Wait, and pull."""
         if reference == SILENT:
             self.may_go_on.wait(10)
-        super().pull(reference)
+        super().pull(reference, on_bytes)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
-from isol8_tasks.engine import BuildRequest, OnEvent
+from isol8_tasks.engine import BuildRequest, OnBytes, OnEvent
 from isol8_tasks.errors import (
     BuildFailedError,
     ConfigError,
@@ -460,10 +460,10 @@ class Registry(FakeEngine):
 
     wait: Callable[[], object]
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, on_bytes: OnBytes | None = None) -> None:
         """Wait, and pull."""
         self.wait()
-        super().pull(reference)
+        super().pull(reference, on_bytes)
 
 
 class TestPulling:
