@@ -1,5 +1,6 @@
 """What a real terminal shows of a run, frame by frame; ISOL8_FRAMES=write writes tests/frames again."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -44,8 +45,15 @@ class Terminal:
         while not drawn.exists() and time.monotonic() < end:
             time.sleep(0.02)
         drawn.unlink()
-        found = self._ask("capture-pane", "-p", *(["-e"] if colours else []))
+        # tmux reads what was drawn in its own time.
+        before, found = "", self._shown(colours=colours)
+        while before != found and time.monotonic() < end:
+            time.sleep(0.3)
+            before, found = found, self._shown(colours=colours)
         return found.rstrip("\n") + "\n"
+
+    def _shown(self, *, colours: bool) -> str:
+        return self._ask("capture-pane", "-p", *(["-e"] if colours else []))
 
     def go_on(self) -> None:
         """Let the next scene be played."""
@@ -56,8 +64,9 @@ class Terminal:
         self._ask("resize-window", "-x", str(columns), "-y", "20")
 
     def close(self) -> None:
-        """End it."""
-        self._ask("kill-server")
+        """End it, unless the last scene did."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._ask("kill-server")
 
     def _ask(self, *words: str) -> str:
         environment = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "screen-256color"}
