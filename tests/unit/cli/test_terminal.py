@@ -29,6 +29,8 @@ class Terminal:
         assigned = [f"{name}={value}" for name, value in environment.items()]
         words = [
             "env",
+            # As a worker of pytest has them.
+            *("-u", "COLUMNS", "-u", "LINES"),
             "PYTHONIOENCODING=utf-8",
             *assigned,
             sys.executable,
