@@ -1,7 +1,6 @@
 """What the commands of our own share."""
 
 import getopt
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,10 +85,12 @@ def setup_words(params: Mapping[str, Any]) -> list[str]:
 
 def say(text: str) -> None:
     """Print lines, with states in colour on a terminal."""
-    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+    from isol8_tasks.cli.screen import has_colour  # noqa: PLC0415 - many commands print data alone
+
+    if has_colour():
         from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
 
-        paint.write_painted(sys.stdout, f"{text}\n", colour=paint.wanted(sys.stdout, os.environ))
+        paint.write_painted(sys.stdout, f"{text}\n")
         sys.stdout.flush()
     else:
         print(text, flush=True)  # noqa: T201 - its purpose

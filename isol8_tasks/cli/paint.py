@@ -14,9 +14,9 @@ def wanted(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return bool(environ.get("FORCE_COLOR")) or (stream.isatty() and environ.get("TERM") != "dumb")
 
 
-def write_painted(stream: TextIO, text: str, *, colour: bool) -> None:
+def write_painted(stream: TextIO, text: str) -> None:
     """Write text, which may be foreign: only the colours reach the stream as they are."""
-    for part, code in painted(text) if colour else [(text, "")]:
+    for part, code in painted(text):
         if code:
             exactly(stream).write(f"\x1b[{code}m")
         stream.write(part)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from isol8_tasks.cli.screen import Row, Screen
+from isol8_tasks.cli.screen import Row, Screen, has_colour
 from isol8_tasks.errors import COMMAND, BuildFailedError, InternalError, Isol8Error
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.model import task_of
@@ -283,13 +283,5 @@ def open_screen(
         repository=view.repository,
         quiet=quiet or (not lasting and progress != "json"),
         verbose=verbose,
-        colour=progress != "json" and _has_colour(),
+        colour=progress != "json" and has_colour(),
     )
-
-
-def _has_colour() -> bool:
-    if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
-        return False
-    from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
-
-    return paint.wanted(sys.stdout, os.environ)

@@ -1,5 +1,7 @@
 """The lines of a run on the terminal: those that stay, and live ones below them."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -14,8 +16,6 @@ from isol8_tasks.report import plan as report
 from isol8_tasks.safety.printing import exactly
 
 if TYPE_CHECKING:
-    import os
-
     from isol8_tasks.engine import BuildEvent
     from isol8_tasks.images.pushed import Pushed
     from isol8_tasks.lifecycle.build import Outcome
@@ -226,7 +226,7 @@ class Screen:
         if self.colour:
             from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
 
-            paint.write_painted(self.stream, text, colour=True)
+            paint.write_painted(self.stream, text)
         else:
             self._write(text)
 
@@ -280,6 +280,15 @@ class Screen:
 def _step(event: "BuildEvent") -> str:
     counter = f"{event.number}/{event.total}  " if event.total else ""
     return counter + report.shortened(event.step)
+
+
+def has_colour() -> bool:
+    """Tell whether standard output is to have colours."""
+    if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        return False
+    from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
+
+    return paint.wanted(sys.stdout, os.environ)
 
 
 def cells(text: str) -> int:

@@ -64,12 +64,5 @@ def test_what_is_coloured(text: str, coloured: list[str]) -> None:
 def test_foreign_text_brings_no_colour() -> None:
     """Only ours reach the terminal as they are."""
     stream = Terminal()
-    write_painted(CleanStream(stream, lambda text: text), "isol8:bun  failed  \x1b[31mred\n", colour=True)  # type: ignore[arg-type] # as sys.stdout becomes
+    write_painted(CleanStream(stream, lambda text: text), "isol8:bun  failed  \x1b[31mred\n")  # type: ignore[arg-type] # as sys.stdout becomes
     assert stream.getvalue() == "isol8:bun  \x1b[1;31mfailed\x1b[0m  red\n"
-
-
-def test_without_colours() -> None:
-    """As it is."""
-    stream = io.StringIO()
-    write_painted(stream, "isol8:bun  failed\n", colour=False)
-    assert stream.getvalue() == "isol8:bun  failed\n"
