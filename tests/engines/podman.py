@@ -1,19 +1,14 @@
 """Podman of a Debian suite, with programs and a network of its own, as a user who is root starts it."""
 
 import resource
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
-from isol8_tasks.safety.files import make_folder
 from lab import engine, processes
 from lab.machine import daemon_environment
 from lab.places import Places
-from lab.updown import Lab
-from tests.engines.private import ENTER, connect, forward, in_namespace, packages, path_of
+from tests.engines.private import ENTER, connect, forward, in_namespace, path_of, provided
 
 PACKAGES = ["podman", "crun", "netavark", "iptables", "nftables", "slirp4netns"]
 _PROGRAMS = ("podman", "docker-registry")
@@ -49,24 +44,12 @@ _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
 def podman(checkout: Path, suite: str, *, registry: str, say: Callable[[str], None]) -> Iterator[str]:
     """Start Podman with stand-ins to pull, and give its DOCKER_HOST; `registry` may be spoken to without TLS."""
     del say
-    folder = checkout / ".isol8/engines" / f"{suite}-podman"
-    folder.mkdir(parents=True, exist_ok=True)
-    lab = Lab.of(folder)
-    root = packages(folder.parent, suite, "podman", PACKAGES)
-    make_folder(lab.places.lab)
-    with FileLock(lab.places.lab / "lock"), processes.marked(lab.places.name):
-        lab.provide_programs()
-        lab.places.run.mkdir(mode=0o700)
-        try:
-            mirror = lab.start_mirror().removeprefix("http://")
-            pid = _start(lab.places, root, _configured(lab.places, mirror, registry))
-            connect(lab.places, pid)
-            forward(lab.places, pid, [each.rpartition(":")[2] for each in (mirror, registry)])
-            yield lab.places.host
-        finally:
-            processes.end(lab.places.name, _PROGRAMS)
-            processes.forget_groups(lab.places.name)
-            shutil.rmtree(lab.places.run, ignore_errors=True)
+    with provided(checkout, suite, "podman", PACKAGES, _PROGRAMS) as (lab, root):
+        mirror = lab.start_mirror().removeprefix("http://")
+        pid = _start(lab.places, root, _configured(lab.places, mirror, registry))
+        connect(lab.places, pid)
+        forward(lab.places, pid, [each.rpartition(":")[2] for each in (mirror, registry)])
+        yield lab.places.host
 
 
 def _configured(places: Places, mirror: str, registry: str) -> dict[str, str]:

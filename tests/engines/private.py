@@ -4,13 +4,20 @@ The programs lie over the machine's own in a mount namespace. The network is rea
 """
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from filelock import FileLock
+
+from isol8_tasks.safety.files import make_folder
 from lab import processes
 from lab.debian import Apt
 from lab.places import Places
+from lab.updown import Lab
 from tests.newer_engine import sources
 
 ENTER: Final = r"""
@@ -51,6 +58,30 @@ for port in sys.argv[1:]:
     threading.Thread(target=serve, args=(int(port),)).start()
 """
 """What listens in another network, and passes on to this one."""
+
+
+@contextmanager
+def provided(
+    checkout: Path, suite: str, name: str, wanted: list[str], ended: tuple[str, ...]
+) -> Iterator[tuple[Lab, Path]]:
+    """Give a lab of its own, and where the packages of a suite are unpacked; the programs that are `ended` are its own.
+
+    LabError where the packages can't be had.
+    """
+    folder = checkout / ".isol8/engines" / f"{suite}-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lab = Lab.of(folder)
+    root = packages(folder.parent, suite, name, wanted)
+    make_folder(lab.places.lab)
+    with FileLock(lab.places.lab / "lock"), processes.marked(lab.places.name):
+        lab.provide_programs()
+        lab.places.run.mkdir(mode=0o700)
+        try:
+            yield lab, root
+        finally:
+            processes.end(lab.places.name, ended)
+            processes.forget_groups(lab.places.name)
+            shutil.rmtree(lab.places.run, ignore_errors=True)
 
 
 def packages(engines: Path, suite: str, name: str, wanted: list[str]) -> Path:

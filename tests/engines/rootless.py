@@ -6,21 +6,16 @@ namespace, so that nothing of the machine changes.
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock
-
-from isol8_tasks.safety.files import make_folder
 from lab import engine, processes
 from lab.images import answers
 from lab.machine import daemon_environment
 from lab.places import Places
-from lab.updown import Lab
-from tests.engines.private import ENTER, forward, in_namespace, packages, path_of
+from tests.engines.private import ENTER, forward, in_namespace, path_of, provided
 
 PACKAGES: Final = [
     *("docker.io", "containerd", "runc", "rootlesskit", "uidmap", "slirp4netns", "iproute2", "iptables"),
@@ -48,24 +43,12 @@ exec dockerd --config-file "$1"
 def rootless(checkout: Path, suite: str, *, registry: str, say: Callable[[str], None]) -> Iterator[str]:
     """Start it with stand-ins to pull, and give its DOCKER_HOST; `registry` may be spoken to without TLS."""
     del say
-    folder = checkout / ".isol8/engines" / f"{suite}-rootless"
-    folder.mkdir(parents=True, exist_ok=True)
-    lab = Lab.of(folder)
-    root = packages(folder.parent, suite, "rootless", PACKAGES)
-    make_folder(lab.places.lab)
-    with FileLock(lab.places.lab / "lock"), processes.marked(lab.places.name):
-        lab.provide_programs()
-        lab.places.run.mkdir(mode=0o700)
-        try:
-            mirror = lab.start_mirror()
-            _prepare(lab.places, mirror)
-            ports = [address.rpartition(":")[2] for address in (mirror, registry)]
-            _start(lab.places, root, ports)
-            yield lab.places.host
-        finally:
-            processes.end(lab.places.name, _PROGRAMS)
-            processes.forget_groups(lab.places.name)
-            shutil.rmtree(lab.places.run, ignore_errors=True)
+    with provided(checkout, suite, "rootless", PACKAGES, _PROGRAMS) as (lab, root):
+        mirror = lab.start_mirror()
+        _prepare(lab.places, mirror)
+        ports = [address.rpartition(":")[2] for address in (mirror, registry)]
+        _start(lab.places, root, ports)
+        yield lab.places.host
 
 
 def _prepare(places: Places, mirror: str) -> None:
