@@ -24,6 +24,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lab.processes import MARK
+
 ROOT = Path(__file__).parents[1]
 _FOR_THE_START = ("PYTHON", "LANG", "LC_")
 """What Python heeds when it starts."""
@@ -75,7 +77,11 @@ def _server() -> str:
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.forked", str(listener.fileno())],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            # It outlives the engine that may be running now, and is not ended with what that one started.
+            env={
+                **{name: each for name, each in os.environ.items() if name != MARK},
+                "PYTHONPATH": str(ROOT),
+            },
             # Its end is what tells it of ours.
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
