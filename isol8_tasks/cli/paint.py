@@ -54,5 +54,6 @@ _COLOURS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("held", "undeclared", "note", "skipped"), _ODD),
 }
 _STATES: Final = "|".join(_COLOURS)
-_ROW: Final = rf"\S+ {{2,}}({_STATES})(?: |$)"
+_ROW: Final = rf"(?:[│ ]*[├└]─ )?\S+ {{2,}}({_STATES})(?: |$)"
+"""Of a table, or of a tree."""
 _SUMMARY: Final = rf"[0-9]+ (?:images? )?(?:{_STATES})(?: ·|$)"

@@ -33,8 +33,8 @@ class LogCommand(OwnCommand):
             "name": "limit",
             "long": "limit",
             "type": int,
-            "default": _SHOWN,
-            "help": "print the newest N changes; 0: all [default: %(default)s; with --json all]",
+            "default": None,
+            "help": f"print the newest N changes; 0: all [default: {_SHOWN}; with --json all]",
         },
         {
             "name": "rebuild",
@@ -49,6 +49,8 @@ class LogCommand(OwnCommand):
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Print it."""
         limit = params["limit"]
+        if limit is None:
+            limit = 0 if params["json"] else _SHOWN
         if limit < 0:
             raise ConfigError(
                 f"--limit: {limit} is not a number of changes; expected 1 or more, or 0 for all"
@@ -62,10 +64,10 @@ class LogCommand(OwnCommand):
         finally:
             current.close()
         chosen = [each for each in changes if not args or each.passage.image in wanted]
-        if params["json"]:
-            say(report.log_json(chosen if limit in {0, _SHOWN} else chosen[:limit]))
-            return 0
         shown = chosen[:limit] if limit else chosen
+        if params["json"]:
+            say(report.log_json(shown))
+            return 0
         for line in report.log_lines(shown, whole=bool(args)):
             say(line)
         if len(chosen) > len(shown):

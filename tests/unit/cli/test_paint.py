@@ -40,6 +40,8 @@ def test_when_colours_are_wanted(stream: io.StringIO, environ: Mapping[str, str]
         ("isol8:bun           built       2.7 s", ["built"]),
         ("isol8:bun           not built   declared in deps.toml:5", ["not built"]),
         ("isol8:bun           stale", ["stale"]),
+        ("│  └─ isol8:web  held  for 2 days", ["held"]),
+        ("├─ isol8:web built", []),
         ("isol8:bun           built-in    x", []),
         ("isol8:bun           4/5  RUN echo built", []),
         ("built  built", ["built"]),
