@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.engine import ObservedImage
-from isol8_tasks.images.journal import Passage, PastBuild, past_build
+from isol8_tasks.images.journal import HistoryEntry, PastBuild, past_build
 from isol8_tasks.images.journal_lines import render_history
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.page.document import Cleaned
@@ -85,7 +85,7 @@ def write_history(cli: CommandLine, days: int, words: Sequence[str] = ()) -> Non
     """Give the images a history of so many days; with `words` in place of reasons and of names of packages."""
     session = cli.open()
     view, chance = session.view, random.Random(days)  # noqa: S311
-    passages = []
+    entries = []
     for name in view.observed.promoted:
         image = view.observed.public(name)
         assert image
@@ -95,8 +95,8 @@ def write_history(cli: CommandLine, days: int, words: Sequence[str] = ()) -> Non
         while len(builds) < len(moments):
             builds.insert(0, _before(builds[0], chance, words))
         for number, (at, new) in enumerate(zip(moments, builds, strict=True)):
-            passages.append(
-                Passage(
+            entries.append(
+                HistoryEntry(
                     at=at,
                     image=name,
                     repository="isol8",
@@ -111,7 +111,7 @@ def write_history(cli: CommandLine, days: int, words: Sequence[str] = ()) -> Non
             )
     file = history_path(view)
     file.parent.mkdir(exist_ok=True)
-    text = render_history(sorted(passages, key=lambda each: each.at))
+    text = render_history(sorted(entries, key=lambda each: each.at))
     # Half of a character is one that JSON can hold, and no file.
     file.write_bytes(text.encode("utf-8", "backslashreplace"))
     session.close()

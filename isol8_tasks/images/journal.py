@@ -39,7 +39,7 @@ class PastBuild:
 
 
 @frozen(kw_only=True)
-class Passage:
+class HistoryEntry:
     """One change of an image, as a line of the history has it."""
 
     at: dt.datetime
@@ -112,15 +112,15 @@ def past_build(
     )
 
 
-def found_passage(
-    name: str, image: ObservedImage, record: Record | None, last: Passage | None, place: tuple[str, str]
-) -> Passage:
+def found_entry(
+    name: str, image: ObservedImage, record: Record | None, last: HistoryEntry | None, place: tuple[str, str]
+) -> HistoryEntry:
     """Return the change that led to an image of which no line tells: what another run, or one that was killed, made.
 
     `last` is the line before about the image, and `place` the engine and the repository.
     """
     engine, repository = place
-    return Passage(
+    return HistoryEntry(
         at=max(image.built, last.at) if last else image.built,
         image=name,
         repository=repository,
@@ -139,9 +139,11 @@ def parent_of(image: ObservedImage, repository: str) -> str:
     return tag_of(base) if base.startswith(f"{repository}:") else ""
 
 
-def with_images_in_use(passages: Sequence[Passage], observed: Observed, engine: str) -> tuple[Passage, ...]:
+def with_images_in_use(
+    entries: Sequence[HistoryEntry], observed: Observed, engine: str
+) -> tuple[HistoryEntry, ...]:
     """Return the changes, with those of which no line tells: to images in use, and to the builds before them."""
-    last = {each.image: each for each in passages}
+    last = {each.image: each for each in entries}
     found = []
     place = engine, observed.repository
     for name in observed.promoted:
@@ -150,17 +152,17 @@ def with_images_in_use(passages: Sequence[Passage], observed: Observed, engine: 
         if image is None or (before and before.new and before.new.id == image.id):
             continue
         if before is None and previous is not None and (record := observed.read(previous)) is not None:
-            before = found_passage(name, previous, record, None, place)
+            before = found_entry(name, previous, record, None, place)
             found.append(before)
-        found.append(found_passage(name, image, observed.record(name), before, place))
-    return (*passages, *found)
+        found.append(found_entry(name, image, observed.record(name), before, place))
+    return (*entries, *found)
 
 
-def joined_history(passages: Iterable[Passage], more: Iterable[Passage]) -> tuple[Passage, ...]:
+def joined_history(entries: Iterable[HistoryEntry], more: Iterable[HistoryEntry]) -> tuple[HistoryEntry, ...]:
     """Return changes in the order of time, each that was only found behind what was there before."""
-    last: dict[tuple[str, str, str], Passage] = {}
+    last: dict[tuple[str, str, str], HistoryEntry] = {}
     found = []
-    for each in sorted([*passages, *more], key=lambda passage: passage.at):
+    for each in sorted([*entries, *more], key=lambda entry: entry.at):
         before = last.get(each.place)
         follows = before and each.how == "found" and each.old is None
         last[each.place] = evolve(each, old=before.new) if before and follows else each
@@ -168,7 +170,7 @@ def joined_history(passages: Iterable[Passage], more: Iterable[Passage]) -> tupl
     return tuple(found)
 
 
-def outlived(passages: Sequence[Passage], since: dt.datetime) -> tuple[Passage, ...]:
+def outlived(entries: Sequence[HistoryEntry], since: dt.datetime) -> tuple[HistoryEntry, ...]:
     """Return the changes that stay: what is not older, and the last one of each image that is still there."""
-    last = {each.place: each for each in passages}
-    return tuple(each for each in passages if each.at >= since or (each.new and last[each.place] is each))
+    last = {each.place: each for each in entries}
+    return tuple(each for each in entries if each.at >= since or (each.new and last[each.place] is each))

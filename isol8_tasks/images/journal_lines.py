@@ -12,43 +12,43 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from isol8_tasks.images.journal import Passage, PastBuild, Versions
+from isol8_tasks.images.journal import HistoryEntry, PastBuild, Versions
 from isol8_tasks.safety.jsontext import loads
 
 _FORMAT: Final = 1
 
 
-def history_line(passage: Passage, before: PastBuild | None) -> str:
+def history_line(entry: HistoryEntry, before: PastBuild | None) -> str:
     """Return a line for a change; `before` is what the line before about the same image leads to, None for none."""
-    old, new = passage.old, passage.new
+    old, new = entry.old, entry.new
     document: dict[str, object] = {
         "v": _FORMAT,
-        "at": passage.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "image": passage.image,
-        "repository": passage.repository,
-        "engine": passage.engine,
-        "how": passage.how,
-        "why": list(passage.why),
-        "verified": passage.verified,
-        "seconds": round(passage.seconds, 1),
-        "checkout": passage.checkout,
-        "parent": passage.parent,
+        "at": entry.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "image": entry.image,
+        "repository": entry.repository,
+        "engine": entry.engine,
+        "how": entry.how,
+        "why": list(entry.why),
+        "verified": entry.verified,
+        "seconds": round(entry.seconds, 1),
+        "checkout": entry.checkout,
+        "parent": entry.parent,
         "old": old and _short(old),
         "new": new and {**_short(new), "build": new.build, "built": new.built, "alpine": new.alpine},
     }
-    if updates := passage.updates:
+    if updates := entry.updates:
         document["changed"] = [[each.ecosystem, each.name, each.old, each.new] for each in updates]
     if new:
         document |= _as_a_whole(new, before if old and before and before.id == old.id else None)
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-def read_history(text: str) -> tuple[tuple[Passage, ...], tuple[int, ...]]:
+def read_history(text: str) -> tuple[tuple[HistoryEntry, ...], tuple[int, ...]]:
     """Return the changes in a history, oldest first, and the numbers of the lines that are none.
 
     What can't be followed, as lines are gone, is unknown in the changes behind it, until a line has it as a whole.
     """
-    found: list[Passage] = []
+    found: list[HistoryEntry] = []
     wrong = []
     last: dict[tuple[str, str, str], int] = {}
     for number, line in enumerate(text.split("\n"), 1):
@@ -58,23 +58,23 @@ def read_history(text: str) -> tuple[tuple[Passage, ...], tuple[int, ...]]:
             document = _document(line)
             place = (_text(document["engine"]), _text(document["repository"]), _text(document["image"]))
             before = found[last[place]] if place in last else None
-            passage = _passage(document, before.new if before else None)
+            entry = _entry(document, before.new if before else None)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             wrong.append(number)
             continue
-        if passage.how != "pushed":
+        if entry.how != "pushed":
             last[place] = len(found)
-            found.append(passage)
-        elif before and before.new and passage.new and before.new.id == passage.new.id:
-            found[last[place]] = evolve(before, new=evolve(before.new, digest=passage.new.digest))
+            found.append(entry)
+        elif before and before.new and entry.new and before.new.id == entry.new.id:
+            found[last[place]] = evolve(before, new=evolve(before.new, digest=entry.new.digest))
     return tuple(found), tuple(wrong)
 
 
-def render_history(passages: Iterable[Passage]) -> str:
+def render_history(entries: Iterable[HistoryEntry]) -> str:
     """Return the lines of changes, each as short as the one before it allows."""
     last: dict[tuple[str, str, str], PastBuild | None] = {}
     lines = []
-    for each in passages:
+    for each in entries:
         lines.append(history_line(each, last.get(each.place)))
         last[each.place] = each.new
     return "".join(lines)
@@ -108,7 +108,7 @@ def _document(line: str) -> Mapping[str, Any]:
     return found
 
 
-def _passage(document: Mapping[str, Any], before: PastBuild | None) -> Passage:
+def _entry(document: Mapping[str, Any], before: PastBuild | None) -> HistoryEntry:
     """Return the change in a line; an exception says that it is none."""
     old = _build(document.get("old"))
     new = _build(document.get("new"))
@@ -117,7 +117,7 @@ def _passage(document: Mapping[str, Any], before: PastBuild | None) -> Passage:
     seconds = float(document.get("seconds", 0))
     if at.tzinfo is None or not math.isfinite(seconds):
         raise ValueError("a time without its zone, or no number")
-    passage = Passage(
+    entry = HistoryEntry(
         at=at.astimezone(dt.UTC),
         image=_text(document["image"]),
         repository=_text(document["repository"]),
@@ -131,7 +131,7 @@ def _passage(document: Mapping[str, Any], before: PastBuild | None) -> Passage:
         old=(known or old) if old else None,
         new=new,
     )
-    return passage if new is None else evolve(passage, new=_led_to(new, document, known or PastBuild(id="")))
+    return entry if new is None else evolve(entry, new=_led_to(new, document, known or PastBuild(id="")))
 
 
 def _led_to(new: PastBuild, document: Mapping[str, Any], known: PastBuild) -> PastBuild:

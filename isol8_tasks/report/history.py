@@ -9,7 +9,7 @@ from attrs import frozen
 from isol8_tasks.config import units
 from isol8_tasks.ecosystems.updates import Update, updates_in_words
 from isol8_tasks.freshness.changes import Change
-from isol8_tasks.images.journal import Passage, PastBuild, updates_between
+from isol8_tasks.images.journal import HistoryEntry, PastBuild, updates_between
 from isol8_tasks.images.references import Reference
 from isol8_tasks.plan.fingerprint import RecordedInputs, Summary, decode_inputs
 from isol8_tasks.report.freshness import update_data
@@ -24,7 +24,7 @@ _HASHES: Final = ("stage ", "file ", "the setup script", "package ", "system pac
 class Numbered:
     """A change, and by which number it is meant."""
 
-    passage: Passage
+    entry: HistoryEntry
     number: int
     """Of `NAME@N`: 0 is the newest of its image."""
     own: tuple[Update, ...] = ()
@@ -33,23 +33,23 @@ class Numbered:
     @property
     def name(self) -> str:
         """What `diff` knows it by: `isol8:web@1`."""
-        return f"{Reference(self.passage.repository, self.passage.image)}@{self.number}"
+        return f"{Reference(self.entry.repository, self.entry.image)}@{self.number}"
 
 
-def numbered(passages: Sequence[Passage]) -> tuple[Numbered, ...]:
+def numbered(entries: Sequence[HistoryEntry]) -> tuple[Numbered, ...]:
     """Return the changes of one engine, given oldest first, newest first and with their numbers."""
     left: dict[str, int] = {}
-    for each in passages:
+    for each in entries:
         left[each.image] = left.get(each.image, 0) + 1
     updates: dict[str, tuple[Update, ...]] = {}
     found = []
-    for each in passages:
+    for each in entries:
         left[each.image] -= 1
         updates[each.image] = each.updates
         theirs = updates.get(each.parent, ())
         own = tuple(update for update in each.updates if update not in theirs)
-        found.append(Numbered(passage=each, number=left[each.image], own=own))
-    found.sort(key=lambda each: each.passage.at)
+        found.append(Numbered(entry=each, number=left[each.image], own=own))
+    found.sort(key=lambda each: each.entry.at)
     return tuple(reversed(found))
 
 
@@ -57,12 +57,12 @@ def log_lines(changes: Iterable[Numbered], *, whole: bool) -> Iterator[str]:
     """Yield a line for each change; with `whole` every package that changed, on lines of its own."""
     rows = [*changes]
     width = max((len(each.name) for each in rows), default=0)
-    hows = max((len(each.passage.how) for each in rows), default=0)
+    hows = max((len(each.entry.how) for each in rows), default=0)
     for each in rows:
         facts = [*_facts(each)]
         if each.own and not whole:
-            facts.insert(len(each.passage.why) > 0, updates_in_words(each.own))
-        line = f"{each.passage.at:%Y-%m-%d %H:%M}  {each.name.ljust(width)}  {each.passage.how.ljust(hows)}"
+            facts.insert(len(each.entry.why) > 0, updates_in_words(each.own))
+        line = f"{each.entry.at:%Y-%m-%d %H:%M}  {each.name.ljust(width)}  {each.entry.how.ljust(hows)}"
         yield f"{line}  {' · '.join(facts)}".rstrip()
         for ecosystem, updates in by_ecosystem(each.own) if whole else ():
             yield f"    {ecosystem:<8}{', '.join(update.words for update in updates)}"
@@ -103,26 +103,26 @@ def diff_json(names: tuple[str, str], one: PastBuild, other: PastBuild) -> str:
 
 
 def _facts(each: Numbered) -> Iterator[str]:
-    passage = each.passage
-    old, new = passage.old, passage.new
+    entry = each.entry
+    old, new = entry.old, entry.new
     if new is None:
         return
     change = Change(
-        image=passage.image,
-        why=passage.why,
+        image=entry.image,
+        why=entry.why,
         release=(old.alpine, new.alpine)
         if old and old.alpine != new.alpine and old.alpine and new.alpine
         else None,
         packages=each.own,
-        like_parent=bool(passage.updates) and not each.own,
+        like_parent=bool(entry.updates) and not each.own,
         size=(old.size if old else 0, new.size or None),
-        same=passage.how == "same",
+        same=entry.how == "same",
         compared=old is not None and None not in (old.packages, new.packages),
-        seconds=passage.seconds,
-        built=passage.at if old else None,
+        seconds=entry.seconds,
+        built=entry.at if old else None,
     )
     found = [*change_facts(change)]
-    yield from found if passage.seconds else found[:-1]
+    yield from found if entry.seconds else found[:-1]
 
 
 def _rows(one: PastBuild, other: PastBuild) -> Iterator[tuple[str, str]]:
@@ -199,20 +199,20 @@ def _values(old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> tup
 
 
 def _change_data(each: Numbered) -> Mapping[str, Any]:
-    passage = each.passage
+    entry = each.entry
     return {
-        "at": passage.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "image": str(Reference(passage.repository, passage.image)),
+        "at": entry.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "image": str(Reference(entry.repository, entry.image)),
         "number": each.number,
-        "how": passage.how,
-        "why": list(passage.why),
-        "verified": passage.verified,
-        "seconds": passage.seconds,
-        "checkout": passage.checkout,
-        "parent": passage.parent or None,
-        "old": passage.old and _build_data(passage.old),
-        "new": passage.new and _build_data(passage.new),
-        "packages": [update_data(update) for update in passage.updates],
+        "how": entry.how,
+        "why": list(entry.why),
+        "verified": entry.verified,
+        "seconds": entry.seconds,
+        "checkout": entry.checkout,
+        "parent": entry.parent or None,
+        "old": entry.old and _build_data(entry.old),
+        "new": entry.new and _build_data(entry.new),
+        "packages": [update_data(update) for update in entry.updates],
     }
 
 

@@ -12,9 +12,9 @@ from attrs import define, evolve, field
 from isol8_tasks.engine import ImageDetail, ObservedImage
 from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
 from isol8_tasks.images.journal import (
-    Passage,
+    HistoryEntry,
     PastBuild,
-    found_passage,
+    found_entry,
     joined_history,
     outlived,
     parent_of,
@@ -47,7 +47,7 @@ class History:
     view: View
     problem: str = field(default="", init=False)
     """Why something could not be added."""
-    _last: dict[str, Passage] | None = field(default=None, init=False)
+    _last: dict[str, HistoryEntry] | None = field(default=None, init=False)
     """The last line of each image on this engine; None while the file was not read."""
     _digests: Mapping[str, str] = field(factory=dict, init=False)
     """Of images in a registry, by their ids."""
@@ -71,7 +71,7 @@ class History:
             record = read_record(image.labels) if image else None
             with self._mutex:
                 self._write(
-                    self._passage(
+                    self._entry(
                         name,
                         how,
                         old=self._old(name, before),
@@ -90,7 +90,7 @@ class History:
             with self._mutex:
                 last = self._read().get(name)
                 if last and last.new and last.new.id == image_id and last.new.digest != digest:
-                    pushed = self._passage(name, "pushed", new=PastBuild(id=image_id, digest=digest))
+                    pushed = self._entry(name, "pushed", new=PastBuild(id=image_id, digest=digest))
                     append(history_path(self.view), history_line(pushed, None))
                     self._read()[name] = evolve(last, new=evolve(last.new, digest=digest))
         except (OSError, Isol8Error) as error:
@@ -103,18 +103,18 @@ class History:
             return None
         if last is None or last.new is None or last.new.id != image.id:
             place = engine_of(self.view), self.view.repository
-            last = found_passage(name, image, before.record(name), last, place)
+            last = found_entry(name, image, before.record(name), last, place)
             if last.new and (digest := self._digests.get(image.id)):
                 last = evolve(last, new=evolve(last.new, digest=digest))
             self._write(last)
         return last.new
 
-    def _write(self, passage: Passage) -> None:
-        last = self._read().get(passage.image)
-        append(history_path(self.view), history_line(passage, last.new if last else None))
-        self._read()[passage.image] = passage
+    def _write(self, entry: HistoryEntry) -> None:
+        last = self._read().get(entry.image)
+        append(history_path(self.view), history_line(entry, last.new if last else None))
+        self._read()[entry.image] = entry
 
-    def _read(self) -> dict[str, Passage]:
+    def _read(self) -> dict[str, HistoryEntry]:
         if self._last is None:
             path, since = history_path(self.view), now() - self.view.config.history.keep
             make_folder(path.parent)
@@ -127,8 +127,8 @@ class History:
             self._last = {each.image: each for each in of_engine(found, self.view)}
         return self._last
 
-    def _passage(self, name: str, how: str, **more: Any) -> Passage:  # noqa: ANN401 - the rest of its fields
-        return Passage(
+    def _entry(self, name: str, how: str, **more: Any) -> HistoryEntry:  # noqa: ANN401 - the rest of its fields
+        return HistoryEntry(
             at=now(),
             image=name,
             repository=self.view.repository,
@@ -178,13 +178,13 @@ def engine_of(view: View) -> str:
     return redact(view.endpoint.url)
 
 
-def of_engine(passages: Iterable[Passage], view: View) -> tuple[Passage, ...]:
+def of_engine(entries: Iterable[HistoryEntry], view: View) -> tuple[HistoryEntry, ...]:
     """Return the changes on the engine in use, of images of this repository."""
     place = engine_of(view), view.repository
-    return tuple(each for each in passages if each.place[:2] == place)
+    return tuple(each for each in entries if each.place[:2] == place)
 
 
-def known_history(view: View) -> tuple[tuple[Passage, ...], tuple[int, ...]]:
+def known_history(view: View) -> tuple[tuple[HistoryEntry, ...], tuple[int, ...]]:
     """Return what is known of the images in use and of their builds before, and the lines that can't be read.
 
     What no line tells of an image in use, its labels do, where an engine answers.
@@ -221,9 +221,9 @@ def rebuild_history(view: View) -> int:
         ):
             # How much it takes on an engine nobody knows.
             image = evolve(remote.image, size=0)
-            passage = found_passage(record.image, image, record, None, (engine_of(view), view.repository))
-            found.append(evolve(passage, new=passage.new and evolve(passage.new, digest=digest)))
-    new: dict[tuple[str, str], Passage] = {}
+            entry = found_entry(record.image, image, record, None, (engine_of(view), view.repository))
+            found.append(evolve(entry, new=entry.new and evolve(entry.new, digest=digest)))
+    new: dict[tuple[str, str], HistoryEntry] = {}
 
     def add(text: str) -> str:
         before, _ = read_history(text)

@@ -25,7 +25,7 @@ def gather_page(view: View, found: Sequence[Freshness] | None) -> Cleaned:
 
     `found` is how fresh the images are; None where no source was asked. EngineError: no engine answers.
     """
-    passages, _ = known_history(view)
+    entries, _ = known_history(view)
     snapshot = Snapshot(
         at=now(),
         engine=f"{view.engine_product} {view.engine_version}".strip(),
@@ -36,7 +36,7 @@ def gather_page(view: View, found: Sequence[Freshness] | None) -> Cleaned:
         observed=view.observed,
         holds=view.holds,
         found=found,
-        history=passages,
+        history=entries,
     )
     return page_document(snapshot, lambda text: one_line(view.redactor(text)))
 

@@ -69,9 +69,9 @@ def _build(view: View, word: str, changes: Sequence[Numbered]) -> tuple[str, Pas
     """Return the build that a word means, and how it is called."""
     spelled, number = _split(word)
     name = image_name(view, spelled)
-    of_image = [each for each in changes if each.passage.image == name]
+    of_image = [each for each in changes if each.entry.image == name]
     if not of_image:
-        names = {each.passage.image for each in changes} | {spec.name for spec in view.graph.images}
+        names = {each.entry.image for each in changes} | {spec.name for spec in view.graph.images}
         if name not in names:
             raise no_such_image(view.public_tag(name), name, names)
         raise ConfigError(
@@ -81,6 +81,6 @@ def _build(view: View, word: str, changes: Sequence[Numbered]) -> tuple[str, Pas
     if found is None:
         known = "only @0 is" if len(of_image) == 1 else f"@0 to @{len(of_image) - 1} are"
         raise ConfigError(f"{view.public_tag(name)}@{number}: {known} known; {COMMAND} log {name} lists them")
-    if found.passage.new is None:
+    if found.entry.new is None:
         raise ConfigError(f"{found.name}: the image was removed then; name a build before that")
-    return found.name, found.passage.new
+    return found.name, found.entry.new

@@ -60,10 +60,10 @@ class LogCommand(OwnCommand):
             if params["rebuild"]:
                 _rebuild(current.view, quiet=params["json"])
             changes = changes_of(current.view)
-            wanted = {_known(current.view, word, {each.passage.image for each in changes}) for word in args}
+            wanted = {_known(current.view, word, {each.entry.image for each in changes}) for word in args}
         finally:
             current.close()
-        chosen = [each for each in changes if not args or each.passage.image in wanted]
+        chosen = [each for each in changes if not args or each.entry.image in wanted]
         shown = chosen[:limit] if limit else chosen
         if params["json"]:
             say(report.log_json(shown))

@@ -13,7 +13,7 @@ from isol8_tasks.freshness.alpine import CHECKED, ENDS
 from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.images.choice import Choice, choose, client_choices
 from isol8_tasks.images.holds import Hold
-from isol8_tasks.images.journal import Passage, Versions
+from isol8_tasks.images.journal import HistoryEntry, Versions
 from isol8_tasks.images.observed import Observed, ObservedImage, short_digest
 from isol8_tasks.images.references import tag_of
 from isol8_tasks.plan.decision import Decision
@@ -46,7 +46,7 @@ class Snapshot:
     holds: Mapping[str, Hold] = Factory(dict)
     found: Sequence[Freshness] | None = None
     """How fresh the images are; None where no source was asked."""
-    history: Sequence[Passage] = ()
+    history: Sequence[HistoryEntry] = ()
     """Oldest first."""
 
 
@@ -157,13 +157,13 @@ def _standing(name: str, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _builds(history: Sequence[Passage], packages: _Packages) -> Mapping[str, list[dict[str, Any]]]:
+def _builds(history: Sequence[HistoryEntry], packages: _Packages) -> Mapping[str, list[dict[str, Any]]]:
     """Return the changes of each image, oldest first.
 
     Packages stand there as a whole where the change before does not lead to them, and else by what changed.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    last: dict[str, Passage] = {}
+    last: dict[str, HistoryEntry] = {}
     for each in history[-MOST_BUILDS:]:
         before = last.get(each.image)
         build: dict[str, Any] = {

@@ -13,9 +13,9 @@ from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import Update
 from isol8_tasks.images import labels
 from isol8_tasks.images.journal import (
-    Passage,
+    HistoryEntry,
     PastBuild,
-    found_passage,
+    found_entry,
     joined_history,
     outlived,
     past_build,
@@ -44,10 +44,10 @@ def build(number: int, packages: Mapping[str, str] | None = None, **more: object
     )
 
 
-def passage(
+def entry(
     old: PastBuild | None, new: PastBuild | None, *, image: str = "web", days: int = 0, **more: object
-) -> Passage:
-    return Passage(
+) -> HistoryEntry:
+    return HistoryEntry(
         at=NOON + days * DAY,
         image=image,
         repository="isol8",
@@ -90,21 +90,21 @@ class TestLines:
         """Whatever leads from one to the next."""
         unknown = PastBuild(id="sha256:4", built="2026-11-29T12:00:00Z")
         history = (
-            passage(None, ONE, why=("new",), seconds=2.5, verified=True, checkout="c", parent="python"),
-            passage(None, ONE, image="other"),
-            passage(ONE, TWO),
-            passage(TWO, THREE),
-            passage(THREE, unknown),
-            passage(unknown, THREE),
-            passage(THREE, None),
-            passage(None, evolve(ONE, digest="sha256:d")),
+            entry(None, ONE, why=("new",), seconds=2.5, verified=True, checkout="c", parent="python"),
+            entry(None, ONE, image="other"),
+            entry(ONE, TWO),
+            entry(TWO, THREE),
+            entry(THREE, unknown),
+            entry(unknown, THREE),
+            entry(THREE, None),
+            entry(None, evolve(ONE, digest="sha256:d")),
         )
         assert read_history(render_history(history)) == (history, ())
 
     def test_only_the_difference_is_written(self) -> None:
         """So that many builds of an image take little."""
         lines = [
-            json.loads(line) for line in render_history((passage(None, ONE), passage(ONE, TWO))).splitlines()
+            json.loads(line) for line in render_history((entry(None, ONE), entry(ONE, TWO))).splitlines()
         ]
         assert lines[0]["packages"] == {"pypi": {"a": "1", "b": "1"}}
         assert "changed" not in lines[0]
@@ -117,27 +117,27 @@ class TestLines:
 
     def test_whole_where_the_line_before_is_about_another_build(self) -> None:
         """As after a line that was lost."""
-        line = json.loads(history_line(passage(ONE, TWO), THREE))
+        line = json.loads(history_line(entry(ONE, TWO), THREE))
         assert line["packages"] == {"pypi": {"a": "2", "c": "1"}}
         assert line["configuration"] == {"Env PATH": "/bin"}
 
     def test_lost_line_leaves_what_follows_unknown_until_there_is_a_whole_one(self) -> None:
         """And nothing that is wrong."""
         first, second, third = render_history(
-            (passage(None, ONE), passage(ONE, TWO), passage(TWO, THREE))
+            (entry(None, ONE), entry(ONE, TWO), entry(TWO, THREE))
         ).splitlines(keepends=True)
         (_, last), _ = read_history(first + third)
         assert last.new == evolve(THREE, packages=None)
         assert last.updates == ()
         # Who adds the next line finds that it is not known, and writes all.
-        line = history_line(passage(last.new, evolve(TWO, id="sha256:5")), last.new)
+        line = history_line(entry(last.new, evolve(TWO, id="sha256:5")), last.new)
         (*_, healed), _ = read_history(first + third + line)
         assert healed.new == evolve(TWO, id="sha256:5")
         del second
 
     def test_line_that_was_changed_by_hand_does_not_lead_to_wrong_packages(self) -> None:
         """What it says changed is not what was there."""
-        text = render_history((passage(None, ONE), passage(ONE, TWO))).replace(
+        text = render_history((entry(None, ONE), entry(ONE, TWO))).replace(
             '"pypi","a","1","2"', '"pypi","a","7","2"'
         )
         (_, last), _ = read_history(text)
@@ -146,8 +146,8 @@ class TestLines:
 
     def test_digest_of_a_push_belongs_to_the_image(self) -> None:
         """Not to another one that took its place meanwhile."""
-        pushed = evolve(passage(None, PastBuild(id="sha256:2", digest="sha256:d")), how="pushed")
-        text = render_history((passage(None, ONE), passage(ONE, TWO)))
+        pushed = evolve(entry(None, PastBuild(id="sha256:2", digest="sha256:d")), how="pushed")
+        text = render_history((entry(None, ONE), entry(ONE, TWO)))
         (_, last), _ = read_history(text + history_line(pushed, None))
         assert last.new == evolve(TWO, digest="sha256:d")
         other = history_line(evolve(pushed, new=PastBuild(id="sha256:1", digest="sha256:d")), None)
@@ -163,12 +163,12 @@ class TestLines:
             '{"v":2}',
             '{"v":1,"at":"2026-11-30T12:00:00Z","image":"web","repository":"isol8","engine":"e"}',
             "[" * 100_000,
-            *(json.dumps({**json.loads(history_line(passage(ONE, TWO), ONE)), **wrong}) for wrong in WRONG),
+            *(json.dumps({**json.loads(history_line(entry(ONE, TWO), ONE)), **wrong}) for wrong in WRONG),
         ],
     )
     def test_line_that_is_none_is_left_out(self, line: str) -> None:
         """And named; the others count."""
-        good = history_line(passage(None, ONE), None)
+        good = history_line(entry(None, ONE), None)
         found, wrong = read_history(f"{good}{line}\n\n{good}")
         assert (len(found), wrong) == (2, (2,))
 
@@ -176,9 +176,7 @@ class TestLines:
     @given(st.data())
     def test_no_damage_is_an_error(self, data: st.DataObject) -> None:
         """Whatever becomes of the file's text."""
-        text = render_history(
-            (passage(None, ONE), passage(ONE, TWO), passage(TWO, THREE), passage(THREE, None))
-        )
+        text = render_history((entry(None, ONE), entry(ONE, TWO), entry(TWO, THREE), entry(THREE, None)))
         at = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(at, min(len(text), at + 80)))
         found, _ = read_history(text[:at] + data.draw(st.text(max_size=20)) + text[end:])
@@ -193,18 +191,18 @@ class TestWhatStays:
     def test_newer_ones_and_the_last_of_each_image(self) -> None:
         """Unless it was removed."""
         history = (
-            passage(None, ONE),
-            passage(ONE, TWO, days=1),
-            passage(None, ONE, image="old"),
-            passage(ONE, None, image="old", days=1),
-            passage(None, ONE, image="new", days=5),
+            entry(None, ONE),
+            entry(ONE, TWO, days=1),
+            entry(None, ONE, image="old"),
+            entry(ONE, None, image="old", days=1),
+            entry(None, ONE, image="new", days=5),
         )
         assert outlived(history, NOON + 2 * DAY) == (history[1], history[4])
         assert outlived(history, NOON) == history
 
     def test_what_was_a_difference_is_whole_then(self) -> None:
         """The line before it is gone."""
-        text = render_history(outlived((passage(None, ONE), passage(ONE, TWO, days=1)), NOON + DAY))
+        text = render_history(outlived((entry(None, ONE), entry(ONE, TWO, days=1)), NOON + DAY))
         assert read_history(text)[0][0].new == TWO
 
 
@@ -213,9 +211,9 @@ class TestJoined:
 
     def test_builds_stand_in_the_order_of_time(self) -> None:
         """Each behind the one before it, of which nobody says that it was replaced by it."""
-        first = evolve(passage(None, ONE), how="found")
-        third = evolve(passage(None, THREE, days=2), how="found")
-        second = passage(None, TWO, days=1)
+        first = evolve(entry(None, ONE), how="found")
+        third = evolve(entry(None, THREE, days=2), how="found")
+        second = entry(None, TWO, days=1)
         assert joined_history((second,), (third, first)) == (first, second, evolve(third, old=TWO))
 
 
@@ -264,10 +262,10 @@ class TestWithoutLines:
     def test_another_image_in_use_than_the_last_line_says(self) -> None:
         """It came later, whenever it was built."""
         observed = Observed(repository="isol8", images=(IN_USE, BEFORE))
-        known = passage(None, build(7))
+        known = entry(None, build(7))
         _, found = with_images_in_use((known,), observed, PLACE[0])
         assert (found.at, found.old) == (NOON, known.new)
-        same = passage(None, evolve(build(7), id="sha256:2"))
+        same = entry(None, evolve(build(7), id="sha256:2"))
         assert with_images_in_use((same,), observed, PLACE[0]) == (same,)
 
     def test_image_without_its_tag_is_none_in_use(self) -> None:
@@ -278,5 +276,5 @@ class TestWithoutLines:
     def test_base_has_no_parent_of_ours(self) -> None:
         """Nor has an image that is based on another repository's."""
         base = evolve(IN_USE, labels={**IN_USE.labels, labels.BASE_NAME: "alpine:3.21"})
-        assert not found_passage("web", base, None, None, PLACE).parent
-        assert not found_passage("web", base, None, None, PLACE).checkout
+        assert not found_entry("web", base, None, None, PLACE).parent
+        assert not found_entry("web", base, None, None, PLACE).checkout
