@@ -169,20 +169,22 @@ class TestFaults:
 
 
 @pytest.mark.parametrize(
-    ("stream", "term", "quiet", "live"),
+    ("stream", "term", "ci", "quiet", "live"),
     [
-        (Terminal(), "xterm", False, True),
-        (Terminal(), "xterm", True, False),
-        (Terminal(), "dumb", False, False),
-        (io.StringIO(), "xterm", False, False),
+        (Terminal(), "xterm", "", False, True),
+        (Terminal(), "xterm", "", True, False),
+        (Terminal(), "xterm", "true", False, False),
+        (Terminal(), "dumb", "", False, False),
+        (io.StringIO(), "xterm", "", False, False),
     ],
 )
-def test_live_lines_are_for_terminals(
-    built: CommandLine, stream: io.StringIO, term: str, *, quiet: bool, live: bool
+def test_live_lines_are_for_terminals(  # noqa: PLR0913 - one for each thing that decides
+    built: CommandLine, stream: io.StringIO, term: str, ci: str, *, quiet: bool, live: bool
 ) -> None:
     """That can move the cursor, and for whoever wants to see them."""
     built.patch.setattr(sys, "stdout", stream)
     built.patch.setenv("TERM", term)
+    built.patch.setenv("CI", ci)
     screen = open_screen(built.open().view, quiet=quiet)
     assert screen.live == live
     assert screen.quiet == quiet
