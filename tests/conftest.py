@@ -24,7 +24,7 @@ LONGEST = (
     "test_min_age", "test_selection", "test_clients", "test_rejected", "test_images", "test_refresh_command",
     "test_deno", "test_sources", "test_patterns", "test_installed", "test_two_runs", "test_poller", "test_load",
     "test_named", "test_crashes", "test_world", "test_limits", "test_client_file", "test_secrets", "test_fuzz",
-    "test_proxy", "test_upstream_packages", "test_jobs", "test_filtered_network", "test_nights",
+    "test_proxy", "test_build_secrets", "test_upstream_packages", "test_jobs", "test_filtered_network", "test_nights",
 )  # fmt: skip
 """The files that take most of the time, so that no worker begins one of them when the others are done with all."""
 

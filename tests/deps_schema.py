@@ -180,6 +180,19 @@ _READ: Final[Mapping[Callable[..., object], Schema]] = {
     },
     _reader(values.RemoteRepository): {"type": "string", "examples": ["registry.example/isol8"]},
     _reader(values.Repository): {"type": "string", "examples": ["isol8", "registry.example:5000/team/isol8"]},
+    _reader(values.Secrets): {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"},
+        "additionalProperties": {
+            "oneOf": [
+                _object(
+                    {"env": {"type": "string", "pattern": f"^{values.ARGUMENT_NAME}$"}}, required=["env"]
+                ),
+                _object({"file": {"type": "string", "pattern": "[^/]$"}}, required=["file"]),
+            ]
+        },
+        "examples": [{"pip": {"env": "PIP_INDEX_URL"}, "npm": {"file": "~/.npmrc"}}],
+    },
     _reader(values.Size): {"type": "string", "examples": ["20GB", "500MB"]},
     _reader(values.Timeout): _TIMEOUT,
 }

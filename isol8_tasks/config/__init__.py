@@ -3,6 +3,7 @@
 deps         deps.toml, and the only owner of its keys
 images       its table [images]: named images and what they extend
 settings     its other tables, with checks of the user's own
+secret_list  its table [build.secrets]
 values       single values in all of them: types, each with its reader
 listed       package lists of other tools that it names
 requirements, package_json

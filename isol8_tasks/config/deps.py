@@ -50,6 +50,7 @@ from isol8_tasks.config.values import (
     Platforms,
     RemoteRepository,
     Repository,
+    Secrets,
 )
 from isol8_tasks.ecosystems.runtimes import RUNTIMES, needs_no_system
 from isol8_tasks.errors import ConfigError
@@ -79,6 +80,8 @@ class BuildSettings(ByValue):
     """What images are built for; none for the engine's own platform."""
     args: Arguments = Factory(dict)
     """Build arguments for the Dockerfile, by name."""
+    secrets: Secrets = Factory(dict)
+    """What builds and package tools are given that no image keeps, by name."""
     jobs: Jobs | None = None
     """How many images are built side by side; None for as many as there are processors."""
     python: Annotated[tuple[str, ...], alpine_packages] = ()
@@ -206,11 +209,13 @@ class Config(ByValue):
         return f"{self.source}:{line}"
 
     def place_of(self, image: str, key: str, package: str) -> str:
-        """Tell where a package of an image stands under `packages`, `system` or `build`, as `deps.toml:4`.
+        """Tell where a package of an image, or a secret, stands under `packages`, `system`, `build` or `secrets`.
 
         The key's line, where the package is not among them; empty where a custom image has no such key.
         """
         runtime = image.removesuffix("-custom")
+        if key == "secrets":
+            return self.setting(f"build.secrets.{package}")
         if image in self.images:
             own: tuple[str, ...] = getattr(self.images[image], key)
             path: KeyPath = ("images", image, key)
@@ -344,6 +349,10 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
         if name not in (arguments or ()) and re.fullmatch(ARGUMENT_NAME, name):
             what = unknown("docker/Dockerfile declares no such argument", name, sorted(arguments or ()))
             yield ("build", "args", name), what
+    for name, secret in _keys(build, "secrets").items():
+        variable = secret.get("env") if isinstance(secret, dict) else None
+        if isinstance(variable, str) and variable in given:
+            yield ("build", "secrets", name), f"{variable} is under [build] args as well; remove it there"
     if build.get("buildx") and build.get("builder", "auto") not in {"auto", "buildx"}:
         yield ("build", "buildx"), f"builder = {build['builder']!r} does not use it; remove one of both"
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, get_args
 
 from isol8_tasks.config.releases import BUILD_HASH_BY_RELEASE, NEWEST, OLDEST
 from isol8_tasks.config.strict import (
@@ -22,6 +22,12 @@ from isol8_tasks.config.strict import (
 from isol8_tasks.config.units import parse_duration, parse_size
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS
 from isol8_tasks.ecosystems.specs import SpecError, parse_spec
+
+if TYPE_CHECKING:
+    from isol8_tasks.config.secret_list import Secret
+else:
+    # cattrs looks the name up; who has no secrets should not pay for the module.
+    Secret = object
 
 _Value = TypeVar("_Value")
 
@@ -269,6 +275,13 @@ def _argument_problems(name: str, argument: object) -> Iterator[str]:
         yield "a string with a NUL character, which environment variables can't contain"
 
 
+def _secrets(value: object) -> "Mapping[str, Secret]":
+    # Here, since few files have any.
+    from isol8_tasks.config.secret_list import read_secrets  # noqa: PLC0415
+
+    return read_secrets(value)
+
+
 _NONE: Final = ("0", "0s", "0m", "0h", "0d", "0w")
 _LONGEST_SHOWN: Final = 60
 _MOST_GROUPS: Final = 100
@@ -309,5 +322,6 @@ Platforms = Annotated[tuple[str, ...], _platforms]
 Ports = Annotated[tuple[int, ...], _ports]
 RemoteRepository = Annotated[str, _remote_repository]
 Repository = Annotated[str, _repository]
+Secrets = Annotated[Mapping[str, Secret], _secrets]
 Size = Annotated[int, _parsed(parse_size, '"2GB"')]
 Timeout = Annotated[float, timeout]

@@ -77,6 +77,18 @@ def canonical_mount(text: str, origins: Mapping[str, str]) -> tuple[str, str]:
     return target, ",".join(told)
 
 
+def mounted_secrets(step: str) -> tuple[str, ...]:
+    """Return the ids of the secrets that a step in its canonical form mounts; not those with a variable in them."""
+    flags = step.partition(" -- ")[0] if step.startswith("RUN --") else ""
+    found = []
+    for mount in re.findall(r" --mount=(\S+)", flags):
+        settings = dict(field.partition("=")[::2] for field in mount.split(","))
+        if settings.get("type") == "secret":
+            target = posixpath.basename(settings.get("target", ""))
+            found.append(settings.get("id") or settings.get("source") or target)
+    return tuple(each for each in found if "$" not in each)
+
+
 def _one_of(value: str, known: tuple[str, ...], what: str) -> str:
     if "$" in value or value.lower() in known:
         return value.lower() if "$" not in value else value

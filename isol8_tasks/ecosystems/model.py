@@ -40,6 +40,8 @@ class DownloadCache(ByValue):
     """Several builds may use it at one time."""
 
 
+SECRETS_FOLDER: Final = "/dev/shm"  # noqa: S108 - in a container
+"""Where builds and package tools find secrets, by their names; in memory, so that no layer has a trace of it."""
 CACHE_FOLDER: Final = "/mnt"
 """Alpine has it, and it is empty: a layer shows no trace of what the builder mounts there."""
 
@@ -62,6 +64,8 @@ class Ecosystem(ByValue):
     """Who is asked for newer versions: a Python index, npm's registry, Alpine's repositories; empty: nobody can be."""
     spellings: bool = False
     """The name of a package can be spelled in several ways."""
+    secrets: str = ""
+    """A regular expression for the secrets that its tools read: variables, as `$PIP_INDEX_URL`, and kinds of files."""
     failures: tuple[tuple[str, str], ...] = ()
     """What an installer's last lines come to in plain words, by a regular expression: the first that fits counts, and
     its groups go into the words."""

@@ -20,6 +20,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             name="pypi",
             module="isol8_tasks.ecosystems.pypi",
             source="index",
+            secrets=r"\$PIP_\w+|netrc|pip\.conf",
             failures=(
                 (r"Retrying \(|Max retries exceeded|Could not fetch URL", ""),
                 (
@@ -46,6 +47,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             name="npm",
             module="isol8_tasks.ecosystems.npm",
             source="registry",
+            secrets=r"\$(?:(?:NPM|npm|BUN)_\w+|NODE_AUTH_TOKEN)|npmrc",
             failures=(
                 (r"Valid libc: +glibc\b", "It is built for glibc, and Alpine has musl."),
                 (
@@ -62,6 +64,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             name="deno",
             module="isol8_tasks.ecosystems.deno",
             source="registry",
+            secrets=r"\$(?:NPM_\w+|NODE_AUTH_TOKEN|DENO_AUTH_TOKENS)|npmrc",
             read=grammar.read_deno,
             forms="deno accepts npm:name@1/path, jsr:@scope/name@1/path and https URLs, for example npm:zod@3",
             inventory=("npm", "deno"),
@@ -71,6 +74,7 @@ ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
             name="apk",
             module="isol8_tasks.ecosystems.apk",
             source="repository",
+            secrets=r"\$HTTP_AUTH|netrc",
             read=grammar.read_apk,
             forms="apk accepts name, name=version, name>=version, name~version and name@tag, "
             "for example jq=1.7.1-r0",

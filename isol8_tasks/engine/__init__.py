@@ -46,6 +46,7 @@ __all__ = [
     "ObservedImage",
     "OnBytes",
     "OnEvent",
+    "SecretSource",
 ]
 
 
@@ -115,6 +116,8 @@ class BuildRequest(ByValue):
     """By path relative to the context's root, with forward slashes."""
     args: Mapping[str, str] = Factory(dict)
     labels: Mapping[str, str] = Factory(dict)
+    secrets: tuple[str, ...] = ()
+    """Names of the secrets that its steps may mount; whoever builds is given them beside all this."""
     no_cache: bool = False
     built_on: Mapping[str, str] = Factory(dict)
     """The engine's images that FROM and COPY --from name: ids by reference, for builders that don't see them."""
@@ -163,6 +166,16 @@ class Lease(Protocol):
 
     def release(self) -> None:
         """Let the next run have it; nothing happens where it was not taken."""
+
+
+class SecretSource(Protocol):
+    """Where an engine gets secrets from, by their names; ConfigError says why one can't be had."""
+
+    def value(self, name: str) -> bytes:
+        """Return what a secret is."""
+
+    def option(self, name: str) -> str:
+        """Return how docker's buildx is told where it is, as `id=pip,env=PIP_INDEX_URL`; never what it is."""
 
 
 class ImageEngine(Protocol):

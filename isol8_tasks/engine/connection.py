@@ -1,6 +1,7 @@
 """A connection to an engine: each request as often as it takes, what it says when it fails, and what aborts it."""
 
 import contextlib
+import io
 import os
 import socket
 import threading
@@ -21,6 +22,7 @@ from isol8_tasks.engine.watch import Watch, patience
 from isol8_tasks.engine.wire import (
     ERROR_STATUS,
     NOT_FOUND,
+    SWITCHED,
     EngineRefusedError,
     SilenceError,
     is_silence,
@@ -229,6 +231,29 @@ class Connection:
                 ) from error
             if job.cancelled:
                 raise EngineError(f"{what} was aborted")
+
+    @contextlib.contextmanager
+    def upgraded(
+        self, path: str, what: str, headers: Mapping[str, str]
+    ) -> Iterator[tuple[io.BufferedReader, socket.socket]]:
+        """Make a connection of its own another protocol's: give what reads from it, and its socket to write to."""
+        client = self._client()
+        try:
+            with self._watch.waiting():
+                response = client.post(
+                    self._url(path), headers=headers, stream=True, timeout=None, verify=client.verify
+                )
+        except OSError as error:
+            self._raise_silent(error)
+            raise EngineUnreachableError(diagnose(self._endpoint, self._environ)) from error
+        with contextlib.closing(response):
+            if response.status_code != SWITCHED:
+                raise_refused(
+                    max(response.status_code, ERROR_STATUS), response.content, f"the engine did not {what}"
+                )
+            # What came right behind the answer is in the reader already. Python's and urllib3's own names.
+            reader: Any = response.raw._fp.fp  # type: ignore[union-attr]  # noqa: SLF001 - as docker's client has it
+            yield reader, reader.raw._sock  # noqa: SLF001 - as above
 
     @contextlib.contextmanager
     def job(self) -> Iterator[Job]:

@@ -33,6 +33,8 @@ class RunRequest:
     online: bool = False
     """Give it a network and a root file system that can be written to, gone with it: for package tools that ask
     their sources, with `user` root. Whatever it runs may do what a build may do, and no more."""
+    secrets: tuple[str, ...] = ()
+    """Names of the secrets that it finds as files of SECRETS_FOLDER; only if `online`."""
     folders: tuple[str, ...] = ()
     """What to list while it runs, as `modes` does; one that is not there, or not listed in time, is passed over."""
 

@@ -5,7 +5,15 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from isol8_tasks.engine import BuildRequest, EngineInfo, ImageDetail, ObservedImage, OnBytes, OnEvent
+from isol8_tasks.engine import (
+    BuildRequest,
+    EngineInfo,
+    ImageDetail,
+    ObservedImage,
+    OnBytes,
+    OnEvent,
+    SecretSource,
+)
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
@@ -24,6 +32,7 @@ BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
 _BESIDE_CONFIG: Final = ("Architecture", "Os", "OsVersion", "Variant", "Author")
 _CONFLICT: Final = 409
+_DOCKERS_OWN: Final = ("docker.io", "registry-1.docker.io")
 
 
 class DockerEngine:
@@ -38,11 +47,13 @@ class DockerEngine:
         buildx: str = "",
         cache: str = "",
         platform: str = "",
+        secrets: SecretSource | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._environ = environ
         self._settings = builder, buildx, cache
         self._wanted = platform
+        self._secrets = secrets
         self._connection = Connection(endpoint, environ)
         self._mutex = threading.Lock()
         self._own = ""
@@ -52,14 +63,17 @@ class DockerEngine:
 
     @property
     def _builders(self) -> "Builders":
-        from isol8_tasks.engine.builders.choice import Builders, Wanted  # noqa: PLC0415 - most runs build nothing
+        from isol8_tasks.engine.builders.choice import Builders, Given, Wanted  # noqa: PLC0415 - most runs build nothing
 
         builder, buildx, cache = self._settings
         wanted = Wanted(builder=builder, buildx=buildx, cache=cache, platform=self._wanted)
         # The bases are built all at once, and a cached_property makes one for each thread since Python 3.12.
         with self._mutex:
             if self._made is None:
-                self._made = Builders(self._connection, self._endpoint, self._environ, wanted)
+                given = Given(secrets=self._secrets, login=self._login_for)
+                self._made = Builders(
+                    self._connection, self._endpoint, self._environ, wanted=wanted, given=given
+                )
             return self._made
 
     def ping(self) -> None:
@@ -211,7 +225,7 @@ class DockerEngine:
         """Run a command in a new container that is gone when this returns or raises."""
         from isol8_tasks.engine import sandboxes  # noqa: PLC0415 - most runs run no image
 
-        return sandboxes.run(self._connection, request)
+        return sandboxes.run(self._connection, request, self._secrets)
 
     def modes(self, image: str, folder: str) -> tuple[tuple[str, int], ...]:
         """List all that is in a folder of the image, itself included, whoever may open it: path and st_mode."""
@@ -273,6 +287,13 @@ class DockerEngine:
         from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
 
         return login(self._connection, repository) is not None
+
+    def _login_for(self, host: str) -> tuple[str, str] | None:
+        """Return docker's login for a registry, by the host that BuildKit asks for."""
+        from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
+
+        # Docker's own goes by another name there.
+        return login(self._connection, "any" if host in _DOCKERS_OWN else f"{host}/any")
 
     def _remote(self, repository: str) -> "RegistryClient":
         from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one

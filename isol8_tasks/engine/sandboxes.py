@@ -1,6 +1,8 @@
 """Throw-away containers of a real engine: an image is run once, locked down, and what it printed is kept."""
 
+import base64
 import contextlib
+import io
 import json
 import math
 import re
@@ -12,6 +14,8 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
+from isol8_tasks.ecosystems.model import SECRETS_FOLDER
+from isol8_tasks.engine import SecretSource
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.containers import Finished, NoSuchImageError, NotStartedError, RunRequest
 from isol8_tasks.engine.output import printed
@@ -26,10 +30,10 @@ OWNER: Final = "org.isol8.tasks.check.by"
 """Beside it: the process that made it."""
 
 
-def run(connection: Connection, request: RunRequest) -> Finished:
+def run(connection: Connection, request: RunRequest, secrets: SecretSource | None = None) -> Finished:
     """Do what SandboxEngine.run promises."""
     if request.online:
-        return _executed(connection, request)
+        return _executed(connection, with_sandbox_secrets(request, secrets))
     with unstarted(connection, request) as container, contextlib.ExitStack() as stack:
         # Before it starts, so that neither its first line nor its end is missed.
         params = {"stream": "1", "stdout": "1", "stderr": "1"}
@@ -185,6 +189,30 @@ def _executed(connection: Connection, request: RunRequest) -> Finished:
         return Finished(exit=None if over else _exit(connection, execution), **kept)
 
 
+def with_sandbox_secrets(request: RunRequest, source: SecretSource | None) -> RunRequest:
+    """Return a request whose command finds its secrets in memory; they go there in a variable of its own."""
+    if source is None or not request.secrets:
+        return request
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name in request.secrets:
+            value = source.value(name)
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(value), 0o400
+            archive.addfile(entry, io.BytesIO(value))
+    text = base64.b64encode(packed.getvalue()).decode()
+    if len(text) > _LONGEST_VARIABLE:
+        raise EngineError(
+            f"the secrets {', '.join(request.secrets)} are too large to be given to package tools that look for "
+            "versions; remove from them what these don't need"
+        )
+    return evolve(
+        request,
+        command=("sh", "-ec", _UNPACK, "sh", *request.command),
+        environment={**request.environment, _VARIABLE: text},
+    )
+
+
 def _exit(connection: Connection, execution: str) -> int:
     """Return the exit code of a command that printed its last; the engine may need a moment more to know it."""
     for _ in range(_LOOKS):
@@ -259,6 +287,12 @@ _ONLINE: Final[Mapping[str, Any]] = {
     "PidsLimit": 256,
 }
 _OWNER: Final = re.compile(r",uid=\d+,gid=\d+")
+_VARIABLE: Final = "ISOL8_SECRETS"
+_UNPACK: Final = (
+    f'printf %s "${_VARIABLE}" | base64 -d | tar xz -C {SECRETS_FOLDER}; unset {_VARIABLE}; exec "$@"'
+)
+_LONGEST_VARIABLE: Final = 120_000
+"""Linux takes no longer ones (MAX_ARG_STRLEN)."""
 _CONFLICT: Final = 409
 _GRACE_SECONDS: Final = 5
 _LEFT_OVER: Final = 20

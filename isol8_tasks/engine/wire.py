@@ -10,6 +10,7 @@ from isol8_tasks.images.references import Reference
 from isol8_tasks.safety.jsontext import loads
 from isol8_tasks.safety.redact import redact
 
+SWITCHED: Final = 101
 ERROR_STATUS: Final = 400
 NOT_FOUND: Final = 404
 

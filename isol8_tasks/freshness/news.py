@@ -18,7 +18,7 @@ from isol8_tasks.ecosystems.updates import PackageNews, Pin, Resolution, Update
 from isol8_tasks.engine.containers import SandboxEngine
 from isol8_tasks.errors import COMMAND, Isol8Error, SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
-from isol8_tasks.freshness.resolvers import Question, ask, ask_apk, ask_release, upstream_packages
+from isol8_tasks.freshness.resolvers import AskedIn, Question, ask, ask_apk, ask_release, upstream_packages
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
 
@@ -61,7 +61,7 @@ def package_news(
     of_alpine = ecosystem_of(spec.runtime).source == "repository"
     alpine = PackageNews()
     if (spec.inputs.system or (packages and of_alpine)) and observed.record(spec.name):
-        answer = ask_apk(observed.public_tag(spec.name), engine, dict(spec.args))
+        answer = ask_apk(_place_of(spec, observed, "apk"), engine)
         alpine = apk_custom_news(answer, holdings, settings, now)
     if not packages or of_alpine:
         return alpine
@@ -231,9 +231,7 @@ def package_updates(old: Iterable[Package], new: Iterable[Package]) -> tuple[Upd
 def _base_news(
     spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
 ) -> PackageNews:
-    image = observed.public_tag(spec.name)
-    arguments = dict(spec.args)
-    answer = ask_apk(image, engine, arguments)
+    answer = ask_apk(_place_of(spec, observed, "apk"), engine)
     there = _holdings(spec, observed).there
     upstream: frozenset[Package] = frozenset()
     if answer.changes:
@@ -241,9 +239,10 @@ def _base_news(
     news = apk_base_news(answer, there, upstream, settings, now)
     # As deps.toml or the Dockerfile itself has it.
     release = RUNTIMES[spec.runtime].release
-    if release is None or {**dict(spec.inputs.args), **arguments}.get(release[0]):
+    if release is None or {**dict(spec.inputs.args), **dict(spec.args)}.get(release[0]):
         return news
-    found = ask_release(spec.runtime, image, arguments, engine).found
+    place = _place_of(spec, observed, RUNTIMES[spec.runtime].ecosystem)
+    found = ask_release(spec.runtime, place, engine).found
     current = {package for package in there if release_args(package.ecosystem, package.name)}
     expected = frozenset(pin.package for pin in (found.pins if found else ()))
     updates, young = _by_age(_dated(package_updates(current, expected), found), settings, now)
@@ -276,8 +275,18 @@ def _question(spec: ImageSpec, observed: Observed, holdings: Holdings) -> Questi
         specs=spec.inputs.packages,
         alpine=(*spec.inputs.system, *spec.inputs.build),
         arguments=dict(spec.args),
+        secrets=spec.secrets,
         installed=tuple(sorted(holdings.there)),
         own=holdings.own,
+    )
+
+
+def _place_of(spec: ImageSpec, observed: Observed, ecosystem: str) -> AskedIn:
+    return AskedIn(
+        image=observed.public_tag(spec.name),
+        ecosystem=ecosystem,
+        arguments=dict(spec.args),
+        secrets=spec.secrets,
     )
 
 

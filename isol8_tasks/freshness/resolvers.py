@@ -10,6 +10,7 @@ from typing import Final
 
 from attrs import Factory, frozen
 
+from isol8_tasks.config.secret_list import Secret, secrets_for
 from isol8_tasks.ecosystems.inventory import Package, apk_packages
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES, ecosystem_of, is_location_of_packages
 from isol8_tasks.ecosystems.specs import parse_spec, shell_word
@@ -23,11 +24,23 @@ from isol8_tasks.freshness.answers import (
     read_apk_answer,
     read_lacking,
 )
+from isol8_tasks.plan.secret_steps import secret_setup
 
 _SECONDS: Final = 180
 _WHEELS_SECONDS: Final = 25
 """Longer nobody waits before a build that can tell the same."""
 _LIBRARIES_SECONDS: Final = 20
+
+
+@frozen(kw_only=True)
+class AskedIn:
+    """Where package tools are asked, and what they are given."""
+
+    image: str
+    ecosystem: str
+    """Whose tools they are; secrets that these know are given to them."""
+    arguments: Mapping[str, str] = Factory(dict)
+    secrets: Mapping[str, Secret] = Factory(dict)
 
 
 @frozen(kw_only=True)
@@ -42,6 +55,8 @@ class Question:
     """Alpine packages that are there when these are installed, and the image does not have."""
     arguments: Mapping[str, str] = Factory(dict)
     """The build arguments, of which those that say where to fetch from count."""
+    secrets: Mapping[str, Secret] = Factory(dict)
+    """Those that the tools of the ecosystem know are given to them."""
     installed: tuple[Package, ...] = ()
     """What is there, and was accepted already."""
     own: tuple[Package, ...] = ()
@@ -67,7 +82,7 @@ def ask(question: Question, engine: SandboxEngine) -> Answer:
             f"{question.image}: this project can't look up newer versions of {ecosystem.name} packages"
         )
     asked = _index(question) if ecosystem.source == "index" else _registry(question)
-    return read_answer(_run(asked, question.image, question.arguments, engine), question.image)
+    return read_answer(_run(asked, _place(question), engine), question.image)
 
 
 def ask_wheels(question: Question, engine: SandboxEngine, *, compiler: bool) -> tuple[Lacking, ...]:
@@ -78,19 +93,17 @@ def ask_wheels(question: Question, engine: SandboxEngine, *, compiler: bool) -> 
     described = {"specs": question.specs, "compiler": compiler, "seconds": _WHEELS_SECONDS}
     command = _python("wheels", json.dumps(described), question.alpine)
     seconds = _WHEELS_SECONDS * (4 + bool(question.alpine))
-    finished = _run(command, question.image, question.arguments, engine, seconds=seconds)
+    finished = _run(command, _place(question), engine, seconds=seconds)
     return read_lacking(finished, question.image)
 
 
-def ask_libraries(
-    names: Sequence[str], image: str, engine: SandboxEngine, arguments: Mapping[str, str]
-) -> Mapping[str, str]:
+def ask_libraries(names: Sequence[str], place: AskedIn, engine: SandboxEngine) -> Mapping[str, str]:
     """Return the Alpine packages that bring shared libraries, as far as the repositories of an image have any.
 
     The names are patterns of apk's, for each library several behind one another, the likeliest first.
     """
     command = ("sh", "-c", _text("libraries.sh"), "sh", *names)
-    finished = _run(command, image, engine=engine, arguments=arguments, seconds=_LIBRARIES_SECONDS)
+    finished = _run(command, place, engine, seconds=_LIBRARIES_SECONDS)
     found: dict[str, str] = {}
     for line in finished.stdout.decode("utf-8", "replace").splitlines():
         name, _, package = line.partition(" ")
@@ -98,27 +111,25 @@ def ask_libraries(
     return found
 
 
-def ask_lacking(
-    names: Sequence[str], image: str, engine: SandboxEngine, arguments: Mapping[str, str]
-) -> tuple[str, ...]:
+def ask_lacking(names: Sequence[str], place: AskedIn, engine: SandboxEngine) -> tuple[str, ...]:
     """Return which of npm's packages no registry of an image has, as far as its registries tell."""
-    command = ("node", "--input-type=module", "-e", _text("lacking.mjs"), "--", *names)
-    finished = _run(command, image, engine=engine, arguments=arguments, seconds=_LIBRARIES_SECONDS)
+    command = _program("node", "lacking.mjs", *names)
+    finished = _run(command, place, engine, seconds=_LIBRARIES_SECONDS)
     printed = finished.stdout.decode("utf-8", "replace").splitlines()
     return tuple(name for name in names if name in printed)
 
 
-def ask_release(name: str, image: str, arguments: Mapping[str, str], engine: SandboxEngine) -> Answer:
+def ask_release(name: str, place: AskedIn, engine: SandboxEngine) -> Answer:
     """Return the newest release of a runtime that npm's registry has under its own name, asked in its image."""
-    command = _program(name, json.dumps({"tool": "release", "specs": [name]}))
-    return read_answer(_run(command, image, arguments, engine), image)
+    command = _program(name, "registry.mjs", json.dumps({"tool": "release", "specs": [name]}))
+    return read_answer(_run(command, place, engine), place.image)
 
 
-def ask_apk(image: str, engine: SandboxEngine, arguments: Mapping[str, str]) -> ApkAnswer:
+def ask_apk(place: AskedIn, engine: SandboxEngine) -> ApkAnswer:
     """Return what apk would upgrade in an image; raises SourceUnavailableError as `ask` does."""
     mark = secrets.token_hex(8)
     command = ("sh", "-c", _text("apk.sh"), "sh", mark)
-    return read_apk_answer(_run(command, image, arguments, engine), mark, image)
+    return read_apk_answer(_run(command, place, engine), mark, place.image)
 
 
 def upstream_packages(references: Iterable[str], engine: SandboxEngine) -> frozenset[Package]:
@@ -183,7 +194,7 @@ def _registry(question: Question) -> tuple[str, ...]:
         "cutoffs": {name: _milliseconds(each) for name, each in question.cutoffs.items()},
         "only": question.only,
     }
-    return _program(runtime.name, json.dumps(described))
+    return _program(runtime.name, "registry.mjs", *_words(json.dumps(described)))
 
 
 def _dependency(ecosystem: str, spec: str) -> tuple[str, str]:
@@ -192,30 +203,39 @@ def _dependency(ecosystem: str, spec: str) -> tuple[str, str]:
     return parsed.name, parsed.constraint.removeprefix("@") or "latest"
 
 
-def _program(runtime: str, described: str) -> tuple[str, ...]:
+def _program(runtime: str, program: str, *words: str) -> tuple[str, ...]:
+    """Return the command that runs a program of programs/ with the runtime of an image."""
     # From files, since each of the three has other ideas of a program on its command line.
     script = (
-        'folder=$(mktemp -d); printf %s "$0" >"$folder/versions.mjs"; printf %s "$1" >"$folder/registry.mjs"; '
-        f'shift; exec {RUNTIMES[runtime].asks} "$folder/registry.mjs" "$@"'
+        f'folder=$(mktemp -d); printf %s "$0" >"$folder/versions.mjs"; printf %s "$1" >"$folder/{program}"; '
+        f'shift; exec {RUNTIMES[runtime].asks} "$folder/{program}" "$@"'
     )
-    return ("sh", "-ec", script, _text("versions.mjs"), _text("registry.mjs"), *_words(described))
+    return ("sh", "-ec", script, _text("versions.mjs"), _text(program), *words)
+
+
+def _place(question: Question) -> AskedIn:
+    return AskedIn(
+        image=question.image,
+        ecosystem=ecosystem_of(question.runtime).name,
+        arguments=question.arguments,
+        secrets=question.secrets,
+    )
 
 
 def _run(
-    command: tuple[str, ...],
-    image: str,
-    arguments: Mapping[str, str],
-    engine: SandboxEngine,
-    *,
-    seconds: float = _SECONDS,
+    command: tuple[str, ...], place: AskedIn, engine: SandboxEngine, *, seconds: float = _SECONDS
 ) -> Finished:
     environment = {
-        name: value for name, value in arguments.items() if is_location_of_packages(name) and value
+        name: value for name, value in place.arguments.items() if is_location_of_packages(name) and value
     }
+    known = secrets_for(place.ecosystem, place.secrets)
+    if known:
+        command = ("sh", "-ec", f'{secret_setup(known, _NPMRC)}exec "$@"', "sh", *command)
     return engine.run(
         RunRequest(
-            image=image,
+            image=place.image,
             command=command,
+            secrets=tuple(each.name for each in known),
             user="root",
             entrypoint=None,
             environment={**_NODE, **environment},
@@ -252,6 +272,8 @@ def _text(name: str) -> str:
     return (files("isol8_tasks.freshness.programs") / name).read_text(encoding="utf-8")
 
 
+_NPMRC: Final = "ISOL8_NPMRC"
+"""registry.mjs reads it, so that what tools ask goes by the registry on their own machine."""
 _MODULES: Final = ("pages", "standins", "index", "archives", "wheels")
 _LONGEST_WORD: Final = 30_000
 """In characters, each of at most four bytes."""

@@ -5,6 +5,7 @@ taking     takes a candidate that is there instead of a build
 pinned     the Dockerfile that installs exactly the resolved versions
 baking     images as targets of docker's bake
 tidying    removes what installers leave behind
+secretly   gives installers the secrets that they know
 caching    lets installers keep what they download, outside of images
 programs/  what runs in the step of a build
 sameness   whether a rebuild came to what is in use

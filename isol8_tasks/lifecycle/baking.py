@@ -7,7 +7,7 @@ filled in, and are doubled where they are meant.
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve, frozen
@@ -19,6 +19,7 @@ from isol8_tasks.images.candidates import candidate_tag
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.images.observed import Observed, marker_tag
 from isol8_tasks.lifecycle.build import build_packages, request_of
+from isol8_tasks.lifecycle.secretly import secret_build
 from isol8_tasks.lifecycle.tidying import tidied
 from isol8_tasks.plan.description import Provenance, describe
 from isol8_tasks.plan.model import ImageSpec
@@ -60,9 +61,14 @@ def targets(
     return found
 
 
-def render_bake(found: Sequence[Target], observed: Observed, folder: str) -> list[str]:
-    """Return the texts of the files, each of which has all that its targets are based on; `folder` is docker/."""
-    return [_render(each, observed, folder) for each in _files(found)]
+def render_bake(
+    found: Sequence[Target], observed: Observed, folder: str, source: Callable[[str], str]
+) -> list[str]:
+    """Return the texts of the files, each of which has all that its targets are based on.
+
+    `folder` is docker/, and `source` tells where a secret is (`SecretSource.option`).
+    """
+    return [_render(each, observed, folder, source) for each in _files(found)]
 
 
 def _final(spec: ImageSpec, request: BuildRequest) -> BuildRequest:
@@ -73,7 +79,8 @@ def _final(spec: ImageSpec, request: BuildRequest) -> BuildRequest:
         asked.append(request)
         return ""
 
-    build_packages(spec, None, request, tidied(build, spec), lambda _event: None)
+    way = secret_build(build, spec) if spec.secrets else build
+    build_packages(spec, None, request, tidied(way, spec), lambda _event: None)
     return asked[-1]
 
 
@@ -119,16 +126,22 @@ def _chain(target: Target, by_name: Mapping[str, Target]) -> list[Target]:
     return chain
 
 
-def _render(file: Iterable[Target], observed: Observed, folder: str) -> str:
+def _render(file: Iterable[Target], observed: Observed, folder: str, source: Callable[[str], str]) -> str:
     names = {each.spec.name: re.sub(r"[^A-Za-z0-9_-]", "_", each.spec.name) for each in file}
     found = {
         "group": {"default": {"targets": [*names.values()]}},
-        "target": {names[each.spec.name]: _target(each, names, observed, folder) for each in file},
+        "target": {names[each.spec.name]: _target(each, names, observed, folder, source) for each in file},
     }
     return f"{json.dumps(found, indent=2)}\n"
 
 
-def _target(target: Target, names: Mapping[str, str], observed: Observed, folder: str) -> dict[str, Any]:
+def _target(
+    target: Target,
+    names: Mapping[str, str],
+    observed: Observed,
+    folder: str,
+    source: Callable[[str], str],
+) -> dict[str, Any]:
     spec, request = target.spec, target.request
     contexts = dict(target.contexts)
     if spec.parent and spec.parent in names:
@@ -138,6 +151,7 @@ def _target(target: Target, names: Mapping[str, str], observed: Observed, folder
         "dockerfile-inline": _literal(request.dockerfile),
         **({"target": spec.target} if spec.target else {}),
         **({"contexts": contexts} if contexts else {}),
+        **({"secret": [_literal(source(name)) for name in request.secrets]} if request.secrets else {}),
         "args": {name: _literal(value) for name, value in request.args.items()},
         "labels": {name: _literal(value) for name, value in request.labels.items()},
         **({"platforms": [spec.inputs.platform]} if spec.inputs.platform else {}),

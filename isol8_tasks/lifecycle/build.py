@@ -205,11 +205,17 @@ def _is_gone(engine: ImageEngine, image_id: str) -> bool:
 
 
 def _way_to_build(spec: ImageSpec, engine: ImageEngine, *, download_cache: bool) -> Build:
-    if not (download_cache and spec.inputs.packages):
-        return tidied(engine.build, spec)
-    from isol8_tasks.lifecycle.caching import cached_build  # noqa: PLC0415 - few files ask for it
+    # Here, as few files ask for either.
+    build: Build = engine.build
+    if spec.secrets:
+        from isol8_tasks.lifecycle.secretly import secret_build  # noqa: PLC0415
 
-    return tidied(cached_build(engine, spec), spec)
+        build = secret_build(build, spec)
+    if download_cache and spec.inputs.packages:
+        from isol8_tasks.lifecycle.caching import cached_build  # noqa: PLC0415
+
+        build = cached_build(build, engine, spec)
+    return tidied(build, spec)
 
 
 def build_packages(

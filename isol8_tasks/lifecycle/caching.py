@@ -19,8 +19,8 @@ from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.rendering import install_step
 
 
-def cached_build(engine: ImageEngine, spec: ImageSpec) -> Build:
-    """Return what builds an image with packages as the engine does, but with the cache; steps keep their names.
+def cached_build(inner: Build, engine: ImageEngine, spec: ImageSpec) -> Build:
+    """Return what builds an image with packages as `inner` does, but with the cache; steps keep their names.
 
     Raises:
         PlanError: the engine's builder has no such caches.
@@ -42,7 +42,7 @@ def cached_build(engine: ImageEngine, spec: ImageSpec) -> Build:
             text = re.sub(r"^FROM .*$", rf"\g<0>\n{another}", cached.dockerfile, flags=re.MULTILINE)
             cached = evolve(cached, dockerfile=text, no_cache=False)
         try:
-            return engine.build(cached, tell)
+            return inner(cached, tell)
         except BuildFailedError as error:
             step = _named(error.step, spec)
             message = str(error).replace(error.step, step) if step else str(error)

@@ -33,7 +33,7 @@ def refuse_credentials(
     raise RegistryError(
         f"{work.public} is not pushed: whoever pulls it could read {what if found else 'a credential'} in its history, "
         "labels or environment\n"
-        "Build it with an index or mirror that needs no credentials, or push it anyway: "
+        "Declare it under [build.secrets] in its place, which no image keeps, or push it anyway: "
         "[registry] credentials = true",
         lasting=True,
     )

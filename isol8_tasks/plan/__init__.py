@@ -2,6 +2,7 @@
 
 model        the values that planning is about: an image's inputs and specification
 rendering    the Dockerfile of a custom or named image
+secret_steps the same with the secrets of [build.secrets]
 packaged     the images with packages: custom and named ones
 graph        deps.toml, the Dockerfile and the engine's images to the images that should exist
 depth        how long a chain of parents may be

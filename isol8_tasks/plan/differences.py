@@ -1,6 +1,6 @@
 """What differs between inputs as a label remembers them and the current ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal
 
 from isol8_tasks.dockerfile.inputs import StageInputs
@@ -23,6 +23,11 @@ from isol8_tasks.plan.fingerprint import (
 from isol8_tasks.plan.model import Inputs
 from isol8_tasks.plan.reasons import Reason
 
+_LISTS: Final[Mapping[str, reasons.Lists]] = {
+    "system": "system packages",
+    "build": "build packages",
+    "secrets": "secrets",
+}
 _DIGITS: Final = 8
 """Of a step's hash."""
 
@@ -54,6 +59,7 @@ def differences(before: RecordedInputs, now: Inputs) -> Iterator[Reason]:
     yield from _packages(before.packages, package_marks(now))
     yield from _alpine("system", before.system, now.system)
     yield from _alpine("build", before.build, now.build)
+    yield from _alpine("secrets", before.secrets, now.secrets)
     if before.setup != setup_mark(now):
         yield reasons.SetupChanged()
 
@@ -76,10 +82,10 @@ def _packages(before: tuple[str, ...] | Summary, now: tuple[str, ...]) -> Iterat
 
 
 def _alpine(
-    key: Literal["system", "build"], before: tuple[str, ...] | Summary, now: tuple[str, ...]
+    key: Literal["system", "build", "secrets"], before: tuple[str, ...] | Summary, now: tuple[str, ...]
 ) -> Iterator[Reason]:
     if isinstance(before, Summary):
-        yield from _many("system packages" if key == "system" else "build packages", before, now)
+        yield from _many(_LISTS[key], before, now)
     elif before != now:
         added, removed = {*now} - {*before}, {*before} - {*now}
         yield reasons.AlpineChanged(key=key, added=tuple(sorted(added)), removed=tuple(sorted(removed)))

@@ -47,6 +47,7 @@ def key(inputs: Inputs) -> str:
             *((("system", inputs.system),) if inputs.system else ()),
             *((("build", inputs.build),) if inputs.build else ()),
             *((("platform", inputs.platform),) if inputs.platform else ()),
+            *((("secrets", inputs.secrets),) if inputs.secrets else ()),
         )
     )
 
@@ -97,6 +98,7 @@ class RecordedInputs:
     system: tuple[str, ...] | Summary = ()
     build: tuple[str, ...] | Summary = ()
     platform: str = ""
+    secrets: tuple[str, ...] | Summary = ()
 
     @property
     def upstream(self) -> Pairs:
@@ -160,6 +162,7 @@ def encode_inputs(inputs: Inputs) -> str:
         "packages": package_marks(inputs),
         **({"system": inputs.system} if inputs.system else {}),
         **({"build": inputs.build} if inputs.build else {}),
+        **({"secrets": inputs.secrets} if inputs.secrets else {}),
     }
     document: dict[str, object] = {
         "v": _FORMAT,
@@ -169,7 +172,7 @@ def encode_inputs(inputs: Inputs) -> str:
         **({"platform": inputs.platform} if inputs.platform else {}),
         **lists,
     }
-    for name in ("packages", "system", "build", "", "files", "args", "stages", "images"):
+    for name in ("packages", "system", "build", "secrets", "", "files", "args", "stages", "images"):
         if _fits(document):
             break
         if name in lists:
@@ -202,6 +205,7 @@ def decode_inputs(text: str) -> RecordedInputs | None:
             system=_texts(document.get("system", [])),
             build=_texts(document.get("build", [])),
             platform=_typed(document.get("platform", ""), str),
+            secrets=_texts(document.get("secrets", [])),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -1,7 +1,7 @@
 """From deps.toml, the Dockerfile and what the engine holds to the images that should exist, in building order."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
@@ -9,6 +9,7 @@ from isol8_tasks.config.deps import Config
 from isol8_tasks.dockerfile.builder import USUAL, BuilderTraits
 from isol8_tasks.dockerfile.closure import Dockerfile, closure, upstream_images
 from isol8_tasks.dockerfile.context_files import Find
+from isol8_tasks.dockerfile.inputs import StageInputs
 from isol8_tasks.ecosystems.model import Runtime
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import COMMAND, PlanError
@@ -19,9 +20,12 @@ from isol8_tasks.images.triggers import Triggers, decode_triggers, triggers_of
 from isol8_tasks.plan.depth import check_depth
 from isol8_tasks.plan.fingerprint import decode_inputs
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs, task_of
-from isol8_tasks.plan.packaged import custom_image, empty_lists, named_images, unused_skips
+from isol8_tasks.plan.packaged import custom_image, empty_lists, named_images, unused_secrets, unused_skips
 from isol8_tasks.safety.printing import one_line
 from isol8_tasks.values import ByValue
+
+if TYPE_CHECKING:
+    from isol8_tasks.config.secret_list import Secret
 
 """The ecosystem of what `system` and `build` name."""
 _NO_ARGUMENTS: Final = (
@@ -123,6 +127,8 @@ def build_graph(  # noqa: PLR0913 - each of them decides what is built
     warnings.update(dict.fromkeys(empty_lists(config)))
     if config.verify.skip and not request.only:
         warnings.update(dict.fromkeys(unused_skips(config, images)))
+    if config.build.secrets and not request.only:
+        warnings.update(dict.fromkeys(unused_secrets(config, images)))
     undeclared += _undeclared_names(config, observed, bases)
     missing = _missing(config, undeclared)
     warnings.update(dict.fromkeys(_unreadable(observed, [spec.name for spec in images], undeclared)))
@@ -187,11 +193,28 @@ def _base(
         target=runtime.name,
         args=tuple(sorted(args.items())),
         upstream=needs.base,
+        secrets=_mounted(needs.stages, config),
         build_hash=config.clients.build_hash,
         triggers=triggers,
         problem=_problem(inputs.files),
     )
     return spec, (*needs.warnings, *_outside(inputs.files))
+
+
+def _mounted(stages: Iterable[StageInputs], config: Config) -> "Mapping[str, Secret]":
+    """Return the secrets that the steps of stages mount; PlanError for one that nobody declares."""
+    found = {}
+    for step in (step for stage in stages for step in stage.steps if "--mount=" in step.text):
+        from isol8_tasks.dockerfile.mounts import mounted_secrets  # noqa: PLC0415 - few steps have a mount
+
+        for name in mounted_secrets(step.text):
+            if name not in config.build.secrets:
+                raise PlanError(
+                    f"docker/Dockerfile:{step.line}: mounts the secret {name}, which is not in [build.secrets] of "
+                    f'{config.source}; write {name} = {{ env = "…" }} or {{ file = "…" }} there, or correct the id'
+                )
+            found[name] = config.build.secrets[name]
+    return dict(sorted(found.items()))
 
 
 def _with_filter(dockerfile: Dockerfile, target: str, config: Config) -> str:

@@ -1,7 +1,7 @@
 """The values that planning is about: the inputs of an image, and the image that they specify."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from attrs import Factory, frozen
 
@@ -9,6 +9,9 @@ from isol8_tasks.dockerfile.inputs import StageInputs
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.images.triggers import Triggers
 from isol8_tasks.values import ByValue
+
+if TYPE_CHECKING:
+    from isol8_tasks.config.secret_list import Secret
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -49,6 +52,8 @@ class Inputs(ByValue):
     """Alpine packages that are there while its own are compiled, and not in the image; sorted and unique."""
     platform: str = ""
     """What it is built for, as `linux/arm64`; empty for the engine's own platform."""
+    secrets: tuple[str, ...] = ()
+    """Names of the secrets that its installers are given; sorted. Those of a base are in its steps."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -82,6 +87,8 @@ class ImageSpec(ByValue):
     """Alpine packages of the named images that it is based on."""
     hashes: Mapping[str, tuple[str, ...]] = Factory(dict)
     """Of each package the hashes of its files, one of which it must have; empty where any file will do."""
+    secrets: "Mapping[str, Secret]" = Factory(dict)
+    """What its build is given that no image keeps, by name."""
     flags: tuple[tuple[str, str], ...] = ()
     """Packages that came from the command line, each with the date (ISO 8601) on which it was asked for."""
     withdrawn: bool = False

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from isol8_tasks.config.deps import Config
 from isol8_tasks.config.positions import line_of
@@ -14,6 +14,9 @@ from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.references import Reference
 from isol8_tasks.plan.model import ContextFile, FlagRequest, ImageSpec, Inputs, task_of
 from isol8_tasks.plan.rendering import render_custom
+
+if TYPE_CHECKING:
+    from isol8_tasks.config.secret_list import Secret
 
 
 def custom_image(
@@ -43,6 +46,7 @@ def custom_image(
         _check_versions(name, runtime, packages, config)
     build = merge(_ALPINE, config.build.needed_by(runtime.name)) if packages else ()
     repository = config.build.repository
+    secrets = _secrets(config, runtime, packages, (*system, *build))
     hashes = {} if withdrawn else _hashes(name, runtime.name, packages, config)
     return ImageSpec(
         name=name,
@@ -58,14 +62,29 @@ def custom_image(
             build=build,
             platform=config.build.platform,
             files=_hashed_file(config.listed[runtime.name].source, hashes) if hashes else (),
+            secrets=(*secrets,),
         ),
         hashes=hashes,
+        secrets=secrets,
         dockerfile=render_custom(runtime, str(Reference(repository, base.name)), packages, system, build),
         target=None,
         args=base.args,
         flags=() if withdrawn else tuple(sorted(flags.items())),
         withdrawn=withdrawn,
     )
+
+
+def _secrets(
+    config: Config, runtime: Runtime, packages: tuple[str, ...], alpine: tuple[str, ...]
+) -> "Mapping[str, Secret]":
+    """Return the secrets that the installers of an image know."""
+    if not config.build.secrets:
+        return {}
+    from isol8_tasks.config.secret_list import secrets_for  # noqa: PLC0415 - few files have any
+
+    ecosystems = [*([runtime.ecosystem] if packages else []), *(["apk"] if alpine else [])]
+    found = {each.name: each for name in ecosystems for each in secrets_for(name, config.build.secrets)}
+    return dict(sorted(found.items()))
 
 
 def _check_versions(name: str, runtime: Runtime, packages: tuple[str, ...], config: Config) -> None:
@@ -129,6 +148,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
         packages = merge(runtime.ecosystem, image.packages)
         _check_versions(name, runtime, packages, config)
         system, build = merge(_ALPINE, image.system), merge(_ALPINE, image.build)
+        secrets = _secrets(config, runtime, packages, (*system, *build))
         hashes = _hashes(name, runtime.name, packages, config)
         inputs = Inputs(
             recipe=runtime.recipe,
@@ -139,6 +159,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             build=build,
             platform=config.build.platform,
             files=_hashed_file(config.listed[name].source, hashes) if hashes else (),
+            secrets=(*secrets,),
         )
         reference = str(Reference(config.build.repository, parent.name))
         made[name] = ImageSpec(
@@ -149,6 +170,7 @@ def named_images(config: Config, bases: Mapping[str, ImageSpec]) -> Iterator[Ima
             parent=parent.name,
             inputs=inputs,
             hashes=hashes,
+            secrets=secrets,
             dockerfile=render_custom(runtime, reference, packages, system, build),
             target=None,
             args=parent.args,
@@ -178,6 +200,17 @@ def unused_skips(config: Config, images: Iterable[ImageSpec]) -> Iterator[str]:
             what = f"no image is declared with {name}, so this skips nothing"
             said = unknown(what, name, names, "declared:") if names else what
             yield f"{config.source}{f':{line}' if line else ''}: verify.skip: {said}"
+
+
+def unused_secrets(config: Config, images: Iterable[ImageSpec]) -> Iterator[str]:
+    """Say of each secret that no image is built with it."""
+    used = {name for spec in images for name in spec.secrets}
+    for name, secret in config.build.secrets.items():
+        if name not in used:
+            yield (
+                f"{config.setting(f'build.secrets.{name}')}: build.secrets.{name}: no image uses it: none has packages "
+                f"whose installer reads {secret.known_as}, and no step of docker/Dockerfile mounts it by this name"
+            )
 
 
 def empty_lists(config: Config) -> Iterator[str]:

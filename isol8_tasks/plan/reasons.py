@@ -15,6 +15,7 @@ Lists = Literal[
     "upstream images",
     "system packages",
     "build packages",
+    "secrets",
 ]
 """What an image remembers one by one, as long as its label has room for it."""
 
@@ -119,9 +120,9 @@ class PackagesChanged:
 
 @frozen(kw_only=True)
 class AlpineChanged:
-    """Alpine packages of a key of deps.toml came or went."""
+    """Alpine packages of a key of deps.toml came or went, or names of secrets."""
 
-    key: Literal["system", "build"]
+    key: Literal["system", "build", "secrets"]
     added: tuple[str, ...]
     removed: tuple[str, ...]
 

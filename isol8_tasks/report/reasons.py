@@ -69,11 +69,12 @@ def render_reason(  # noqa: PLR0911, PLR0913 - one for each family; all but one 
 
 def _alpine(reason: reasons.AlpineChanged, place: Callable[[str, str], str]) -> str:
     key = reason.key
+    what = "secret" if key == "secrets" else f"{key} package"
     came = [
-        f"{key} package {each} added" + (f", {where}" if (where := place(key, each)) else "")
+        f"{what} {each} added" + (f", {where}" if (where := place(key, each)) else "")
         for each in reason.added
     ]
-    return "; ".join((*came, *(f"{key} package {each} removed" for each in reason.removed)))
+    return "; ".join((*came, *(f"{what} {each} removed" for each in reason.removed)))
 
 
 def _file(reason: reasons.FileReason) -> str:

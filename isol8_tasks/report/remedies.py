@@ -174,7 +174,9 @@ def next_step(trouble: troubles.Trouble, text: str, config: Config) -> str:
     proxy = (
         _arguments(proxies, config) if proxies else "[build] args in deps.toml, or docker's own config.json"
     )
-    return trouble.advice(source=source, proxy=proxy)
+    secrets = ", ".join(config.build.secrets)
+    login = f"{secrets} under [build.secrets] in deps.toml" if secrets else ""
+    return trouble.advice(source=source, proxy=proxy, login=login)
 
 
 def next_steps(problems: Iterable[str], config: Config) -> tuple[str, ...]:

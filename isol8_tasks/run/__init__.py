@@ -1,6 +1,7 @@
 """One run: what it knows, and what it does.
 
 workspace    the folder worked in: deps.toml, docker/, the manifest, the lock file, the clock
+secret_values what the secrets of deps.toml are, read where something needs them
 textfiles    files of the user's as text, and why one can't be read
 context      the build context on disk
 engine_lock  keeps two runs off one engine

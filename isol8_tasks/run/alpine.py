@@ -32,6 +32,7 @@ def ensure_installable(spec: ImageSpec, view: "View") -> None:
         specs=untried_packages(spec, view.observed),
         alpine=spec.inputs.system,
         arguments=dict(spec.args),
+        secrets=spec.secrets,
     )
     with contextlib.suppress(EngineError):
         lacking = ask_wheels(question, view.engine, compiler=bool(spec.inputs.build))
@@ -43,13 +44,14 @@ def library_hint(spec: ImageSpec, error: Isol8Error, view: "View") -> tuple[str,
     """Say which Alpine packages have the libraries that an image lacks, as far as its repositories tell."""
     if not isinstance(error, VerifyFailedError) or not error.libraries:
         return ()
-    from isol8_tasks.freshness.resolvers import ask_libraries  # noqa: PLC0415 - as above
+    from isol8_tasks.freshness.resolvers import AskedIn, ask_libraries  # noqa: PLC0415 - as above
     from isol8_tasks.report.alpine import library_lines, patterns  # noqa: PLC0415
 
     asked = [pattern for name in error.libraries for pattern in patterns(name)]
     image = view.public_tag(spec.parent or spec.name)
+    place = AskedIn(image=image, ecosystem="apk", arguments=dict(spec.args), secrets=spec.secrets)
     with contextlib.suppress(EngineError):
-        found = ask_libraries(asked, image, view.engine, dict(spec.args))
+        found = ask_libraries(asked, place, view.engine)
         return library_lines(error.libraries, found, spec, view.config)
     return ()
 
@@ -63,11 +65,13 @@ def lacking_hint(spec: ImageSpec, error: Isol8Error, view: "View") -> tuple[str,
         and any(re.search(r"npm error (?:code E)?404\b", line) for line in error.output)
     ):
         return ()
-    from isol8_tasks.freshness.resolvers import ask_lacking  # noqa: PLC0415 - as above
+    from isol8_tasks.freshness.resolvers import AskedIn, ask_lacking  # noqa: PLC0415 - as above
     from isol8_tasks.report.remedies import lacking_lines  # noqa: PLC0415
 
     names = [parse_spec("npm", package).name for package in spec.inputs.packages]
+    image = view.public_tag(spec.parent or spec.name)
+    place = AskedIn(image=image, ecosystem="npm", arguments=dict(spec.args), secrets=spec.secrets)
     with contextlib.suppress(EngineError):
-        lacking = ask_lacking(names, view.public_tag(spec.parent or spec.name), view.engine, dict(spec.args))
+        lacking = ask_lacking(names, place, view.engine)
         return lacking_lines(lacking, error.output)
     return ()

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from isol8_tasks.plan.reasons import Reason
     from isol8_tasks.run.pulls import Pulls
     from isol8_tasks.run.remote import RemoteImages
+    from isol8_tasks.run.secret_values import SecretValues
 
     class WholeEngine(UpkeepEngine, SandboxEngine, RegistryEngine, Protocol):
         """All that is asked of an engine."""
@@ -91,7 +92,17 @@ class View:
 
     @cached_property
     def _redactor(self) -> Redactor:
-        return Redactor.of(self.config.build.args.items(), self.environ)
+        secrets = self.secrets.known() if self.secrets else ()
+        return Redactor.of(self.config.build.args.items(), self.environ, secrets)
+
+    @cached_property
+    def secrets(self) -> "SecretValues | None":
+        """The secrets of [build.secrets]; None where there are none."""
+        if not self.config.build.secrets:
+            return None
+        from isol8_tasks.run.secret_values import SecretValues  # noqa: PLC0415 - few have any
+
+        return SecretValues(config=self.config, environ=self.environ, folder=self.workspace.deps.parent)
 
     @cached_property
     def _redactor_of_environment(self) -> Redactor:
@@ -138,6 +149,7 @@ class View:
                     buildx=buildx,
                     cache=settings.cache,
                     platform=settings.platform,
+                    secrets=self.secrets,
                 )
             return self._engine
 

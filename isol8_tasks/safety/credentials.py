@@ -30,6 +30,7 @@ _ASSIGNED: Final = (
     r"(?i)(?:\b_(?:authToken|auth|password)|\bx-[\w-]*(?:api-?key|token|secret))\s*[:=]\s*[\"']?([^\s\"']+)"
     r"|\b(?:basic|bearer)\s+([^\s\"']+)"
 )
+_IN_NETRC: Final = r"\b(?:password|account)\s+(\S+)"
 _OPAQUE: Final = (
     r"(?i)(?=.*(?=[0-9A-Za-z]*\d)(?=[0-9A-Za-z]*[A-Za-z])[0-9A-Za-z]{16})[\w~-]+"
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[\w.-]{16,}"
@@ -45,12 +46,18 @@ class Redactor(ByValue):
     """The longest first, since one may begin with another."""
 
     @classmethod
-    def of(cls, arguments: Iterable[tuple[str, str]], environ: Mapping[str, str] | None = None) -> "Redactor":
-        """Return what hides the credentials in build arguments, and those in an environment."""
+    def of(
+        cls,
+        arguments: Iterable[tuple[str, str]],
+        environ: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
+    ) -> "Redactor":
+        """Return what hides the credentials in build arguments, those in an environment, and secrets by their texts."""
         found = {each for name, value in arguments for each in credentials(name, value)}
         for name, value in (environ or {}).items():
             if _is_secret(name) or name.lower().endswith("_proxy") or name == "DOCKER_HOST":
                 found.update(_in_environment(name, value))
+        found.update(each for text in secrets for each in _in_secret(text))
         forms = {form for each in found for form in _forms(each)}
         return cls(values=tuple(sorted((each for each in forms if _can_be_hidden(each)), key=_longest_first)))
 
@@ -84,6 +91,14 @@ def credentials(name: str, value: str) -> Iterator[str]:
 
 def _is_secret(name: str) -> bool:
     return f"_{name.upper()}".endswith(_SECRET_NAMES)
+
+
+def _in_secret(text: str) -> Iterator[str]:
+    """Yield each line of a secret, and what is secret by itself in it: of URLs, .npmrc, pip.conf and .netrc."""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        yield line
+        yield from credentials("", line)
+    yield from (found[1] for found in re.finditer(_IN_NETRC, text))
 
 
 def _in_environment(name: str, value: str) -> Iterator[str]:

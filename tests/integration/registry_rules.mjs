@@ -1,7 +1,7 @@
 // Run beside versions.mjs, in each runtime that it runs in.
 import assert from "node:assert/strict";
 // @ts-ignore - it is beside this file in a container, and nowhere else
-import { bunPins, compare, denoLock, denoPins, fits, gate, npmPins, readBunLock, tagged } from "./versions.mjs";
+import { bunPins, compare, denoLock, denoPins, fits, gate, loginFor, npmPins, readBunLock, readNpmrc, tagged } from "./versions.mjs";
 
 // https://semver.org, 11: each before the next.
 const order = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",
@@ -67,4 +67,18 @@ assert.deepEqual(
     "@s/a@1.0.0": { dependencies: ["b@1.0.0", "c@1.0.0_b@1.0.0", "d@1.0.0", "e@npm:b@1.0.0"], optionalPeers: ["none"] },
   } },
 );
+// Of what .npmrc has, the login for the longest part of an address counts.
+const settings = readNpmrc(
+  '; a comment\nregistry = "https://r.example/npm/"\r\n@s:registry=https://s.example\n//r.example/:_auth=YTpi\n' +
+    "//r.example/npm/:_authToken=${TOKEN}\n//u.example:8080/:username=me\n//u.example:8080/:_password=cHc=\n//n.example/:_authToken=${NONE}\n",
+  { TOKEN: "t0k" },
+);
+assert.equal(settings.get("registry"), "https://r.example/npm/");
+assert.equal(settings.get("@s:registry"), "https://s.example");
+const logins = {
+  "https://r.example/npm/a": "Bearer t0k", "https://r.example/other": "Basic YTpi", "http://u.example:8080/a": "Basic bWU6cHc=",
+  "https://s.example/a": "", "https://n.example/a": "Bearer ${NONE}",
+};
+for (const [url, login] of Object.entries(logins)) assert.equal(loginFor(settings, new URL(url)), login, url);
+assert.equal(readNpmrc("", {}).size, 0);
 console.log("held");

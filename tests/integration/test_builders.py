@@ -1,5 +1,6 @@
 """Builds by a builder that is not inside the engine: a real one of buildx's remote driver."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -97,6 +98,31 @@ def test_certificate_that_is_not_accepted(checkout: Checkout, far: dict[str, str
     done = checkout.doit("setup", "--only=bash", "--builder=stranger", **far)
     assert done.code == 4, done.out
     assert "the builder 'stranger' (driver remote) does not answer: " in done.out
+
+
+def test_secrets(built: Checkout, far: dict[str, str], tmp_path: Path) -> None:
+    """A step there mounts a variable and a file, and what fails tells nothing of them."""
+    values = {"v": "canary-V4riable", "f": "canary-F1le"}
+    (tmp_path / "token").write_text(values["f"])
+    mounts = "".join(f"--mount=type=secret,id={name},required=true " for name in values)
+    sums = "".join(
+        f" && echo '{hashlib.sha256(value.encode()).hexdigest()}  /run/secrets/{name}' | sha256sum -c"
+        for name, value in values.items()
+    )
+    built.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN {mounts}true{sums}\nCMD ["bash"]')
+    secrets = f'secrets = {{ v = {{ env = "V" }}, f = {{ file = "{tmp_path}/token" }} }}'
+    built.deps("", f'buildx = "{NAME}"\n{secrets}')
+    done = built.doit("setup", "--only=bash", V=values["v"], **far)
+    assert (done.code, "1 built · " in done.out) == (0, True), done.out + done.err
+    built.edit("docker/Dockerfile", f"{mounts}true", f"{mounts}cat /run/secrets/*; false")
+    done = built.doit("setup", "--only=bash", V=values["v"], **far)
+    assert done.code == 1
+    for text in (done.out + done.err, (built.folder / ".isol8/logs/bash.log").read_text()):
+        assert "***" in text
+        assert not [value for value in values.values() if value in text]
+    done = built.doit("setup", "--only=bash", **far)
+    assert done.code == 3
+    assert "the variable V is not set; export it" in done.out
 
 
 def test_the_other_way_round(built: Checkout, far: dict[str, str]) -> None:

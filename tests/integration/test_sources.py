@@ -11,7 +11,7 @@ from isol8_tasks.engine.containers import RunRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.freshness.answers import Answer, Solution
-from isol8_tasks.freshness.resolvers import Question, ask, ask_apk
+from isol8_tasks.freshness.resolvers import AskedIn, Question, ask, ask_apk
 from tests.integration.checkouts import Checkout
 from tests.integration.world import World
 from tests.integration.world.wheels import Sidecars
@@ -171,7 +171,7 @@ def test_what_fails_once_is_no_outage_of_apk(checkout: Checkout, engine: DockerE
 
     world.traffic["apk"].fails = fails
     try:
-        assert ask_apk(f"{checkout.repository}:bash", engine, {}).changes == ()
+        assert ask_apk(AskedIn(image=f"{checkout.repository}:bash", ecosystem="apk"), engine).changes == ()
     finally:
         world.traffic["apk"].fails = lambda _: False
     assert asked

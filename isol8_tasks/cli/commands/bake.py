@@ -130,7 +130,8 @@ def _texts(current: Session, chosen: list[Decision]) -> list[str]:
     for name, value in view.config.build.args.items():
         if view.redactor(value) != value:
             raise PlanError(
-                f"[build] args: {name} has a credential, which would be in the file; name an index that needs none"
+                f"[build] args: {name} has a credential, which would be in the file; "
+                "declare it under [build.secrets] in its place"
             )
     specs = [with_upstream(each.image, view, current.policy, lambda _event: None) for each in chosen]
     found = targets(
@@ -140,4 +141,7 @@ def _texts(current: Session, chosen: list[Decision]) -> list[str]:
         provenance_of(view),
         now(),
     )
-    return render_bake(found, view.observed, os.path.relpath(view.workspace.docker, Path.cwd()))
+    folder = os.path.relpath(view.workspace.docker, Path.cwd())
+    return render_bake(
+        found, view.observed, folder, lambda name: view.secrets.option(name) if view.secrets else ""
+    )

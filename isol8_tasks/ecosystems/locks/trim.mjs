@@ -21,12 +21,24 @@ function less(about, has) {
   return Object.keys(versions).length ? { ...about, versions } : about;
 }
 
+// Of a .npmrc of root's, what is sent to log in at an address.
+function login(url) {
+  const file = `${Deno.env.get("HOME")}/.npmrc`;
+  const lines = there(file) ? Deno.readTextFileSync(file).split("\n") : [];
+  for (const [, place, kind, value] of lines.map((line) => /^\s*(\/\/.*):(_authToken|_auth)\s*=\s*"?(.*?)"?\s*$/.exec(line) ?? [])) {
+    const secret = value?.replace(/\$\{([^}]+)\}/g, (all, name) => Deno.env.get(name) ?? all);
+    if (place && `//${url.host}${url.pathname}`.startsWith(place)) return `${kind === "_auth" ? "Basic" : "Bearer"} ${secret}`;
+  }
+  return "";
+}
+
 async function asked(name) {
   // Deno names the folder after the registry that it asks by itself.
   const registry = Deno.env.get("NPM_CONFIG_REGISTRY") || `https://${home(some, versions)}`;
   const url = new URL(name.replace("/", "%2f"), registry.replace(/\/*$/, "/"));
   const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  const headers = new Headers(url.username ? { authorization: `Basic ${btoa(secret)}` } : {});
+  const authorization = url.username ? `Basic ${btoa(secret)}` : login(url);
+  const headers = new Headers(authorization ? { authorization } : {});
   url.username = url.password = "";
   for (let left = 3; ; left -= 1) {
     try {

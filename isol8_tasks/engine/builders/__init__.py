@@ -2,6 +2,7 @@
 
 choice    which of them builds in this run, and building by it
 buildkit  BuildKit through the engine's API
+session   what BuildKit asks for in a build through the engine's API: secrets, and logins of registries
 buildx    `docker buildx build`, for builders elsewhere and engines that refuse BuildKit through their API
 plugin    what docker's plugin buildx says of itself and of its builders
 layouts   images of the engine as OCI layouts, for builders elsewhere

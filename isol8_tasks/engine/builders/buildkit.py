@@ -1,4 +1,4 @@
-"""BuildKit through the engine's own API: no client program, no session."""
+"""BuildKit through the engine's own API: no client program."""
 
 import base64
 import binascii
@@ -77,18 +77,18 @@ def read_trace(aux: str, progress: Progress) -> None:
     """Tell progress what stands in a StatusResponse (moby/buildkit, api/services/control/control.proto)."""
     try:
         message = base64.b64decode(aux, validate=True)
-        for number, value in _fields(message):
+        for number, value in protobuf_fields(message):
             if number == 1 and isinstance(value, bytes):
                 progress.vertex(_vertex(value))
             elif number == 3 and isinstance(value, bytes):  # noqa: PLR2004 - the field's number there
-                output = dict(_fields(value))
+                output = dict(protobuf_fields(value))
                 progress.output(_text(output.get(1)), _bytes(output.get(4)))
     except (binascii.Error, IndexError) as error:
         raise EngineError(f"the engine's build progress can't be read: {error}") from error
 
 
 def _vertex(data: bytes) -> Vertex:
-    found = dict(_fields(data))
+    found = dict(protobuf_fields(data))
     return Vertex(
         digest=_text(found.get(1)),
         name=_text(found.get(3)),
@@ -99,7 +99,7 @@ def _vertex(data: bytes) -> Vertex:
     )
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def protobuf_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Yield number and value of each field of a protobuf message."""
     position = 0
     while position < len(data):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
-from isol8_tasks.engine import BuildRequest, OnEvent
+from isol8_tasks.engine import BuildRequest, OnEvent, SecretSource
 from isol8_tasks.engine.builders import buildx
 from isol8_tasks.engine.builders.buildx import BuildxRun
 from isol8_tasks.engine.builders.layouts import Layouts
@@ -22,6 +22,7 @@ from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.builders.buildkit import Post
+    from isol8_tasks.engine.builders.session import LoginFor
 
 _UNHEEDED: Final = ("BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM")
 """Variables by which docker's command would build elsewhere, or for another platform, than was decided here."""
@@ -31,6 +32,15 @@ _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
 _UNREAD: Final = "failed to read downloaded context: failed to load cache key"
 """BuildKit's, before Engine 27.5 with containerd's store: it looks on the network for what it is sent (moby#47717)."""
+
+
+@frozen(kw_only=True)
+class Given:
+    """What builds are given beside their requests."""
+
+    secrets: SecretSource | None
+    login: "LoginFor"
+    """Finds the login for a registry's host."""
 
 
 @frozen(kw_only=True)
@@ -58,7 +68,9 @@ class Builders:
         connection: Connection,
         endpoint: Endpoint,
         environ: Mapping[str, str],
+        *,
         wanted: Wanted,
+        given: Given,
     ) -> None:
         self._connection = connection
         self._endpoint = endpoint
@@ -68,6 +80,8 @@ class Builders:
         self._name = wanted.buildx
         self._cache = wanted.cache
         self._platform = wanted.platform
+        self._login = given.login
+        self._source = given.secrets
         self._mutex = threading.RLock()
         self._chosen = ""
         self._layouts = Layouts(connection)
@@ -99,6 +113,12 @@ class Builders:
         if builder == "buildx":
             how = BuildxRun(builder=self._own, environ=self._client_environ())
             return self._build_by_buildx(request, on_event, how)
+        if request.secrets:
+            raise PlanError(
+                f"{request.image or request.tag} needs the secrets {', '.join(request.secrets)}, and only BuildKit "
+                "keeps secrets out of images: this engine builds with the classic builder\n"
+                'Use an engine with BuildKit, or name a builder of docker buildx by buildx = "NAME" under [build].'
+            )
         return self._build_by_classic(request, on_event)
 
     def chosen(self) -> str:
@@ -180,8 +200,9 @@ class Builders:
             return classic.build(request, self._poster(request, stack), on_event)
 
     def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent, how: BuildxRun) -> str:
+        options = [f"--secret={self._secrets.option(name)}" for name in self._values(request)]
         with self._connection.job() as job:
-            buildx.build(request, how, job, on_event)
+            buildx.build(request, evolve(how, options=(*how.options, *options)), job, on_event)
         try:
             path = f"/images/{quoted(request.tag)}/json"
             return str(self._connection.call("GET", path, f"inspect {request.tag}")["Id"])
@@ -194,11 +215,32 @@ class Builders:
                 f"{redact(self._endpoint.url)}."
             ) from error
 
+    @property
+    def _secrets(self) -> SecretSource:
+        if self._source is None:
+            raise AssertionError("a build wants secrets of an engine that was given none")
+        return self._source
+
+    def _values(self, request: BuildRequest) -> dict[str, bytes]:
+        """Return the secrets of a build; ConfigError says why one can't be had, before anything is built."""
+        return {name: self._secrets.value(name) for name in request.secrets}
+
+    def _session(self, request: BuildRequest, stack: contextlib.ExitStack) -> Mapping[str, str]:
+        """Open what a build finds its secrets by, and return what the engine is told of it."""
+        if not request.secrets:
+            return {}
+        from isol8_tasks.engine.builders.session import Answers, attached  # noqa: PLC0415 - few have secrets
+
+        answers = Answers(secrets=self._values(request), login=self._login)
+        return {"session": stack.enter_context(attached(self._connection, answers))}
+
     def _poster(self, request: BuildRequest, stack: contextlib.ExitStack) -> "Post":
+        session = self._session(request, stack)
+
         def post(params: Mapping[str, str], body: bytes) -> Iterator[Mapping[str, object]]:
             headers = {"Content-Type": "application/x-tar"}
             what = f"the build of {request.tag}"
-            items = self._connection.stream("/build", what, params, body, headers=headers)
+            items = self._connection.stream("/build", what, {**params, **session}, body, headers=headers)
             # Closed when the build ends, however it ends: that is what makes the engine give up, too.
             return stack.enter_context(contextlib.closing(items))
 

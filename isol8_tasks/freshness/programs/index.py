@@ -167,6 +167,8 @@ class Resolver:
             "PIP_EXTRA_INDEX_URL": " ".join(local[1:]),
             "no_proxy": no_proxy,
             "NO_PROXY": no_proxy,
+            # All that it says of indexes is in those before this machine's.
+            **({"PIP_CONFIG_FILE": os.devnull} if "PIP_CONFIG_FILE" in os.environ else {}),
         }
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "report.json")
@@ -263,8 +265,9 @@ def times(indexes: Indexes, pins: list[list[Any]]) -> None:
 
 def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:
     """Answer a question."""
-    indexes, gate = Indexes(environ), Gate(question)
+    gate = Gate(question)
     try:
+        indexes = Indexes(environ)
         if question.get("looked") and is_settled(indexes, question["installed"], question["looked"]):
             return {"settled": True}
         resolver = Resolver(indexes, gate)

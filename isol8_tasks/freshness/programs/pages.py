@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import configparser
 import contextlib
 import datetime as dt
 import functools
@@ -11,6 +12,8 @@ import hashlib
 import html.parser
 import http.client
 import json
+import netrc
+import os
 import re
 import ssl
 import threading
@@ -125,14 +128,38 @@ def is_sound(data: bytes, hashes: dict[str, str]) -> bool:
     return all(hashlib.new(kind, data).hexdigest() == digest for kind, digest in wanted.items())
 
 
+def login_of(split: urllib.parse.SplitResult) -> tuple[str, str] | None:
+    """Return the user's name and password for an address: its own, or those of .netrc."""
+    if split.username is not None:
+        return urllib.parse.unquote(split.username), urllib.parse.unquote(split.password or "")
+    if "NETRC" in os.environ:
+        try:
+            found = netrc.netrc(os.environ["NETRC"]).authenticators(split.hostname or "")
+        except netrc.NetrcParseError as error:
+            raise RefusedError(f"line {error.lineno} of the netrc file can't be read") from error
+        return (found[0], found[2] or "") if found else None
+    return None
+
+
+def configured(environ: dict[str, str]) -> dict[str, str]:
+    """Return what a pip.conf that is named in the environment has for `pip install`."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(environ.get("PIP_CONFIG_FILE", os.devnull))
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise SourceError(f"pip.conf can't be read: {type(error).__name__}") from error
+    known = [parser[name] for name in ("global", "install") if name in parser]
+    return {key.replace("_", "-"): value for section in known for key, value in section.items()}
+
+
 def asking(url: str, accept: str) -> urllib.request.Request:
     """Return a request with the user's name and password of an address in a header, and not in its words."""
     split = urllib.parse.urlsplit(url)
     plain = split._replace(netloc=split.netloc.rpartition("@")[2]).geturl()
     request = urllib.request.Request(plain, headers={"Accept": accept, "User-Agent": "pip"})  # noqa: S310
-    if split.username is not None:
-        words = (urllib.parse.unquote(word or "") for word in (split.username, split.password))
-        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(words).encode()).decode())
+    login = login_of(split)
+    if login:
+        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
     return request
 
 
@@ -168,9 +195,14 @@ class Indexes:
         self, environ: dict[str, str], *, tries: tuple[float, ...] = TRIES, seconds: float = SECONDS
     ) -> None:
         self._tries, self._seconds = tries, seconds
-        first = environ.get("PIP_INDEX_URL") or PyPI.simple_url
-        self.urls = [first, *environ.get("PIP_EXTRA_INDEX_URL", "").split()]
-        self._trusted = set(environ.get("PIP_TRUSTED_HOST", "").split())
+        settings = configured(environ)
+
+        def setting(name: str) -> list[str]:
+            variable = f"PIP_{name.replace('-', '_').upper()}"
+            return (environ.get(variable) or settings.get(name, "")).split()
+
+        self.urls = [*(setting("index-url")[:1] or [PyPI.simple_url]), *setting("extra-index-url")]
+        self._trusted = set(setting("trusted-host"))
         self._pages: dict[tuple[int, str], dict[str, Any] | None] = {}
         self._metadata: dict[str, bytes] = {}
         self._locks: dict[object, threading.Lock] = {}

@@ -7,7 +7,7 @@ import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
-import { bunPins, denoLock, denoPins, gate, npmPins, readBunLock, tagged } from "./versions.mjs";
+import { bunPins, denoLock, denoPins, gate, loginFor, npmPins, readBunLock, readNpmrc, tagged } from "./versions.mjs";
 
 const ABBREVIATED = "application/vnd.npm.install-v1+json";
 const GLOBAL = "/usr/local/lib";
@@ -30,9 +30,10 @@ async function listening(server) {
 
 // A registry on this machine that says what another says, less what is not accepted.
 class Registry {
-  constructor(question, npm) {
+  constructor(question, npm, settings) {
     this.question = question;
     this.npm = npm.replace(/\/*$/, "/");
+    this.settings = settings;
     this.open = false; // nothing counts as too new
     this.pages = new Map();
     this.held = new Set(); // "npm name version" of what is too new, with when it was published
@@ -73,6 +74,9 @@ class Registry {
       const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
       headers.set("authorization", `Basic ${Buffer.from(secret).toString("base64")}`);
       url.username = url.password = "";
+    } else {
+      const login = loginFor(this.settings, url);
+      if (login) headers.set("authorization", login);
     }
     let problem;
     for (const [pause, patience] of TRIES) {
@@ -95,13 +99,19 @@ class Registry {
     return this.pages.get(key);
   }
 
+  // The registry that has a package: .npmrc may name one for a scope.
+  base(name) {
+    const own = this.settings.get(`${name.split("/")[0]}:registry`);
+    return name.startsWith("@") && own ? own.replace(/\/*$/, "/") : this.npm;
+  }
+
   async packument(name, accept) {
-    const found = await this.ask(this.npm, name.replace("/", "%2f"), accept);
+    const found = await this.ask(this.base(name), name.replace("/", "%2f"), accept);
     if (found.status !== 200) return { status: found.status };
     try {
       return { status: 200, data: JSON.parse(String(found.body)) };
     } catch {
-      throw new SourceError(`${this.npm.replace(/\/\/[^/@]*@/, "//")}${name}: its answer can't be read`);
+      throw new SourceError(`${this.base(name).replace(/\/\/[^/@]*@/, "//")}${name}: its answer can't be read`);
     }
   }
 
@@ -133,7 +143,7 @@ class Registry {
   // mirror may name the place in the registry that it mirrors, and for a lock this is the same one.
   here(name, manifest) {
     const usual = `${name}/-/${name.split("/").at(-1)}-${manifest.version}.tgz`;
-    const plain = this.npm.replace(/\/\/[^/@]*@/, "//");
+    const plain = this.base(name).replace(/\/\/[^/@]*@/, "//");
     const tarball = (manifest.dist?.tarball ?? "").replace(/%2f/i, "/");
     if (tarball !== plain + usual && !(this.question.only && tarball.endsWith(`/${usual}`))) return manifest;
     return { ...manifest, dist: { ...manifest.dist, tarball: this.url + usual } };
@@ -166,7 +176,7 @@ class Registry {
       const { status, data } = await this.filtered(decodeURIComponent(rest));
       found = { status, type: "application/json", body: JSON.stringify(data) };
     } else {
-      found = await this.ask(this.npm, rest);
+      found = await this.ask(this.base(decodeURIComponent(rest)), rest);
     }
     response.writeHead(found.status, { "content-type": found.type ?? "application/octet-stream" }).end(found.body);
   }
@@ -333,7 +343,10 @@ function dated(registry, pins, question) {
 }
 
 async function answered(question) {
-  const registry = new Registry(question, process.env.NPM_CONFIG_REGISTRY || (await ownRegistry(question.tool)));
+  const file = process.env.ISOL8_NPMRC;
+  const settings = readNpmrc(file ? fs.readFileSync(file, "utf8") : "", process.env);
+  const npm = process.env.NPM_CONFIG_REGISTRY || settings.get("registry") || (await ownRegistry(question.tool));
+  const registry = new Registry(question, npm, settings);
   await registry.listen();
   const resolve = () => TOOLS[question.tool](registry, question.specs);
   const found = await resolve();

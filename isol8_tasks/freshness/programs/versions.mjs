@@ -20,6 +20,28 @@ export function compare(one, other) {
   return 0;
 }
 
+// The settings of a .npmrc, by their names (docs.npmjs.com, npmrc).
+export function readNpmrc(text, environment) {
+  const found = new Map();
+  for (const line of text.split(/\r?\n/)) {
+    const [, key, value] = /^\s*([^=;#\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    const expanded = value?.replace(/^(["'])(.*)\1$/, "$2").replace(/\$\{([^}]+)\}/g, (all, name) => environment[name.replace(/\?$/, "")] ?? all);
+    if (key) found.set(key, expanded);
+  }
+  return found;
+}
+
+// What is sent to an address to log in; nothing where a .npmrc has no login for it.
+export function loginFor(settings, url) {
+  const own = `//${url.host}${url.pathname}`;
+  const places = [...settings.keys()].map((key) => /^(\/\/.*):(_authToken|_auth|username)$/.exec(key)).filter((found) => found && own.startsWith(found[1]));
+  const [key, place, kind] = places.sort((one, other) => other[1].length - one[1].length)[0] ?? [];
+  if (!key) return "";
+  if (kind === "_authToken") return `Bearer ${settings.get(key)}`;
+  const password = () => Buffer.from(settings.get(`${place}:_password`) ?? "", "base64");
+  return `Basic ${kind === "_auth" ? settings.get(key) : Buffer.from(`${settings.get(key)}:${password()}`).toString("base64")}`;
+}
+
 // A tag that is left without its version goes to the newest before that, as npm's own --before has it.
 export function tagged(tags, versions) {
   const left = {};

@@ -282,10 +282,10 @@ def of_alpine(names: list[str]) -> dict[str, str]:
 def answered(question: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:
     """Answer a question."""
     # Asked once: where nobody answers at once, the build tells, which has more patience.
-    survey = Survey(
-        Indexes(environ, tries=(0,), seconds=5), question["seconds"], compiler=question["compiler"]
-    )
     try:
+        survey = Survey(
+            Indexes(environ, tries=(0,), seconds=5), question["seconds"], compiler=question["compiler"]
+        )
         survey.look(question["specs"])
     except SourceError as error:
         return {"problem": str(error)}

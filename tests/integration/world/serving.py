@@ -44,6 +44,8 @@ class Traffic:
     """Answer everything with 503."""
     fails: Callable[[str], bool] = lambda _: False
     """Says of a request, written as in `paths`, that it is answered with 503."""
+    logins: frozenset[str] = frozenset()
+    """What `Authorization` has to be, one of these; empty lets everybody in."""
     delay: float = 0
     """Seconds before each answer."""
     lock: threading.Lock = Factory(threading.Lock)
@@ -93,6 +95,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Answer with a status alone; what is left of the request can't be told from the next one."""
         self.close_connection = True
         self.send_response(status)
+        if status == http.HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", 'Basic realm="tests"')
         self.send_header("Content-Length", "0")
         self.send_header("Connection", "close")
         self.end_headers()
@@ -138,6 +142,9 @@ class _Serving(_Handler):
     def _answer(self, *, with_body: bool) -> None:
         if not self.traffic.asked(f"{self.command} {self.path}"):
             self.refuse(503)
+            return
+        if self.traffic.logins and self.headers.get("Authorization") not in self.traffic.logins:
+            self.refuse(401)
             return
         found = self.routes(self.path, {name.lower(): value for name, value in self.headers.items()})
         if found is None:

@@ -196,8 +196,8 @@ class TestMistakes:
             pytest.param(
                 "[build]\njob = 2",
                 "2: build.job: not a setting of [build] "
-                "(did you mean jobs? allowed: repository, builder, buildx, cache, platforms, args, jobs, python, "
-                "node, bun, download_cache)",
+                "(did you mean jobs? allowed: repository, builder, buildx, cache, platforms, args, secrets, jobs, "
+                "python, node, bun, download_cache)",
                 id="setting",
             ),
             pytest.param(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from isol8_tasks.dockerfile.mounts import BadMountError, canonical_mount, read_mount
+from isol8_tasks.dockerfile.mounts import BadMountError, canonical_mount, mounted_secrets, read_mount
 
 SAME = [
     ("target=/c", "dst=/c", "destination=/c", "TARGET=/c", "type=bind,target=/c", "target=/c,type=Bind"),
@@ -43,6 +43,14 @@ def test_what_it_is_taken_from() -> None:
     """What `from=` refers to stands in its place, and where the mount goes is told apart from it."""
     assert canonical_mount("from=x,source=/,target=/c", {"x": "stage:1"}) == ("/c", "from=stage:1,target=/c")
     assert read_mount("from=x,src=/a") == {"type": "bind", "from": "x", "source": "/a"}
+
+
+def test_secrets_of_a_step() -> None:
+    """By their ids, or what stands for one; an instruction that is no RUN mounts nothing."""
+    step = "RUN --mount=type=secret,id=a --mount=source=b,type=secret --mount=target=/x/c,type=secret -- --mount=id=d"
+    assert mounted_secrets(step) == ("a", "b", "c")
+    assert mounted_secrets("RUN --mount=target=/c -- x") == ()
+    assert mounted_secrets("COPY --from=a --mount=type=secret,id=a") == ()
 
 
 REFUSED = {

@@ -1,10 +1,15 @@
 """What a container prints, as the engine sends it."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from isol8_tasks.engine.containers import RunRequest
 from isol8_tasks.engine.output import frames
-from isol8_tasks.engine.sandboxes import host_config
+from isol8_tasks.engine.sandboxes import host_config, with_sandbox_secrets
+from isol8_tasks.errors import EngineError
 
 
 def _frame(stream: int, data: bytes) -> bytes:
@@ -39,6 +44,42 @@ def test_podman() -> None:
         ["no-new-privileges", "seccomp={}"],
         ["no-new-privileges"],
     )
+
+
+class Source:
+    """Has secrets."""
+
+    def value(self, name: str) -> bytes:
+        return {"pip": b"canary", "large": os.urandom(100_000)}[name]
+
+    def option(self, name: str) -> str:
+        raise NotImplementedError
+
+
+def test_secrets_are_files_for_the_command(tmp_path: Path) -> None:
+    """They go there in a variable that the command does not see, and its own words stay as they are."""
+    request = RunRequest(image="a", command=("sh", "-c", "set", "it's"), seconds=1, secrets=("pip",))
+    found = with_sandbox_secrets(request, Source())
+    script = found.command[2].replace("/dev/shm", str(tmp_path))
+    done = subprocess.run(
+        ("sh", "-ec", script, *found.command[3:]),
+        env={**os.environ, **found.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "canary" not in done.stdout + str(found)
+    assert "ISOL8_SECRETS" not in done.stdout
+    assert (tmp_path / "pip").read_bytes() == b"canary"
+    assert (tmp_path / "pip").stat().st_mode & 0o777 == 0o400
+    assert with_sandbox_secrets(RunRequest(image="a", command=("b",), seconds=1), None).command == ("b",)
+
+
+def test_secrets_that_are_too_large_for_it() -> None:
+    """Linux takes no such variable."""
+    request = RunRequest(image="a", command=("b",), seconds=1, secrets=("large",))
+    with pytest.raises(EngineError, match="the secrets large are too large to be given to package tools"):
+        with_sandbox_secrets(request, Source())
 
 
 def test_capabilities() -> None:

@@ -100,7 +100,7 @@ def test_steps_keep_their_names() -> None:
     """People read the specification's command, whatever runs in its place."""
     told: list[str] = []
     image = spec("node", "a")
-    build = cached_build(Engine(), image)
+    build = cached_build(Engine().build, Engine(), image)
     with pytest.raises(BuildFailedError) as caught:
         build(BuildRequest(tag="x", dockerfile=image.dockerfile), lambda event: told.append(event.step))
     assert told == ["FROM isol8:node", "RUN npm install -g a"]
@@ -115,7 +115,9 @@ def test_script_of_a_lock_keeps_its_words() -> None:
         tag="x", dockerfile='FROM a\nRUN ["/bin/sh", "-euc", "pip install --no-cache-dir"]'
     )
     with pytest.raises(BuildFailedError):
-        cached_build(Engine(), spec("python", "a"))(request, lambda event: told.append(event.step))
+        cached_build(Engine().build, Engine(), spec("python", "a"))(
+            request, lambda event: told.append(event.step)
+        )
     words = json.loads(told[1].removeprefix("RUN "))
     assert words == [
         "/bin/sh",
@@ -143,7 +145,7 @@ def test_a_build_without_cache_keeps_the_mount() -> None:
     for runtime in ("python", "python", "deno"):
         image = spec(runtime, "npm:a" if runtime == "deno" else "a")
         request = BuildRequest(tag="x", dockerfile=image.dockerfile, no_cache=True)
-        cached_build(engine, image)(request, lambda _: None)
+        cached_build(engine.build, engine, image)(request, lambda _: None)
     assert [request.no_cache for request in engine.seen] == [False, False, True]
     first, second, deno = (request.dockerfile for request in engine.seen)
     assert re.fullmatch(
@@ -158,7 +160,7 @@ def test_classic_builder_has_no_caches() -> None:
     with pytest.raises(
         PlanError, match="download_cache needs BuildKit, and this engine builds with the classic"
     ):
-        cached_build(Engine(builder="classic"), spec("python", "a"))
+        cached_build(Engine().build, Engine(builder="classic"), spec("python", "a"))
 
 
 def test_cache_is_that_of_the_installer_beside_alpine_packages_and_a_compiler() -> None:
@@ -177,7 +179,7 @@ def test_cache_is_that_of_the_installer_beside_alpine_packages_and_a_compiler() 
         dockerfile=text,
     )
     request = BuildRequest(tag="isol8_build:x-candidate", dockerfile=text, no_cache=True)
-    cached_build(engine, wanted)(request, lambda _event: None)
+    cached_build(engine.build, engine, wanted)(request, lambda _event: None)
     lines = engine.seen[0].dockerfile.splitlines()
     stages = [at for at, line in enumerate(lines) if line.startswith("FROM ")]
     assert len(stages) == 2

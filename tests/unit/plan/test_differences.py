@@ -103,6 +103,9 @@ DIFFERENCES: Mapping[str, tuple[Inputs, tuple[Reason, ...]]] = {
     "build packages": (
         evolve(BUN, build=("cc",)), (reasons.AlpineChanged(key="build", added=("cc",), removed=()),)
     ),
+    "secrets": (
+        evolve(BUN, secrets=("npm",)), (reasons.AlpineChanged(key="secrets", added=("npm",), removed=()),)
+    ),
     "setup": (evolve(BUN, setup="x"), (reasons.SetupChanged(),)),
 }  # fmt: skip
 

@@ -157,6 +157,7 @@ def test_label() -> None:
         "system": (),
         "build": (),
         "platform": "",
+        "secrets": (),
     }
 
 
@@ -176,6 +177,10 @@ def test_alpine_packages() -> None:
     system, build = evolve(CUSTOM, system=("jq",)), evolve(CUSTOM, build=("jq",))
     assert len({key(CUSTOM), key(system), key(build)}) == 3
     assert "system" not in encode_inputs(CUSTOM)
+    secret = evolve(CUSTOM, secrets=("pip",))
+    assert len({key(CUSTOM), key(secret), key(evolve(CUSTOM, build=("pip",)))}) == 3
+    assert "secrets" not in encode_inputs(CUSTOM)
+    assert '"secrets":["pip"]' in encode_inputs(secret)
     recorded = decode_inputs(encode_inputs(evolve(system, build=("build-base",))))
     assert recorded is not None
     assert (recorded.system, recorded.build) == (("jq",), ("build-base",))

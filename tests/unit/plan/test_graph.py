@@ -97,6 +97,71 @@ class TestSkips:
         )
 
 
+SECRETS = (
+    '[dependencies]\npython = ["numpy"]\nbash = ["jq"]\n[system]\npython = ["libpq"]\n'
+    '[images.ml]\nruntime = "node"\npackages = ["zod"]\n[build.secrets]\n'
+    'corp = { env = "CORP" }\nnet = { file = "~/.netrc" }\nnpm = { file = ".npmrc" }\npip = { env = "PIP_INDEX_URL" }\n'
+)
+
+
+def mounting(mount: str) -> Graph:
+    dockerfile = parse(DOCKERFILE.text + f"RUN --mount={mount} true\n")
+    return build_graph(parse_config(SECRETS, "deps.toml"), dockerfile, CONTEXT, EMPTY, FlagRequest())
+
+
+class TestSecrets:
+    """Which image is built with which of [build.secrets]."""
+
+    def test_images(self) -> None:
+        """Each image has those that its installers read; a base those that its steps mount."""
+        found = mounting("type=secret,id=corp")
+        secrets = {spec.name: (*spec.secrets,) for spec in found.images if spec.secrets}
+        assert secrets == {
+            "bash": ("corp",),
+            "python-custom": ("net", "pip"),
+            "bash-custom": ("net",),
+            "ml": ("npm",),
+        }
+        assert {spec.name for spec in found.images if spec.inputs.secrets} == {*secrets} - {"bash"}
+        assert found.warnings == ()
+
+    @pytest.mark.parametrize(
+        ("mount", "name"),
+        [
+            ("type=secret,id=crop,required", "crop"),
+            ("type=secret,src=crop", "crop"),
+            ("type=secret,target=/run/secrets/crop", "crop"),
+            ("id=$NAME,type=secret", ""),
+            ("type=cache,target=/c", ""),
+        ],
+    )
+    def test_unknown(self, mount: str, name: str) -> None:
+        """A step that mounts what nobody declares is an error, with its line; what a variable names can't be told."""
+        said = (
+            f"docker/Dockerfile:12: mounts the secret {name}, which is not in [build.secrets] of deps.toml; "
+            f'write {name} = {{ env = "…" }} or {{ file = "…" }} there, or correct the id'
+        )
+        if name:
+            with pytest.raises(PlanError) as caught:
+                mounting(mount)
+            assert str(caught.value) == said
+        else:
+            assert mounting(mount).image("bash").secrets == {}
+
+    def test_unused(self) -> None:
+        """It is said of each that no image is built with it, unless the run is about some of them alone."""
+        config = parse_config(SECRETS, "deps.toml")
+        assert graph(config).warnings == (
+            (
+                "deps.toml:10: build.secrets.corp: no image uses it: none has packages whose installer reads $CORP, "
+                "and no step of docker/Dockerfile mounts it by this name"
+            ),
+        )
+        assert graph(config, request=FlagRequest(only=("python",))).warnings == ()
+        alone = parse_config('[build.secrets]\nn = { file = "netrc" }\n', "deps.toml")
+        assert len(graph(alone).warnings) == 1
+
+
 class TestBases:
     """The five images that always should exist."""
 

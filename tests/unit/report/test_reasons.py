@@ -40,6 +40,9 @@ WORDS: Mapping[str, Reason] = {
     "upstream image alpine:3.21 → alpine:3.22": reasons.UpstreamReplaced(old="alpine:3.21", new="alpine:3.22"),
     "upstream image alpine:3.21 is not on this engine": reasons.UpstreamNotHere(reference="alpine:3.21"),
     "+ scipy, \N{MINUS SIGN} pandas": reasons.PackagesChanged(added=("scipy",), removed=("pandas",)),
+    "secret pip added; secret npm removed": reasons.AlpineChanged(
+        key="secrets", added=("pip",), removed=("npm",)
+    ),
     "system package jq added, deps.toml:8; system package curl removed": reasons.AlpineChanged(
         key="system", added=("jq",), removed=("curl",)
     ),

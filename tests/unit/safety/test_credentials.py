@@ -26,6 +26,29 @@ KINDS = {
 """Of each kind a build argument, its value around the secret, and the secret."""
 
 
+SECRET_TEXTS = {
+    "a URL": ("https://me:{}@index.example/simple/", "s3cret-word"),
+    "a token": ("{}\n", "abc123-token"),
+    "netrc": ("machine index.example\n  login me\n  password {}\n", "n3trc-word"),
+    "netrc in a line": ("machine index.example login me password {}", "n3trc-word"),
+    "npmrc": ("registry=https://npm.example/\n//npm.example/:_authToken={}\n", "npm-t0ken"),
+    "pip.conf": ("[global]\nindex-url = https://me:{}@index.example/simple\n", "c0nf-word"),
+    "a key": ("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", "MIIEvQIBADANBgkq"),
+}
+"""Of each kind the text of a secret, and what has to be hidden of it."""
+
+
+@pytest.mark.parametrize(("text", "secret"), SECRET_TEXTS.values(), ids=SECRET_TEXTS)
+def test_secrets_of_a_build(text: str, secret: str) -> None:
+    """Whole, by line and in parts, however it is written; what is around it in other lines stays."""
+    whole = text.replace("{}", secret)
+    redactor = Redactor.of((), {}, [whole])
+    shown = "".join(map(redactor, (*_places(secret, whole), f"ERROR: 401 for {whole} at x", f"a {secret} b")))
+    assert secret not in shown
+    assert quote(secret, safe="") not in shown
+    assert redactor("Collecting numpy from index.example") == "Collecting numpy from index.example"
+
+
 def _places(secret: str, value: str) -> tuple[str, ...]:
     """Return what a run may come to print or keep with a secret in it, in all the ways that it is written."""
     forms = {value, secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}

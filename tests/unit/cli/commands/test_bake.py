@@ -133,6 +133,16 @@ def test_index_variables_are_handed_on(cli: CommandLine) -> None:
     assert found["b"]["contexts"] == {"isol8:a": "target:a"}
 
 
+def test_secrets_by_name(cli: CommandLine) -> None:
+    """The file says where they are, and never what they are; whoever is not asked for one has none."""
+    cli.patch.setenv("HOME", "/home/me")
+    cli.declare('[dependencies]\nbash = ["jq"]\n[build.secrets]\nnet = { file = "~/.netrc" }\n')
+    found = targets(cli("bake", "--print").out)
+    assert found["bash-custom"]["secret"] == ["id=net,src=/home/me/.netrc"]
+    assert "RUN --mount=type=secret,id=net," in found["bash-custom"]["dockerfile-inline"]
+    assert "secret" not in found["bash"]
+
+
 def test_image_with_hashes_is_refused(cli: CommandLine) -> None:
     """Its candidate would not be taken."""
     (cli.folder / "requirements.txt").write_text(f"six==1.17.0 --hash=sha256:{'a' * 64}\n")

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
@@ -58,6 +59,18 @@ def make_engine(
         yield engine
 
 
+class Source:
+    """Has secrets, and tells nobody but builders what they are."""
+
+    def value(self, name: str) -> bytes:
+        if name == "gone":
+            raise ConfigError("deps.toml:2: build.secrets.gone: the variable GONE is not set; export it")
+        return b"canary"
+
+    def option(self, name: str) -> str:
+        return f"id={name},env=PIP"
+
+
 def client(
     engine: Engine,
     *,
@@ -71,7 +84,13 @@ def client(
     environ = {"PATH": path, "BUILDX_BUILDER": "other", "DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
     endpoint = Endpoint(url=engine.url, why="DOCKER_HOST")
     made = DockerEngine(
-        endpoint, environ=environ, builder=builder, buildx=buildx, cache=cache, platform=platform
+        endpoint,
+        environ=environ,
+        builder=builder,
+        buildx=buildx,
+        cache=cache,
+        platform=platform,
+        secrets=Source(),
     )
     engine.clients.append(made)
     return made
@@ -201,3 +220,34 @@ def test_cache(engine: Engine) -> None:
     assert {f"--cache-from={where}", f"--cache-to={where},mode=max,ignore-error=true"} <= set(words)
     with pytest.raises(PlanError, match=r"the engine's own can't\nName one by --builder"):
         client(engine, buildx="", cache="host/cache").build(REQUEST, lambda _event: None)
+
+
+def test_secrets(engine: Engine) -> None:
+    """A builder of buildx is told where they are, and the classic one gets no build with any."""
+    request = evolve(REQUEST, secrets=("pip", "npm"))
+    client(engine).build(request, lambda _event: None)
+    words = Path("words").read_text().splitlines()
+    assert {"--secret=id=pip,env=PIP", "--secret=id=npm,env=PIP"} <= set(words)
+    assert "canary" not in str(words)
+    said = r"^bash needs the secrets pip, npm, and only BuildKit keeps secrets out of images: this engine "
+    with pytest.raises(PlanError, match=said):
+        client(engine, builder="classic", buildx="").build(request, lambda _event: None)
+
+
+@pytest.mark.parametrize("buildx", ["far", ""])
+def test_secret_that_cannot_be_had(engine: Engine, buildx: str) -> None:
+    """Nothing is built without it."""
+    request = evolve(REQUEST, secrets=("pip", "gone"))
+    with pytest.raises(ConfigError, match="the variable GONE is not set"):
+        client(engine, buildx=buildx).build(request, lambda _event: None)
+    assert not Path("words").exists()
+    assert not [path for path in engine.paths() if "/build" in path or "/session" in path]
+
+
+def test_engine_without_sessions(engine: Engine) -> None:
+    """It refuses in its own words, and whatever it says else is no session."""
+    for status in (404, 200):
+        engine.answers["POST /session"] = (status, {"message": "page not found"})
+        with pytest.raises(EngineError, match="did not open a session for secrets: page not found"):
+            client(engine, buildx="").build(evolve(REQUEST, secrets=("pip",)), lambda _event: None)
+    assert not [path for path in engine.paths() if "/build" in path]

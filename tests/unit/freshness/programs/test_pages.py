@@ -1,5 +1,6 @@
 """What is read of package indexes: their pages, the metadata of wheels by itself, and whom a password is told to."""
 
+import base64
 import gzip
 import hashlib
 import json
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -211,6 +213,42 @@ class TestPacked:
         monkeypatch.setattr(Packing, "promised", promised)
         with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:\d+/simple/a/: .+$"):
             packing.page(0, "a")
+
+
+class TestGivenFiles:
+    """What is given to pip as files."""
+
+    def test_netrc(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It has logins for hosts; one in the address itself comes first, and others get none."""
+        (tmp_path / "netrc").write_text("machine a.example login me password p:w\n")
+        assert "Authorization" not in asking("https://a.example/simple/", "a/b").headers
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        basic = "Basic " + base64.b64encode(b"me:p:w").decode()
+        assert asking("https://a.example/simple/", "a/b").headers["Authorization"] == basic
+        assert asking("https://you:x@a.example/", "a/b").headers["Authorization"] != basic
+        assert "Authorization" not in asking("https://b.example/simple/", "a/b").headers
+
+    def test_a_netrc_that_is_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its line is told, and nothing that is in it."""
+        (tmp_path / "netrc").write_text("machine a.example\nhidden\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        with pytest.raises(RefusedError, match=r"^line \d of the netrc file can't be read$"):
+            asking("https://a.example/simple/", "a/b")
+
+    def test_pip_conf(self, tmp_path: Path) -> None:
+        """Its indexes are asked where no variable names others."""
+        file = tmp_path / "pip.conf"
+        file.write_text(
+            "[global]\nindex_url = https://a.example/simple\n[install]\nextra-index-url =\n  https://b.example/\n"
+            "  https://c.example/\n"
+        )
+        given = {"PIP_CONFIG_FILE": str(file)}
+        assert Indexes(given).urls == ["https://a.example/simple", "https://b.example/", "https://c.example/"]
+        given |= {"PIP_INDEX_URL": "https://d.example/", "PIP_EXTRA_INDEX_URL": "https://e.example/"}
+        assert Indexes(given).urls == ["https://d.example/", "https://e.example/"]
+        file.write_text("index-url = hidden\n")
+        with pytest.raises(SourceError, match=r"^pip\.conf can't be read: MissingSectionHeaderError$"):
+            Indexes(given)
 
 
 class TestPasswords:
