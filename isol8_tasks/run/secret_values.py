@@ -1,6 +1,7 @@
 """What the secrets of [build.secrets] are, read where something needs one: no run that builds nothing needs any."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,10 @@ class SecretValues:
             found = os.fsencode(self.environ.get(secret.variable, ""))
             unset = "is empty" if secret.variable in self.environ else "is not set"
             problem = "" if found else f"the variable {secret.variable} {unset}; export it"
+            if re.fullmatch(_ONE_LINE, secret.variable) and len(found.splitlines()) > 1:
+                problem = (
+                    f"the variable {secret.variable} has several lines, and is to be one; export it as one"
+                )
         else:
             found, problem = _read(self._path(name))
             problem = problem and f"{secret.file}: {problem}"
@@ -79,5 +84,7 @@ def _read(path: Path) -> tuple[bytes, str]:
     return found, "" if found else "is empty; write the secret into it"
 
 
+_ONE_LINE: Final = r"PIP_INDEX_URL|\w*(?:TOKENS?|AUTH)"
+"""Variables that package tools send as they are, in which a line break is a mistake of copying."""
 _MOST: Final = 500 * 1024
 """Bytes of a secret (BuildKit, session/secrets/secretsprovider)."""

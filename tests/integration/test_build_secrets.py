@@ -35,7 +35,23 @@ CANARIES = {
     "npm": "canary-Np44m",
     "corp": "canary-C0rp55",
     "netrc": "canary-N3trc66",
+    "apk": "canary-4pk777",
 }
+LOOKS = (
+    "plan",
+    "plan --json",
+    "graph",
+    "why thing",
+    "log",
+    "log --json",
+    "diff python-custom",
+    "page",
+    "verify",
+    "inventory",
+    "sbom",
+    "list",
+    "bake --print",
+)
 CUSTOM = ("python-custom", "node-custom", "bun-custom", "deno-custom")
 
 pytestmark = pytest.mark.skipif(
@@ -197,15 +213,29 @@ def test_canaries(private: Private, docker_api: docker.APIClient, world: World) 
         assert "undetermined" not in fresh.out
         lock = private.doit("lock")
         assert lock.code == 0, lock.out + lock.err
-        again = private.doit("setup", "--locked", "--force", "--only", "python,node,bun,deno")
+        again = private.doit("--verbose", "setup", "--locked", "--force", "--only", "python,node,bun,deno")
         assert again.code == 0, again.out + again.err
-        for words in ("plan", "plan --json", "verify", "inventory", "sbom", "list", "bake --print"):
+        for words in LOOKS:
             assert private.doit(*words.split()).code == 0, private.said[-1]
     assert not seen
     places = _looked_through(private, docker_api)
     assert sum(" layer " in place for place in places) >= 2 * len(CUSTOM)
     assert any(place.endswith("deps.lock.toml") for place in places)
     assert any("/logs/" in place or place.endswith("sbom/python.cdx.json") for place in places)
+    assert any(place.endswith("history.jsonl") for place in places)
+    assert any(place.endswith(".html") for place in places)
+    assert '"secret": [' in private.said[-1]
+
+
+def test_download_cache(private: Private, docker_api: docker.APIClient) -> None:
+    """Installers get their secrets beside their cache, and programs that follow a run see neither."""
+    text = (private.checkout.folder / "deps.toml").read_text()
+    private.checkout.edit("deps.toml", "[build]", "[build]\ndownload_cache = true")
+    done = private.doit("--progress=json", "custom:python", "custom:node", "--force")
+    assert done.code == 0, done.out + done.err
+    assert "--mount" not in done.out
+    assert _looked_through(private, docker_api)
+    (private.checkout.folder / "deps.toml").write_text(text)
 
 
 def test_keys_have_names(private: Private, world: World) -> None:
@@ -246,12 +276,13 @@ def test_a_step_of_ones_own_that_fails(private: Private, docker_api: docker.APIC
     assert done.code == 3
     assert "deps.toml:11: build.secrets.corp: the variable CORP is not set; export it" in done.out
     environment = {**private.environment, "CORP": f"{CANARIES['corp']} of me"}
-    with _watching() as seen:
-        done = checkout.doit("setup", "--only=bash", **environment)
-    private.said.append(done.out + done.err)
-    assert done.code == 1, private.said[-1]
-    assert "***" in done.out
-    assert not seen
+    for flag in ("--verbose", "--progress=json"):
+        with _watching() as seen:
+            done = checkout.doit(flag, "setup", "--only=bash", **environment)
+        private.said.append(done.out + done.err)
+        assert done.code == 1, private.said[-1]
+        assert "***" in done.out
+        assert not seen
     assert "***" in (checkout.folder / ".isol8/logs/bash.log").read_text()
     assert any(place.endswith("logs/bash.log") for place in _looked_through(private, docker_api))
     checkout.edit("docker/Dockerfile", "id=corp", "id=crop")
@@ -265,6 +296,44 @@ def test_a_step_of_ones_own_that_fails(private: Private, docker_api: docker.APIC
     assert done.code == 3
     assert "only BuildKit keeps secrets out of images" in done.out
     (checkout.folder / "deps.toml").write_text(text)
+
+
+def test_alpines_repository(docker_api: docker.APIClient, world: World, tmp_path: Path) -> None:
+    """Apk gets .netrc or HTTP_AUTH for it: in a step of one's own, in a build, and when it is asked."""
+    checkout = new_checkout(tmp_path / "checkout")
+    world.apk("hidden", "1.0-r0")
+    world.traffic["apk"].logins = frozenset({_basic(CANARIES["apk"])})
+    host = world.addresses["apk"].partition(":")[0]
+    netrc = checkout.folder / "netrc"
+    netrc.write_text(f"machine {host} login me password {CANARIES['apk']}\n")
+    dockerfile = checkout.folder / "docker/Dockerfile"
+    step = 'RUN if [ -n "$APK_REPOSITORY" ]'
+    mount = "--mount=type=secret,id=net,target=/dev/shm/net,required=true export NETRC=/dev/shm/net && "
+    dockerfile.write_text(dockerfile.read_text().replace(step, step.replace("RUN ", f"RUN {mount}")))
+    secrets = '[build.secrets]\nnet = { file = "netrc" }\n'
+    checkout.deps('bash = ["hidden"]', f"{world.build}\n{secrets}")
+    try:
+        with _watching() as seen:
+            done = checkout.doit("setup", "--only=bash")
+            assert (done.code, "2 built · " in done.out) == (0, True), done.out + done.err
+            world.apk("hidden", "1.1-r0")
+            fresh = checkout.doit("freshness", "--only=bash")
+            assert (fresh.code, "hidden 1.0-r0 → 1.1-r0" in fresh.out) == (2, True), fresh.out + fresh.err
+            # What .netrc does not have, the variable has.
+            netrc.write_text("machine other.example login me password other-value\n")
+            checkout.deps('bash = ["hidden"]', f'{world.build}\n{secrets}auth = {{ env = "HTTP_AUTH" }}\n')
+            done = checkout.doit("custom:bash", HTTP_AUTH=f"basic:*:me:{CANARIES['apk']}")
+            assert (done.code, "1 built · " in done.out) == (0, True), done.out + done.err
+        assert not seen
+        for name in ("bash", "bash-custom"):
+            for place, text in _saved(docker_api, f"{checkout.repository}:{name}", 0):
+                assert CANARIES["apk"].encode() not in text, place
+        # Without either it is refused.
+        checkout.deps('bash = ["hidden"]', f"{world.build}\n{secrets}")
+        assert checkout.doit("custom:bash").code == 1
+    finally:
+        world.traffic["apk"].logins = frozenset()
+        remove_tags(docker_api, checkout.repository)
 
 
 class Given:

@@ -41,6 +41,14 @@ def test_values_and_where_buildx_finds_them(tmp_path: Path) -> None:
     assert len([*found.known()]) == 3
 
 
+def test_variables_with_several_lines(tmp_path: Path) -> None:
+    """Lists have them, and a line end behind the last word is no mistake."""
+    deps = '[build.secrets]\nmore = { env = "PIP_EXTRA_INDEX_URL" }\ntoken = { env = "NPM_TOKEN" }\n'
+    environ = {"PIP_EXTRA_INDEX_URL": "https://a/\nhttps://b/", "NPM_TOKEN": "t0k\n"}
+    found = SecretValues(config=parse_config(deps, "deps.toml"), environ=environ, folder=tmp_path)
+    assert [found.value(name) for name in ("more", "token")] == [b"https://a/\nhttps://b/", b"t0k\n"]
+
+
 def _missing(_path: Path) -> None: ...
 
 
@@ -97,7 +105,14 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("environ", "said"),
-    [({}, "is not set; export it"), ({"PIP_INDEX_URL": ""}, "is empty; export it")],
+    [
+        ({}, "is not set; export it"),
+        ({"PIP_INDEX_URL": ""}, "is empty; export it"),
+        (
+            {"PIP_INDEX_URL": "https://me:pw\n@x/simple"},
+            "has several lines, and is to be one; export it as one",
+        ),
+    ],
 )
 def test_variables_that_cannot_be_had(tmp_path: Path, environ: dict[str, str], said: str) -> None:
     """As files."""
