@@ -184,20 +184,23 @@ class Builders:
     def _build_by_buildkit(self, request: BuildRequest, on_event: OnEvent) -> str:
         from isol8_tasks.engine.builders import buildkit  # noqa: PLC0415 - others don't need it
 
-        try:
+        def build() -> str:
             with contextlib.ExitStack() as stack:
-                return buildkit.build(request, self._poster(request, stack), on_event)
+                post = self._poster(request, stack, self._session(request, stack))
+                return buildkit.build(request, post, on_event)
+
+        try:
+            return build()
         except BuildFailedError as error:
             if _WAITED_FOR_ANOTHER not in str(error):
                 raise
-        with contextlib.ExitStack() as stack:
-            return buildkit.build(request, self._poster(request, stack), on_event)
+        return build()
 
     def _build_by_classic(self, request: BuildRequest, on_event: OnEvent) -> str:
         from isol8_tasks.engine.builders import classic  # noqa: PLC0415 - few engines need it
 
         with contextlib.ExitStack() as stack:
-            return classic.build(request, self._poster(request, stack), on_event)
+            return classic.build(request, self._poster(request, stack, {}), on_event)
 
     def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent, how: BuildxRun) -> str:
         options = [f"--secret={self._secrets.option(name)}" for name in self._values(request)]
@@ -226,17 +229,23 @@ class Builders:
         return {name: self._secrets.value(name) for name in request.secrets}
 
     def _session(self, request: BuildRequest, stack: contextlib.ExitStack) -> Mapping[str, str]:
-        """Open what a build finds its secrets by, and return what the engine is told of it."""
-        if not request.secrets:
+        """Open what a build finds its secrets and logins by, and return what the engine is told of it."""
+        # An upstream image for another platform may be fetched by the builder itself.
+        if not request.secrets and (request.only_labels or not request.platform):
             return {}
-        from isol8_tasks.engine.builders.session import Answers, attached  # noqa: PLC0415 - few have secrets
+        from isol8_tasks.engine.builders.session import Answers, attached  # noqa: PLC0415 - few need it
 
         answers = Answers(secrets=self._values(request), login=self._login)
-        return {"session": stack.enter_context(attached(self._connection, answers))}
+        try:
+            return {"session": stack.enter_context(attached(self._connection, answers))}
+        except EngineRefusedError:
+            if request.secrets:
+                raise
+            return {}
 
-    def _poster(self, request: BuildRequest, stack: contextlib.ExitStack) -> "Post":
-        session = self._session(request, stack)
-
+    def _poster(
+        self, request: BuildRequest, stack: contextlib.ExitStack, session: Mapping[str, str]
+    ) -> "Post":
         def post(params: Mapping[str, str], body: bytes) -> Iterator[Mapping[str, object]]:
             headers = {"Content-Type": "application/x-tar"}
             what = f"the build of {request.tag}"
