@@ -274,7 +274,7 @@ def test_a_step_of_ones_own_that_fails(private: Private, docker_api: docker.APIC
     checkout.edit("docker/Dockerfile", 'CMD ["bash"]', f'{step}\nCMD ["bash"]')
     done = checkout.doit("setup", "--only=bash", **private.environment)
     assert done.code == 3
-    assert "deps.toml:11: build.secrets.corp: the variable CORP is not set; export it" in done.out
+    assert "deps.toml:14: build.secrets.corp: the variable CORP is not set; export it" in done.out
     environment = {**private.environment, "CORP": f"{CANARIES['corp']} of me"}
     for flag in ("--verbose", "--progress=json"):
         with _watching() as seen:

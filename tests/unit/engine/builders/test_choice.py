@@ -147,6 +147,8 @@ def test_another_platform_here(engine: Engine, platform: str, asked: str, *, tol
     assert found.build(request, lambda _event: None) == "sha256:1"
     assert found.platform() == (platform or "linux/amd64")
     assert ["platform=linux%2Farm64" in path for path in paths] == [told]
+    # Where the engine has none, the builder does without docker's login.
+    assert any("/session" in path for path in engine.paths()) == told
 
 
 def test_engine_changes_labels_itself(engine: Engine) -> None:
