@@ -330,7 +330,7 @@ def test_alpines_repository(docker_api: docker.APIClient, world: World, tmp_path
                 assert CANARIES["apk"].encode() not in text, place
         # Without either it is refused.
         checkout.deps('bash = ["hidden"]', f"{world.build}\n{secrets}")
-        assert checkout.doit("custom:bash").code == 1
+        assert checkout.doit("custom:bash", "--force").code == 1
     finally:
         world.traffic["apk"].logins = frozenset()
         remove_tags(docker_api, checkout.repository)
