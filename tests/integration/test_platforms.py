@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from isol8_tasks.errors import LabError
 from lab.updown import Lab
 from tests.integration.arm64 import NAME, PLATFORM, emulated, forget, provide
-from tests.integration.checkouts import ROOT, Checkout
+from tests.integration.checkouts import ROOT, Checkout, new_checkout, remove_tags
 from tests.integration.registries import Registry
 
 pytestmark = pytest.mark.skipif(
@@ -77,6 +78,24 @@ def processor(api: docker.APIClient, checkout: Checkout, name: str) -> str:
         api.remove_container(made, force=True)
 
 
+@contextlib.contextmanager
+def on_second(
+    second: str, folder: Path, platform: str, alpine: str, registry: Registry
+) -> Iterator[tuple[Checkout, docker.APIClient]]:
+    """Give a checkout for another engine, which builds for one platform, as one of that platform would."""
+    other, api = new_checkout(folder / "second"), docker.APIClient(base_url=second)
+    other.deps(
+        'bash = ["jq"]',
+        f'platforms = ["{platform}"]\nargs = {{ ALPINE_IMAGE = "{alpine}" }}\n'
+        f'[registry]\nrepository = "{registry.address}/isol8"\nstandins = true\n',
+    )
+    try:
+        yield other, api
+    finally:
+        remove_tags(api, other.repository)
+        api.close()
+
+
 def test_built_verified_and_run(arm: Checkout, alpine: str, docker_api: docker.APIClient) -> None:
     """Base and custom image are in use, whichever platform the upstream image was last here for; and so back again."""
     done = arm.doit("setup", "--only=bash")
@@ -124,3 +143,84 @@ def test_what_the_engine_can_not_run(
     with emulated(lab):
         declare(arm, alpine, PLATFORM)
         assert arm.doit("verify", "bash").code == 0
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """Give a registry for what is built."""
+    found = Registry(tmp_path / "registry").start()
+    yield found
+    found.kill()
+
+
+def declare_both(
+    checkout: Checkout, alpine: str, registry: Registry, more: str = "", package: str = "jq"
+) -> None:
+    checkout.deps(
+        f'bash = ["{package}"]',
+        f'platforms = ["{PLATFORM}", "{OWN}"]\nargs = {{ ALPINE_IMAGE = "{alpine}" }}\n'
+        f'[registry]\nrepository = "{registry.address}/isol8"\nstandins = true\n{more}',
+    )
+
+
+@pytest.fixture
+def both(
+    checkout: Checkout, alpine: str, registry: Registry, docker_api: docker.APIClient
+) -> Iterator[Checkout]:
+    """Give a checkout that builds for both platforms."""
+    declare_both(checkout, alpine, registry)
+    yield checkout
+    remove_tags(docker_api, f"{checkout.repository}_linux-arm64")
+
+
+def foreign(api: docker.APIClient) -> set[str]:
+    """Return all names of images for arm64 on an engine, but for the stand-in's."""
+    return {
+        tag
+        for image in api.images()
+        if api.inspect_image(image["Id"])["Architecture"] == "arm64"
+        for tag in image["RepoTags"] or ()
+        if "/alpine:" not in tag
+    }
+
+
+def test_both_under_one_name(  # noqa: PLR0913, PLR0917 - fixtures
+    both: Checkout, alpine: str, registry: Registry, docker_api: docker.APIClient, second: str, tmp_path: Path
+) -> None:
+    """An index has both, an engine of either platform takes its own, and a change builds both."""
+    before = docker_api.images(alpine)[0]["Id"] if docker_api.images(alpine) else ""
+    done = both.doit("setup", "--only=bash")
+    assert done.code == 0, done.out + done.err
+    assert "2 built for linux/arm64 · 2 put under one name" in done.out
+    assert foreign(docker_api) == set()
+    assert not before or docker_api.inspect_image(f"{alpine}:3.21")["Architecture"] == "amd64"
+    names = ("bash", "bash-custom")
+    first = {name: registry.indexed("isol8", name) for name in names}
+    assert all(set(each) == {OWN, PLATFORM} for each in first.values())
+    for name in names:
+        entry = both.manifest()["images"][f"{both.repository}:{name}"]
+        assert (entry["platform"], entry["pushed"]["digest"]) == (OWN, first[name][OWN])
+        assert entry["pushed"]["others"][PLATFORM]["digest"] == first[name][PLATFORM]
+    assert processor(docker_api, both, "bash-custom") == "x86_64"
+    done = both.doit("setup", "--only=bash")
+    assert (done.code, done.out.startswith("2 images up to date")) == (0, True), done.out + done.err
+    assert both.doit("plan", "--only=bash", "--check").code == 0
+    with on_second(second, tmp_path, PLATFORM, alpine, registry) as (other, api):
+        done = other.doit("setup", "--only=bash", DOCKER_HOST=second)
+        assert (done.code, "2 pulled · " in done.out) == (0, True), done.out + done.err
+        assert processor(api, other, "bash-custom") == "aarch64"
+    declare_both(both, alpine, registry, package="bash")
+    plan = json.loads(both.doit("plan", "--only=bash", "--json").out)
+    states = {place: [each["state"] for each in plan[place]] for place in ("images",)}
+    assert states | {"others": [each["state"] for each in plan["others"][PLATFORM]]} == {
+        "images": ["up-to-date", "stale"],
+        "others": ["up-to-date", "stale"],
+    }
+    done = both.doit("setup", "--only=bash")
+    assert done.code == 0, done.out + done.err
+    assert "1 built · " in done.out
+    assert "1 built for linux/arm64 · 1 put under one name" in done.out
+    again = {name: registry.indexed("isol8", name) for name in names}
+    assert again["bash"] == first["bash"]
+    assert not {*again["bash-custom"].values()} & {*first["bash-custom"].values()}
+    assert foreign(docker_api) == set()
