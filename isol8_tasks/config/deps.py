@@ -347,7 +347,7 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
     if build.get("buildx") and build.get("builder", "auto") not in {"auto", "buildx"}:
         yield ("build", "buildx"), f"builder = {build['builder']!r} does not use it; remove one of both"
     platforms = build.get("platforms")
-    if isinstance(platforms, list) and len(platforms) > 1:
+    if isinstance(platforms, list) and len({*map(str, platforms)}) > 1:
         yield from ((("build", "platforms"), what) for what in _against_several(found, len(platforms)))
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
     for name, value in _keys(found, "verify").items():

@@ -10,7 +10,13 @@ from attrs import define, evolve, field
 
 from isol8_tasks.config.deps import Config
 from isol8_tasks.engine.registry import is_refusal
-from isol8_tasks.errors import EngineError, Isol8Error, RegistryError, SourceUnavailableError, UndecidedError
+from isol8_tasks.errors import (
+    Isol8Error,
+    RegistryError,
+    SourceUnavailableError,
+    UndecidedError,
+    UpstreamUnavailableError,
+)
 from isol8_tasks.images.labels import read_record
 from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.images.pushed import Pushed, strays
@@ -113,10 +119,25 @@ class OtherView(View):
                 )
             self._is_asked = True
             self.in_use = {name: images[0] for name, images in self.remote.found.items()}
+        observed = self._with_digests(observed)
         for name, image in self.in_use.items():
             tags = (observed.public_tag(name), marker_tag(name, self.repository))
             observed = observed.moved(image.id, image.labels, *tags)
         return observed
+
+    def _with_digests(self, observed: Observed) -> Observed:
+        """Let upstream images count by the digests that an engine has them by which is of the platform."""
+        digests = {
+            name: image.digests
+            for spec in self.own.graph.images
+            for name, _ in spec.inputs.upstream
+            if (image := self.own.observed.tagged(name))
+        }
+        images = (
+            evolve(image, digests=next((digests[tag] for tag in image.tags if tag in digests), image.digests))
+            for image in observed.images
+        )
+        return evolve(observed, images=tuple(images))
 
 
 class OwnRun(Protocol):
@@ -257,6 +278,8 @@ class _Work:
     digests: dict[str, str] = field(factory=dict, init=False)
     """What the index is to have of this platform, by name; without what is not up to date."""
     _publishing: Publishing = field(init=False)
+    _pulled: dict[str, str] = field(factory=dict, init=False)
+    """Upstream images for the platform, by the names that they take on the engine meanwhile."""
     _is_begun: bool = field(default=False, init=False)
 
     @_publishing.default
@@ -380,13 +403,21 @@ class _Work:
             other.adopt(parent, evolve(image, id=image_id))
 
     def _lacking(self, spec: ImageSpec, observed: Observed) -> Mapping[str, str]:
-        """Return what is to be pulled, by the digest that it has for the engine's own platform."""
+        """Return what is to be pulled: what the index has for the platform that the engine has for its own."""
         return {reference: self._exact(reference) for reference in lacking_upstream(spec, observed)}
 
     def _exact(self, reference: str) -> str:
-        image = self.other.own.observed.tagged(reference)
-        digest = image.digest(reference) if image else ""
-        return str(Reference.parse(reference).at(digest)) if digest else reference
+        image, parsed = self.other.own.observed.tagged(reference), Reference.parse(reference)
+        if not image or not (digest := image.digest(reference)):
+            return reference
+        found = self.other.engine.remote_images(parsed.repository, [digest]).get(digest)
+        if found is None:
+            raise UpstreamUnavailableError(
+                f"{reference} ({digest}) is not there for {self.other.platform}; name one that is, by ALPINE_IMAGE or "
+                "DENO_IMAGE under [build] args, or leave the platform out"
+            )
+        self._pulled[reference] = str(parsed.at(found.digest))
+        return self._pulled[reference]
 
     def _refuse_credentials(self, work: "Push") -> None:
         from isol8_tasks.lifecycle.refusals import refuse_credentials  # noqa: PLC0415 - for who builds
@@ -401,17 +432,11 @@ class _Work:
             return
         self._publishing.forget()
         own = self.other.own
-        for reference in {name for spec in own.graph.images for name, _ in spec.inputs.upstream}:
+        for reference, pulled in self._pulled.items():
             before, now = own.observed.tagged(reference), own.engine.inspect(reference)
-            if before is None or now is None or before.id == now.id:
-                continue
-            exact = self._exact(reference)
-            try:
-                own.engine.pull(exact)
-                if exact != reference:
-                    own.engine.tag(exact, reference)
-            except EngineError as error:
-                self.platforms.session.failed(reference, error)
+            if before and now and before.id != now.id:
+                own.engine.tag(before.id, reference)
+            own.engine.untag(pulled)
 
 
 class _NotWritableError(Exception):
