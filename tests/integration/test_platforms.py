@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -190,6 +191,7 @@ def test_both_under_one_name(  # noqa: PLR0913, PLR0917 - fixtures
     """An index has both, an engine of either platform takes its own, and a change builds both."""
     before = docker_api.images(alpine)[0]["Id"] if docker_api.images(alpine) else ""
     done = both.doit("setup", "--only=bash")
+    print(done.out)
     assert done.code == 0, done.out + done.err
     assert "2 built for linux/arm64 · 2 put under one name" in done.out
     assert foreign(docker_api) == set()
@@ -217,6 +219,7 @@ def test_both_under_one_name(  # noqa: PLR0913, PLR0917 - fixtures
         "others": ["up-to-date", "stale"],
     }
     done = both.doit("setup", "--only=bash")
+    print(done.out)
     assert done.code == 0, done.out + done.err
     assert "1 built · " in done.out
     assert "1 built for linux/arm64 · 1 put under one name" in done.out
@@ -224,3 +227,39 @@ def test_both_under_one_name(  # noqa: PLR0913, PLR0917 - fixtures
     assert again["bash"] == first["bash"]
     assert not {*again["bash-custom"].values()} & {*first["bash-custom"].values()}
     assert foreign(docker_api) == set()
+
+
+def test_one_platform_is_missing(
+    both: Checkout, alpine: str, registry: Registry, docker_api: docker.APIClient, lab: Lab
+) -> None:
+    """Only what is missing is built; what nobody can run keeps the name where it is, unless deps.toml says otherwise."""
+    both.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN echo {both.repository}\nCMD ["bash"]')
+    done = both.doit("base:bash")
+    assert (done.code, "1 built for linux/arm64 · 1 put under one name" in done.out) == (0, True), done.out
+    first, tags = registry.indexed("isol8", "bash"), registry.storage.glob("**/isol8/_manifests/tags/bash-*")
+    registry.index("isol8", "bash", {OWN: first[OWN]})
+    done = both.doit("setup", "--only=bash")
+    # It has the tag of its key still.
+    assert (done.code, "linux/arm64 · 1 put" in done.out) == (0, False), done.out + done.err
+    print(done.out)
+    assert registry.indexed("isol8", "bash") == first
+    registry.index("isol8", "bash", {OWN: first[OWN]})
+    for tag in tags:
+        if tag.joinpath("current/link").read_text() == first[PLATFORM]:
+            shutil.rmtree(tag)
+    plan = json.loads(both.doit("plan", "--only=bash", "--json").out)
+    assert [each["state"] for each in plan["images"]] == ["up-to-date", "up-to-date"]
+    assert [each["state"] for each in plan["others"][PLATFORM]] == ["not-built", "stale"]
+    assert both.doit("plan", "--only=bash", "--check").code == 2
+    forget()
+    done = both.doit("setup", "--only=bash")
+    print(done.out)
+    assert (done.code, f"is for {PLATFORM}, which the engine ({OWN}) can't run" in done.out) == (4, True)
+    assert registry.indexed("isol8", "bash") == {OWN: first[OWN]}
+    declare_both(both, alpine, registry, "[verify]\nunchecked_platforms = true\n")
+    done = both.doit("setup", "--only=bash")
+    print(done.out)
+    assert (done.code, f"not verified: the engine can't run {PLATFORM}" in done.out) == (0, True), done.out
+    assert set(registry.indexed("isol8", "bash")) == {OWN, PLATFORM}
+    with emulated(lab):
+        pass
