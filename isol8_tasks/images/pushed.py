@@ -61,9 +61,10 @@ class Listed(ByValue):
 
     def for_platform(self, platform: str) -> "Listed":
         """Return what an engine of that platform pulls: that of the index, if there is one for it."""
-        for other, digest, key in self.pushed.others if self.pushed else ():
-            if other == platform and self.pushed:
-                return evolve(self, id="", key=key, pushed=evolve(self.pushed, digest=digest, key=""))
+        found = {name: rest for name, *rest in self.pushed.others} if self.pushed else {}
+        if self.pushed and platform in found:
+            digest, key = found[platform]
+            return evolve(self, id="", key=key, pushed=evolve(self.pushed, digest=digest, key="", others=()))
         return self
 
 

@@ -124,7 +124,6 @@ def pull_image(
     Returns what was pulled, None where that was in use already. RegistryError says what is wrong with it, and so may
     `accept`, which gets its id; what is in use then stays.
     """
-    listed = listed.for_platform(engine.platform()) if listed.pushed and listed.pushed.others else listed
     public, pushed = observed.public_tag(listed.name), listed.pushed
     current, record = observed.public(listed.name), observed.record(listed.name)
     if current is not None and record is not None and current.id == listed.id:

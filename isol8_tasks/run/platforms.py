@@ -391,6 +391,8 @@ class _Work:
             raise _NotWritableError from error
         for tag in (*strays(other.observed, repository), *leftovers.abandoned_candidates(other)):
             other.engine.untag(tag)
+        for spec in other.graph.images:
+            other.engine.untag(other.public_tag(spec.name))
         self._is_begun = True
 
     def _fetch(self, parent: str) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _WIND_DOWN_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 0.05
+_OTHERS: Final = "other platforms"
+"""What is waited for like an image."""
 
 
 @define(kw_only=True, eq=False, slots=False, repr=False)
@@ -208,7 +210,11 @@ class Session:
             from isol8_tasks.run.platforms import Platforms  # noqa: PLC0415 - few files name several
 
             self.platforms = Platforms(self)
-            self.platforms.bring(names)
+            self._at_work.add(_OTHERS)
+            try:
+                self.platforms.bring(names)
+            finally:
+                self._at_work.discard(_OTHERS)
 
     def end(self, others: Collection[str] | None = ()) -> None:
         """Do what `resolve` does after a run in which something may have failed; so may this."""

@@ -224,7 +224,7 @@ def _expired(view: View) -> "tuple[Expired, ...]":
     builds = [record.build for name in view.holds if (record := view.observed.record(name))]
     found: list[Expired] = []
     for each in (view, *view.beside):
-        # Each engine is told of the images for its own platform, which are what others stand on.
+        # An index is read for one platform at a time.
         there = each.engine.remote_images(settings.repository, likely_ours(tags))
         images = {digest: remote.image for digest, remote in there.items()}
         found += expired(tags, images, kept=kept, builds=builds, since=now() - settings.keep)
