@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from isol8_tasks.images.pushed import Pushed
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.plan.decision import Decision
-    from isol8_tasks.run.platforms import Platforms
+    from isol8_tasks.run.platforms import OtherPlatforms
     from isol8_tasks.run.view import WholeEngine
     from isol8_tasks.verify.verifications import Verifications, Verify
 
@@ -68,7 +68,7 @@ class Session:
     _locked: bool = field(default=False, init=False)
     _refused: LockedError | None = field(default=None, init=False)
     """Who kept the engine for longer than this run waits; it is not tried twice."""
-    platforms: "Platforms | None" = field(default=None, init=False)
+    platforms: "OtherPlatforms | None" = field(default=None, init=False)
     """What was done for other platforms than the engine's own."""
     on_wait: Callable[[str], None] | None = field(default=None, init=False)
     """Hears for whom the run waits, where nobody listens to it."""
@@ -207,9 +207,9 @@ class Session:
         if len(self.view.config.build.platforms) <= 1 or not (settings.repository and settings.push):
             return
         if self.view.use_registry and not self.publication.unpushed and (names is None or names or changed):
-            from isol8_tasks.run.platforms import Platforms  # noqa: PLC0415 - few files name several
+            from isol8_tasks.run.platforms import OtherPlatforms  # noqa: PLC0415 - few files name several
 
-            self.platforms = Platforms(self)
+            self.platforms = OtherPlatforms(self)
             self._at_work.add(_OTHERS)
             try:
                 self.platforms.bring(names)

@@ -231,7 +231,7 @@ def test_both_under_one_name(  # noqa: PLR0913, PLR0917 - fixtures
 def other_commands(both: Checkout, registry: Registry) -> None:
     """Lock, roll back and bake one platform; without the registry nobody can decide for the other."""
     done = both.doit("lock")
-    assert (done.code, "deps.toml:4: build.platforms lists 2 platforms, and a lock" in done.err) == (3, True)
+    assert (done.code, "build.platforms lists 2 platforms, and a lock" in done.err) == (3, True)
     assert both.doit("setup", "--locked").code == 3
     done = both.doit("bake", "--print", "bash")
     assert (done.code, done.err) == (

@@ -81,7 +81,7 @@ def _others(view: View) -> tuple[Mapping[str, Sequence[Decision]], Isol8Error | 
     """Return what is decided for the platforms beside the engine's own, and why that can't be found out."""
     if len(view.config.build.platforms) <= 1 or not (view.use_registry and view.config.registry.push):
         return {}, None
-    from isol8_tasks.run.platforms import OtherView  # noqa: PLC0415 - few files name several
+    from isol8_tasks.run.other_view import OtherView  # noqa: PLC0415 - few files name several
 
     try:
         return {other.platform: other.decided() for other in OtherView.beside_view(view)}, None

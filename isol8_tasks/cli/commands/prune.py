@@ -180,7 +180,7 @@ def _prune_registry(view: View, *, agreed: bool) -> int:
             'repository = "registry.example/isol8"'
         )
     if len(view.config.build.platforms) > 1:
-        from isol8_tasks.run.platforms import OtherView  # noqa: PLC0415 - few files name several
+        from isol8_tasks.run.other_view import OtherView  # noqa: PLC0415 - few files name several
 
         OtherView.beside_view(view)
     found = _expired(view)
