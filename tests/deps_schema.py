@@ -172,7 +172,7 @@ _READ: Final[Mapping[Callable[..., object], Schema]] = {
         "items": {"enum": ["linux/amd64", "linux/arm64"]},
         "minItems": 1,
         "uniqueItems": True,
-        "examples": [["linux/arm64"], ["linux/amd64", "linux/arm64"]],
+        "examples": [["linux/arm64"]],
     },
     _reader(values.Ports): {
         "type": "array",
