@@ -1,5 +1,6 @@
 """What a run knows: what it reads, what the engine holds, and what follows from both, each found out once."""
 
+import contextlib
 import datetime as dt
 import threading
 from collections.abc import Mapping
@@ -91,21 +92,25 @@ class View:
 
     def _own_first(self, config: Config) -> Config:
         """Return the configuration with the engine's own platform in front, for which images are in use there."""
-        own = platform_directly(self.endpoint.url) if self._engine is None else None
-        if own is None:
-            from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415 - as for the engine
-
-            engine = self._engine or DockerEngine(self.endpoint, environ=self.environ)
-            try:
-                own = engine.own_platform()
-            except EngineError:
-                # That it does not answer is told when it is asked for its images.
-                return config
-            finally:
-                if engine is not self._engine:
-                    engine.close()
+        try:
+            own = self._ask_own_platform()
+        except EngineError as error:
+            # Where nobody knows which it is, nothing is done on that engine, should it answer later.
+            self._unreachable = error
+            return config
         platforms = tuple(sorted(config.build.platforms, key=lambda each: each != own))
         return evolve(config, build=evolve(config.build, platforms=platforms))
+
+    def _ask_own_platform(self) -> str:
+        """Return the engine's own platform without what deps.toml says of the engine."""
+        if self._engine is not None:
+            return self._engine.own_platform()
+        if own := platform_directly(self.endpoint.url):
+            return own
+        from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415 - as for the engine
+
+        with contextlib.closing(DockerEngine(self.endpoint, environ=self.environ)) as engine:
+            return engine.own_platform()
 
     @property
     def redactor(self) -> Redactor:
