@@ -170,7 +170,8 @@ _READ: Final[Mapping[Callable[..., object], Schema]] = {
     _reader(values.Platforms): {
         "type": "array",
         "items": {"enum": ["linux/amd64", "linux/arm64"]},
-        "maxItems": 1,
+        "minItems": 1,
+        "uniqueItems": True,
         "examples": [["linux/arm64"]],
     },
     _reader(values.Ports): {

@@ -35,6 +35,7 @@ from isol8_tasks.errors import (
 from isol8_tasks.images.labels import PREFIX, SCHEMA_LABEL
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.registry.client import RemoteImage
+from isol8_tasks.registry.writing import RegistryWriter
 from isol8_tasks.safety.redact import redact
 
 UNREACHABLE = "no Docker Engine answers at fake:// (it is a fake): it was stopped\nStart it again."
@@ -354,6 +355,10 @@ class FakeEngine:
         for reference, image in tuple(self.registry.items()):
             if f"{repository}@{digest}" in image.digests:
                 del self.registry[reference]
+
+    def remote_writer(self, repository: str) -> RegistryWriter:
+        """Give nobody who writes: what is written there is tried with a registry."""
+        raise NotImplementedError(repository)
 
     def has_login(self, repository: str) -> bool:
         """Tell whether somebody is logged in."""

@@ -237,16 +237,16 @@ class Run(Spoken, DoitRun):  # type: ignore[misc]  # doit has no types
                 and current.publication.changed is None
                 and (current.outcomes or "resolve" in reporter.unmet)
             ):
-                _resolve_in_the_end(current)
+                _resolve_in_the_end(current, whole="resolve" in reporter.unmet)
             reporter.finish()
         current.close()
         return interrupted or _exit_code(result)
 
 
-def _resolve_in_the_end(current: Session) -> None:
+def _resolve_in_the_end(current: Session, *, whole: bool) -> None:
     """Write the manifest where the run did not come to it: after a failure, or when only some tasks were named."""
     if not any(failure.subject in {"ping", "resolve"} for failure in current.failures):
-        current.end()
+        current.end(others=None if whole else [each.image for each in current.outcomes])
 
 
 def _exit_code(result: int) -> int:

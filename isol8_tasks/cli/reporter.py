@@ -109,6 +109,7 @@ class Reporter:
             not self.screen.quiet
             or self.session.outcomes
             or self.session.publication.pushed
+            or (self.session.platforms and self.session.platforms.is_changed)
             or self.session.failures
         ):
             self.screen.row(self._summary())
@@ -167,8 +168,10 @@ class Reporter:
             "held": len(held),
             "up to date": len(rest) - len(held),
             "pushed": len(session.publication.pushed),
+            **(session.platforms.counts() if session.platforms else {}),
         }
-        work = bool(built or failed or session.publication.pushed)
+        others = session.platforms is not None and session.platforms.is_changed
+        work = bool(built or failed or session.publication.pushed or others)
         seconds = time.monotonic() - self.began
         text = report.run_summary(
             counts,

@@ -238,7 +238,11 @@ def task_resolve() -> dict[str, Any]:
     """Write resolved-images.json: which image each runtime runs."""
     with _one_line_errors():
         images = [spec.task for spec in session().view.graph.images]
-    return {"actions": [_action("resolve", session().resolve)], "task_dep": ["ping", *images], **_PLAIN}
+    return {
+        "actions": [_action("resolve", lambda: session().resolve(others=None))],
+        "task_dep": ["ping", *images],
+        **_PLAIN,
+    }
 
 
 _PLAIN: Final[Mapping[str, Any]] = {"io": {"capture": False}, "verbosity": 2}

@@ -236,10 +236,9 @@ def _platforms(value: object) -> tuple[str, ...]:
     found = array(value, _platform, of="platforms", example='platforms = ["linux/arm64"]')
     if len({*found}) < len(found):
         raise InvalidError(f"{next(each for each in found if found.count(each) > 1)} is listed twice")
-    if len(found) > 1:
+    if not found:
         raise InvalidError(
-            f"lists {len(found)} platforms, and images are built for one; write a deps.toml for each, and name the "
-            "other ones by ISOL8_DEPS"
+            'lists no platform; write platforms = ["linux/arm64"], or remove the line to build for the engine\'s own'
         )
     return found
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from isol8_tasks.engine.containers import Finished, RunRequest
     from isol8_tasks.engine.lease import VolumeLease
     from isol8_tasks.engine.upkeep import Disk
-    from isol8_tasks.registry.client import RegistryClient, RemoteImage
+    from isol8_tasks.registry.client import RemoteImage
+    from isol8_tasks.registry.writing import RegistryWriter
 
 BuilderSetting = Literal["auto", "buildkit", "buildx", "classic"]
 
@@ -58,7 +59,7 @@ class DockerEngine:
         self._mutex = threading.Lock()
         self._own = ""
         self._made: Builders | None = None
-        self._registries: dict[str, RegistryClient] = {}
+        self._registries: dict[str, RegistryWriter] = {}
         self._lease: VolumeLease | None = None
 
     @property
@@ -267,20 +268,20 @@ class DockerEngine:
         from isol8_tasks.engine import podman, registry  # noqa: PLC0415 - for who looks for news
 
         if self._connection.hello().podman:
-            return podman.digest_by_podman(self._connection, reference, self._remote)
+            return podman.digest_by_podman(self._connection, reference, self.remote_writer)
         return registry.remote_digest(self._connection, reference)
 
     def remote_images(self, repository: str, tags: Iterable[str]) -> Mapping[str, "RemoteImage"]:
         """Return what tags of a repository name, of those that are there; no layer is pulled."""
-        return self._remote(repository).images(tags)
+        return self.remote_writer(repository).images(tags)
 
     def remote_tags(self, repository: str) -> Mapping[str, str]:
         """Return the digest of every tag of a repository."""
-        return self._remote(repository).tags()
+        return self.remote_writer(repository).tags()
 
     def remote_delete(self, repository: str, digest: str) -> None:
         """Delete the image of that digest from a repository, with every tag that it has."""
-        self._remote(repository).delete(digest)
+        self.remote_writer(repository).delete(digest)
 
     def has_login(self, repository: str) -> bool:
         """Tell whether docker's own configuration has a login for a repository's registry."""
@@ -295,12 +296,13 @@ class DockerEngine:
         # Docker's own goes by another name there.
         return login(self._connection, "any" if host in _DOCKERS_OWN else f"{host}/any")
 
-    def _remote(self, repository: str) -> "RegistryClient":
+    def remote_writer(self, repository: str) -> "RegistryWriter":
+        """Return what writes to a repository what an engine can't push; it is closed with the engine."""
         from isol8_tasks.engine.registry import login  # noqa: PLC0415 - for who has one
-        from isol8_tasks.registry.client import RegistryClient  # noqa: PLC0415 - as above
+        from isol8_tasks.registry.writing import RegistryWriter  # noqa: PLC0415 - as above
 
         if repository not in self._registries:
-            self._registries[repository] = RegistryClient(
+            self._registries[repository] = RegistryWriter(
                 repository, credentials=lambda: login(self._connection, repository), platform=self.platform
             )
         return self._registries[repository]
@@ -316,7 +318,9 @@ class DockerEngine:
         """Pull the image of that digest; until it is tagged, `repository@digest` is its only name here."""
         from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pulls what another machine pushed
 
-        return registry.fetch(self._connection, self._remote(repository), digest, self._wanted, on_bytes)
+        return registry.fetch(
+            self._connection, self.remote_writer(repository), digest, self._wanted, on_bytes
+        )
 
     def forget_builds(self, keep: int) -> None:
         """Let the build cache be no larger than `keep` bytes: what was used last stays, and what images have."""

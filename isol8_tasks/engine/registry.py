@@ -21,6 +21,7 @@ from isol8_tasks.safety.troubles import told
 
 if TYPE_CHECKING:
     from isol8_tasks.registry.client import RegistryClient, RemoteImage
+    from isol8_tasks.registry.writing import RegistryWriter
 
 SILENCE: Final = 300
 """Seconds after which a registry that lets nothing be heard is given up."""
@@ -55,6 +56,9 @@ class RegistryEngine(ImageEngine, Protocol):
 
         RegistryError says that the registry does not do that, SourceUnavailableError that it could not be asked.
         """
+
+    def remote_writer(self, repository: str) -> "RegistryWriter":
+        """Return what writes to a repository what an engine can't push; it is closed with the engine."""
 
     def has_login(self, repository: str) -> bool:
         """Tell whether docker's own configuration has a login for a repository's registry."""

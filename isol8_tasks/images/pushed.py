@@ -17,6 +17,7 @@ from isol8_tasks.values import ByValue
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"
 _REPOSITORY: Final = r"[a-zA-Z0-9][a-zA-Z0-9.:_/-]*/[a-z0-9][a-z0-9._/-]*"
 _TAG: Final = r"\w[\w.-]{0,127}"
+_PLATFORM: Final = r"[a-z0-9]+/[a-z0-9]+"
 _KEY_DIGITS: Final = 12
 _LONGEST_NAME: Final = 128 - len("-20261125-0123456789ab-999")
 _MARK: Final = "-pushing"
@@ -34,6 +35,8 @@ class Pushed(ByValue):
     """`sha256:…`, of the manifest."""
     key: str = ""
     """Of the image there, where the one here is the same but for a newer key; empty where both have one."""
+    others: tuple[tuple[str, str, str], ...] = ()
+    """What is for other platforms in the same index: platform, digest and key."""
 
     @property
     def by_digest(self) -> str:
@@ -55,6 +58,14 @@ class Listed(ByValue):
     """Recipe hash of the stand-in that it is based on; empty on a real upstream image."""
     pushed: Pushed | None
     """None where it is in no registry."""
+
+    def for_platform(self, platform: str) -> "Listed":
+        """Return what an engine of that platform pulls: that of the index, if there is one for it."""
+        found = {name: rest for name, *rest in self.pushed.others} if self.pushed else {}
+        if self.pushed and platform in found:
+            digest, key = found[platform]
+            return evolve(self, id="", key=key, pushed=evolve(self.pushed, digest=digest, key="", others=()))
+        return self
 
 
 def read_manifest(text: str, source: str) -> tuple[Listed, ...]:
@@ -118,10 +129,19 @@ def recorded_pushes(text: str | None) -> Mapping[str, tuple[str, Pushed]]:
     return {each.name: (each.id, each.pushed) for each in images if each.pushed}
 
 
-def pushed_data(pushed: Pushed) -> Mapping[str, str]:
+def pushed_data(pushed: Pushed) -> Mapping[str, Any]:
     """Return what a manifest holds of it."""
-    found = {"repository": pushed.repository, "tag": pushed.tag, "digest": pushed.digest}
-    return {**found, "key": pushed.key} if pushed.key else found
+    return {
+        "repository": pushed.repository,
+        "tag": pushed.tag,
+        "digest": pushed.digest,
+        **({"key": pushed.key} if pushed.key else {}),
+        **(
+            {"others": {name: {"digest": digest, "key": key} for name, digest, key in pushed.others}}
+            if pushed.others
+            else {}
+        ),
+    }
 
 
 def waiting(
@@ -245,6 +265,14 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
             tag=_matching(_TAG, pushed["tag"]),
             digest=_matching(_DIGEST, pushed["digest"]),
             key=_matching(r"[0-9a-f]{64}|", pushed.get("key") or ""),
+            others=tuple(
+                (
+                    _matching(_PLATFORM, name),
+                    _matching(_DIGEST, other["digest"]),
+                    _matching(r"[0-9a-f]{64}", other["key"]),
+                )
+                for name, other in pushed.get("others", {}).items()
+            ),
         ),
     )
 

@@ -15,5 +15,6 @@ rollback   restores the previous build and holds it
 prune      what nothing uses any more, and its removal
 expiry     what nothing needs any more in a registry
 transfer   pushes images to a registry, and pulls them from it
+publishing builds for another platform go to a registry, and are in use there alone
 refusals   what is not pushed
 """

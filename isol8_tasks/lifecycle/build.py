@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 from attrs import evolve, frozen
 
@@ -48,6 +48,24 @@ class Outcome:
     """What its verification found that users should know, a sentence each."""
 
 
+class Accept(Protocol):
+    """Lets what was built be in use, wherever that is."""
+
+    def __call__(  # noqa: PLR0913 - as accept_candidate
+        self,
+        spec: ImageSpec,
+        described: Description,
+        observed: Observed,
+        engine: ImageEngine,
+        *,
+        candidate: str,
+        image_id: str,
+        verify: Verify,
+        saves: bool,
+    ) -> Outcome:
+        """Do what accept_candidate promises."""
+
+
 def build_image(  # noqa: PLR0913 - all but three are named by the caller
     spec: ImageSpec,
     observed: Observed,
@@ -61,6 +79,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     resolution: Resolution | None = None,
     download_cache: bool = False,
     saves: bool = True,
+    accept: Accept | None = None,
 ) -> Outcome:
     """Build, check and promote the image; whatever had its tag stays as `-previous`.
 
@@ -68,7 +87,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
     are read for that only where it `saves` something.
 
     With a resolution its packages are installed in exactly these versions; `download_cache` lets the installer keep
-    what it downloads.
+    what it downloads. `accept` takes the place of check and promotion.
 
     Until the last step the public tag is as it was, so a failure or a kill anywhere loses nothing. An image that
     does not pass its check is kept as `-rejected`, for inspection. What was built is checked and promoted by id, and
@@ -84,7 +103,7 @@ def build_image(  # noqa: PLR0913 - all but three are named by the caller
         image_id = build_packages(spec, resolution, request, build, on_event)
         # A builder finds what an image is built on by its tag, and says nothing of what that was.
         _ensure_in_place(spec, described, observed, engine, image_id)
-        return accept_candidate(
+        return (accept or accept_candidate)(
             spec,
             described,
             observed,

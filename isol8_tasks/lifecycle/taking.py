@@ -10,7 +10,7 @@ from isol8_tasks.engine import ImageEngine
 from isol8_tasks.errors import EngineError, VerifyFailedError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, ObservedImage
-from isol8_tasks.lifecycle.build import Outcome, accept_candidate, passed_on
+from isol8_tasks.lifecycle.build import Accept, Outcome, accept_candidate, passed_on
 from isol8_tasks.lifecycle.promotion import private_tag
 from isol8_tasks.plan.description import Description, Provenance, describe
 from isol8_tasks.plan.model import ImageSpec
@@ -29,6 +29,7 @@ def take_candidate(  # noqa: PLR0913 - all but three are named by the caller
     provenance: Provenance,
     verify: Verify,
     saves: bool,
+    accept: Accept = accept_candidate,
 ) -> Outcome | str:
     """Verify a candidate and promote it, or say in words why it can't be this image, so that it is built.
 
@@ -41,7 +42,7 @@ def take_candidate(  # noqa: PLR0913 - all but three are named by the caller
     with private_tag(engine, observed.repository, spec.name) as own:
         engine.tag(image.id, own)
         try:
-            outcome = accept_candidate(
+            outcome = accept(
                 spec,
                 described,
                 observed,

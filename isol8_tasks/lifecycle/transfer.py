@@ -57,9 +57,11 @@ class Push:
     """It takes its name there even from a newer build, as it was rolled back to."""
     too_old: dt.datetime | None = None
     """What was built before is built again for its age, so its labels there are not left as they are."""
+    indexed: bool = False
+    """Its name leads to an index of several platforms, which moves later and by itself."""
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - all but three are named by the caller
         cls,
         name: str,
         observed: Observed,
@@ -67,6 +69,7 @@ class Push:
         *,
         moves_back: bool = False,
         too_old: dt.datetime | None = None,
+        indexed: bool = False,
     ) -> "Push":
         """Return the push of the image that is in use under that name, and has to be ours."""
         image, record = observed.public(name), observed.record(name)
@@ -81,6 +84,7 @@ class Push:
             repository=repository,
             moves_back=moves_back,
             too_old=too_old,
+            indexed=indexed,
         )
 
 
@@ -100,7 +104,7 @@ def push_image(
     another machine has `overtaken` this one before a tag moves.
     """
     try:
-        return _patiently(lambda: _push(work, engine, known, overtaken))
+        return patiently(lambda: _push(work, engine, known, overtaken))
     except RegistryError as error:
         raise RegistryError(
             f"{work.public} could not be pushed: {error}\n"
@@ -141,7 +145,7 @@ def pull_image(
             f"To replace it anyway, remove it first: {COMMAND} clean"
         )
     by_digest = pushed.by_digest
-    image = _patiently(lambda: engine.fetch(pushed.repository, pushed.digest, on_bytes))
+    image = patiently(lambda: engine.fetch(pushed.repository, pushed.digest, on_bytes))
     try:
         if found := mismatches(listed, image):
             raise RegistryError(f"{by_digest} is not {public}: {'; '.join(found)}")
@@ -177,11 +181,10 @@ def forget_strays(repositories: Collection[str], observed: Observed, engine: Reg
 def _push(
     work: Push, engine: RegistryEngine, known: Pushed | None, overtaken: Callable[[], bool]
 ) -> tuple[Pushed, bool]:
-    if (
-        known is not None
-        and _digest_there(engine, str(Reference(work.repository, work.name))) == known.digest
-    ):
-        return known, False
+    if known is not None:
+        tag = known.tag if work.indexed else work.name
+        if digest_there(engine, str(Reference(work.repository, tag))) == known.digest:
+            return known, False
     try:
         if known is None and (stays := _in_use_there(work, engine)):
             _push_labels(work, engine)
@@ -190,7 +193,7 @@ def _push(
         # Sending layers takes its time.
         if overtaken():
             raise ReplacedError(f"another machine pushed {work.public} first; run again")
-        for name in (key_tag(work.name, work.record.key), work.name):
+        for name in (key_tag(work.name, work.record.key), *(() if work.indexed else (work.name,))):
             _push_moving(work, engine, name, digest)
     finally:
         engine.untag(work.mark)
@@ -204,7 +207,7 @@ def _in_use_there(work: Push, engine: RegistryEngine) -> Pushed | None:
         return None
     found = Pushed(repository=work.repository, tag=work.name, digest=there.digests[0].partition("@")[2])
     return place_of(
-        there, found, work.record.key, lambda tag: _digest_there(engine, str(Reference(work.repository, tag)))
+        there, found, work.record.key, lambda tag: digest_there(engine, str(Reference(work.repository, tag)))
     )
 
 
@@ -230,7 +233,7 @@ def _says_the_same(work: Push, there: ObservedImage) -> bool:
 def _push_moving(work: Push, engine: RegistryEngine, tag: str, digest: str) -> None:
     """Let a tag of the registry point to what was pushed there under that digest, unless that would set it back."""
     reference = str(Reference(work.repository, tag))
-    there = _digest_there(engine, reference)
+    there = digest_there(engine, reference)
     if there == digest or (there and _stays(work, engine, tag)):
         return
     if (now := _push_as(work, engine, reference)) != digest:
@@ -267,7 +270,7 @@ def _push_immutable(work: Push, engine: RegistryEngine, known: Pushed | None) ->
     """Push under the first tag that no other image has; return tag and digest."""
     for tag in immutable_tags(work.image, work.record):
         reference = str(Reference(work.repository, tag))
-        there = _digest_there(engine, reference)
+        there = digest_there(engine, reference)
         if not there:
             return tag, _push_as(work, engine, reference)
         if (known is not None and there == known.digest) or _is(work, there, engine):
@@ -311,7 +314,7 @@ def _push_exactly(work: Push, engine: RegistryEngine, reference: str) -> str:
     return digest
 
 
-def _digest_there(engine: RegistryEngine, reference: str) -> str:
+def digest_there(engine: RegistryEngine, reference: str) -> str:
     """Return the digest that a reference has in its registry; empty where it has none, or nobody may ask."""
     try:
         return engine.remote_digest(reference)
@@ -324,7 +327,7 @@ def _digest_there(engine: RegistryEngine, reference: str) -> str:
         raise RegistryError(str(error)) from error
 
 
-def _patiently(work: Callable[[], _T]) -> _T:
+def patiently(work: Callable[[], _T]) -> _T:
     """Return what comes of it, trying again after a while where that may help."""
     for pause in PAUSES:
         try:

@@ -248,6 +248,13 @@ class GrownOld:
 
 
 @frozen(kw_only=True)
+class OlderThanOwn:
+    """It was built before the image for the engine's own platform, which it follows."""
+
+    platform: str
+
+
+@frozen(kw_only=True)
 class OtherCheckout:
     """The image was built last from another checkout."""
 
@@ -301,7 +308,7 @@ InputReason = (
 ImageReason = (
     Missing | Unreadable | NotOurs | PromotionCutShort | ParentRebuilt | ParentStale | ParentReplaced
 )
-NewsReason = PackagesBehind | GrownOld | NotAsLocked
+NewsReason = PackagesBehind | GrownOld | NotAsLocked | OlderThanOwn
 RunReason = SchemaChanged | Forced | OtherCheckout | FlagsChanged | BuildHashChanged | Unexplained
 Reason = (
     FileReason

@@ -71,7 +71,7 @@ class RemoteImage:
     """What a tag names in a registry."""
 
     digest: str
-    """`sha256:…` of what the tag points to, by which it is pulled."""
+    """`sha256:…` of its manifest, by which it is pulled; where the tag leads to an index, that of the platform's."""
     image: ObservedImage
     """As it will be listed once it is here, but for its tags; its size is that of its compressed layers."""
     problem: str = ""
@@ -206,26 +206,26 @@ class RegistryClient:
         if manifest is None:
             return None
         digest, document = manifest
-        by_digest = (str(Reference(self.repository).at(digest)),)
         try:
+            if _is_index(document):
+                own = self._own(document)
+                chosen = self._manifest(own) if own else None
+                if chosen is None:
+                    return None
+                digest, document = chosen
             found = self._read(document)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             # What somebody else put there, or what is broken, says nothing of the other images.
             return RemoteImage(
                 digest=digest,
-                image=ObservedImage(id="", digests=by_digest),
+                image=ObservedImage(id="", digests=(str(Reference(self.repository).at(digest)),)),
                 problem=_words(error, self._host),
             )
+        by_digest = (str(Reference(self.repository).at(digest)),)
         return RemoteImage(digest=digest, image=evolve(found, digests=by_digest)) if found else None
 
     def _read(self, document: Any) -> ObservedImage | None:  # noqa: ANN401 - JSON
-        """Return the image of a manifest; None where an index has none for this platform."""
-        if _is_index(document):
-            own = self._own(document)
-            chosen = self._manifest(own) if own else None
-            if chosen is None:
-                return None
-            document = chosen[1]
+        """Return the image of a manifest; None where it is for another platform."""
         config_digest = document["config"]["digest"]
         config: Any = loads(self._content(f"/blobs/{config_digest}", config_digest))
         if config.get("architecture") and _platform(config) != self.platform():
@@ -262,7 +262,7 @@ class RegistryClient:
         if content is None:
             return None
         try:
-            return _digest(content), loads(content)
+            return content_digest(content), loads(content)
         except json.JSONDecodeError as error:
             raise _AnswerError("it does not answer as a registry does") from error
 
@@ -270,7 +270,7 @@ class RegistryClient:
         """Return what is there under a path, which has that digest if one is given; None where nothing is."""
         status, found = self._directly(path)
         content = found if status == _OK else None if status == _NOT_FOUND else self._by_session(path)
-        if digest and content is not None and _digest(content) != digest:
+        if digest and content is not None and content_digest(content) != digest:
             raise ValueError(f"what it has as {digest} is something else")
         return content
 
@@ -338,7 +338,8 @@ def _whole(answer: BaseHTTPResponse) -> bytes:
     raise ValueError(f"it has more than {_LARGEST >> 20} MiB")
 
 
-def _digest(content: bytes) -> str:
+def content_digest(content: bytes) -> str:
+    """Return the digest that names a content in a registry."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 

@@ -97,12 +97,12 @@ def name_width(repository: str, names: Iterable[str]) -> int:
     return max([NAME_WIDTH, *(len(repository) + 1 + len(name) for name in names)])
 
 
-def plan_table(decisions: Iterable[Decision], config: Config) -> str:
-    """Return the decisions as a table with a heading."""
+def plan_table(decisions: Iterable[Decision], config: Config, *, heading: bool = True) -> str:
+    """Return the decisions as a table, with a heading or below one."""
     rows = list(decisions)
     width = name_width(config.build.repository, [row.image for row in rows])
     states = max([10, *(len(row.state) for row in rows)])
-    lines = ["image".ljust(width) + f"  {'state':<{states}}  why"]
+    lines = ["image".ljust(width) + f"  {'state':<{states}}  why"] if heading else []
     lines += [decision_line(row, config, width=width, states=states) for row in rows]
     return "\n".join(lines)
 
@@ -158,22 +158,36 @@ def platform_line(config: Config, own: str) -> str:
     if not wanted:
         return f"built for {own}, the engine's own platform"
     emulated = "" if wanted == own else f"; the engine's own is {own}"
-    return f"built for {wanted}, {config.setting('build.platforms')} build.platforms{emulated}"
+    platforms = " and ".join(config.build.platforms)
+    return f"built for {platforms}, {config.setting('build.platforms')} build.platforms{emulated}"
 
 
-def plan_json(decisions: Iterable[Decision], config: Config, own_platform: str) -> str:
-    """Return the decisions as data."""
-    images = [
-        {
-            "image": str(Reference(config.build.repository, row.image)),
-            "task": row.task or None,
-            "state": row.state,
-            "declared": config.declaration(row.image),
-            "reasons": list(reasons_in_words(row, config)),
-        }
-        for row in decisions
-    ]
-    document = {"platform": config.build.platform or own_platform, "images": images}
+def plan_json(
+    decisions: Iterable[Decision],
+    config: Config,
+    own_platform: str,
+    others: Mapping[str, Iterable[Decision]] | None = None,
+) -> str:
+    """Return the decisions as data; `others` are those for other platforms than the engine's own."""
+
+    def rows(found: Iterable[Decision]) -> list[Mapping[str, object]]:
+        return [
+            {
+                "image": str(Reference(config.build.repository, row.image)),
+                "task": row.task or None,
+                "state": row.state,
+                "declared": config.declaration(row.image),
+                "reasons": list(reasons_in_words(row, config)),
+            }
+            for row in found
+        ]
+
+    document: dict[str, object] = {
+        "platform": config.build.platform or own_platform,
+        "images": rows(decisions),
+    }
+    if others:
+        document["others"] = {platform: rows(found) for platform, found in others.items()}
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 

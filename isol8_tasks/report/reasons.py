@@ -46,7 +46,7 @@ def render_reason(  # noqa: PLR0911, PLR0913 - one for each family; all but one 
             | reasons.ParentReplaced()
         ):
             return _image(reason, repository)
-        case reasons.PackagesBehind() | reasons.GrownOld() | reasons.NotAsLocked():
+        case reasons.PackagesBehind() | reasons.GrownOld() | reasons.NotAsLocked() | reasons.OlderThanOwn():
             return _news(reason)
         case (
             reasons.SchemaChanged()
@@ -159,6 +159,8 @@ def _news(reason: reasons.NewsReason) -> str:
             return updates_in_words(updates)
         case reasons.GrownOld(age=age, max_age=max_age):
             return f"built {duration(age)} ago, longer than [refresh] max_age = {duration(max_age)}"
+        case reasons.OlderThanOwn(platform=platform):
+            return f"built before the image for {platform}"
         case reasons.NotAsLocked(upstream=upstream, updates=updates):
             moved = [f"{redact(reference)} by its digest" for reference in upstream]
             return (

@@ -21,6 +21,8 @@ pushing      pushes what a run has in use and the registry has not
 parallel     how much is done side by side
 session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has
+other_view   what a run knows of its images for another platform than the engine's own
+platforms    images for other platforms than the engine's own: built here, in use in the registry
 page         all images, their history and their sources in one HTML file
 refresh      finds what is behind, fetches it and builds it
 """

@@ -22,7 +22,7 @@ def are_there(view: View) -> bool:
     """Tell whether there is a tag that only a run which was cut off leaves, or a hold that is over."""
     return bool(
         strays(view.observed, view.config.registry.repository)
-        or _abandoned(view)
+        or abandoned_candidates(view)
         or not are_settled(view.observed, now(), view.config.hold.max_age)
     )
 
@@ -31,13 +31,13 @@ def finish(view: View) -> None:
     """Remove the candidates of builds that were cut off, and bring rollbacks to their end."""
     from isol8_tasks.lifecycle.rollback import finish_rollbacks  # noqa: PLC0415 - few runs find anything of the kind
 
-    for tag in _abandoned(view):
+    for tag in abandoned_candidates(view):
         view.engine.untag(tag)
     if finish_rollbacks(view.observed, view.engine, now=now(), longest=view.config.hold.max_age):
         view.look()
 
 
-def _abandoned(view: View) -> list[str]:
+def abandoned_candidates(view: View) -> list[str]:
     """Return the candidates that no run uses any more, and none will promote."""
     found = abandoned(view.observed, now())
     if not found:

@@ -33,6 +33,7 @@ def write_lock(view: View) -> tuple[str, ...]:
     """
     if view.graph.missing:
         raise ConfigError(view.graph.missing)
+    _refuse_several(view)
     old = _read_if_there(view)
     specs = view.graph.images
     waiting = [spec.name for spec in specs if view.decisions[spec.name].state not in _SETTLED]
@@ -67,6 +68,15 @@ def update_lock(view: View) -> tuple[str, ...]:
     return write_lock(view) if view.workspace.read_lock() is not None else ()
 
 
+def _refuse_several(view: View) -> None:
+    platforms = view.config.build.platforms
+    if len(platforms) > 1:
+        raise ConfigError(
+            f"{view.config.setting('build.platforms')}: build.platforms lists {len(platforms)} platforms, and a lock "
+            "has the versions of one; lock a deps.toml for each, which ISOL8_DEPS names"
+        )
+
+
 def lock_policy(view: View) -> Policy:
     """Return the policy to build exactly what the lock has, and to take an image for current only if it is that.
 
@@ -74,6 +84,7 @@ def lock_policy(view: View) -> Policy:
         ConfigError: there is no lock, it can't be read, or it is of other images than deps.toml has.
 
     """
+    _refuse_several(view)
     keeper = Keeper(required_lock(view), view)
     keeper.check()
     return Policy(

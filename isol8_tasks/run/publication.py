@@ -33,6 +33,8 @@ class Publication:
     """The same of those that were there: it got them from there, or found that it has nothing to send."""
     kept: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """The same of those whose rebuild came to what is there."""
+    indexed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
+    """The same of those for whose index this run found out what is in it for other platforms."""
     on_problem: Callable[[str], None] | None = field(default=None, init=False)
     """Hears at the end why changes are not in the history."""
     _history: "History | None" = field(default=None, init=False)
@@ -75,7 +77,9 @@ class Publication:
         """Write the manifest of what the engine held when it was looked at last, and of what is expected."""
         held, known = self.view.holds, self.view.known
         state = manifest.state(known, held)
-        if not (self.pushed or self.pulled or self.kept) and self.view.workspace.manifest_shows(state):
+        if not (
+            self.pushed or self.pulled or self.kept or self.indexed
+        ) and self.view.workspace.manifest_shows(state):
             self.changed = self.changed or ()
             return
         text = manifest.render_manifest(known, held, self.in_registry)
@@ -94,7 +98,7 @@ class Publication:
             for name, found in self.kept.items()
             if name in self.unpushed or not settings.push or found[1].repository != settings.repository
         }
-        return {**recorded, **self.pulled, **kept, **self.pushed}
+        return {**recorded, **self.pulled, **kept, **self.pushed, **self.indexed}
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -157,4 +161,5 @@ class Publication:
             view.config.registry.repository,
             moves_back=name in view.holds,
             too_old=now() - limit if limit else None,
+            indexed=len(view.config.build.platforms) > 1,
         )

@@ -100,7 +100,7 @@ class Refresh:
         for each in builds.values():
             each.join()
         self._find_expected()
-        self.session.end()
+        self.session.end(others=None)
 
     def account(self, failed: Sequence[Failed]) -> Account:
         """Return what came of it, once everything was built that could be."""

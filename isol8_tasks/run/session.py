@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from isol8_tasks.images.pushed import Pushed
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.plan.decision import Decision
+    from isol8_tasks.run.platforms import OtherPlatforms
     from isol8_tasks.run.view import WholeEngine
     from isol8_tasks.verify.verifications import Verifications, Verify
 
 _WIND_DOWN_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 0.05
+_OTHERS: Final = "other platforms"
+"""What is waited for like an image."""
 
 
 @define(kw_only=True, eq=False, slots=False, repr=False)
@@ -65,6 +68,8 @@ class Session:
     _locked: bool = field(default=False, init=False)
     _refused: LockedError | None = field(default=None, init=False)
     """Who kept the engine for longer than this run waits; it is not tried twice."""
+    platforms: "OtherPlatforms | None" = field(default=None, init=False)
+    """What was done for other platforms than the engine's own."""
     on_wait: Callable[[str], None] | None = field(default=None, init=False)
     """Hears for whom the run waits, where nobody listens to it."""
 
@@ -88,6 +93,12 @@ class Session:
     def checks(self) -> "Verify":
         """What stands between build and promotion."""
         return self._verify or self.verifications
+
+    def checks_of(self, view: View) -> "Verify":
+        """Return what checks the images of another view than the session's."""
+        from isol8_tasks.verify.verifications import Verifications  # noqa: PLC0415 - as above
+
+        return self._verify or Verifications(view.engine, view.config, lambda: view.observed)
 
     def follow(self, policy: Policy) -> None:
         """Keep to a policy from now on; what is to be done is decided by it."""
@@ -118,7 +129,7 @@ class Session:
             if not decision.pending:
                 return
             with self.slots.slot(spec):
-                self._in_time()
+                self.in_time()
                 try:
                     self._carry_out(name, decision, log, builds=builds)
                 except ReplacedError:
@@ -146,6 +157,11 @@ class Session:
                 self.failed("engine", error)
 
     @property
+    def is_aborted(self) -> bool:
+        """Tell whether nothing may begin any more."""
+        return self._is_aborted
+
+    @property
     def is_refused(self) -> bool:
         """Tell whether nothing could be done, as another run keeps the engine."""
         return self._refused is not None
@@ -164,9 +180,10 @@ class Session:
         self.lock()
         return remove_image(name, self.view.observed, self.view.engine)
 
-    def resolve(self) -> None:
+    def resolve(self, others: Collection[str] | None = ()) -> None:
         """Write the manifest of what the engine holds now, and push what is in use and not in the registry yet.
 
+        Of the images of these names, None for all, those for other platforms are brought up to date there.
         RegistryError says that it could not be pushed.
         """
         if self.outcomes:
@@ -178,11 +195,31 @@ class Session:
                 leftovers.finish(self.view)
         self.publication.write_manifest()
         self._push()
+        self.bring_platforms(others)
 
-    def end(self) -> None:
+    def bring_platforms(self, names: Collection[str] | None) -> None:
+        """Bring the images of these names, None for all, up to date for other platforms, and write their indexes.
+
+        What goes wrong with one of them is among the failures.
+        """
+        settings = self.view.config.registry
+        changed = self.publication.pushed or self.publication.pulled
+        if len(self.view.config.build.platforms) <= 1 or not (settings.repository and settings.push):
+            return
+        if self.view.use_registry and not self.publication.unpushed and (names is None or names or changed):
+            from isol8_tasks.run.platforms import OtherPlatforms  # noqa: PLC0415 - few files name several
+
+            self.platforms = OtherPlatforms(self)
+            self._at_work.add(_OTHERS)
+            try:
+                self.platforms.bring(names)
+            finally:
+                self._at_work.discard(_OTHERS)
+
+    def end(self, others: Collection[str] | None = ()) -> None:
         """Do what `resolve` does after a run in which something may have failed; so may this."""
         try:
-            self.resolve()
+            self.resolve(others)
         except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
             self.failed("resolve", as_error("resolve", error))
 
@@ -311,7 +348,8 @@ class Session:
             self.listener.pushed(name, self.publication.pushed[name][1], time.monotonic() - began)
         return new
 
-    def _in_time(self) -> None:
+    def in_time(self) -> None:
+        """Raise an error once the time is over that was given."""
         if self._over.is_set():
             raise Isol8Error("skipped: --timeout expired")
 

@@ -13,7 +13,7 @@ from isol8_tasks.errors import PlanError, RegistryError, UpstreamUnavailableErro
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, marker_tag
 from isol8_tasks.images.pushed import Listed, Pushed
-from isol8_tasks.lifecycle.build import Outcome, build_image, relabel_image
+from isol8_tasks.lifecycle.build import Accept, Outcome, accept_candidate, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import client_tags
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.description import Provenance
@@ -25,8 +25,18 @@ from isol8_tasks.run.workspace import now
 from isol8_tasks.verify.verifications import Verify
 
 
-def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, on_event: OnEvent) -> Outcome:
-    """Do what was decided about an image; what it is built on is pulled first where it is missing."""
+def make_image(  # noqa: PLR0913, PLR0917 - what it is made of
+    decision: Decision,
+    view: View,
+    policy: Policy,
+    verify: Verify,
+    on_event: OnEvent,
+    put: Accept = accept_candidate,
+) -> Outcome:
+    """Do what was decided about an image; what it is built on is pulled first where it is missing.
+
+    `put` lets be in use what was built.
+    """
     spec = with_upstream(decision.image, view, policy, on_event)
     if decision.relabel:
         return relabel_image(spec, view.observed, view.engine)
@@ -38,7 +48,7 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         return inventory
 
     refused: list[str] = []
-    if taken := _taken(spec, view, accept, on_event, refused):
+    if taken := _taken(spec, view, accept, on_event, refused, put):
         return taken
     resolution = _resolution(spec, view, policy)
     if resolution is None:
@@ -55,12 +65,13 @@ def make_image(decision: Decision, view: View, policy: Policy, verify: Verify, o
         verify=accept,
         download_cache=view.config.build.download_cache,
         saves=saves(spec, view),
+        accept=put,
     )
     return evolve(built, notes=(*refused, *built.notes))
 
 
-def _taken(
-    spec: ImageSpec, view: View, verify: Verify, on_event: OnEvent, refused: list[str]
+def _taken(  # noqa: PLR0913, PLR0917 - as make_image
+    spec: ImageSpec, view: View, verify: Verify, on_event: OnEvent, refused: list[str], put: Accept
 ) -> Outcome | None:
     """Promote the first candidate that can be the image; None where there is none, and `refused` gets the reasons."""
     for image in view.candidates(spec.name):
@@ -75,6 +86,7 @@ def _taken(
             provenance=provenance_of(view),
             verify=verify,
             saves=saves(spec, view),
+            accept=put,
         )
         if isinstance(taken, Outcome):
             return taken

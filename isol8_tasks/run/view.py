@@ -1,10 +1,11 @@
 """What a run knows: what it reads, what the engine holds, and what follows from both, each found out once."""
 
+import contextlib
 import datetime as dt
 import threading
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import define, evolve, field
 
@@ -27,6 +28,8 @@ from isol8_tasks.plan.staleness import decide_again, decide_all
 from isol8_tasks.run.context import BuildContext, Digests
 from isol8_tasks.run.workspace import OF_ALL, Workspace, now
 from isol8_tasks.safety.credentials import Redactor
+
+_SEVERAL: Final = 2
 
 if TYPE_CHECKING:
     from isol8_tasks.engine import FileContent
@@ -64,6 +67,8 @@ class View:
     """Let what was built and not promoted be promoted, where no more is demanded of a build than its inputs."""
     expected: dict[str, ObservedImage] = field(factory=dict, init=False)
     """Images of the registry that count as here, by name: they are pulled only where something is built on them."""
+    beside: "list[View]" = field(factory=list, init=False)
+    """Views of the other platforms, whose work ends with this one's."""
     _observed: Observed | None = field(default=None, init=False)
     _version: str = field(default="", init=False)
     _unreachable: EngineError | None = field(default=None, init=False)
@@ -83,7 +88,30 @@ class View:
         except Isol8Error:
             # That is told when somebody needs the Dockerfile; what else is wrong with deps.toml is told first.
             arguments = None
-        return self.workspace.read_config(arguments)
+        found = self.workspace.read_config(arguments)
+        return found if len(found.build.platforms) < _SEVERAL else self._own_first(found)
+
+    def _own_first(self, config: Config) -> Config:
+        """Return the configuration with the engine's own platform in front, for which images are in use there."""
+        try:
+            own = self._ask_own_platform()
+        except EngineError as error:
+            # Where nobody knows which it is, nothing is done on that engine, should it answer later.
+            self._unreachable = error
+            return config
+        platforms = tuple(sorted(config.build.platforms, key=lambda each: each != own))
+        return evolve(config, build=evolve(config.build, platforms=platforms))
+
+    def _ask_own_platform(self) -> str:
+        """Return the engine's own platform without what deps.toml says of the engine."""
+        if self._engine is not None:
+            return self._engine.own_platform()
+        if own := platform_directly(self.endpoint.url):
+            return own
+        from isol8_tasks.engine.daemon import DockerEngine  # noqa: PLC0415 - as for the engine
+
+        with contextlib.closing(DockerEngine(self.endpoint, environ=self.environ)) as engine:
+            return engine.own_platform()
 
     @property
     def redactor(self) -> Redactor:
@@ -354,6 +382,8 @@ class View:
         """Abort every build under way; `for_good` lets none begin later."""
         if self._engine is not None:
             self._engine.cancel(for_good=for_good)
+        for each in self.beside:
+            each.cancel(for_good=for_good)
 
     def close(self) -> None:
         """Close the connections to the engine."""
@@ -361,6 +391,8 @@ class View:
             self._pulls.close()
         if self._engine is not None:
             self._engine.close()
+        for each in self.beside:
+            each.close()
 
     def _decide_again(self, name: str) -> None:
         """Keep the decisions in step with what became of one image."""

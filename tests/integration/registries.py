@@ -23,6 +23,7 @@ _ROOT = Path(__file__).parents[2]
 _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 )
+_INDEX = "application/vnd.oci.image.index.v1+json"
 PASSWORD = "secret"
 _ESTABLISHED = "01"
 """How /proc/net/tcp writes the state of a connection that is open."""
@@ -173,15 +174,22 @@ class Registry:
                     "platform": {"os": system, "architecture": processor},
                 }
             )
-        kind = "application/vnd.oci.image.index.v1+json"
-        content = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": manifests}).encode()
+        content = json.dumps({"schemaVersion": 2, "mediaType": _INDEX, "manifests": manifests}).encode()
         address = f"http://{self.address}/v2/{repository}/manifests/{tag}"
-        put = urllib.request.Request(address, content, {"Content-Type": kind}, method="PUT")
+        put = urllib.request.Request(address, content, {"Content-Type": _INDEX}, method="PUT")
         urllib.request.urlopen(put, timeout=30).close()  # noqa: S310 - an address of ours
 
-    def _ask(self, path: str, method: str = "GET") -> tuple[str, bytes]:
+    def indexed(self, repository: str, tag: str) -> dict[str, str]:
+        """Return the digests of the images that an index has, by platform."""
+        _, content = self._ask(f"{repository}/manifests/{tag}", accept=_INDEX)
+        return {
+            f"{each['platform']['os']}/{each['platform']['architecture']}": each["digest"]
+            for each in json.loads(content)["manifests"]
+        }
+
+    def _ask(self, path: str, method: str = "GET", accept: str = _MANIFESTS) -> tuple[str, bytes]:
         request = urllib.request.Request(
-            f"http://{self.address}/v2/{path}", headers={"Accept": _MANIFESTS}, method=method
+            f"http://{self.address}/v2/{path}", headers={"Accept": accept}, method=method
         )
         if self._login:
             token = base64.b64encode(f"me:{PASSWORD}".encode()).decode()

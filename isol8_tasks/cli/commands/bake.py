@@ -1,6 +1,7 @@
 """The command bake: a file by which docker's bake builds what the next run verifies and promotes."""
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -61,6 +62,11 @@ class BakeCommand(OwnCommand):
             texts = _texts(current, chosen) if chosen else []
         finally:
             current.close()
+        if others := current.view.config.build.platforms[1:]:
+            sys.stderr.write(
+                f"note: these targets are for {current.view.config.build.platform}; {COMMAND} setup builds "
+                f"for {', '.join(others)}\n"
+            )
         if params["print"]:
             if len(texts) > 1:
                 raise PlanError(

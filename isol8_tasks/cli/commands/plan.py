@@ -1,13 +1,15 @@
 """The command plan: what a run would do, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand, say
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import SETUP_FLAGS, heed_flags, session
-from isol8_tasks.errors import Isol8Error, UndecidedError
+from isol8_tasks.errors import Isol8Error, SourceUnavailableError, UndecidedError
+from isol8_tasks.plan.decision import Decision
 from isol8_tasks.report import plan as report
+from isol8_tasks.run.view import View
 
 
 class PlanCommand(OwnCommand):
@@ -42,6 +44,7 @@ class PlanCommand(OwnCommand):
         try:
             decisions = list(current.view.decisions.values())
             own = current.view.own_platform
+            others, problem = _others(current.view)
         except Isol8Error as error:
             if params["json"]:
                 specs = [(spec.name, spec.task) for spec in current.view.graph.images]
@@ -50,9 +53,12 @@ class PlanCommand(OwnCommand):
         finally:
             current.close()
         if params["json"]:
-            print(report.plan_json(decisions, current.view.config, own))  # noqa: T201 - its purpose
+            print(report.plan_json(decisions, current.view.config, own, others))  # noqa: T201 - its purpose
         else:
             say(report.plan_table(decisions, current.view.config))
+            for platform, found in others.items():
+                say(f"for {platform}, in {current.view.config.registry.repository}:")
+                say(report.plan_table(found, current.view.config, heading=False))
             print(report.platform_line(current.view.config, own))  # noqa: T201 - as above
             for warning in current.view.graph.warnings:
                 print(f"warning: {warning}")  # noqa: T201 - as above
@@ -62,7 +68,22 @@ class PlanCommand(OwnCommand):
                 print(f"warning: {warning}")  # noqa: T201 - as above
             for line in report.added_lines(current.view.config):
                 print(line)  # noqa: T201 - as above
+        if problem:
+            raise problem
+        decisions += [decision for found in others.values() for decision in found]
         states = {decision.state for decision in decisions} if params["check"] else set()
         if states & {"not-built", "stale"}:
             return PENDING
         return UndecidedError.exit_code if "undetermined" in states else 0
+
+
+def _others(view: View) -> tuple[Mapping[str, Sequence[Decision]], Isol8Error | None]:
+    """Return what is decided for the platforms beside the engine's own, and why that can't be found out."""
+    if len(view.config.build.platforms) <= 1 or not (view.use_registry and view.config.registry.push):
+        return {}, None
+    from isol8_tasks.run.other_view import OtherView  # noqa: PLC0415 - few files name several
+
+    try:
+        return {other.platform: other.decided() for other in OtherView.beside_view(view)}, None
+    except SourceUnavailableError as error:
+        return {}, error

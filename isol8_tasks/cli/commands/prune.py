@@ -179,6 +179,10 @@ def _prune_registry(view: View, *, agreed: bool) -> int:
             f"prune --registry: {view.config.source} names no registry; write under [registry] "
             'repository = "registry.example/isol8"'
         )
+    if len(view.config.build.platforms) > 1:
+        from isol8_tasks.run.other_view import OtherView  # noqa: PLC0415 - few files name several
+
+        OtherView.beside_view(view)
     found = _expired(view)
     for each in found:
         say(f"{repository}  {', '.join(each.tags)}  built {each.built:%Y-%m-%d}")
@@ -212,14 +216,19 @@ def _expired(view: View) -> "tuple[Expired, ...]":
 
     settings = view.config.registry
     tags = view.engine.remote_tags(settings.repository)
-    images = view.engine.remote_images(settings.repository, likely_ours(tags))
-    return expired(
-        tags,
-        {digest: each.image for digest, each in images.items()},
-        kept={each.digest for _, each in recorded_pushes(view.workspace.read_manifest()).values()},
-        builds=[record.build for name in view.holds if (record := view.observed.record(name))],
-        since=now() - settings.keep,
-    )
+    recorded = [each for _, each in recorded_pushes(view.workspace.read_manifest()).values()]
+    kept = {
+        *(each.digest for each in recorded),
+        *(digest for each in recorded for _, digest, _ in each.others),
+    }
+    builds = [record.build for name in view.holds if (record := view.observed.record(name))]
+    found: list[Expired] = []
+    for each in (view, *view.beside):
+        # An index is read for one platform at a time.
+        there = each.engine.remote_images(settings.repository, likely_ours(tags))
+        images = {digest: remote.image for digest, remote in there.items()}
+        found += expired(tags, images, kept=kept, builds=builds, since=now() - settings.keep)
+    return tuple(found)
 
 
 def _freed(before: "Disk", after: "Disk") -> str:

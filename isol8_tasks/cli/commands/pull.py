@@ -64,7 +64,9 @@ class PullCommand(OwnCommand):
         forget_strays(
             {each.pushed.repository for each in images if each.pushed}, observed, current.view.engine
         )
-        for listed in images:
+        for each in images:
+            others = each.pushed.others if each.pushed else ()
+            listed = each.for_platform(current.view.engine.platform()) if others else each
             began = time.monotonic()
             if listed.name in held:
                 teller.line(

@@ -51,6 +51,7 @@ class PushCommand(OwnCommand):
             known = current.publication.in_registry
             try:
                 there = sum(not self._push(current, name, known.get(name), teller) for name in names)
+                current.bring_platforms(())
             finally:
                 current.publication.write_manifest()
         finally:

@@ -209,7 +209,7 @@ class TestTasks:
     ) -> None:
         """What became of the images is told, and the run has failed."""
         monkeypatch.setattr(session, "resolve", raising(KeyError("x")))
-        running._resolve_in_the_end(session)  # noqa: SLF001 - as above
+        running._resolve_in_the_end(session, whole=True)  # noqa: SLF001 - as above
         assert [failure.subject for failure in session.failures] == ["resolve"]
         assert running._exit_code(0) == 70  # noqa: SLF001 - as above
 

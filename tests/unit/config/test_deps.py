@@ -252,9 +252,22 @@ class TestMistakes:
             ),
             pytest.param(
                 "[build]\nplatforms = ['linux/amd64', 'linux/arm64']",
-                "2: build.platforms: lists 2 platforms, and images are built for one; write a deps.toml for each, "
-                "and name the other ones by ISOL8_DEPS",
+                "2: build.platforms: lists 2 platforms, which only a registry has under one name; write [registry], "
+                'and repository = "registry.example/isol8" below it, or one platform',
                 id="two platforms",
+            ),
+            pytest.param(
+                "[build]\nplatforms = ['linux/amd64', 'linux/arm64']\n[registry]\nrepository = 'r.example/isol8'\n"
+                "[refresh]\nmin_age = '3d'",
+                "2: build.platforms: lists 2 platforms, and the min_age of [refresh] is kept for the engine's own "
+                "alone; remove one of both",
+                id="two platforms with an age",
+            ),
+            pytest.param(
+                "[build]\nplatforms = []",
+                '2: build.platforms: lists no platform; write platforms = ["linux/arm64"], or remove the line to build '
+                "for the engine's own",
+                id="no platform",
             ),
             pytest.param(
                 "system = ['jq']",

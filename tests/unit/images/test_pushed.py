@@ -103,6 +103,19 @@ class TestManifest:
         assert json.loads(text)["images"]["isol8:bun"]["pushed"]["key"] == "e" * 64
         assert recorded_pushes(text) == {"bun": (f"sha256:{1:064x}", where)}
 
+    def test_other_platforms(self, manifest_schema: dict[str, Any]) -> None:
+        """What an index has beside the image in use is written and read again, and pulled where it is at home."""
+        where = evolve(WHERE, others=(("linux/arm64", "sha256:" + "a" * 64, "b" * 64),))
+        text = manifest.render_manifest(observed(image("bun")), {}, {"bun": (f"sha256:{1:064x}", where)})
+        jsonschema.validate(json.loads(text), manifest_schema)
+        (listed,) = read_manifest(text, "f")
+        assert listed.pushed == where
+        assert listed.for_platform("linux/amd64") is listed
+        there = listed.for_platform("linux/arm64")
+        assert (there.id, there.key) == ("", "b" * 64)
+        assert there.pushed == evolve(WHERE, digest="sha256:" + "a" * 64)
+        assert evolve(listed, pushed=None).for_platform("linux/arm64").pushed is None
+
     def test_without_a_registry_nothing_is_added(self) -> None:
         """Who pushes nothing has the manifest that he had."""
         found = observed(image("bun"))

@@ -137,6 +137,19 @@ class TestPlan:
         shown = json.loads(report.plan_json((), config, "linux/amd64"))["platform"]
         assert shown == (platforms or "linux/amd64")
 
+    def test_several_platforms(self) -> None:
+        """What is decided for the others stands beside that for the engine's own."""
+        text = (
+            "[build]\nplatforms = ['linux/amd64', 'linux/arm64']\n[registry]\nrepository = 'r.example/isol8'"
+        )
+        config = parse_config(text, "deps.toml")
+        words = "built for linux/amd64 and linux/arm64, deps.toml:2 build.platforms"
+        assert report.platform_line(config, "linux/amd64") == words
+        other = Decision(image="bun", task="base:bun", state="not-built")
+        document = json.loads(report.plan_json((), config, "linux/amd64", {"linux/arm64": [other]}))
+        assert [each["state"] for each in document["others"]["linux/arm64"]] == ["not-built"]
+        assert report.plan_table([other], config, heading=False).split() == ["isol8:bun", "not", "built"]
+
     def test_json_of_what_cannot_be_known(self) -> None:
         """Without an engine every image is unknown, and the reason is why."""
         text = report.undetermined_json([("bun", "base:bun")], "no engine", repository="isol8")

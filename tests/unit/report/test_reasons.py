@@ -60,6 +60,7 @@ WORDS: Mapping[str, Reason] = {
     ),
     "parent isol8:python was rebuilt": reasons.ParentRebuilt(parent="python"),
     "parent isol8:python will be rebuilt": reasons.ParentStale(parent="python"),
+    "built before the image for linux/amd64": reasons.OlderThanOwn(platform="linux/amd64"),
     "parent isol8:ml → isol8:python": reasons.ParentReplaced(old="ml", new="python"),
     "declared in deps.toml:5, never built": reasons.Missing(image="ml", built_before=False),
     "": reasons.Missing(image="bash-custom", built_before=False),
