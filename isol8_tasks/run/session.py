@@ -243,7 +243,7 @@ class Session:
         if decision.state == "in-registry":
             checked = acceptance(name, self.view, self.checks)
             outcome, where = pull_instead(decision, self.view, checked, on_event)
-            self.publication.pulled[name] = (outcome.image_id, where)
+            self.publication.got(outcome, where, before)
         else:
             outcome = make_image(decision, self.view, self.policy, self.checks, on_event)
             if outcome.result == "same":
@@ -302,14 +302,19 @@ class Session:
         self._make(decision.image, decision, [])
 
     def push(
-        self, name: str, *, known: "Pushed | None" = None, overtaken: Callable[[], bool] = lambda: False
-    ) -> bool:
-        """Bring an image into the registry; tell whether it was not there."""
+        self,
+        name: str,
+        *,
+        known: "Pushed | None" = None,
+        overtaken: Callable[[], bool] = lambda: False,
+        takes_name: bool = False,
+    ) -> tuple[str, ...]:
+        """Bring an image into the registry; return the tags that were written there."""
         began = time.monotonic()
-        new = self.publication.push(name, known, overtaken)
-        if self.listener and new:
+        written = self.publication.push(name, known, overtaken, takes_name=takes_name)
+        if self.listener and name in self.publication.pushed:
             self.listener.pushed(name, self.publication.pushed[name][1], time.monotonic() - began)
-        return new
+        return written
 
     def _in_time(self) -> None:
         if self._over.is_set():
