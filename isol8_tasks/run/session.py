@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from isol8_tasks.errors import Isol8Error, LockedError, RegistryError, ReplacedError, UndecidedError
 from isol8_tasks.run import leftovers
@@ -313,7 +313,9 @@ class Session:
         began = time.monotonic()
         written = self.publication.push(name, known, overtaken, takes_name=takes_name)
         if self.listener and name in self.publication.pushed:
-            self.listener.pushed(name, self.publication.pushed[name][1], time.monotonic() - began)
+            where = self.publication.pushed[name][1]
+            shown = where if where.tag in written else evolve(where, tag=name)
+            self.listener.pushed(name, shown, time.monotonic() - began)
         return written
 
     def _in_time(self) -> None:
