@@ -178,7 +178,8 @@ class Screen:
         """Say where an image is in the registry."""
         if not self.quiet:
             data = {"image": str(Reference(self.repository, image)), "to": where.by_digest}
-            self.row(Row(report.pushed_line(self._tag(image), where, seconds), "pushed", data))
+            line = report.pushed_line(self._tag(image), where.repository, [where.tag], seconds)
+            self.row(Row(line, "pushed", data))
 
     def waiting(self, holder: str) -> None:
         """Say whom this run waits for."""

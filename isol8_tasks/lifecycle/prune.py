@@ -11,6 +11,7 @@ from isol8_tasks.engine.upkeep import UpkeepEngine
 from isol8_tasks.errors import EngineError
 from isol8_tasks.images.labels import read_record
 from isol8_tasks.images.observed import Observed, ObservedImage, private_repository
+from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.promotion import has_layers, is_tag_of
 
 RemovalReason = Literal["superseded", "rejected", "undeclared", "previous"]
@@ -92,6 +93,20 @@ def remove(engine: UpkeepEngine, removal: Removal) -> str:
     except EngineError as error:
         return str(error)
     return ""
+
+
+def forget_strays(repositories: Collection[str], observed: Observed, engine: ImageEngine) -> None:
+    """Take names by digest in these repositories from our images, as a pull that was cut off leaves them.
+
+    Some stores count them as tags, and clients would go on to find by them what is out of use.
+    """
+    for image in observed.images:
+        # Where ids are digests, every tag makes a digest in its repository, which is no name of its own.
+        digests = [each for each in image.digests if not each.endswith(f"@{image.id}")]
+        for name in dict.fromkeys((*image.tags, *digests)):
+            reference = Reference.parse(name)
+            if reference.digest and reference.repository in repositories and observed.read(image) is not None:
+                engine.untag(name)
 
 
 def _nameless(images: Sequence[ObservedImage]) -> Iterator[Removal]:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from attrs import frozen
@@ -55,6 +55,8 @@ class Push:
     repository: str
     moves_back: bool = False
     """It takes its name there even from a newer build, as it was rolled back to."""
+    takes_name: bool = True
+    """If all of it is there, it takes its name from an older build, to which another machine may have rolled back."""
     too_old: dt.datetime | None = None
     """What was built before is built again for its age, so its labels there are not left as they are."""
     indexed: bool = False
@@ -93,8 +95,8 @@ def push_image(
     engine: RegistryEngine,
     known: Pushed | None = None,
     overtaken: Callable[[], bool] = lambda: False,
-) -> tuple[Pushed, bool]:
-    """Bring an image under its immutable tag and then under its name; tell where it is, and whether it was not there.
+) -> tuple[Pushed, tuple[str, ...]]:
+    """Bring an image under its immutable tag and then under its name; tell where it is, and the tags written for it.
 
     If its build is there under its name, with labels of older inputs, that stays, and so does the digest that others
     follow: only the new labels are sent, under the tag of the new key.
@@ -164,40 +166,28 @@ def pull_image(
     return image
 
 
-def forget_strays(repositories: Collection[str], observed: Observed, engine: RegistryEngine) -> None:
-    """Take names by digest in these repositories from our images, as a pull that was cut off leaves them.
-
-    Some stores count them as tags, and clients would go on to find by them what is out of use.
-    """
-    for image in observed.images:
-        # Where ids are digests, every tag makes a digest in its repository, which is no name of its own.
-        digests = [each for each in image.digests if not each.endswith(f"@{image.id}")]
-        for name in dict.fromkeys((*image.tags, *digests)):
-            reference = Reference.parse(name)
-            if reference.digest and reference.repository in repositories and observed.read(image) is not None:
-                engine.untag(name)
-
-
 def _push(
     work: Push, engine: RegistryEngine, known: Pushed | None, overtaken: Callable[[], bool]
-) -> tuple[Pushed, bool]:
+) -> tuple[Pushed, tuple[str, ...]]:
     if known is not None:
         tag = known.tag if work.indexed else work.name
         if digest_there(engine, str(Reference(work.repository, tag))) == known.digest:
-            return known, False
+            return known, ()
     try:
         if known is None and (stays := _in_use_there(work, engine)):
-            _push_labels(work, engine)
-            return stays, False
-        tag, digest = _push_immutable(work, engine, known)
+            return stays, _push_labels(work, engine)
+        tag, digest, written = _push_immutable(work, engine, known)
         # Sending layers takes its time.
         if overtaken():
             raise ReplacedError(f"another machine pushed {work.public} first; run again")
-        for name in (key_tag(work.name, work.record.key), *(() if work.indexed else (work.name,))):
-            _push_moving(work, engine, name, digest)
+        # The tag of the key last: with it all was pushed, and whoever moves the name then means it.
+        of_key = key_tag(work.name, work.record.key)
+        if written or work.takes_name or work.moves_back or not _has_another(work, engine, of_key, digest):
+            names = (of_key,) if work.indexed else (work.name, of_key)
+            written += tuple(tag for tag in names if _push_moving(work, engine, tag, digest))
     finally:
         engine.untag(work.mark)
-    return Pushed(repository=work.repository, tag=tag, digest=digest), True
+    return Pushed(repository=work.repository, tag=tag, digest=digest), written
 
 
 def _in_use_there(work: Push, engine: RegistryEngine) -> Pushed | None:
@@ -211,12 +201,27 @@ def _in_use_there(work: Push, engine: RegistryEngine) -> Pushed | None:
     )
 
 
-def _push_labels(work: Push, engine: RegistryEngine) -> None:
-    """Let the tag of its inputs have the labels that the image has here, unless it has them or newer ones."""
+def _has_another(work: Push, engine: RegistryEngine, of_key: str, digest: str) -> bool:
+    """Tell whether the name has another build of ours in the registry, though all tags of this one are there."""
+    there = _there(work, engine, work.name)
+    return (
+        there is not None
+        and read_record(there.labels) is not None
+        and _digest_there(engine, str(Reference(work.repository, of_key))) == digest
+    )
+
+
+def _push_labels(work: Push, engine: RegistryEngine) -> tuple[str, ...]:
+    """Let the tag of its inputs have the labels that the image has here, unless it has them or newer ones.
+
+    Returns the tag if it was written.
+    """
     tag = key_tag(work.name, work.record.key)
     there = _there(work, engine, tag)
-    if there is None or not _says_the_same(work, there):
-        _push_as(work, engine, str(Reference(work.repository, tag)))
+    if there is not None and _says_the_same(work, there):
+        return ()
+    _push_as(work, engine, str(Reference(work.repository, tag)))
+    return (tag,)
 
 
 def _says_the_same(work: Push, there: ObservedImage) -> bool:
@@ -230,17 +235,21 @@ def _says_the_same(work: Push, there: ObservedImage) -> bool:
     )
 
 
-def _push_moving(work: Push, engine: RegistryEngine, tag: str, digest: str) -> None:
-    """Let a tag of the registry point to what was pushed there under that digest, unless that would set it back."""
+def _push_moving(work: Push, engine: RegistryEngine, tag: str, digest: str) -> bool:
+    """Let a tag of the registry point to what was pushed there under that digest, unless that would set it back.
+
+    Tells whether it moved.
+    """
     reference = str(Reference(work.repository, tag))
     there = digest_there(engine, reference)
     if there == digest or (there and _stays(work, engine, tag)):
-        return
+        return False
     if (now := _push_as(work, engine, reference)) != digest:
         raise RegistryError(
             f"the registry has one image under two digests: {now} as {reference}, "
             f"{digest} as its tag that never moves"
         )
+    return True
 
 
 def _stays(work: Push, engine: RegistryEngine, tag: str) -> bool:
@@ -249,7 +258,7 @@ def _stays(work: Push, engine: RegistryEngine, tag: str) -> bool:
     A registry moves no tag on a condition, so of two machines that both look first and then move it, the later one wins
     all the same.
     """
-    there = None if work.moves_back else _there(work, engine, tag)
+    there = None if work.moves_back and tag == work.name else _there(work, engine, tag)
     if there is None or read_record(there.labels) is None:
         return False
     # What says to be of the future was built by a wrong clock, and would stay until then.
@@ -266,15 +275,17 @@ def _there(work: Push, engine: RegistryEngine, tag: str) -> ObservedImage | None
     return found.image if found else None
 
 
-def _push_immutable(work: Push, engine: RegistryEngine, known: Pushed | None) -> tuple[str, str]:
-    """Push under the first tag that no other image has; return tag and digest."""
+def _push_immutable(
+    work: Push, engine: RegistryEngine, known: Pushed | None
+) -> tuple[str, str, tuple[str, ...]]:
+    """Push under the first tag that no other image has; return tag, digest, and the tag once more if it was written."""
     for tag in immutable_tags(work.image, work.record):
         reference = str(Reference(work.repository, tag))
         there = digest_there(engine, reference)
         if not there:
-            return tag, _push_as(work, engine, reference)
+            return tag, _push_as(work, engine, reference), (tag,)
         if (known is not None and there == known.digest) or _is(work, there, engine):
-            return tag, there
+            return tag, there, ()
     raise AssertionError  # the tags have no end
 
 

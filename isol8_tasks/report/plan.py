@@ -20,7 +20,6 @@ from isol8_tasks.safety.printing import one_line
 
 if TYPE_CHECKING:
     from isol8_tasks.images.choice import Choice, ClientChoice
-    from isol8_tasks.images.pushed import Pushed
 
 NAME_WIDTH: Final = 18
 """Columns of an image's tag where nothing is known of the others."""
@@ -259,9 +258,9 @@ def _other_choice(choice: "ClientChoice") -> str:
     return f"{choice.image}{how}{lacks}"
 
 
-def pushed_line(subject: str, where: "Pushed", seconds: float) -> str:
-    """Return what is said of an image, its tag in front, that is in a registry now."""
-    return f"{subject}  {'pushed':<10}  {where.repository}:{where.tag}  {seconds:.1f} s"
+def pushed_line(subject: str, repository: str, tags: Sequence[str], seconds: float) -> str:
+    """Return what is said of an image, its tag in front, that has these tags in a registry now."""
+    return f"{subject}  {'pushed':<10}  {repository}:{', '.join(tags)}  {seconds:.1f} s"
 
 
 def shortened(step: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from isol8_tasks.images import manifest
+from isol8_tasks.images.labels import BUILD
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.images.pushed import Pushed, in_use, is_same_build, recorded_pushes, waiting
 from isol8_tasks.run.view import View
@@ -35,6 +36,8 @@ class Publication:
     """The same of those whose rebuild came to what is there."""
     indexed: dict[str, tuple[str, Pushed]] = field(factory=dict, init=False)
     """The same of those for whose index this run found out what is in it for other platforms."""
+    _returned: set[str] = field(factory=set, init=False)
+    """Names of the images pulled in place of what had been rolled back to: those in the registry have to follow."""
     on_problem: Callable[[str], None] | None = field(default=None, init=False)
     """Hears at the end why changes are not in the history."""
     _history: "History | None" = field(default=None, init=False)
@@ -106,7 +109,8 @@ class Publication:
         settings = self.view.config.registry
         if not settings.repository or not settings.push:
             return ()
-        return waiting(self.view.observed, self.in_registry, settings.repository, standins=settings.standins)
+        known = {name: found for name, found in self.in_registry.items() if name not in self._returned}
+        return waiting(self.view.observed, known, settings.repository, standins=settings.standins)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -116,6 +120,14 @@ class Publication:
             return ()
         pushed = in_use(self.view.observed, standins=False)
         return tuple(name for name in in_use(self.view.observed, standins=True) if name not in pushed)
+
+    def got(self, outcome: "Outcome", where: Pushed, before: Observed) -> None:
+        """Remember where an image was pulled from; `before` is what the engine held until then."""
+        name = outcome.image
+        self.pulled[name] = (outcome.image_id, where)
+        previous = before.public(f"{name}-previous")
+        if previous and previous.labels.get(BUILD) == outcome.labels.get(BUILD):
+            self._returned.add(name)
 
     def keep(self, outcome: "Outcome", before: Observed) -> None:
         """Remember that what was in use, and is in a registry, stays there for the same image under a newer key.
@@ -129,8 +141,15 @@ class Publication:
         if is_same_build(image.labels, outcome.labels):
             self.kept[outcome.image] = (outcome.image_id, evolve(where, key=where.key or record.key))
 
-    def push(self, name: str, known: Pushed | None, overtaken: Callable[[], bool] = lambda: False) -> bool:
-        """Bring an image into the registry, and remember where it is; tell whether it was not there.
+    def push(
+        self,
+        name: str,
+        known: Pushed | None,
+        overtaken: Callable[[], bool] = lambda: False,
+        *,
+        takes_name: bool = False,
+    ) -> tuple[str, ...]:
+        """Bring an image into the registry, and remember where it is; return the tags that were written there.
 
         What is there with the labels of older inputs stays, and gets the new ones under a tag of its own.
         """
@@ -141,15 +160,18 @@ class Publication:
         from isol8_tasks.lifecycle.transfer import push_image  # noqa: PLC0415 - as above
 
         view = self.view
-        work = self._work(name)
+        work = evolve(self._work(name), takes_name=takes_name or name in self._returned)
         refuse_other_layers(work, view.engine)
         if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
-        where, new = push_image(work, view.engine, known, overtaken)
+        where, written = push_image(work, view.engine, known, overtaken)
+        self._returned.discard(name)
+        # Else at most its labels were sent.
+        new = not {name, where.tag}.isdisjoint(written)
         (self.pushed if new else self.pulled)[name] = (work.image.id, where)
         if new:
             self.history.add_push(name, work.image.id, where.digest)
-        return new
+        return written
 
     def _work(self, name: str) -> "Push":
         from isol8_tasks.lifecycle.transfer import Push  # noqa: PLC0415 - as above

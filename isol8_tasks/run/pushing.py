@@ -17,8 +17,8 @@ from isol8_tasks.run.view import View
 class PushImage(Protocol):
     """Brings an image into the registry; ReplacedError if it is overtaken before its name moves."""
 
-    def __call__(self, name: str, /, *, overtaken: Callable[[], bool]) -> bool:
-        """Tell whether it was not there."""
+    def __call__(self, name: str, /, *, overtaken: Callable[[], bool]) -> object:
+        """Do it."""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

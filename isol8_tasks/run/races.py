@@ -24,20 +24,23 @@ def built_elsewhere(name: str, view: "View") -> Decision | None:
         return None
     tag = key_tag(name, record.key)
     try:
-        there = view.engine.remote_images(view.config.registry.repository, [tag]).get(tag)
+        found = view.engine.remote_images(view.config.registry.repository, [tag, name])
     except SourceUnavailableError:
         # The push will tell.
         return None
-    theirs = read_record(there.image.labels) if there else None
-    if there is None or theirs is None or theirs.build == record.build:
-        return None
-    if not view.remote.add(name, tag, there.image):
-        return None
+    # Whose push is under way has the name already, and the tag of the key last.
+    there = [
+        each.image
+        for where, each in found.items()
+        if (theirs := read_record(each.image.labels)) is not None
+        and theirs.build != record.build
+        and view.remote.add(name, where, each.image)
+    ]
     without = view.observed.without(name)
-    found = decide_again(
-        name, view.decisions, view.graph, without, view.circumstances(), {name: [there.image]}
-    )[name]
-    return found if found.state == "in-registry" else None
+    decision = decide_again(name, view.decisions, view.graph, without, view.circumstances(), {name: there})[
+        name
+    ]
+    return decision if decision.state == "in-registry" else None
 
 
 def give_way(decision: Decision, view: "View", pull: Callable[[Decision], None]) -> None:

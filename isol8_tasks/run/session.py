@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from isol8_tasks.errors import Isol8Error, LockedError, RegistryError, ReplacedError, UndecidedError
 from isol8_tasks.run import leftovers
@@ -280,7 +280,7 @@ class Session:
         if decision.state == "in-registry":
             checked = acceptance(name, self.view, self.checks)
             outcome, where = pull_instead(decision, self.view, checked, on_event)
-            self.publication.pulled[name] = (outcome.image_id, where)
+            self.publication.got(outcome, where, before)
         else:
             outcome = make_image(decision, self.view, self.policy, self.checks, on_event)
             if outcome.result == "same":
@@ -339,14 +339,21 @@ class Session:
         self._make(decision.image, decision, [])
 
     def push(
-        self, name: str, *, known: "Pushed | None" = None, overtaken: Callable[[], bool] = lambda: False
-    ) -> bool:
-        """Bring an image into the registry; tell whether it was not there."""
+        self,
+        name: str,
+        *,
+        known: "Pushed | None" = None,
+        overtaken: Callable[[], bool] = lambda: False,
+        takes_name: bool = False,
+    ) -> tuple[str, ...]:
+        """Bring an image into the registry; return the tags that were written there."""
         began = time.monotonic()
-        new = self.publication.push(name, known, overtaken)
-        if self.listener and new:
-            self.listener.pushed(name, self.publication.pushed[name][1], time.monotonic() - began)
-        return new
+        written = self.publication.push(name, known, overtaken, takes_name=takes_name)
+        if self.listener and name in self.publication.pushed:
+            where = self.publication.pushed[name][1]
+            shown = where if where.tag in written else evolve(where, tag=name)
+            self.listener.pushed(name, shown, time.monotonic() - began)
+        return written
 
     def in_time(self) -> None:
         """Raise an error once the time is over that was given."""

@@ -208,6 +208,38 @@ def test_two_machines_build_the_same_at_once(
         client.close()
 
 
+def test_rollback_on_one_machine_and_runs_on_another(
+    registry: Registry, docker_api: docker.APIClient, second: str, tmp_path: Path
+) -> None:
+    """In the registry the name stays where the one left it, and follows the end of its hold."""
+    text = f'[registry]\nrepository = "{registry.address}/held"\nstandins = true\n'
+    one, other = new_checkout(tmp_path / "one"), new_checkout(tmp_path / "other")
+    try:
+        one.deps('bash = ["jq"]', text)
+        assert one.doit("setup", *ONLY).code == 0
+        older = registry.digest("held", "bash-custom")
+        for each, host in ((one, {}), (other, {"DOCKER_HOST": second})):
+            each.deps('bash = ["jq", "unzip"]', text)
+            assert each.doit("setup", *ONLY, **host).code == 0
+        newer = registry.digest("held", "bash-custom")
+        assert one.doit("rollback", "bash-custom").code == 0
+        assert registry.digest("held", "bash-custom") == older != newer
+        # A fresh clone, of which nobody knows that it pushed or pulled anything.
+        (other.folder / "resolved-images.json").unlink()
+        done = other.doit("setup", *ONLY, DOCKER_HOST=second)
+        assert (done.code, "pushed" in done.out) == (0, False), done.out
+        assert registry.digest("held", "bash-custom") == older
+        assert one.doit("release", "bash-custom").code == 0
+        done = one.doit("setup", *ONLY)
+        assert "1 pulled · 1 up to date · 1 pushed · " in done.out, done.out
+        assert registry.digest("held", "bash-custom") == newer
+    finally:
+        remove_tags(docker_api, one.repository)
+        client = docker.APIClient(base_url=second)
+        remove_tags(client, other.repository)
+        client.close()
+
+
 def test_registry_that_wants_tokens(docker_api: docker.APIClient, second: str, tmp_path: Path) -> None:
     """Who logs in pushes; who does not reads all the same, and is told nothing of it."""
     tokens = TokenServer(tmp_path / "tokens", PASSWORD)

@@ -117,11 +117,13 @@ def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
                 f"{view.public_tag(each.image)} installs files with hashes, and nobody knows if bake held to them; "
                 f"name the other images, and build it: {COMMAND} {each.task}"
             )
-        parent = spec.parent
-        if parent and decisions[parent] not in found and decisions[parent].is_rebuilt:
+        parent = decisions[spec.parent] if spec.parent else None
+        if parent and parent not in found and parent.pending and not parent.relabel:
+            is_there = parent.state == "in-registry"
+            what = "pulled" if is_there else "promoted" if parent.candidates else "built"
             raise PlanError(
-                f"{view.public_tag(each.image)} is based on {view.public_tag(parent)}, which has to be built: bake it, "
-                f"too, or build it: {COMMAND} {decisions[parent].task}"
+                f"{view.public_tag(each.image)} is based on {view.public_tag(parent.image)}, which has to be {what}: "
+                f"{'' if is_there else 'bake it, too, or '}run first: {COMMAND} {parent.task}"
             )
     return found
 

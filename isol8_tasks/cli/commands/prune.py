@@ -9,7 +9,7 @@ from isol8_tasks.cli.doit import WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config import units
-from isol8_tasks.errors import COMMAND, ConfigError, RegistryError
+from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
@@ -194,20 +194,37 @@ def _prune_registry(view: View, *, agreed: bool) -> int:
         return 0
     # Another machine may have moved a name back to one of them since.
     still = {each.digest for each in _expired(view)}
-    gone = 0
     for each in found:
         if each.digest not in still:
             say(f"{each.tags[0]}  changed in the meantime, so it is kept")
-            continue
-        try:
-            view.engine.remote_delete(repository, each.digest)
-        except RegistryError as error:
-            left = sum(other.digest in still for other in found) - gone
-            sys.stderr.write(f"ERROR: {each.tags[0]}: {error}; {_images(left)} left\n")
-            return 1
-        gone += 1
-    say(f"{_images(gone)} removed from {repository}; its own garbage collection frees their layers")
-    return 0
+    gone, left = _delete(view, [each for each in found if each.digest in still])
+    for problem, tags in left.items():
+        more = f" and {len(tags) - 1} more" if len(tags) > 1 else ""
+        sys.stderr.write(f"ERROR: {tags[0]}{more}: {problem}; {_images(len(tags))} left\n")
+    if gone or not left:
+        say(f"{_images(gone)} removed from {repository}; its own garbage collection frees their layers")
+    return 1 if left else 0
+
+
+def _delete(view: View, expired: "Sequence[Expired]") -> tuple[int, dict[str, list[str]]]:
+    """Delete images in the registry; return how many are gone, and a tag of each that is left, by the reason."""
+    gone = 0
+    left: dict[str, list[str]] = {}
+    silent = ""
+    for each in expired:
+        problem = silent
+        if not silent:
+            try:
+                view.engine.remote_delete(view.config.registry.repository, each.digest)
+                gone += 1
+                continue
+            except RegistryError as error:
+                problem = str(error)
+            except SourceUnavailableError as error:
+                # Who does not answer is not asked again for each.
+                problem = silent = str(error)
+        left.setdefault(problem, []).append(each.tags[0])
+    return gone, left
 
 
 def _expired(view: View) -> "tuple[Expired, ...]":

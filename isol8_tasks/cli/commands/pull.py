@@ -55,7 +55,8 @@ class PullCommand(OwnCommand):
 
     @staticmethod
     def _pull(current: Session, images: Sequence[Listed]) -> dict[str, int]:
-        from isol8_tasks.lifecycle.transfer import forget_strays, pull_image  # noqa: PLC0415 - most runs pull nothing
+        from isol8_tasks.lifecycle.prune import forget_strays  # noqa: PLC0415 - most runs pull nothing
+        from isol8_tasks.lifecycle.transfer import pull_image  # noqa: PLC0415 - as above
         from isol8_tasks.run.updating import acceptance  # noqa: PLC0415 - as above
 
         held, observed = current.view.holds, current.view.observed

@@ -50,24 +50,29 @@ class PushCommand(OwnCommand):
                 )
             known = current.publication.in_registry
             try:
-                there = sum(not self._push(current, name, known.get(name), teller) for name in names)
+                written = [self._push(current, name, known.get(name), teller) for name in names]
                 current.bring_platforms(())
             finally:
                 current.publication.write_manifest()
         finally:
             current.close()
-        counts = {"pushed": len(names) - there, "already there": there, "left out": len(left)}
-        say(teller.summary(counts, began))
+        pushed = sum(map(bool, written))
+        counts = {"pushed": pushed, "already there": len(names) - pushed, "left out": len(left)}
+        say(teller.summary(counts, began, _words(sum(written), settings.repository)))
         return 0
 
     @staticmethod
-    def _push(current: Session, name: str, known: tuple[str, Pushed] | None, teller: "Teller") -> bool:
-        """Push an image, and tell whether that was needed."""
+    def _push(current: Session, name: str, known: tuple[str, Pushed] | None, teller: Teller) -> int:
+        """Push an image, and return how many tags that took; 0 where all was there."""
         began = time.monotonic()
-        new = current.push(name, known=_still(current, name, known))
-        if new:
-            teller.pushed(name, current.publication.pushed[name][1], time.monotonic() - began)
-        return new
+        tags = current.push(name, known=_still(current, name, known), takes_name=True)
+        if tags:
+            teller.pushed(name, current.view.config.registry.repository, tags, time.monotonic() - began)
+        return len(tags)
+
+
+def _words(tags: int, repository: str) -> str:
+    return f"{tags} tag{'' if tags == 1 else 's'} written in {repository}" if tags else ""
 
 
 def _still(current: Session, name: str, known: tuple[str, Pushed] | None) -> Pushed | None:

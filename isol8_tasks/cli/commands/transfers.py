@@ -6,7 +6,7 @@ from typing import Final
 
 from isol8_tasks.cli.command import say
 from isol8_tasks.errors import Isol8Error
-from isol8_tasks.images.pushed import Listed, Pushed
+from isol8_tasks.images.pushed import Listed
 from isol8_tasks.images.references import Reference
 from isol8_tasks.report import plan as report
 from isol8_tasks.run.session import Session
@@ -25,9 +25,10 @@ class Teller:
         """Say a line about an image."""
         say(f"{str(Reference(self._repository, name)).ljust(self._width)}  {what:<10}  {more}")
 
-    def pushed(self, name: str, where: Pushed, seconds: float) -> None:
-        """Say where an image is now."""
-        say(report.pushed_line(str(Reference(self._repository, name)).ljust(self._width), where, seconds))
+    def pushed(self, name: str, repository: str, tags: Sequence[str], seconds: float) -> None:
+        """Say which tags lead to an image now."""
+        subject = str(Reference(self._repository, name)).ljust(self._width)
+        say(report.pushed_line(subject, repository, tags, seconds))
 
     def pulled(self, listed: Listed, seconds: float) -> None:
         """Say where an image came from, and its parent if that is not what one would think."""
@@ -46,11 +47,11 @@ class Teller:
         for line in (*more, *_KEPT):
             say(f"  {line}")
 
-    def summary(self, counts: Mapping[str, int], began: float) -> str:
-        """Return the last line."""
+    def summary(self, counts: Mapping[str, int], began: float, more: str = "") -> str:
+        """Return the last line, with more words before those on the manifest."""
         return report.run_summary(
             counts,
-            engine="",
+            engine=more,
             manifest=report.manifest_phrase(self._current.publication.changed, name=MANIFEST),
             seconds=time.monotonic() - began,
         )

@@ -9,7 +9,8 @@ from attrs import evolve
 from isol8_tasks.errors import RegistryError
 from isol8_tasks.images.manifest import render_manifest
 from isol8_tasks.images.pushed import Listed, Pushed, immutable_tags, read_manifest
-from isol8_tasks.lifecycle.transfer import Push, forget_strays, pull_image, push_image
+from isol8_tasks.lifecycle.prune import forget_strays
+from isol8_tasks.lifecycle.transfer import Push, pull_image, push_image
 from tests.clients import CLIENTS
 from tests.fake_engine import FakeEngine, FakeImage
 from tests.unit.lifecycle.made import BrokenEngine, CutOffError, make, observe, spec
@@ -26,7 +27,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def send(engine: FakeEngine, name: str, known: Pushed | None = None) -> tuple[Pushed, bool]:
+def send(engine: FakeEngine, name: str, known: Pushed | None = None) -> tuple[Pushed, tuple[str, ...]]:
     return push_image(Push.of(name, observe(engine), REPOSITORY), engine, known)
 
 
@@ -76,13 +77,13 @@ class TestPush:
         """Both have the same digest; nothing of it is left on the engine."""
         before = tags(builder)
         builder.asked.clear()
-        where, new = send(builder, "bash")
-        assert new
+        where, written = send(builder, "bash")
+        assert written == (where.tag, "bash", f"bash-{where.tag.rpartition('-')[2]}")
         assert where.tag.startswith("bash-20261122-")
         assert [each for each in builder.asked if each.startswith("push ")] == [
             f"push {REPOSITORY}:{where.tag}",
-            f"push {REPOSITORY}:bash-{where.tag.rpartition('-')[2]}",
             f"push {REPOSITORY}:bash",
+            f"push {REPOSITORY}:bash-{where.tag.rpartition('-')[2]}",
         ]
         assert builder.asked.count(f"remote_digest {REPOSITORY}:bash") == 1
         assert builder.remote_digest(f"{REPOSITORY}:bash") == where.digest
@@ -95,7 +96,7 @@ class TestPush:
         where, _ = send(builder, "bash")
         work = Push.of("bash", observe(builder), REPOSITORY)
         builder.asked.clear()
-        assert push_image(work, builder, where) == (where, False)
+        assert push_image(work, builder, where) == (where, ())
         assert builder.asked == [f"remote_digest {REPOSITORY}:bash"]
 
     def test_a_name_that_moved_there(self, builder: FakeEngine) -> None:
@@ -103,14 +104,14 @@ class TestPush:
         where, _ = send(builder, "bash")
         builder.registry[f"{REPOSITORY}:bash"] = builder.registry["alpine:3.21"]
         builder.asked.clear()
-        assert send(builder, "bash", where) == (where, True)
+        assert send(builder, "bash", where) == (where, ("bash",))
         assert [each for each in builder.asked if each.startswith("push ")] == [f"push {REPOSITORY}:bash"]
 
     def test_without_a_manifest(self, builder: FakeEngine) -> None:
         """It is recognized there by its labels, and nothing is sent."""
         where, _ = send(builder, "bash")
         builder.asked.clear()
-        assert send(builder, "bash") == (where, False)
+        assert send(builder, "bash") == (where, ())
         assert not [each for each in builder.asked if each.startswith("push ")]
         assert not any(image.digests for image in builder.images() if "isol8:bash" in image.tags)
 
@@ -143,9 +144,9 @@ class TestPush:
         assert here is not None
         too_old = None if days is None else here.built - dt.timedelta(days=days)
         builder.asked.clear()
-        push_image(Push.of("bash", seen, REPOSITORY, too_old=too_old), builder)
+        _, written = push_image(Push.of("bash", seen, REPOSITORY, too_old=too_old), builder)
         pushes = [each for each in builder.asked if each.startswith("push ")]
-        assert len(pushes) == sent
+        assert len(pushes) == len(written) == sent
         if sent == 1:
             assert pushes == [f"push {REPOSITORY}:bash-{where.tag.rpartition('-')[2]}"]
 
@@ -188,12 +189,31 @@ class TestPush:
         newer = evolve(old, labels=later, digests=(f"{REPOSITORY}@sha256:{'9' * 64}",))
         builder.registry[f"{REPOSITORY}:bash"] = newer
         make(builder, evolve(spec("bash", "one"), dockerfile="FROM alpine:3.21\nRUN echo newer\n"))
-        where, new = send(builder, "bash")
-        assert new
+        where, written = send(builder, "bash")
+        assert ("bash" in written) is not stays
+        # Nothing is left to be written, and that is no push.
+        assert send(builder, "bash", where)[1] == ()
         assert (builder.remote_digest(f"{REPOSITORY}:bash") == "sha256:" + "9" * 64) is stays
         assert builder.remote_digest(f"{REPOSITORY}:{where.tag}") == where.digest
         push_image(Push.of("bash", observe(builder), REPOSITORY, moves_back=True), builder)
         assert builder.remote_digest(f"{REPOSITORY}:bash") == where.digest
+
+    @pytest.mark.parametrize("cut_off", [False, True])
+    def test_name_that_another_machine_rolled_back_stays(self, builder: FakeEngine, *, cut_off: bool) -> None:
+        """What is there already does not take its name from an older build, unless its own push was cut off."""
+        older, _ = send(builder, "bash")
+        make(builder, evolve(spec("bash", "one"), dockerfile="FROM alpine:3.21\nRUN echo newer\n"))
+        newer, (_, _, of_key) = send(builder, "bash")
+        registry, name = builder.registry, f"{REPOSITORY}:bash"
+        registry[name] = registry[f"{REPOSITORY}:{older.tag}"]
+        if cut_off:
+            del registry[f"{REPOSITORY}:{of_key}"]
+        work = evolve(Push.of("bash", observe(builder), REPOSITORY), takes_name=False)
+        assert push_image(work, builder) == (newer, ("bash", of_key) if cut_off else ())
+        assert (builder.remote_digest(name) == older.digest) is not cut_off
+        # Whoever asks for it by a command means it.
+        assert push_image(evolve(work, takes_name=True), builder)[0] == newer
+        assert builder.remote_digest(name) == newer.digest
 
     def test_where_the_public_tag_is_the_registry_s(self, builder: FakeEngine) -> None:
         """An image keeps the tag that it is known by."""
@@ -271,9 +291,7 @@ class TestPush:
         digests = iter(("sha256:1", "sha256:2") * 3)
         monkeypatch.setattr(builder, "push", lambda _reference: next(digests))
         monkeypatch.setattr(builder, "remote_images", lambda *_: {})
-        with pytest.raises(
-            RegistryError, match=r"two digests: sha256:2 as .*:bash-[0-9a-f]{12}, sha256:1 as its tag"
-        ):
+        with pytest.raises(RegistryError, match=r"two digests: sha256:2 as .*:bash, sha256:1 as its tag"):
             send(builder, "bash")
 
 

@@ -240,6 +240,17 @@ class TestTwoMachinesAtOnce:
         assert set(states(later).values()) == {"up-to-date"}
         assert later.publication.waiting == ()
 
+    def test_first_that_is_not_done_yet(self, fake_engine: FakeEngine, make_session: Open) -> None:
+        """What has the name already is found, though the tag of its key comes after that."""
+        engine, session = self.late(fake_engine, make_session)
+        for spec in session.view.graph.images:
+            record = session.view.observed.record(spec.name)
+            assert record is not None
+            del engine.registry[f"{REGISTRY}:{key_tag(spec.name, record.key)}"]
+        session.resolve()
+        session.close()
+        assert {each.result for each in session.outcomes} == {"pulled"}
+
     def test_what_was_in_use_before_stays_as_previous(
         self, fake_engine: FakeEngine, make_session: Open
     ) -> None:

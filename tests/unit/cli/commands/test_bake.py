@@ -87,11 +87,34 @@ def test_only_what_is_stale(built: CommandLine) -> None:
     done = built("bake", "bash-custom")
     assert done.code == 3
     assert done.err == (
-        "ERROR: isol8:bash-custom is based on isol8:bash, which has to be built: bake it, too, or build it: "
-        "./doitw base:bash\n"
+        "ERROR: isol8:bash-custom is based on isol8:bash, which has to be built: bake it, too, or run "
+        "first: ./doitw base:bash\n"
     )
     bake(targets(built("bake", "bash-custom", "isol8:bash", "--print").out), built.engine)
     assert "2 promoted · 4 up to date" in built("setup").out
+
+
+def test_parent_that_is_elsewhere(built: CommandLine) -> None:
+    """What is in a registry, or a candidate, has to be in use here before something is baked on it alone."""
+    deps = '[dependencies]\nbash = ["{}"]\n[registry]\nrepository = "registry.example/isol8"\n'
+    built.declare(deps.format("jq"))
+    assert built("setup").code == 0
+    for tag in [tag for image in built.engine.images() for tag in image.tags if ":bash" in tag]:
+        built.engine.untag(tag)
+    built.declare(deps.format("zip"))
+    assert "in registry" in built("plan").out
+    done = built("bake", "--stale")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        "ERROR: isol8:bash-custom is based on isol8:bash, which has to be pulled: run first: ./doitw base:bash\n"
+    )
+    bake(targets(built("bake", "bash", "--print").out), built.engine)
+    built.declare(deps.format("zip").partition("[registry]")[0])
+    done = built("bake", "bash-custom")
+    assert "which has to be promoted: bake it, too, or run first: ./doitw base:bash\n" in done.err
+    assert built("base:bash").code == 0
+    bake(targets(built("bake", "bash-custom", "--print").out), built.engine)
+    assert "1 promoted · 5 up to date" in built("setup").out
 
 
 def test_many_images_are_several_files(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from isol8_tasks.cli.commands import prune
 from isol8_tasks.cli.commands.prune import PruneCommand
-from isol8_tasks.errors import ConfigError, EngineError, RegistryError
+from isol8_tasks.errors import ConfigError, EngineError, RegistryError, SourceUnavailableError
 from isol8_tasks.run.engine_lock import engine_lock
 from isol8_tasks.run.lock import write_lock
 from isol8_tasks.run.session import Session, open_session
@@ -192,9 +192,45 @@ class TestRegistry:
         error = capsys.readouterr().err
         assert error.count("ERROR: ") == 1
         assert error.endswith(
-            ": registry.example does not delete it: 405 Method Not Allowed; 2 images left\n"
+            " and 1 more: registry.example does not delete it: 405 Method Not Allowed; 2 images left\n"
         )
         assert self.tags(pushed) == before
+
+    def test_one_that_can_t_be_deleted(self, pushed: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        """It is named; the others go all the same."""
+        kept = next(tag for tag in self.old(pushed) if tag.startswith("bash-custom-2"))
+        digest, whole = self.tags(pushed)[kept], FakeEngine.remote_delete
+
+        def refuse(engine: FakeEngine, repository: str, wanted: str) -> None:
+            if wanted == digest:
+                raise RegistryError("registry.example does not delete it: 403 Forbidden", lasting=True)
+            whole(engine, repository, wanted)
+
+        pushed.patch.setattr(FakeEngine, "remote_delete", refuse)
+        assert pushed.prune(registry=True) == 1
+        captured = capsys.readouterr()
+        assert captured.err == (
+            f"ERROR: {kept}: registry.example does not delete it: 403 Forbidden; 1 image left\n"
+        )
+        assert captured.out.splitlines()[-1].startswith("1 image removed from ")
+        assert {self.tags(pushed)[tag] for tag in self.old(pushed)} == {digest}
+
+    def test_registry_that_goes_away(self, pushed: Run, capsys: pytest.CaptureFixture[str]) -> None:
+        """It is asked once, and nothing is said to be removed."""
+        asked = []
+
+        def silence(_engine: FakeEngine, _repository: str, digest: str) -> None:
+            asked.append(digest)
+            raise SourceUnavailableError("registry.example: it did not answer within 10 s")
+
+        pushed.patch.setattr(FakeEngine, "remote_delete", silence)
+        assert pushed.prune(registry=True) == 1
+        captured = capsys.readouterr()
+        assert captured.err.endswith(
+            " and 1 more: registry.example: it did not answer within 10 s; 2 images left\n"
+        )
+        assert "removed" not in captured.out
+        assert len(asked) == 1
 
 
 class TestMissing:
