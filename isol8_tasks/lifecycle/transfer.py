@@ -207,7 +207,7 @@ def _has_another(work: Push, engine: RegistryEngine, of_key: str, digest: str) -
     return (
         there is not None
         and read_record(there.labels) is not None
-        and _digest_there(engine, str(Reference(work.repository, of_key))) == digest
+        and digest_there(engine, str(Reference(work.repository, of_key))) == digest
     )
 
 
