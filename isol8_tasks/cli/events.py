@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class JsonScreen(Screen):
     """Where a run is told of as JSON; docs/schemas/progress.schema.json says what each event has."""
 
+    is_json = True
+
     def line(self, text: str) -> None:
         """Tell of what is for people only."""
         self._tell("note", text=text)
@@ -40,7 +42,9 @@ class JsonScreen(Screen):
         further: dict[str, Any] = {"step": event.step}
         if event.kind == "log":
             further["line"] = event.line
-        elif event.kind == "pulled":
+        elif event.kind in {"pulled", "sent"}:
+            if event.kind == "sent" and image not in self._running:
+                Screen.building(self, image)
             if not self.is_due(image):
                 return
             further["bytes"], further["of"] = event.transfer

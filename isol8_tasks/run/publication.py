@@ -12,6 +12,7 @@ from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 
 if TYPE_CHECKING:
+    from isol8_tasks.engine import OnEvent
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.lifecycle.transfer import Push
     from isol8_tasks.plan.decision import Decision
@@ -125,7 +126,13 @@ class Publication:
         if is_same_build(image.labels, outcome.labels):
             self.kept[outcome.image] = (outcome.image_id, evolve(where, key=where.key or record.key))
 
-    def push(self, name: str, known: Pushed | None, overtaken: Callable[[], bool] = lambda: False) -> bool:
+    def push(
+        self,
+        name: str,
+        known: Pushed | None,
+        overtaken: Callable[[], bool] = lambda: False,
+        on_event: "OnEvent" = lambda _: None,
+    ) -> bool:
         """Bring an image into the registry, and remember where it is; tell whether it was not there.
 
         What is there with the labels of older inputs stays, and gets the new ones under a tag of its own.
@@ -137,7 +144,7 @@ class Publication:
         from isol8_tasks.lifecycle.transfer import push_image  # noqa: PLC0415 - as above
 
         view = self.view
-        work = self._work(name)
+        work = self._work(name, on_event)
         refuse_other_layers(work, view.engine)
         if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
@@ -147,14 +154,16 @@ class Publication:
             self.history.add_push(name, work.image.id, where.digest)
         return new
 
-    def _work(self, name: str) -> "Push":
+    def _work(self, name: str, on_event: "OnEvent") -> "Push":
         from isol8_tasks.lifecycle.transfer import Push  # noqa: PLC0415 - as above
+        from isol8_tasks.run.updating import sent  # noqa: PLC0415 - as above
 
         view, limit = self.view, self.view.config.refresh.max_age
-        return Push.of(
+        work = Push.of(
             name,
             view.observed,
             view.config.registry.repository,
             moves_back=name in view.holds,
             too_old=now() - limit if limit else None,
         )
+        return evolve(work, on_bytes=lambda done, size: on_event(sent(work.repository, done, size)))

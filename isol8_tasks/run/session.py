@@ -306,7 +306,12 @@ class Session:
     ) -> bool:
         """Bring an image into the registry; tell whether it was not there."""
         began = time.monotonic()
-        new = self.publication.push(name, known, overtaken)
+
+        def on_event(event: "BuildEvent") -> None:
+            if self.listener:
+                self.listener.event(name, event)
+
+        new = self.publication.push(name, known, overtaken, on_event)
         if self.listener and new:
             self.listener.pushed(name, self.publication.pushed[name][1], time.monotonic() - began)
         return new
