@@ -114,10 +114,15 @@ def ask_release(name: str, image: str, arguments: Mapping[str, str], engine: San
     return read_answer(_run(command, image, arguments, engine), image)
 
 
-def ask_apk(image: str, engine: SandboxEngine, arguments: Mapping[str, str]) -> ApkAnswer:
-    """Return what apk would upgrade in an image; raises SourceUnavailableError as `ask` does."""
+def ask_apk(
+    image: str, engine: SandboxEngine, arguments: Mapping[str, str], names: Iterable[str] = ()
+) -> ApkAnswer:
+    """Return what apk would upgrade in an image, or do to have packages of these names as new as they are.
+
+    Raises SourceUnavailableError as `ask` does.
+    """
     mark = secrets.token_hex(8)
-    command = ("sh", "-c", _text("apk.sh"), "sh", mark)
+    command = ("sh", "-c", _text("apk.sh"), "sh", mark, *names)
     return read_apk_answer(_run(command, image, arguments, engine), mark, image)
 
 

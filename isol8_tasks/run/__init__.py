@@ -20,6 +20,7 @@ pushing      pushes what a run has in use and the registry has not
 parallel     how much is done side by side
 session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has
+upgrading    which exact versions in deps.toml could be newer
 page         all images, their history and their sources in one HTML file
 refresh      finds what is behind, fetches it and builds it
 """
