@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from isol8_tasks.cli.screen import Row, Screen
-from isol8_tasks.images.references import Reference
 
 if TYPE_CHECKING:
     from isol8_tasks.engine import BuildEvent
@@ -33,7 +32,7 @@ class JsonScreen(Screen):
         """Tell that work on an image begins."""
         super().building(image)
         if not self.quiet:
-            self._tell("begun", image=self._reference(image))
+            self._tell("begun", image=self.subject(image))
 
     def event(self, image: str, event: "BuildEvent") -> None:
         """Tell of a step, of bytes, and with `verbose` of what a step printed."""
@@ -50,10 +49,7 @@ class JsonScreen(Screen):
             further["bytes"], further["of"] = event.transfer
         elif event.total:
             further |= {"number": event.number, "total": event.total}
-        self._tell(event.kind, image=self._reference(image), **further)
-
-    def _reference(self, image: str) -> str:
-        return str(Reference(self.repository, image))
+        self._tell(event.kind, image=self.subject(image), **further)
 
     def _tell(self, event: str, **data: Any) -> None:  # noqa: ANN401 - what JSON can say
         with self._mutex:

@@ -279,6 +279,17 @@ def open_screen(  # noqa: PLR0913 - all but two are named by the caller
     """
     if images is None:
         images = [*(spec.name for spec in view.graph.images), *view.graph.undeclared]
+    return new_screen(
+        view.repository,
+        report.name_width(view.repository, images),
+        quiet=quiet or (not lasting and progress != "json"),
+        verbose=verbose,
+        progress=progress,
+    )
+
+
+def new_screen(repository: str, width: int, *, quiet: bool, verbose: bool, progress: str) -> Screen:
+    """Return the screen for standard output that `open_screen` gives, with that many columns for a subject."""
     kind = Screen
     if progress == "json":
         from isol8_tasks.cli.events import JsonScreen  # noqa: PLC0415 - for other programs
@@ -288,9 +299,9 @@ def open_screen(  # noqa: PLR0913 - all but two are named by the caller
     return kind(
         stream=sys.stdout,
         live=terminal and not quiet and not os.environ.get("CI"),
-        width=report.name_width(view.repository, images),
-        repository=view.repository,
-        quiet=quiet or (not lasting and progress != "json"),
+        width=width,
+        repository=repository,
+        quiet=quiet,
         verbose=verbose,
         colour=progress != "json" and has_colour(),
     )

@@ -240,7 +240,11 @@ class Screen:
         return True
 
     def _tag(self, image: str) -> str:
-        return str(Reference(self.repository, image)).ljust(self.width)
+        return self.subject(image).ljust(self.width)
+
+    def subject(self, image: str) -> str:
+        """Return the tag of an image; where there is no repository, the name of what else is worked on."""
+        return str(Reference(self.repository, image)) if self.repository else image
 
     def _write(self, text: str, *, flush: bool = False, to: TextIO | None = None) -> None:
         (to or self.stream).write(text)
@@ -285,8 +289,9 @@ class Screen:
         shown = list(self._running.items())[: room - figures]
         for image, running in shown:
             step = _step(running.step) if running.step else "…"
-            if running.transfer[1] and running.step and running.step.kind in _BYTES:
-                step = f"{' of '.join(map(size, running.transfer))}  {step}"
+            if any(running.transfer) and running.step and running.step.kind in _BYTES:
+                done, whole = running.transfer
+                step = f"{size(done)}{f' of {size(whole)}' if whole else ''}  {step}"
             self._live_line(self._fitted(image, step, now - running.began))
         if figures:
             self._live_line(self._figures(now))
