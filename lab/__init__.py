@@ -4,6 +4,7 @@ Nothing of the machine's is installed or changed: programs are unpacked under `.
 under names, addresses and rules of its own, all of which `down` takes away again.
 
     updown      up and down: the order of things
+    progress    what is done meanwhile, and how many bytes have come
     places      which folder, socket and name belong to a checkout
     machine     what the machine must have; its certificates and proxies
     tools       programs of the machine and programs unpacked for it

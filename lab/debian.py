@@ -11,6 +11,7 @@ from attrs import frozen
 
 from isol8_tasks.errors import LabError
 from isol8_tasks.safety.troubles import PROXIES, fullness, trouble_in
+from lab.progress import Progress
 from lab.tools import Tools, run
 
 PROGRAMS = {
@@ -126,13 +127,14 @@ class Apt:
             ) from trouble
 
 
-def provide(tools: Tools, apt: Apt) -> None:
+def provide(tools: Tools, apt: Apt, progress: Progress) -> None:
     """Make sure that all programs are at hand, downloading only what the machine lacks."""
     missing = [program for program in PROGRAMS if tools.find(program) is None]
     if not missing:
         return
     packages = [package for program in missing for package in PROGRAMS[program]]
-    apt.fetch(packages, tools.root, with_libraries=True)
+    with progress.step(f"downloading and unpacking Debian's packages {', '.join(packages)}", apt.state):
+        apt.fetch(packages, tools.root, with_libraries=True)
     if absent := [program for program in missing if tools.find(program) is None]:
         raise LabError(
             f"{', '.join(absent)} was expected in Debian's packages {', '.join(packages)}, and is not there: "

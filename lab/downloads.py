@@ -42,6 +42,8 @@ def fetch_wheels(wheels: tuple[Wheel, ...], folder: Path) -> None:
             ],
             what=", ".join(wheel.name for wheel in missing),
             check="pip config list",
+            # Where it is seen how much has come.
+            env={**os.environ, "TMPDIR": temporary},
         )
         for file in Path(temporary).glob("*.whl"):
             file.replace(folder / file.name)

@@ -7,7 +7,7 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from isol8_tasks.errors import LabError
 from lab.alpine import OWN_FOLDER, cut_down, repackaged, trust, unpack_disk
@@ -21,6 +21,7 @@ from lab.images import STANDIN_LABEL
 from lab.libraries import stage_libraries
 from lab.packages import GLIBC, NPM, Stage, debian_file, stage_debian, stage_node, stage_python
 from lab.pins import ALPINE, BUN, DEBIAN, DENO, GO, NODE, PYTHON, TARBALLS, WHEELS, Tarball, Wheel
+from lab.progress import Progress
 from lab.tools import Tools, run
 
 UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
@@ -85,6 +86,7 @@ class Kitchen:
     tools: Tools
     apt: Apt
     certificates: tuple[Path, ...]
+    progress: Progress = field(factory=Progress)
 
     @property
     def work(self) -> Path:
@@ -129,10 +131,14 @@ def make(storage: Path, recipe: str, kitchen: Kitchen) -> None:
     try:
         with ThreadPoolExecutor() as threads:
             debian = threads.submit(_unpack_debian, kitchen)
-            fetch_wheels(WHEELS, kitchen.downloads)
-            debian.result()
-        root = _make_root(kitchen)
-        _fill(Storage(root=kitchen.work / "storage"), kitchen, root, recipe)
+            with kitchen.progress.step("downloading the parts of the stand-ins", kitchen.downloads):
+                fetch_wheels(WHEELS, kitchen.downloads)
+            with kitchen.progress.step("unpacking Debian's packages for the stand-ins", kitchen.work):
+                debian.result()
+        with kitchen.progress.step("making the packages of the stand-ins", kitchen.work):
+            root = _make_root(kitchen)
+        with kitchen.progress.step("packing the stand-ins", kitchen.work / "storage"):
+            _fill(Storage(root=kitchen.work / "storage"), kitchen, root, recipe)
         (kitchen.work / "storage").replace(storage)
     finally:
         os.umask(umask)

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 from filelock import FileLock
 
 from isol8_tasks.errors import LabError
@@ -30,6 +30,7 @@ from lab.network import make_bridge, remove_bridges
 from lab.pins import WHEELS, recipe
 from lab.places import Places
 from lab.processes import marked, of_engine
+from lab.progress import Progress, untold
 from lab.shared import SharedState
 from lab.tools import Tools
 
@@ -39,9 +40,12 @@ CACHE_VARIABLE = "ISOL8_LAB_CACHE"
 _MACHINE_LOCK = "/run/isol8.lock"
 
 
-def up(checkout: Path, say: Callable[[str], None]) -> str:
-    """Make sure that this checkout's private engine runs and has upstream images; return its DOCKER_HOST."""
-    return bring_up(Lab.of(checkout), say)
+def up(checkout: Path, say: Callable[[str], None], tell: Callable[[str, int], None] = untold) -> str:
+    """Make sure that this checkout's private engine runs and has upstream images; return its DOCKER_HOST.
+
+    `tell` hears what is done meanwhile, and how many bytes of it have come.
+    """
+    return bring_up(evolve(Lab.of(checkout), progress=Progress(tell)), say)
 
 
 def bring_up(lab: "Lab", say: Callable[[str], None]) -> str:
@@ -50,7 +54,12 @@ def bring_up(lab: "Lab", say: Callable[[str], None]) -> str:
     make_folder(lab.places.lab)
     if lab.places.lab not in lab.places.fetched.parents:
         require_own_folder(lab.places.fetched, trusting=lab.places.lab.parents[1])
-    with FileLock(lab.places.lab / "lock"), marked(lab.places.name), ThreadPoolExecutor() as threads:
+    with (
+        FileLock(lab.places.lab / "lock"),
+        marked(lab.places.name),
+        lab.progress.watched(),
+        ThreadPoolExecutor() as threads,
+    ):
         ahead = threads.submit(lab.fetch_ahead)
         lab.start(say)
         lab.places.note.touch()
@@ -88,6 +97,7 @@ class Lab:
     apt: Apt
     shared: SharedState
     recipe: str
+    progress: Progress = field(factory=Progress)
 
     @classmethod
     def of(cls, checkout: Path) -> "Lab":
@@ -110,7 +120,11 @@ class Lab:
     def kitchen(self) -> standins.Kitchen:
         """What stand-ins are made with."""
         return standins.Kitchen(
-            fetched=self.places.fetched, tools=self.tools, apt=self.apt, certificates=certificates()
+            fetched=self.places.fetched,
+            tools=self.tools,
+            apt=self.apt,
+            certificates=certificates(),
+            progress=self.progress,
         )
 
     @property
@@ -157,7 +171,9 @@ class Lab:
         # Written before anything is made, so that whatever is made is taken down.
         self.note(bridge=places.bridge, made=engine.absent_folders())
         self.prepare_network()
-        engine.start(places, self.tools, self.start_mirror() if on_standins else None)
+        mirror = self.start_mirror() if on_standins else None
+        with self.progress.step("starting containerd and dockerd"):
+            engine.start(places, self.tools, mirror)
 
     def recorded(self) -> dict[str, Any]:
         """Return what was noted for the engine that runs, nothing if it got as far as no note."""
@@ -188,7 +204,7 @@ class Lab:
     def provide_programs(self) -> None:
         """Make sure that every program is at hand."""
         with self.fetching():
-            provide(self.tools, self.apt)
+            provide(self.tools, self.apt, self.progress)
 
     def take_down(self) -> None:
         """End everything of the engine, and put the machine back when no other engine of ours is left."""
@@ -225,19 +241,25 @@ class Lab:
             if problem is None:
                 return
             say(f"{' and '.join(standins.UPSTREAM)} can't be pulled ({problem}): making stand-ins for them.")
-            ahead.result()
+            with self.progress.step("downloading the parts of the stand-ins", self.kitchen.downloads):
+                ahead.result()
             engine.use_mirror(self.places, self.start_mirror())
             self.places.standins.touch()
         for reference in standins.UPSTREAM:
             if images.recipe_of(self.places.host, reference) != self.recipe:
-                images.pull(self.places.host, reference)
+                self.pull(reference)
+
+    def pull(self, reference: str) -> None:
+        """Let the engine pull an image."""
+        with self.progress.step(f"pulling {reference}"):
+            images.pull(self.places.host, reference)
 
     def pull_real(self) -> str | None:
         """Pull those upstream images that the engine lacks; return why that can't be done, or None."""
         try:
             for reference in standins.UPSTREAM:
                 if images.recipe_of(self.places.host, reference) != images.REAL:
-                    images.pull(self.places.host, reference)
+                    self.pull(reference)
         except LabError as problem:
             return str(problem)
         return None

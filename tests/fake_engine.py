@@ -365,7 +365,7 @@ class FakeEngine:
         self._ask(f"has_login {repository}")
         return self.login
 
-    def push(self, reference: str) -> str:
+    def push(self, reference: str, on_bytes: OnBytes | None = None) -> str:
         """Let the registry have what is under a tag; the name by digest is an image's as long as it has such a tag."""
         self._ask(f"push {reference}")
         repository = reference.rpartition(":")[0]
@@ -374,6 +374,8 @@ class FakeEngine:
             reason = self.registry_fails or "an image does not exist locally with that tag"
             raise RegistryError(f"the push of {reference} failed: {reason}", lasting="denied" in reason)
         digest = "sha256:" + _digest("manifest", image.id)
+        if on_bytes:
+            on_bytes(3, 9)
         there = evolve(image, digests=(f"{repository}@{digest}",))
         self.registry |= {reference: there, f"{repository}@{digest}": there}
         self._images[image.id] = evolve(image, digests=tuple({*image.digests, *there.digests}))

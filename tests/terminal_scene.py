@@ -54,6 +54,14 @@ def play(environ: dict[str, str], next_scene: Any) -> None:  # noqa: ANN401 - wa
     next_scene()
     screen._redraw()  # noqa: SLF001 - as above
     next_scene()
+    screen.building("web")
+    screen.event(
+        "web", BuildEvent(kind="sent", step="pushing to registry.example/isol8", transfer=(9_000, 14_000_000))
+    )
+    with screen.work("node", "verifying"):
+        now[0] += 1
+        screen._redraw()  # noqa: SLF001 - as above
+        next_scene()
     screen.close()
     screen.line("1 built · 1 failed · 2 up to date · 5.1 s · resolved-images.json: python changed")
     next_scene()

@@ -13,6 +13,7 @@ ending       how a command ends: one line and an exit code, a reader that went a
 signals      what SIGINT, SIGTERM and SIGHUP do while a command runs
 reporter     what the terminal shows of a run
 screen       its lines: those that stay, and live ones below them
+showing      the same of commands that take long and are no run
 paint        the colours of lines
 events       a run as lines of JSON
 startup      what a command sets before the rest is imported

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from isol8_tasks.cli.screen import Row, Screen
-from isol8_tasks.images.references import Reference
 
 if TYPE_CHECKING:
     from isol8_tasks.engine import BuildEvent
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
 class JsonScreen(Screen):
     """Where a run is told of as JSON; docs/schemas/progress.schema.json says what each event has."""
+
+    is_json = True
 
     def line(self, text: str) -> None:
         """Tell of what is for people only."""
@@ -31,7 +32,7 @@ class JsonScreen(Screen):
         """Tell that work on an image begins."""
         super().building(image)
         if not self.quiet:
-            self._tell("begun", image=self._reference(image))
+            self._tell("begun", image=self.subject(image))
 
     def event(self, image: str, event: "BuildEvent") -> None:
         """Tell of a step, of bytes, and with `verbose` of what a step printed."""
@@ -40,16 +41,15 @@ class JsonScreen(Screen):
         further: dict[str, Any] = {"step": event.step}
         if event.kind == "log":
             further["line"] = event.line
-        elif event.kind == "pulled":
+        elif event.kind in {"pulled", "sent"}:
+            if event.kind == "sent" and image not in self._running:
+                Screen.building(self, image)
             if not self.is_due(image):
                 return
             further["bytes"], further["of"] = event.transfer
         elif event.total:
             further |= {"number": event.number, "total": event.total}
-        self._tell(event.kind, image=self._reference(image), **further)
-
-    def _reference(self, image: str) -> str:
-        return str(Reference(self.repository, image))
+        self._tell(event.kind, image=self.subject(image), **further)
 
     def _tell(self, event: str, **data: Any) -> None:  # noqa: ANN401 - what JSON can say
         with self._mutex:

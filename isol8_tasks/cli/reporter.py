@@ -264,15 +264,35 @@ def _with_dependencies(tasks: dict[str, Any], selected: Iterable[str]) -> set[st
     return wanted
 
 
-def open_screen(
-    view: View, *, quiet: bool, verbose: bool = False, progress: str = "auto", lasting: bool = True
+def open_screen(  # noqa: PLR0913 - all but two are named by the caller
+    view: View,
+    images: Iterable[str] | None = None,
+    *,
+    quiet: bool,
+    verbose: bool = False,
+    progress: str = "auto",
+    lasting: bool = True,
 ) -> Screen:
-    """Return the screen for standard output, as wide as its longest tag needs; without `lasting` nothing is left.
+    """Return the screen for standard output, as wide as the longest tag of the images needs; they are all by default.
+
+    Without `lasting` nothing is left of what is done.
 
     `progress`: `plain` has no live lines, `json` a line of JSON for each event; `auto` has live lines on a terminal
     that is not a CI's.
     """
-    names = [*(spec.name for spec in view.graph.images), *view.graph.undeclared]
+    if images is None:
+        images = [*(spec.name for spec in view.graph.images), *view.graph.undeclared]
+    return new_screen(
+        view.repository,
+        report.name_width(view.repository, images),
+        quiet=quiet or (not lasting and progress != "json"),
+        verbose=verbose,
+        progress=progress,
+    )
+
+
+def new_screen(repository: str, width: int, *, quiet: bool, verbose: bool, progress: str) -> Screen:
+    """Return the screen for standard output that `open_screen` gives, with that many columns for a subject."""
     kind = Screen
     if progress == "json":
         from isol8_tasks.cli.events import JsonScreen  # noqa: PLC0415 - for other programs
@@ -282,9 +302,9 @@ def open_screen(
     return kind(
         stream=sys.stdout,
         live=terminal and not quiet and not os.environ.get("CI"),
-        width=report.name_width(view.repository, names),
-        repository=view.repository,
-        quiet=quiet or (not lasting and progress != "json"),
+        width=width,
+        repository=repository,
+        quiet=quiet,
         verbose=verbose,
         colour=progress != "json" and has_colour(),
     )

@@ -4,8 +4,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TextIO
 
 from attrs import define, field
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _SLOW_STEP: Final = 1.0
 """Seconds from which on a log tells of a step."""
+_BYTES: Final = frozenset({"pulled", "sent"})
+"""What tells of bytes, and comes many times a second."""
 _REDRAW: Final = 0.1
 """Seconds between two drawings of the live lines."""
 
@@ -61,6 +64,8 @@ class Screen:
     verbose: bool = False
     """What builds print is shown, line by line."""
     colour: bool = False
+    is_json: ClassVar = False
+    """It tells of data alone."""
     awaited: int = field(default=0, init=False)
     """How many images this run has not ended with yet, as far as it has been told."""
     _ends: int = field(default=0, init=False)
@@ -99,21 +104,41 @@ class Screen:
                 self._ticker = threading.Thread(target=self._tick, daemon=True)
                 self._ticker.start()
 
+    @contextmanager
+    def work(self, image: str, step: str) -> Iterator[None]:
+        """Show a live line of an image as long as something is done; with `verbose` one that stays, too.
+
+        What comes of it is told afterwards.
+        """
+        from isol8_tasks.engine import BuildEvent  # noqa: PLC0415 - a run with nothing to do needs none
+
+        self.building(image)
+        self.event(image, BuildEvent(kind="doing", step=step))
+        try:
+            yield
+        finally:
+            self._ended(image)
+
     def event(self, image: str, event: "BuildEvent") -> None:
         """Show the step that an image has come to."""
         with self._mutex:
+            if event.kind == "sent" and image not in self._running:
+                # At the end of a run, when it was done with.
+                Screen.building(self, image)
             running = self._running.get(image)
             if event.kind == "log" and self.verbose and not self.quiet:
                 self.line(f"{self._tag(image)}  {event.line}")
             if running is None or event.kind == "log":
                 return
-            if event.kind == "pulled":
+            if event.kind in _BYTES:
                 running.transfer = event.transfer
-                if running.step:
+                if running.step and running.step.kind in _BYTES:
+                    running.step = event
                     self._redraw()
                     return
             self._end_step(image, running)
-            if event.kind == "waiting" and not self.live and not self.quiet:
+            told = self.verbose if event.kind == "doing" else event.kind == "waiting" and not self.live
+            if told and not self.quiet:
                 self.line(f"{self._tag(image)}  {_step(event)}")
             running.step, running.step_began = event, time.monotonic()
             self._redraw()
@@ -176,6 +201,7 @@ class Screen:
 
     def pushed(self, image: str, where: "Pushed", seconds: float) -> None:
         """Say where an image is in the registry."""
+        self._running.pop(image, None)
         if not self.quiet:
             data = {"image": str(Reference(self.repository, image)), "to": where.by_digest}
             line = report.pushed_line(self._tag(image), where.repository, [where.tag], seconds)
@@ -215,7 +241,11 @@ class Screen:
         return True
 
     def _tag(self, image: str) -> str:
-        return str(Reference(self.repository, image)).ljust(self.width)
+        return self.subject(image).ljust(self.width)
+
+    def subject(self, image: str) -> str:
+        """Return the tag of an image; where there is no repository, the name of what else is worked on."""
+        return str(Reference(self.repository, image)) if self.repository else image
 
     def _write(self, text: str, *, flush: bool = False, to: TextIO | None = None) -> None:
         (to or self.stream).write(text)
@@ -260,8 +290,9 @@ class Screen:
         shown = list(self._running.items())[: room - figures]
         for image, running in shown:
             step = _step(running.step) if running.step else "…"
-            if running.transfer[1] and running.step and running.step.kind == "pulled":
-                step = f"{' of '.join(map(size, running.transfer))}  {step}"
+            if any(running.transfer) and running.step and running.step.kind in _BYTES:
+                done, whole = running.transfer
+                step = f"{size(done)}{f' of {size(whole)}' if whole else ''}  {step}"
             self._live_line(self._fitted(image, step, now - running.began))
         if figures:
             self._live_line(self._figures(now))

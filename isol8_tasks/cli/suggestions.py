@@ -197,7 +197,6 @@ _SYNONYMS: Final = {
     "undo": "rollback",
     "unhold": "release",
     "update": "refresh",
-    "upgrade": "refresh",
     "outdated": "freshness",
     "freeze": "lock",
     "version": "--version",

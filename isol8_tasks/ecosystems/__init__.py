@@ -21,6 +21,7 @@ slips      packages that are nearly written right
 mistaken   names that no package source has: what was meant
 conflicts  versions of one package that exclude each other
 specs      package specs: checked, gathered from lists, quoted for a shell
+exact      packages that are declared in one version, and what is newer
 inventory  the packages in an image, read from their own databases
 updates    which newer packages an image would get, as values
 sbom       the bill of materials of an image (CycloneDX)

@@ -133,9 +133,9 @@ class BuildRequest(ByValue):
 class BuildEvent(ByValue):
     """Something a build has to tell while it runs."""
 
-    kind: Literal["step", "cached", "log", "waiting", "pulled"]
-    """A step began; a step was taken from the cache; a step printed a line; something else is waited for; more bytes
-    of an image came."""
+    kind: Literal["step", "cached", "log", "waiting", "doing", "pulled", "sent"]
+    """A step began; a step was taken from the cache; a step printed a line; something else is waited for; something
+    is done that is no build; more bytes of an image came, or went to a registry."""
     step: str
     """The builder's name for the step without its counter: `RUN pip install …`."""
     number: int = 0
@@ -145,12 +145,12 @@ class BuildEvent(ByValue):
     line: str = ""
     """For `log`: the line, without its end and without credentials."""
     transfer: tuple[int, int] = (0, 0)
-    """For `pulled`: how many bytes came, and how many are known to come."""
+    """For `pulled` and `sent`: how many bytes came or went, and of how many that are known."""
 
 
 OnEvent = Callable[[BuildEvent], None]
 OnBytes = Callable[[int, int], None]
-"""Hears how many bytes of a pull came, and how many are known to come."""
+"""Hears how many bytes of a pull came, or of a push went, and of how many that are known."""
 Build = Callable[[BuildRequest, OnEvent], str]
 """What ImageEngine.build does."""
 

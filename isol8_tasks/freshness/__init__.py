@@ -2,6 +2,8 @@
 
 survey     what is behind, of all images
 news       packages that have newer versions
+repository what apk says of them
+upgrades   which exact versions could be newer
 resolvers  asks package sources, in a container of the image
 answers    what a source answered, as values
 changes    what a rebuild changed

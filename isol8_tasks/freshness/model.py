@@ -5,10 +5,24 @@ from typing import Literal
 
 from attrs import Factory, frozen
 
+from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.updates import PackageNews
 from isol8_tasks.freshness.alpine import Unsupported
 
 FreshnessState = Literal["behind", "undetermined", "held", "not-built", "fresh"]
+
+
+@frozen(kw_only=True)
+class Holdings:
+    """What an image has, and what the image that it is installed on has."""
+
+    there: frozenset[Package]
+    parent: frozenset[Package]
+
+    @property
+    def own(self) -> tuple[Package, ...]:
+        """What came with this image."""
+        return tuple(sorted(self.there - self.parent))
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from itertools import groupby, zip_longest
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from isol8_tasks.config.settings import RefreshSettings
 from isol8_tasks.ecosystems.inventory import Package
@@ -17,23 +17,12 @@ from isol8_tasks.ecosystems.specs import parse_spec
 from isol8_tasks.ecosystems.updates import PackageNews, Pin, Resolution, Update
 from isol8_tasks.engine.containers import SandboxEngine
 from isol8_tasks.errors import COMMAND, Isol8Error, SourceUnavailableError
-from isol8_tasks.freshness.answers import Answer, ApkAnswer, Solution
+from isol8_tasks.freshness.answers import Answer, Solution
+from isol8_tasks.freshness.model import Holdings
+from isol8_tasks.freshness.repository import apk_base_news, apk_custom_news, by_age
 from isol8_tasks.freshness.resolvers import AskedIn, Question, ask, ask_apk, ask_release, upstream_packages
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
-
-
-@frozen(kw_only=True)
-class Holdings:
-    """What an image has, and what the image that it is installed on has."""
-
-    there: frozenset[Package]
-    parent: frozenset[Package]
-
-    @property
-    def own(self) -> tuple[Package, ...]:
-        """What came with this image."""
-        return tuple(sorted(self.there - self.parent))
 
 
 def package_news(
@@ -98,18 +87,39 @@ def aged_resolution(
     """
     if spec.parent is None or not spec.inputs.packages or not ecosystem_of(spec.runtime).is_dated:
         return None
+    answer = solved(spec, spec.inputs.packages, observed, engine, settings=settings, now=now)
+    if answer.found is None:
+        raise SourceUnavailableError(
+            f"{observed.public_tag(spec.parent)}: {' '.join(spec.inputs.packages)} can only be resolved with versions "
+            f"younger than [refresh] min_age: {answer.failure}"
+        )
+    return _resolution(answer.found, recorded_packages(spec.parent, observed))
+
+
+def solved(  # noqa: PLR0913 - all but four are named by the caller
+    spec: ImageSpec,
+    packages: tuple[str, ...],
+    observed: Observed,
+    engine: SandboxEngine,
+    *,
+    settings: RefreshSettings,
+    now: dt.datetime,
+) -> Answer:
+    """Return what a build would install of these packages, whatever the image has by now.
+
+    Raises:
+        SourceUnavailableError: a source can't be asked, or does not tell what has to be known.
+
+    """
     holdings = _holdings(spec, observed)
     settings = _raised(settings, RUNTIMES[spec.runtime].least_age)
     # What it is to have may be other packages than it has: all of them are looked at.
-    question = evolve(_limited(_question(spec, observed, holdings), spec, settings, now), own=())
+    question = evolve(
+        _limited(_question(spec, observed, holdings), spec, settings, now), own=(), specs=packages
+    )
     answer = ask(question, engine)
     registry_news(answer, holdings, question)
-    if answer.found is None:
-        raise SourceUnavailableError(
-            f"{question.image}: {' '.join(question.specs)} can only be resolved with versions younger than "
-            f"[refresh] min_age: {answer.failure}"
-        )
-    return _resolution(answer.found, holdings.parent)
+    return answer
 
 
 def installed_resolution(spec: ImageSpec, observed: Observed, engine: SandboxEngine) -> Resolution:
@@ -172,37 +182,6 @@ def registry_news(answer: Answer, holdings: Holdings, question: Question) -> Pac
     )
 
 
-def apk_custom_news(
-    answer: ApkAnswer, holdings: Holdings, settings: RefreshSettings, now: dt.datetime
-) -> PackageNews:
-    """Judge what apk would upgrade in an image, as far as it is not the parent's."""
-    own = {package.name for package in holdings.own if package.ecosystem == "apk"}
-    kept = {package.name for package in holdings.parent if package.ecosystem == "apk"} - own
-    changes = ApkAnswer(changes=tuple(each for each in answer.changes if each.name not in kept))
-    updates, young = _by_age(_apk_updates(changes), settings, now)
-    if not updates:
-        return PackageNews(young=young)
-    versions = {package.name: package.version for package in holdings.own if package.ecosystem == "apk"}
-    versions.update((each.name, each.new) for each in (*updates, *young))
-    pins = (Pin(ecosystem="apk", name=name, version=version) for name, version in versions.items() if version)
-    return PackageNews(updates=updates, young=young, resolution=Resolution(pins=tuple(sorted(pins))))
-
-
-def apk_base_news(
-    answer: ApkAnswer,
-    there: frozenset[Package],
-    upstream: frozenset[Package],
-    settings: RefreshSettings,
-    now: dt.datetime,
-) -> PackageNews:
-    """Judge what apk would upgrade in a base: a package in the version of the upstream image waits until that moves."""
-    waits = {package.name for package in there & upstream if package.ecosystem == "apk"}
-    found = _apk_updates(answer)
-    waiting = tuple(each for each in found if each.name in waits)
-    updates, young = _by_age(tuple(each for each in found if each.name not in waits), settings, now)
-    return PackageNews(updates=updates, young=young, waiting=waiting)
-
-
 def outcome(solution: Solution, parent: frozenset[Package]) -> frozenset[Package]:
     """Return what an image has once a solution is installed on its parent."""
     pins = frozenset(pin.package for pin in solution.pins)
@@ -245,7 +224,7 @@ def _base_news(
     found = ask_release(spec.runtime, place, engine).found
     current = {package for package in there if release_args(package.ecosystem, package.name)}
     expected = frozenset(pin.package for pin in (found.pins if found else ()))
-    updates, young = _by_age(_dated(package_updates(current, expected), found), settings, now)
+    updates, young = by_age(_dated(package_updates(current, expected), found), settings, now)
     return evolve(
         news,
         updates=tuple(sorted((*news.updates, *updates))),
@@ -334,28 +313,6 @@ def _dated(updates: tuple[Update, ...], solution: Solution | None) -> tuple[Upda
         )
         for each in updates
     )
-
-
-def _apk_updates(answer: ApkAnswer) -> tuple[Update, ...]:
-    return tuple(
-        sorted(
-            Update(ecosystem="apk", name=each.name, old=each.old, new=each.new, published=each.built)
-            for each in answer.changes
-        )
-    )
-
-
-def _by_age(
-    updates: Iterable[Update], settings: RefreshSettings, now: dt.datetime
-) -> tuple[tuple[Update, ...], tuple[Update, ...]]:
-    """Part what is old enough from what is not; what nobody tells the age of is old enough here."""
-    old: list[Update] = []
-    young: list[Update] = []
-    for each in updates:
-        age = settings.min_ages.get(each.name, settings.min_age)
-        is_young = each.published is not None and each.published > now - age
-        (young if is_young else old).append(each)
-    return tuple(old), tuple(young)
 
 
 def _pin(package: Package) -> Pin:

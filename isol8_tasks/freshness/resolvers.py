@@ -125,10 +125,13 @@ def ask_release(name: str, place: AskedIn, engine: SandboxEngine) -> Answer:
     return read_answer(_run(command, place, engine), place.image)
 
 
-def ask_apk(place: AskedIn, engine: SandboxEngine) -> ApkAnswer:
-    """Return what apk would upgrade in an image; raises SourceUnavailableError as `ask` does."""
+def ask_apk(place: AskedIn, engine: SandboxEngine, names: Iterable[str] = ()) -> ApkAnswer:
+    """Return what apk would upgrade in an image, or do to have packages of these names as new as they are.
+
+    Raises SourceUnavailableError as `ask` does.
+    """
     mark = secrets.token_hex(8)
-    command = ("sh", "-c", _text("apk.sh"), "sh", mark)
+    command = ("sh", "-c", _text("apk.sh"), "sh", mark, *names)
     return read_apk_answer(_run(command, place, engine), mark, place.image)
 
 

@@ -61,6 +61,8 @@ class Push:
     """What was built before is built again for its age, so its labels there are not left as they are."""
     indexed: bool = False
     """Its name leads to an index of several platforms, which moves later and by itself."""
+    on_bytes: OnBytes | None = None
+    """Hears how far it is."""
 
     @classmethod
     def of(  # noqa: PLR0913 - all but three are named by the caller
@@ -318,7 +320,7 @@ def _push_exactly(work: Push, engine: RegistryEngine, reference: str) -> str:
     expected = {reference: work.image.id}
     try:
         ensure_in_place(engine, expected)
-        digest = engine.push(reference)
+        digest = engine.push(reference, work.on_bytes)
         ensure_in_place(engine, expected)
     except ReplacedError as error:
         raise RegistryError(str(error), lasting=True) from error

@@ -5,6 +5,7 @@ pictures    the graph as a tree, for Mermaid and Graphviz, and as data
 page        all images, their history and their sources as HTML
 reasons     why an image is stale, in words
 containing  which images contain a package, and who asked for it
+upgrades    which exact versions could be newer, in words
 freshness   how fresh images are, as a table and as data
 remedies    what to do about an image that could not be made
 alpine      what to write for packages that have to be compiled, or need an Alpine package

@@ -101,6 +101,11 @@ def freshness_json(found: Sequence[Freshness], repository: str, settings: Refres
     return json.dumps(document(found, repository, settings), indent=2, ensure_ascii=False)
 
 
+def freshness_event(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
+    """Return the same as the last event of what is told in JSON."""
+    return json.dumps({"event": "report", **document(found, repository, settings)}, ensure_ascii=False)
+
+
 def document(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> Mapping[str, Any]:
     """Return what the JSON says."""
     return {

@@ -43,6 +43,8 @@ class Account:
     changed: tuple[Change, ...] = ()
     pulled: int = 0
     """How many images came from the registry, as they were up to date there and not here."""
+    instead: frozenset[str] = frozenset()
+    """Names of those among them that came in the place of a build, as another machine was first."""
 
     @property
     def held(self) -> tuple[Freshness, ...]:
@@ -58,7 +60,7 @@ class Account:
     def fresh(self) -> int:
         """How many images are as new as their sources now."""
         tags = {each.subject for each in self.failed}
-        done = {each.image for each in self.changed}
+        done = self._replaced
         return sum(
             (each.state == "fresh" or each.image in done)
             and not each.problems
@@ -69,7 +71,7 @@ class Account:
     @property
     def left(self) -> tuple[Freshness, ...]:
         """How fresh the images are now: those that were replaced have what was newer."""
-        done = {each.image for each in self.changed}
+        done = self._replaced
         return tuple(
             evolve(
                 each, there=True, parent="", moved=(), age=None, packages=evolve(each.packages, updates=())
@@ -78,6 +80,10 @@ class Account:
             else each
             for each in self.found
         )
+
+    @property
+    def _replaced(self) -> frozenset[str]:
+        return self.instead | {each.image for each in self.changed}
 
     @property
     def has_news(self) -> bool:

@@ -23,6 +23,7 @@ session      builds what doit selects, as the view decides
 lock         writes deps.lock.toml, and builds exactly what it has
 other_view   what a run knows of its images for another platform than the engine's own
 platforms    images for other platforms than the engine's own: built here, in use in the registry
+upgrading    which exact versions in deps.toml could be newer
 page         all images, their history and their sources in one HTML file
 refresh      finds what is behind, fetches it and builds it
 """

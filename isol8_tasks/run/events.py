@@ -1,6 +1,7 @@
 """What a run has to tell while it works and when it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from isol8_tasks.engine import BuildEvent
     from isol8_tasks.images.pushed import Pushed
     from isol8_tasks.lifecycle.build import Outcome
+
+
+Watching = Callable[[str, str], AbstractContextManager[None]]
+"""Is open as long as something is done with an image, by its name, that is no build: `verifying`."""
+
+
+def unwatched(_image: str, _what: str) -> AbstractContextManager[None]:
+    """Show nothing of what is done."""
+    return nullcontext()
 
 
 class Listener(Protocol):

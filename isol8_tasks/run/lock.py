@@ -17,11 +17,12 @@ from isol8_tasks.images.references import Reference, short_names
 from isol8_tasks.lifecycle.promotion import has_layers
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.reasons import NotAsLocked
+from isol8_tasks.run.events import Watching, unwatched
 from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.view import View
 
 
-def write_lock(view: View) -> tuple[str, ...]:
+def write_lock(view: View, watch: Watching = unwatched) -> tuple[str, ...]:
     """Write the lock of all images, and return the names of those that are in it in another way than before.
 
     What is in an image as it was keeps what the lock says of it, and nobody is asked for it.
@@ -47,7 +48,7 @@ def write_lock(view: View) -> tuple[str, ...]:
         images = dict(
             zip(
                 (spec.name for spec in specs),
-                pool.map(lambda spec: _locked(spec, view, old), specs),
+                pool.map(lambda spec: _watched(spec, view, old, watch), specs),
                 strict=True,
             )
         )
@@ -204,6 +205,11 @@ class Keeper:
             moved = (spec.upstream,) if spec.parent is None and wanted != record.upstream_digest else ()
             if own or moved:
                 yield spec.name, (NotAsLocked(upstream=moved, updates=own),)
+
+
+def _watched(spec: ImageSpec, view: View, old: Lock | None, watch: Watching) -> LockedImage:
+    with watch(spec.name, "asking for hashes"):
+        return _locked(spec, view, old)
 
 
 def _locked(spec: ImageSpec, view: View, old: Lock | None) -> LockedImage:

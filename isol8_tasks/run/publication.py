@@ -13,6 +13,7 @@ from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 
 if TYPE_CHECKING:
+    from isol8_tasks.engine import OnEvent
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.lifecycle.transfer import Push
     from isol8_tasks.plan.decision import Decision
@@ -146,6 +147,7 @@ class Publication:
         name: str,
         known: Pushed | None,
         overtaken: Callable[[], bool] = lambda: False,
+        on_event: "OnEvent" = lambda _: None,
         *,
         takes_name: bool = False,
     ) -> tuple[str, ...]:
@@ -160,7 +162,7 @@ class Publication:
         from isol8_tasks.lifecycle.transfer import push_image  # noqa: PLC0415 - as above
 
         view = self.view
-        work = evolve(self._work(name), takes_name=takes_name or name in self._returned)
+        work = evolve(self._work(name, on_event), takes_name=takes_name or name in self._returned)
         refuse_other_layers(work, view.engine)
         if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
@@ -173,11 +175,12 @@ class Publication:
             self.history.add_push(name, work.image.id, where.digest)
         return written
 
-    def _work(self, name: str) -> "Push":
+    def _work(self, name: str, on_event: "OnEvent") -> "Push":
         from isol8_tasks.lifecycle.transfer import Push  # noqa: PLC0415 - as above
+        from isol8_tasks.run.updating import sent  # noqa: PLC0415 - as above
 
         view, limit = self.view, self.view.config.refresh.max_age
-        return Push.of(
+        work = Push.of(
             name,
             view.observed,
             view.config.registry.repository,
@@ -185,3 +188,4 @@ class Publication:
             too_old=now() - limit if limit else None,
             indexed=len(view.config.build.platforms) > 1,
         )
+        return evolve(work, on_bytes=lambda done, size: on_event(sent(work.repository, done, size)))

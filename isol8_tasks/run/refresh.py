@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
@@ -25,11 +26,15 @@ from isol8_tasks.plan.fingerprint import key
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.plan import reasons_in_words
 from isol8_tasks.report.refresh import Account, Failed
+from isol8_tasks.run.events import Watching, unwatched
 from isol8_tasks.run.history import carried_out
 from isol8_tasks.run.policy import Policy, lacking_upstream
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
+
+if TYPE_CHECKING:
+    from isol8_tasks.lifecycle.build import Outcome
 
 AskSources = Callable[[View, ImageSpec], PackageNews]
 AskInstalled = Callable[[View, ImageSpec], Resolution | None]
@@ -45,8 +50,13 @@ def ask_installed(view: View, spec: ImageSpec) -> Resolution | None:
     return installed_resolution(spec, view.known, view.engine)
 
 
-def look(view: View, ask: AskSources = ask_packages) -> tuple[Freshness, ...]:
+def look(view: View, ask: AskSources = ask_packages, watch: Watching = unwatched) -> tuple[Freshness, ...]:
     """Return how fresh every image of the run is; nothing is changed."""
+
+    def watched(spec: ImageSpec) -> PackageNews:
+        with watch(spec.name, "asking its package sources"):
+            return ask(view, spec)
+
     survey = Survey(
         specs=view.graph.images,
         observed=view.known,
@@ -54,7 +64,7 @@ def look(view: View, ask: AskSources = ask_packages) -> tuple[Freshness, ...]:
         settings=view.config.refresh,
         now=now(),
     )
-    return notice(survey, view.engine, lambda spec: ask(view, spec))
+    return notice(survey, view.engine, watched)
 
 
 @define(eq=False)
@@ -64,9 +74,12 @@ class Refresh:
     session: Session
     ask: AskSources = ask_packages
     ask_installed: AskInstalled = ask_installed
+    watch: Watching = unwatched
     found: tuple[Freshness, ...] = field(default=(), init=False)
     _before: Observed = field(init=False)
     _why: Mapping[str, Decision] = field(factory=dict, init=False)
+    _first: "tuple[Outcome, ...]" = field(default=(), init=False)
+    """What was pulled before anything was built."""
     _began: float = field(factory=time.monotonic, init=False)
     _at: dt.datetime = field(factory=now, init=False)
 
@@ -80,11 +93,12 @@ class Refresh:
         session.lock()
         self._pull_images()
         self._before = session.view.known
-        self.found = look(session.view, self._ask)
+        self.found = look(session.view, self._ask, self.watch)
         left = self._pull()
         session.follow(self._policy(left))
         session.view.look_again()
         self._why = dict(session.view.decisions)
+        self._first = tuple(session.outcomes)
 
     def build(self) -> None:
         """Build what is pending, side by side, each image after its parent, and write the manifest.
@@ -106,6 +120,7 @@ class Refresh:
         """Return what came of it, once everything was built that could be."""
         session = self.session
         made = {each.image: each for each in session.outcomes if each.result != "pulled"}
+        pulled = [each for each in session.outcomes if each.result == "pulled"]
         built = tuple(
             Built(
                 image=spec.name,
@@ -124,7 +139,8 @@ class Refresh:
             settings=session.view.config.refresh,
             found=self.found,
             failed=tuple(failed),
-            pulled=sum(each.result == "pulled" for each in session.outcomes),
+            pulled=len(pulled),
+            instead=frozenset(each.image for each in pulled if not any(each is one for one in self._first)),
             changed=changes(self._before, session.view.known, built),
         )
 

@@ -348,7 +348,12 @@ class Session:
     ) -> tuple[str, ...]:
         """Bring an image into the registry; return the tags that were written there."""
         began = time.monotonic()
-        written = self.publication.push(name, known, overtaken, takes_name=takes_name)
+
+        def on_event(event: "BuildEvent") -> None:
+            if self.listener:
+                self.listener.event(name, event)
+
+        written = self.publication.push(name, known, overtaken, on_event, takes_name=takes_name)
         if self.listener and name in self.publication.pushed:
             where = self.publication.pushed[name][1]
             shown = where if where.tag in written else evolve(where, tag=name)

@@ -99,6 +99,11 @@ def pulled(step: str, done: int, size: int) -> BuildEvent:
     return BuildEvent(kind="pulled", step=step, transfer=(done, size))
 
 
+def sent(repository: str, done: int, size: int) -> BuildEvent:
+    """Return what there is to tell of a push that is so far, in bytes."""
+    return BuildEvent(kind="sent", step=f"pushing to {repository}", transfer=(done, size))
+
+
 def pull_instead(
     decision: Decision, view: View, accept: Callable[[str], object] | None, on_event: OnEvent
 ) -> tuple[Outcome, Pushed]:

@@ -8,5 +8,6 @@ troubles     what foreign programs print when something is in their way: its cau
 causes       the lines of a program's output that tell why it failed
 files        files written whole, and through no link of another user's
 appended     a file to which several processes add lines
+first_setup  what ./doitw tells of the environment that it makes
 crash        an exception that nobody foresaw: one line, and the traceback in a file
 """

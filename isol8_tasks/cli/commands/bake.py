@@ -1,5 +1,6 @@
 """The command bake: a file by which docker's bake builds what the next run verifies and promotes."""
 
+import functools
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -8,8 +9,11 @@ from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.images import no_such_image
+from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
+from isol8_tasks.cli.screen import Screen
+from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, PlanError, UndecidedError
 from isol8_tasks.plan.decision import Decision
@@ -51,6 +55,7 @@ class BakeCommand(OwnCommand):
             "default": _FILE,
             "help": "the file; further ones have a number before the ending [default: %(default)s]",
         },
+        *SHOWN,
     )
 
     @ends_in_one_line
@@ -59,7 +64,9 @@ class BakeCommand(OwnCommand):
         current = session()
         try:
             chosen = _chosen(current.view, args, stale=params["stale"])
-            texts = _texts(current, chosen) if chosen else []
+            with show_work(current, params) as screen:
+                screen.awaited = len(chosen)
+                texts = _texts(current, chosen, screen) if chosen else []
         finally:
             current.close()
         if others := current.view.config.build.platforms[1:]:
@@ -80,7 +87,8 @@ class BakeCommand(OwnCommand):
         files = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(texts) + 1))]
         for file, text in zip(files, texts, strict=False):
             replace(file, text)
-        say(_next_steps(len(chosen), [os.path.relpath(file) for file in files[: len(texts)]]))
+        if not screen.quiet:
+            screen.line(_next_steps(len(chosen), [os.path.relpath(file) for file in files[: len(texts)]]))
         return 0
 
 
@@ -128,7 +136,7 @@ def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
     return found
 
 
-def _texts(current: Session, chosen: list[Decision]) -> list[str]:
+def _texts(current: Session, chosen: list[Decision], screen: Screen) -> list[str]:
     # Here, as a run with nothing to do makes every command, and bakes nothing.
     from isol8_tasks.lifecycle.baking import render_bake, targets  # noqa: PLC0415
     from isol8_tasks.run.updating import provenance_of, with_upstream  # noqa: PLC0415
@@ -141,7 +149,11 @@ def _texts(current: Session, chosen: list[Decision]) -> list[str]:
                 f"[build] args: {name} has a credential, which would be in the file; "
                 "declare it under [build.secrets] in its place"
             )
-    specs = [with_upstream(each.image, view, current.policy, lambda _event: None) for each in chosen]
+    specs = []
+    for each in chosen:
+        with screen.work(each.image, "looking for what it is based on"):
+            on_event = functools.partial(screen.event, each.image)
+            specs.append(with_upstream(each.image, view, current.policy, on_event))
     found = targets(
         [(spec, view.context_of(spec)) for spec in specs],
         view.observed,

@@ -10,6 +10,7 @@ from isol8_tasks.config.editing import Declared, Edit, with_packages, without_pa
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import split_flag
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
+from isol8_tasks.run.workspace import Workspace
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -50,14 +51,10 @@ class _EditCommand(OwnCommand):
         if edit.text == text:
             say(f"{source} has {', '.join(words)} under {place.words}; nothing to write")
             return 0
-        if workspace.read_deps() != text:
-            raise Isol8Error(f"{source}: was changed meanwhile, and is left as it is; run again")
-        workspace.write_deps(edit.text)
+        write_edited(workspace, source, text, edit.text)
         changes = [*(f"+ {each}" for each in edit.added), *(f"{_MINUS} {each}" for each in edit.removed)]
         say(f"{source}: {', '.join(changes)} under {place.words}")
-        session.cache_clear()
-        # That nobody can say what follows is told, and changes nothing about what was written.
-        run_doit(["plan"])
+        show_plan()
         return 0
 
     def _place(
@@ -79,6 +76,19 @@ class _EditCommand(OwnCommand):
                 f"{self.name}: no package is named, for example: {COMMAND} {self.name} python numpy"
             )
         return Declared(name=name, is_image=bool(params["image"]), is_system=params["system"]), words
+
+
+def write_edited(workspace: Workspace, source: str, before: str, after: str) -> None:
+    """Write deps.toml, unless somebody else changed it since it was read."""
+    if workspace.read_deps() != before:
+        raise Isol8Error(f"{source}: was changed meanwhile, and is left as it is; run again")
+    workspace.write_deps(after)
+
+
+def show_plan() -> None:
+    """Print what a run would do with what was written; that nobody can say it is told, and changes nothing."""
+    session.cache_clear()
+    run_doit(["plan"])
 
 
 class AddCommand(_EditCommand):

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand, say
-from isol8_tasks.cli.commands.sources import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
+from isol8_tasks.cli.commands.sources import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps
+from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import heed_flags, session
 from isol8_tasks.report import freshness as words
 from isol8_tasks.run.refresh import look
@@ -22,7 +24,7 @@ class FreshnessCommand(OwnCommand):
         "Asks the registries of the upstream images and the package sources of every image. Exit code 2 when an image "
         "is behind, 4 when a source did not answer."
     )
-    cmd_options = (JSON_FLAG, ONLY)
+    cmd_options = (JSON_FLAG, ONLY, *SHOWN)
 
     @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
@@ -32,15 +34,19 @@ class FreshnessCommand(OwnCommand):
         heed_flags(current, {**NO_FLAGS, "only": params["only"]})
         try:
             current.view.ping()
-            with while_asking(current.view):
-                found = look(current.view)
+            with show_work(current, params) as screen:
+                screen.awaited = len(current.view.graph.images)
+                found = look(current.view, watch=screen.work)
         finally:
             current.close()
-        settings = current.view.config.refresh
-        show = words.freshness_json if params["json"] else words.freshness_table
-        say(show(found, current.view.repository, settings))
+        told = (found, current.view.repository, current.view.config.refresh)
         problems = [problem for each in found for problem in each.problems]
-        if problems and not params["json"]:
+        if params["json"]:
+            say(words.freshness_json(*told))
+        elif params["progress"] == "json":
+            say(words.freshness_event(*told))
+        elif not params["quiet"] or problems or any(each.state == "behind" for each in found):
+            say(words.freshness_table(*told))
             say_next_steps(problems, current.view.config)
         if any(each.state == "behind" for each in found):
             return PENDING

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.commands.sources import say_next_steps, while_asking
+from isol8_tasks.cli.command import OwnCommand
+from isol8_tasks.cli.commands.sources import say_next_steps
+from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
+from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import size
@@ -41,6 +43,7 @@ class PageCommand(OwnCommand):
             "default": False,
             "help": "ask no source; freshness is left out",
         },
+        *SHOWN,
     )
 
     @ends_in_one_line
@@ -57,18 +60,17 @@ class PageCommand(OwnCommand):
             file = own if own and not params["output"] else named_file(params["output"] or _FILE)
             refuse_unwritable(file, _named_by(view.config, params["output"]))
             view.ping()
-            found = None
-            if not params["offline"]:
-                with while_asking(view):
-                    found = look(view)
-            images, length = write_page(view, found, file)
+            with show_work(current, params) as screen:
+                found = None if params["offline"] else look(view, watch=screen.work)
+                images, length = write_page(view, found, file)
         finally:
             current.close()
-        say(f"{file}: {images} image{'' if images == 1 else 's'}, {size(length)}")
         problems = [problem for each in found or () for problem in each.problems]
+        if problems or not screen.quiet:
+            screen.line(f"{file}: {images} image{'' if images == 1 else 's'}, {size(length)}")
         if problems:
-            say(f"undetermined: {'; '.join(dict.fromkeys(problems))}")
-            say_next_steps(problems, view.config)
+            screen.line(f"undetermined: {'; '.join(dict.fromkeys(problems))}")
+            say_next_steps(problems, view.config, screen.line)
         return 0
 
 

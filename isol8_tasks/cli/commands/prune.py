@@ -1,12 +1,14 @@
 """The command prune: removes what nothing uses any more."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.doit import SHOWN, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.screen import Screen
+from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config import units
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, SourceUnavailableError
@@ -49,6 +51,7 @@ class PruneCommand(OwnCommand):
             "default": False,
             "help": "remove images from [registry] repository, not from the engine",
         },
+        *SHOWN,
         WAIT,
     )
 
@@ -56,52 +59,68 @@ class PruneCommand(OwnCommand):
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Show them, ask, and remove them."""
         self.no_arguments(args)
+        if params.get("progress") == "json" and not params["yes"]:
+            raise ConfigError(
+                f"prune --progress=json asks no question; {COMMAND} prune --yes --progress=json"
+            )
         current = session()
         current.wait = params["wait"]
-        if params["registry"]:
-            try:
-                return _prune_registry(current.view, agreed=params["yes"])
-            finally:
-                current.close()
         try:
-            if current.view.graph.missing:
-                say(f"warning: {current.view.graph.missing}; until then no image is removed as undeclared")
-            # Without the lock, for which others would wait as long as the answer takes.
-            found = _removals(current.view)
-            for each in found:
-                say(_line(each, current.view.repository))
-            free = [each for each in found if not each.in_use]
-            cache = self._cache_to_forget(current.view)
-            if not free and not cache:
-                say("nothing to remove")
-                return 0
-            if not params["yes"] and not _agreed(_question(len(free), cache)):
-                say("nothing was removed")
-                return 0
-            current.lock()
-            before = current.view.engine.disk()
-            gone, left = _remove(current, free)
-            # What an image leaves behind counts as the builder's from now on.
-            if current.view.config.prune.keep is not None:
-                current.view.engine.forget_builds(current.view.config.prune.keep)
-            after = current.view.engine.disk()
-            current.view.look_again()
-            current.resolve()
+            with show_work(current, params) as screen:
+                if params["registry"]:
+                    return _prune_registry(current.view, screen, agreed=params["yes"])
+                return _prune(current, screen, agreed=params["yes"])
         finally:
             current.close()
-        say(f"{gone} image{'' if gone == 1 else 's'} removed · {_freed(before, after)}")
-        return 1 if left else 0
 
-    @staticmethod
-    def _cache_to_forget(view: View) -> int:
-        """Return by how many bytes the build cache is larger than deps.toml says; 0 where it says nothing."""
-        keep = view.config.prune.keep
-        if keep is None:
-            return 0
-        over = max(view.engine.disk().cache - keep, 0)
-        if over:
-            say(f"the build cache  {units.size(over)} more than [prune] keep = {units.size(keep)}")
-        return over
+
+def _prune(current: Session, screen: Screen, *, agreed: bool) -> int:
+    """Show what nothing uses here, ask, and remove it; return the exit code."""
+    view = current.view
+    # What is asked about is always shown.
+    tell = _silent if screen.quiet and agreed else screen.line
+    if view.graph.missing:
+        screen.line(f"warning: {view.graph.missing}; until then no image is removed as undeclared")
+    # Without the lock, for which others would wait as long as the answer takes.
+    found = _removals(view)
+    for each in found:
+        tell(_line(each, view.repository))
+    free = [each for each in found if not each.in_use]
+    cache = _cache_to_forget(view, tell)
+    if not free and not cache:
+        tell("nothing to remove")
+        return 0
+    if not agreed and not _agreed(_question(len(free), cache)):
+        screen.line("nothing was removed")
+        return 0
+    current.lock()
+    before = view.engine.disk()
+    gone, left = _remove(current, free, screen)
+    # What an image leaves behind counts as the builder's from now on.
+    if view.config.prune.keep is not None:
+        if cache:
+            tell("shrinking the build cache …")
+        view.engine.forget_builds(view.config.prune.keep)
+    after = view.engine.disk()
+    view.look_again()
+    current.resolve()
+    screen.line(f"{gone} image{'' if gone == 1 else 's'} removed · {_freed(before, after)}")
+    return 1 if left else 0
+
+
+def _silent(_text: str) -> None:
+    """Say nothing."""
+
+
+def _cache_to_forget(view: View, tell: Callable[[str], None]) -> int:
+    """Return by how many bytes the build cache is larger than deps.toml says; 0 where it says nothing."""
+    keep = view.config.prune.keep
+    if keep is None:
+        return 0
+    over = max(view.engine.disk().cache - keep, 0)
+    if over:
+        tell(f"the build cache  {units.size(over)} more than [prune] keep = {units.size(keep)}")
+    return over
 
 
 def _removals(view: View) -> "tuple[Removal, ...]":
@@ -120,16 +139,19 @@ def _removals(view: View) -> "tuple[Removal, ...]":
     return tuple(each for each in found if not each.tags or made_here(view.engine, each.image))
 
 
-def _remove(current: Session, shown: "Sequence[Removal]") -> tuple[int, int]:
+def _remove(current: Session, free: "Sequence[Removal]", screen: Screen) -> tuple[int, int]:
     """Remove of what was shown all that is still to go; return how many are gone, and how many failed."""
     from isol8_tasks.lifecycle.prune import remove  # noqa: PLC0415 - as above
 
     still = {(each.image.id, each.tags) for each in _removals(current.view) if not each.in_use}
     gone = left = 0
-    for each in shown:
+    for each in free:
         if (each.image.id, each.tags) not in still:
-            say(f"{_what(each, current.view.repository)}  changed in the meantime, so it is kept")
-        elif problem := remove(current.view.engine, each):
+            screen.line(f"{_what(each, current.view.repository)}  changed in the meantime, so it is kept")
+            continue
+        with screen.work(each.name, "removing"):
+            problem = remove(current.view.engine, each)
+        if problem:
             left += 1
             sys.stderr.write(f"ERROR: {_what(each, current.view.repository)}: {problem}\n")
         else:
@@ -171,7 +193,7 @@ def _images(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'}"
 
 
-def _prune_registry(view: View, *, agreed: bool) -> int:
+def _prune_registry(view: View, screen: Screen, *, agreed: bool) -> int:
     """Show what nothing needs in the registry, ask, and remove it there; return the exit code."""
     repository = view.config.registry.repository
     if not repository:
@@ -183,31 +205,35 @@ def _prune_registry(view: View, *, agreed: bool) -> int:
         from isol8_tasks.run.other_view import OtherView  # noqa: PLC0415 - few files name several
 
         OtherView.beside_view(view)
+    tell = _silent if screen.quiet and agreed else screen.line
     found = _expired(view)
     for each in found:
-        say(f"{repository}  {', '.join(each.tags)}  built {each.built:%Y-%m-%d}")
+        tell(f"{repository}  {', '.join(each.tags)}  built {each.built:%Y-%m-%d}")
     if not found:
-        say("nothing to remove")
+        tell("nothing to remove")
         return 0
     if not agreed and not _agreed(f"Remove {_images(len(found))} from {repository}", "prune --registry"):
-        say("nothing was removed")
+        screen.line("nothing was removed")
         return 0
     # Another machine may have moved a name back to one of them since.
     still = {each.digest for each in _expired(view)}
     for each in found:
         if each.digest not in still:
-            say(f"{each.tags[0]}  changed in the meantime, so it is kept")
-    gone, left = _delete(view, [each for each in found if each.digest in still])
+            screen.line(f"{each.tags[0]}  changed in the meantime, so it is kept")
+    gone, left = _delete(view, screen, [each for each in found if each.digest in still])
     for problem, tags in left.items():
         more = f" and {len(tags) - 1} more" if len(tags) > 1 else ""
         sys.stderr.write(f"ERROR: {tags[0]}{more}: {problem}; {_images(len(tags))} left\n")
     if gone or not left:
-        say(f"{_images(gone)} removed from {repository}; its own garbage collection frees their layers")
+        screen.line(
+            f"{_images(gone)} removed from {repository}; its own garbage collection frees their layers"
+        )
     return 1 if left else 0
 
 
-def _delete(view: View, expired: "Sequence[Expired]") -> tuple[int, dict[str, list[str]]]:
+def _delete(view: View, screen: Screen, expired: "Sequence[Expired]") -> tuple[int, dict[str, list[str]]]:
     """Delete images in the registry; return how many are gone, and a tag of each that is left, by the reason."""
+    repository = view.config.registry.repository
     gone = 0
     left: dict[str, list[str]] = {}
     silent = ""
@@ -215,7 +241,8 @@ def _delete(view: View, expired: "Sequence[Expired]") -> tuple[int, dict[str, li
         problem = silent
         if not silent:
             try:
-                view.engine.remote_delete(view.config.registry.repository, each.digest)
+                with screen.work(each.tags[0], f"removing from {repository}"):
+                    view.engine.remote_delete(repository, each.digest)
                 gone += 1
                 continue
             except RegistryError as error:

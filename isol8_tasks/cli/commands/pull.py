@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.command import OwnCommand
 from isol8_tasks.cli.commands.transfers import Teller
-from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.doit import SHOWN, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
+from isol8_tasks.cli.screen import Screen
+from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError, VerifyFailedError
 from isol8_tasks.images.pushed import Listed, as_one_manifest, read_manifest
@@ -29,7 +31,7 @@ class PullCommand(OwnCommand):
         "are left untouched. Several manifests are pulled as one; different builds of one image are refused. Exit "
         "code 1 when an image could not be pulled."
     )
-    cmd_options = (WAIT,)
+    cmd_options = (*SHOWN, WAIT)
 
     @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
@@ -42,25 +44,27 @@ class PullCommand(OwnCommand):
         current.wait = params["wait"]
         began = time.monotonic()
         try:
-            current.lock()
-            counts = self._pull(current, images)
-            current.view.look_again()
-            if not counts["failed"]:
-                # Else it would no longer say what is missing.
-                current.publication.write_manifest()
+            with show_work(current, params, [listed.name for listed in images]) as screen:
+                current.lock()
+                counts = self._pull(current, images, screen)
+                current.view.look_again()
+                if not counts["failed"]:
+                    # Else it would no longer say what is missing.
+                    current.publication.write_manifest()
+                Teller(current, screen).summary(counts, began)
         finally:
             current.close()
-        say(Teller(current, ()).summary(counts, began))
         return 1 if counts["failed"] else 0
 
     @staticmethod
-    def _pull(current: Session, images: Sequence[Listed]) -> dict[str, int]:
+    def _pull(current: Session, images: Sequence[Listed], screen: Screen) -> dict[str, int]:
         from isol8_tasks.lifecycle.prune import forget_strays  # noqa: PLC0415 - most runs pull nothing
         from isol8_tasks.lifecycle.transfer import pull_image  # noqa: PLC0415 - as above
-        from isol8_tasks.run.updating import acceptance  # noqa: PLC0415 - as above
+        from isol8_tasks.run.updating import acceptance, pulled  # noqa: PLC0415 - as above
 
         held, observed = current.view.holds, current.view.observed
-        teller = Teller(current, [listed.name for listed in images])
+        teller = Teller(current, screen)
+        screen.awaited = len(images)
         counts = dict.fromkeys(("pulled", "failed", "held", "up to date"), 0)
         forget_strays(
             {each.pushed.repository for each in images if each.pushed}, observed, current.view.engine
@@ -70,14 +74,21 @@ class PullCommand(OwnCommand):
             listed = each.for_platform(current.view.engine.platform()) if others else each
             began = time.monotonic()
             if listed.name in held:
-                teller.line(
+                teller.left(
                     listed.name, "held", f"left untouched; end the hold: {COMMAND} release {listed.name}"
                 )
+                screen.awaited -= 1
                 counts["held"] += 1
                 continue
             try:
-                accept = acceptance(listed.name, current.view, current.checks)
-                image = pull_image(listed, observed, current.view.engine, accept)
+                with screen.work(listed.name, "pulling"):
+                    image = pull_image(
+                        listed,
+                        observed,
+                        current.view.engine,
+                        acceptance(listed.name, current.view, current.checks),
+                        lambda done, size: screen.event(listed.name, pulled("pulling", done, size)),  # noqa: B023 - it is heard at once
+                    )
             except (RegistryError, ReplacedError, VerifyFailedError) as error:
                 teller.failed(listed.name, error)
                 counts["failed"] += 1

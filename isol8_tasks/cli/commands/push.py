@@ -1,13 +1,15 @@
 """The command push: images to the registry of [registry]."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from isol8_tasks.cli.command import OwnCommand, say
+from isol8_tasks.cli.command import OwnCommand
 from isol8_tasks.cli.commands.transfers import Teller
-from isol8_tasks.cli.doit import WAIT
+from isol8_tasks.cli.doit import SHOWN, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.screen import Screen
+from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images.pushed import Pushed, in_use
@@ -24,7 +26,7 @@ class PushCommand(OwnCommand):
         "A run pushes at its end what resolved-images.json does not list as pushed; this command asks the registry "
         "about every image."
     )
-    cmd_options = (WAIT,)
+    cmd_options = (*SHOWN, WAIT)
 
     @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
@@ -40,35 +42,40 @@ class PushCommand(OwnCommand):
         current.wait = params["wait"]
         began = time.monotonic()
         try:
-            current.lock()
-            names = in_use(current.view.observed, standins=settings.standins)
-            teller = Teller(current, names)
-            left = current.publication.left_out
-            for name in left:
-                teller.line(
-                    name, "left out", "based on a stand-in of the lab; [registry] standins = true pushes it"
-                )
-            known = current.publication.in_registry
-            try:
-                written = [self._push(current, name, known.get(name), teller) for name in names]
-                current.bring_platforms(())
-            finally:
-                current.publication.write_manifest()
+            with show_work(current, params) as screen:
+                current.lock()
+                names = in_use(current.view.observed, standins=settings.standins)
+                teller = Teller(current, screen)
+                left = current.publication.left_out
+                for name in left:
+                    teller.left(
+                        name,
+                        "left out",
+                        "based on a stand-in of the lab; [registry] standins = true pushes it",
+                    )
+                written = self._push(current, names, screen)
+                pushed = sum(map(bool, written))
+                counts = {"pushed": pushed, "already there": len(names) - pushed, "left out": len(left)}
+                teller.summary(counts, began, _words(sum(map(len, written)), settings.repository))
         finally:
             current.close()
-        pushed = sum(map(bool, written))
-        counts = {"pushed": pushed, "already there": len(names) - pushed, "left out": len(left)}
-        say(teller.summary(counts, began, _words(sum(written), settings.repository)))
         return 0
 
     @staticmethod
-    def _push(current: Session, name: str, known: tuple[str, Pushed] | None, teller: Teller) -> int:
-        """Push an image, and return how many tags that took; 0 where all was there."""
-        began = time.monotonic()
-        tags = current.push(name, known=_still(current, name, known), takes_name=True)
-        if tags:
-            teller.pushed(name, current.view.config.registry.repository, tags, time.monotonic() - began)
-        return len(tags)
+    def _push(current: Session, names: Sequence[str], screen: Screen) -> list[tuple[str, ...]]:
+        """Push images, and return which tags that took for each; the manifest says where all are that were pushed."""
+        known = current.publication.in_registry
+        screen.awaited = len(names)
+        written = []
+        try:
+            for name in names:
+                with screen.work(name, "asking the registry"):
+                    still = _still(current, name, known.get(name))
+                    written.append(current.push(name, known=still, takes_name=True))
+            current.bring_platforms(())
+        finally:
+            current.publication.write_manifest()
+        return written
 
 
 def _words(tags: int, repository: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
-from isol8_tasks.cli.commands.sources import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps, while_asking
+from isol8_tasks.cli.commands.sources import NO_FLAGS, ONLY, UNDETERMINED, say_next_steps
 from isol8_tasks.cli.doit import SHOWN, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line, stopped
 from isol8_tasks.cli.program import named_file
@@ -21,6 +21,7 @@ from isol8_tasks.errors import ConfigError, EngineUnreachableError, InternalErro
 from isol8_tasks.report import refresh as accounts
 from isol8_tasks.report.plan import registry_warnings
 from isol8_tasks.report.refresh import Account, Failed
+from isol8_tasks.run.events import unwatched
 from isol8_tasks.run.refresh import Refresh
 from isol8_tasks.run.session import Session
 from isol8_tasks.safety.crash import as_error
@@ -82,10 +83,9 @@ class RefreshCommand(OwnCommand):
             shown = {flag["name"]: params[flag["name"]] for flag in SHOWN}
             screen = None if params["json"] else open_screen(current.view, lasting=False, **shown)
             current.listener = screen
-            refresh = Refresh(current)
+            refresh = Refresh(current, watch=screen.work if screen else unwatched)
             with _deadline(current, seconds):
-                with while_asking(current.view):
-                    refresh.prepare()
+                refresh.prepare()
                 try:
                     refresh.build()
                 except KeyboardInterrupt as interrupt:

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand, run_doit, say, setup_words
 from isol8_tasks.cli.doit import SHOWN, WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.screen import Screen
 from isol8_tasks.cli.tasks import SETUP_FLAGS, flag_request, session
 from isol8_tasks.config.shipped import FOLDER
 
@@ -45,8 +46,12 @@ class UpCommand(OwnCommand):
                 from isol8_tasks.run.lock import required_lock  # noqa: PLC0415 - most runs hold to no lock
 
                 required_lock(session().view)
-            tell = _silent if params["quiet"] else say
-            host = _lab().up(Path.cwd(), tell)
+            screen = _lab_screen(params)
+            tell = _silent if params["quiet"] else screen.line
+            try:
+                host = _lab().up(Path.cwd(), tell, _Steps(screen))
+            finally:
+                screen.close()
             named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST", host) != host else "DOCKER_CONTEXT"
             if named == "DOCKER_HOST" or (named in os.environ and "DOCKER_HOST" not in os.environ):
                 tell(
@@ -85,5 +90,35 @@ def _run_options(params: Mapping[str, Any]) -> list[str]:
     return [*flags, f"--progress={params['progress']}", f"--wait={params['wait']}"]
 
 
+class _Steps:
+    """Shows what the lab is at."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._last = ""
+        screen.building(_LAB)
+
+    def __call__(self, what: str, came: int) -> None:
+        """Show what is done, and how many bytes of it have come."""
+        from isol8_tasks.engine import BuildEvent  # noqa: PLC0415 - for who has a lab
+
+        if what != self._last:
+            self._last = what
+            self._screen.event(_LAB, BuildEvent(kind="waiting", step=what))
+        elif came:
+            self._screen.event(_LAB, BuildEvent(kind="pulled", step=what, transfer=(came, 0)))
+
+
+def _lab_screen(params: Mapping[str, Any]) -> Screen:
+    """Return the screen for the lab, which is no image."""
+    from isol8_tasks.cli.reporter import new_screen  # noqa: PLC0415 - as above
+
+    shown = {flag["name"]: params[flag["name"]] for flag in SHOWN}
+    return new_screen("", len(_LAB), **shown)
+
+
 def _silent(_text: str) -> None:
     """Say nothing."""
+
+
+_LAB: Final = "lab"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
-from isol8_tasks.cli.commands.sources import while_asking
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.report import containing as report
@@ -45,8 +45,8 @@ class WhyCommand(OwnCommand):
             if found and params["newer"]:
                 from isol8_tasks.run.refresh import look  # noqa: PLC0415 - for who asks sources
 
-                with while_asking(view):
-                    found = report.with_news(found, look(view))
+                with show_work(current, params) as screen:
+                    found = report.with_news(found, look(view, watch=screen.work))
         finally:
             current.close()
         if params["json"]:

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
-# Says what apk would upgrade in the image that it runs in, and when what it would take was built. $1 begins each
-# section of the answer.
+# Says what apk would upgrade in the image that it runs in, or, if packages are named, what it would do to have these
+# in their newest versions; and when what it would take was built. $1 begins each section of the answer.
 mark=$1
+shift
 section() { printf '\n%s %s\n' "$mark" "$1"; }
 
 section update
@@ -13,7 +14,8 @@ done
 section "updated $?"
 printf '%s\n' "$output"
 section upgrade
-output=$(apk upgrade --simulate --no-self-upgrade 2>&1)
+if [ $# -gt 0 ]; then set -- add --upgrade "$@"; else set -- upgrade --no-self-upgrade; fi
+output=$(apk "$@" --simulate 2>&1)
 section "upgraded $?"
 printf '%s\n' "$output"
 section index

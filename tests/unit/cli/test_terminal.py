@@ -97,7 +97,7 @@ def test_frames(columns: int, tmp_path: Path, opened: list[Terminal]) -> None:
     terminal = Terminal(tmp_path, columns, NO_COLOR="1", VERBOSE="1")
     opened.append(terminal)
     frames = []
-    for scene in ("builds", "one failed", "nothing changed", "the end"):
+    for scene in ("builds", "one failed", "nothing changed", "a push and a verification", "the end"):
         frames.append(f"--- {scene}\n{terminal.frame()}")
         terminal.go_on()
     file = FRAMES / f"{columns}.txt"

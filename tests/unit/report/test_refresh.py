@@ -81,6 +81,16 @@ def test_a_night_without_news_is_one_line() -> None:
     assert text(held) == "2026-11-25 03:00 UTC · 2 images fresh · 1 held · 2.9 s"
 
 
+def test_images_of_another_machine_are_fresh() -> None:
+    """They came from the registry in the place of what was built here, or was to be."""
+    behind = tuple(Freshness(image=name, parent="python") for name in ("bun", "web"))
+    account = evolve(QUIET, found=(*QUIET.found, *behind), pulled=2)
+    assert text(account) == "2026-11-25 03:00 UTC · 2 images fresh · 2 pulled · 2.9 s"
+    came = evolve(account, instead=frozenset({"bun", "web"}))
+    assert text(came) == "2026-11-25 03:00 UTC · 4 images fresh · 2 pulled · 2.9 s"
+    assert [each.state for each in came.left[2:]] == ["fresh", "fresh"]
+
+
 def test_news_by_importance() -> None:
     """Holds and failures first, then what is not known, then what changed, then what will come."""
     assert text(FULL).splitlines() == [

@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.ecosystems.updates import PackageNews, Update
+from isol8_tasks.engine import OnBytes
 from isol8_tasks.errors import VerifyFailedError
 from isol8_tasks.images.pushed import key_tag, read_manifest
 from isol8_tasks.plan.model import ImageSpec
@@ -251,6 +252,21 @@ class TestTwoMachinesAtOnce:
         session.close()
         assert {each.result for each in session.outcomes} == {"pulled"}
 
+    def test_a_refresh_that_gave_way_counts_them_as_fresh(
+        self, fake_engine: FakeEngine, make_session: Open
+    ) -> None:
+        """They are as new as their sources; they only came from elsewhere."""
+        engine = FakeEngine(registry=fake_engine.registry)
+        session = make_session(engine)
+        refresh = Refresh(session, lambda *_: PackageNews(), ask_installed=lambda *_: None)
+        refresh.prepare()
+        run(make_session(fake_engine))
+        refresh.build()
+        session.close()
+        account = refresh.account(())
+        assert (account.fresh, account.pulled, account.changed, account.has_news) == (6, 6, (), False)
+        assert {each.state for each in account.left} == {"fresh"}
+
     def test_what_was_in_use_before_stays_as_previous(
         self, fake_engine: FakeEngine, make_session: Open
     ) -> None:
@@ -284,8 +300,8 @@ class TestTwoMachinesAtOnce:
             session.make(spec.name)
         whole, others = FakeEngine.push, [fake_engine]
 
-        def overtaken(self: FakeEngine, reference: str) -> str:
-            digest = whole(self, reference)
+        def overtaken(self: FakeEngine, reference: str, on_bytes: OnBytes | None = None) -> str:
+            digest = whole(self, reference, on_bytes)
             if self is engine and others:
                 run(make_session(others.pop()))
             return digest

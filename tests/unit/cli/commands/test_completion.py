@@ -34,11 +34,11 @@ def test_what_stands_for_operands(cli: CommandLine) -> None:
         line.strip().split(") ", 1) for line in cli("completion", "bash").out.splitlines() if ";;" in line
     )
     assert cases["clean"] == "flags=--dry-run of=@tasks ;;"
-    assert cases["verify"] == "flags=--json of=@images ;;"
-    assert cases["pull"] == "flags=--wait of=@files ;;"
+    assert cases["verify"] == "flags='--json --quiet --verbose --progress' of=@images ;;"
+    assert cases["pull"] == "flags='--quiet --verbose --progress --wait' of=@files ;;"
     assert cases["which"] == "flags='--packages --json' offered='python node bun deno bash' ;;"
     assert cases["completion"] == "offered='bash zsh fish' ;;"
-    assert cases["lock"] == ": ;;"
+    assert cases["lock"] == "flags='--quiet --verbose --progress' ;;"
     assert cases["*"] == "flags=--force of=@tasks ;;"
 
 

@@ -1,5 +1,6 @@
 """The commands up and down: every image up to date, on a private engine where asked for."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,11 @@ def started(cli: CommandLine) -> list[Path]:
     """Give the checkouts whose private engine was started; none is."""
     found: list[Path] = []
 
-    def up(checkout: Path, tell: Callable[[str], None]) -> str:
+    def up(checkout: Path, say: Callable[[str], None], tell: Callable[[str, int], None]) -> str:
         found.append(checkout)
-        tell("Starting a private engine for this checkout …")
+        say("Starting a private engine for this checkout …")
+        tell("downloading docker.io", 0)
+        tell("downloading docker.io", 12_000_000)
         return LAB
 
     cli.patch.setattr(lab, "up", up)
@@ -100,10 +103,15 @@ class TestUp:
         """What it has to tell is printed, unless the run is quiet."""
         done = cli("up", "--lab")
         assert (done.code, done.err) == (0, "")
-        assert done.out.startswith("Starting a private engine for this checkout …\nisol8:python ")
+        assert done.out.startswith(
+            "Starting a private engine for this checkout …\nlab  downloading docker.io\nisol8:python "
+        )
         assert started == [cli.folder]
         assert os.environ["DOCKER_HOST"] == LAB
         assert cli("up", "--lab", "--quiet").out == ""
+        events = [json.loads(line) for line in cli("up", "--lab", "--progress=json").out.splitlines()]
+        assert [each["event"] for each in events] == ["begun", "note", "waiting", "pulled", "summary"]
+        assert (events[3]["image"], events[3]["bytes"], events[3]["of"]) == ("lab", 12_000_000, 0)
 
     @pytest.mark.parametrize(
         ("environ", "named"),
