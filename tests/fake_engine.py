@@ -360,7 +360,7 @@ class FakeEngine:
         self._ask(f"has_login {repository}")
         return self.login
 
-    def push(self, reference: str) -> str:
+    def push(self, reference: str, on_bytes: OnBytes | None = None) -> str:
         """Let the registry have what is under a tag; the name by digest is an image's as long as it has such a tag."""
         self._ask(f"push {reference}")
         repository = reference.rpartition(":")[0]
@@ -370,6 +370,8 @@ class FakeEngine:
             raise RegistryError(f"the push of {reference} failed: {reason}", lasting="denied" in reason)
         digest = "sha256:" + _digest("manifest", image.id)
         there = evolve(image, digests=(f"{repository}@{digest}",))
+        if on_bytes and f"{repository}@{digest}" not in self.registry:
+            on_bytes(500, 500)
         self.registry |= {reference: there, f"{repository}@{digest}": there}
         self._images[image.id] = evolve(image, digests=tuple({*image.digests, *there.digests}))
         return digest

@@ -284,12 +284,12 @@ class DockerEngine:
             )
         return self._registries[repository]
 
-    def push(self, reference: str) -> str:
+    def push(self, reference: str, on_bytes: OnBytes | None = None) -> str:
         """Send the image under a tag to the registry that the tag names, and return its digest there."""
         from isol8_tasks.engine import registry  # noqa: PLC0415 - for who pushes
 
         # Some stores end without saying it.
-        return registry.push(self._connection, reference) or self.remote_digest(reference)
+        return registry.push(self._connection, reference, on_bytes) or self.remote_digest(reference)
 
     def fetch(self, repository: str, digest: str, on_bytes: OnBytes | None = None) -> ObservedImage:
         """Pull the image of that digest; until it is tagged, `repository@digest` is its only name here."""

@@ -59,9 +59,10 @@ class RegistryEngine(ImageEngine, Protocol):
     def has_login(self, repository: str) -> bool:
         """Tell whether docker's own configuration has a login for a repository's registry."""
 
-    def push(self, reference: str) -> str:
+    def push(self, reference: str, on_bytes: OnBytes | None = None) -> str:
         """Send the image under a tag to the registry that the tag names, and return its digest there.
 
+        `on_bytes` hears of the layers that are sent, not of those that are there.
         With the credentials of docker's own configuration. RegistryError says that the registry did not take it.
         """
 
@@ -103,14 +104,16 @@ def login(connection: Connection, repository: str) -> tuple[str, str] | None:
     return (name, password) if name and password else None
 
 
-def push(connection: Connection, reference: str) -> str:
+def push(connection: Connection, reference: str, on_bytes: OnBytes | None = None) -> str:
     """Do what RegistryEngine.push promises, but for a digest that the engine does not say: it is empty then."""
     repository, tag = repository_and_tag(reference)
     what = f"the push of {reference}"
     headers = connection.credentials(reference) or _NOBODY
     digest = ""
+    transfer = Transfer(on_bytes)
     path = f"/images/{quoted(repository)}/push"
     for item in _heard(connection, path, what, {"tag": tag}, headers):
+        transfer.hear(item)
         digest = _digest_of(item) or digest
     return digest
 

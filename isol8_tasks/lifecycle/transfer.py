@@ -57,6 +57,8 @@ class Push:
     """It takes its name there even from a newer build, as it was rolled back to."""
     too_old: dt.datetime | None = None
     """What was built before is built again for its age, so its labels there are not left as they are."""
+    on_bytes: OnBytes | None = None
+    """Hears the bytes of each tag that is sent; of the second and third tag there are hardly any."""
 
     @classmethod
     def of(
@@ -304,7 +306,7 @@ def _push_exactly(work: Push, engine: RegistryEngine, reference: str) -> str:
     expected = {reference: work.image.id}
     try:
         ensure_in_place(engine, expected)
-        digest = engine.push(reference)
+        digest = engine.push(reference, work.on_bytes)
         ensure_in_place(engine, expected)
     except ReplacedError as error:
         raise RegistryError(str(error), lasting=True) from error

@@ -69,9 +69,11 @@ def _build(view: View, word: str, changes: Sequence[Numbered]) -> tuple[str, Pas
     """Return the build that a word means, and how it is called."""
     spelled, number = _split(word)
     name = image_name(view, spelled)
-    of_image = [each for each in changes if each.entry.image == name]
+    of_image = [each for each in changes if each.entry.image == name and each.entry.is_change]
     if not of_image:
-        names = {each.entry.image for each in changes} | {spec.name for spec in view.graph.images}
+        names = {each.entry.image for each in changes if each.entry.image} | {
+            spec.name for spec in view.graph.images
+        }
         if name not in names:
             raise no_such_image(view.public_tag(name), name, names)
         raise ConfigError(

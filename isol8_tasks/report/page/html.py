@@ -22,7 +22,7 @@ _PROGRAMS: Final = ("elements.js", "charts.js", "page.js")
 """Modules that become one, each behind those that it imports."""
 _REQUESTS: Final = 30
 """What clients run is shown for so many; the others unfold."""
-_FOR_THE_PROGRAM: Final = ("at", "repository", "platform", "images", "packages", "left_out")
+_FOR_THE_PROGRAM: Final = ("at", "repository", "platform", "images", "packages", "left_out", "nights")
 """What the page's program shows; the rest stands in the page."""
 
 
@@ -48,8 +48,8 @@ def render_page(document: Mapping[str, Any]) -> str:
         "minute": lambda moment: f"{moment[:10]} {moment[11:16]} UTC",
         "short": lambda digest: digest.removeprefix("sha256:")[:12],
     }
-    # The last change is among the builds.
-    images = [{key: each[key] for key in each if key != "last"} for each in document["images"]]
+    # The last change is among the builds, the last failure among the failures.
+    images = [{key: each[key] for key in each if key not in {"last", "failed"}} for each in document["images"]]
     style, program = _part("page.css"), page_program()
     return environment.from_string(_part("page.html.jinja")).render(
         document,

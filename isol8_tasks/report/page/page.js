@@ -112,6 +112,7 @@ function detailsOf(image) {
   return [
     el("dl", { class: "facts" }, listed.flatMap(([name, fact]) => [el("dt", {}, name), el("dd", {}, fact)])),
     image.builds?.length ? [el("h3", {}, "Changes"), buildsOf(image)] : "",
+    image.failures?.length ? [el("h3", {}, "Failures"), failuresOf(image)] : "",
     image.packages ? [el("h3", {}, plural(image.packages.length, "package")), packagesOf(image)] : "",
   ].flat(2);
 }
@@ -120,6 +121,12 @@ function buildsOf(image) {
   const place = el("div");
   const rows = [...image.builds].reverse();
   showSome(place, rows, 5, (some) => tableOf(["when", "what", "why", ["size", { class: "n" }]], some.map((each) => [minute(each.at), each.how, each.why.join("; "), [each.size ? bytes(each.size) : "", { class: "n" }]])));
+  return place;
+}
+
+function failuresOf(image) {
+  const place = el("div");
+  showSome(place, [...image.failures].reverse(), 5, (some) => tableOf(["when", "why it was built", "problem"], some.map((each) => [minute(each.at), each.why.join("; "), each.problem])));
   return place;
 }
 
