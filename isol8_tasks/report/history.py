@@ -73,9 +73,10 @@ def log_lines(changes: Iterable[Numbered], *, whole: bool) -> Iterator[str]:
             yield f"    {ecosystem:<8}{', '.join(update.words for update in updates)}"
 
 
-def log_json(changes: Iterable[Numbered]) -> str:
-    """Return the changes as data."""
-    return json.dumps({"changes": [_change_data(each) for each in changes]}, indent=2, ensure_ascii=False)
+def log_json(changes: Iterable[Numbered], wrong: Sequence[int]) -> str:
+    """Return the entries as data, with the numbers of the lines that can't be read."""
+    document = {"changes": [_change_data(each) for each in changes], "left_out": [*wrong]}
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def diff_lines(names: tuple[str, str], one: PastBuild, other: PastBuild) -> Iterator[str]:

@@ -38,7 +38,7 @@ class DiffCommand(OwnCommand):
             )
         current = session()
         try:
-            changes = changes_of(current.view)
+            changes, _ = changes_of(current.view)
             # What was typed first, as the build before it may be the one that is not known.
             new, other = _build(current.view, args[-1], changes)
             old, one = _build(current.view, args[0] if len(args) > 1 else _before(args[0]), changes)

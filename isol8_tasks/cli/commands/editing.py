@@ -1,5 +1,6 @@
 """The commands add and remove: packages in deps.toml, whose comments and layout stay, and then the plan."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,8 +10,10 @@ from isol8_tasks.cli.tasks import session
 from isol8_tasks.config.editing import Declared, Edit, with_packages, without_packages
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import split_flag
-from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, UndecidedError
 
+_UNSHOWN = frozenset({1, 3, 4})
+"""Exit codes of a plan that does not say what follows."""
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -56,9 +59,11 @@ class _EditCommand(OwnCommand):
         changes = [*(f"+ {each}" for each in edit.added), *(f"{_MINUS} {each}" for each in edit.removed)]
         say(f"{source}: {', '.join(changes)} under {place.words}")
         session.cache_clear()
-        # That nobody can say what follows is told, and changes nothing about what was written.
-        run_doit(["plan"])
-        return 0
+        code = run_doit(["plan"])
+        if code not in _UNSHOWN:
+            return code
+        sys.stderr.write(f"{source} is written; only the plan could not be printed: {COMMAND} plan\n")
+        return UndecidedError.exit_code
 
     def _place(
         self, params: Mapping[str, Any], args: Sequence[str], images: Iterable[str]

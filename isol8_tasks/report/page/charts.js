@@ -97,12 +97,12 @@ function showDay(day, { changes, failures, nights, bytes: sum }) {
     el("h3", {}, day),
     el("p", {}, facts.filter(Boolean).join(" · ")),
     ...nights.map((each) => el("p", {}, `Refresh until ${each.at.slice(11, 16)}: ${[...Object.entries(each.images).map(([what, count]) => `${count} ${what}`), `${each.seconds.toFixed(1)} s`].join(" · ")}`)),
-    ...(failures.length ? [failuresOf(failures)] : []),
+    ...(failures.length ? [failedOn(failures)] : []),
     ...(rows.length ? [place] : []),
   );
 }
 
-function failuresOf(failures) {
+function failedOn(failures) {
   return tableOf(["failed", "at", "why it was built", "problem"], failures.map(({ image, failure }) => [
     tag(image.name), failure.at.slice(11, 16), failure.why.join("; "), look(failure.problem),
   ]));
