@@ -85,12 +85,18 @@ def _object(properties: Mapping[str, Schema], optional: Sequence[str] = ()) -> S
 
 def _by_word(words: Sequence[str], description: str) -> Schema:
     """Return an object with a number by some of these words."""
-    return _described(_object({word: {"type": "integer", "minimum": 1} for word in words}, words), description)
+    return _described(
+        _object({word: {"type": "integer", "minimum": 1} for word in words}, words), description
+    )
 
 
-def _document(title: str, description: str, properties: Mapping[str, Schema], optional: Sequence[str] = ()) -> Schema:
+def _document(
+    title: str, description: str, properties: Mapping[str, Schema], optional: Sequence[str] = ()
+) -> Schema:
     """Return the schema of what a command prints: its document, or what went wrong, or both."""
-    found = _object({**properties, "error": _text("What went wrong, in the words for people; only then there.")})
+    found = _object(
+        {**properties, "error": _text("What went wrong, in the words for people; only then there.")}
+    )
     required = [name for name in properties if name not in optional]
     del found["required"]
     return {
@@ -119,12 +125,16 @@ _UPDATE: Final = _object(
         "name": _text(),
         "old": _or_null(_text("Its version before; null for one that is new.")),
         "new": _or_null(_text("Its version now, or what is to be had; null for one that goes.")),
-        "published": _or_null(_described(_MOMENT, "When its index says it was published; null where it does not.")),
+        "published": _or_null(
+            _described(_MOMENT, "When its index says it was published; null where it does not.")
+        ),
     }
 )
 _BUILD: Final = {
     "id": _text("The engine's id of the image."),
-    "key": _or_null(_text("Hash over all inputs of the build; null for an image that another program built.")),
+    "key": _or_null(
+        _text("Hash over all inputs of the build; null for an image that another program built.")
+    ),
     "digest": _or_null(_text("In the registry; null where it is in none, as far as is known.")),
     "size": _or_null(_count("Bytes, as the engine counts them; null where that is undetermined.")),
     "built": _or_null(_MOMENT),
@@ -234,10 +244,15 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         "new": {"type": "boolean", "description": "There was no such image before."},
                         "why": _described(_WORDS, "What it was built for, in words."),
                         "alpine": _or_null(
-                            _described({**_WORDS, "minItems": 2, "maxItems": 2}, "Alpine's release before and now.")
+                            _described(
+                                {**_WORDS, "minItems": 2, "maxItems": 2}, "Alpine's release before and now."
+                            )
                         ),
                         "packages": _list(_UPDATE, "What changed in it, and not in its parent."),
-                        "same": {"type": "boolean", "description": "It came to the same, which replaced nothing."},
+                        "same": {
+                            "type": "boolean",
+                            "description": "It came to the same, which replaced nothing.",
+                        },
                         "size": {
                             "description": "Bytes before (0: there was none) and now (null: undetermined).",
                             "type": "array",
@@ -257,8 +272,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "history": {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "a line of .isol8/history.jsonl",
-        "description": "One change of an image, or what else a run came to. Packages, inputs and configuration are there "
-        "as a whole, or as the difference to the line before about the same image, whose new id is then this old one.",
+        "description": "One change of an image, or what else a run came to. Packages, inputs and configuration are "
+        "there as a whole, or as the difference to the line before about the same image, whose new id is this old one.",
         **_object(
             {
                 "v": {"const": 1},
@@ -309,7 +324,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                     {
                         "description": "All versions, by ecosystem and name; null where they are unknown.",
                         "type": "object",
-                        "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "additionalProperties": {
+                            "type": "object",
+                            "additionalProperties": {"type": "string"},
+                        },
                     }
                 ),
                 "inputs": _text("What the key is made of, as the label has it."),
@@ -345,7 +363,9 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         "parent": _or_null(_text("The name of the image that it is based on.")),
                         "old": _or_null(_object(_BUILD)),
                         "new": _or_null(_object(_BUILD)),
-                        "packages": _list(_UPDATE, "What changed in it, what its parent got as well among it."),
+                        "packages": _list(
+                            _UPDATE, "What changed in it, what its parent got as well among it."
+                        ),
                     }
                 )
             ),

@@ -64,13 +64,9 @@ class History:
         image: ObservedImage | None,
         *,
         digest: str = "",
-        pulled: int = 0,
-        **more: Any,  # noqa: ANN401 - `why`, `seconds` and `verified` of the line
+        **more: Any,  # noqa: ANN401 - `why`, `seconds`, `verified` of the line, and `pulled`: bytes
     ) -> None:
-        """Add that an image became another one, or was removed; `before` is what the engine held until then.
-
-        `pulled` are the bytes that were pulled for it.
-        """
+        """Add that an image became another one, or was removed; `before` is what the engine held until then."""
         if image is None and before.public(name) is None:
             return
         try:
@@ -86,7 +82,7 @@ class History:
                         parent=parent_of(image, self.view.repository) if image else "",
                         checkout=record.checkout if record else "",
                         transferred=_known(
-                            pulled=pulled,
+                            pulled=more.pop("pulled", 0),
                             built=self._built(new, image, before) if new and image and how == "built" else 0,
                         ),
                         **{**more, "why": tuple(map(self.view.redactor, more.get("why", ())))},

@@ -62,7 +62,9 @@ class Pulls:
 
     def take_bytes(self, references: Iterable[str] | None = None) -> int:
         """Return how many bytes of these upstream images came, or of all, that no caller was told before."""
-        return sum(self._untold.pop(each, 0) for each in [*(self._untold if references is None else references)])
+        return sum(
+            self._untold.pop(each, 0) for each in [*(self._untold if references is None else references)]
+        )
 
     def close(self) -> None:
         """Let the threads end with what they are at."""

@@ -60,7 +60,9 @@ class LogCommand(OwnCommand):
             if params["rebuild"]:
                 _rebuild(current.view, quiet=params["json"])
             changes, wrong = changes_of(current.view)
-            wanted = {_known(current.view, word, {each.entry.image for each in changes} - {""}) for word in args}
+            wanted = {
+                _known(current.view, word, {each.entry.image for each in changes} - {""}) for word in args
+            }
         finally:
             current.close()
         chosen = [each for each in changes if not args or each.entry.image in wanted]

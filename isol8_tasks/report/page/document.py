@@ -56,21 +56,18 @@ def page_document(snapshot: Snapshot, redact: Callable[[str], str]) -> Cleaned:
     nodes = graph_nodes(snapshot.graph, snapshot.decisions, snapshot.config, snapshot.observed)
     rows = [*tree_rows(nodes)]
     numbers = {node.name: number for number, (_, node) in enumerate(rows)}
-    entries = snapshot.history[-MOST_BUILDS:]
-    builds = _builds((each for each in entries if each.is_change), packages)
+    changes = [each for each in snapshot.history if each.is_change]
+    builds = _builds(changes[-MOST_BUILDS:], packages)
+    failures, failed = _failures(snapshot.history)
     images = [
         {**_image(branch, node, snapshot, packages), "parent": numbers.get(node.parent)}
         for branch, node in rows
     ]
-    failures: dict[str, list[dict[str, Any]]] = {}
-    for each in entries:
-        if each.how == FAILED:
-            failures.setdefault(each.image, []).append(_failure(each))
     for image in images:
         name = "" if image["kind"] == "upstream" else tag_of(image["name"])
         image["builds"], image["failures"] = builds.get(name, []), failures.get(name, [])
         image["last"] = last_change(image["builds"])
-        image["failed"] = _last_failure(image)
+        image["failed"] = failed.get(name)
     document = {
         "at": _moment(snapshot.at),
         "repository": snapshot.observed.repository,
@@ -79,8 +76,8 @@ def page_document(snapshot: Snapshot, redact: Callable[[str], str]) -> Cleaned:
         "images": images,
         "packages": packages.listed,
         "history": bool(snapshot.history),
-        "nights": [_night(each) for each in entries if each.how == REFRESHED],
-        "left_out": max(len(snapshot.history) - MOST_BUILDS, 0),
+        "nights": [_night(each) for each in snapshot.history if each.how == REFRESHED],
+        "left_out": max(len(changes) - MOST_BUILDS, 0),
         "clients": [*_clients(snapshot)],
         "freshness": None if snapshot.found is None else [*_freshness(snapshot)],
         "support": _support(images, snapshot.at.date()),
@@ -165,21 +162,24 @@ def _standing(name: str, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _last_failure(image: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the newest failure of an image since which nothing changed in it; None where all is well."""
-    last = max((each["at"] for each in image["builds"]), default="")
-    return next((each for each in reversed(image["failures"]) if each["at"] >= last), None)
-
-
-def _failure(entry: HistoryEntry) -> dict[str, Any]:
-    """Return that an image could not be made."""
-    return {
-        "at": _moment(entry.at),
-        "why": [*entry.why],
-        "problem": entry.problem,
-        "seconds": round(entry.seconds, 1),
-        **_moved(entry),
-    }
+def _failures(
+    history: Iterable[HistoryEntry],
+) -> tuple[Mapping[str, list[dict[str, Any]]], Mapping[str, dict[str, Any]]]:
+    """Return what went wrong with each image, and of it what is the last that is known of the image."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    last: dict[str, dict[str, Any]] = {}
+    for each in history:
+        if each.is_change:
+            last.pop(each.image, None)
+        elif each.how == FAILED:
+            last[each.image] = {
+                "at": _moment(each.at),
+                "why": [*each.why],
+                "problem": each.problem,
+                **_moved(each),
+            }
+            found.setdefault(each.image, []).append(last[each.image])
+    return found, last
 
 
 def _night(entry: HistoryEntry) -> dict[str, Any]:

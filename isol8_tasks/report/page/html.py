@@ -49,7 +49,9 @@ def render_page(document: Mapping[str, Any]) -> str:
         "short": lambda digest: digest.removeprefix("sha256:")[:12],
     }
     # The last change is among the builds, the last failure among the failures.
-    images = [{key: each[key] for key in each if key not in {"last", "failed"}} for each in document["images"]]
+    images = [
+        {key: each[key] for key in each if key not in {"last", "failed"}} for each in document["images"]
+    ]
     style, program = _part("page.css"), page_program()
     return environment.from_string(_part("page.html.jinja")).render(
         document,

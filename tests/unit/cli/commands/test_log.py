@@ -287,9 +287,13 @@ class TestFailures:
         assert (failed["how"], failed["number"], failed["old"], failed["new"]) == ("failed", None, None, None)
         assert (failed["why"], failed["problem"]) == (["+ nunpy"], "ERROR: no such package nunpy")
         assert before["number"] == 0
-        assert built("diff", "bash-custom").err.endswith("only @0 is known; ./doitw log bash-custom lists them\n")
+        assert built("diff", "bash-custom").err.endswith(
+            "only @0 is known; ./doitw log bash-custom lists them\n"
+        )
 
-    def test_what_follows_a_failure_is_the_difference_to_the_build_before_it(self, built: CommandLine) -> None:
+    def test_what_follows_a_failure_is_the_difference_to_the_build_before_it(
+        self, built: CommandLine
+    ) -> None:
         """As the image stayed as it was."""
         failing(built, "bash", "ERROR: full")
         assert built("base:bash", "--force").code == 1
@@ -392,7 +396,9 @@ class TestFailures:
         bad = "\x1b[31m\u202e\n</script>"
         hostile = evolve(found[-1], how="failed", old=None, new=None, why=(bad,), problem=bad)
         with file_of(built).open("a") as file:
-            file.write(render_history([hostile]).replace(json.dumps(bad)[1:-1], '\\ud800' + json.dumps(bad)[1:-1]))
+            file.write(
+                render_history([hostile]).replace(json.dumps(bad)[1:-1], "\\ud800" + json.dumps(bad)[1:-1])
+            )
         for words in (("log",), ("log", "bash-custom"), ("log", "--json")):
             done = built(*words)
             assert (done.code, done.err) == (0, "")
