@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,14 @@ def test_page_needs_nothing_else(document: dict[str, object]) -> None:
         r"base-uri &#39;none&#39;; form-action &#39;none&#39;",
         policy[1],
     )
+
+
+def test_a_hundred_images_are_less_than_a_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a history of two months, failures and refreshes."""
+    monkeypatch.chdir(tmp_path)
+    cli = many_images(tmp_path, monkeypatch, 100)
+    write_history(cli, 60)
+    assert len(render_page(document_of(cli)).encode()) < 1_000_000
 
 
 def test_the_same_document_gives_the_same_bytes(document: dict[str, object]) -> None:
