@@ -95,10 +95,10 @@ def choose(
             runtime=runtime, packages=(), image=image, why=why, setup=found is not None and _has_setup(found)
         )
     wanted = frozenset(packages)
-    found = (among or Requests(observed)).ours(runtime, wanted)
-    if found is None:
+    ours = (among or Requests(observed)).ours(runtime, wanted)
+    if ours is None:
         return Choice(runtime=runtime, packages=packages, image=None, why="none")
-    name, has = found
+    name, has = ours
     held = observed.public(name)
     return Choice(
         runtime=runtime,

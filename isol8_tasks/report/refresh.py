@@ -171,11 +171,9 @@ def _heading(account: Account) -> str:
 
 def _figures(account: Account) -> str:
     if not account.has_news:
-        parts = [f"{account.fresh} image{'' if account.fresh == 1 else 's'} fresh"]
-        left = ("behind", "fresh")
+        parts, left = [f"{account.fresh} image{'' if account.fresh == 1 else 's'} fresh"], {"behind", "fresh"}
     else:
-        parts = []
-        left = ("behind",)
+        parts, left = [], {"behind"}
     parts += [f"{count} {what}" for what, count in account.counts.items() if what not in left]
     return " · ".join([*parts, f"{account.seconds:.1f} s"])
 

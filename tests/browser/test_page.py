@@ -185,7 +185,7 @@ def test_days_tell_what_failed_and_how_many_bytes_came(tab: Tab, page: Path) -> 
     assert label[:10] in day
     assert "ERROR: No matching distribution found for nunpy" in day
     assert "Refresh until" in day
-    assert "MB pulled" in day
+    assert re.search(r"[kM]B pulled", day)
     news = "[...document.querySelectorAll('.month small')].map((each) => each.textContent)"
     assert {"news", "·"} & {*tab.run(news)}
 

@@ -225,7 +225,8 @@ class TestManyRequests:
         ]
         if wanted:
             assert requests.ours("python", wanted) == (min(fitting)[1:] if fitting else None)
-        exact, supersets = [], []
+        exact: list[str] = []
+        supersets: list[str] = []
         for number, (packages, runtime) in enumerate(images):
             if wanted and runtime == "python" and wanted <= set(packages):
                 (exact if len(packages) == len(wanted) else supersets).append(f"isol8:i{number}")
