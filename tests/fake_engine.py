@@ -371,9 +371,9 @@ class FakeEngine:
             reason = self.registry_fails or "an image does not exist locally with that tag"
             raise RegistryError(f"the push of {reference} failed: {reason}", lasting="denied" in reason)
         digest = "sha256:" + _digest("manifest", image.id)
+        if on_bytes:
+            on_bytes(3, 9)
         there = evolve(image, digests=(f"{repository}@{digest}",))
-        if on_bytes and f"{repository}@{digest}" not in self.registry:
-            on_bytes(500, 500)
         self.registry |= {reference: there, f"{repository}@{digest}": there}
         self._images[image.id] = evolve(image, digests=tuple({*image.digests, *there.digests}))
         return digest

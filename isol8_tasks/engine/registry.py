@@ -62,7 +62,6 @@ class RegistryEngine(ImageEngine, Protocol):
     def push(self, reference: str, on_bytes: OnBytes | None = None) -> str:
         """Send the image under a tag to the registry that the tag names, and return its digest there.
 
-        `on_bytes` hears of the layers that are sent, not of those that are there.
         With the credentials of docker's own configuration. RegistryError says that the registry did not take it.
         """
 
@@ -110,8 +109,8 @@ def push(connection: Connection, reference: str, on_bytes: OnBytes | None = None
     what = f"the push of {reference}"
     headers = connection.credentials(reference) or _NOBODY
     digest = ""
-    transfer = Transfer(on_bytes)
     path = f"/images/{quoted(repository)}/push"
+    transfer = Transfer(on_bytes)
     for item in _heard(connection, path, what, {"tag": tag}, headers):
         transfer.hear(item)
         digest = _digest_of(item) or digest

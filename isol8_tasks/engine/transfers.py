@@ -1,7 +1,7 @@
 """How far a pull or a push is, from what an engine tells of its layers."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 
@@ -10,29 +10,28 @@ from isol8_tasks.engine import OnBytes
 
 @define(eq=False)
 class Transfer:
-    """The layers of one pull or push; an engine tells of each how many bytes came, of how many (`progressDetail`)."""
+    """The layers of one transfer; an engine tells of each how many bytes came or went (`progressDetail`)."""
 
     on_bytes: OnBytes | None
     _layers: dict[object, tuple[int, int]] = field(factory=dict, init=False)
 
     def hear(self, item: Mapping[str, Any]) -> None:
-        """Hear a line of the engine's, and tell if it is of bytes that came."""
+        """Hear a line of the engine's, and tell if it is of bytes that came or went."""
         layer, detail, status = item.get("id"), item.get("progressDetail"), item.get("status")
         known = self._layers.get(layer)
-        if status == "Downloading" and isinstance(detail, Mapping):
+        if status in _UNDER_WAY and isinstance(detail, Mapping):
             done, size = detail.get("current"), detail.get("total")
-            if not (isinstance(done, int) and isinstance(size, int) and 0 <= done <= size):
+            if not (isinstance(done, int) and isinstance(size, int) and done >= 0 and size > 0):
                 return
-            self._layers[layer] = (done, size)
-        elif status == "Pushing" and isinstance(detail, Mapping):
-            # What an engine packs on the way is more than it said at first.
-            done, size = detail.get("current"), detail.get("total")
-            if not (isinstance(done, int) and done >= 0):
-                return
-            self._layers[layer] = (done, max(done, size if isinstance(size, int) else 0))
-        elif status == "Download complete" and known:
+            # What is sent has more around it than the files, whose size is told.
+            self._layers[layer] = (min(done, size), size)
+        elif status in _DONE and known:
             self._layers[layer] = (known[1], known[1])
         else:
             return
         if self.on_bytes:
             self.on_bytes(*map(sum, zip(*self._layers.values(), strict=True)))
+
+
+_UNDER_WAY: Final = frozenset({"Downloading", "Pushing"})
+_DONE: Final = frozenset({"Download complete", "Pushed"})

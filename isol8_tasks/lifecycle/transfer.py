@@ -58,7 +58,7 @@ class Push:
     too_old: dt.datetime | None = None
     """What was built before is built again for its age, so its labels there are not left as they are."""
     on_bytes: OnBytes | None = None
-    """Hears the bytes of each tag that is sent; of the second and third tag there are hardly any."""
+    """Hears how far it is."""
 
     @classmethod
     def of(

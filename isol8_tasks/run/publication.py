@@ -179,9 +179,11 @@ class Publication:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
         sent = 0
 
-        def on_bytes(done: int, _size: int) -> None:
+        def on_bytes(done: int, size: int) -> None:
             nonlocal sent
             sent = max(sent, done)
+            if work.on_bytes:
+                work.on_bytes(done, size)
 
         where, new = push_image(evolve(work, on_bytes=on_bytes), view.engine, known, overtaken)
         (self.pushed if new else self.pulled)[name] = (work.image.id, where)
