@@ -15,7 +15,7 @@ from isol8_tasks.engine import ImageDetail
 from isol8_tasks.images.journal_lines import read_history, render_history
 from isol8_tasks.plan.model import ImageSpec
 from tests.command_line import ALPINE, CommandLine, Ended
-from tests.fake_engine import FakeEngine
+from tests.fake_engine import FakeEngine, FakeImage
 
 REGISTRY = '[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "registry.example/isol8"\n'
 CREATED = "org.opencontainers.image.created"
@@ -364,6 +364,23 @@ class TestFailures:
         ]
         found = json.loads(built("log", "--json", "--limit=1").out)["changes"][0]
         assert (found["image"], found["images"]) == (None, {"behind": 2, "changed": 2, "fresh": 6})
+
+    def test_bytes_of_an_upstream_image_are_counted_once(self, built: CommandLine) -> None:
+        """For one of the images that are based on it, or for the refresh if none is built."""
+        moved = FakeImage(id="sha256:alpine2", digests=(f"alpine@sha256:{'2' * 64}",))
+        built.engine.registry["alpine:3.21"] = moved
+        assert built("refresh").code == 0
+        found = json.loads(built("log", "--json").out)["changes"][:6]
+        assert [each["how"] for each in found] == ["refreshed", *["built"] * 5]
+        assert sorted(each["bytes"].get("pulled", 0) for each in found) == [0, 0, 0, 0, 0, 1000]
+
+    def test_bytes_of_a_push_belong_to_the_change(self, built: CommandLine) -> None:
+        """Whose image is pushed, in the same run or later; what the history is rewritten to has them, too."""
+        built.declare(REGISTRY)
+        assert built("push").code == 0
+        found, _ = read_history(file_of(built).read_text())
+        assert {each.transferred["pushed"] for each in found} == {3}
+        assert read_history(render_history(found))[0] == found
 
     @pytest.mark.parametrize(
         "line",
