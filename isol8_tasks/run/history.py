@@ -298,14 +298,18 @@ def _words(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def carried_out(decision: Decision) -> Decision:
-    """Return a decision as it reads once it was carried out; which packages changed is told by themselves."""
+def carried_out(decision: Decision, *, failed: bool = False) -> Decision:
+    """Return a decision as it reads once it was carried out; which packages changed is told by themselves.
+
+    Unless it `failed`, as then none did.
+    """
     return evolve(
         decision,
         candidates=(),
         reasons=tuple(
             reasons.ParentRebuilt(parent=each.parent) if isinstance(each, reasons.ParentStale) else each
             for each in decision.reasons
-            if not isinstance(each, reasons.PackagesBehind | reasons.OtherCheckout)
+            if not isinstance(each, reasons.OtherCheckout)
+            and (failed or not isinstance(each, reasons.PackagesBehind))
         ),
     )

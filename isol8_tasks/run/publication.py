@@ -80,7 +80,7 @@ class Publication:
             return
         why: tuple[str, ...] = ()
         with contextlib.suppress(Isol8Error):
-            why = self._why(self.view.decisions[failure.image])
+            why = self._why(self.view.decisions[failure.image], failed=True)
         self.history.add_note(
             failure.image,
             FAILED,
@@ -90,11 +90,11 @@ class Publication:
             pulled=self._pulled_for(failure.image),
         )
 
-    def _why(self, decision: "Decision") -> tuple[str, ...]:
+    def _why(self, decision: "Decision", *, failed: bool = False) -> tuple[str, ...]:
         from isol8_tasks.report.plan import reasons_in_words  # noqa: PLC0415 - for who changes something
         from isol8_tasks.run.history import carried_out  # noqa: PLC0415 - as above
 
-        return reasons_in_words(carried_out(decision), self.view.config)
+        return reasons_in_words(carried_out(decision, failed=failed), self.view.config)
 
     def _pulled_for(self, name: str) -> int:
         """Return the bytes of upstream images that were pulled for an image, and for none before it."""

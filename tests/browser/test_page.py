@@ -166,7 +166,7 @@ def test_answers_are_found_by_keyboard(tab: Tab, page: Path) -> None:
     assert "before it was promoted" in tab.run("document.querySelector('tr.details').textContent")
     tab.run("document.getElementById('search').focus()")
     tab.call("Input.insertText", text="openssl 3.5.8")
-    assert tab.run("document.getElementById('found').textContent") == "1 package in 11 images"
+    assert tab.run("document.getElementById('found').textContent") == "3 packages in 11 images"
     assert "isol8:bun" in tab.run("document.getElementById('results').textContent")
 
 

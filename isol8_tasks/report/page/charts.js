@@ -81,7 +81,7 @@ function dayButton(day, found, most, choose) {
 
 function showDay(day, { changes, failures, nights, bytes: sum }) {
   const by = changes.reduce((sum, { build }) => sum + (build.size && build.was ? build.size - build.was : 0), 0);
-  const seconds = changes.reduce((sum, { build }) => sum + build.seconds, 0);
+  const seconds = [...changes.map(({ build }) => build), ...failures.map(({ failure }) => failure)].reduce((sum, each) => sum + each.seconds, 0);
   const rows = changes.map(({ image, build }) => [
     tag(image.name),
     `${build.at.slice(11, 16)} ${build.how}`,

@@ -176,6 +176,7 @@ def _failures(
                 "at": _moment(each.at),
                 "why": [*each.why],
                 "problem": each.problem,
+                "seconds": round(each.seconds, 1),
                 **_moved(each),
             }
             found.setdefault(each.image, []).append(last[each.image])
@@ -297,7 +298,7 @@ def _support(images: Iterable[Mapping[str, Any]], today: dt.date) -> list[dict[s
             "images": used.get(branch, []),
         }
         for branch, end in ENDS.items()
-        if branch in used or (used and end >= today)
+        if branch in used or (used and end >= max(today, *(ENDS[each] for each in used)))
     ]
 
 

@@ -158,7 +158,7 @@ function openSearch() {
     showSome(results, fits, 30, (some) =>
       some.length ? tableOf(["package", "version", "from", ["images", { class: "n" }], "which"], some.map(({ number, images: having }) => {
         const [ecosystem, name, version] = packages[number];
-        return [tag(name), tag(version), ecosystem, [String(having.length), { class: "n" }], namesOf(having)];
+        return [PART_OF.has(name) ? [tag(name), past(` of ${PART_OF.get(name)}`)] : tag(name), tag(version), ecosystem, [String(having.length), { class: "n" }], namesOf(having)];
       })) : ""
     );
   };
@@ -177,11 +177,14 @@ function namesOf(numbers) {
   return numbers.length <= 8 ? names(numbers) : el("details", {}, el("summary", {}, names(numbers.slice(0, 6)), ", …"), names(numbers.slice(6)));
 }
 
+/** Packages of Alpine's that people look for by the name of what they are a part of. */
+const PART_OF = new Map([["libssl3", "openssl"], ["libcrypto3", "openssl"]]);
+
 function inverted() {
   const having = packages.map(() => []);
   images.forEach((image, number) => (image.packages ?? []).forEach((each) => having[each].push(number)));
   return packages
-    .map(([ecosystem, name, version], number) => ({ number, name: name.toLowerCase(), text: `${name} ${version} ${ecosystem}`.toLowerCase(), images: having[number] }))
+    .map(([ecosystem, name, version], number) => ({ number, name: name.toLowerCase(), text: `${name} ${version} ${ecosystem} ${PART_OF.get(name) ?? ""}`.toLowerCase(), images: having[number] }))
     .filter((each) => each.images.length);
 }
 

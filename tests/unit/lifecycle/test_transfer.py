@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -219,9 +220,9 @@ class TestPush:
         """What another run gives the tag is not taken for what was to be pushed, and its digest is not written down."""
         whole = FakeEngine.push
 
-        def overtaken(engine: FakeEngine, reference: str) -> str:
+        def overtaken(engine: FakeEngine, reference: str, *more: Any) -> str:  # noqa: ANN401 - as it is called
             engine.tag("alpine:3.21", reference)
-            return whole(engine, reference)
+            return whole(engine, reference, *more)
 
         monkeypatch.setattr(FakeEngine, "push", overtaken)
         with pytest.raises(RegistryError, match="was replaced by another run"):
@@ -269,7 +270,7 @@ class TestPush:
     ) -> None:
         """Two digests of one image are an error."""
         digests = iter(("sha256:1", "sha256:2") * 3)
-        monkeypatch.setattr(builder, "push", lambda _reference: next(digests))
+        monkeypatch.setattr(builder, "push", lambda *_: next(digests))
         monkeypatch.setattr(builder, "remote_images", lambda *_: {})
         with pytest.raises(
             RegistryError, match=r"two digests: sha256:2 as .*:bash-[0-9a-f]{12}, sha256:1 as its tag"

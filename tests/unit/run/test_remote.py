@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.ecosystems.updates import PackageNews, Update
+from isol8_tasks.engine import OnBytes
 from isol8_tasks.errors import VerifyFailedError
 from isol8_tasks.images.pushed import key_tag, read_manifest
 from isol8_tasks.plan.model import ImageSpec
@@ -273,8 +274,8 @@ class TestTwoMachinesAtOnce:
             session.make(spec.name)
         whole, others = FakeEngine.push, [fake_engine]
 
-        def overtaken(self: FakeEngine, reference: str) -> str:
-            digest = whole(self, reference)
+        def overtaken(self: FakeEngine, reference: str, on_bytes: OnBytes | None = None) -> str:
+            digest = whole(self, reference, on_bytes)
             if self is engine and others:
                 run(make_session(others.pop()))
             return digest

@@ -365,6 +365,16 @@ class TestFailures:
         found = json.loads(built("log", "--json", "--limit=1").out)["changes"][0]
         assert (found["image"], found["images"]) == (None, {"behind": 2, "changed": 2, "fresh": 6})
 
+    def test_failed_refresh_says_for_which_packages(self, built: CommandLine) -> None:
+        """Of a change they are told by themselves."""
+        update = Update(ecosystem="apk", name="musl", old="1.2.5-r9", new="1.2.6-r0")
+        built.news["bash-custom"] = PackageNews(updates=(update,))
+        failing(built, "bash-custom", "ERROR: full")
+        assert built("refresh").code == 1
+        refreshed, failed = json.loads(built("log", "--json", "--limit=2").out)["changes"]
+        assert refreshed["images"] == {"behind": 1, "failed": 1, "fresh": 5}
+        assert (failed["why"], failed["problem"]) == (["musl 1.2.5-r9 → 1.2.6-r0"], "ERROR: full")
+
     def test_bytes_of_an_upstream_image_are_counted_once(self, built: CommandLine) -> None:
         """For one of the images that are based on it, or for the refresh if none is built."""
         moved = FakeImage(id="sha256:alpine2", digests=(f"alpine@sha256:{'2' * 64}",))

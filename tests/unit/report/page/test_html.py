@@ -100,6 +100,20 @@ def test_tree_can_be_read_without_a_program(document: dict[str, object]) -> None
     assert "need JavaScript" in text
 
 
+def test_image_rebuilt_for_its_packages_says_which(document: dict[str, object]) -> None:
+    """A refresh gives no other reason."""
+    change = {
+        "how": "built",
+        "at": "2026-11-30T04:00:00Z",
+        "why": [],
+        "changed": [["pypi", "thing", "1", "2"]],
+    }
+    images = [
+        {**each, "why": [], "last": change} for each in document["images"] if each["kind"] != "upstream"
+    ]  # type: ignore[attr-defined]
+    assert "built 2026-11-30: thing 1 → 2</span>" in render_page({**document, "images": images})
+
+
 def test_program_has_no_import_left() -> None:
     """Three modules become one that a file can run."""
     from isol8_tasks.report.page.html import page_program  # noqa: PLC0415 - only here
