@@ -50,7 +50,7 @@ export function showDays() {
   const shown = [...months].slice(-12).map(([month, found]) => monthOf(month, found));
   byId("calendar").append(el("div", { class: "months" }, shown));
   const left = data.left_out ? ` The oldest ${plural(data.left_out, "change")} are left out.` : "";
-  byId("calendar").prepend(el("p", {}, `Days are UTC's. The number is that of images rebuilt, pulled, rolled back or removed, ✕ that of failures; “news” is what a refresh found and did not build; the bar is bytes pulled, built and pushed.${left}`));
+  byId("calendar").prepend(el("p", {}, `Days are UTC's. The number is that of images rebuilt, pulled, rolled back or removed, ✕ that of failures; “news” is what a refresh found and did not build; the bar is the square root of the bytes pulled, built and pushed.${left}`));
   [...byId("calendar").querySelectorAll("button")].at(-1)?.click();
 }
 
@@ -74,7 +74,7 @@ function dayButton(day, found, most, choose) {
   const words = [`${count} changed`, failed ? `${failed} failed` : "", hasNews ? "news" : "", ...bytesOf(found.bytes)].filter(Boolean);
   const button = el("button", { type: "button", "aria-pressed": "false", class: count || failed || hasNews ? "" : "quiet", "aria-label": `${day}: ${words.join(", ")}` },
     String(Number(day.slice(8))), el("small", {}, shown),
-    drawn("svg", { class: "moved", viewBox: "0 0 100 3", preserveAspectRatio: "none", "aria-hidden": "true" }, drawn("rect", { width: String(Math.ceil(100 * moved(found.bytes) / most)), height: "3" })));
+    drawn("svg", { class: "moved", viewBox: "0 0 100 3", preserveAspectRatio: "none", "aria-hidden": "true" }, drawn("rect", { width: String(Math.ceil(100 * Math.sqrt(moved(found.bytes) / most))), height: "3" })));
   button.addEventListener("click", () => choose(day, button));
   return button;
 }

@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_tree_can_be_read_without_a_program(document: dict[str, object]) -> None
     assert "need JavaScript" in text
 
 
-def test_image_rebuilt_for_its_packages_says_which(document: dict[str, object]) -> None:
+def test_image_rebuilt_for_its_packages_says_which(document: dict[str, Any]) -> None:
     """A refresh gives no other reason."""
     change = {
         "how": "built",
@@ -110,7 +111,7 @@ def test_image_rebuilt_for_its_packages_says_which(document: dict[str, object]) 
     }
     images = [
         {**each, "why": [], "last": change} for each in document["images"] if each["kind"] != "upstream"
-    ]  # type: ignore[attr-defined]
+    ]
     assert "built 2026-11-30: thing 1 → 2</span>" in render_page({**document, "images": images})
 
 
