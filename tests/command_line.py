@@ -20,6 +20,7 @@ from isol8_tasks.run import refresh
 from isol8_tasks.run.session import Session, open_session
 from isol8_tasks.verify.verifications import Verify
 from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage
+from tests.json_schemas import checked
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,6 +75,7 @@ class CommandLine:
             here.setattr(sys, "argv", ["doit", *words])
             here.setattr(sys, "stdin", typed)
             code = main()
+        checked(words, out.getvalue())
         return Ended(code, out.getvalue(), err.getvalue())
 
     def open(self, *_: object) -> Session:

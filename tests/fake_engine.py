@@ -109,6 +109,8 @@ class FakeEngine:
     asked: list[str] = field(factory=list)
     """The questions and orders, in their order: `images`, `build isol8:bun`, …"""
     requests: list[BuildRequest] = field(factory=list)
+    failure: str = "it was told to fail"
+    """What a build prints that fails."""
     fail: set[str] = field(factory=set)
     """Tags that no build and nothing else gives; a candidate's without its build (`plain`)."""
     containers: set[str] = field(factory=set)
@@ -259,7 +261,7 @@ class FakeEngine:
             number = steps.index(step) + 1 if step in steps else 0
             image = self._step(request, image, step, (number, len(steps)), on_event)
         if plain(request.tag) in self.fail:
-            raise _failed(request, "RUN", "", ("it was told to fail",))
+            raise _failed(request, "RUN", "", (self.failure,))
         return self._finish(request, image)
 
     def tag(self, source: str, target: str) -> None:

@@ -12,13 +12,14 @@ from attrs import define, evolve, field
 from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.engine import ObservedImage
-from isol8_tasks.images.journal import HistoryEntry, PastBuild, past_build
+from isol8_tasks.images.journal import FAILED, REFRESHED, HistoryEntry, PastBuild, past_build
 from isol8_tasks.images.journal_lines import render_history
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.report.page.document import Cleaned
 from isol8_tasks.run.history import engine_of, history_path
 from isol8_tasks.run.page import gather_page
 from isol8_tasks.run.refresh import look
+from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
 from tests.command_line import CommandLine, command_line, engine_with_upstream
 from tests.fake_engine import FakeEngine
@@ -39,6 +40,8 @@ HOSTILE: Final = (
     "<style>*{display:none}</style>",
 )
 """Texts that want to be more than text in HTML, in a script, in a template, on a terminal or in an encoding."""
+_FAILING: Final = 0.1
+"""Share of the images of which a build failed before the last one."""
 _SYSTEM: Final = ("busybox", "ca-certificates", "libcrypto3", "libssl3", "musl", "openssl", "tini", "zlib")
 _SETTINGS: Final = {"Env PATH": "/usr/bin:/bin", "User": "sandbox", "WorkingDir": "/sandbox"}
 
@@ -107,14 +110,33 @@ def write_history(cli: CommandLine, days: int, words: Sequence[str] = ()) -> Non
                     new=new,
                     seconds=chance.random() * 40,
                     verified=True,
+                    transferred={
+                        "pulled": chance.randrange(9_000_000),
+                        "built": chance.randrange(40_000_000),
+                    },
                 )
             )
+        if chance.random() < _FAILING:
+            problem = chance.choice(words or ("ERROR: No matching distribution found for nunpy",))
+            entries.append(
+                _note(view, FAILED, moments[-1] - dt.timedelta(hours=1), image=name, problem=problem)
+            )
+    nights = [now() - dt.timedelta(days=each) for each in range(days)]
+    entries += [
+        _note(view, REFRESHED, at, counts={"behind": chance.randrange(3), "fresh": 9}) for at in nights
+    ]
     file = history_path(view)
     file.parent.mkdir(exist_ok=True)
     text = render_history(sorted(entries, key=lambda each: each.at))
     # Half of a character is one that JSON can hold, and no file.
     file.write_bytes(text.encode("utf-8", "backslashreplace"))
     session.close()
+
+
+def _note(view: View, how: str, at: dt.datetime, image: str = "", **more: Any) -> HistoryEntry:  # noqa: ANN401
+    return HistoryEntry(
+        at=at, image=image, repository="isol8", engine=engine_of(view), how=how, seconds=7, **more
+    )
 
 
 def _before(build: PastBuild, chance: random.Random, words: Sequence[str]) -> PastBuild:

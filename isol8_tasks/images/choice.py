@@ -1,7 +1,7 @@
 """Which image a request gets: by runtime and packages, from what the engine holds."""
 
-from collections.abc import Iterable, Iterator
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Generic, Literal, TypeVar
 
 from attrs import frozen
 
@@ -16,6 +16,7 @@ from isol8_tasks.values import ByValue
 Fit = Literal["custom", "base", "exact", "superset", "none"]
 """The specification's custom image or base for a request without packages; else what fits, or that nothing does."""
 
+_T = TypeVar("_T")
 _OLDEST: Final = "v0.1 to v0.11.0"
 _TAGGED: Final = "v0.11.1 to v0.17"
 _LABELLED: Final = "v0.18 and later"
@@ -78,11 +79,13 @@ def requested(runtime: str, packages: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def choose(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) -> Choice:
+def choose(
+    observed: Observed, runtime: str, packages: tuple[str, ...] = (), *, among: "Requests | None" = None
+) -> Choice:
     """Decide which image a request gets.
 
     With packages it is an image of ours that has exactly these, else the one with the fewest more, and of several
-    the first by name.
+    the first by name. Who has many requests looks at the images once, and hands in what is `among` them.
     """
     if not packages:
         image = preferred(observed, runtime)
@@ -91,11 +94,11 @@ def choose(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) -> 
         return Choice(
             runtime=runtime, packages=(), image=image, why=why, setup=found is not None and _has_setup(found)
         )
-    wanted = set(packages)
-    fitting = [(len(has), name, has) for name, has in _with_packages(observed, runtime) if wanted <= has]
-    if not fitting:
+    wanted = frozenset(packages)
+    ours = (among or Requests(observed)).ours(runtime, wanted)
+    if ours is None:
         return Choice(runtime=runtime, packages=packages, image=None, why="none")
-    _, name, has = min(fitting)
+    name, has = ours
     held = observed.public(name)
     return Choice(
         runtime=runtime,
@@ -107,13 +110,18 @@ def choose(observed: Observed, runtime: str, packages: tuple[str, ...] = ()) -> 
     )
 
 
-def client_choices(observed: Observed, choice: Choice) -> tuple[ClientChoice, ...]:
-    """Say what isol8's own clients take for the same request, oldest first, if they look in this repository."""
+def client_choices(
+    observed: Observed, choice: Choice, *, among: "Requests | None" = None
+) -> tuple[ClientChoice, ...]:
+    """Say what isol8's own clients take for the same request, oldest first, if they look in this repository.
+
+    `among` as for `choose`.
+    """
     runtime, packages = choice.runtime, choice.packages
     by_tag = preferred(observed, runtime) or observed.public_tag(runtime)
     hashed = f"{observed.public_tag(runtime)}-custom-{labels.client_tag_suffix(runtime, packages)}"
     by_hash = hashed if packages and observed.tagged(hashed) else by_tag
-    by_label, by_order = _by_labels(observed, runtime, packages)
+    by_label, by_order = (among or Requests(observed)).by_labels(runtime, frozenset(packages))
     return tuple(
         ClientChoice(
             client=client,
@@ -126,14 +134,6 @@ def client_choices(observed: Observed, choice: Choice) -> tuple[ClientChoice, ..
     )
 
 
-def _with_packages(observed: Observed, runtime: str) -> Iterator[tuple[str, set[str]]]:
-    """Tell the packages of every image of the runtime that is ours, in use and has some."""
-    for name in observed.promoted:
-        image, record = observed.public(name), observed.record(name)
-        if image and record and record.packages and image.labels.get("org.isol8.runtime") == runtime:
-            yield name, set(record.packages)
-
-
 def _has_setup(image: ObservedImage) -> bool:
     return bool(image.labels.get("org.isol8.setup"))
 
@@ -144,18 +144,66 @@ def _packages(observed: Observed, reference: str) -> set[str]:
     return set(record.packages) if record else set()
 
 
-def _by_labels(observed: Observed, runtime: str, packages: tuple[str, ...]) -> tuple[str, bool]:
-    """Choose as v0.18 does (packages/core/src/engine/docker.ts): the first exact match, else the last superset.
+class Requests:
+    """What images have, looked at once for any number of requests."""
 
-    And tell whether the engine's order decided.
-    """
-    wanted = set(packages)
-    exact: list[str] = []
-    supersets: list[str] = []
-    for image in observed.images if packages else ():
-        dependencies = image.labels.get("org.isol8.dependencies", "")
-        if image.labels.get("org.isol8.runtime") == runtime and wanted <= set(dependencies.split(",")):
-            same = len(dependencies.split(",")) == len(wanted)
-            (exact if same else supersets).append(image.tags[0])
-    fitting = exact or supersets[::-1] or [observed.public_tag(runtime)]
-    return fitting[0], len(fitting) > 1
+    def __init__(self, observed: Observed) -> None:
+        ours = []
+        for name in observed.promoted:
+            image, record = observed.public(name), observed.record(name)
+            if image and record and record.packages:
+                has = frozenset(record.packages)
+                ours.append((len(has), name, image.labels.get("org.isol8.runtime", ""), has))
+        self._observed = observed
+        self._ours: _Having[str] = _Having()
+        """Names of our images with packages; those with the fewest first, then by name."""
+        for _, name, runtime, has in sorted(ours):
+            self._ours.add(runtime, has, name)
+        self._labelled: _Having[ObservedImage] = _Having()
+        """Every image with labels for isol8's clients, in the engine's order."""
+        for image in observed.images:
+            listed = image.labels.get("org.isol8.dependencies", "").split(",")
+            has = frozenset(listed)
+            runtime = image.labels.get("org.isol8.runtime", "")
+            self._labelled.add(runtime, has, image, is_exact=len(has) == len(listed))
+
+    def ours(self, runtime: str, wanted: frozenset[str]) -> tuple[str, frozenset[str]] | None:
+        """Return the image of ours with exactly these packages, else with the fewest more, and what it has."""
+        exact = self._ours.exact(runtime, wanted)
+        return (exact[0], wanted) if exact else next(self._ours.more(runtime, wanted), None)
+
+    def by_labels(self, runtime: str, wanted: frozenset[str]) -> tuple[str, bool]:
+        """Choose as v0.18 does (packages/core/src/engine/docker.ts): the first exact match, else the last superset.
+
+        And tell whether the engine's order decided.
+        """
+        fitting: Sequence[ObservedImage] = ()
+        if wanted:
+            fitting = (
+                self._labelled.exact(runtime, wanted)
+                or [each for each, _ in self._labelled.more(runtime, wanted)][::-1]
+            )
+        first = fitting[0].tags[0] if fitting else self._observed.public_tag(runtime)
+        return first, len(fitting) > 1
+
+
+class _Having(Generic[_T]):
+    """Things by runtime and the packages that they have, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._exact: dict[tuple[str, frozenset[str]], list[_T]] = {}
+        self._by_package: dict[tuple[str, str], list[tuple[_T, frozenset[str]]]] = {}
+
+    def add(self, runtime: str, has: frozenset[str], thing: _T, *, is_exact: bool = True) -> None:
+        if is_exact:
+            self._exact.setdefault((runtime, has), []).append(thing)
+        for package in has:
+            self._by_package.setdefault((runtime, package), []).append((thing, has))
+
+    def exact(self, runtime: str, wanted: frozenset[str]) -> Sequence[_T]:
+        return self._exact.get((runtime, wanted), ())
+
+    def more(self, runtime: str, wanted: frozenset[str]) -> Iterator[tuple[_T, frozenset[str]]]:
+        """Yield what has these and maybe more; only what has the rarest of them is looked at."""
+        having = min((self._by_package.get((runtime, each), []) for each in wanted), key=len)
+        return (each for each in having if wanted <= each[1])

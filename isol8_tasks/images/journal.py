@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 
 from isol8_tasks.ecosystems.inventory import decode, versions
 from isol8_tasks.ecosystems.updates import Update
@@ -13,6 +14,10 @@ from isol8_tasks.images.references import tag_of
 
 Versions = Mapping[tuple[str, str], str]
 """Of packages, by ecosystem and name."""
+FAILED: Final = "failed"
+"""How an entry says that an image could not be made."""
+REFRESHED: Final = "refreshed"
+"""How an entry tells of a whole refresh, whose image is empty."""
 
 
 @frozen(kw_only=True)
@@ -40,7 +45,7 @@ class PastBuild:
 
 @frozen(kw_only=True)
 class HistoryEntry:
-    """One change of an image, as a line of the history has it."""
+    """One change of an image, or what else a run came to, as a line of the history has it."""
 
     at: dt.datetime
     image: str
@@ -51,7 +56,7 @@ class HistoryEntry:
     """The address of the engine."""
     how: str
     """`built`, `promoted`, `same`, `relabelled`, `pulled`, `rolled back`, `removed`; `found` for what is not from a run
-    that wrote here."""
+    that wrote here. `failed` and `refreshed` are no changes."""
     why: tuple[str, ...] = ()
     """Reasons, in words."""
     old: PastBuild | None = None
@@ -64,6 +69,26 @@ class HistoryEntry:
     """In that run."""
     checkout: str = ""
     """Which built it."""
+    problem: str = ""
+    """What went wrong, on one line; of `failed` alone."""
+    counts: Mapping[str, int] = Factory(dict)
+    """Of `refreshed` alone: how many images were `behind`, `changed`, `failed` and so on; none that is 0."""
+    transferred: Mapping[str, int] = Factory(dict)
+    """Bytes that were `pulled` and `pushed` for it, and `built` on top of its parent, as far as they are known."""
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it led from `old` to `new`; anything else leaves the image as it was."""
+        return self.how not in {FAILED, REFRESHED}
+
+    def repeats(self, before: "HistoryEntry | None") -> bool:
+        """Tell whether it says what another entry of the same day said before."""
+        return before is not None and (self.how, self.problem, self.counts, self.at.date()) == (
+            before.how,
+            before.problem,
+            before.counts,
+            before.at.date(),
+        )
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -143,7 +168,7 @@ def with_images_in_use(
     entries: Sequence[HistoryEntry], observed: Observed, engine: str
 ) -> tuple[HistoryEntry, ...]:
     """Return the changes, with those of which no line tells: to images in use, and to the builds before them."""
-    last = {each.image: each for each in entries}
+    last = {each.image: each for each in entries if each.is_change}
     found = []
     place = engine, observed.repository
     for name in observed.promoted:
@@ -163,6 +188,9 @@ def joined_history(entries: Iterable[HistoryEntry], more: Iterable[HistoryEntry]
     last: dict[tuple[str, str, str], HistoryEntry] = {}
     found = []
     for each in sorted([*entries, *more], key=lambda entry: entry.at):
+        if not each.is_change:
+            found.append(each)
+            continue
         before = last.get(each.place)
         follows = before and each.how == "found" and each.old is None
         last[each.place] = evolve(each, old=before.new) if before and follows else each
@@ -172,5 +200,5 @@ def joined_history(entries: Iterable[HistoryEntry], more: Iterable[HistoryEntry]
 
 def outlived(entries: Sequence[HistoryEntry], since: dt.datetime) -> tuple[HistoryEntry, ...]:
     """Return the changes that stay: what is not older, and the last one of each image that is still there."""
-    last = {each.place: each for each in entries}
-    return tuple(each for each in entries if each.at >= since or (each.new and last[each.place] is each))
+    last = {each.place: each for each in entries if each.is_change}
+    return tuple(each for each in entries if each.at >= since or (each.new and last.get(each.place) is each))

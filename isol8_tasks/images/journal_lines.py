@@ -36,6 +36,15 @@ def history_line(entry: HistoryEntry, before: PastBuild | None) -> str:
         "old": old and _short(old),
         "new": new and {**_short(new), "build": new.build, "built": new.built, "alpine": new.alpine},
     }
+    document |= {
+        name: found
+        for name, found in (
+            ("problem", entry.problem),
+            ("counts", dict(entry.counts)),
+            ("bytes", dict(entry.transferred)),
+        )
+        if found
+    }
     if updates := entry.updates:
         document["changed"] = [[each.ecosystem, each.name, each.old, each.new] for each in updates]
     if new:
@@ -63,11 +72,18 @@ def read_history(text: str) -> tuple[tuple[HistoryEntry, ...], tuple[int, ...]]:
             wrong.append(number)
             continue
         if entry.how != "pushed":
-            last[place] = len(found)
+            if entry.is_change:
+                last[place] = len(found)
             found.append(entry)
         elif before and before.new and entry.new and before.new.id == entry.new.id:
-            found[last[place]] = evolve(before, new=evolve(before.new, digest=entry.new.digest))
+            found[last[place]] = with_push(before, entry.new.digest, entry.transferred.get("pushed", 0))
     return tuple(found), tuple(wrong)
+
+
+def with_push(entry: HistoryEntry, digest: str, sent: int) -> HistoryEntry:
+    """Return a change with the digest that its image has in a registry, and the bytes that were sent there."""
+    moved = {**entry.transferred, **({"pushed": sent} if sent else {})}
+    return evolve(entry, new=entry.new and evolve(entry.new, digest=digest), transferred=moved)
 
 
 def render_history(entries: Iterable[HistoryEntry]) -> str:
@@ -76,7 +92,8 @@ def render_history(entries: Iterable[HistoryEntry]) -> str:
     lines = []
     for each in entries:
         lines.append(history_line(each, last.get(each.place)))
-        last[each.place] = each.new
+        if each.is_change:
+            last[each.place] = each.new
     return "".join(lines)
 
 
@@ -128,6 +145,9 @@ def _entry(document: Mapping[str, Any], before: PastBuild | None) -> HistoryEntr
         seconds=seconds,
         verified=document.get("verified") is True,
         checkout=_text(document.get("checkout", "")),
+        problem=_text(document.get("problem", "")),
+        counts=_numbers(document.get("counts", {})),
+        transferred=_numbers(document.get("bytes", {})),
         old=(known or old) if old else None,
         new=new,
     )
@@ -182,6 +202,10 @@ def _build(value: Any) -> PastBuild | None:  # noqa: ANN401 - JSON
         built=_text(value.get("built", "")),
         alpine=_text(value.get("alpine", "")),
     )
+
+
+def _numbers(value: Any) -> Mapping[str, int]:  # noqa: ANN401 - JSON
+    return {_text(name): int(number) for name, number in value.items() if int(number) > 0}
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,7 @@
 """The history of images in words and as data, and what differs between two builds."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,28 +23,32 @@ _HASHES: Final = ("stage ", "file ", "the setup script", "package ", "system pac
 
 @frozen(kw_only=True)
 class Numbered:
-    """A change, and by which number it is meant."""
+    """An entry, and by which number a change is meant."""
 
     entry: HistoryEntry
-    number: int
-    """Of `NAME@N`: 0 is the newest of its image."""
+    number: int | None
+    """Of `NAME@N`: 0 is the newest of its image; None for what is no change."""
     own: tuple[Update, ...] = ()
     """The packages that changed in it, and not in its parent before."""
 
     @property
     def name(self) -> str:
-        """What `diff` knows it by: `isol8:web@1`."""
-        return f"{Reference(self.entry.repository, self.entry.image)}@{self.number}"
+        """What `diff` knows it by: `isol8:web@1`; the image alone for what is no change, `refresh` for a whole one."""
+        if not self.entry.image:
+            return "refresh"
+        tag = str(Reference(self.entry.repository, self.entry.image))
+        return tag if self.number is None else f"{tag}@{self.number}"
 
 
 def numbered(entries: Sequence[HistoryEntry]) -> tuple[Numbered, ...]:
-    """Return the changes of one engine, given oldest first, newest first and with their numbers."""
-    left: dict[str, int] = {}
-    for each in entries:
-        left[each.image] = left.get(each.image, 0) + 1
+    """Return the entries of one engine, given oldest first, newest first and with the numbers of changes."""
+    left = Counter(each.image for each in entries if each.is_change)
     updates: dict[str, tuple[Update, ...]] = {}
     found = []
     for each in entries:
+        if not each.is_change:
+            found.append(Numbered(entry=each, number=None))
+            continue
         left[each.image] -= 1
         updates[each.image] = each.updates
         theirs = updates.get(each.parent, ())
@@ -68,9 +73,10 @@ def log_lines(changes: Iterable[Numbered], *, whole: bool) -> Iterator[str]:
             yield f"    {ecosystem:<8}{', '.join(update.words for update in updates)}"
 
 
-def log_json(changes: Iterable[Numbered]) -> str:
-    """Return the changes as data."""
-    return json.dumps({"changes": [_change_data(each) for each in changes]}, indent=2, ensure_ascii=False)
+def log_json(changes: Iterable[Numbered], wrong: Sequence[int]) -> str:
+    """Return the entries as data, with the numbers of the lines that can't be read."""
+    document = {"changes": [_change_data(each) for each in changes], "left_out": [*wrong]}
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def diff_lines(names: tuple[str, str], one: PastBuild, other: PastBuild) -> Iterator[str]:
@@ -105,6 +111,11 @@ def diff_json(names: tuple[str, str], one: PastBuild, other: PastBuild) -> str:
 def _facts(each: Numbered) -> Iterator[str]:
     entry = each.entry
     old, new = entry.old, entry.new
+    if not entry.is_change:
+        yield from (*entry.why, *filter(None, [entry.problem]))
+        yield from (f"{count} {what}" for what, count in entry.counts.items())
+        yield from _moved(entry)
+        yield f"{entry.seconds:.1f} s"
     if new is None:
         return
     change = Change(
@@ -121,8 +132,14 @@ def _facts(each: Numbered) -> Iterator[str]:
         seconds=entry.seconds,
         built=entry.at if old else None,
     )
-    found = [*change_facts(change)]
-    yield from found if entry.seconds else found[:-1]
+    *found, seconds = change_facts(change)
+    yield from (*found, *_moved(entry), *([seconds] if entry.seconds else []))
+
+
+def _moved(entry: HistoryEntry) -> Iterator[str]:
+    for how in ("pulled", "pushed"):
+        if count := entry.transferred.get(how):
+            yield f"{units.size(count)} {how}"
 
 
 def _rows(one: PastBuild, other: PastBuild) -> Iterator[tuple[str, str]]:
@@ -202,10 +219,13 @@ def _change_data(each: Numbered) -> Mapping[str, Any]:
     entry = each.entry
     return {
         "at": entry.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "image": str(Reference(entry.repository, entry.image)),
+        "image": str(Reference(entry.repository, entry.image)) if entry.image else None,
         "number": each.number,
         "how": entry.how,
         "why": list(entry.why),
+        "problem": entry.problem or None,
+        "images": dict(entry.counts),
+        "bytes": dict(entry.transferred),
         "verified": entry.verified,
         "seconds": entry.seconds,
         "checkout": entry.checkout,

@@ -86,6 +86,20 @@ class Account:
         return self.instead | {each.image for each in self.changed}
 
     @property
+    def counts(self) -> Mapping[str, int]:
+        """How many images it found or left in which state; none that is 0."""
+        found = {
+            "behind": sum(each.state == "behind" for each in self.found),
+            "held": len(self.held),
+            "failed": len(self.failed),
+            "undetermined": len(self.unknown),
+            "changed": len(self.changed),
+            "pulled": self.pulled,
+            "fresh": self.fresh,
+        }
+        return {name: count for name, count in found.items() if count}
+
+    @property
     def has_news(self) -> bool:
         """Tell whether there is more to say than that all is well."""
         return bool(self.failed or self.changed or self.unknown)
@@ -163,19 +177,10 @@ def _heading(account: Account) -> str:
 
 def _figures(account: Account) -> str:
     if not account.has_news:
-        parts = [f"{account.fresh} image{'' if account.fresh == 1 else 's'} fresh"]
-        counts = {"held": len(account.held), "pulled": account.pulled}
+        parts, left = [f"{account.fresh} image{'' if account.fresh == 1 else 's'} fresh"], {"behind", "fresh"}
     else:
-        parts = []
-        counts = {
-            "held": len(account.held),
-            "failed": len(account.failed),
-            "undetermined": len(account.unknown),
-            "changed": len(account.changed),
-            "pulled": account.pulled,
-            "fresh": account.fresh,
-        }
-    parts += [f"{count} {what}" for what, count in counts.items() if count]
+        parts, left = [], {"behind"}
+    parts += [f"{count} {what}" for what, count in account.counts.items() if what not in left]
     return " · ".join([*parts, f"{account.seconds:.1f} s"])
 
 

@@ -89,6 +89,9 @@ def cause_of(error: Isol8Error) -> str:
     found = (
         next(iter(findings), "") or next(errors, "") or next(iter(output), "") or str(told).partition("\n")[0]
     )
+    if found.endswith(":") and found in output:
+        # apk says what it is about on the line below.
+        found = " ".join((found, *map(str.strip, output[output.index(found) + 1 :][:1])))
     return troubles.shortest(found.strip(), _NEWS)
 
 

@@ -21,7 +21,7 @@ from isol8_tasks.images.journal import (
     past_build,
     with_images_in_use,
 )
-from isol8_tasks.images.journal_lines import history_line, read_history, render_history
+from isol8_tasks.images.journal_lines import history_line, read_history, render_history, with_push
 from isol8_tasks.images.labels import read_record
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.images.pushed import immutable_tags, recorded_pushes
@@ -32,6 +32,7 @@ from isol8_tasks.run.workspace import now
 from isol8_tasks.safety.appended import append, read_end, rewrite
 from isol8_tasks.safety.credentials import hidden_argument
 from isol8_tasks.safety.files import make_folder
+from isol8_tasks.safety.printing import one_line
 from isol8_tasks.safety.redact import redact
 
 HISTORY: Final = "history.jsonl"
@@ -49,6 +50,8 @@ class History:
     """Why something could not be added."""
     _last: dict[str, HistoryEntry] | None = field(default=None, init=False)
     """The last line of each image on this engine; None while the file was not read."""
+    _notes: dict[tuple[str, str], HistoryEntry] = field(factory=dict, init=False)
+    """The last line that is no change, by the image and what it tells."""
     _digests: Mapping[str, str] = field(factory=dict, init=False)
     """Of images in a registry, by their ids."""
     _mutex: threading.Lock = field(factory=threading.Lock, init=False)
@@ -61,7 +64,7 @@ class History:
         image: ObservedImage | None,
         *,
         digest: str = "",
-        **more: Any,  # noqa: ANN401 - `why`, `seconds` and `verified` of the line
+        **more: Any,  # noqa: ANN401 - `why`, `seconds`, `verified` of the line, and `pulled`: bytes
     ) -> None:
         """Add that an image became another one, or was removed; `before` is what the engine held until then."""
         if image is None and before.public(name) is None:
@@ -78,21 +81,54 @@ class History:
                         new=new,
                         parent=parent_of(image, self.view.repository) if image else "",
                         checkout=record.checkout if record else "",
+                        transferred=_known(
+                            pulled=more.pop("pulled", 0),
+                            built=self._built(new, image, before) if new and image and how == "built" else 0,
+                        ),
                         **{**more, "why": tuple(map(self.view.redactor, more.get("why", ())))},
                     )
                 )
         except (OSError, Isol8Error) as error:
             self._fail(error)
 
-    def add_push(self, name: str, image_id: str, digest: str) -> None:
-        """Add which digest an image in use has in its registry."""
+    def add_note(self, name: str, how: str, *, pulled: int = 0, **more: Any) -> None:  # noqa: ANN401 - as above
+        """Add what a run came to beside changes: that an image could not be made, or what a refresh found.
+
+        What says the same as the line of its kind before, on the same day, is left out.
+        """
+        try:
+            with self._mutex:
+                self._read()
+                note = self._entry(
+                    name,
+                    how,
+                    transferred=_known(pulled=pulled),
+                    **{
+                        **more,
+                        "why": tuple(map(self.view.redactor, more.get("why", ()))),
+                        "problem": one_line(self.view.redactor(more.get("problem", ""))),
+                    },
+                )
+                if not note.repeats(self._notes.get((name, how))) or note.transferred:
+                    append(history_path(self.view), history_line(note, None))
+                    self._notes[name, how] = note
+        except (OSError, Isol8Error) as error:
+            self._fail(error)
+
+    def add_push(self, name: str, image_id: str, digest: str, sent: int = 0) -> None:
+        """Add which digest an image in use has in its registry, and how many bytes were sent there."""
         try:
             with self._mutex:
                 last = self._read().get(name)
                 if last and last.new and last.new.id == image_id and last.new.digest != digest:
-                    pushed = self._entry(name, "pushed", new=PastBuild(id=image_id, digest=digest))
+                    pushed = self._entry(
+                        name,
+                        "pushed",
+                        new=PastBuild(id=image_id, digest=digest),
+                        transferred=_known(pushed=sent),
+                    )
                     append(history_path(self.view), history_line(pushed, None))
-                    self._read()[name] = evolve(last, new=evolve(last.new, digest=digest))
+                    self._read()[name] = with_push(last, digest, sent)
         except (OSError, Isol8Error) as error:
             self._fail(error)
 
@@ -124,7 +160,9 @@ class History:
                 rewrite(path, lambda text: render_history(outlived(read_history(text)[0], since)))
             pushed = recorded_pushes(self.view.workspace.read_manifest())
             self._digests = {image_id: where.digest for image_id, where in pushed.values()}
-            self._last = {each.image: each for each in of_engine(found, self.view)}
+            here = of_engine(found, self.view)
+            self._last = {each.image: each for each in here if each.is_change}
+            self._notes = {(each.image, each.how): each for each in here if not each.is_change}
         return self._last
 
     def _entry(self, name: str, how: str, **more: Any) -> HistoryEntry:  # noqa: ANN401 - the rest of its fields
@@ -148,6 +186,15 @@ class History:
         return (
             evolve(found, size=detail.size, configuration=dict(self._settings(detail))) if detail else found
         )
+
+    def _built(self, new: PastBuild, image: ObservedImage, before: Observed) -> int:
+        """Return how much larger an image is than what it is based on; 0 where that is not known."""
+        parent = parent_of(image, self.view.repository)
+        known = self._read().get(parent)
+        record = read_record(image.labels)
+        here = before.public(parent) if parent else before.tagged(record.upstream) if record else None
+        size = known.new.size if known and known.new else here.size if here else 0
+        return new.size - size if new.size and size else 0
 
     def _settings(self, detail: ImageDetail) -> Iterator[tuple[str, str]]:
         """Yield how containers of an image run, without credentials, and without labels, of which ours say the rest."""
@@ -243,18 +290,26 @@ def rebuild_history(view: View) -> int:
     return len(new)
 
 
+def _known(**bytes_of: int) -> Mapping[str, int]:
+    return {name: count for name, count in bytes_of.items() if count > 0}
+
+
 def _words(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def carried_out(decision: Decision) -> Decision:
-    """Return a decision as it reads once it was carried out; which packages changed is told by themselves."""
+def carried_out(decision: Decision, *, failed: bool = False) -> Decision:
+    """Return a decision as it reads once it was carried out; which packages changed is told by themselves.
+
+    Unless it `failed`, as then none did.
+    """
     return evolve(
         decision,
         candidates=(),
         reasons=tuple(
             reasons.ParentRebuilt(parent=each.parent) if isinstance(each, reasons.ParentStale) else each
             for each in decision.reasons
-            if not isinstance(each, reasons.PackagesBehind | reasons.OtherCheckout)
+            if not isinstance(each, reasons.OtherCheckout)
+            and (failed or not isinstance(each, reasons.PackagesBehind))
         ),
     )

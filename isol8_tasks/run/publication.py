@@ -1,10 +1,12 @@
 """What others find of a run: the manifest of the images in use, where they are in a registry, and what changed."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
+from isol8_tasks.errors import EngineUnreachableError, Isol8Error
 from isol8_tasks.images import manifest
 from isol8_tasks.images.labels import BUILD
 from isol8_tasks.images.observed import Observed, ObservedImage
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.lifecycle.transfer import Push
     from isol8_tasks.plan.decision import Decision
+    from isol8_tasks.run.events import Failure
     from isol8_tasks.run.history import History
 
 
@@ -53,11 +56,13 @@ class Publication:
                 self._history = History(self.view)
             return self._history
 
-    def add(self, outcome: "Outcome", decision: "Decision", before: Observed, seconds: float) -> None:
-        """Add to the history what came of an image in this run; `before` is what the engine held until then."""
-        from isol8_tasks.report.plan import reasons_in_words  # noqa: PLC0415 - as above
-        from isol8_tasks.run.history import carried_out  # noqa: PLC0415 - as above
+    def add(
+        self, outcome: "Outcome", decision: "Decision", before: Observed, seconds: float, pulled: int = 0
+    ) -> None:
+        """Add to the history what came of an image in this run, and how many bytes of it were pulled.
 
+        `before` is what the engine held until then.
+        """
         again = outcome.result == "pulled" and self.view.config.verify.again
         image_id, where = self.pulled.get(outcome.image, ("", None))
         self.history.add(
@@ -65,11 +70,42 @@ class Publication:
             outcome.result,
             before,
             ObservedImage(id=outcome.image_id, labels=outcome.labels),
-            why=reasons_in_words(carried_out(decision), self.view.config),
+            why=self._why(decision),
             seconds=seconds,
+            pulled=pulled + self._pulled_for(outcome.image),
             verified=again or outcome.result in {"built", "promoted", "same"},
             digest=where.digest if where and image_id == outcome.image_id else "",
         )
+
+    def add_failure(self, failure: "Failure", seconds: float) -> None:
+        """Add to the history that an image could not be made; not that no engine answers, which is about none."""
+        from isol8_tasks.images.journal import FAILED  # noqa: PLC0415 - for who fails
+        from isol8_tasks.report.remedies import cause_of  # noqa: PLC0415 - as above
+
+        if not failure.image or isinstance(failure.error, EngineUnreachableError):
+            return
+        why: tuple[str, ...] = ()
+        with contextlib.suppress(Isol8Error):
+            why = self._why(self.view.decisions[failure.image], failed=True)
+        self.history.add_note(
+            failure.image,
+            FAILED,
+            why=why,
+            problem=cause_of(failure.error),
+            seconds=seconds,
+            pulled=self._pulled_for(failure.image),
+        )
+
+    def _why(self, decision: "Decision", *, failed: bool = False) -> tuple[str, ...]:
+        from isol8_tasks.report.plan import reasons_in_words  # noqa: PLC0415 - for who changes something
+        from isol8_tasks.run.history import carried_out  # noqa: PLC0415 - as above
+
+        return reasons_in_words(carried_out(decision, failed=failed), self.view.config)
+
+    def _pulled_for(self, name: str) -> int:
+        """Return the bytes of upstream images that were pulled for an image, and for none before it."""
+        specs = (spec for spec in self.view.graph.images if spec.name == name)
+        return sum(self.view.take_bytes(each for each, _ in spec.inputs.upstream) for spec in specs)
 
     def close(self) -> None:
         """Tell why changes are not in the history, if that is so."""
@@ -166,13 +202,21 @@ class Publication:
         refuse_other_layers(work, view.engine)
         if not view.config.registry.credentials:
             refuse_credentials(work, view.engine, view.config.build.args, view.redactor)
-        where, written = push_image(work, view.engine, known, overtaken)
+        sent = 0
+
+        def on_bytes(done: int, size: int) -> None:
+            nonlocal sent
+            sent = max(sent, done)
+            if work.on_bytes:
+                work.on_bytes(done, size)
+
+        where, written = push_image(evolve(work, on_bytes=on_bytes), view.engine, known, overtaken)
         self._returned.discard(name)
         # Else at most its labels were sent.
         new = not {name, where.tag}.isdisjoint(written)
         (self.pushed if new else self.pulled)[name] = (work.image.id, where)
         if new:
-            self.history.add_push(name, work.image.id, where.digest)
+            self.history.add_push(name, work.image.id, where.digest, sent)
         return written
 
     def _work(self, name: str, on_event: "OnEvent") -> "Push":

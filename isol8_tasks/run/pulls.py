@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
@@ -26,6 +26,8 @@ class Pulls:
     _known: dict[tuple[str, str], Future[None]] = field(factory=dict, init=False)
     _came: dict[str, tuple[int, int]] = field(factory=dict, init=False)
     """By what is pulled: how many bytes came, and how many are known to come."""
+    _untold: dict[str, int] = field(factory=dict, init=False)
+    """By the reference: the bytes that came, and that nobody took yet."""
     _mutex: threading.Lock = field(factory=threading.Lock, init=False)
 
     def pull(
@@ -54,11 +56,25 @@ class Pulls:
         for each in asked:
             each.result()
 
+    def counter(self, reference: str) -> OnBytes:
+        """Return what hears the bytes of a pull that is not one of these."""
+        return lambda done, _size: self._untold.update({reference: done})
+
+    def take_bytes(self, references: Iterable[str] | None = None) -> int:
+        """Return how many bytes of these upstream images came, or of all, that no caller was told before."""
+        return sum(
+            self._untold.pop(each, 0) for each in [*(self._untold if references is None else references)]
+        )
+
     def close(self) -> None:
         """Let the threads end with what they are at."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _pull(self, reference: str, exact: str) -> None:
-        self.engine.pull(exact, lambda done, size: self._came.update({exact: (done, size)}))
+        def on_bytes(done: int, size: int) -> None:
+            self._came[exact] = (done, size)
+            self._untold[reference] = done
+
+        self.engine.pull(exact, on_bytes)
         if exact != reference and not Reference.parse(reference).digest:
             self.engine.tag(exact, reference)

@@ -16,6 +16,7 @@ from isol8_tasks.freshness.changes import Built, changes
 from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.freshness.news import asked_in, installed_resolution, package_news
 from isol8_tasks.freshness.survey import Survey, notice
+from isol8_tasks.images.journal import REFRESHED
 from isol8_tasks.images.labels import STANDIN, read_record
 from isol8_tasks.images.observed import Observed, short_digest
 from isol8_tasks.lifecycle.promotion import drop
@@ -144,6 +145,16 @@ class Refresh:
             changed=changes(self._before, session.view.known, built),
         )
 
+    def note(self, account: Account) -> None:
+        """Add to the history what the refresh came to as a whole, with the bytes that no image was pulled for."""
+        self.session.publication.history.add_note(
+            "",
+            REFRESHED,
+            counts=account.counts,
+            seconds=account.seconds,
+            pulled=self.session.view.take_bytes(),
+        )
+
     def _pull_images(self) -> None:
         """Pull what is up to date in the registry and not here, since sources are asked in the images themselves.
 
@@ -266,7 +277,7 @@ class Refresh:
         """Pull an upstream image, and remove the one before it: what is based on that has its layers anyway."""
         engine, old = self.session.view.engine, self.session.view.observed.tagged(reference)
         try:
-            engine.pull(reference)
+            engine.pull(reference, self.session.view.pulls.counter(reference))
         except EngineError as error:
             return error
         if old is not None:

@@ -119,7 +119,7 @@ class Session:
         What can't be pulled is built instead, unless it `builds` nothing.
         """
         log: list[str] = []
-        spec = self.view.graph.image(name)
+        spec, began = self.view.graph.image(name), time.monotonic()
         try:
             self.lock()
             self._at_work.add(name)
@@ -145,7 +145,7 @@ class Session:
             if not self._is_aborted:
                 if self.listener:
                     self.listener.failed(name, error)
-                self.failures.append(failure_of(spec, error, log, self.view))
+                self._fail(failure_of(spec, error, log, self.view), time.monotonic() - began)
             raise error from caught
         finally:
             self._at_work.discard(name)
@@ -171,7 +171,11 @@ class Session:
         if self._is_aborted:
             return
         subject = self.view.public_tag(image) if image else subject
-        self.failures.append(Failure(subject=subject, error=error, image=image))
+        self._fail(Failure(subject=subject, error=error, image=image))
+
+    def _fail(self, failure: Failure, seconds: float = 0) -> None:
+        self.failures.append(failure)
+        self.publication.add_failure(failure, seconds)
 
     def remove(self, name: str) -> bool:
         """Take an image away, with all the tags that we gave it; tell whether there was one."""
@@ -265,7 +269,7 @@ class Session:
     def _make(self, name: str, decision: "Decision", log: list[str]) -> None:
         from isol8_tasks.run.updating import acceptance, make_image, pull_instead  # noqa: PLC0415 - as above
 
-        began, before = time.monotonic(), self.view.observed
+        began, before, pulled = time.monotonic(), self.view.observed, 0
         if self.listener:
             self.listener.building(name)
 
@@ -273,6 +277,9 @@ class Session:
             if self._verify is None:
                 # Nothing else is to be done here while the engine builds.
                 self.verifications.prepare()
+            nonlocal pulled
+            if decision.state == "in-registry":
+                pulled = max(pulled, event.transfer[0])
             log.append(event.line if event.kind == "log" else f"--- {event.kind} {event.step}")
             if self.listener:
                 self.listener.event(name, event)
@@ -294,7 +301,7 @@ class Session:
             self.outcomes.append(outcome)
             self.seconds[name] = time.monotonic() - began
             self.view.made(outcome)
-        self.publication.add(outcome, decision, before, self.seconds[name])
+        self.publication.add(outcome, decision, before, self.seconds[name], pulled)
         if self.listener:
             self.listener.done(outcome, self.seconds[name])
 

@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -187,6 +187,10 @@ class View:
         # A cached_property makes one for each thread since Python 3.12.
         with self.mutex:
             return self._pulls
+
+    def take_bytes(self, references: Iterable[str] | None = None) -> int:
+        """Return how many bytes of these upstream images this run pulled, or of all, that nobody took before."""
+        return self._pulls.take_bytes(references) if "_pulls" in self.__dict__ else 0
 
     @cached_property
     def _pulls(self) -> "Pulls":

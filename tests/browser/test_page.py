@@ -4,6 +4,7 @@ A command of its own, as it needs a browser and axe-core from npm: `./doitw test
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -165,8 +166,46 @@ def test_answers_are_found_by_keyboard(tab: Tab, page: Path) -> None:
     assert "before it was promoted" in tab.run("document.querySelector('tr.details').textContent")
     tab.run("document.getElementById('search').focus()")
     tab.call("Input.insertText", text="openssl 3.5.8")
-    assert tab.run("document.getElementById('found').textContent") == "1 package in 11 images"
+    assert tab.run("document.getElementById('found').textContent") == "3 packages in 11 images"
     assert "isol8:bun" in tab.run("document.getElementById('results').textContent")
+
+
+def test_days_tell_what_failed_and_how_many_bytes_came(tab: Tab, page: Path) -> None:
+    """The calendar counts them, and a day that is chosen names them."""
+    tab.open(page.as_uri())
+    tab.run(OPENED)
+    label = tab.run(
+        "[...document.querySelectorAll('.month button')].find((each) => each.ariaLabel.includes('failed')).ariaLabel"
+    )
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d: \d+ changed, \d+ failed.*, [\d.]+ [kM]B pulled, [\d.]+ [kM]B built", label
+    )
+    tab.run(f"document.querySelector('.month button[aria-label=\"{label}\"]').click()")
+    day = tab.run("document.getElementById('day').innerText")
+    assert label[:10] in day
+    assert "ERROR: No matching distribution found for nunpy" in day
+    assert "Refresh until" in day
+    assert re.search(r"[kM]B pulled", day)
+    news = "[...document.querySelectorAll('.month small')].map((each) => each.textContent)"
+    assert {"news", "·"} & {*tab.run(news)}
+
+
+def test_builds_are_compared(tab: Tab, page: Path) -> None:
+    """Any two of an image, by what changed in between."""
+    tab.open(page.as_uri())
+    tab.run(OPENED)
+    tab.run(
+        """{
+          const [image, one, other] = document.querySelectorAll("#choice select");
+          image.selectedIndex = [...image.options].findIndex((each) => each.text === "isol8:bash-custom");
+          image.dispatchEvent(new Event("change"));
+          one.selectedIndex = 3;
+          other.selectedIndex = 0;
+          other.dispatchEvent(new Event("change"));
+        }"""
+    )
+    assert tab.run("document.querySelectorAll('#choice option').length") > 8
+    assert "left-pad" in tab.run("document.getElementById('difference').innerText")
 
 
 def test_a_thousand_images_open_within_two_seconds(
@@ -176,7 +215,9 @@ def test_a_thousand_images_open_within_two_seconds(
     patch.chdir(tmp_path)
     cli = many_images(tmp_path, patch, 1000)
     write_history(cli, 60)
+    began = time.process_time()
     assert cli("page", "--offline", "--output", "page.html").code == 0
+    written = time.process_time() - began
     tab.resize(1280, 900)
     tab.call("Performance.enable", timeDomain="threadTicks")
     began = time.monotonic()
@@ -188,7 +229,8 @@ def test_a_thousand_images_open_within_two_seconds(
     size = (tmp_path / "page.html").stat().st_size
     with capsys.disabled():
         sys.stdout.write(
-            f"1,000 images: {size} bytes, {metrics['TaskDuration']:.2f} s, by the clock {seconds:.2f} s\n"
+            f"1,000 images: {size} bytes, written in {written:.2f} s, shown in {metrics['TaskDuration']:.2f} s, "
+            f"by the clock {seconds:.2f} s\n"
         )
     assert 0 < metrics["TaskDuration"] <= 2
     assert complaints(tab) == []

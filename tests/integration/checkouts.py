@@ -20,6 +20,7 @@ from attrs import evolve, frozen
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.run.workspace import Workspace
 from tests import forked
+from tests.json_schemas import checked
 
 ROOT = Path(__file__).resolve().parents[2]
 _LONGEST = 240
@@ -92,7 +93,9 @@ class Checkout:
     """Seconds that a run may take."""
 
     def doit(self, *words: str, **environment: str) -> Result:
-        return self._forked(self._command(*words), **environment)
+        done = self._forked(self._command(*words), **environment)
+        checked(words, done.out)
+        return done
 
     def cut_off(self, step: int, *words: str, changes: str = "build,tag,untag,pull") -> int:
         """Run doit with an end like a power cut before its nth change on the engine; return its exit code."""

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.checkouts import Checkout, new_checkout, remove_tags
 from tests.integration.registries import Registry
+from tests.json_schemas import validator
 
 SETUP = ("setup", "--only", "bash")
 PUSHING = '[registry]\nrepository = "{}/isol8"\nstandins = true\n'
@@ -58,6 +59,8 @@ def test_each_change_is_there_with_its_digest(changed: Checkout, registry: Regis
     assert old["new"]["digest"] not in {None, new["new"]["digest"]}
     assert new["new"]["size"] > old["new"]["size"] > 0
     assert new["seconds"] > 0
+    assert new["bytes"]["built"] > 0
+    assert new["bytes"]["pushed"] > 0
     assert "unzip" in {each["name"] for each in new["packages"]}
 
 
@@ -72,6 +75,22 @@ def test_diff_needs_no_older_image(changed: Checkout, docker_api: docker.APIClie
     assert any(line.split()[:3] == ["apk", "+", "unzip"] for line in lines)
     environment = document(changed, "diff", "bash", "bash-custom")["configuration"]
     assert not any(each["name"].startswith("Env PATH") for each in environment)
+
+
+def test_failed_build_is_told_and_every_line_is_as_its_schema_says(changed: Checkout) -> None:
+    """Once, however often it is tried on one day; the image in use stays the newest change."""
+    before = document(changed, "log", "bash-custom")["changes"]
+    text = (changed.folder / "deps.toml").read_text()
+    changed.edit("deps.toml", '"unzip"', '"unzip", "nothing-of-that-name"')
+    for _ in range(2):
+        assert changed.doit("custom:bash").code == 1
+    (changed.folder / "deps.toml").write_text(text)
+    failed, *after = document(changed, "log", "bash-custom")["changes"]
+    assert (failed["how"], failed["number"], failed["why"]) == ("failed", None, ["+ nothing-of-that-name"])
+    assert "nothing-of-that-name" in failed["problem"]
+    assert after == before
+    for line in (changed.folder / ".isol8" / "history.jsonl").read_text().splitlines():
+        validator("history").validate(json.loads(line))
 
 
 def test_lost_file_is_rebuilt_from_the_registry(changed: Checkout) -> None:

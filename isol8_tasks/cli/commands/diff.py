@@ -38,7 +38,7 @@ class DiffCommand(OwnCommand):
             )
         current = session()
         try:
-            changes = changes_of(current.view)
+            changes, _ = changes_of(current.view)
             # What was typed first, as the build before it may be the one that is not known.
             new, other = _build(current.view, args[-1], changes)
             old, one = _build(current.view, args[0] if len(args) > 1 else _before(args[0]), changes)
@@ -69,9 +69,11 @@ def _build(view: View, word: str, changes: Sequence[Numbered]) -> tuple[str, Pas
     """Return the build that a word means, and how it is called."""
     spelled, number = _split(word)
     name = image_name(view, spelled)
-    of_image = [each for each in changes if each.entry.image == name]
+    of_image = [each for each in changes if each.entry.image == name and each.entry.is_change]
     if not of_image:
-        names = {each.entry.image for each in changes} | {spec.name for spec in view.graph.images}
+        names = {each.entry.image for each in changes if each.entry.image} | {
+            spec.name for spec in view.graph.images
+        }
         if name not in names:
             raise no_such_image(view.public_tag(name), name, names)
         raise ConfigError(

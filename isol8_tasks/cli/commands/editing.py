@@ -1,5 +1,6 @@
 """The commands add and remove: packages in deps.toml, whose comments and layout stay, and then the plan."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,11 @@ from isol8_tasks.cli.tasks import session
 from isol8_tasks.config.editing import Declared, Edit, with_packages, without_packages
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import split_flag
-from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
+from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error, UndecidedError
 from isol8_tasks.run.workspace import Workspace
 
+_UNSHOWN = frozenset({1, 3, 4})
+"""Exit codes of a plan that does not say what follows."""
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -54,8 +57,7 @@ class _EditCommand(OwnCommand):
         write_edited(workspace, source, text, edit.text)
         changes = [*(f"+ {each}" for each in edit.added), *(f"{_MINUS} {each}" for each in edit.removed)]
         say(f"{source}: {', '.join(changes)} under {place.words}")
-        show_plan()
-        return 0
+        return show_plan(source)
 
     def _place(
         self, params: Mapping[str, Any], args: Sequence[str], images: Iterable[str]
@@ -85,10 +87,14 @@ def write_edited(workspace: Workspace, source: str, before: str, after: str) -> 
     workspace.write_deps(after)
 
 
-def show_plan() -> None:
-    """Print what a run would do with what was written; that nobody can say it is told, and changes nothing."""
+def show_plan(source: str) -> int:
+    """Print what a run would do with the file that was written, and return the exit code of that."""
     session.cache_clear()
-    run_doit(["plan"])
+    code = run_doit(["plan"])
+    if code not in _UNSHOWN:
+        return code
+    sys.stderr.write(f"{source} is written; only the plan could not be printed: {COMMAND} plan\n")
+    return UndecidedError.exit_code
 
 
 class AddCommand(_EditCommand):

@@ -59,14 +59,16 @@ class LogCommand(OwnCommand):
         try:
             if params["rebuild"]:
                 _rebuild(current.view, quiet=params["json"])
-            changes = changes_of(current.view)
-            wanted = {_known(current.view, word, {each.entry.image for each in changes}) for word in args}
+            changes, wrong = changes_of(current.view)
+            wanted = {
+                _known(current.view, word, {each.entry.image for each in changes} - {""}) for word in args
+            }
         finally:
             current.close()
         chosen = [each for each in changes if not args or each.entry.image in wanted]
         shown = chosen[:limit] if limit else chosen
         if params["json"]:
-            say(report.log_json(shown))
+            say(report.log_json(shown, wrong))
             return 0
         for line in report.log_lines(shown, whole=bool(args)):
             say(line)

@@ -101,6 +101,7 @@ class RefreshCommand(OwnCommand):
             _bring_lock(current)
             failed = [Failed(subject=each.subject, lines=words_of_failure(each)) for each in current.failures]
             account = refresh.account(failed)
+            refresh.note(account)
             no_page = page is not None and not _write_page(current, account, page)
         finally:
             current.close()

@@ -117,14 +117,15 @@ def _follow(params: Mapping[str, Any], screen: Screen) -> int:
     has_lock = view.workspace.read_lock() is not None
     session.cache_clear()
     if not params["build"]:
+        code = 0
         if not screen.quiet and not screen.is_json:
-            show_plan()
+            code = show_plan(view.config.source)
         if has_lock:
             screen.line(
                 f"{view.workspace.lock_name} still has the versions before; build the new ones, then lock them: "
                 f"{COMMAND} setup && {COMMAND} lock"
             )
-        return 0
+        return code
     flags = [f"--{name}" for name in ("quiet", "verbose") if params[name]]
     flags += [f"--progress={params['progress']}", f"--wait={params['wait']}"]
     code = run_doit(["run", *flags, "setup"])

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 // What the history tells: days, sizes and differences. Drawn when somebody comes to it.
-import { QUIET, byId, bytes, data, el, growth, images, minute, packages, past, plural, showSome, tableOf, tag } from "./elements.js";
+import { QUIET, byId, bytes, data, el, growth, images, look, minute, packages, past, plural, showSome, tableOf, tag } from "./elements.js";
 
 /** Returns an element of SVG with attributes. */
 function drawn(name, attributes, ...children) {
@@ -10,18 +10,27 @@ function drawn(name, attributes, ...children) {
   return made;
 }
 
-/** Returns the changes of all images by day, oldest first. */
+/** Returns by day, oldest first, what changed, what failed, what refreshes found, and the bytes of all. */
 function byDay() {
   const days = new Map();
+  const of = (entry) => {
+    const day = entry.at.slice(0, 10);
+    if (!days.has(day)) days.set(day, { changes: [], failures: [], nights: [], bytes: { pulled: 0, built: 0, pushed: 0 } });
+    const found = days.get(day);
+    for (const how of Object.keys(found.bytes)) found.bytes[how] += entry.bytes?.[how] ?? 0;
+    return found;
+  };
   for (const image of images) {
-    for (const build of image.builds) {
-      const day = build.at.slice(0, 10);
-      if (!days.has(day)) days.set(day, []);
-      days.get(day).push({ image, build });
-    }
+    for (const build of image.builds) of(build).changes.push({ image, build });
+    for (const failure of image.failures) of(failure).failures.push({ image, failure });
   }
+  for (const night of data.nights) of(night).nights.push(night);
   return new Map([...days].sort(([one], [other]) => one < other ? -1 : 1));
 }
+
+const isNews = ({ build }) => !QUIET.has(build.how) && build.how !== "rebuilt, same result";
+const moved = (bytes) => bytes.pulled + bytes.built + bytes.pushed;
+const bytesOf = (found) => Object.entries(found ?? {}).filter(([, count]) => count).map(([how, count]) => `${bytes(count)} ${how}`);
 
 export function showDays() {
   const days = byDay(), months = new Map();
@@ -32,24 +41,25 @@ export function showDays() {
     button.setAttribute("aria-pressed", "true");
     showDay(day, days.get(day));
   };
-  for (const [day, changes] of days) {
+  const most = Math.max(1, ...[...days.values()].map((found) => moved(found.bytes)));
+  for (const [day, found] of days) {
     const month = day.slice(0, 7);
     if (!months.has(month)) months.set(month, new Map());
-    months.get(month).set(Number(day.slice(8)), [day, changes]);
+    months.get(month).set(Number(day.slice(8)), dayButton(day, found, most, choose));
   }
-  const shown = [...months].slice(-12).map(([month, found]) => monthOf(month, found, choose));
+  const shown = [...months].slice(-12).map(([month, found]) => monthOf(month, found));
   byId("calendar").append(el("div", { class: "months" }, shown));
   const left = data.left_out ? ` The oldest ${plural(data.left_out, "change")} are left out.` : "";
-  byId("calendar").prepend(el("p", {}, `Days are UTC's; the number is that of images rebuilt, pulled, rolled back or removed.${left}`));
+  byId("calendar").prepend(el("p", {}, `Days are UTC's. The number is that of images rebuilt, pulled, rolled back or removed, ✕ that of failures; “news” is what a refresh found and did not build; the bar is the square root of the bytes pulled, built and pushed.${left}`));
   [...byId("calendar").querySelectorAll("button")].at(-1)?.click();
 }
 
-function monthOf(month, found, choose) {
+function monthOf(month, found) {
   const [year, number] = month.split("-").map(Number);
   const first = (new Date(Date.UTC(year, number - 1, 1)).getUTCDay() + 6) % 7;
   const length = new Date(Date.UTC(year, number, 0)).getUTCDate();
   const cells = Array.from({ length: first }, () => el("td"));
-  for (let day = 1; day <= length; day++) cells.push(el("td", {}, found.has(day) ? dayButton(day, found.get(day), choose) : String(day)));
+  for (let day = 1; day <= length; day++) cells.push(el("td", {}, found.get(day) ?? String(day)));
   const weeks = [];
   while (cells.length) weeks.push(el("tr", {}, cells.splice(0, 7)));
   const name = new Date(Date.UTC(year, number - 1, 1)).toLocaleDateString("en", { month: "long", year: "numeric", timeZone: "UTC" });
@@ -57,16 +67,21 @@ function monthOf(month, found, choose) {
   return el("table", { class: "month" }, el("caption", {}, name), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, weeks));
 }
 
-function dayButton(day, [moment, changes], choose) {
-  const count = changes.filter(({ build }) => !QUIET.has(build.how) && build.how !== "rebuilt, same result").length;
-  const button = el("button", { type: "button", "aria-pressed": "false", class: count ? "" : "quiet", "aria-label": `${moment}: ${count} changed` }, String(day), el("small", {}, count ? String(count) : "·"));
-  button.addEventListener("click", () => choose(moment, button));
+function dayButton(day, found, most, choose) {
+  const count = found.changes.filter(isNews).length, failed = found.failures.length;
+  const hasNews = found.nights.some(({ images }) => images.behind || images.undetermined);
+  const shown = [count ? String(count) : "", failed ? `✕${failed}` : ""].filter(Boolean).join(" ") || (hasNews ? "news" : "·");
+  const words = [`${count} changed`, failed ? `${failed} failed` : "", hasNews ? "news" : "", ...bytesOf(found.bytes)].filter(Boolean);
+  const button = el("button", { type: "button", "aria-pressed": "false", class: count || failed || hasNews ? "" : "quiet", "aria-label": `${day}: ${words.join(", ")}` },
+    String(Number(day.slice(8))), el("small", {}, shown),
+    drawn("svg", { class: "moved", viewBox: "0 0 100 3", preserveAspectRatio: "none", "aria-hidden": "true" }, drawn("rect", { width: String(Math.ceil(100 * Math.sqrt(moved(found.bytes) / most))), height: "3" })));
+  button.addEventListener("click", () => choose(day, button));
   return button;
 }
 
-function showDay(day, changes) {
+function showDay(day, { changes, failures, nights, bytes: sum }) {
   const by = changes.reduce((sum, { build }) => sum + (build.size && build.was ? build.size - build.was : 0), 0);
-  const seconds = changes.reduce((sum, { build }) => sum + build.seconds, 0);
+  const seconds = [...changes.map(({ build }) => build), ...failures.map(({ failure }) => failure)].reduce((sum, each) => sum + each.seconds, 0);
   const rows = changes.map(({ image, build }) => [
     tag(image.name),
     `${build.at.slice(11, 16)} ${build.how}`,
@@ -77,7 +92,20 @@ function showDay(day, changes) {
   ]);
   const place = el("div");
   showSome(place, rows, 30, (some) => tableOf(["image", "what", "why", "packages", ["size", { class: "n" }], ["time", { class: "n" }]], some));
-  byId("day").replaceChildren(el("h3", {}, day), el("p", {}, `${plural(changes.length, "change")} · sizes ${growth(by)} · ${seconds.toFixed(1)} s of builds`), place);
+  const facts = [plural(changes.length, "change"), failures.length ? `${failures.length} failed` : "", `sizes ${growth(by)}`, `${seconds.toFixed(1)} s of builds`, ...bytesOf(sum)];
+  byId("day").replaceChildren(
+    el("h3", {}, day),
+    el("p", {}, facts.filter(Boolean).join(" · ")),
+    ...nights.map((each) => el("p", {}, `Refresh until ${each.at.slice(11, 16)}: ${[...Object.entries(each.images).map(([what, count]) => `${count} ${what}`), `${each.seconds.toFixed(1)} s`].join(" · ")}`)),
+    ...(failures.length ? [failedOn(failures)] : []),
+    ...(rows.length ? [place] : []),
+  );
+}
+
+function failedOn(failures) {
+  return tableOf(["failed", "at", "why it was built", "problem"], failures.map(({ image, failure }) => [
+    tag(image.name), failure.at.slice(11, 16), failure.why.join("; "), look(failure.problem),
+  ]));
 }
 
 function words([, name, old, now]) {

@@ -11,9 +11,9 @@ from isol8_tasks.ecosystems.inventory import versions
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.freshness.alpine import CHECKED, ENDS
 from isol8_tasks.freshness.model import Freshness
-from isol8_tasks.images.choice import Choice, choose, client_choices
+from isol8_tasks.images.choice import Choice, Requests, choose, client_choices
 from isol8_tasks.images.holds import Hold
-from isol8_tasks.images.journal import HistoryEntry, Versions
+from isol8_tasks.images.journal import FAILED, REFRESHED, HistoryEntry, Versions
 from isol8_tasks.images.observed import Observed, ObservedImage, short_digest
 from isol8_tasks.images.references import tag_of
 from isol8_tasks.plan.decision import Decision
@@ -56,14 +56,18 @@ def page_document(snapshot: Snapshot, redact: Callable[[str], str]) -> Cleaned:
     nodes = graph_nodes(snapshot.graph, snapshot.decisions, snapshot.config, snapshot.observed)
     rows = [*tree_rows(nodes)]
     numbers = {node.name: number for number, (_, node) in enumerate(rows)}
-    builds = _builds(snapshot.history, packages)
+    changes = [each for each in snapshot.history if each.is_change]
+    builds = _builds(changes[-MOST_BUILDS:], packages)
+    failures, failed = _failures(snapshot.history)
     images = [
         {**_image(branch, node, snapshot, packages), "parent": numbers.get(node.parent)}
         for branch, node in rows
     ]
     for image in images:
-        image["builds"] = builds.get(tag_of(image["name"]), []) if image["kind"] != "upstream" else []
+        name = "" if image["kind"] == "upstream" else tag_of(image["name"])
+        image["builds"], image["failures"] = builds.get(name, []), failures.get(name, [])
         image["last"] = last_change(image["builds"])
+        image["failed"] = failed.get(name)
     document = {
         "at": _moment(snapshot.at),
         "repository": snapshot.observed.repository,
@@ -72,7 +76,8 @@ def page_document(snapshot: Snapshot, redact: Callable[[str], str]) -> Cleaned:
         "images": images,
         "packages": packages.listed,
         "history": bool(snapshot.history),
-        "left_out": max(len(snapshot.history) - MOST_BUILDS, 0),
+        "nights": [_night(each) for each in snapshot.history if each.how == REFRESHED],
+        "left_out": max(len(changes) - MOST_BUILDS, 0),
         "clients": [*_clients(snapshot)],
         "freshness": None if snapshot.found is None else [*_freshness(snapshot)],
         "support": _support(images, snapshot.at.date()),
@@ -157,14 +162,49 @@ def _standing(name: str, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _builds(history: Sequence[HistoryEntry], packages: _Packages) -> Mapping[str, list[dict[str, Any]]]:
+def _failures(
+    history: Iterable[HistoryEntry],
+) -> tuple[Mapping[str, list[dict[str, Any]]], Mapping[str, dict[str, Any]]]:
+    """Return what went wrong with each image, and of it what is the last that is known of the image."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    last: dict[str, dict[str, Any]] = {}
+    for each in history:
+        if each.is_change:
+            last.pop(each.image, None)
+        elif each.how == FAILED:
+            last[each.image] = {
+                "at": _moment(each.at),
+                "why": [*each.why],
+                "problem": each.problem,
+                "seconds": round(each.seconds, 1),
+                **_moved(each),
+            }
+            found.setdefault(each.image, []).append(last[each.image])
+    return found, last
+
+
+def _night(entry: HistoryEntry) -> dict[str, Any]:
+    """Return what a refresh came to."""
+    return {
+        "at": _moment(entry.at),
+        "images": dict(entry.counts),
+        "seconds": round(entry.seconds, 1),
+        **_moved(entry),
+    }
+
+
+def _moved(entry: HistoryEntry) -> dict[str, Any]:
+    return {"bytes": dict(entry.transferred)} if entry.transferred else {}
+
+
+def _builds(history: Iterable[HistoryEntry], packages: _Packages) -> Mapping[str, list[dict[str, Any]]]:
     """Return the changes of each image, oldest first.
 
     Packages stand there as a whole where the change before does not lead to them, and else by what changed.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     last: dict[str, HistoryEntry] = {}
-    for each in history[-MOST_BUILDS:]:
+    for each in history:
         before = last.get(each.image)
         build: dict[str, Any] = {
             "at": _moment(each.at),
@@ -173,6 +213,7 @@ def _builds(history: Sequence[HistoryEntry], packages: _Packages) -> Mapping[str
             "seconds": round(each.seconds, 1),
             "verified": each.verified,
             "was": each.old.size if each.old else None,
+            **_moved(each),
         }
         if each.new:
             known = before.new if before else None
@@ -198,22 +239,23 @@ def _builds(history: Sequence[HistoryEntry], packages: _Packages) -> Mapping[str
 def _clients(snapshot: Snapshot) -> Iterator[Mapping[str, Any]]:
     """Yield what requests get: one for each runtime without packages, and one for those of each image."""
     observed = snapshot.observed
+    among = Requests(observed)
     asked = dict.fromkeys((runtime, ()) for runtime in RUNTIMES) | dict.fromkeys(
         (spec.runtime, spec.packages) for spec in snapshot.graph.images if spec.packages
     )
     for runtime, packages in asked:
-        found = choose(observed, runtime, packages)
+        found = choose(observed, runtime, packages, among=among)
         if found.image:
             yield {
                 "runtime": runtime,
                 "packages": [*packages],
                 "image": found.image,
-                "clients": [*_generations(observed, found)],
+                "clients": [*_generations(observed, found, among)],
             }
 
 
-def _generations(observed: Observed, found: Choice) -> Iterator[Mapping[str, Any]]:
-    for each in client_choices(observed, found):
+def _generations(observed: Observed, found: Choice, among: Requests) -> Iterator[Mapping[str, Any]]:
+    for each in client_choices(observed, found, among=among):
         notes = [
             *(["which one depends on the order in which the engine lists images"] if each.by_order else []),
             *(["installs the missing packages at each start"] if each.lacks else []),
@@ -256,7 +298,7 @@ def _support(images: Iterable[Mapping[str, Any]], today: dt.date) -> list[dict[s
             "images": used.get(branch, []),
         }
         for branch, end in ENDS.items()
-        if branch in used or (used and end >= today)
+        if branch in used or (used and end >= max(today, *(ENDS[each] for each in used)))
     ]
 
 

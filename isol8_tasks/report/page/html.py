@@ -16,13 +16,14 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from isol8_tasks.config import units
+from isol8_tasks.ecosystems.updates import Update, updates_in_words
 from isol8_tasks.report.page.answers import GROWTH_DAYS
 
 _PROGRAMS: Final = ("elements.js", "charts.js", "page.js")
 """Modules that become one, each behind those that it imports."""
 _REQUESTS: Final = 30
 """What clients run is shown for so many; the others unfold."""
-_FOR_THE_PROGRAM: Final = ("at", "repository", "platform", "images", "packages", "left_out")
+_FOR_THE_PROGRAM: Final = ("at", "repository", "platform", "images", "packages", "left_out", "nights")
 """What the page's program shows; the rest stands in the page."""
 
 
@@ -46,10 +47,13 @@ def render_page(document: Mapping[str, Any]) -> str:
         "bytes": units.size,
         "day": lambda moment: moment[:10],
         "minute": lambda moment: f"{moment[:10]} {moment[11:16]} UTC",
+        "reasons": _reasons,
         "short": lambda digest: digest.removeprefix("sha256:")[:12],
     }
-    # The last change is among the builds.
-    images = [{key: each[key] for key in each if key != "last"} for each in document["images"]]
+    # The last change is among the builds, the last failure among the failures.
+    images = [
+        {key: each[key] for key in each if key not in {"last", "failed"}} for each in document["images"]
+    ]
     style, program = _part("page.css"), page_program()
     return environment.from_string(_part("page.html.jinja")).render(
         document,
@@ -61,6 +65,15 @@ def render_page(document: Mapping[str, Any]) -> str:
         "base-uri 'none'; form-action 'none'",
         data={name: document[name] for name in _FOR_THE_PROGRAM} | {"images": images},
     )
+
+
+def _reasons(change: Mapping[str, Any]) -> list[str]:
+    """Return why an image changed; of one that was rebuilt for its packages, which these were."""
+    updates = [
+        Update(ecosystem=each[0], name=each[1], old=each[2], new=each[3])
+        for each in change.get("changed", ())
+    ]
+    return [*change["why"]] or ([updates_in_words(updates)] if updates else [])
 
 
 def page_program() -> str:

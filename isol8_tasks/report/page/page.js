@@ -112,6 +112,7 @@ function detailsOf(image) {
   return [
     el("dl", { class: "facts" }, listed.flatMap(([name, fact]) => [el("dt", {}, name), el("dd", {}, fact)])),
     image.builds?.length ? [el("h3", {}, "Changes"), buildsOf(image)] : "",
+    image.failures?.length ? [el("h3", {}, "Failures"), failuresOf(image)] : "",
     image.packages ? [el("h3", {}, plural(image.packages.length, "package")), packagesOf(image)] : "",
   ].flat(2);
 }
@@ -120,6 +121,12 @@ function buildsOf(image) {
   const place = el("div");
   const rows = [...image.builds].reverse();
   showSome(place, rows, 5, (some) => tableOf(["when", "what", "why", ["size", { class: "n" }]], some.map((each) => [minute(each.at), each.how, each.why.join("; "), [each.size ? bytes(each.size) : "", { class: "n" }]])));
+  return place;
+}
+
+function failuresOf(image) {
+  const place = el("div");
+  showSome(place, [...image.failures].reverse(), 5, (some) => tableOf(["when", "why it was built", "problem"], some.map((each) => [minute(each.at), each.why.join("; "), each.problem])));
   return place;
 }
 
@@ -151,7 +158,7 @@ function openSearch() {
     showSome(results, fits, 30, (some) =>
       some.length ? tableOf(["package", "version", "from", ["images", { class: "n" }], "which"], some.map(({ number, images: having }) => {
         const [ecosystem, name, version] = packages[number];
-        return [tag(name), tag(version), ecosystem, [String(having.length), { class: "n" }], namesOf(having)];
+        return [PART_OF.has(name) ? [tag(name), past(` of ${PART_OF.get(name)}`)] : tag(name), tag(version), ecosystem, [String(having.length), { class: "n" }], namesOf(having)];
       })) : ""
     );
   };
@@ -170,11 +177,14 @@ function namesOf(numbers) {
   return numbers.length <= 8 ? names(numbers) : el("details", {}, el("summary", {}, names(numbers.slice(0, 6)), ", …"), names(numbers.slice(6)));
 }
 
+/** Packages of Alpine's that people look for by the name of what they are a part of. */
+const PART_OF = new Map([["libssl3", "openssl"], ["libcrypto3", "openssl"]]);
+
 function inverted() {
   const having = packages.map(() => []);
   images.forEach((image, number) => (image.packages ?? []).forEach((each) => having[each].push(number)));
   return packages
-    .map(([ecosystem, name, version], number) => ({ number, name: name.toLowerCase(), text: `${name} ${version} ${ecosystem}`.toLowerCase(), images: having[number] }))
+    .map(([ecosystem, name, version], number) => ({ number, name: name.toLowerCase(), text: `${name} ${version} ${ecosystem} ${PART_OF.get(name) ?? ""}`.toLowerCase(), images: having[number] }))
     .filter((each) => each.images.length);
 }
 

@@ -1,10 +1,13 @@
 """Which image a request gets."""
 
 import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isol8_tasks.errors import ConfigError
 from isol8_tasks.images import labels
-from isol8_tasks.images.choice import Choice, choose, client_choices, preferred, requested
+from isol8_tasks.images.choice import Choice, Requests, choose, client_choices, preferred, requested
 from isol8_tasks.images.labels import Record
 from isol8_tasks.images.observed import Observed, ObservedImage
 
@@ -196,3 +199,36 @@ class TestClients:
     def test_where_there_is_nothing_at_all(self) -> None:
         """A base that is not here is what clients would ask for."""
         assert self.choices(held(), "polars") == [("isol8:python", False, True, False)] * 3
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=4)
+
+
+class TestManyRequests:
+    """Images that are looked at once for all of them."""
+
+    @given(st.lists(st.tuples(NAMES, st.sampled_from(["python", "node"])), max_size=6), NAMES)
+    def test_the_same_as_looking_at_every_image_each_time(
+        self, images: list[tuple[list[str], str]], asked: list[str]
+    ) -> None:
+        """For ours, and for labels, which may have a package twice."""
+        found = []
+        for number, (packages, runtime) in enumerate(images):
+            made = image(f"i{number}", *dict.fromkeys(packages), runtime=runtime)
+            found.append(evolve(made, labels={**made.labels, "org.isol8.dependencies": ",".join(packages)}))
+        observed, wanted = held(*found), frozenset(asked)
+        requests = Requests(observed)
+        fitting = [
+            (len(set(packages)), f"i{number}", frozenset(packages))
+            for number, (packages, runtime) in enumerate(images)
+            if runtime == "python" and packages and wanted <= set(packages)
+        ]
+        if wanted:
+            assert requests.ours("python", wanted) == (min(fitting)[1:] if fitting else None)
+        exact: list[str] = []
+        supersets: list[str] = []
+        for number, (packages, runtime) in enumerate(images):
+            if wanted and runtime == "python" and wanted <= set(packages):
+                (exact if len(packages) == len(wanted) else supersets).append(f"isol8:i{number}")
+        listed = exact or supersets[::-1] or ["isol8:python"]
+        assert requests.by_labels("python", wanted) == (listed[0], len(listed) > 1)

@@ -27,6 +27,14 @@ QUIET = Account(
     settings=RefreshSettings(),
     found=(Freshness(image="python"), Freshness(image="node")),
 )
+_END = unsupported("3.21.4", AT.date())
+UNSUPPORTED = evolve(
+    QUIET,
+    found=(
+        Freshness(image="python", support=_END, packages=PackageNews(waiting=(NUMPY,))),
+        Freshness(image="node", support=_END),
+    ),
+)
 FULL = evolve(
     QUIET,
     found=(
@@ -118,9 +126,7 @@ def test_news_by_importance() -> None:
 
 def test_a_branch_out_of_support_is_told_every_night() -> None:
     """It is told with the way on, below the one line."""
-    end = unsupported("3.21.4", AT.date())
-    old = evolve(QUIET, found=(Freshness(image="python", support=end), Freshness(image="node", support=end)))
-    assert text(old).splitlines()[1:] == [
+    assert text(UNSUPPORTED).splitlines()[1:] == [
         (
             "Alpine 3.21 reached end of life on 2026-11-01 (isol8:python, isol8:node); "
             "3.23 is supported until 2027-11-01: for images based on alpine, write "

@@ -8,7 +8,7 @@ from isol8_tasks.dockerfile.syntax import parse
 from isol8_tasks.engine.builders.progress import build_failed
 from isol8_tasks.errors import BuildFailedError, Isol8Error
 from isol8_tasks.plan.model import ImageSpec, Inputs
-from isol8_tasks.report.remedies import clearer, hint, lacking_lines, with_cause_only
+from isol8_tasks.report.remedies import cause_of, clearer, hint, lacking_lines, with_cause_only
 
 TAG = "isol8_build:bash-20261129T000000Z-0123456789abcdef-candidate"
 LLB = "failed to create LLB definition"
@@ -161,3 +161,15 @@ def test_programs_of_another_platform() -> None:
         "The builder can't run programs for linux/arm64. Install Debian's qemu-user-static "
     )
     assert "Dockerfile" in hint(error, BASE, Config(), standin=False, room="")
+
+
+def test_cause_on_one_line_says_what_it_is_about() -> None:
+    """Where a tool says that on the line below, as apk does."""
+    output = (
+        "ERROR: unable to select packages:",
+        "  nunpy (no such package):",
+        "    required by: world[nunpy]",
+    )
+    failed = BuildFailedError("failed", step="[2/2] RUN apk add nunpy", output=output)
+    assert cause_of(failed) == "ERROR: unable to select packages: nunpy (no such package):"
+    assert cause_of(BuildFailedError("failed", output=("ERROR: full:",))) == "ERROR: full:"

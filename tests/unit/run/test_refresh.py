@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from isol8_tasks.ecosystems.updates import PackageNews, Update
+from isol8_tasks.engine import OnBytes
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.lifecycle.rollback import roll_back
@@ -123,9 +124,9 @@ def test_moved_upstream_images_are_pulled_side_by_side(
     )
     both, whole = threading.Barrier(2, timeout=10), FakeEngine.pull
 
-    def pull(engine: FakeEngine, reference: str) -> None:
+    def pull(engine: FakeEngine, reference: str, on_bytes: OnBytes | None = None) -> None:
         both.wait()
-        whole(engine, reference)
+        whole(engine, reference, on_bytes)
 
     monkeypatch.setattr(FakeEngine, "pull", pull)
     assert refreshed(begin())[1] == ["python", "node", "bun", "deno", "bash", "bash-custom"]
@@ -192,7 +193,7 @@ def test_a_pull_that_fails(
     engine.registry["alpine:3.21"] = upstream(2)
     whole = FakeEngine.pull
 
-    def pull(_engine: FakeEngine, reference: str) -> None:
+    def pull(_engine: FakeEngine, reference: str, _on_bytes: OnBytes | None = None) -> None:
         raise SourceUnavailableError(f"{reference} could not be pulled: no route to host")
 
     monkeypatch.setattr(FakeEngine, "pull", pull)

@@ -95,8 +95,10 @@ class TestAdd:
     def test_without_an_engine_it_is_written(self, dead: CommandLine) -> None:
         """What a run would do is not known, which is told."""
         done = dead("add", "bash", "zip")
-        assert done.code == 0
-        assert done.err.startswith("ERROR: no Docker Engine answers")
+        assert done.code == 4
+        first, *_, last = done.err.splitlines()
+        assert first.startswith("ERROR: no Docker Engine answers")
+        assert last == "deps.toml is written; only the plan could not be printed: ./doitw plan"
         assert text_of(dead) == '[dependencies]\nbash = ["jq", "zip"]\n'
 
 

@@ -10,11 +10,12 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.ecosystems.inventory import Package, encode
+from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.engine import ImageDetail
 from isol8_tasks.images.journal_lines import read_history, render_history
 from isol8_tasks.plan.model import ImageSpec
 from tests.command_line import ALPINE, CommandLine, Ended
-from tests.fake_engine import FakeEngine
+from tests.fake_engine import FakeEngine, FakeImage
 
 REGISTRY = '[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "registry.example/isol8"\n'
 CREATED = "org.opencontainers.image.created"
@@ -30,6 +31,12 @@ def shown(done: Ended) -> list[str]:
 
 def file_of(cli: CommandLine) -> Path:
     return cli.folder / ".isol8" / "history.jsonl"
+
+
+def failing(cli: CommandLine, name: str, problem: str) -> None:
+    """Let builds of an image fail."""
+    cli.engine.fail = {f"isol8_build:{name}-candidate"}
+    cli.engine.failure = problem
 
 
 def with_musl(version: str) -> Callable[[ImageSpec, str], str]:
@@ -56,10 +63,10 @@ class TestLog:
             "…  isol8:bash@0         built        forced · musl 1.2.5-r9 → 1.2.6-r0 · 1 kB",
             "…  isol8:bash-custom@2  built        new · declared in deps.toml:2, never built · 2 kB",
             "…  isol8:bash@1         built        new · 1 kB",
-            "…  isol8:deno@0         built        new · 1 kB",
+            "…  isol8:deno@0         built        new · 1 kB · 1 kB pulled",
             "…  isol8:bun@1          built        new · 1 kB",
             "…  isol8:node@0         built        new · 1 kB",
-            "…  isol8:python@0       built        new · 1 kB",
+            "…  isol8:python@0       built        new · 1 kB · 1 kB pulled",
         ]
 
     @pytest.mark.parametrize("word", ["bash", "isol8:bash", "base:bash"])
@@ -98,6 +105,9 @@ class TestLog:
             "number": 0,
             "how": "built",
             "why": ["declared in deps.toml:2, never built"],
+            "problem": None,
+            "images": {},
+            "bytes": {"built": 1000},
             "verified": True,
             "seconds": found["seconds"],
             "checkout": record.checkout,
@@ -259,6 +269,169 @@ class TestHistory:
         built.declare("")
         assert built("prune", "--yes").code == 0
         assert shown(built("log", "bash-custom"))[0] == "…  isol8:bash-custom@0  removed"
+
+
+class TestFailures:
+    """What could not be made, and refreshes."""
+
+    def test_failed_build_is_a_line(self, built: CommandLine) -> None:
+        """With its error; it has no number, and diff does not see it."""
+        built.declare('[dependencies]\nbash = ["jq", "nunpy"]\n')
+        failing(built, "bash-custom", "ERROR: no such package nunpy")
+        assert built("custom:bash").code == 1
+        assert shown(built("log", "bash-custom")) == [
+            "…  isol8:bash-custom    failed  + nunpy · ERROR: no such package nunpy",
+            "…  isol8:bash-custom@0  built   new · declared in deps.toml:2, never built · 2 kB",
+        ]
+        failed, before = json.loads(built("log", "bash-custom", "--json").out)["changes"]
+        assert (failed["how"], failed["number"], failed["old"], failed["new"]) == ("failed", None, None, None)
+        assert (failed["why"], failed["problem"]) == (["+ nunpy"], "ERROR: no such package nunpy")
+        assert before["number"] == 0
+        assert built("diff", "bash-custom").err.endswith(
+            "only @0 is known; ./doitw log bash-custom lists them\n"
+        )
+
+    def test_what_follows_a_failure_is_the_difference_to_the_build_before_it(
+        self, built: CommandLine
+    ) -> None:
+        """As the image stayed as it was."""
+        failing(built, "bash", "ERROR: full")
+        assert built("base:bash", "--force").code == 1
+        built.engine.fail.clear()
+        built.check = with_musl("1.2.6-r0")
+        assert built("base:bash", "--force").code == 0
+        text = file_of(built).read_text()
+        assert json.loads(text.splitlines()[-1])["changed"] == [["apk", "musl", "1.2.5-r9", "1.2.6-r0"]]
+        history, wrong = read_history(text)
+        assert wrong == ()
+        assert render_history(history) == text
+
+    def test_same_failure_on_the_same_day_is_one_line(self, built: CommandLine) -> None:
+        """However often it is tried; another problem, or another day, is news."""
+        for problem in ("ERROR: a", "ERROR: a", "ERROR: b", "ERROR: b"):
+            failing(built, "bash", problem)
+            assert built("base:bash", "--force").code == 1
+        assert [line.split(" · ")[1] for line in shown(built("log", "bash"))[:-1]] == ["ERROR: b", "ERROR: a"]
+        found, _ = read_history(file_of(built).read_text())
+        file_of(built).write_text(
+            render_history(evolve(each, at=each.at - dt.timedelta(days=1)) for each in found)
+        )
+        assert built("base:bash", "--force").code == 1
+        assert len(shown(built("log", "bash"))) == 4
+
+    def test_failures_go_after_a_while(self, built: CommandLine) -> None:
+        """Even the last of an image."""
+        failing(built, "bash", "ERROR: a")
+        assert built("base:bash", "--force").code == 1
+        found, _ = read_history(file_of(built).read_text())
+        old = [evolve(each, at=each.at - dt.timedelta(days=100)) for each in found]
+        file_of(built).write_text(render_history([*old[:6], *old[6:] * 10]))
+        built.engine.fail.clear()
+        assert built("base:bash", "--force").code == 0
+        assert [line.split()[2] for line in shown(built("log", "bash"))] == ["built", "built"]
+
+    def test_credentials_in_a_problem_are_not_in_it(self, built: CommandLine) -> None:
+        """Nor anything that would end a line."""
+        failing(built, "bash", "ERROR: https://u:hunter2@index.example/\x1b[2J does not answer")
+        assert built("base:bash", "--force").code == 1
+        text = file_of(built).read_text()
+        assert "index.example" in text
+        assert "hunter2" not in text
+        assert "\x1b" not in built("log").out
+
+    def test_no_engine_is_no_failure_of_an_image(self, dead: CommandLine) -> None:
+        """Nobody knows what would have become of it."""
+        before = file_of(dead).read_text()
+        assert dead("base:bash", "--force").code == 4
+        assert file_of(dead).read_text() == before
+
+    def test_refresh_is_a_line(self, built: CommandLine) -> None:
+        """A quiet one once a day."""
+        for _ in range(3):
+            assert built("refresh").code == 0
+        assert shown(built("log"))[0] == "…  refresh              refreshed  6 fresh"
+        built.check = with_musl("1.2.6-r0")
+        update = Update(ecosystem="apk", name="musl", old="1.2.5-r9", new="1.2.6-r0")
+        built.news["bash"] = PackageNews(updates=(update,))
+        assert built("refresh").code == 0
+        lines = [line.split("  refresh ")[-1].strip() for line in shown(built("log", "--limit", "5"))]
+        assert lines[0] == "refreshed  2 behind · 2 changed · 6 fresh"
+        assert [line["how"] for line in json.loads(built("log", "--json").out)["changes"][:4]] == [
+            "refreshed",
+            "built",
+            "built",
+            "refreshed",
+        ]
+        found = json.loads(built("log", "--json", "--limit=1").out)["changes"][0]
+        assert (found["image"], found["images"]) == (None, {"behind": 2, "changed": 2, "fresh": 6})
+
+    def test_failed_refresh_says_for_which_packages(self, built: CommandLine) -> None:
+        """Of a change they are told by themselves."""
+        update = Update(ecosystem="apk", name="musl", old="1.2.5-r9", new="1.2.6-r0")
+        built.news["bash-custom"] = PackageNews(updates=(update,))
+        failing(built, "bash-custom", "ERROR: full")
+        assert built("refresh").code == 1
+        refreshed, failed = json.loads(built("log", "--json", "--limit=2").out)["changes"]
+        assert refreshed["images"] == {"behind": 1, "failed": 1, "fresh": 5}
+        assert (failed["why"], failed["problem"]) == (["musl 1.2.5-r9 → 1.2.6-r0"], "ERROR: full")
+
+    def test_bytes_of_an_upstream_image_are_counted_once(self, built: CommandLine) -> None:
+        """For one of the images that are based on it, or for the refresh if none is built."""
+        moved = FakeImage(id="sha256:alpine2", digests=(f"alpine@sha256:{'2' * 64}",))
+        built.engine.registry["alpine:3.21"] = moved
+        assert built("refresh").code == 0
+        found = json.loads(built("log", "--json").out)["changes"][:6]
+        assert [each["how"] for each in found] == ["refreshed", *["built"] * 5]
+        assert sorted(each["bytes"].get("pulled", 0) for each in found) == [0, 0, 0, 0, 0, 1000]
+
+    def test_bytes_of_a_push_belong_to_the_change(self, built: CommandLine) -> None:
+        """Whose image is pushed, in the same run or later; what the history is rewritten to has them, too."""
+        built.declare(REGISTRY)
+        assert built("push").code == 0
+        found, _ = read_history(file_of(built).read_text())
+        assert {each.transferred["pushed"] for each in found} == {3}
+        assert read_history(render_history(found))[0] == found
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '{"v":1,"at":"2026-11-30T04:4',
+            '{"v":1}',
+            "[" * 100_000,
+            '{"v":1,"at":"9999-12-31T23:59:59-14:00","image":"bash","repository":"isol8","engine":"e","how":"built"}',
+            '{"v":1,"at":"2026-11-30T04:45:00Z","image":"x","repository":"isol8","engine":"e","how":"failed","problem":7}',
+            '{"v":1,"at":"2026-11-30T04:45:00Z","image":"x","repository":"isol8","engine":"e","how":"a","counts":[1]}',
+            '{"v":1,"at":"2026-11-30T04:45:00Z","image":"x","repository":"isol8","engine":"e","how":"a","bytes":{"a":1e999}}',
+        ],
+        ids=["half", "empty", "deep", "end-of-time", "problem", "counts", "bytes"],
+    )
+    def test_hostile_line_is_left_out(self, built: CommandLine, line: str) -> None:
+        """The output is one document all the same, which has its number."""
+        with file_of(built).open("a") as file:
+            file.write(line)
+        done = built("log", "--json")
+        assert (done.code, done.err) == (
+            0,
+            "warning: .isol8/history.jsonl:7: not a line of the history, left out\n",
+        )
+        found = json.loads(done.out)
+        assert (len(found["changes"]), found["left_out"]) == (6, [7])
+
+    def test_hostile_text_of_a_line_stays_text(self, built: CommandLine) -> None:
+        """Nothing of it reaches a terminal, and JSON stays JSON."""
+        found, _ = read_history(file_of(built).read_text())
+        bad = "\x1b[31m\u202e\n</script>"
+        hostile = evolve(found[-1], how="failed", old=None, new=None, why=(bad,), problem=bad)
+        with file_of(built).open("a") as file:
+            file.write(
+                render_history([hostile]).replace(json.dumps(bad)[1:-1], "\\ud800" + json.dumps(bad)[1:-1])
+            )
+        for words in (("log",), ("log", "bash-custom"), ("log", "--json")):
+            done = built(*words)
+            assert (done.code, done.err) == (0, "")
+            assert "</script>" in done.out
+            assert not {"\x1b", "\u202e"} & {*done.out}
+        assert len(json.loads(built("log", "--json").out)["changes"]) == 7
 
 
 class TestRegistry:

@@ -117,6 +117,28 @@ class TestBuilds:
         assert document["left_out"] == 22
         assert all("packages" in each[0] for each in builds)
 
+    def test_failures_and_refreshes_stand_beside_the_changes(self, cli: CommandLine) -> None:
+        """A failure is told of the image until it changes again; days have the bytes of all."""
+        cli.engine.fail = {"isol8_build:bash-custom-candidate"}
+        cli.engine.failure = "ERROR: no such package"
+        assert cli("custom:bash", "--force").code == 1
+        document = document_of(cli)
+        found = by_name(document)["isol8:bash-custom"]
+        (failure,) = found["failures"]
+        assert (failure["why"], failure["problem"]) == (["forced"], "ERROR: no such package")
+        assert found["failed"] == failure
+        assert [each["how"] for each in found["builds"]] == ["built"]
+        assert by_name(document)["isol8:bash"]["failures"] == []
+        assert by_name(document)["isol8:python"]["builds"][0]["bytes"]["pulled"] == 1000
+        cli.engine.fail.clear()
+        assert cli("refresh").code == 0
+        assert cli("custom:bash", "--force").code == 0
+        document = document_of(cli)
+        found = by_name(document)["isol8:bash-custom"]
+        assert (found["failed"], found["failures"]) == (None, [failure])
+        (night,) = document["nights"]
+        assert night["images"]["fresh"] > 0
+
     def test_a_removed_image_has_no_packages_in_that_change(self, cli: CommandLine) -> None:
         """It is a change all the same."""
         assert cli("clean", "base:bun").code == 0

@@ -3,6 +3,8 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +78,14 @@ def test_page_needs_nothing_else(document: dict[str, object]) -> None:
     )
 
 
+def test_a_hundred_images_are_less_than_a_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a history of two months, failures and refreshes."""
+    monkeypatch.chdir(tmp_path)
+    cli = many_images(tmp_path, monkeypatch, 100)
+    write_history(cli, 60)
+    assert len(render_page(document_of(cli)).encode()) < 1_000_000
+
+
 def test_the_same_document_gives_the_same_bytes(document: dict[str, object]) -> None:
     """So that a page that is kept in a repository changes only where something did."""
     assert render_page(document) == render_page(document)
@@ -89,6 +99,20 @@ def test_tree_can_be_read_without_a_program(document: dict[str, object]) -> None
     assert "├─" in text
     assert "as specified" in text
     assert "need JavaScript" in text
+
+
+def test_image_rebuilt_for_its_packages_says_which(document: dict[str, Any]) -> None:
+    """A refresh gives no other reason."""
+    change = {
+        "how": "built",
+        "at": "2026-11-30T04:00:00Z",
+        "why": [],
+        "changed": [["pypi", "thing", "1", "2"]],
+    }
+    images = [
+        {**each, "why": [], "last": change} for each in document["images"] if each["kind"] != "upstream"
+    ]
+    assert "built 2026-11-30: thing 1 → 2</span>" in render_page({**document, "images": images})
 
 
 def test_program_has_no_import_left() -> None:
