@@ -1,10 +1,11 @@
-"""What Podman does otherwise than Docker: the digest of a reference, and a tag of an image in use.
+"""What Podman does otherwise than Docker: the digest of a reference, a tag of an image in use, and ONBUILD triggers.
 
 Docker asks registries for others; here those are asked that Podman would pull from, as it tells in its own API
 (containers-registries.conf(5)).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from isol8_tasks.engine.connection import Connection
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from isol8_tasks.registry.client import RegistryClient
 
 _DOCKER: Final = "docker.io"
+_NO_LAYER: Final = re.compile(r"/bin/sh -c #\(nop\) +")
 
 
 def digest_by_podman(
@@ -35,6 +37,24 @@ def digest_by_podman(
     if problem:
         raise SourceUnavailableError(f"{reference} could not be looked up: {problem}")
     raise NotInRegistryError(f"{reference} could not be looked up: {wanted.registry} has no such image")
+
+
+def triggers(steps: Iterable[str]) -> tuple[str, ...]:
+    """Return the ONBUILD triggers that the steps of an image leave, oldest first; of those, only arguments.
+
+    Podman keeps all, and tells them in the history alone. There a build that dropped an argument, since it carried it
+    out, has it as a step. Other triggers can't be told from those of a parent that were carried out.
+    """
+    found: list[str] = []
+    for told in steps:
+        step = _NO_LAYER.sub("", told, count=1).strip()
+        word, _, trigger = step.partition(" ")
+        if word == "ONBUILD" and trigger.startswith("ARG "):
+            found.append(trigger)
+        else:
+            # Newer builders write what it comes to behind it.
+            found = [each for each in found if step.partition("=")[0] != each.partition("=")[0]]
+    return tuple(found)
 
 
 def untag_in_use(connection: Connection, reference: str) -> None:
