@@ -115,7 +115,10 @@ def test_what_a_killed_run_left_for_its_builder(
     assert not (tmp_path / "isol8-layouts-dead").exists()
     found.close()
     other.close()
-    assert {each.name for each in tmp_path.glob("isol8-layouts-*")} == {"isol8-layouts-new", "isol8-layouts-file"}
+    assert {each.name for each in tmp_path.glob("isol8-layouts-*")} == {
+        "isol8-layouts-new",
+        "isol8-layouts-file",
+    }
 
 
 def test_another_platform_elsewhere(engine: Engine) -> None:
