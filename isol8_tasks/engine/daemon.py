@@ -122,7 +122,7 @@ class DockerEngine:
         if self._connection.hello().podman:
             from isol8_tasks.engine import podman  # noqa: PLC0415 - few engines need it
 
-            onbuild = podman.triggers(self.steps(found["Id"]))
+            onbuild = podman.triggers(self._connection, found["Id"])
         return ImageDetail(
             id=found["Id"],
             created=found.get("Created") or "",
@@ -138,7 +138,13 @@ class DockerEngine:
 
     def steps(self, reference: str) -> tuple[str, ...]:
         """Return what an image's history says of its steps, oldest first; nothing where it isn't here."""
+        from isol8_tasks.engine import podman  # noqa: PLC0415 - for who builds
+
         try:
+            if self._connection.hello().podman:
+                from isol8_tasks.engine import podman  # noqa: PLC0415 - few engines need it
+
+                return podman.steps(self._connection, reference)
             found = self._connection.call(
                 "GET", f"/images/{quoted(reference)}/history", f"report the history of {reference}"
             )

@@ -61,7 +61,7 @@ def contained(api: docker.APIClient, socket: Path, where: Checkout, *words: str)
     It has this machine's programs, and no network.
     """
     image = f"{where.repository}_box:machine"
-    api.import_image_from_data(_links(), repository=image)
+    api.import_image_from_data(_links(), repository=f"{where.repository}_box", tag="machine")
     mounted = {"/usr", *map(str, (ROOT, Path(sys.prefix).resolve(), Path(sys.base_prefix)))}
     binds = [
         *(f"{each}:{each}:ro" for each in mounted),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from isol8_tasks.engine.podman import places, triggers
+from isol8_tasks.engine.podman import places, triggers_in
 from isol8_tasks.errors import NotInRegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
 from isol8_tasks.registry.client import RegistryClient
@@ -144,14 +144,23 @@ NO_LAYER = "/bin/sh -c #(nop) "
 )
 def test_triggers(steps: list[str], found: list[str]) -> None:
     """An argument that waits for a build is told from one that a build has had."""
-    assert list(triggers(steps)) == found
+    assert list(triggers_in((step, "") for step in steps)) == found
 
 
 def test_an_image_s_triggers(engine: Engine) -> None:
-    """They come from its history, which tells the newest step first."""
+    """They come from its history, where an argument that no value was given for has no name."""
     engine.answers["GET /images/a:b/json"] = (200, {"Id": "sha256:1", "Config": {"OnBuild": None}})
-    history = [{"CreatedBy": f"{NO_LAYER}{step}"} for step in ("ONBUILD ARG X", "ARG X", "ONBUILD ARG X")]
-    engine.answers["GET /images/sha256:1/history"] = (200, history)
-    detail = engine.client().inspect("a:b")
+    history = [
+        {"created_by": "RUN x"},
+        {"created_by": f"{NO_LAYER}ONBUILD ARG X", "created": "2026-11-30T09:03:12Z"},
+        {"created_by": f"{NO_LAYER}ARG ", "comment": "FROM docker.io/library/a:a"},
+        {"created_by": f"{NO_LAYER}ONBUILD ARG Y"},
+    ]
+    for reference in ("a:b", "sha256:1"):
+        engine.answers[f"GET /libpod/images/{reference}/json"] = (200, {"History": [{}, *history]})
+    client = engine.client()
+    detail = client.inspect("a:b")
     assert detail is not None
-    assert detail.onbuild == ("ARG X",)
+    assert detail.onbuild == ("ARG Y",)
+    assert client.steps("a:b") == ("", "RUN x", f"{NO_LAYER}ONBUILD ARG X", f"{NO_LAYER}ONBUILD ARG Y")
+    assert client.steps("a:c") == ()
