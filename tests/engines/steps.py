@@ -205,6 +205,7 @@ def force(suite: Suite) -> None:
 
 def index_variables(suite: Suite) -> None:
     """Let the packages of a custom image come from an index that does not answer."""
+    suite.doit("base:python")
     before = suite.builds()
     deps = suite.checkout.folder / "deps.toml"
     text = deps.read_text()
