@@ -61,7 +61,8 @@ def triggers_in(history: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     for told, comment in history:
         step = _NO_LAYER.sub("", told, count=1).strip()
         word, _, trigger = step.partition(" ")
-        if comment.startswith("FROM "):
+        # In Podman 4.3 each step begins with one, and names the step before it by an id.
+        if comment.startswith("FROM ") and "/" in comment:
             found = []
         if word == "ONBUILD" and trigger.startswith("ARG "):
             found.append(trigger)

@@ -154,7 +154,8 @@ def test_an_image_s_triggers(engine: Engine) -> None:
         {"created_by": "RUN x"},
         {"created_by": f"{NO_LAYER}ONBUILD ARG X", "created": "2026-11-30T09:03:12Z"},
         {"created_by": f"{NO_LAYER}ARG ", "comment": "FROM docker.io/library/a:a"},
-        {"created_by": f"{NO_LAYER}ONBUILD ARG Y"},
+        {"created_by": f"{NO_LAYER}ONBUILD ARG Y", "comment": "FROM 78287ee75c8e"},
+        {"created_by": "RUN y", "comment": "FROM 16e72f1031cd"},
     ]
     for reference in ("a:b", "sha256:1"):
         engine.answers[f"GET /libpod/images/{reference}/json"] = (200, {"History": [{}, *history]})
@@ -162,5 +163,5 @@ def test_an_image_s_triggers(engine: Engine) -> None:
     detail = client.inspect("a:b")
     assert detail is not None
     assert detail.onbuild == ("ARG Y",)
-    assert client.steps("a:b") == ("", "RUN x", f"{NO_LAYER}ONBUILD ARG X", f"{NO_LAYER}ONBUILD ARG Y")
+    assert client.steps("a:b") == ("", "RUN x", f"{NO_LAYER}ONBUILD ARG X", f"{NO_LAYER}ONBUILD ARG Y", "RUN y")
     assert client.steps("a:c") == ()
