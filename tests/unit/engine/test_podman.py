@@ -163,5 +163,11 @@ def test_an_image_s_triggers(engine: Engine) -> None:
     detail = client.inspect("a:b")
     assert detail is not None
     assert detail.onbuild == ("ARG Y",)
-    assert client.steps("a:b") == ("", "RUN x", f"{NO_LAYER}ONBUILD ARG X", f"{NO_LAYER}ONBUILD ARG Y", "RUN y")
+    assert client.steps("a:b") == (
+        "",
+        "RUN x",
+        f"{NO_LAYER}ONBUILD ARG X",
+        f"{NO_LAYER}ONBUILD ARG Y",
+        "RUN y",
+    )
     assert client.steps("a:c") == ()
