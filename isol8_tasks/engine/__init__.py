@@ -22,7 +22,7 @@ upkeep         images without a tag, images in use, room on the disk
 registry       the registries behind the engine
 whole          images that were pulled in part
 podman         what Podman does otherwise
-transfers      how far a pull is
+transfers      how far a pull is, and why it failed
 owner          names of processes, by which leftovers are told from what is in use
 """
 
@@ -81,7 +81,7 @@ class ImageDetail(ByValue):
     platform: str = ""
     """`linux/amd64`; empty where the engine does not tell."""
     onbuild: tuple[str, ...] = ()
-    """What its children's builds begin with: `ARG PIP_INDEX_URL`; Podman does not tell."""
+    """What its children's builds begin with: `ARG PIP_INDEX_URL`; Podman tells of arguments alone."""
     layers: tuple[str, ...] = ()
     """Digests, lowest first."""
     environment: tuple[str, ...] = ()

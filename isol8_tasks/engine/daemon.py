@@ -1,6 +1,5 @@
 """The ImageEngine that is a real engine: Docker's, or one that speaks its API."""
 
-import re
 import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -18,7 +17,7 @@ from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.listing import QUERY, docker_names, platform_of, tagged
 from isol8_tasks.engine.wire import NOT_FOUND, EngineRefusedError, quoted, repository_and_tag
-from isol8_tasks.errors import COMMAND, EngineError, PlanError, ReplacedError, UpstreamUnavailableError
+from isol8_tasks.errors import ReplacedError
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
@@ -134,13 +133,18 @@ class DockerEngine:
             if error.status == NOT_FOUND:
                 return None
             raise
+        onbuild = (found.get("Config") or {}).get("OnBuild") or ()
+        if self._connection.hello().podman:
+            from isol8_tasks.engine import podman  # noqa: PLC0415 - few engines need it
+
+            onbuild = podman.triggers(self._connection, found["Id"])
         return ImageDetail(
             id=found["Id"],
             created=found.get("Created") or "",
             size=found.get("Size") or 0,
             tags=docker_names(found.get("RepoTags"), podman=self._connection.hello().podman),
             platform="/".join(filter(None, (found.get("Os"), found.get("Architecture")))),
-            onbuild=tuple((found.get("Config") or {}).get("OnBuild") or ()),
+            onbuild=tuple(onbuild),
             layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
             environment=tuple((found.get("Config") or {}).get("Env") or ()),
             entrypoint=tuple((found.get("Config") or {}).get("Entrypoint") or ()),
@@ -149,7 +153,13 @@ class DockerEngine:
 
     def steps(self, reference: str) -> tuple[str, ...]:
         """Return what an image's history says of its steps, oldest first; nothing where it isn't here."""
+        from isol8_tasks.engine import podman  # noqa: PLC0415 - for who builds
+
         try:
+            if self._connection.hello().podman:
+                from isol8_tasks.engine import podman  # noqa: PLC0415 - few engines need it
+
+                return podman.steps(self._connection, reference)
             found = self._connection.call(
                 "GET", f"/images/{quoted(reference)}/history", f"report the history of {reference}"
             )
@@ -168,7 +178,7 @@ class DockerEngine:
     def pull(self, reference: str, on_bytes: OnBytes | None = None) -> None:
         """Fetch and tag an image, with the credentials of docker's own configuration."""
         from isol8_tasks.engine.builders.buildkit import stream_error  # noqa: PLC0415 - a run that pulls is rare
-        from isol8_tasks.engine.transfers import Transfer  # noqa: PLC0415 - as above
+        from isol8_tasks.engine.transfers import Transfer, unavailable  # noqa: PLC0415 - as above
 
         repository, tag = repository_and_tag(reference)
         transfer = Transfer(on_bytes)
@@ -180,9 +190,9 @@ class DockerEngine:
             ):
                 transfer.hear(item)
                 if message := stream_error(item):
-                    raise _unavailable(reference, message)
+                    raise unavailable(reference, message)
         except EngineRefusedError as error:
-            raise _unavailable(reference, error.reason) from error
+            raise unavailable(reference, error.reason) from error
 
     def lease(self, folder: str) -> "VolumeLease":
         """Return the lease of a run that works in that folder; once taken, tags move only while that run has it."""
@@ -359,26 +369,3 @@ def _configuration(image: Mapping[str, Any]) -> Mapping[str, object]:
     said = {**(image.get("Config") or {}), **{name: image.get(name) for name in _BESIDE_CONFIG}}
     # The classic builder names the image of the last step there.
     return {name: value for name, value in said.items() if value and name != "Image"}
-
-
-def _unavailable(reference: str, reason: str) -> EngineError | PlanError:
-    from isol8_tasks.safety.troubles import told  # noqa: PLC0415 - most pulls succeed
-
-    reason = redact(reason).strip()
-    if re.match(r"invalid |.*no Host in request", reason):
-        return PlanError(
-            f"{reference!r} is no image's name: {reason}\n"
-            "Correct ALPINE_IMAGE, ALPINE_VERSION or DENO_IMAGE under [build] args in deps.toml, or FROM in "
-            "docker/Dockerfile."
-        )
-    if reason.endswith(": not found"):
-        reason = f"{reason} (manifest unknown)"
-    steps = told(
-        reason,
-        source="the image's address; [build] args in deps.toml can name a mirror",
-        login="docker's login (docker login)",
-        proxy="the engine's own configuration",
-    )
-    steps = steps or "Check the network and docker's login, or name a mirror under [build] args in deps.toml."
-    lab = "" if "(404)" in steps else f" Without any, {COMMAND} up --lab makes a local stand-in."
-    return UpstreamUnavailableError(f"{reference} could not be pulled: {reason}\n{steps}{lab}")

@@ -199,19 +199,25 @@ class VolumeLease:
                 found[int(number)] = _read(each)
         return found, moment
 
-    def _create(self, slot: int, *, valid: set[int]) -> bool:
+    def _create(self, slot: int, *, valid: set[int], again: bool = True) -> bool:
         """Create the volume of a slot, and tell whether it is this run's and the current slot still a valid one."""
-        name, what = f"{_PREFIX}{slot}", "let this run have it"
+        what = "let this run have it"
         labels = {LEASE: self._run, _OWNER: this_process(), _HOLDER: self._card()}
-        body = {"Name": name, "Driver": "local", "Labels": labels}
+        body = {"Name": f"{_PREFIX}{slot}", "Driver": "local", "Labels": labels}
         try:
             answer, moment = self._connection.dated("POST", "/volumes/create", what, body=body)
+            made = _read(answer)
         except EngineRefusedError as error:
             if error.status in _WITHOUT_VOLUMES:
                 raise
-            # Podman refuses the second of two that come at the same moment.
-            answer, moment = self._connection.dated("GET", f"/volumes/{name}", what)
-        return _read(answer).run == self._run and self._slot_of(moment) in valid
+            # Podman refuses the second of two that come at the same moment; that of the first may be gone already.
+            found, moment = self._slots()
+            if slot not in found and again:
+                return self._create(slot, valid=valid, again=False)
+            if slot not in found:
+                raise
+            made = found[slot]
+        return made.run == self._run and self._slot_of(moment) in valid
 
     def _remove(self, slots: Iterable[int]) -> None:
         for slot in slots:

@@ -1,10 +1,11 @@
-"""What Podman does otherwise than Docker: the digest of a reference, and a tag of an image in use.
+"""What Podman does otherwise than Docker: the digest of a reference, a tag of an image in use, its history.
 
 Docker asks registries for others; here those are asked that Podman would pull from, as it tells in its own API
 (containers-registries.conf(5)).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from isol8_tasks.engine.connection import Connection
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from isol8_tasks.registry.client import RegistryClient
 
 _DOCKER: Final = "docker.io"
+_NO_LAYER: Final = re.compile(r"/bin/sh -c #\(nop\) +")
 
 
 def digest_by_podman(
@@ -35,6 +37,49 @@ def digest_by_podman(
     if problem:
         raise SourceUnavailableError(f"{reference} could not be looked up: {problem}")
     raise NotInRegistryError(f"{reference} could not be looked up: {wanted.registry} has no such image")
+
+
+def steps(connection: Connection, reference: str) -> tuple[str, ...]:
+    """Do what ImageEngine.steps promises."""
+    told = (step for step, _ in _history(connection, reference))
+    # An argument that has no value; those of a trigger come with each relabelling.
+    return tuple(step for step in told if _NO_LAYER.sub("", step, count=1).strip() != "ARG")
+
+
+def triggers(connection: Connection, reference: str) -> tuple[str, ...]:
+    """Return the ONBUILD triggers of an image, which Podman keeps, and tells in the history alone: only arguments."""
+    return triggers_in(_history(connection, reference))
+
+
+def triggers_in(history: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the arguments that the next build gets, by each step of an image and its comment, oldest first.
+
+    A build drops what its parent has, since it carries it out. One of Podman's begins with a comment; in others the
+    argument itself is a step. Whether another trigger is one of a parent that was carried out, nobody can tell.
+    """
+    found: list[str] = []
+    for told, comment in history:
+        step = _NO_LAYER.sub("", told, count=1).strip()
+        word, _, trigger = step.partition(" ")
+        # In Podman 4.3 each step begins with one, and names the step before it by an id.
+        if comment.startswith("FROM ") and "/" in comment:
+            found = []
+        if word == "ONBUILD" and trigger.startswith("ARG "):
+            found.append(trigger)
+        else:
+            # Newer builders write what it comes to behind it.
+            found = [each for each in found if step.partition("=")[0] != each.partition("=")[0]]
+    return tuple(found)
+
+
+def _history(connection: Connection, reference: str) -> list[tuple[str, str]]:
+    """Return the steps of an image with their comments, oldest first.
+
+    Where a step has no time, Podman 5.8 fails at the question that Docker has for it.
+    """
+    path = f"/libpod/images/{quoted(reference)}/json"
+    found = connection.call("GET", path, f"report the history of {reference}").get("History") or ()
+    return [(str(each.get("created_by") or ""), str(each.get("comment") or "")) for each in found]
 
 
 def untag_in_use(connection: Connection, reference: str) -> None:

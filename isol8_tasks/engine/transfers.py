@@ -1,11 +1,14 @@
-"""How far a pull or a push is, from what an engine tells of its layers."""
+"""How far a pull or a push is, from what an engine tells of its layers, and why a pull failed."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from attrs import define, field
 
 from isol8_tasks.engine import OnBytes
+from isol8_tasks.errors import COMMAND, EngineError, PlanError, UpstreamUnavailableError
+from isol8_tasks.safety.redact import redact
 
 
 @define(eq=False)
@@ -35,3 +38,27 @@ class Transfer:
 
 _UNDER_WAY: Final = frozenset({"Downloading", "Pushing"})
 _DONE: Final = frozenset({"Download complete", "Pushed"})
+
+
+def unavailable(reference: str, reason: str) -> EngineError | PlanError:
+    """Return the error of a pull that an engine refused for a reason of its own."""
+    from isol8_tasks.safety.troubles import told  # noqa: PLC0415 - most pulls succeed
+
+    reason = redact(reason).strip()
+    if re.match(r"invalid |.*no Host in request", reason):
+        return PlanError(
+            f"{reference!r} is no image's name: {reason}\n"
+            "Correct ALPINE_IMAGE, ALPINE_VERSION or DENO_IMAGE under [build] args in deps.toml, or FROM in "
+            "docker/Dockerfile."
+        )
+    if reason.endswith(": not found"):
+        reason = f"{reason} (manifest unknown)"
+    steps = told(
+        reason,
+        source="the image's address; [build] args in deps.toml can name a mirror",
+        login="docker's login (docker login)",
+        proxy="the engine's own configuration",
+    )
+    steps = steps or "Check the network and docker's login, or name a mirror under [build] args in deps.toml."
+    lab = "" if "(404)" in steps else f" Without any, {COMMAND} up --lab makes a local stand-in."
+    return UpstreamUnavailableError(f"{reference} could not be pulled: {reason}\n{steps}{lab}")

@@ -17,7 +17,8 @@ from attrs import evolve
 from isol8_tasks.errors import Isol8Error
 from lab.updown import Lab
 from tests.engines.kinds import KINDS, Kind
-from tests.engines.suite import LONGEST, STEPS, NotRunError, Suite
+from tests.engines.steps import STEPS
+from tests.engines.suite import LONGEST, NotRunError, Suite
 from tests.engines.table import Column, table
 from tests.integration.checkouts import new_checkout, remove_tags
 from tests.integration.registries import Registry

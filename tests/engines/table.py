@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import field, frozen
 
-from tests.engines.suite import STEPS
+from tests.engines.steps import STEPS
 
 
 @frozen

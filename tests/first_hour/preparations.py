@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.first_hour.pythons import folder_of_quick_python
+from tests.first_hour.scenes import end_engine
 from tests.first_hour.servers import failing
 
 if TYPE_CHECKING:
@@ -238,7 +239,8 @@ def _engine_on_a_disk(scene: Scene, runtime: str, size: str) -> Path:
     data = scene.folder / ".isol8" / "lab" / "docker"
     data.mkdir(parents=True)
     _mount(scene, data, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
-    scene.stack.callback(scene.run, "down")
+    # Before the disk goes.
+    scene.stack.callback(end_engine, scene.folder)
     done = scene.run("up", "--lab", "--only", runtime)
     # A push that fails behind the build is what some rows are about.
     assert " built " in done.stdout or "up to date" in done.stdout, done.stdout

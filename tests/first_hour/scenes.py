@@ -18,6 +18,7 @@ from tempfile import mkdtemp
 
 from attrs import Factory, define
 
+from isol8_tasks.engine.endpoint import private_note, private_run_dir
 from tests.command_line import CommandLine
 from tests.first_hour.table import Answer, Fault
 
@@ -132,6 +133,7 @@ def checkout(**environment: str) -> Iterator[Scene]:
         stack.callback(shutil.rmtree, place, ignore_errors=True)
         place.chmod(0o755)
         folder = Path(shutil.copytree(_original(), place / "checkout"))
+        stack.callback(end_engine, folder)
         (place / "home").mkdir()
         make_ready(folder)
         environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -139,6 +141,15 @@ def checkout(**environment: str) -> Iterator[Scene]:
         yield Scene(
             folder=folder, stack=stack, environ=environ, words={"folder": str(folder), "place": str(place)}
         )
+
+
+def end_engine(folder: Path) -> None:
+    """Stop the private engine of a checkout if it has one, whatever the row did to its commands and environment."""
+    if private_run_dir(folder).exists() or private_note(folder).exists():
+        from lab.updown import Lab, down  # noqa: PLC0415 - few rows start one
+
+        down(folder, lambda _: None)
+        assert not Lab.of(folder).is_up(), f"the private engine of {folder} is left"
 
 
 @cache

@@ -1,91 +1,27 @@
-"""Runs on two machines that share an engine: they take turns, and none that was stopped or killed does harm.
+"""Runs on two machines that share an engine: they take turns, and none that was stopped or killed does harm."""
 
-A machine is a process with a host name, a network, processes and a home of its own, to whom the engine's socket is
-given: the lock of this machine's kernel does not keep it out. Slots are a tenth as long as in earnest; `ISOL8_SLOTS=40`
-has them whole.
-"""
-
-import contextlib
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.engine.lease import LEASE
-from tests.integration.checkouts import ROOT, Checkout, new_checkout, sleeping, wait_for
+from tests.integration.checkouts import Checkout, new_checkout, wait_for
+from tests.integration.machines import SLOT, contained, ended, is_building, leases, slow, started
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="a machine of its own needs root on Linux"
 )
-
-SLOT = float(os.environ.get("ISOL8_SLOTS", "4"))
-_RUN = """
-import sys
-from isol8_tasks.engine import lease
-
-lease.SLOT_SECONDS = float(sys.argv[1])
-from doit.doit_cmd import DoitMain
-sys.exit(DoitMain().run(sys.argv[2:]))
-"""
-_MACHINE = ("unshare", "--uts", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c")
 
 
 @pytest.fixture
 def far(checkout: Checkout, tmp_path: Path) -> Checkout:
     """Give a checkout on the other machine, with the same repository."""
     return new_checkout(tmp_path / "far", checkout.repository)
-
-
-@contextlib.contextmanager
-def started(where: Checkout, *words: str, host: str = "") -> Iterator["subprocess.Popen[str]"]:
-    """Let doit run, on a machine of that name or on this one."""
-    command = (sys.executable, "-c", _RUN, str(SLOT), *words)
-    if host:
-        command = (*_MACHINE, f'hostname {host} && exec "$0" "$@"', *command)
-    with subprocess.Popen(
-        command,
-        cwd=where.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "HOME": str(where.folder)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    out, _ = process.communicate(timeout=240)
-    assert "Traceback" not in out, out
-    return process.returncode, out
-
-
-def leases(api: docker.APIClient) -> list[str]:
-    found = api.volumes(filters={"label": [LEASE]})["Volumes"] or []
-    return [json.dumps(each["Labels"]) for each in found]
-
-
-def slow(where: Checkout, seconds: int) -> None:
-    """Let the build of bash take a while, with a step that names the checkout."""
-    where.edit(
-        "docker/Dockerfile", 'CMD ["bash"]', f'RUN sleep {seconds} && echo {where.id} >/who\nCMD ["bash"]'
-    )
-
-
-def is_building(where: Checkout) -> bool:
-    return bool(sleeping(where.id))
 
 
 def who(api: docker.APIClient, where: Checkout) -> str:
@@ -141,6 +77,27 @@ def test_a_machine_that_is_gone_keeps_nobody_for_long(
         )
         assert time.monotonic() - began < SLOT * 1.5 + 3
         assert ended(second)[0] == 0
+    assert who(docker_api, built) == built.id
+    assert leases(docker_api) == []
+
+
+def test_a_container_that_is_given_the_socket(
+    built: Checkout, far: Checkout, docker_api: docker.APIClient, endpoint: Endpoint
+) -> None:
+    """It is a machine like any other, though it has the same kernel: it is waited for, until it is killed."""
+    slow(far, 60)
+    slow(built, 0)
+    with contained(docker_api, Path(endpoint.url.removeprefix("unix://")), far, "base:bash") as container:
+        wait_for(lambda: is_building(far), 60)
+        with started(built, "run", "--wait=0", "base:bash") as refused:
+            code, out = ended(refused)
+        assert code == 1
+        assert f" on in-a-box in {far.folder}, since 20" in out
+        docker_api.kill(container)
+        with started(built, "base:bash") as second:
+            code, out = ended(second)
+    assert code == 0, out
+    assert " on in-a-box in " in out
     assert who(docker_api, built) == built.id
     assert leases(docker_api) == []
 

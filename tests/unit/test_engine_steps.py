@@ -3,7 +3,7 @@
 import pytest
 
 from tests.engines.run import main
-from tests.engines.suite import STEPS
+from tests.engines.steps import STEPS
 from tests.engines.table import Column, table
 
 

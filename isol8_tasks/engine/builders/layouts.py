@@ -6,6 +6,7 @@ image-layout.md), so that no registry is needed on the way.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import tarfile
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +29,8 @@ _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 _LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 _PACKED: Final = {b"\x1f\x8b": "+gzip", b"\x28\xb5": "+zstd"}
 """How packed layers begin."""
+_PREFIX: Final = "isol8-layouts-"
+_NEW_SECONDS: Final = 60
 
 
 class Layouts:
@@ -36,13 +40,15 @@ class Layouts:
         self._connection = connection
         self._mutex = threading.Lock()
         self._folder = ""
+        self._held = -1
+        """Open, and locked, as long as the folder is in use."""
         self._made: dict[str, str] = {}
 
     def of(self, image_id: str) -> str:
         """Return where the layout of an image is, as buildx's `--build-context` has it: `oci-layout://FOLDER@DIGEST`."""
         with self._mutex:
             if image_id not in self._made:
-                self._folder = self._folder or tempfile.mkdtemp(prefix="isol8-layouts-")
+                self._folder = self._folder or self._begin()
                 folder = Path(self._folder, str(len(self._made)))
                 # What a copy left that failed.
                 shutil.rmtree(folder, ignore_errors=True)
@@ -52,8 +58,17 @@ class Layouts:
     def close(self) -> None:
         """Remove them."""
         with self._mutex:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._folder:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                os.close(self._held)
             self._folder, self._made = "", {}
+
+    def _begin(self) -> str:
+        _remove_abandoned()
+        folder = tempfile.mkdtemp(prefix=_PREFIX)
+        self._held = os.open(folder, os.O_RDONLY)
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+        return folder
 
     def _save(self, image_id: str, folder: Path) -> str:
         path, what = f"/images/{quoted(image_id)}/get", f"the copy of {image_id}"
@@ -64,6 +79,19 @@ class Layouts:
                 return write_layout(chunks, folder)
             except (tarfile.TarError, KeyError, ValueError, TypeError, OSError) as error:
                 raise EngineError(f"{what} for the builder failed: {error}") from error
+
+
+def _remove_abandoned() -> None:
+    """Remove the folders of runs that were killed: a process that ends, however it does, locks nothing any more."""
+    for each in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # Somebody else's, one that is locked, or gone meanwhile.
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            folder = os.open(each, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            stack.callback(os.close, folder)
+            # A new one may not be locked yet.
+            if time.time() - os.fstat(folder).st_mtime > _NEW_SECONDS:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(each)
 
 
 def write_layout(archive: Iterator[bytes], folder: Path) -> str:

@@ -27,6 +27,8 @@ class Volumes:
         self.asked = 0
         self.status = 0
         """What every question is refused with."""
+        self.clash: Callable[[str], bool] = lambda _name: False
+        """Tells of a volume that is to be created whether it is refused, as Podman does for the second of two."""
         self.before: Callable[[], None] = lambda: None
         """Called before each request."""
 
@@ -51,6 +53,8 @@ class Volumes:
         elif method == "POST":
             assert body
             assert path == "/volumes/create"
+            if self.clash(body["Name"]):
+                raise EngineRefusedError(what, "it exists", status=500)
             answer = {"Labels": self.kept.setdefault(body["Name"], body["Labels"])}
         elif self.kept.pop(path.rpartition("/")[2], None) is None:
             raise EngineRefusedError(what, "no such volume", status=404)
@@ -213,6 +217,33 @@ def test_an_engine_without_volumes(engine: Volumes, run: Callable[..., VolumeLea
     one.confirm()
     engine.status, engine.time = 0, 0
     assert run().take() == ""
+
+
+def test_two_at_the_same_moment_on_podman(
+    engine: Volumes, run: Callable[..., VolumeLease], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is refused finds out who was faster."""
+    elsewhere(monkeypatch)
+
+    def is_taken(name: str) -> bool:
+        engine.kept[name] = {LEASE: "x", "org.isol8.tasks.run.holder": "the first"}
+        return True
+
+    engine.clash = is_taken
+    assert run().take() == "the first"
+
+
+def test_one_that_was_faster_and_is_done(engine: Volumes, run: Callable[..., VolumeLease]) -> None:
+    """Its volume is gone, and the other run asks again; an engine that goes on refusing is heard."""
+    answers = [True]
+    engine.clash = lambda _name: bool(answers and answers.pop())
+    one = run()
+    assert one.take() == ""
+    assert len(engine.kept) == 1
+    one.release()
+    engine.clash = lambda _name: True
+    with pytest.raises(EngineRefusedError, match="it exists"):
+        run().take()
 
 
 def test_an_engine_that_fails(engine: Volumes, run: Callable[..., VolumeLease]) -> None:

@@ -1,11 +1,11 @@
-"""What Podman does otherwise than Docker: where it looks for an image, and how it takes a tag from one in use."""
+"""What Podman does otherwise than Docker: where it looks for an image, tags of one in use, ONBUILD triggers."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from isol8_tasks.engine.podman import places
+from isol8_tasks.engine.podman import places, triggers_in
 from isol8_tasks.errors import NotInRegistryError, SourceUnavailableError
 from isol8_tasks.images.references import Reference
 from isol8_tasks.registry.client import RegistryClient
@@ -123,3 +123,51 @@ def test_the_tag_of_an_image_in_use(engine: Engine) -> None:
     engine.client().untag("a:b")
     untag = ("POST /libpod/images/a:b/untag", {"repo": "docker.io/library/a", "tag": "b"})
     assert engine.asked[-1] == untag
+
+
+NO_LAYER = "/bin/sh -c #(nop) "
+
+
+@pytest.mark.parametrize(
+    ("steps", "found"),
+    [
+        ([f"{NO_LAYER}ENV A=1", f"{NO_LAYER}ONBUILD ARG X"], ["ARG X"]),
+        # As BuildKit writes it.
+        (["ONBUILD ARG X", "ONBUILD ARG Y=1", "LABEL a=b"], ["ARG X", "ARG Y=1"]),
+        # A build carried it out, and one of them said it again.
+        ([f"{NO_LAYER}ONBUILD ARG X", f"{NO_LAYER} ARG X", "RUN x"], []),
+        (["ONBUILD ARG X", "ONBUILD ARG Y=1", "ARG X=http://a", "ARG Y=2"], []),
+        (["ONBUILD ARG X", "ARG X", "ONBUILD ARG X"], ["ARG X"]),
+        (["ONBUILD ARG XY", "ARG X"], ["ARG XY"]),
+        (["ONBUILD RUN touch /a"], []),
+    ],
+)
+def test_triggers(steps: list[str], found: list[str]) -> None:
+    """An argument that waits for a build is told from one that a build has had."""
+    assert list(triggers_in((step, "") for step in steps)) == found
+
+
+def test_an_image_s_triggers(engine: Engine) -> None:
+    """They come from its history, where an argument that no value was given for has no name."""
+    engine.answers["GET /images/a:b/json"] = (200, {"Id": "sha256:1", "Config": {"OnBuild": None}})
+    history = [
+        {"created_by": "RUN x"},
+        {"created_by": f"{NO_LAYER}ONBUILD ARG X", "created": "2026-11-30T09:03:12Z"},
+        {"created_by": f"{NO_LAYER}ARG ", "comment": "FROM docker.io/library/a:a"},
+        {"created_by": f"{NO_LAYER}ONBUILD ARG Y", "comment": "FROM 78287ee75c8e"},
+        {"created_by": "RUN y", "comment": "FROM 16e72f1031cd"},
+    ]
+    for reference in ("a:b", "sha256:1"):
+        engine.answers[f"GET /libpod/images/{reference}/json"] = (200, {"History": [{}, *history]})
+    client = engine.client()
+    detail = client.inspect("a:b")
+    assert detail is not None
+    assert detail.onbuild == ("ARG Y",)
+    assert client.steps("a:b") == (
+        "",
+        "RUN x",
+        f"{NO_LAYER}ONBUILD ARG X",
+        f"{NO_LAYER}ONBUILD ARG Y",
+        "RUN y",
+    )
+    assert client.steps("a:c") == ()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +112,32 @@ def test_builder_gets_the_parents(engine: Engine) -> None:
     assert engine.paths().count("GET /images/sha256:parent/get") == 1
     found.close()
     assert not folder.parent.exists()
+
+
+def test_what_a_killed_run_left_for_its_builder(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run removes it, but not what another one is using, nor what has just been made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    other = client(engine)
+    other.build(REQUEST, lambda _event: None)
+    (in_use,) = tmp_path.glob("isol8-layouts-*")
+    for name in ("dead/0/blobs", "new"):
+        (tmp_path / f"isol8-layouts-{name}").mkdir(parents=True)
+    (tmp_path / "isol8-layouts-file").touch()
+    for name in ("isol8-layouts-dead", "isol8-layouts-file", in_use.name):
+        os.utime(tmp_path / name, (1, 1))
+    found = client(engine)
+    found.build(REQUEST, lambda _event: None)
+    assert in_use.exists()
+    assert (tmp_path / "isol8-layouts-new").exists()
+    assert not (tmp_path / "isol8-layouts-dead").exists()
+    found.close()
+    other.close()
+    assert {each.name for each in tmp_path.glob("isol8-layouts-*")} == {
+        "isol8-layouts-new",
+        "isol8-layouts-file",
+    }
 
 
 def test_another_platform_elsewhere(engine: Engine) -> None:
