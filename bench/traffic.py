@@ -1,0 +1,86 @@
+"""What one registry, Debian's docker-registry, takes and gives: images that share all but a layer of their own."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench import shared, throughput
+from bench.measure import Candidate, RunFailedError
+from isol8_tasks.ecosystems.runtimes import RUNTIMES
+
+if TYPE_CHECKING:
+    from bench.run import Bench
+
+_ROUNDS: Final = 3
+
+
+def measure(bench: "Bench", repository: str, arguments: Mapping[str, str]) -> str:
+    """Return a line for pushing and one for pulling: of the fastest round, images a minute and seconds of a processor."""
+    with tempfile.TemporaryDirectory(prefix="isol8-traffic-") as place:
+        folder = Path(place)
+        with shared.registry(bench.checkout, folder) as address:
+            server = _server(folder)
+            rounds = [_round(bench, repository, arguments, folder, f"{address}/r{n}", server) for n in range(_ROUNDS)]
+        size = sum(file.stat().st_size for file in (folder / "storage").rglob("data"))
+    lines = [f"{size / _ROUNDS / 1e6:.1f} MB in the registry for {throughput.COUNT} images and what they are based on"]
+    for way, measured in zip(("pushed", "pulled"), zip(*rounds, strict=True), strict=True):
+        seconds, processor, ours = min(measured)
+        each = throughput.COUNT
+        lines.append(
+            f"{way}: {each * 60 / seconds:.1f} a minute, {processor / each:.3f} s of a processor of the registry each,"
+            f" {ours / each:.2f} s of the machine"
+        )
+    return "\n".join(lines)
+
+
+def _round(
+    bench: "Bench", repository: str, arguments: Mapping[str, str], folder: Path, place: str, server: int
+) -> tuple[tuple[float, float, float], ...]:
+    """Build, push, forget and pull; return seconds, and those of a processor of the registry and the machine."""
+    plain, shared_too = folder / "plain.toml", folder / "shared.toml"
+    text = throughput.deps(repository, arguments)
+    plain.write_text(text, encoding="utf-8")
+    shared_too.write_text(f'{text}[registry]\nrepository = "{place}"\nstandins = true\n', encoding="utf-8")
+    bases = {f"{name}:{each}" for name in (repository, f"{repository}_build") for each in RUNTIMES}
+
+    def run(words: tuple[str, ...], file: Path, expected: str = "") -> tuple[float, float, float]:
+        before, machine = _processor(server), throughput.busy()
+        output: list[str] = []
+        seconds, _, _ = bench.stopwatch.run(
+            Candidate(
+                name=words[0],
+                command=bench.doit(*words),
+                environment={"ISOL8_DEPS": str(file)},
+                after=output.append,
+            )
+        )
+        if expected not in output[0]:
+            raise RunFailedError(f"not {expected}:\n{output[0][-2000:]}")
+        return seconds, _processor(server) - before, throughput.busy() - machine
+
+    images = tuple(f"image:t{number:02}" for number in range(throughput.COUNT))
+    run(("run", "-n", "4", *images), plain)
+    pushed = run(("push",), shared_too)
+    bench.engine.forget(repository, f"{repository}_build", place, keep=bases)
+    pulled = run(("run", "-n", "4", *images), shared_too, f"{throughput.COUNT} pulled")
+    print("pushed", pushed, "pulled", pulled, flush=True)
+    return pushed, pulled
+
+
+def _server(folder: Path) -> int:
+    """Return the process of the registry."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder / "registry.yml").encode() in (place / "cmdline").read_bytes():
+                return int(place.name)
+        except OSError:
+            continue
+    raise RunFailedError("the registry does not run")
+
+
+def _processor(process: int) -> float:
+    """Return the seconds of a processor that a process has taken."""
+    words = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
