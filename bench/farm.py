@@ -193,10 +193,14 @@ if __name__ == "__main__":
         print(f"-n {at_once}, 16 images: {predicted(at_once, images=16):.0f} a minute")
     for at_once in (1, 2, 4):
         print(f"-n {at_once} each, two engines: {predicted(at_once, images=32, engines=2):.0f} a minute")
-    for images, builders, engines in ((1_000, 1, 1), (1_000, 2, 1), (1_000, 4, 1), (1_000, 4, 4), (100_000, 40, 40)):
-        made = farm(
-            COST, builders=builders, engines=engines, processors=PROCESSORS, images=images
-        )
+    for images, builders, engines in (
+        (1_000, 1, 1),
+        (1_000, 2, 1),
+        (1_000, 4, 1),
+        (1_000, 4, 4),
+        (100_000, 40, 40),
+    ):
+        made = farm(COST, builders=builders, engines=engines, processors=PROCESSORS, images=images)
         print(
             f"{images:,} images, {builders} builders, {engines} engines: {made.per_minute:.0f} a minute, "
             f"{made.seconds / 60:.0f} minutes; registry {made.busy['registry']:.0%}, limit {made.limit}"

@@ -43,7 +43,18 @@ COLD: Final = "doit setup --force"
 UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
 _ON_REQUEST: Final = frozenset(
-    {"builders", "many", "one-more", "registry", "start-up", "thousand", "throughput", "traffic", "tunnel", "warm"}
+    {
+        "builders",
+        "many",
+        "one-more",
+        "registry",
+        "start-up",
+        "thousand",
+        "throughput",
+        "traffic",
+        "tunnel",
+        "warm",
+    }
 )
 """Left out unless they are named, as they take minutes to prepare."""
 
@@ -389,9 +400,7 @@ def rates(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     """Measure how many images an engine makes in a minute, by how many are made at once, and two engines."""
     arguments = {**bench.engine.standin_arguments(), **bench.arguments}
     with throughput.another_engine(bench.checkout) as second:
-        setup = Candidate(
-            name="bases", command=bench.doit("setup"), environment={"DOCKER_HOST": second}
-        )
+        setup = Candidate(name="bases", command=bench.doit("setup"), environment={"DOCKER_HOST": second})
         bench.stopwatch.run(setup)
         found, busy = throughput.candidates(bench.scratch, REPOSITORY, bench.doit(), arguments, second)
         figures = bench.stopwatch.compare(found, runs=bench.runs)

@@ -1,4 +1,4 @@
-"""How many images an engine builds, verifies and promotes in a minute, by how many are made at once; and two engines."""
+"""How many images an engine makes in a minute, by how many are made at once; and two engines."""
 
 import contextlib
 import json
