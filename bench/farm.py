@@ -54,9 +54,20 @@ class Cost:
         return (Step("engine", self.build), Step("engine", self.verify, parts=3))
 
 
-COST: Final = Cost(build=0.54, verify=0.64)
+COST: Final = Cost(build=0.54, verify=0.64, push=0.114, give=0.026)
 START: Final = 0.5
 """Seconds of a run before its first image and after its last."""
+
+
+FARMS: Final = (
+    (1_000, 1, 1),
+    (1_000, 4, 1),
+    (1_000, 4, 4),
+    (10_000, 8, 8),
+    (10_000, 16, 16),
+    (100_000, 16, 16),
+)
+"""Images, builders and engines."""
 
 
 @frozen(kw_only=True)

@@ -163,7 +163,7 @@ def test_results_through_a_registry(checkout: Checkout, far: dict[str, str], reg
     (pushed,) = [path for method, path in asked if method == "PUT" and "/manifests/sha256:" in path]
     assert [path for method, path in asked if method == "DELETE"] == [pushed]
     # It is built on what the registry has of its parent, and comes without it if that is gone.
-    checkout.deps('bash = ["jq", "tree"]', f"{build}standins = true\n")
+    checkout.deps('bash = ["jq", "unzip"]', f"{build}standins = true\n")
     done = checkout.doit("setup", "--only=bash", **far)
     assert (done.code, "1 built · 1 up to date · 1 pushed" in done.out) == (0, True), done.out + done.err
     registry.kill()

@@ -83,9 +83,8 @@ def _command(
 ) -> tuple[Sequence[str], Mapping[str, str]]:
     """Return the command, and the variables by which it gets what should be in no list of processes."""
     command = ["docker", "buildx", "build", f"--builder={how.builder}", *how.options, "--progress=rawjson"]
-    command += ["--provenance=false", "--sbom=false", f"--file={dockerfile}"]
-    if how.tagged:
-        command.append(f"--tag={request.tag}")
+    command += ["--provenance=false", "--sbom=false", *([f"--tag={request.tag}"] if how.tagged else ())]
+    command.append(f"--file={dockerfile}")
     if request.target is not None:
         command.append(f"--target={request.target}")
     if request.platform:

@@ -17,7 +17,7 @@ from isol8_tasks.engine.builders.layouts import Layouts
 from isol8_tasks.engine.builders.plugin import BuildxBuilder, builder_elsewhere, is_usable
 from isol8_tasks.engine.builders.pushed import (
     Passage,
-    Remote,
+    ResultRegistry,
     digest_in,
     may_pass,
     parent_in,
@@ -73,7 +73,7 @@ class Builders:
         endpoint: Endpoint,
         environ: Mapping[str, str],
         wanted: Wanted,
-        remote: Remote,
+        remote: ResultRegistry,
     ) -> None:
         self._connection = connection
         self._remote = remote

@@ -35,7 +35,7 @@ class Passage:
     credentials: bool = False
 
 
-class Remote(Protocol):
+class ResultRegistry(Protocol):
     """What is asked of the registry, as isol8_tasks.engine.registry promises it."""
 
     def fetch(self, repository: str, digest: str) -> ObservedImage:
@@ -84,7 +84,9 @@ def digest_in(file: Path) -> str:
         raise EngineError("docker buildx ended without the digest of what it pushed") from error
 
 
-def pull_pushed(connection: Connection, passage: Passage, digest: str, tag: str, remote: "Remote") -> str:
+def pull_pushed(
+    connection: Connection, passage: Passage, digest: str, tag: str, remote: "ResultRegistry"
+) -> str:
     """Let the engine have what was pushed, under a tag, and the registry nothing of it; return its id.
 
     What the registry does not let be deleted stays there without a tag. RegistryError says that it did not give it.
