@@ -54,19 +54,12 @@ class Cost:
         return (Step("engine", self.build), Step("engine", self.verify, parts=3))
 
 
-COST: Final = Cost(build=0.54, verify=0.64, push=0.114, give=0.026)
+COST: Final = Cost(build=0.54, verify=0.64, push=0.114, give=0.0275)
 START: Final = 0.5
 """Seconds of a run before its first image and after its last."""
 
 
-FARMS: Final = (
-    (1_000, 1, 1),
-    (1_000, 4, 1),
-    (1_000, 4, 4),
-    (10_000, 8, 8),
-    (10_000, 16, 16),
-    (100_000, 16, 16),
-)
+FARMS: Final = ((1_000, 1, 1), (1_000, 4, 1), (1_000, 4, 4), (100_000, 4, 4), (100_000, 16, 16))
 """Images, builders and engines."""
 
 
@@ -204,13 +197,7 @@ if __name__ == "__main__":
         print(f"-n {at_once}, 16 images: {predicted(at_once, images=16):.0f} a minute")
     for at_once in (1, 2, 4):
         print(f"-n {at_once} each, two engines: {predicted(at_once, images=32, engines=2):.0f} a minute")
-    for images, builders, engines in (
-        (1_000, 1, 1),
-        (1_000, 2, 1),
-        (1_000, 4, 1),
-        (1_000, 4, 4),
-        (100_000, 40, 40),
-    ):
+    for images, builders, engines in FARMS:
         made = farm(COST, builders=builders, engines=engines, processors=PROCESSORS, images=images)
         print(
             f"{images:,} images, {builders} builders, {engines} engines: {made.per_minute:.0f} a minute, "
