@@ -15,7 +15,21 @@ from typing import Final
 import tomli
 from attrs import frozen
 
-from bench import downloads, edit, installed, many, peers, proxy, scale, shared, start, warm
+from bench import (
+    builders,
+    downloads,
+    edit,
+    installed,
+    many,
+    peers,
+    proxy,
+    scale,
+    shared,
+    start,
+    throughput,
+    traffic,
+    warm,
+)
 from bench.measure import Candidate, Figures, RunFailedError, Stopwatch
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 
@@ -28,7 +42,20 @@ INSTALLED: Final = "isol8-tasks, nothing to do"
 COLD: Final = "doit setup --force"
 UNCHECKED: Final = "the same without checks"
 _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; compared without it"
-_ON_REQUEST: Final = frozenset({"many", "one-more", "registry", "start-up", "thousand", "tunnel", "warm"})
+_ON_REQUEST: Final = frozenset(
+    {
+        "builders",
+        "many",
+        "one-more",
+        "registry",
+        "start-up",
+        "thousand",
+        "throughput",
+        "traffic",
+        "tunnel",
+        "warm",
+    }
+)
 """Left out unless they are named, as they take minutes to prepare."""
 
 
@@ -362,6 +389,31 @@ def warm_registry(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     return figures, tuple(_ratio(ours, other, limit=0.5) for other in others)
 
 
+def by_builder(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare the builders that five bases can be built by without cache, verified and promoted in any case."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    with builders.candidates(bench.checkout, bench.engine, REPOSITORY, bench.doit(), arguments) as found:
+        return bench.stopwatch.compare(found, runs=bench.runs), ()
+
+
+def rates(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Measure how many images an engine makes in a minute, by how many are made at once, and two engines."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    with throughput.another_engine(bench.checkout) as second:
+        setup = Candidate(name="bases", command=bench.doit("setup"), environment={"DOCKER_HOST": second})
+        bench.stopwatch.run(setup)
+        found, busy = throughput.candidates(bench.scratch, REPOSITORY, bench.doit(), arguments, second)
+        figures = bench.stopwatch.compare(found, runs=bench.runs)
+    print(busy.table())
+    return figures, ()
+
+
+def traffic_rates(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Measure what a registry takes and gives: images pushed to it and pulled from it."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    return traffic.measure(bench, REPOSITORY, arguments), ()
+
+
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "no-op": no_op,
     "scale": scaled,
@@ -374,6 +426,9 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "tunnel": tunnel,
     "many": two_hundred,
     "one-more": one_more,
+    "builders": by_builder,
+    "throughput": rates,
+    "traffic": traffic_rates,
     "registry": registry,
     "warm": warm_registry,
 }

@@ -22,6 +22,7 @@ from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
     from isol8_tasks.engine.builders.choice import Builders
+    from isol8_tasks.engine.builders.pushed import Passage
     from isol8_tasks.engine.containers import Finished, RunRequest
     from isol8_tasks.engine.lease import VolumeLease
     from isol8_tasks.engine.upkeep import Disk
@@ -48,10 +49,12 @@ class DockerEngine:
         cache: str = "",
         platform: str = "",
         secrets: SecretSource | None = None,
+        passage: "Passage | None" = None,
     ) -> None:
         self._endpoint = endpoint
         self._environ = environ
         self._settings = builder, buildx, cache
+        self._passage = passage
         self._wanted = platform
         self._secrets = secrets
         self._connection = Connection(endpoint, environ)
@@ -66,11 +69,13 @@ class DockerEngine:
         from isol8_tasks.engine.builders.choice import Builders, Given, Wanted  # noqa: PLC0415 - most runs build nothing
 
         builder, buildx, cache = self._settings
-        wanted = Wanted(builder=builder, buildx=buildx, cache=cache, platform=self._wanted)
+        wanted = Wanted(
+            builder=builder, buildx=buildx, cache=cache, platform=self._wanted, passage=self._passage
+        )
         # The bases are built all at once, and a cached_property makes one for each thread since Python 3.12.
         with self._mutex:
             if self._made is None:
-                given = Given(secrets=self._secrets, login=self._login_for)
+                given = Given(secrets=self._secrets, login=self._login_for, registry=self)
                 self._made = Builders(
                     self._connection, self._endpoint, self._environ, wanted=wanted, given=given
                 )

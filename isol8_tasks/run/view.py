@@ -33,6 +33,7 @@ _SEVERAL: Final = 2
 
 if TYPE_CHECKING:
     from isol8_tasks.engine import FileContent
+    from isol8_tasks.engine.builders.pushed import Passage
     from isol8_tasks.engine.containers import SandboxEngine
     from isol8_tasks.engine.registry import RegistryEngine
     from isol8_tasks.engine.upkeep import UpkeepEngine
@@ -178,8 +179,18 @@ class View:
                     cache=settings.cache,
                     platform=settings.platform,
                     secrets=self.secrets,
+                    passage=self._passage() if buildx else None,
                 )
             return self._engine
+
+    def _passage(self) -> "Passage | None":
+        """Return what results of a builder elsewhere may go through; None where nothing is pushed."""
+        from isol8_tasks.engine.builders.pushed import Passage  # noqa: PLC0415 - few have such a builder
+
+        found = self.config.registry
+        if not (found.repository and found.push and self.use_registry):
+            return None
+        return Passage(repository=found.repository, standins=found.standins, credentials=found.credentials)
 
     @property
     def pulls(self) -> "Pulls":

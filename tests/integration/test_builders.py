@@ -175,6 +175,29 @@ def test_cache_in_a_registry(checkout: Checkout, far: dict[str, str], registry: 
     )
 
 
+def test_results_through_a_registry(checkout: Checkout, far: dict[str, str], registry: Registry) -> None:
+    """They are pushed by digest and pulled, and only what was verified gets a tag there; a stand-in's stay away."""
+    repository = f"{registry.address}/isol8"
+    build = f'buildx = "{NAME}"\n[registry]\nrepository = "{repository}"\n'
+    checkout.deps('bash = ["jq"]', build)
+    assert checkout.doit("base:bash", **far).code == 0
+    assert "PUT" not in registry.requests()
+    checkout.deps('bash = ["jq"]', f"{build}standins = true\n")
+    done = checkout.doit("setup", "--only=bash", **far)
+    assert (done.code, "1 built · 1 up to date · 2 pushed" in done.out) == (0, True), done.out + done.err
+    asked = list(zip(registry.requests(), registry.paths(), strict=True))
+    (pushed,) = [path for method, path in asked if method == "PUT" and "/manifests/sha256:" in path]
+    assert [path for method, path in asked if method == "DELETE"] == [pushed]
+    # It is built on what the registry has of its parent, and comes without it if that is gone.
+    checkout.deps('bash = ["jq", "unzip"]', f"{build}standins = true\n")
+    done = checkout.doit("setup", "--only=bash", **far)
+    assert (done.code, "1 built · 1 up to date · 1 pushed" in done.out) == (0, True), done.out + done.err
+    registry.kill()
+    checkout.deps('bash = ["jq"]', f"{build}standins = true\n")
+    done = checkout.doit("setup", "--only=bash", **far)
+    assert "1 built · 1 up to date" in done.out, done.out + done.err
+
+
 def test_baked_images_are_promoted(checkout: Checkout, far: dict[str, str], endpoint: Endpoint) -> None:
     """What bake built of a chain is verified and in use, and nothing of it is built again."""
     checkout.deps('bash = ["jq"]')

@@ -35,6 +35,8 @@ class BuildxRun:
     """In which docker's command runs; it says which engine gets what was built."""
     options: tuple[str, ...] = ("--load",)
     """How the result comes into the engine, and what a builder is told that is not inside it."""
+    tagged: bool = True
+    """Whether the result gets the tag of the request."""
 
 
 def build(request: BuildRequest, how: BuildxRun, job: Job, on_event: OnEvent) -> None:
@@ -81,7 +83,8 @@ def _command(
 ) -> tuple[Sequence[str], Mapping[str, str]]:
     """Return the command, and the variables by which it gets what should be in no list of processes."""
     command = ["docker", "buildx", "build", f"--builder={how.builder}", *how.options, "--progress=rawjson"]
-    command += ["--provenance=false", "--sbom=false", f"--tag={request.tag}", f"--file={dockerfile}"]
+    command += ["--provenance=false", "--sbom=false", *([f"--tag={request.tag}"] if how.tagged else ())]
+    command.append(f"--file={dockerfile}")
     if request.target is not None:
         command.append(f"--target={request.target}")
     if request.platform:

@@ -1,9 +1,11 @@
 """Which builder builds in this run, and building by it."""
 
 import contextlib
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
@@ -13,8 +15,18 @@ from isol8_tasks.engine.builders import buildx
 from isol8_tasks.engine.builders.buildx import BuildxRun
 from isol8_tasks.engine.builders.layouts import Layouts
 from isol8_tasks.engine.builders.plugin import BuildxBuilder, builder_elsewhere, is_usable
+from isol8_tasks.engine.builders.pushed import (
+    Passage,
+    ResultRegistry,
+    digest_in,
+    may_pass,
+    parent_in,
+    pull_pushed,
+    pushing,
+)
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
+from isol8_tasks.engine.jobs import Job
 from isol8_tasks.engine.listing import platform_of
 from isol8_tasks.engine.wire import NOT_FOUND, EngineRefusedError, quoted
 from isol8_tasks.errors import BuildFailedError, EngineError, PlanError
@@ -41,6 +53,8 @@ class Given:
     secrets: SecretSource | None
     login: "LoginFor"
     """Finds the login for a registry's host."""
+    registry: ResultRegistry
+    """Has what one elsewhere pushed."""
 
 
 @frozen(kw_only=True)
@@ -55,6 +69,8 @@ class Wanted:
     """The repository in which that one keeps its cache; empty for none."""
     platform: str = ""
     """What is built for; empty for the engine's own platform."""
+    passage: Passage | None = None
+    """How results of one elsewhere may come."""
 
 
 class Builders:
@@ -73,6 +89,7 @@ class Builders:
         given: Given,
     ) -> None:
         self._connection = connection
+        self._remote = given.registry
         self._endpoint = endpoint
         self._environ = environ
         # Where another one builds all else, whatever the engine has adds labels.
@@ -82,6 +99,7 @@ class Builders:
         self._platform = wanted.platform
         self._login = given.login
         self._source = given.secrets
+        self._passage = wanted.passage or Passage()
         self._mutex = threading.RLock()
         self._chosen = ""
         self._layouts = Layouts(connection)
@@ -147,14 +165,37 @@ class Builders:
             builder = self._builder
         # Its own platform may be another than the engine's.
         request = evolve(request, platform=request.platform or self._own_platform)
-        options = [_PLAIN_LAYERS]
+        if may_pass(request, self._passage, self._connection, self._environ):
+            with self._connection.job() as job:
+                try:
+                    return self._build_through_registry(request, on_event, builder.name, job)
+                except EngineError as error:
+                    # It is about the registry, and the steps are in the builder's cache by now.
+                    if job.cancelled or self._passage.repository not in str(error):
+                        raise
+        return self._build_by_buildx(request, on_event, self._how(request, builder.name, (_PLAIN_LAYERS,)))
+
+    def _how(
+        self, request: BuildRequest, name: str, output: tuple[str, ...], *, near: bool = False
+    ) -> BuildxRun:
+        """Return how a builder elsewhere is asked; with `near` it gets parents from the registry that has them."""
+        options = [*output]
         for reference, image_id in request.built_on.items():
-            options.append(f"--build-context={reference}={self._layouts.of(image_id)}")
+            there = parent_in(self._passage, image_id, self._connection) if near else ""
+            options.append(f"--build-context={reference}={there or self._layouts.of(image_id)}")
         if self._cache:
             where = f"type=registry,ref={self._cache}:{request.image}"
             options += [f"--cache-from={where}", f"--cache-to={where},mode=max,ignore-error=true"]
-        how = BuildxRun(builder=builder.name, environ=self._client_environ(), options=tuple(options))
-        return self._build_by_buildx(request, on_event, how)
+        return BuildxRun(builder=name, environ=self._client_environ(), options=tuple(options))
+
+    def _build_through_registry(self, request: BuildRequest, on_event: OnEvent, name: str, job: Job) -> str:
+        """Build, and pull what was pushed by digest."""
+        with tempfile.TemporaryDirectory(prefix="isol8-pushed-") as folder:
+            file = Path(folder, "metadata.json")
+            how = self._how(request, name, pushing(self._passage, file), near=True)
+            buildx.build(request, evolve(how, tagged=False), job, on_event)
+            digest = digest_in(file)
+        return pull_pushed(self._connection, self._passage, digest, request.tag, self._remote)
 
     def _chosen_here(self) -> str:
         with self._mutex:

@@ -1,5 +1,6 @@
 """A builder elsewhere, next to the engine's own; docker's command is played by a small program."""
 
+import json
 import os
 import sys
 import tempfile
@@ -12,9 +13,10 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest
+from isol8_tasks.engine.builders.pushed import Passage
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.errors import ConfigError, EngineError, PlanError
+from isol8_tasks.errors import BuildFailedError, ConfigError, EngineError, PlanError, RegistryError
 from tests.engine_server import Engine, Handler, serving
 from tests.unit.engine.builders.test_layouts import CONFIG, LAYERS, manifest, saved
 from tests.unit.engine.builders.test_plugin import FAR, NEW
@@ -24,7 +26,12 @@ PLAYED = f"""#!/bin/sh
 case "$2" in
     version) echo "{NEW}" ;;
     inspect) echo "$2 $3" >> asked; cat inspect ;;
-    *) cat > /dev/null; for word; do echo "$word"; done >> words; env | grep -E 'BUILDX|PLATFORM' >> words; true ;;
+    *) cat > /dev/null
+       for word; do case "$word" in
+           --metadata-file=*) [ ! -e metadata ] || cp metadata "${{word#*=}}" ;;
+           *push=true*) [ ! -e refused ] || {{ cat refused >&2; exit 1; }} ;;
+       esac; done
+       for word; do echo "$word"; done >> words; env | grep -E 'BUILDX|PLATFORM' >> words; true ;;
 esac
 """
 
@@ -72,13 +79,14 @@ class Source:
         return f"id={name},env=PIP"
 
 
-def client(
+def client(  # noqa: PLR0913 - as the engine's
     engine: Engine,
     *,
     builder: BuilderSetting = "auto",
     buildx: str = "far",
     cache: str = "",
     platform: str = "",
+    passage: Passage | None = None,
 ) -> DockerEngine:
     """Return the engine with a builder elsewhere."""
     path = f"{Path.cwd()}{os.pathsep}{os.defpath}"
@@ -92,6 +100,7 @@ def client(
         cache=cache,
         platform=platform,
         secrets=Source(),
+        passage=passage,
     )
     engine.clients.append(made)
     return made
@@ -138,6 +147,50 @@ def test_what_a_killed_run_left_for_its_builder(
         "isol8-layouts-new",
         "isol8-layouts-file",
     }
+
+
+PUSHED = f"sha256:{'1' * 64}"
+PASSAGE = Passage(repository="registry.example/isol8")
+
+
+@pytest.fixture(name="remote")
+def make_remote(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Give that engine, to which a registry gives what the builder pushed, and that has the parent from there."""
+    name = f"{PASSAGE.repository}@{PUSHED}"
+    parent = {"Config": {}, "RepoDigests": [f"{PASSAGE.repository}@sha256:of-parent"]}
+    engine.answers["GET /images/sha256:parent/json"] = (200, parent)
+    engine.answers["GET /images/sha256:parent/history"] = (200, [])
+    engine.answers["POST /images/create"] = lambda handler: handler.stream({"status": "Pulled"})
+    engine.answers[f"GET /images/{name}/json"] = (200, {"Id": "sha256:2", "Architecture": "amd64"})
+    engine.answers["POST /images/sha256:2/tag"] = (201, {})
+    engine.answers[f"DELETE /images/{name}"] = (200, [])
+    Path("metadata").write_text(json.dumps({"containerimage.digest": PUSHED}))
+
+    def forget(_engine: DockerEngine, repository: str, digest: str) -> None:
+        Path("deleted").write_text(f"{repository}@{digest}")
+        raise RegistryError("it does not delete")
+
+    monkeypatch.setattr(DockerEngine, "remote_delete", forget)
+    return engine
+
+
+def test_result_by_digest(remote: Engine) -> None:
+    """It gets its tag on the engine alone, and is deleted in the registry, if that does it."""
+    assert client(remote, passage=PASSAGE).build(REQUEST, lambda _event: None) == "sha256:2"
+    words = Path("words").read_text().splitlines()
+    assert f"--build-context=x=docker-image://{PASSAGE.repository}@sha256:of-parent" in words
+    assert not [word for word in words if word.startswith("--tag")]
+    assert Path("deleted").read_text() == f"{PASSAGE.repository}@{PUSHED}"
+
+
+def test_registry_that_takes_nothing(remote: Engine) -> None:
+    """The result comes without it; what else is wrong with a build stays wrong."""
+    Path("refused").write_text(f"ERROR: failed to push {PASSAGE.repository}: denied\n")
+    assert client(remote, passage=PASSAGE).build(REQUEST, lambda _event: None) == "sha256:1"
+    assert "--tag=a:b" in Path("words").read_text().splitlines()
+    Path("refused").write_text("ERROR: no space left on device\n")
+    with pytest.raises(BuildFailedError, match="no space left"):
+        client(remote, passage=PASSAGE).build(REQUEST, lambda _event: None)
 
 
 def test_another_platform_elsewhere(engine: Engine) -> None:
