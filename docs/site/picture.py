@@ -39,7 +39,8 @@ def drawn(flowchart: str) -> str:
     )
     return (
         f'<figure class="graph" tabindex="0"><svg role="img" aria-label="{escape(words)}" '
-        f'viewBox="0 0 {wide} {rows * 40}" width="{wide}" fill="none" stroke="currentColor">{"".join(shapes)}</svg></figure>'
+        f'viewBox="0 0 {wide} {rows * 40}" width="{wide}" fill="none" stroke="currentColor">'
+        f"{''.join(shapes)}</svg></figure>"
     )
 
 
