@@ -34,10 +34,16 @@ _HERE: Final = {
 """Options of doit's that mean something here, and what; docs/commands.md says why the others don't."""
 
 
+_Named = tuple[str, Any]
+"""A command's name, and its class."""
+
+
 def commands_page() -> str:
     """Return the page of commands, as it is written."""
     names = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["doit"]["plugins"]["command"]
-    users, contributors, refused = [], [], []
+    users: list[_Named] = []
+    contributors: list[_Named] = []
+    refused: list[_Named] = []
     for name, place in sorted(names.items()):
         module, _, kind = place.partition(":")
         group = {_OF_CONTRIBUTORS: contributors, _REFUSED: refused}.get(module, users)
@@ -134,7 +140,7 @@ def _help(option: CmdOption) -> str:
     return " ".join((option.help % {"default": option.default}).split())
 
 
-def _purposes(commands: Sequence[tuple[str, Any]]) -> list[str]:
+def _purposes(commands: Sequence[_Named]) -> list[str]:
     rows = [f"| `./doitw {name}` | {_cell(kind.doc_purpose)} |" for name, kind in commands]
     return ["| command | |", "| --- | --- |", *rows, ""]
 

@@ -44,7 +44,8 @@ def recorded() -> dict[str, str]:
 def write(answers: Mapping[str, str]) -> None:
     """Keep answers, those of rows that were not played too; forget those of rows that are gone."""
     known = {**recorded(), **answers}
-    kept = {row.name: telling(row, known[row.name]) for row in shown() if row.name in known}
+    told = {row.name: telling(row, known[row.name]) for row in shown() if row.name in known}
+    kept = {row.name: told[row.name] for row in shown() if row.name in told and is_whole(row, told[row.name])}
     ANSWERS.write_text(
         json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
     )
@@ -67,6 +68,11 @@ def telling(row: Fault, said: str) -> str:
             ends = (found.start(), max(found.start(), found.end() - 1))
             told |= {sum(start <= end for start in starts) - 1 for end in ends}
     return "\n".join(lines[number] for number in sorted(told) if number < len(lines))
+
+
+def is_whole(row: Fault, said: str) -> bool:
+    """Tell whether lines name the cause and the next step; a name of the run's own may be part of neither."""
+    return all(re.search(pattern, said, re.DOTALL) for pattern in (row.cause, row.next))
 
 
 def step(row: Fault, said: str) -> str:
@@ -110,12 +116,16 @@ def _entries(rows: list[Fault], answers: Mapping[str, str]) -> Iterator[str]:
         yield f"{_plain('; '.join(dict.fromkeys(row.fault for row in same)))} (exit code {first.exit}):"
         yield ""
         yield from (f"    {line}".rstrip() for line in (*f"$ {typed}".splitlines(), *said.splitlines()))
-        yield from ("", f"**{_plain(step(first, said))}.**", "")
+        yield from ("", f"**{_escaped(step(first, said))}.**", "")
 
 
 def _plain(text: str) -> str:
-    """Return a text that Markdown shows as it is, beginning with a capital if it begins with a word."""
-    text = text[0].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text
+    """Return a situation as Markdown shows it, beginning with a capital if it begins with a word."""
+    return _escaped(text[0].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text)
+
+
+def _escaped(text: str) -> str:
+    """Return a text that Markdown shows as it is."""
     return re.sub(r"([\\`*_<>\[\]#|])", r"\\\1", text)
 
 

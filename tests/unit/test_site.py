@@ -51,8 +51,7 @@ def test_recorded_answers_are_good_ones() -> None:
     rows = [row for row in when.shown() if row.name in answers]
     assert len(rows) > 100
     for row in rows:
-        for pattern in (row.cause, row.next):
-            assert re.search(pattern, answers[row.name], re.DOTALL), row.name
+        assert when.is_whole(row, answers[row.name]), row.name
         assert when.step(row, answers[row.name]), row.name
 
 
