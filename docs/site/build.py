@@ -49,6 +49,14 @@ _CHAPTERS: Final = {
     "Understand": ("how-it-works", "decisions/index"),
 }
 """The pages of docs/ in the order of the list at the left; the others come after them."""
+_FOR_SCREEN_READERS: Final = {
+    '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
+    '<aside class="toc-drawer': '<aside aria-label="This page" class="toc-drawer',
+    '<th class="head"><p></p></th>': "<td></td>",
+    "<pre>": '<pre tabindex="0">',
+}
+"""What Sphinx and its theme leave out, and axe finds."""
 _LINK: Final = re.compile(r"\]\(([^)#\s:]+)(#[^)\s]*)?\)")
 _FLOWCHART: Final = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -96,6 +104,11 @@ def build(folder: Path) -> str:
             env={**os.environ, "NO_COLOR": "1"},
         )
     if done.returncode == 0:
+        for page in folder.rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            for theirs, ours in _FOR_SCREEN_READERS.items():
+                text = text.replace(theirs, ours)
+            page.write_text(text, encoding="utf-8")
         (folder / "index.html").write_text(
             f'<!doctype html><title>isol8-tasks</title><meta http-equiv="refresh" content="0; url={_FRONT}">'
             f'<a href="{_FRONT}">isol8-tasks</a>\n'

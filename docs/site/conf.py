@@ -19,3 +19,4 @@ html_show_copyright = False
 html_show_search_summary = False
 # Examples leave out what does not matter by an …, which is no TOML.
 suppress_warnings = ["misc.highlighting_failure"]
+smartquotes = False

@@ -75,7 +75,7 @@ def test_nobody_else_is_asked(tab: Tab, site: Path, address: str) -> None:
     """All of a page is in the folder, and nothing is missing in it."""
     pages = sorted(page.relative_to(site) for page in site.rglob("*.html"))
     assert len(pages) > 60
-    for page in [page for page in pages if page.parent.name != "decisions"]:
+    for page in [page for page in pages if page.parent.name != "decisions" and str(page) != "index.html"]:
         found = [each for each in opened(tab, f"{address}/{page}") if not each.startswith("data:")]
         assert found, page
         assert [each for each in found if not each.startswith(f"{address}/")] == [], page
@@ -94,7 +94,8 @@ def test_search_finds(tab: Tab, address: str, words: str, page: str) -> None:
     opened(tab, f"{address}/search.html?q={words}")
     ends = time.monotonic() + 20
     links: list[str] = []
-    while not links and time.monotonic() < ends:
+    # They come one by one.
+    while not any(page in link for link in links) and time.monotonic() < ends:
         time.sleep(0.2)
         links = tab.run("[...document.querySelectorAll('#search-results li a')].map((each) => each.href)")
     assert any(page in link for link in links), links
