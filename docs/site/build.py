@@ -104,6 +104,8 @@ def build(folder: Path) -> str:
             env={**os.environ, "NO_COLOR": "1"},
         )
     if done.returncode == 0:
+        # Those that a page has as HTML, of which Sphinx knows nothing.
+        shutil.copytree(ROOT / "docs" / "pictures", folder / "docs" / "pictures")
         for page in folder.rglob("*.html"):
             text = page.read_text(encoding="utf-8")
             for theirs, ours in _FOR_SCREEN_READERS.items():
