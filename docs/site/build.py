@@ -112,7 +112,8 @@ def build(folder: Path) -> str:
                 text = text.replace(theirs, ours)
             page.write_text(text, encoding="utf-8")
         (folder / "index.html").write_text(
-            f'<!doctype html><title>isol8-tasks</title><meta http-equiv="refresh" content="0; url={_FRONT}">'
+            f'<!doctype html><title>isol8-tasks</title><link rel="icon" href="_static/icon.svg">'
+            f'<meta http-equiv="refresh" content="0; url={_FRONT}">'
             f'<a href="{_FRONT}">isol8-tasks</a>\n'
         )
         return ""

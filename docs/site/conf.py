@@ -11,6 +11,7 @@ nitpicky = True
 html_theme = "furo"
 html_title = "isol8-tasks"
 html_static_path = ["static"]
+html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
