@@ -61,7 +61,7 @@ def _table(name: str) -> Schema:
             files = {key: _file(runtime) for key, runtime in FILE_KEYS.items() if reads_lists(runtime)}
             return _object({**{runtime: _strings(_PACKAGES[runtime]) for runtime in RUNTIMES}, **files})
         case "system":
-            return _object({runtime: _ALPINE for runtime in RUNTIMES if not needs_no_system(runtime)})
+            return _object({runtime: dict(_ALPINE) for runtime in RUNTIMES if not needs_no_system(runtime)})
         case "images":
             return {"type": "object", "additionalProperties": _object({key: _IMAGE[key] for key in SETTINGS})}
         case "verify":
@@ -135,8 +135,8 @@ _IMAGE: Final[Mapping[str, Schema]] = {
     "runtime": {"enum": [*RUNTIMES]},
     "extends": {"type": "string"},
     "packages": _strings(["requests"]),
-    "system": _ALPINE,
-    "build": _ALPINE,
+    "system": dict(_ALPINE),  # each key has a meaning of its own
+    "build": dict(_ALPINE),
     "setup": {"type": "string"},
     **{key: _file(runtime) for key, runtime in FILE_KEYS.items() if reads_lists(runtime)},
 }

@@ -3,9 +3,7 @@
 A command of its own, as it needs a browser and axe-core from npm: `./doitw test tests/browser`.
 """
 
-import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +18,6 @@ from tests.command_line import CommandLine
 from tests.pages import HOSTILE, document_of, hostile_news, many_images, mapped, write_history
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium: apt-get install chromium")
-AXE = 'import axe from "npm:axe-core@4.14.1"; console.log(axe.source);'
 OPENED = """
   document.querySelectorAll("#tree button.name").forEach((each) => each.click());
   document.getElementById("search").focus();
@@ -46,18 +43,6 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
     """Give what puts everything back after the file's tests."""
     with pytest.MonkeyPatch.context() as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def axe(pytestconfig: pytest.Config) -> str:
-    """Give axe-core's program."""
-    deno = Path(sys.executable).with_name("deno")
-    # By the machine's own configuration of npm, and trusting whom the machine does.
-    own = {"DENO_DIR": str(pytestconfig.rootpath / ".isol8/deno"), "DENO_TLS_CA_STORE": "system"}
-    environ = {**os.environ, **own}
-    run = subprocess.run([deno, "eval", AXE], capture_output=True, text=True, check=False, env=environ)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Prints how many of the table's rows are answered well, and which are not: python -m tests.first_hour.report.
 
 Further words are pytest's: `-k proxy`, or tests/first_hour/test_without_engine.py for the rows that need no engine.
+With --record it also keeps what was answered in answers.json, of which tests/first_hour/when.py makes docs/when.md.
 """
 
 import os
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.first_hour.when import write
+
 
 class Collector:
     """Collects what came of each row."""
@@ -16,6 +19,8 @@ class Collector:
     def __init__(self) -> None:
         self.good = 0
         self.others: list[str] = []
+        self.answers: dict[str, str] = {}
+        """What was said, by the row's name."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what came of a row."""
@@ -24,6 +29,7 @@ class Collector:
         name = report.nodeid.partition("[")[2].rpartition("]")[0] or report.nodeid
         if report.passed:
             self.good += 1
+            self.answers[name] = str(dict(report.user_properties).get("said", ""))
         elif why := getattr(report, "wasxfail", ""):
             self.others.append(f"{name}\n    open: {why}")
         else:
@@ -33,6 +39,8 @@ class Collector:
 def main(words: list[str]) -> int:
     """Run the rows, and print the figures."""
     collector = Collector()
+    records = "--record" in words
+    words = [word for word in words if word != "--record"]
     places = [] if any(Path(word).exists() for word in words) else [str(Path(__file__).parent)]
     # pytest's own lines go to standard error: what is printed here is the report.
     printed = os.dup(1)
@@ -40,6 +48,8 @@ def main(words: list[str]) -> int:
     pytest.main(["-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", *places, *words], [collector])
     sys.stdout.flush()
     os.dup2(printed, 1)
+    if records:
+        write(collector.answers)
     count = collector.good + len(collector.others)
     print(f"{collector.good} of {count} rows good ({collector.good / max(count, 1):.1%})")  # noqa: T201 - its purpose
     for each in collector.others:

@@ -3,6 +3,7 @@
 import atexit
 import compileall
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -96,6 +97,13 @@ class Scene:
             group=self.user,
             extra_groups=None if self.user is None else [],
         )
+
+    def shown(self, said: str) -> str:
+        """Return an output as one would read it in a checkout of one's own, without what differs from run to run."""
+        said = said.replace(str(self.folder), "/home/me/isol8-tasks").replace(str(self.home), "/home/me")
+        said = said.replace(self.words.get("repository", "isol8"), "isol8")
+        said = re.sub(r"/tmp/first-hour-\w+", "/home/me", said)
+        return re.sub(r"\b127\.0\.0\.1:\d{4,}", "127.0.0.1:8080", said)
 
     def _declare_for(self, fault: Fault) -> None:
         # Again, as each preparation may bring words for it.

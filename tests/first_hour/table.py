@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
 Where = Literal["unit", "shell", "engine"]
+Recorded = Callable[[str, object], None]
+"""pytest's record_property."""
 FOLDER = Path(__file__).parent
 
 

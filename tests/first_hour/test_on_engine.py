@@ -9,7 +9,7 @@ import pytest
 from isol8_tasks.engine.endpoint import find
 from tests import quick_engine
 from tests.first_hour.scenes import on_engine
-from tests.first_hour.table import Fault, judge, parameters
+from tests.first_hour.table import Fault, Recorded, judge, parameters
 from tests.integration.engines import take_engine
 
 take_engine(os.environ)
@@ -26,8 +26,9 @@ def _runtime() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fault", parameters("engine"))
-def test_is_answered_well(fault: Fault) -> None:
+def test_is_answered_well(fault: Fault, record_property: Recorded) -> None:
     """The command names the cause and the next step, with the right exit code and in time."""
     with on_engine(HOST) as scene:
         answer = scene.play(fault)
+    record_property("said", scene.shown(answer.said))
     judge(fault, answer)

@@ -72,6 +72,7 @@ class TestUpToDate:
             ("test", ".venv-dev"),
             ("lint", ".venv-dev"),
             ("check", ".venv-dev"),
+            ("docs", ".venv-dev"),
         ],
     )
     def test_first_word_chooses_the_environment(self, checkout: Path, word: str, venv: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands for work on this project itself: test, lint, check, bench and corpus."""
+"""The commands for work on this project itself: test, lint, check, docs, bench and corpus."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -90,6 +90,21 @@ class CheckCommand(_OfCheckout):
             TestCommand(config=self.config).act(params, []),
         ]
         return max(codes)
+
+
+class DocsCommand(_OfCheckout):
+    """Build the documentation as a site."""
+
+    name = "docs"
+    doc_purpose = "build the documentation as a site, in .isol8/site; a link that leads nowhere is an error"
+    doc_usage = "[FOLDER]"
+
+    @ends_in_one_line
+    def act(self, params: Mapping[str, Any], args: list[str]) -> int:  # noqa: ARG002 - it has no options
+        """Build it."""
+        from docs.site.build import main  # noqa: PLC0415 - not installed for others
+
+        return main(args)
 
 
 class BenchCommand(_OfParser):

@@ -102,7 +102,7 @@ def test_work_on_this_project_needs_a_checkout(folder: Path) -> None:
     """Whatever lies in the folder."""
     (folder / "deps.toml").touch()
     (folder / "tests").mkdir()
-    for command in ("test", "lint", "check", "bench", "corpus"):
+    for command in ("test", "lint", "check", "docs", "bench", "corpus"):
         done = run(folder, command)
         assert (done.returncode, done.stdout) == (3, "")
         assert (

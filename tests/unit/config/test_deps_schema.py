@@ -152,3 +152,10 @@ def test_files_of_ours_are_not_marked() -> None:
         files.append(tomli.loads(each))
     assert len(files) > 5
     assert [file for file in files if marked(file)] == []
+
+
+def test_alpine_packages_of_each_key_have_their_meaning() -> None:
+    """A key is not explained by the words of another that takes the same."""
+    keys = SCHEMA["properties"]["images"]["additionalProperties"]["properties"]
+    assert keys["system"]["description"] != keys["build"]["description"]
+    assert "isol8:python-custom" in SCHEMA["properties"]["system"]["properties"]["python"]["description"]

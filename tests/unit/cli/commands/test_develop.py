@@ -10,12 +10,14 @@ import pytest
 
 from tests.command_line import CommandLine, Ended
 
+_MODULES = ("tests.run", "bench.run", "tests.corpus_packages.run", "docs.site.build")
+
 
 @pytest.fixture
 def ran(cli: CommandLine) -> dict[str, Any]:
     """Give what is started in place of the real things, each with its words, and the codes that they end with."""
     ends: dict[str, Any] = {
-        **dict.fromkeys(("tests.run", "bench.run", "tests.corpus_packages.run", ".ci/lint"), 0),
+        **dict.fromkeys((*_MODULES, ".ci/lint"), 0),
         "words": [],
     }
 
@@ -28,7 +30,7 @@ def ran(cli: CommandLine) -> dict[str, Any]:
 
         return main
 
-    for name in ("tests.run", "bench.run", "tests.corpus_packages.run"):
+    for name in _MODULES:
         module = ModuleType(name)
         module.main = main_of(name)  # type: ignore[attr-defined]
         cli.patch.setitem(sys.modules, name, module)
@@ -91,3 +93,11 @@ def test_corpus_ends_with_its_own_code(cli: CommandLine, ran: dict[str, Any]) ->
     for code in (0, 1, 3, 4):
         ran["tests.corpus_packages.run"] = code
         assert cli("corpus").code == code
+
+
+def test_docs_builds_into_a_folder(cli: CommandLine, ran: dict[str, Any]) -> None:
+    """Its code is the build's."""
+    assert cli("docs").code == 0
+    ran["docs.site.build"] = 1
+    assert cli("docs", "folder").code == 1
+    assert ran["words"] == [("docs.site.build",), ("docs.site.build", "folder")]
