@@ -13,6 +13,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 import jsonschema
 
+from isol8_tasks.config.secret_list import Secret
 from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
 from isol8_tasks.freshness.model import FreshnessState
 from isol8_tasks.images.choice import Fit
@@ -111,7 +112,7 @@ def _document(
 _RESULTS: Final = get_args(get_type_hints(Outcome)["result"])
 CHANGES: Final = (*_RESULTS, "rolled back", "removed", "found")
 COUNTS: Final = ("behind", "held", "failed", "undetermined", "changed", "pulled", "fresh")
-_KINDS: Final = get_args(get_type_hints(ImageSpec)["kind"])
+_KINDS: Final = get_args(get_type_hints(ImageSpec, localns={"Secret": Secret})["kind"])
 _TAG: Final = _text("The image's public tag, as isol8:bun.")
 _MOMENT: Final[Schema] = {"type": "string", "format": "date-time", "examples": ["2026-11-30T04:45:00Z"]}
 _WORDS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
