@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TextIO
 
@@ -199,12 +199,12 @@ class Screen:
             self._running.pop(image, None)
             self._redraw()
 
-    def pushed(self, image: str, where: "Pushed", seconds: float) -> None:
-        """Say where an image is in the registry."""
+    def pushed(self, image: str, where: "Pushed", tags: Sequence[str], seconds: float) -> None:
+        """Say where an image is in the registry, and which tags lead to it since then."""
         self._running.pop(image, None)
         if not self.quiet:
             data = {"image": str(Reference(self.repository, image)), "to": where.by_digest}
-            line = report.pushed_line(self._tag(image), where.repository, [where.tag], seconds)
+            line = report.pushed_line(self._tag(image), where.repository, tags, seconds)
             self.row(Row(line, "pushed", data))
 
     def waiting(self, holder: str) -> None:

@@ -46,8 +46,8 @@ class Listener(Protocol):
     def settled(self, image: str) -> None:
         """Hear that another run brought an image up to date in the meantime."""
 
-    def pushed(self, image: str, where: "Pushed", seconds: float) -> None:
-        """Hear that an image is in the registry."""
+    def pushed(self, image: str, where: "Pushed", tags: Sequence[str], seconds: float) -> None:
+        """Hear that an image is in the registry, and which tags lead to it since then."""
 
     def waiting(self, holder: str) -> None:
         """Hear that another run has to end first."""

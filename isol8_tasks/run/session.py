@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from isol8_tasks.errors import Isol8Error, LockedError, RegistryError, ReplacedError, UndecidedError
 from isol8_tasks.run import leftovers
@@ -361,10 +361,11 @@ class Session:
                 self.listener.event(name, event)
 
         written = self.publication.push(name, known, overtaken, on_event, takes_name=takes_name)
-        if self.listener and name in self.publication.pushed:
-            where = self.publication.pushed[name][1]
-            shown = where if where.tag in written else evolve(where, tag=name)
-            self.listener.pushed(name, shown, time.monotonic() - began)
+        if self.listener and written and (takes_name or name in self.publication.pushed):
+            _, where = self.publication.pushed.get(name) or self.publication.pulled[name]
+            # Only who asks for a push wants to know of all of them.
+            tags = written if takes_name else (where.tag if where.tag in written else name,)
+            self.listener.pushed(name, where, tags, time.monotonic() - began)
         return written
 
     def in_time(self) -> None:

@@ -43,7 +43,7 @@ def test_what_happens_to_an_image() -> None:
     screen.event("bun", BuildEvent(kind="pulled", step="pulling x", transfer=(3, 9)))
     screen.event("bun", BuildEvent(kind="pulled", step="pulling x", transfer=(4, 9)))
     screen.done(OUTCOME, 1.26)
-    screen.pushed("bun", Pushed(repository="reg.example/isol8", tag="bun", digest="sha256:1"), 1.0)
+    screen.pushed("bun", Pushed(repository="reg.example/isol8", tag="bun", digest="sha256:1"), ["bun"], 1.0)
     screen.settled("web")
     screen.awaited = 2
     screen.failed("ml", BuildFailedError("no such package"))

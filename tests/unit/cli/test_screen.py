@@ -125,7 +125,7 @@ class TestLog:
         clock.now += 5
         screen.done(outcome(), 5)
         screen.settled("bun")
-        screen.pushed("bun", Pushed(repository="r.example/i", tag="t", digest="d"), 1)
+        screen.pushed("bun", Pushed(repository="r.example/i", tag="t", digest="d"), ["t"], 1)
         screen.line("1 built")
         assert text(screen) == "1 built\n"
 
@@ -150,7 +150,7 @@ class TestLog:
         screen = make()
         screen.waiting("process 7 in /checkout")
         screen.settled("bun")
-        screen.pushed("bun", Pushed(repository="r.example/i", tag="t", digest="d"), 1)
+        screen.pushed("bun", Pushed(repository="r.example/i", tag="t", digest="d"), ["t"], 1)
         assert text(screen).splitlines() == [
             "waiting for another run on this engine: process 7 in /checkout",
             "isol8:bun           up to date  another run built it in the meantime",
