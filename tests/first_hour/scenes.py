@@ -103,6 +103,7 @@ class Scene:
         said = said.replace(str(self.folder), "/home/me/isol8-tasks").replace(str(self.home), "/home/me")
         said = said.replace(self.words.get("repository", "isol8"), "isol8")
         said = re.sub(r"/tmp/first-hour-\w+", "/home/me", said)
+        said = re.sub(r"(lookup \S+) on \S+:53", r"\1", said)
         return re.sub(r"\b127\.0\.0\.1:\d{4,}", "127.0.0.1:8080", said)
 
     def _declare_for(self, fault: Fault) -> None:
