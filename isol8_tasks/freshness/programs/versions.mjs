@@ -34,7 +34,10 @@ export function readNpmrc(text, environment) {
 // What is sent to an address to log in; nothing where a .npmrc has no login for it.
 export function loginFor(settings, url) {
   const own = `//${url.host}${url.pathname}`;
-  const places = [...settings.keys()].map((key) => /^(\/\/.*):(_authToken|_auth|username)$/.exec(key)).filter((found) => found && own.startsWith(found[1]));
+  const places = [...settings.keys()].flatMap((key) => {
+    const found = /^(\/\/.*):(_authToken|_auth|username)$/.exec(key);
+    return found && own.startsWith(found[1]) ? [found] : [];
+  });
   const [key, place, kind] = places.sort((one, other) => other[1].length - one[1].length)[0] ?? [];
   if (!key) return "";
   if (kind === "_authToken") return `Bearer ${settings.get(key)}`;
