@@ -35,6 +35,7 @@ from lab.updown import Lab
 from tests import quick_engine
 from tests.integration.checkouts import Checkout, new_checkout, wait_for
 from tests.integration.drift import MIN_AGE, Drift, Due, Evening, due, first_evening, script
+from tests.integration.night_page import write_page
 from tests.integration.night_table import Found, Row, growth, share, summary, table, write
 from tests.integration.refreshing import DEPENDENCIES, EVERY, IMAGES, VERIFY, builds, public_ids, refresh
 from tests.integration.registries import Registry
@@ -99,6 +100,8 @@ class Nights:
     problems: list[str] = Factory(list)
     left: tuple[Drift, ...] = ()
     stateless: Stateless | None = None
+    ends: list[dt.datetime] = Factory(list)
+    """When each night was over."""
 
     def run(self, evenings: Sequence[Evening]) -> None:
         """Go through all nights."""
@@ -158,6 +161,7 @@ class Nights:
             stateless=found,
         )
         self.rows.append(row)
+        self.ends.append(dt.datetime.now(dt.UTC))
         _say(" | ".join(row.cells()))
         for problem in found.problems if found else ():
             self.problems.append(problem)
@@ -265,10 +269,16 @@ def judge(nights: Nights) -> list[str]:
     return found
 
 
-def simulate(
-    folder: Path, *, nights: int, seed: int = SEED, every: int = 1, stateless: bool = False
+def simulate(  # noqa: PLR0913 - all but one are named by the caller
+    folder: Path,
+    *,
+    nights: int,
+    seed: int = SEED,
+    every: int = 1,
+    stateless: bool = False,
+    page: Path | None = None,
 ) -> Nights:
-    """Run so many nights in a folder, and return what came of them."""
+    """Run so many nights in a folder, and return what came of them; write the page of all images at the end."""
     os.environ.setdefault("ISOL8_LAB_CACHE", str(_ROOT / ".isol8/lab/fetched"))
     tools = Tools(root=Path(os.environ["ISOL8_LAB_CACHE"]) / "programs")
     with ExitStack() as stack:
@@ -298,6 +308,8 @@ def simulate(
                 folder=folder,
             )
         found.run(script(nights, seed))
+        if page:
+            write_page(found.checkout, found.ends, page)
         found.problems = judge(found)
         return found
 
@@ -324,6 +336,9 @@ def main(arguments: Sequence[str]) -> int:
         help="beside it refresh an engine that is emptied every night, with a registry",
     )
     parser.add_argument("--write", type=Path, help="a Markdown file")
+    parser.add_argument(
+        "--page", type=Path, help="an HTML file for the page of all images, its nights a day apart"
+    )
     chosen = parser.parse_args(arguments)
     # So that a run that is ended early leaves nothing either, and shows what it has.
     signal.signal(signal.SIGTERM, lambda *_: _ENDED.set())
@@ -334,6 +349,7 @@ def main(arguments: Sequence[str]) -> int:
             seed=chosen.seed,
             every=chosen.every,
             stateless=chosen.stateless,
+            page=chosen.page,
         )
     _say(f"{summary(found.rows)}\n\n{table(found.rows)}")
     if chosen.write:

@@ -104,7 +104,7 @@ function showDay(day, { changes, failures, nights, bytes: sum }) {
 
 function failedOn(failures) {
   return tableOf(["failed", "at", "why it was built", "problem"], failures.map(({ image, failure }) => [
-    tag(image.name), failure.at.slice(11, 16), failure.why.join("; "), look(failure.problem),
+    tag(image.name), el("time", {}, failure.at.slice(11, 16)), failure.why.join("; "), look(failure.problem),
   ]));
 }
 
