@@ -101,6 +101,19 @@ class TestLines:
         )
         assert read_history(render_history(history)) == (history, ())
 
+    def test_what_changes_nothing_stands_between_changes(self) -> None:
+        """A failure and a refresh leave the image as it was, so the next difference is to the change before them."""
+        failed = evolve(entry(ONE, ONE), how="failed", new=None, problem="no such package")
+        refreshed = evolve(entry(None, None, image=""), how="refreshed", counts={"behind": 1, "fresh": 2})
+        moved = evolve(entry(ONE, TWO, days=1), transferred={"pulled": 3, "built": 5})
+        history = (entry(None, ONE), failed, refreshed, moved)
+        assert read_history(render_history(history)) == (history, ())
+        assert not failed.is_change
+        assert failed.repeats(evolve(failed, at=failed.at + DAY / 4))
+        assert not failed.repeats(evolve(failed, at=failed.at + DAY))
+        assert not failed.repeats(refreshed)
+        assert not failed.repeats(None)
+
     def test_only_the_difference_is_written(self) -> None:
         """So that many builds of an image take little."""
         lines = [
@@ -214,7 +227,9 @@ class TestJoined:
         first = evolve(entry(None, ONE), how="found")
         third = evolve(entry(None, THREE, days=2), how="found")
         second = entry(None, TWO, days=1)
-        assert joined_history((second,), (third, first)) == (first, second, evolve(third, old=TWO))
+        failed = evolve(entry(TWO, None, days=1), how="failed", problem="no such package")
+        found = joined_history((second, failed), (third, first))
+        assert found == (first, second, failed, evolve(third, old=TWO))
 
 
 def image(name: str, number: int, *tags: str, role: str = "current", **more: object) -> ObservedImage:
