@@ -11,6 +11,7 @@ from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.report import history as report
+from isol8_tasks.run.history import engine_of
 from isol8_tasks.run.view import View
 
 _SHOWN: Final = 50
@@ -75,7 +76,9 @@ class LogCommand(OwnCommand):
         if len(chosen) > len(shown):
             say(f"and {len(chosen) - len(shown)} earlier changes: {COMMAND} log --limit 0 shows all")
         if not chosen:
-            say(f"no change is known yet; {COMMAND} up builds the images")
+            # The file may have those of another engine.
+            where = "" if changes else f" on {engine_of(current.view)}"
+            say(f"no change{where} is known yet; {COMMAND} up builds the images")
         return 0
 
 
