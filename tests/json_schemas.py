@@ -14,7 +14,7 @@ from typing import Any, Final, get_args, get_type_hints
 import jsonschema
 
 from isol8_tasks.config.secret_list import Secret
-from isol8_tasks.ecosystems.runtimes import ECOSYSTEMS, RUNTIMES
+from isol8_tasks.ecosystems.runtimes import RUNTIMES, inventory_names
 from isol8_tasks.freshness.model import FreshnessState
 from isol8_tasks.images.choice import Fit
 from isol8_tasks.images.journal import FAILED, REFRESHED
@@ -117,7 +117,9 @@ _TAG: Final = _text("The image's public tag, as isol8:bun.")
 _MOMENT: Final[Schema] = {"type": "string", "format": "date-time", "examples": ["2026-11-30T04:45:00Z"]}
 _WORDS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 _RUNTIME: Final[Schema] = {"enum": [*RUNTIMES]}
-_ECOSYSTEM: Final = _described({"enum": [*ECOSYSTEMS]}, "Which kind of package it is.")
+_ECOSYSTEM: Final = _described(
+    {"enum": [*inventory_names()]}, "Which kind of package it is; `generic` are Bun and Deno themselves."
+)
 _STATE: Final = _described({"enum": [*get_args(ImageState)]}, "As docs/commands.md has them.")
 _SECONDS: Final[Schema] = {"type": "number", "minimum": 0}
 _UPDATE: Final = _object(

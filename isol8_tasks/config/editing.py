@@ -46,6 +46,8 @@ class Declared:
         if self.is_image:
             if self.name not in config.images:
                 what = f"{config.source}: there is no [images.{self.name}]"
+                if not config.images:
+                    raise ConfigError(f"{what}; write the table first, with a runtime and packages")
                 raise ConfigError(unknown(what, self.name, config.images, "there are:"))
             image = config.images[self.name]
             return image.system if self.is_system else image.packages

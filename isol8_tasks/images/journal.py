@@ -18,6 +18,8 @@ FAILED: Final = "failed"
 """How an entry says that an image could not be made."""
 REFRESHED: Final = "refreshed"
 """How an entry tells of a whole refresh, whose image is empty."""
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+"""An image that is not younger was built at an unknown time: its builder wrote none, which engines give as year 1."""
 
 
 @frozen(kw_only=True)
@@ -33,7 +35,7 @@ class PastBuild:
     size: int = 0
     """Bytes; 0 where the engine did not tell."""
     built: str = ""
-    """ISO 8601."""
+    """ISO 8601; empty where it is not known."""
     alpine: str = ""
     packages: Versions | None = None
     """None where they are not known."""
@@ -129,7 +131,7 @@ def past_build(
         build=record.build if record else "",
         digest=digest,
         size=image.size,
-        built=image.built.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        built=image.built.strftime("%Y-%m-%dT%H:%M:%SZ") if image.built > _EPOCH else "",
         alpine=found[0] if found else "",
         packages=versions(found[1]) if found else None,
         inputs=record.inputs if record else "",
@@ -146,7 +148,7 @@ def found_entry(
     """
     engine, repository = place
     return HistoryEntry(
-        at=max(image.built, last.at) if last else image.built,
+        at=max(image.built, last.at if last else _EPOCH),
         image=name,
         repository=repository,
         engine=engine,

@@ -16,6 +16,8 @@ from isol8_tasks.images.journal import HistoryEntry, PastBuild, Versions
 from isol8_tasks.safety.jsontext import loads
 
 _FORMAT: Final = 1
+_FIRST_YEAR: Final = 1970
+"""No clock of a computer shows an earlier one."""
 
 
 def history_line(entry: HistoryEntry, before: PastBuild | None) -> str:
@@ -132,8 +134,8 @@ def _entry(document: Mapping[str, Any], before: PastBuild | None) -> HistoryEntr
     known = before if old and before and before.id == old.id else None
     at = dt.datetime.fromisoformat(_text(document["at"]))
     seconds = float(document.get("seconds", 0))
-    if at.tzinfo is None or not math.isfinite(seconds):
-        raise ValueError("a time without its zone, or no number")
+    if at.tzinfo is None or at.year < _FIRST_YEAR or not 0 <= seconds < math.inf:
+        raise ValueError("a time without its zone or of no clock, or no duration")
     entry = HistoryEntry(
         at=at.astimezone(dt.UTC),
         image=_text(document["image"]),
@@ -198,10 +200,16 @@ def _build(value: Any) -> PastBuild | None:  # noqa: ANN401 - JSON
         key=_text(value.get("key", "")),
         build=_text(value.get("build", "")),
         digest=_text(value.get("digest") or ""),
-        size=int(value.get("size", 0)),
+        size=_bytes(value.get("size", 0)),
         built=_text(value.get("built", "")),
         alpine=_text(value.get("alpine", "")),
     )
+
+
+def _bytes(value: Any) -> int:  # noqa: ANN401 - JSON
+    if (found := int(value)) < 0:
+        raise ValueError(value)
+    return found
 
 
 def _numbers(value: Any) -> Mapping[str, int]:  # noqa: ANN401 - JSON

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -18,6 +19,8 @@ from isol8_tasks.plan.model import ImageSpec
 
 _ALPINE = "bash"
 """The runtime whose packages are Alpine's."""
+PART_OF: Final = {"libssl3": "openssl", "libcrypto3": "openssl"}
+"""Packages of Alpine's that people look for by the name of what they are a part of; page.js has them, too."""
 
 
 @frozen(kw_only=True)
@@ -38,7 +41,7 @@ class Contained:
 def containing(
     word: str, specs: Iterable[ImageSpec], observed: Observed, config: Config
 ) -> tuple[Contained, ...]:
-    """Return the images in use that contain a package of that name, in the order of the graph."""
+    """Return the images in use that contain a package of that name, or a part of it, in the order of the graph."""
     found = []
     for spec in specs:
         _, packages = observed.inventory(spec.name) or ("", ())
@@ -55,6 +58,7 @@ def containing(
             )
             for (ecosystem, name), version in there.items()
             if _plain(ecosystem, name) == _plain(ecosystem, word)
+            or (ecosystem == "apk" and PART_OF.get(name) == word)
         ]
     return tuple(found)
 

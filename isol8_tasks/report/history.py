@@ -85,7 +85,8 @@ def diff_lines(names: tuple[str, str], one: PastBuild, other: PastBuild) -> Iter
     for name, build in zip(names, (one, other), strict=True):
         where = f"  {build.digest}" if build.digest else ""
         key = build.key[:_DIGITS] or "none of ours"
-        yield f"{name.ljust(width)}  built {build.built[:16].replace('T', ' ')}  key {key}{where}"
+        built = build.built[:16].replace("T", " ") or "at an unknown time"
+        yield f"{name.ljust(width)}  built {built}  key {key}{where}"
     rows = [*_rows(one, other)]
     columns = max((len(what) for what, _ in rows), default=0)
     yield from (f"  {what.ljust(columns)}  {text}" for what, text in rows)

@@ -249,6 +249,14 @@ def known_history(view: View) -> tuple[tuple[HistoryEntry, ...], tuple[int, ...]
     return here, wrong
 
 
+def other_engines(view: View) -> tuple[str, ...]:
+    """Return the engines of whose images the file tells, the one in use left out."""
+    with contextlib.suppress(OSError, Isol8Error):
+        found, _ = read_history(read_end(history_path(view)))
+        return tuple(sorted({each.engine for each in found} - {engine_of(view)}))
+    return ()
+
+
 def rebuild_history(view: View) -> int:
     """Add the builds that the registry of deps.toml has under tags with a date; return how many no line told of.
 

@@ -10,13 +10,13 @@ from isol8_tasks.report.page.html import render_page
 from isol8_tasks.run.history import known_history
 from isol8_tasks.run.view import View
 from isol8_tasks.run.workspace import now
-from isol8_tasks.safety.files import unwritable, write_named
+from isol8_tasks.safety.files import not_to_be_a_page, write_named
 from isol8_tasks.safety.printing import one_line
 
 
 def refuse_unwritable(file: Path, place: str) -> None:
-    """Raise ConfigError, with the flag or the setting that names it, for a file that can't be written."""
-    if problem := unwritable(file):
+    """Raise ConfigError, with the flag or setting that names it, for a file that can't be written or is no page."""
+    if problem := not_to_be_a_page(file):
         raise ConfigError(f"{place}: {file}: can't be written ({problem}); name another file")
 
 

@@ -38,7 +38,11 @@ def internal_error(where: str, error: BaseException) -> InternalError:
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in {"isol8_tasks", "lab"}:
         advice = f"files of the package are missing, which git status lists, or {advice}"
     elif isinstance(error, ModuleNotFoundError):
-        again = "remove that folder and run again" if COMMAND.startswith("./") else f"install {COMMAND} again"
+        again = f"install {COMMAND} again"
+        if COMMAND.startswith("./"):
+            # Of the system's own Python nothing is to be removed.
+            is_ours = sys.prefix != sys.base_prefix
+            again = "remove that folder and run again" if is_ours else f"run {COMMAND}, which has its own"
         advice = f"a package of {sys.prefix} is missing: {again}, or {advice}"
     advice = f"{advice}{_kept(error)}"
     return InternalError(f"internal error in {where}: {what} ({advice})")

@@ -11,6 +11,7 @@ from isol8_tasks.errors import Isol8Error
 
 PRIVATE: Final = 0o600
 """The mode of a file that may hold what only its owner should read."""
+_PAGE: Final = b"<!doctype html>"
 
 
 def replace(path: Path, text: str, *, mode: int | None = None) -> None:
@@ -66,6 +67,20 @@ def unwritable(path: Path) -> str:
         return f"{there} is not a folder"
     written = path if path.exists() and not path.is_file() else there
     return "" if os.access(written, os.W_OK) else f"Permission denied: {written}"
+
+
+def not_to_be_a_page(path: Path) -> str:
+    """Return why no page can or should be written into a file; one that has something else in it is kept."""
+    if problem := unwritable(path):
+        return problem
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_PAGE))
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if begin.lower() in {b"", _PAGE} else "it is there, and no page"
 
 
 def make_folder(path: Path) -> None:

@@ -155,6 +155,30 @@ def test_answers_are_found_by_keyboard(tab: Tab, page: Path) -> None:
     assert "isol8:bun" in tab.run("document.getElementById('results').textContent")
 
 
+def test_all_sections_are_reached_by_tab(tab: Tab, page: Path) -> None:
+    """Those, too, that are drawn only once they come near: nothing has to be scrolled to first."""
+    tab.resize(1280, 600)
+    tab.open(page.as_uri())
+    tab.run("document.querySelector('#search').focus()")
+    sections = set()
+    for _ in range(200):
+        tab.key("Tab", 9)
+        sections.add(tab.run("document.activeElement.closest('section')?.id ?? ''"))
+        if "compare" in sections:
+            break
+    assert sections >= {"days", "compare"}
+    assert complaints(tab) == []
+
+
+def test_link_to_packages_is_followed(tab: Tab, page: Path) -> None:
+    """On a page that is open already as well; one that is cut off breaks nothing."""
+    tab.open(f"{page.as_uri()}#packages=%6")
+    assert tab.run("document.querySelector('#search').value") == "%6"
+    tab.run("location.hash = '#packages=openssl%203.5'; new Promise((done) => setTimeout(done, 200))")
+    assert tab.run("document.querySelector('#search').value") == "openssl 3.5"
+    assert complaints(tab) == []
+
+
 def test_days_tell_what_failed_and_how_many_bytes_came(tab: Tab, page: Path) -> None:
     """The calendar counts them, and a day that is chosen names them."""
     tab.open(page.as_uri())

@@ -1,5 +1,6 @@
 """The command log: what changed in the images, newest first."""
 
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.report import history as report
+from isol8_tasks.run.history import engine_of, other_engines
 from isol8_tasks.run.view import View
 
 _SHOWN: Final = 50
@@ -75,7 +77,11 @@ class LogCommand(OwnCommand):
         if len(chosen) > len(shown):
             say(f"and {len(chosen) - len(shown)} earlier changes: {COMMAND} log --limit 0 shows all")
         if not chosen:
-            say(f"no change is known yet; {COMMAND} up builds the images")
+            where = "" if changes else f" on {engine_of(current.view)}"
+            say(f"no change{where} is known yet; {COMMAND} up builds the images")
+            # As of a private engine that is stopped, and so is not in use.
+            for engine in () if changes else other_engines(current.view):
+                say(f"there are changes on another engine: DOCKER_HOST={shlex.quote(engine)} {COMMAND} log")
         return 0
 
 

@@ -25,7 +25,7 @@ from isol8_tasks.run.events import unwatched
 from isol8_tasks.run.refresh import Refresh
 from isol8_tasks.run.session import Session
 from isol8_tasks.safety.crash import as_error
-from isol8_tasks.safety.files import unwritable, write_named
+from isol8_tasks.safety.files import not_to_be_a_page, unwritable, write_named
 from isol8_tasks.safety.printing import Redact, printable
 
 
@@ -75,7 +75,7 @@ class RefreshCommand(OwnCommand):
         current = session()
         heed_flags(current, {**NO_FLAGS, "only": params["only"]})
         page = current.view.workspace.page_file(current.view.config.page.file)
-        if problem := page and unwritable(page):
+        if problem := page and not_to_be_a_page(page):
             where = current.view.config.setting("page.file")
             raise ConfigError(f"{where}: page.file: {page}: can't be written ({problem}); name another file")
         current.wait = params["wait"]

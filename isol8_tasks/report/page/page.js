@@ -164,11 +164,23 @@ function openSearch() {
   };
   input.addEventListener("input", search);
   input.addEventListener("focus", search, { once: true });
-  const asked = /^#packages=(.+)/.exec(location.hash);
-  if (asked) {
-    input.value = decodeURIComponent(asked[1]);
+  const followLink = () => {
+    const asked = /^#packages=(.+)/.exec(location.hash);
+    if (!asked) return;
+    input.value = unescaped(asked[1]);
     search();
     byId("packages").scrollIntoView();
+  };
+  addEventListener("hashchange", followLink);
+  followLink();
+}
+
+/** Returns what an address stands for; one that was cut off stands for itself. */
+function unescaped(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 
@@ -188,16 +200,24 @@ function inverted() {
     .filter((each) => each.images.length);
 }
 
-/** Calls a function once its section comes near. */
+/** Calls a function once its section comes near, or is about to be reached otherwise: by the keyboard, a search or a printer. */
 function whenNear(id, show) {
   const place = byId(id);
   if (!place) return;
-  const watch = new IntersectionObserver((entries) => {
-    if (!entries.some((each) => each.isIntersecting)) return;
+  const ended = new AbortController();
+  const now = () => {
+    ended.abort();
     watch.disconnect();
     show();
+  };
+  const watch = new IntersectionObserver((entries) => {
+    if (entries.some((each) => each.isIntersecting)) now();
   }, { rootMargin: "400px" });
   watch.observe(place);
+  addEventListener("beforeprint", now, ended);
+  addEventListener("keydown", (event) => {
+    if (event.key === "Tab" || event.ctrlKey || event.metaKey) now();
+  }, ended);
 }
 
 document.documentElement.dataset.live = "";

@@ -27,11 +27,16 @@ ONE: Final = PastBuild(
     size=7,
     built="2026-11-29T12:00:00Z",
     alpine="3.21.3",
-    packages={("pypi", "a"): "1"},
+    packages={("pypi", "a"): "1", ("generic", "bun"): "1.4.5"},
     inputs='{"v":1,"recipe":1,"runtime":"bash"}',
     configuration={"User": "sandbox"},
 )
-TWO: Final = evolve(ONE, id="sha256:2", packages={("pypi", "a"): "2"}, configuration={"User": "root"})
+TWO: Final = evolve(
+    ONE,
+    id="sha256:2",
+    packages={("pypi", "a"): "2", ("generic", "bun"): "1.4.6"},
+    configuration={"User": "root"},
+)
 UNKNOWN: Final = PastBuild(id="sha256:3")
 
 

@@ -68,13 +68,16 @@ WRONG: tuple[Mapping[str, object], ...] = (
     {"at": "yesterday"},
     {"at": "2026-11-30T12:00:00"},
     {"at": 7},
+    {"at": "0001-01-01T00:00:00Z"},
     {"image": 7},
     {"why": [7]},
     {"seconds": "x"},
     {"seconds": float("nan")},
+    {"seconds": -1},
     {"old": []},
     {"new": {"id": 7}},
     {"new": {"id": "x", "size": float("inf")}},
+    {"new": {"id": "x", "size": -1}},
     {"packages": ["x"]},
     {"packages": {"pypi": {"x": 7}}},
     {"inputs": {}},
@@ -262,6 +265,14 @@ class TestWithoutLines:
         assert found.packages == {("pypi", "a"): "2"}
         assert (found.key, found.alpine, found.digest, found.size) == (f"{2:064x}", "3.21.3", "sha256:d", 2)
         assert past_build(IN_USE, None) == PastBuild(id="sha256:2", size=2, built=found.built)
+
+    @pytest.mark.parametrize("created", [-62_135_596_800, 0])
+    def test_image_whose_builder_wrote_no_time(self, created: int) -> None:
+        """As year 1 or the epoch; its line can be read again."""
+        timeless = evolve(IN_USE, created=created)
+        assert past_build(timeless, None).built == ""
+        (found,) = with_images_in_use((), Observed(repository="isol8", images=(timeless,)), PLACE[0])
+        assert read_history(history_line(found, None)) == ((found,), ())
 
     def test_image_in_use_and_the_one_before_it(self) -> None:
         """As after the file was lost."""

@@ -54,6 +54,16 @@ def test_a_module_of_ours_that_is_missing(name: str, *, ours: bool) -> None:
     assert (another in said) != ours
 
 
+def test_no_python_of_the_system_is_to_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who runs the package by it lacks what doitw installs."""
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    said = str(internal_error("up", ModuleNotFoundError("no", name="doit")))
+    assert (
+        f"(a package of {sys.base_prefix} is missing: run ./doitw, which has its own, or this is a bug"
+        in said
+    )
+
+
 def test_twenty_tracebacks_are_kept() -> None:
     """A job that crashes every night fills no disk."""
     Path(".isol8/logs").mkdir(parents=True)

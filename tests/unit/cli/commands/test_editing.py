@@ -163,6 +163,14 @@ class TestMistakes:
         assert done.err.startswith(f"ERROR: {said}")
         assert text_of(declared) == DEPS
 
+    def test_image_where_none_is_declared(self, declared: CommandLine) -> None:
+        """What to write is said, as there is nothing to name."""
+        declared.declare("")
+        said = (
+            "ERROR: deps.toml: there is no [images.web]; write the table first, with a runtime and packages\n"
+        )
+        assert declared("add", "--image", "web", "six") == Ended(3, "", said)
+
     @pytest.mark.parametrize(
         "package", ["-r", "num py", "requirements.txt", "https://u:secret-of-me@h.example/x.whl", "é"]
     )

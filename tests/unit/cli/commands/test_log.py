@@ -264,6 +264,15 @@ class TestHistory:
         built.patch.delenv("DOCKER_HOST")
         assert [line.split()[2] for line in shown(built("log", "bun"))] == ["built"]
 
+    def test_engine_of_which_nothing_is_known_is_named(self, dead: CommandLine) -> None:
+        """With those of which the file knows: the one that was meant may be stopped."""
+        known = json.loads(file_of(dead).read_text().splitlines()[0])["engine"]
+        dead.patch.setenv("DOCKER_HOST", "unix:///another.sock")
+        assert shown(dead("log")) == [
+            "no change on unix:///another.sock is known yet; ./doitw up builds the images",
+            f"there are changes on another engine: DOCKER_HOST={known} ./doitw log",
+        ]
+
     def test_undeclared_image_that_prune_removes_is_a_change(self, built: CommandLine) -> None:
         """As one that clean does."""
         built.declare("")

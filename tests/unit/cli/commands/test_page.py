@@ -72,10 +72,10 @@ class TestPage:
     def test_without_an_engine_the_page_stays(self, dead: CommandLine) -> None:
         """It is 4, and what is there is not replaced."""
         file = dead.folder / "isol8-images.html"
-        file.write_text("yesterday")
+        file.write_text("<!doctype html>yesterday")
         done = dead("page")
         assert (done.code, done.out) == (4, "")
-        assert file.read_text() == "yesterday"
+        assert file.read_text() == "<!doctype html>yesterday"
 
     def test_nothing_built_is_a_page_too(self, cli: CommandLine) -> None:
         """It says what would be built."""
@@ -92,6 +92,31 @@ class TestWrong:
         done = built("page", "--output", "here")
         assert (done.code, done.out) == (3, "")
         assert done.err == "ERROR: --output: here: can't be written (Is a directory); name another file\n"
+
+    @pytest.mark.parametrize("name", ["deps.toml", ".isol8/history.jsonl", "docker/Dockerfile"])
+    def test_what_is_no_page_is_kept(self, built: CommandLine, name: str) -> None:
+        """Whether the flag or the setting names it; an empty file is replaced."""
+        file = built.folder / name
+        before = file.read_bytes()
+        done = built("page", "-o", name)
+        assert (done.code, done.out) == (3, "")
+        assert (
+            done.err
+            == f"ERROR: --output: {name}: can't be written (it is there, and no page); name another file\n"
+        )
+        assert file.read_bytes() == before
+        built.declare(f'[page]\nfile = "{name}"\n')
+        before = file.read_bytes()
+        for words in (["page"], ["refresh"]):
+            assert "it is there, and no page" in built(*words).err
+        assert file.read_bytes() == before
+
+    def test_empty_file_and_an_older_page_are_replaced(self, built: CommandLine) -> None:
+        """As one of mktemp is, and that of yesterday."""
+        (built.folder / "new.html").touch()
+        for _ in range(2):
+            assert built("page", "-o", "new.html").code == 0
+            text_of(built.folder / "new.html")
 
     def test_setting_that_can_not_be_written_is_named_with_its_line(self, built: CommandLine) -> None:
         """By the command, and by refresh before it does anything."""

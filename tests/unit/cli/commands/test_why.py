@@ -1,6 +1,7 @@
 """The command why: which images contain a package, and who asked for it."""
 
 import json
+from importlib.resources import files
 
 import pytest
 
@@ -8,6 +9,7 @@ from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.errors import SourceUnavailableError
 from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.report.containing import PART_OF
 from tests.command_line import ALPINE, CommandLine, Ended
 
 DEPS = """\
@@ -33,6 +35,10 @@ def inventory(spec: ImageSpec, _image: str) -> str:
         found.append(Package(ecosystem="apk", name=name, version="1-r0"))
     if spec.name == "python-custom":
         found.append(Package(ecosystem="pypi", name="typing_extensions", version="4.12"))
+    if spec.name == "bash":
+        found += [
+            Package(ecosystem="apk", name=name, version="3.5.8-r0") for name in ("libcrypto3", "libssl3")
+        ]
     if spec.name.startswith("web"):
         version = "3.10" if spec.name == "web-tests" else "3.20"
         found += [
@@ -105,6 +111,17 @@ def test_package_that_a_flag_gave(declared: CommandLine) -> None:
     (entry,) = [each for each in found if each["image"] == "isol8:node-custom"]
     assert entry["why"].startswith("@a/b@^1 was given by --node on 20")
     assert (entry["ecosystem"], entry["version"], entry["newer"]) == ("npm", "1.0.0", [])
+
+
+def test_parts_of_a_package_are_found_by_its_name(declared: CommandLine) -> None:
+    """As the page finds them."""
+    lines = declared("why", "openssl").out.splitlines()
+    assert [line.split("  ")[:2] for line in lines] == [
+        ["isol8:bash", "apk libcrypto3 3.5.8-r0"],
+        ["isol8:bash", "apk libssl3 3.5.8-r0"],
+    ]
+    program = (files("isol8_tasks.report.page") / "page.js").read_text("utf-8")
+    assert f"const PART_OF = new Map({json.dumps([*PART_OF.items()])});" in program
 
 
 def test_newer_versions_are_asked_for(declared: CommandLine) -> None:
