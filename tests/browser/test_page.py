@@ -33,6 +33,8 @@ OPENED = """
     document.querySelectorAll("button").forEach((each) => each.textContent.startsWith("show all") && each.click());
     document.querySelectorAll(".month button").forEach((each) => each.click());
     document.querySelectorAll("details").forEach((each) => each.open = true);
+    // The list of sections covers whatever is scrolled under it.
+    scrollTo(0, 0);
   })()
 """
 """Opens all that a reader can open."""
