@@ -20,7 +20,7 @@ from isol8_tasks.plan.model import ImageSpec
 _ALPINE = "bash"
 """The runtime whose packages are Alpine's."""
 PART_OF: Final = {"libssl3": "openssl", "libcrypto3": "openssl"}
-"""Packages of Alpine's that people look for by the name of what they are a part of; page.js has them, too."""
+"""Packages of Alpine's that people look for by the name of what they are a part of."""
 
 
 @frozen(kw_only=True)

@@ -18,6 +18,7 @@ from isol8_tasks.images.observed import Observed, ObservedImage, short_digest
 from isol8_tasks.images.references import tag_of
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.graph import Graph
+from isol8_tasks.report.containing import PART_OF
 from isol8_tasks.report.freshness import news, young
 from isol8_tasks.report.page.answers import SAME_RESULT, answers, last_change
 from isol8_tasks.report.pictures import Node, graph_nodes, tree_rows
@@ -75,6 +76,7 @@ def page_document(snapshot: Snapshot, redact: Callable[[str], str]) -> Cleaned:
         "platform": snapshot.platform,
         "images": images,
         "packages": packages.listed,
+        "parts": PART_OF,
         "history": bool(snapshot.history),
         "nights": [_night(each) for each in snapshot.history if each.how == REFRESHED],
         "left_out": max(len(changes) - MOST_BUILDS, 0),

@@ -23,7 +23,16 @@ _PROGRAMS: Final = ("elements.js", "charts.js", "page.js")
 """Modules that become one, each behind those that it imports."""
 _REQUESTS: Final = 30
 """What clients run is shown for so many; the others unfold."""
-_FOR_THE_PROGRAM: Final = ("at", "repository", "platform", "images", "packages", "left_out", "nights")
+_FOR_THE_PROGRAM: Final = (
+    "at",
+    "repository",
+    "platform",
+    "images",
+    "packages",
+    "parts",
+    "left_out",
+    "nights",
+)
 """What the page's program shows; the rest stands in the page."""
 
 

@@ -190,7 +190,7 @@ function namesOf(numbers) {
 }
 
 /** Packages of Alpine's that people look for by the name of what they are a part of. */
-const PART_OF = new Map([["libssl3", "openssl"], ["libcrypto3", "openssl"]]);
+const PART_OF = new Map(Object.entries(data.parts));
 
 function inverted() {
   const having = packages.map(() => []);
