@@ -199,6 +199,23 @@ _DIFFERENCE: Final = _object(
         "new": _or_null(_text("null where it is not set.")),
     }
 )
+_DECISIONS: Final = _list(
+    _object(
+        {
+            "image": _TAG,
+            "task": _or_null(_text("The task that builds it; null for an undeclared image.")),
+            "state": _STATE,
+            "declared": _or_null(
+                _text(
+                    "Where it is declared, as deps.toml:3; null for a base image, and absent if no engine answers."
+                )
+            ),
+            "reasons": _described(_WORDS, "Why it is in that state, in words."),
+        },
+        ["declared"],
+    ),
+    "Parents first.",
+)
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "plan": _document(
@@ -206,26 +223,14 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         "What a run would do, and why.",
         {
             "platform": _text("What is built for; absent if no engine answers."),
-            "images": _list(
-                _object(
-                    {
-                        "image": _TAG,
-                        "task": _or_null(_text("The task that builds it; null for an undeclared image.")),
-                        "state": _STATE,
-                        "declared": _or_null(
-                            _text(
-                                "Where it is declared, as deps.toml:3; null for a base image, and absent if no engine "
-                                "answers."
-                            )
-                        ),
-                        "reasons": _described(_WORDS, "Why it is in that state, in words."),
-                    },
-                    ["declared"],
-                ),
-                "Parents first.",
-            ),
+            "images": _DECISIONS,
+            "others": {
+                "description": "The same for each other platform under these names; absent if there is none.",
+                "type": "object",
+                "additionalProperties": _DECISIONS,
+            },
         },
-        ["platform"],
+        ["platform", "others"],
     ),
     "report": _document(
         "refresh --json",

@@ -12,7 +12,7 @@ from attrs import evolve
 from isol8_tasks.images.journal import FAILED, REFRESHED, HistoryEntry, PastBuild
 from isol8_tasks.images.journal_lines import read_history, render_history
 from isol8_tasks.report.history import diff_json, log_json, numbered
-from isol8_tasks.report.plan import undetermined_json
+from isol8_tasks.report.plan import plan_json, undetermined_json
 from isol8_tasks.report.refresh import account_json
 from tests.command_line import CommandLine
 from tests.json_schemas import CHANGES, COUNTS, FOLDER, SCHEMAS, checked, file_of, text, validator
@@ -67,6 +67,9 @@ def documents(cli: CommandLine) -> Iterator[tuple[str, Any]]:
         yield "diff", json.loads(diff_json(("isol8:bash@1", "isol8:bash@0"), one, other))
     for report in (FULL, UNSUPPORTED):
         yield "report", json.loads(account_json(report))
+    view = cli.open().view
+    decisions = tuple(view.decisions.values())
+    yield "plan", json.loads(plan_json(decisions, view.config, "linux/amd64", {"linux/arm64": decisions}))
     yield "plan", json.loads(undetermined_json([("bash", "base:bash")], "no engine", repository="isol8"))
     for words in (
         ("plan",),
