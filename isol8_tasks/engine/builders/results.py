@@ -17,7 +17,7 @@ from isol8_tasks.engine.builders.archive import tar_header, tar_padding
 from isol8_tasks.engine.builders.buildkit import stream_error
 from isol8_tasks.engine.builders.layouts import BLOBS
 from isol8_tasks.engine.connection import Connection
-from isol8_tasks.engine.wire import quoted
+from isol8_tasks.engine.wire import EngineRefusedError, quoted
 from isol8_tasks.errors import EngineError
 from isol8_tasks.safety.jsontext import loads
 
@@ -46,12 +46,11 @@ def load_result(connection: Connection, folder: Path, tag: str, parents: Sequenc
         if _wants_all(connection)
         else max((_shared(connection, each, layers) for each in parents), default=0)
     )
-    try:
-        _load(connection, tag, _archive(folder, tag, [config, *layers], there))
-    except EngineError:
-        if not there:
-            raise
-        _load(connection, tag, _archive(folder, tag, [config, *layers], 0))
+    for left_out in dict.fromkeys((there, 0)):
+        problem = _load(connection, tag, _archive(folder, tag, [config, *layers], left_out))
+        if not problem:
+            return
+    raise EngineError(f"the load of {tag} failed: {problem}")
 
 
 def _wants_all(connection: Connection) -> bool:
@@ -67,13 +66,14 @@ def _shared(connection: Connection, image_id: str, layers: Sequence[str]) -> int
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(own, layers, strict=False)))
 
 
-def _load(connection: Connection, tag: str, archive: Iterator[bytes]) -> None:
-    what = f"the load of {tag}"
-    items = connection.stream("/images/load", what, {"quiet": "1"}, archive, headers=_TAR)
-    with contextlib.closing(items):
-        for item in items:
-            if message := stream_error(item):
-                raise EngineError(f"{what} failed: {message}")
+def _load(connection: Connection, tag: str, archive: Iterator[bytes]) -> str:
+    """Return why the engine did not take an archive; empty if it did."""
+    items = connection.stream("/images/load", f"the load of {tag}", {"quiet": "1"}, archive, headers=_TAR)
+    try:
+        with contextlib.closing(items):
+            return next((message for item in items if (message := stream_error(item))), "")
+    except EngineRefusedError as error:
+        return error.reason
 
 
 def _archive(folder: Path, tag: str, digests: Sequence[str], left_out: int) -> Iterator[bytes]:

@@ -31,7 +31,7 @@ case "$2" in
        for word; do case "$word" in
            --output=type=oci,tar=false,dest=*)
                dest=${{word#*dest=}}; dest=${{dest%%,*}}
-               ls "$dest/blobs/sha256" > seeded; [ ! -e result ] || cp -r result/. "$dest" ;;
+               ls "$dest/blobs/sha256" > seeded; rm -r "$dest/blobs"; cp -r result/. "$dest" ;;
            --metadata-file=*) [ ! -e metadata ] || cp metadata "${{word#*=}}" ;;
            *push=true*) [ ! -e refused ] || {{ cat refused >&2; exit 1; }} ;;
        esac; done

@@ -108,6 +108,9 @@ def test_engine_that_misses_one(loading: Loading, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no such layer"):
         loading.load(tmp_path, "sha256:parent")
     assert len(loading.given) == 5
+    loading.engine.answers["POST /images/load"] = (400, {"message": "invalid archive"})
+    with pytest.raises(EngineError, match=r"^the load of a:b failed: invalid archive$"):
+        loading.load(tmp_path, "sha256:parent")
 
 
 def test_buildx_that_wrote_nothing(loading: Loading, tmp_path: Path) -> None:
