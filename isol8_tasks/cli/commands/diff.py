@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
-from isol8_tasks.cli.commands.images import no_such_image
-from isol8_tasks.cli.commands.one_image import image_name
+from isol8_tasks.cli.commands.images import image_name, no_such_image
 from isol8_tasks.cli.commands.past import changes_of
 from isol8_tasks.cli.ending import complain, ends_in_one_line
 from isol8_tasks.cli.tasks import session
