@@ -38,7 +38,7 @@ _TCP_PORT: Final = 2375
 _ROOTLESS: Final = "dockerd-rootless-setuptool.sh"
 _SBIN: Final = ("/usr/sbin", "/usr/local/sbin")
 _LAB: Final = f"{COMMAND} up --lab"
-_LAB_AGAIN: Final = f"Start this checkout's private engine again, which has its images: {_LAB}"
+_LAB_AGAIN: Final = f"As root, start this checkout's private engine again, which has its images: {_LAB}"
 _TLS_FIX: Final = (
     "export DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH=FOLDER, in which ca.pem, cert.pem and key.pem are"
 )

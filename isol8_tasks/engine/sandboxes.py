@@ -130,7 +130,9 @@ def unstarted(connection: Connection, request: RunRequest, *, folder: str = "/sa
     """Make a container that works in a folder, and take it away at the end in whatever state it is."""
     body = {**_description(request, connection), "WorkingDir": folder}
     try:
-        made = connection.call("POST", "/containers/create", f"run {request.image}", body=body)
+        # As a job, of which none begins once a run was interrupted.
+        with connection.job():
+            made = connection.call("POST", "/containers/create", f"run {request.image}", body=body)
     except EngineRefusedError as error:
         if error.status == NOT_FOUND:
             raise NoSuchImageError(str(error)) from error
@@ -154,7 +156,8 @@ def _remove(connection: Connection, container: str) -> None:
 
 def _start(connection: Connection, container: str, request: RunRequest) -> None:
     try:
-        connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
+        with connection.job():
+            connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
     except EngineRefusedError as error:
         raise NotStartedError(str(error), error.reason) from error
 

@@ -182,7 +182,7 @@ class TestFind:
         self, place: Path, environ: dict[str, str]
     ) -> None:
         """After `down`, whether a context leads elsewhere or not; a variable is meant as it stands."""
-        said = "Start this checkout's private engine again, which has its images: ./doitw up --lab"
+        said = "As root, start this checkout's private engine again, which has its images: ./doitw up --lab"
         data_root(Places.of(place, None)).mkdir(parents=True)
         assert diagnose(find(place, environ), environ).splitlines()[1] == said
         write_context(place, "office", f"unix://{place}/nowhere.sock")
