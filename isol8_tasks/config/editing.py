@@ -133,7 +133,7 @@ def add_lists(table: Any, lists: Mapping[str, Iterable[str]]) -> None:  # noqa: 
                 behind.insert(0, body.pop()[1])
             shown = _behind_shown(key, [each.as_string() for each in behind])
             if isinstance(table, InlineTable) and not table:
-                # The blank of `{ }` stands on both sides then.
+                # The blank of `{ }` is on both sides then.
                 body += [(None, item) for item in behind]
             for item in behind[:shown]:
                 # The last line of a file may have no end.
