@@ -131,7 +131,7 @@ def unstarted(connection: Connection, request: RunRequest, *, folder: str = "/sa
     body = {**_description(request, connection), "WorkingDir": folder}
     try:
         # As a job, of which none begins once a run was interrupted.
-        with connection.job():
+        with connection.jobs.job():
             made = connection.call("POST", "/containers/create", f"run {request.image}", body=body)
     except EngineRefusedError as error:
         if error.status == NOT_FOUND:
@@ -156,7 +156,7 @@ def _remove(connection: Connection, container: str) -> None:
 
 def _start(connection: Connection, container: str, request: RunRequest) -> None:
     try:
-        with connection.job():
+        with connection.jobs.job():
             connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
     except EngineRefusedError as error:
         raise NotStartedError(str(error), error.reason) from error
