@@ -98,7 +98,7 @@ def test_capabilities() -> None:
 @pytest.mark.parametrize("online", [True, False])
 @pytest.mark.parametrize("at", ["POST /containers/create", "POST /containers/1/start"])
 def test_none_is_made_or_started_once_a_run_was_interrupted(at: str, *, online: bool) -> None:
-    """What was made by then is removed, and nothing is waited for that begins anew."""
+    """What was made by then is removed, and nothing begins again."""
     asked: list[str] = []
     jobs = JobList()
 
