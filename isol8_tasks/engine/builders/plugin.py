@@ -39,7 +39,7 @@ def is_usable(name: str, environ: Mapping[str, str]) -> bool:
 
     One that is elsewhere sees no image of the engine, so nothing could be built on ours without more ado.
     """
-    if _version(environ) < _FIRST_WITH_JSON:
+    if buildx_version(environ) < _FIRST_WITH_JSON:
         return False
     found = inspect(name, environ)
     return found is not None and found.is_inside and found.status == "running" and not found.problem
@@ -53,7 +53,7 @@ def builder_elsewhere(name: str, platform: str, environ: Mapping[str, str]) -> B
         EngineUnreachableError: the builder does not answer.
 
     """
-    version = _version(environ)
+    version = buildx_version(environ)
     if version < _FIRST_WITH_JSON:
         oldest, own = (".".join(map(str, each)) for each in (_FIRST_WITH_JSON, version))
         problem = (
@@ -117,7 +117,8 @@ def _covers(offered: str, wanted: str) -> bool:
     return offered == wanted or offered.startswith(f"{wanted}/") or wanted.startswith(f"{offered}/")
 
 
-def _version(environ: Mapping[str, str]) -> tuple[int, int]:
+def buildx_version(environ: Mapping[str, str]) -> tuple[int, int]:
+    """Return the plugin's version, as 0.13; 0.0 where there is none."""
     done = _ask(["version"], environ)
     found = re.search(r" v?(\d+)\.(\d+)", done.stdout) if done and done.returncode == 0 else None
     return (int(found[1]), int(found[2])) if found else (0, 0)
