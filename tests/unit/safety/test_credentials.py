@@ -42,7 +42,7 @@ SECRET_TEXTS = {
     "HTTP_AUTH": ("basic:*:me:{}", "4pk-word"),
     "DENO_AUTH_TOKENS": ("me:{}@a.example;other-t0ken@b.example:80", "d3no-word"),
     "a password that begins like a variable": ("machine h login me password {}", "$tr0ng-word"),
-    "no text": ("{}", "caf\ufffd-word"),
+    "no text": ("{}", "na\ufffdve-word"),
 }
 """Of each kind the text of a secret, and what has to be hidden of it."""
 
