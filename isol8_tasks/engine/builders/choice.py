@@ -132,7 +132,11 @@ class Builders:
             how = BuildxRun(builder=self._own, environ=self._client_environ())
             return self._build_by_buildx(request, on_event, how)
         if request.secrets:
-            own = "Podman has none" if self._connection.hello().podman else "this engine's is the classic builder"
+            own = (
+                "Podman has none"
+                if self._connection.hello().podman
+                else "this engine's is the classic builder"
+            )
             several = "s" if len(request.secrets) > 1 else ""
             raise PlanError(
                 f"{request.image or request.tag} needs the secret{several} {', '.join(request.secrets)}, and only "
