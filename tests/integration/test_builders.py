@@ -100,7 +100,8 @@ def test_certificate_that_is_not_accepted(checkout: Checkout, far: dict[str, str
     buildx(far, "create", "--name", "stranger", "--driver", "remote", f"tcp://{address}")
     done = checkout.doit("setup", "--only=bash", "--builder=stranger", **far)
     assert done.code == 4, done.out
-    assert "the builder 'stranger' (driver remote) does not answer: " in done.out
+    assert f"the builder 'stranger' (driver remote) does not answer at tcp://{address}: " in done.out
+    assert "Check the network" not in done.out
 
 
 def test_secrets(built: Checkout, far: dict[str, str], tmp_path: Path) -> None:
