@@ -114,7 +114,7 @@ class TestBuild:
         with pytest.raises(EngineUnreachableError) as caught:
             buildx.build(REQUEST, run_in(play(tmp_path, script)), Job(), lambda _event: None)
         assert str(caught.value).startswith(
-            f"the builder 'default' was lost during the build of a:b: {reason}\n"
+            f"the builder 'near' was lost during the build of a:b: {reason}\n"
         )
 
     def test_a_missing_program_is_an_error(self, tmp_path: Path) -> None:
