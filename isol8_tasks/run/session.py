@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.plan.decision import Decision
     from isol8_tasks.plan.model import ImageSpec
+    from isol8_tasks.run.access import WholeEngine
     from isol8_tasks.run.platforms import OtherPlatforms
-    from isol8_tasks.run.view import WholeEngine
     from isol8_tasks.verify.verifications import Verifications, Verify
 
 _WIND_DOWN_SECONDS: Final = 10
