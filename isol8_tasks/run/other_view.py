@@ -152,7 +152,7 @@ class OtherView(View):
         )
 
     def _observe(self) -> Observed:
-        observed = super()._observe()
+        observed = self._listed()
         if not self._is_asked:
             self.remote.ask(spec.name for spec in self.own.graph.images)
             if self.remote.problem:
