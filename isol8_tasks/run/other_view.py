@@ -118,7 +118,7 @@ class OtherView(View):
         platform = self.own.config.build.platform
         problem = f"other versions than for {platform} ({updates_in_words(versions)}); only a refresh asks its sources"
         if self.observed.inventory(own.image) is None:
-            problem = f"has no inventory to compare with that for {platform}"
+            problem = f"no inventory to compare with that for {platform}"
         elif not versions:
             return own
         return evolve(own, problems=(*own.problems, problem))
