@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from isol8_tasks.verify.verifications import Verify
 
 
-Found = TypeVar("Found")
+LookedUp = TypeVar("LookedUp")
 
 
 class OwnRun(Protocol):
@@ -305,7 +305,7 @@ class OtherWork:
             own.engine.untag(pulled)
 
 
-def looked_into(session: OwnRun, look: Callable[[OtherView], Found]) -> list[Found]:
+def looked_into(session: OwnRun, look: Callable[[OtherView], LookedUp]) -> list[LookedUp]:
     """Return what somebody finds out of the images for each other platform, which are on this engine meanwhile."""
     found = []
     session.lock()

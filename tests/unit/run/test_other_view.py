@@ -7,7 +7,7 @@ from attrs import evolve
 
 from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import Update
-from isol8_tasks.errors import EngineError
+from isol8_tasks.errors import ConfigError, EngineError
 from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.images.observed import ObservedImage
 from isol8_tasks.plan.reasons import OlderThanOwn
@@ -114,3 +114,14 @@ def test_upstream_image_for_another_platform_does_not_count(view: OtherView, fak
     own.look_again()
     assert own.decisions["bash"].state == "up-to-date"
     assert own.observed.tagged("alpine:3.21") is None
+
+
+def test_each_platform_has_its_own_lock(view: OtherView) -> None:
+    """A lock of one platform is not looked for."""
+    (view.workspace.root / "deps.lock.toml").write_text("version = 2\n")
+    assert view.own.lock_name == "deps.linux-amd64.lock.toml"
+    assert view.own.read_lock() is None
+    with pytest.raises(
+        ConfigError, match=r"^deps\.linux-arm64\.lock\.toml: not found, but --locked needs it"
+    ):
+        view.hold_to_lock()
