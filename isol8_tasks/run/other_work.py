@@ -199,6 +199,7 @@ class OtherWork:
             if is_pending or spec.name in self.session.view.holds or not other.differences(spec.name):
                 continue
             try:
+                self.session.in_time()
                 self.begin()
                 for name in asked_in(spec):
                     self.fetch(name)
@@ -314,7 +315,7 @@ def looked_into(session: OwnRun, look: Callable[[OtherView], LookedUp]) -> list[
         try:
             _ = other.decisions
             work.begin()
-            for name in other.in_use:
+            for name in list(other.in_use):
                 work.fetch(name)
             found.append(look(other))
         except _NotWritableError as error:
