@@ -115,8 +115,8 @@ def alpine_for_both(
     api.tag("alpine:3.21", name, "amd64")
     api.push(name, "amd64")
     tags = {OWN: "amd64", PLATFORM: NAME.partition(":")[2]}
-    for tag in tags.values() if keys else ():
-        _trust_in(api, f"{name}:{tag}", keys or {})
+    if keys:
+        tags = {platform: _trusting(api, name, tag, keys) for platform, tag in tags.items()}
     api.remove_image(f"{name}:amd64")
     registry.index("alpine", "3.21", tags)
     yield name
@@ -124,12 +124,10 @@ def alpine_for_both(
     api.remove_image(f"{name}:3.21")
 
 
-def _trust_in(api: docker.APIClient, tag: str, keys: Mapping[str, bytes]) -> None:
-    """Put keys of repositories into an image of a registry."""
-    name, _, version = tag.rpartition(":")
-    if version != "amd64":
-        api.pull(name, version, platform=PLATFORM)
-    made = api.create_container(tag, ["true"])
+def _trusting(api: docker.APIClient, name: str, tag: str, keys: Mapping[str, bytes]) -> str:
+    """Put an image beside one of a registry that trusts keys of repositories; return its tag."""
+    api.pull(name, tag, platform=PLATFORM if tag in NAME else OWN)
+    made = api.create_container(f"{name}:{tag}", ["true"])
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for key, content in keys.items():
@@ -137,11 +135,14 @@ def _trust_in(api: docker.APIClient, tag: str, keys: Mapping[str, bytes]) -> Non
             member.size, member.mode = len(content), 0o644
             archive.addfile(member, io.BytesIO(content))
     api.put_archive(made, "/etc/apk/keys", packed.getvalue())
-    api.commit(made, name, version)
+    # The storage of the stand-in is linked, so its tag has to stay as it is.
+    trusting = f"{tag}-trusting"
+    api.commit(made, name, trusting)
     api.remove_container(made)
-    api.push(name, version)
-    if version != "amd64":
-        api.remove_image(tag)
+    api.push(name, trusting)
+    for each in {tag, trusting} - {"amd64"}:
+        api.remove_image(f"{name}:{each}")
+    return trusting
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import docker
 import pytest
-from attrs import define
+from attrs import Factory, define
 
 from isol8_tasks.ecosystems.inventory import decode
 from isol8_tasks.images.labels import read_record
@@ -36,14 +36,16 @@ class Scene:
     checkout: Checkout
     registry: Registry
     apks: Mapping[str, Apks]
+    born: dt.datetime = Factory(lambda: dt.datetime.now(dt.UTC) - dt.timedelta(days=30))
+    """When everything was built, so that a version has the same checksum each time."""
 
     def publish(self, version: str, *platforms: str) -> None:
-        """Publish a version of `tool`, a month ago, for these platforms or all."""
+        """Publish a version of `tool` for these platforms, or all."""
         for platform in platforms or ARCHES:
             self.apks[platform].add(
                 "tool",
                 version,
-                built=dt.datetime.now(dt.UTC) - dt.timedelta(days=30),
+                built=self.born,
                 depends=(),
                 fault="",
                 size=0,
@@ -102,13 +104,12 @@ def scene(checkout: Checkout, docker_api: docker.APIClient, tmp_path: Path) -> I
 
 def kill_in_emulated_build(checkout: Checkout, api: docker.APIClient, upstream: str) -> None:
     """End a run like a power cut while it builds for arm64; nothing of the engine's own is stale then."""
-    run = checkout.start("setup", "--only=bash")
-    try:
-        wait_for(lambda: _is_building(checkout, api, upstream) or run.poll() is not None, seconds=200)
-        assert run.poll() is None, run.stdout.read() if run.stdout else ""
-    finally:
-        run.kill()
-        run.wait()
+    with checkout.start("setup", "--only=bash") as run:
+        try:
+            wait_for(lambda: _is_building(checkout, api, upstream) or run.poll() is not None, seconds=200)
+            assert run.poll() is None, run.stdout.read() if run.stdout else ""
+        finally:
+            run.kill()
     assert checkout.stale("--only=bash") == set()
 
 
