@@ -131,10 +131,16 @@ class Builders:
             how = BuildxRun(builder=self._own, environ=self._client_environ())
             return self._build_by_buildx(request, on_event, how)
         if request.secrets:
+            podman = self._connection.hello().podman
+            own = "Podman has none" if podman else "this engine's is the classic builder"
+            several = "s" if len(request.secrets) > 1 else ""
+            # Nobody tried whether one of buildx's builds for Podman.
+            or_buildx = (
+                "" if podman else ', or name a builder of docker buildx by buildx = "NAME" under [build]'
+            )
             raise PlanError(
-                f"{request.image or request.tag} needs the secrets {', '.join(request.secrets)}, and only BuildKit "
-                "keeps secrets out of images: this engine builds with the classic builder\n"
-                'Use an engine with BuildKit, or name a builder of docker buildx by buildx = "NAME" under [build].'
+                f"{request.image or request.tag} needs the secret{several} {', '.join(request.secrets)}, and only "
+                f"BuildKit keeps secrets out of images: {own}\nUse an engine with BuildKit{or_buildx}."
             )
         return self._build_by_classic(request, on_event)
 
@@ -213,7 +219,7 @@ class Builders:
         if self._setting == "auto":
             return self._without_buildkit() if podman else "buildkit"
         if self._setting == "buildkit" and podman:
-            raise EngineError(
+            raise PlanError(
                 f"the engine at {redact(self._endpoint.url)} is Podman, which has no BuildKit\n"
                 'Write builder = "auto" under [build] in deps.toml.'
             )

@@ -320,7 +320,7 @@ def test_secrets(engine: Engine) -> None:
     words = Path("words").read_text().splitlines()
     assert {"--secret=id=pip,env=PIP", "--secret=id=npm,env=PIP"} <= set(words)
     assert "canary" not in str(words)
-    said = r"^bash needs the secrets pip, npm, and only BuildKit keeps secrets out of images: this engine "
+    said = r"^bash needs the secrets pip, npm, and only BuildKit keeps secrets out of images: this engine's "
     with pytest.raises(PlanError, match=said):
         client(engine, builder="classic", buildx="").build(request, lambda _event: None)
 
