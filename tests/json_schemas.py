@@ -168,32 +168,30 @@ _HOW: Final = _open(
     [*CHANGES, FAILED, REFRESHED],
     "What happened, as in docs/history.md. failed and refreshed are no changes: the image stayed as it was.",
 )
-_SOURCES: Final = {
-    "images": _list(
-        _object(
-            {
-                "image": _TAG,
-                "state": {"enum": [*get_args(FreshnessState)]},
-                "behind": {"type": "boolean", "description": "A refresh rebuilds it."},
-                "news": _described(_WORDS, "What a refresh would rebuild it for, in words."),
-                "upstream": _list(
-                    _object(
-                        {
-                            "reference": _text(),
-                            "old": _or_null(_text("Its digest here; null where it is in no registry.")),
-                            "new": _text("Its digest in its registry."),
-                        }
-                    ),
-                    "Upstream images that moved.",
-                ),
-                "updates": _list(_UPDATE, "Newer versions that a refresh installs."),
-                "young": _list(_UPDATE, "Versions that are too new (min_age)."),
-                "waiting": _list(_UPDATE, "Newer versions that come with the next upstream image."),
-                "problems": _described(_WORDS, "What could not be found out."),
-            }
+_FRESHNESS: Final = _object(
+    {
+        "image": _TAG,
+        "state": {"enum": [*get_args(FreshnessState)]},
+        "behind": {"type": "boolean", "description": "A refresh rebuilds it."},
+        "news": _described(_WORDS, "What a refresh would rebuild it for, in words."),
+        "upstream": _list(
+            _object(
+                {
+                    "reference": _text(),
+                    "old": _or_null(_text("Its digest here; null where it is in no registry.")),
+                    "new": _text("Its digest in its registry."),
+                }
+            ),
+            "Upstream images that moved.",
         ),
-        "How fresh each image is; in a report, was before the refresh.",
-    ),
+        "updates": _list(_UPDATE, "Newer versions that a refresh installs."),
+        "young": _list(_UPDATE, "Versions that are too new (min_age)."),
+        "waiting": _list(_UPDATE, "Newer versions that come with the next upstream image."),
+        "problems": _described(_WORDS, "What could not be found out."),
+    }
+)
+_SOURCES: Final = {
+    "images": _list(_FRESHNESS, "How fresh each image is; in a report, was before the refresh."),
     "support": _list(
         _object(
             {
@@ -255,6 +253,14 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "seconds": _SECONDS,
             "fresh": _count("How many images are as new as their sources now."),
             "pulled": _count("How many images came from the registry."),
+            "others": {
+                "description": "What came of images for other platforms: by platform and tag.",
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": {"enum": ["built", "promoted", "failed"]},
+                },
+            },
             "held": _described(_WORDS, "Tags of images that are held, and were left alone."),
             "failed": _list(
                 _object({"subject": _text("The image's tag, or what else failed."), "lines": _WORDS}),
@@ -291,7 +297,19 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             **_SOURCES,
         },
     ),
-    "freshness": _document("freshness --json", "How far behind their sources the images are.", _SOURCES),
+    "freshness": _document(
+        "freshness --json",
+        "How far behind their sources the images are.",
+        {
+            **_SOURCES,
+            "others": {
+                "description": "The same for each other platform under these names; absent if there is none.",
+                "type": "object",
+                "additionalProperties": _list(_FRESHNESS),
+            },
+        },
+        ["others"],
+    ),
     "history": {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "a line of .isol8/history.jsonl",

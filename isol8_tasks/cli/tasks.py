@@ -111,6 +111,7 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
     view.request = flag_request(flags)
     # What the registry has of the same inputs may have other versions than the lock.
     view.use_registry = not (flags["no_registry"] or flags["locked"])
+    current.brings_others = not flags["no_registry"]
     view.buildx = flags["builder"]
     if flags["locked"]:
         from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock

@@ -225,7 +225,7 @@ def with_sandbox_secrets(request: RunRequest, source: SecretSource | None) -> Ru
     return evolve(
         request,
         command=("sh", "-ec", _UNPACK, "sh", *request.command),
-        environment={**request.environment, _VARIABLE: text},
+        environment={**request.environment, _VARIABLE: text.ljust(_UNLOGGED, "\n")},
     )
 
 
@@ -309,6 +309,8 @@ _UNPACK: Final = (
 )
 _LONGEST_VARIABLE: Final = 120_000
 """Linux takes no longer ones (MAX_ARG_STRLEN)."""
+_UNLOGGED: Final = 4097
+"""Bytes of a request that an engine with --debug no longer writes to its log (moby, api/server/middleware/debug.go)."""
 _CONFLICT: Final = 409
 _GRACE_SECONDS: Final = 5
 _LONGEST_REMOVAL: Final = 0.3

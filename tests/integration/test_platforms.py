@@ -2,55 +2,40 @@
 
 import contextlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
-from isol8_tasks.errors import LabError
 from lab.updown import Lab
-from tests.integration.arm64 import NAME, PLATFORM, emulated, not_emulated, provide
+from tests.integration.arm64 import (
+    CAN_EMULATE,
+    OWN,
+    PLATFORM,
+    alpine_for_both,
+    emulating,
+    not_emulated,
+)
 from tests.integration.checkouts import ROOT, Checkout, new_checkout, remove_tags
 from tests.integration.registries import Registry
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0,
-    reason="to run programs of another processor needs root on Linux",
-)
-OWN = "linux/amd64"
+pytestmark = CAN_EMULATE
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """Give what stand-ins are made with, on a machine that runs programs for arm64."""
-    lab = Lab.of(ROOT)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(emulated(lab))
-        except (LabError, OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"this machine can't be told to run programs for arm64: {error}")
+    with emulating(Lab.of(ROOT)) as lab:
         yield lab
 
 
 @pytest.fixture(scope="module")
 def alpine(lab: Lab, docker_api: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the name of an Alpine for both platforms, without its tag, as a registry has it."""
-    registry = Registry(tmp_path_factory.mktemp("registry") / "both")
-    provide(registry.storage, lab)
-    registry.start()
-    name = f"{registry.address}/alpine"
-    docker_api.tag("alpine:3.21", name, "amd64")
-    docker_api.push(name, "amd64")
-    docker_api.remove_image(f"{name}:amd64")
-    registry.index("alpine", "3.21", {OWN: "amd64", PLATFORM: NAME.partition(":")[2]})
-    yield name
-    registry.kill()
-    docker_api.remove_image(f"{name}:3.21")
+    with alpine_for_both(lab, docker_api, tmp_path_factory.mktemp("registry") / "both") as name:
+        yield name
 
 
 @pytest.fixture
