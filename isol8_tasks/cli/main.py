@@ -28,7 +28,7 @@ _OF_OTHER_PROJECTS: Final = ("DOIT_FILE", "DOIT_SEEK_FILE")
 """Variables by which doit would read another file than ours."""
 _OF_OTHERS: Final = ("test", "bench", "corpus")
 """Commands that hand their words to another program; bench and corpus answer to --help themselves."""
-_WITH_PACKAGES: Final = ("run", "up")
+_WITH_PACKAGES: Final = ("run", "up", "plan")
 """Commands that take packages as values of flags alone."""
 
 

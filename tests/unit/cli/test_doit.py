@@ -322,6 +322,8 @@ class TestRun:
                 "jq=1.7",
                 NO_VARIABLE,
             ),
+            ("plan --bash jq=1.7", NO_VARIABLE),
+            ("up --bash jq=1.7", NO_VARIABLE),
         ],
     )
     def test_wrong_words_are_3_and_build_nothing(self, cli: CommandLine, words: str, said: str) -> None:
