@@ -11,7 +11,7 @@ from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildEvent, OnEvent
 from isol8_tasks.errors import PlanError, RegistryError, UpstreamUnavailableError
 from isol8_tasks.images import labels
-from isol8_tasks.images.observed import Observed, marker_tag
+from isol8_tasks.images.observed import marker_tag
 from isol8_tasks.images.pushed import Listed, Pushed
 from isol8_tasks.lifecycle.build import Accept, Outcome, accept_candidate, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import client_tags
@@ -205,25 +205,7 @@ def with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> I
 def _lacking(name: str, view: View, policy: Policy) -> Mapping[str, str]:
     with view.mutex:
         spec = view.graph.image(name)
-        return policy.lacking(spec, _of_the_platform(spec, view))
-
-
-def _of_the_platform(spec: ImageSpec, view: View) -> Observed:
-    """Return what the engine holds without upstream images of an image for other platforms than it is built for."""
-    if "--platform" in view.dockerfile.text:
-        # Where a FROM names one itself, its builder finds what is not here.
-        return view.observed
-    other = set()
-    for reference, _ in spec.inputs.upstream:
-        image = view.observed.tagged(reference)
-        detail = view.engine.inspect(image.id) if image else None
-        if detail and detail.platform and detail.platform != view.engine.platform():
-            other.add(detail.id)
-    if other and view.engine.info().store.startswith("containerd"):
-        # It keeps several platforms under a name and tells of one; its builder finds what is not here.
-        return view.observed
-    images = tuple(image for image in view.observed.images if image.id not in other)
-    return evolve(view.observed, images=images) if other else view.observed
+        return policy.lacking(spec, view.of_the_platform(view.observed, spec))
 
 
 def _mistyped(name: str, view: View) -> PlanError | None:

@@ -208,6 +208,7 @@ def test_canaries(private: Private, docker_api: docker.APIClient, world: World) 
     assert '"secret": [' in private.said[-1]
 
 
+@pytest.mark.thorough
 def test_download_cache(private: Private, docker_api: docker.APIClient) -> None:
     """Installers get their secrets beside their cache, and programs that follow a run see neither."""
     text = (private.checkout.folder / "deps.toml").read_text()
@@ -386,6 +387,7 @@ def test_the_largest_secret(reached: Reached, docker_api: docker.APIClient) -> N
     assert not failures
 
 
+@pytest.mark.thorough
 def test_private_upstream_image(reached: Reached, docker_api: docker.APIClient, tmp_path: Path) -> None:
     """BuildKit gets docker's login for a registry in the session that has the secrets; without one it is refused."""
     registry = Registry(tmp_path / "registry", login=True).start()

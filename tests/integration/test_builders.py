@@ -56,6 +56,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
     made.kill()
 
 
+@pytest.mark.thorough
 def test_images_of_a_builder_elsewhere(
     checkout: Checkout, far: dict[str, str], docker_api: docker.APIClient
 ) -> None:
@@ -74,6 +75,7 @@ def test_images_of_a_builder_elsewhere(
     assert checkout.doit("verify", "bash-custom").code == 0
 
 
+@pytest.mark.thorough(every=2)
 @pytest.mark.parametrize("name", [SECURED, CONTAINED])
 def test_other_drivers(checkout: Checkout, near: dict[str, str], name: str) -> None:
     """By TCP with certificates, and through a container that buildx starts and asks."""
@@ -157,6 +159,7 @@ def test_failures(built: Checkout, far: dict[str, str]) -> None:
     assert "the builder 'default' is an engine's own (driver docker)" in done.out
 
 
+@pytest.mark.thorough
 def test_cache_in_a_registry(checkout: Checkout, far: dict[str, str], registry: Registry) -> None:
     """The steps of an image are written there and found there; the engine's own builder, which can't, refuses."""
     cache = f"{registry.address}/cache"

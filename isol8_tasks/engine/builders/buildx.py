@@ -1,4 +1,4 @@
-"""`docker buildx build --load`: for builders elsewhere, and engines that refuse BuildKit through their API."""
+"""`docker buildx build`: for builders elsewhere, and engines that refuse BuildKit through their API."""
 
 import base64
 import contextlib
