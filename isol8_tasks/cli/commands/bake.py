@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from isol8_tasks.cli import program
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.images import image_name, no_such_image
 from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
-from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.screen import Screen
 from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
@@ -86,7 +86,7 @@ class BakeCommand(OwnCommand):
             for text in texts:
                 say(text.rstrip("\n"))
             return 0
-        path = named_file(params["output"])
+        path = program.named_file(params["output"])
         files = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(texts) + 1))]
         for file, text in zip(files, texts, strict=False):
             replace(file, text)
@@ -101,6 +101,8 @@ def _next_steps(images: int, files: list[str], allowed: list[str]) -> str:
     if not files:
         return "every image is up to date; there is nothing to bake"
     commands = [shlex.join(["docker", "buildx", "bake", *allowed, "-f", file]) for file in files]
+    if program.typed_in != Path():
+        commands.insert(0, shlex.join(["cd", str(Path.cwd())]))
     steps = " && ".join([*commands, f"{COMMAND} setup"])
     return f"{images} image{'s' if images > 1 else ''} in {', '.join(files)}; build and promote: {steps}"
 

@@ -15,6 +15,7 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
+    PlanError,
     UpstreamUnavailableError,
 )
 from tests.engine_server import DOCKER, PODMAN, Answer, Engine, Handler, serving
@@ -407,7 +408,7 @@ class TestBuild:
     def test_podman_has_no_buildkit(self, engine: Engine) -> None:
         """It takes the order and builds in its own way, so it is not even asked."""
         engine.headers = PODMAN
-        with pytest.raises(EngineError) as caught:
+        with pytest.raises(PlanError) as caught:
             engine.client("buildkit").build(REQUEST, lambda _event: None)
         assert str(caught.value) == (
             f"the engine at {engine.url} is Podman, which has no BuildKit\n"

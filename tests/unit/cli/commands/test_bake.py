@@ -178,6 +178,10 @@ def test_command_for_files_elsewhere(cli: CommandLine, version: tuple[int, int],
     assert done.out.endswith(f"promote: docker buildx bake {option}-f docker-bake.json && ./doitw setup\n")
     cli.declare(text.format("private/.netrc"))
     assert "promote: docker buildx bake -f docker-bake.json" in cli("bake").out
+    # Where it was typed in another folder, contexts are found in the one that is worked in.
+    (cli.folder / "below").mkdir()
+    cli.patch.setattr("isol8_tasks.cli.program.typed_in", cli.folder / "below")
+    assert f"promote: cd {cli.folder} && docker buildx bake -f below/docker-bake.json" in cli("bake").out
 
 
 def test_image_with_hashes_is_refused(cli: CommandLine) -> None:
