@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 from isol8_tasks.engine.registry import is_refusal
 from isol8_tasks.errors import (
     COMMAND,
+    OTHER_UPSTREAM,
     ConfigError,
     Isol8Error,
     RegistryError,
@@ -280,8 +281,7 @@ class OtherWork:
         found = self.other.engine.remote_images(parsed.repository, [digest]).get(digest)
         if found is None:
             raise UpstreamUnavailableError(
-                f"{reference} ({digest}) is not there for {self.other.platform}; name one that is, by ALPINE_IMAGE or "
-                "DENO_IMAGE under [build] args, or leave the platform out"
+                f"{reference} ({digest}) is not there for {self.other.platform}; {OTHER_UPSTREAM}"
             )
         self._pulled[reference] = str(parsed.at(found.digest))
         return self._pulled[reference]
