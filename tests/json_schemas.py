@@ -85,10 +85,18 @@ def _object(properties: Mapping[str, Schema], optional: Sequence[str] = ()) -> S
 
 
 def _by_word(words: Sequence[str], description: str) -> Schema:
-    """Return an object with a number by some of these words."""
-    return _described(
-        _object({word: {"type": "integer", "minimum": 1} for word in words}, words), description
-    )
+    """Return an object with a number by some of these words, or by others of a newer version."""
+    number = {"type": "integer", "minimum": 1}
+    found = {**_object(dict.fromkeys(words, number), words), "additionalProperties": number}
+    return _described(found, description)
+
+
+def _open(words: Sequence[str], description: str) -> Schema:
+    """Return one of these words, or another one of a newer version, whose lines of the history are passed on."""
+    return _described({"type": "string", "examples": [*words]}, f"{description} {_NEWER}")
+
+
+_NEWER: Final = "A newer version of the tool may have written another word."
 
 
 def _document(
@@ -133,6 +141,13 @@ _UPDATE: Final = _object(
         ),
     }
 )
+_PAST_UPDATE: Final = {
+    **_UPDATE,
+    "properties": {
+        **_UPDATE["properties"],
+        "ecosystem": _open([*inventory_names()], "Which kind of package it is."),
+    },
+}
 _BUILD: Final = {
     "id": _text("The engine's id of the image."),
     "key": _or_null(
@@ -149,8 +164,8 @@ _BYTES: Final = _by_word(
     "sent to the registry, before compression; each only if it is known.",
 )
 _COUNTS: Final = _by_word(COUNTS, "Of a refresh: how many images it found behind, and left in which state.")
-_HOW: Final = _described(
-    {"enum": [*CHANGES, FAILED, REFRESHED]},
+_HOW: Final = _open(
+    [*CHANGES, FAILED, REFRESHED],
     "What happened, as in docs/history.md. failed and refreshed are no changes: the image stayed as it was.",
 )
 _FRESHNESS: Final = _object(
@@ -307,8 +322,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                 "image": _text("Its name, as bun-custom; empty for a refresh."),
                 "repository": _text("Of its public tag."),
                 "engine": _text("The engine's address."),
-                "how": _described(
-                    {"enum": [*CHANGES, FAILED, REFRESHED, "pushed"]},
+                "how": _open(
+                    [*CHANGES, FAILED, REFRESHED, "pushed"],
                     "What happened. failed and refreshed are no changes; pushed adds a digest to the change before.",
                 ),
                 "why": _described(_WORDS, "Reasons, in words."),
@@ -390,7 +405,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         "old": _or_null(_object(_BUILD)),
                         "new": _or_null(_object(_BUILD)),
                         "packages": _list(
-                            _UPDATE, "What changed in it, what its parent got as well among it."
+                            _PAST_UPDATE, "What changed in it, what its parent got as well among it."
                         ),
                     }
                 )
@@ -404,7 +419,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         {
             "old": _object({"image": _text("As isol8:web@1."), **_BUILD}),
             "new": _object({"image": _text("As isol8:web@0."), **_BUILD}),
-            "packages": _or_null(_list(_UPDATE, "null where what is in one of both is unknown.")),
+            "packages": _or_null(_list(_PAST_UPDATE, "null where what is in one of both is unknown.")),
             "inputs": _or_null(_list(_DIFFERENCE, "Of what the key is made of; null as above.")),
             "configuration": _or_null(_list(_DIFFERENCE, "How containers run; null as above.")),
         },

@@ -58,7 +58,7 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "long": "only",
         "type": list,
         "default": [],
-        "help": "build only the images of these runtimes; comma-separated; default: all",
+        "help": "only the images of these runtimes; comma-separated; default: all",
     },
     {
         "name": "locked",
@@ -199,7 +199,7 @@ def _of_builder(name: str) -> list[str]:
 
 def _no_runtime(name: str) -> str:
     if re.fullmatch(r"(?:base|custom|image):.+", name):
-        return f"{name!r} names tasks, and --only runtimes; write {COMMAND} {name!r}"
+        return f"{name!r} names tasks, and --only runtimes; to build them, write {COMMAND} {name!r}"
     return unknown(f"{name!r} is not a runtime", name, RUNTIMES)
 
 

@@ -115,6 +115,7 @@ def contents(wheel: Path) -> dict[str, tuple[int, bytes]]:
         return {each.filename: (each.external_attr >> 16, archive.read(each)) for each in archive.infolist()}
 
 
+@pytest.mark.thorough
 def test_distributions_are_sound(distributions: tuple[Path, Path], tmp_path: Path) -> None:
     """As the tools of the package index judge them; the sdist gives the same wheel, and the wheel has its copies."""
     sdist, wheel = distributions
@@ -188,6 +189,7 @@ def test_the_same_images_as_a_checkout(installed: Installed, built: Checkout, tm
     assert "docker/Dockerfile" in done.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
 def test_another_python(
     distributions: tuple[Path, Path], endpoint: Endpoint, tmp_path: Path, version: str
