@@ -277,6 +277,7 @@ class OtherWork:
     def _exact(self, reference: str) -> str:
         image, parsed = self.other.own.observed.tagged(reference), Reference.parse(reference)
         if not image or not (digest := image.digest(reference)):
+            self._pulled[reference] = reference
             return reference
         found = self.other.engine.remote_images(parsed.repository, [digest]).get(digest)
         if found is None:
@@ -303,7 +304,8 @@ class OtherWork:
             before, now = own.observed.tagged(reference), own.engine.inspect(reference)
             if before and now and before.id != now.id:
                 own.engine.tag(before.id, reference)
-            own.engine.untag(pulled)
+            if pulled != reference:
+                own.engine.untag(pulled)
 
 
 def looked_into(session: OwnRun, look: Callable[[OtherView], LookedUp]) -> list[LookedUp]:

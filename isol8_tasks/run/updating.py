@@ -11,8 +11,9 @@ from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildEvent, OnEvent
 from isol8_tasks.errors import OTHER_UPSTREAM, PlanError, RegistryError, UpstreamUnavailableError
 from isol8_tasks.images import labels
-from isol8_tasks.images.observed import marker_tag
+from isol8_tasks.images.observed import Observed, marker_tag
 from isol8_tasks.images.pushed import Listed, Pushed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.build import Accept, Outcome, accept_candidate, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import client_tags
 from isol8_tasks.plan.decision import Decision
@@ -191,6 +192,7 @@ def with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> I
         if lacking := _lacking(name, view, policy):
             # Without the mutex, so that nothing waits which can do without these.
             try:
+                _free_digests(lacking, view)
                 view.pulls.pull(lacking, tell, on_bytes)
             except UpstreamUnavailableError as error:
                 raise _mistyped(name, view) or error from error
@@ -207,6 +209,21 @@ def _lacking(name: str, view: View, policy: Policy) -> Mapping[str, str]:
     with view.mutex:
         spec = view.graph.image(name)
         return policy.lacking(spec, view.of_the_platform(view.observed, spec))
+
+
+def _free_digests(lacking: Iterable[str], view: View) -> None:
+    """Take the digests off upstream images for other platforms, since an engine leaves them there when it pulls ours.
+
+    Without a digest, an image counts by its id, and nobody knows what its index has for others.
+    """
+    if not view.config.build.platform:
+        return
+    here = Observed(repository=view.repository, images=view.engine.images())
+    found = ((reference, here.tagged(reference)) for reference in lacking)
+    for reference, image in found:
+        detail = view.engine.inspect(image.id) if image and image.digest(reference) else None
+        if image and detail and detail.platform and detail.platform != view.engine.platform():
+            view.engine.untag(str(Reference.parse(reference).at(image.digest(reference))))
 
 
 def _refuse_others(lacking: Iterable[str], view: View) -> None:

@@ -165,7 +165,7 @@ def foreign(api: docker.APIClient) -> set[str]:
         for image in api.images()
         if api.inspect_image(image["Id"])["Architecture"] == "arm64"
         for tag in image["RepoTags"] or ()
-        if "/alpine:" not in tag
+        if "/alpine:" not in tag and tag != "<none>:<none>"
     }
 
 
