@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 from isol8_tasks.engine.registry import is_refusal
 from isol8_tasks.errors import (
     COMMAND,
+    OTHER_UPSTREAM,
     ConfigError,
     Isol8Error,
     RegistryError,
@@ -276,12 +277,12 @@ class OtherWork:
     def _exact(self, reference: str) -> str:
         image, parsed = self.other.own.observed.tagged(reference), Reference.parse(reference)
         if not image or not (digest := image.digest(reference)):
+            self._pulled[reference] = reference
             return reference
         found = self.other.engine.remote_images(parsed.repository, [digest]).get(digest)
         if found is None:
             raise UpstreamUnavailableError(
-                f"{reference} ({digest}) is not there for {self.other.platform}; name one that is, by ALPINE_IMAGE or "
-                "DENO_IMAGE under [build] args, or leave the platform out"
+                f"{reference} ({digest}) is not there for {self.other.platform}; {OTHER_UPSTREAM}"
             )
         self._pulled[reference] = str(parsed.at(found.digest))
         return self._pulled[reference]
@@ -303,7 +304,8 @@ class OtherWork:
             before, now = own.observed.tagged(reference), own.engine.inspect(reference)
             if before and now and before.id != now.id:
                 own.engine.tag(before.id, reference)
-            own.engine.untag(pulled)
+            if pulled != reference:
+                own.engine.untag(pulled)
 
 
 def looked_into(session: OwnRun, look: Callable[[OtherView], LookedUp]) -> list[LookedUp]:
