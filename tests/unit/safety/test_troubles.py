@@ -171,3 +171,9 @@ def test_a_log_comes_to_one_line(tmp_path: Path) -> None:
     log.write_text("No space left on device\n")
     assert of_log(str(log)).startswith("the disk is full (")
     assert of_log(os.devnull) == "no reason was given. Check pip's index (pip config list)."
+
+
+def test_what_has_both_address_and_login_is_named_once() -> None:
+    """As the index of pip has."""
+    said = told("ERROR: 403 Client Error: Forbidden for url: https://i.example/", source="pip's index")
+    assert said.endswith("Check the user's rights in pip's index.")
