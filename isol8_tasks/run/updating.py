@@ -211,19 +211,21 @@ def _lacking(name: str, view: View, policy: Policy) -> Mapping[str, str]:
         return policy.lacking(spec, view.of_the_platform(view.observed, spec))
 
 
-def _free_digests(lacking: Iterable[str], view: View) -> None:
-    """Take the digests off upstream images for other platforms, since an engine leaves them there when it pulls ours.
+def _free_digests(lacking: Mapping[str, str], view: View) -> None:
+    """Take digests off upstream images for other platforms that ours get: an engine leaves them where they are.
 
-    Without a digest, an image counts by its id, and nobody knows what its index has for others.
+    Without its digest, an image counts by its id, and nobody knows what its index has for others.
     """
     if not view.config.build.platform:
         return
     here = Observed(repository=view.repository, images=view.engine.images())
-    found = ((reference, here.tagged(reference)) for reference in lacking)
-    for reference, image in found:
-        detail = view.engine.inspect(image.id) if image and image.digest(reference) else None
-        if image and detail and detail.platform and detail.platform != view.engine.platform():
-            view.engine.untag(str(Reference.parse(reference).at(image.digest(reference))))
+    for reference, exact in lacking.items():
+        image = here.tagged(reference)
+        digest = image.digest(reference) if image else ""
+        by_digest = str(Reference.parse(reference).at(digest)) if digest else ""
+        detail = view.engine.inspect(reference) if by_digest and exact in {reference, by_digest} else None
+        if detail and detail.platform and detail.platform != view.engine.platform():
+            view.engine.untag(by_digest)
 
 
 def _refuse_others(lacking: Iterable[str], view: View) -> None:
