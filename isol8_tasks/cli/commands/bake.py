@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.commands.images import no_such_image
+from isol8_tasks.cli.commands.one_image import image_name
 from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.program import named_file
@@ -66,7 +67,7 @@ class BakeCommand(OwnCommand):
             chosen = _chosen(current.view, args, stale=params["stale"])
             with show_work(current, params) as screen:
                 screen.awaited = len(chosen)
-                texts = _texts(current, chosen, screen) if chosen else []
+                texts = _texts(current, chosen, screen)
         finally:
             current.close()
         if others := current.view.config.build.platforms[1:]:
@@ -93,8 +94,8 @@ class BakeCommand(OwnCommand):
 
 
 def _next_steps(images: int, files: list[str]) -> str:
-    if not files:
-        return "every image is up to date; there is nothing to bake"
+    if not images:
+        return f"every image is up to date; there is nothing to bake, and {files[0]} bakes nothing"
     commands = " && ".join([*(f"docker buildx bake -f {file}" for file in files), f"{COMMAND} setup"])
     return f"{images} image{'s' if images > 1 else ''} in {', '.join(files)}; build and promote: {commands}"
 
@@ -107,7 +108,7 @@ def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
             f"build by {COMMAND} setup, or remove the line"
         )
     decisions = view.decisions
-    names = {word.removeprefix(f"{view.repository}:") for word in words}
+    names = {image_name(view, word) for word in words}
     for name in sorted(names):
         if name not in decisions:
             raise no_such_image(view.public_tag(name), name, decisions)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand
+from isol8_tasks.cli.commands.one_image import image_name
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config.strict import unknown
@@ -45,7 +46,7 @@ def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, Ob
     }
     if not there:
         raise Isol8Error(f"there is no image yet; {COMMAND} up builds them")
-    names = [word.removeprefix(f"{current.view.repository}:") for word in words] or [*there]
+    names = [image_name(current.view, word) for word in words] or [*there]
     for name in names:
         if name not in there:
             raise _absent(current, name, there)
