@@ -69,7 +69,8 @@ def render_bake(
 ) -> list[str]:
     """Return the texts of the files, each of which has all that its targets are based on.
 
-    Without targets that is one file that bakes nothing. `folder` is docker/, and `source` tells where a secret is (`SecretSource.option`).
+    Without targets that is one file that bakes nothing. `folder` is docker/, and `source` tells where a secret is
+    (`SecretSource.option`).
     """
     return [_render(each, observed, folder, source) for each in _files(found)] or [NOTHING]
 
