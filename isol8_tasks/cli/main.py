@@ -144,9 +144,13 @@ def _of_loader(loader: Any, words: list[str]) -> tuple[dict[str, Any], list[str]
 
 
 def _refuse_empty(words: Sequence[str]) -> None:
-    """Refuse a word without a letter, as of a variable that is not set; nothing is guessed about what it was for."""
+    """Refuse a word or a flag's value without a letter, as of a variable that is not set; nothing is guessed of it."""
     if "" in words:
         raise ConfigError("'' is not understood; leave the empty word out, or check the variable in it")
+    before = words[: words.index("--")] if "--" in words else words
+    for word in before:
+        if word.startswith("--") and word.endswith("="):
+            raise ConfigError(f"{word} has no value; leave the flag out, or check the variable in it")
 
 
 def _refuse_assignments(words: Sequence[str]) -> None:

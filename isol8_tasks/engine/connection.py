@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import socket
 import threading
 from collections.abc import Generator, Iterator, Mapping
@@ -37,6 +38,9 @@ _PING_SECONDS: Final = 8
 _LISTINGS: Final = 5
 _ANSWER_SECONDS: Final = 300
 _PIECE_BYTES: Final = 65536
+_CERTIFICATES: Final = (
+    "Check the certificates of docker's context, or DOCKER_CERT_PATH and DOCKER_TLS_VERIFY."
+)
 
 
 @frozen(kw_only=True)
@@ -82,8 +86,7 @@ class Connection:
             if "SSL" in type(error).__name__:
                 raise EngineUnreachableError(
                     f"no Docker Engine answers at {redact(self._endpoint.url)} (from {self._endpoint.why}): "
-                    "one side rejected the other's TLS certificate\n"
-                    "Check the certificates of docker's context, or DOCKER_CERT_PATH and DOCKER_TLS_VERIFY."
+                    f"{_tls_problem(str(error))}"
                 ) from error
             silent = is_silence(error)
             raise EngineUnreachableError(diagnose(self._endpoint, self._environ, is_silent=silent)) from error
@@ -326,6 +329,21 @@ class Connection:
             if self._open is None:
                 self._open = connect(self._endpoint, self._environ)
             return self._open
+
+
+def _tls_problem(text: str) -> str:
+    """Say what is in the way of TLS, in OpenSSL's words, and what to do about it."""
+    if re.search(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG", text):
+        return (
+            "what listens there does not speak TLS\n"
+            "Name the port at which the engine does, as tcp://host:2376, or unset DOCKER_TLS_VERIFY and "
+            "DOCKER_CERT_PATH."
+        )
+    if "KEY_VALUES_MISMATCH" in text:
+        return f"key.pem is not the key of cert.pem\n{_CERTIFICATES}"
+    if re.search(r"PEM lib|NO_CERTIFICATE|NO_START_LINE|BAD_BASE64|X509: ", text):
+        return f"ca.pem, cert.pem or key.pem is not what it is to be, in PEM\n{_CERTIFICATES}"
+    return f"one side rejected the other's TLS certificate\n{_CERTIFICATES}"
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -27,6 +27,9 @@ from isol8_tasks.plan.model import ImageSpec
 MOST_TARGETS: Final = 25
 """In a file. All are built at once, and BuildKit loses some then ("no such job"): of 205, on a busy machine of 100."""
 
+NOTHING: Final = f"{json.dumps({'group': {'default': {'targets': []}}}, indent=2)}\n"
+"""A file of which bake builds nothing, and ends well; it wants no table of targets then."""
+
 
 @frozen(kw_only=True)
 class Target:
@@ -66,9 +69,10 @@ def render_bake(
 ) -> list[str]:
     """Return the texts of the files, each of which has all that its targets are based on.
 
-    `folder` is docker/, and `source` tells where a secret is (`SecretSource.option`).
+    Without targets that is one file that bakes nothing. `folder` is docker/, and `source` tells where a secret is
+    (`SecretSource.option`).
     """
-    return [_render(each, observed, folder, source) for each in _files(found)]
+    return [_render(each, observed, folder, source) for each in _files(found)] or [NOTHING]
 
 
 def _final(spec: ImageSpec, request: BuildRequest) -> BuildRequest:

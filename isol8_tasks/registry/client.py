@@ -364,7 +364,7 @@ def _words(error: Exception, host: str) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             file = CERTIFICATES / host / "ca.crt"
             return f"its certificate is not trusted ({cause.verify_message}); put that of its CA into {file}"
-        return redact(f"it could not be asked: {cause}")
+        return redact(f"it could not be asked: {(isinstance(cause, OSError) and cause.strerror) or cause}")
     if isinstance(error, KeyError | TypeError | AttributeError):
         return "it is not the manifest of an image"
     return redact(str(error))

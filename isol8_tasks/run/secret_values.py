@@ -43,7 +43,8 @@ class SecretValues:
             found, problem = _read(self.path(name))
             problem = problem and f"{secret.file}: {problem}"
         if len(found) > _MOST:
-            problem = f"it has more than {_MOST:,} bytes, and builders take no more"
+            what = f"the variable {secret.variable}" if secret.variable else secret.file
+            problem = f"{what} has more than {_MOST:,} bytes, and builders take no more; name what has the secret alone"
         if problem:
             raise ConfigError(place + problem)
         return found

@@ -232,3 +232,19 @@ class TestNotUpToDate:
         result = run([str(checkout / "doitw")], checkout)
         assert (result.stdout.splitlines()[0], result.stderr) == (str(checkout), "")
         assert not (checkout / ".venv.old").exists()
+
+    def test_says_why_its_log_cannot_be_written(self, checkout: Path) -> None:
+        """A log that can't be written has no cause in it; the old environment stays."""
+        (checkout / ".isol8").mkdir()
+        (checkout / ".isol8" / ".venv.log").symlink_to(checkout / "gone" / "log")
+        (checkout / "requirements.lock").write_text("# newer\n")
+        shadow = checkout / "tools"
+        shadow.mkdir()
+        # It leaves what it should remove, as a file system does that refuses it.
+        (shadow / "rm").write_text("#!/bin/sh\nexit 0\n")
+        (shadow / "rm").chmod(0o755)
+        environment = {"PATH": f"{shadow}{os.pathsep}{os.environ['PATH']}"}
+        result = run([str(checkout / "doitw")], checkout, environment)
+        said = ".isol8/.venv.log can't be written (File exists); make room there, or move away what is in the way\n"
+        assert (result.returncode, result.stderr.endswith(said)) == (1, True), result.stderr
+        assert (checkout / ".venv" / "bin" / "python").read_text() == ECHO

@@ -69,7 +69,7 @@ class BakeCommand(OwnCommand):
             chosen = _chosen(current.view, args, stale=params["stale"])
             with show_work(current, params) as screen:
                 screen.awaited = len(chosen)
-                texts, outside = _texts(current, chosen, screen) if chosen else ([], [])
+                texts, outside = _texts(current, chosen, screen)
         finally:
             current.close()
         if others := current.view.config.build.platforms[1:]:
@@ -98,8 +98,8 @@ class BakeCommand(OwnCommand):
 
 
 def _next_steps(images: int, files: list[str], allowed: list[str]) -> str:
-    if not files:
-        return "every image is up to date; there is nothing to bake"
+    if not images:
+        return f"every image is up to date; there is nothing to bake, and {files[0]} bakes nothing"
     commands = [shlex.join(["docker", "buildx", "bake", *allowed, "-f", file]) for file in files]
     if program.typed_in != Path():
         commands.insert(0, shlex.join(["cd", str(Path.cwd())]))

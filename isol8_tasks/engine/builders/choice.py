@@ -14,7 +14,7 @@ from isol8_tasks.engine import BuildRequest, OnEvent, SecretSource
 from isol8_tasks.engine.builders import buildx
 from isol8_tasks.engine.builders.buildx import BuildxRun
 from isol8_tasks.engine.builders.layouts import Layouts
-from isol8_tasks.engine.builders.plugin import BuildxBuilder, builder_elsewhere, is_usable
+from isol8_tasks.engine.builders.plugin import BuildxBuilder, answers, builder_elsewhere, is_usable
 from isol8_tasks.engine.builders.pushed import (
     Passage,
     ResultRegistry,
@@ -27,10 +27,11 @@ from isol8_tasks.engine.builders.pushed import (
 from isol8_tasks.engine.builders.results import into_layout, load_result
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.engine.jobs import Job
+from isol8_tasks.engine.jobs import Job, JobList
 from isol8_tasks.engine.listing import platform_of
+from isol8_tasks.engine.watch import Watch, patience
 from isol8_tasks.engine.wire import NOT_FOUND, EngineRefusedError, quoted
-from isol8_tasks.errors import BuildFailedError, EngineError, PlanError
+from isol8_tasks.errors import BuildFailedError, EngineError, EngineUnreachableError, PlanError
 from isol8_tasks.safety.redact import redact
 
 if TYPE_CHECKING:
@@ -102,6 +103,12 @@ class Builders:
         self._mutex = threading.RLock()
         self._chosen = ""
         self._layouts = Layouts(connection)
+        self._far = JobList()
+        self._watch = Watch(
+            lambda seconds: answers(self._name, self._client_environ(), seconds),
+            self._far.cancel,
+            lambda: patience(environ),
+        )
 
     def build(self, request: BuildRequest, on_event: OnEvent) -> str:
         """Build, tag, and return the image's id; else raise BuildFailedError and leave the tag as it was."""
@@ -170,8 +177,28 @@ class Builders:
             builder = self._builder
         # Its own platform may be another than the engine's.
         request = evolve(request, platform=request.platform or self._own_platform)
+        try:
+            return self._build_there(request, on_event, builder)
+        except EngineError as error:
+            self._raise_gone(builder, error)
+            raise
+
+    def _raise_gone(self, builder: BuildxBuilder, error: EngineError) -> None:
+        """Say of a builder that ended or hung in a build that it did; it is none of the image's failures."""
+        if self._watch.silent is not None:
+            problem = f"said nothing for {self._watch.silent:g} s in the middle of a build"
+        elif isinstance(error, BuildFailedError) and not answers(builder.name, self._client_environ()):
+            problem = f"stopped in the middle of a build: {str(error).partition(': ')[2]}"
+        else:
+            return
+        raise EngineUnreachableError(
+            f"the builder {builder.name!r} (driver {builder.driver}) {problem}\n"
+            f"Look at docker buildx inspect {builder.name}, and run again: images in use are untouched."
+        ) from error
+
+    def _build_there(self, request: BuildRequest, on_event: OnEvent, builder: BuildxBuilder) -> str:
         if may_pass(request, self._passage, self._connection, self._environ):
-            with self._connection.job() as job:
+            with self._job_there() as job:
                 try:
                     return self._build_through_registry(request, on_event, builder.name, job)
                 except EngineError as error:
@@ -186,6 +213,13 @@ class Builders:
             return self._build_by_buildx(
                 request, on_event, how, lambda: load_result(self._connection, folder, request.tag, parents)
             )
+
+    @contextlib.contextmanager
+    def _job_there(self) -> Iterator[Job]:
+        """Hold a build elsewhere; it is aborted where the builder says nothing any more."""
+        with self._connection.job() as job, self._far.job() as far, self._watch.waiting():
+            far.closes_with(job.cancel)
+            yield job
 
     def _how(
         self, request: BuildRequest, name: str, output: tuple[str, ...], *, near: bool = False
@@ -263,7 +297,7 @@ class Builders:
         bring: Callable[[], None] = lambda: None,
     ) -> str:
         options = [f"--secret={self._secrets.option(name)}" for name in self._values(request)]
-        with self._connection.job() as job:
+        with self._job_there() if how.builder == self._name else self._connection.job() as job:
             buildx.build(request, evolve(how, options=(*how.options, *options)), job, on_event)
         bring()
         try:

@@ -6,6 +6,7 @@ image-layout.md), so that no registry is needed on the way.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -50,11 +51,15 @@ class Layouts:
         """Return where the layout of an image is, as buildx's `--build-context` has it: `oci-layout://FOLDER@DIGEST`."""
         with self._mutex:
             if image_id not in self._made:
-                self._folder = self._folder or self._begin()
-                folder = Path(self._folder, str(len(self._made)))
-                # What a copy left that failed.
-                shutil.rmtree(folder, ignore_errors=True)
-                self._made[image_id] = folder, self._save(image_id, folder)
+                try:
+                    self._make(image_id)
+                except OSError as error:
+                    # Of this machine's disk, which need not be the engine's.
+                    reason = "it is full" if error.errno == errno.ENOSPC else error.strerror or error
+                    raise EngineError(
+                        f"the copy of {image_id} for the builder can't be written to {tempfile.gettempdir()}: "
+                        f"{reason}\nMake room there, or name a folder that has room for whole images by TMPDIR."
+                    ) from error
             return "oci-layout://{}@{}".format(*self._made[image_id])
 
     @contextlib.contextmanager
@@ -71,6 +76,13 @@ class Layouts:
                     with contextlib.suppress(FileExistsError):
                         os.link(blob, blobs / blob.name)
             yield Path(folder)
+
+    def _make(self, image_id: str) -> None:
+        self._folder = self._folder or self._begin()
+        folder = Path(self._folder, str(len(self._made)))
+        # What a copy left that failed.
+        shutil.rmtree(folder, ignore_errors=True)
+        self._made[image_id] = folder, self._save(image_id, folder)
 
     def close(self) -> None:
         """Remove them."""
@@ -94,7 +106,7 @@ class Layouts:
             next(chunks)
             try:
                 return write_layout(chunks, folder)
-            except (tarfile.TarError, KeyError, ValueError, TypeError, OSError) as error:
+            except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
                 raise EngineError(f"{what} for the builder failed: {error}") from error
 
 

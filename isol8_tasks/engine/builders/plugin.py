@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from isol8_tasks.safety.redact import redact
 
 _FIRST_WITH_JSON: Final = (0, 13)
 _LOOK_SECONDS: Final = 60
+_AGAIN_SECONDS: Final = 1
 _NONE: Final = re.compile(r'no builder "[^"]*" found')
 _LINES: Final = r"^(Driver|Driver Options|Endpoint|Status|Platforms|Error):[ \t]+(\S.*)$"
 _BOOTED: Final = ("docker-container", "kubernetes")
@@ -95,6 +97,18 @@ def builder_elsewhere(name: str, platform: str, environ: Mapping[str, str]) -> B
             f"Name a builder that has this platform: docker buildx ls lists them."
         )
     return found
+
+
+def answers(name: str, environ: Mapping[str, str], seconds: float = 0) -> bool:
+    """Tell whether a builder answers, asking until these seconds are over: one that is busy may take a while."""
+    end = time.monotonic() + seconds
+    while True:
+        found = inspect(name, environ)
+        if found and found.status == "running" and not found.problem:
+            return True
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_AGAIN_SECONDS)
 
 
 def inspect(name: str, environ: Mapping[str, str]) -> BuildxBuilder | None:

@@ -79,6 +79,23 @@ def test_empty_word_is_refused(cli: CommandLine) -> None:
     assert cli.engine.asked == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("setup", "--builder="),
+        ("bake", "--output="),
+        ("page", "--output="),
+        ("refresh", "--report="),
+        ("--wait=",),
+    ],
+)
+def test_flag_without_its_value_is_refused(cli: CommandLine, words: tuple[str, ...]) -> None:
+    """As of a variable that is not set: neither the default nor anything else is taken for it."""
+    said = f"ERROR: {words[-1]} has no value; leave the flag out, or check the variable in it\n"
+    assert cli(*words) == Ended(3, "", said)
+    assert cli.engine.asked == []
+
+
 def test_exception_before_a_command_is_one_line(cli: CommandLine) -> None:
     """With the traceback in a file, and in a line all the same where that is broken, too."""
 

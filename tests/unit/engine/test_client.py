@@ -113,3 +113,41 @@ def test_context_without(
         engine.ping()
     assert problem in str(caught.value)
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        ("ca.pem", "ca.pem, cert.pem or key.pem is not what it is to be, in PEM\nCheck the certificates of"),
+        ("key.pem", "ca.pem, cert.pem or key.pem is not what it is to be, in PEM\nCheck the certificates of"),
+        ("another key.pem", "key.pem is not the key of cert.pem\nCheck the certificates of"),
+    ],
+)
+def test_files_that_are_no_certificates(
+    tmp_path: Path, certificates: Path, port: int, broken: str, problem: str
+) -> None:
+    """They are named, and no server is said to have rejected what it was never sent."""
+    files = {name: certificates / name for name in ("ca.pem", "cert.pem", "key.pem")}
+    name = broken.rsplit(maxsplit=1)[-1]
+    files[name] = tmp_path / name
+    files[name].write_text("junk\n")
+    if broken != name:
+        subprocess.run(["openssl", "genrsa", "-out", files[name]], check=True, capture_output=True)
+    engine = engine_of_context(tmp_path / "config", port, files)
+    with pytest.raises(EngineUnreachableError) as caught:
+        engine.ping()
+    assert problem in str(caught.value)
+    engine.close()
+
+
+def test_server_without_tls(tmp_path: Path, certificates: Path) -> None:
+    """It has no certificate, so nobody rejected any."""
+    files = {name: certificates / name for name in ("ca.pem", "cert.pem", "key.pem")}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        engine = engine_of_context(tmp_path, server.server_address[1], files)
+        with pytest.raises(EngineUnreachableError) as caught:
+            engine.ping()
+        server.shutdown()
+    assert "what listens there does not speak TLS\nName the port at which" in str(caught.value)
+    engine.close()

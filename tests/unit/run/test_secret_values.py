@@ -76,7 +76,10 @@ def _sized(size: int) -> Callable[[Path], None]:
         (_folder, "private/npmrc: not a regular file; name one"),
         (_pipe, "private/npmrc: not a regular file; name one"),
         (_sized(0), "private/npmrc: is empty; write the secret into it"),
-        (_sized(512_001), "it has more than 512,000 bytes, and builders take no more"),
+        (
+            _sized(512_001),
+            "private/npmrc has more than 512,000 bytes, and builders take no more; name what has the secret alone",
+        ),
     ],
 )
 def test_files_that_cannot_be_had(tmp_path: Path, make: Callable[[Path], None], said: str) -> None:

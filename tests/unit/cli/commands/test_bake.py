@@ -75,8 +75,13 @@ def test_platform(cli: CommandLine) -> None:
 def test_only_what_is_stale(built: CommandLine) -> None:
     """Nothing where nothing is; and no image without the parent that it needs."""
     done = built("bake", "--stale")
-    assert (done.code, done.out) == (0, "every image is up to date; there is nothing to bake\n")
-    assert not (built.folder / "docker-bake.json").exists()
+    said = "every image is up to date; there is nothing to bake, and docker-bake.json bakes nothing\n"
+    assert (done.code, done.out) == (0, said)
+    # What another run left there is not baked again, and docker's bake ends well.
+    nothing: dict[str, object] = {"group": {"default": {"targets": []}}}
+    assert json.loads((built.folder / "docker-bake.json").read_text()) == nothing
+    assert json.loads(built("bake", "--stale", "--print").out) == nothing
+    assert set(targets(built("bake", "base:bash", "custom:bash", "--print").out)) == {"bash", "bash-custom"}
     built.declare('[dependencies]\nbash = ["jq", "zip"]\n')
     done = built("bake", "--stale", "--print")
     assert set(targets(done.out)) == {"bash-custom"}

@@ -24,6 +24,13 @@ def test_unknown_image_is_refused(built: CommandLine, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_images_by_their_tasks_and_tags(built: CommandLine, command: str) -> None:
+    """As all commands about images take them."""
+    for word in ("custom:bash", "isol8:bash-custom"):
+        assert built(command, word) == built(command, "bash-custom")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_image_that_is_not_built_is_1(built: CommandLine, command: str) -> None:
     """It is no mistake to name it; the line says what builds it."""
     built.declare('[dependencies]\nbash = ["jq"]\nnode = ["zod"]\n')

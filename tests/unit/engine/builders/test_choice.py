@@ -1,5 +1,6 @@
 """A builder elsewhere, next to the engine's own; docker's command is played by a small program."""
 
+import errno
 import json
 import os
 import sys
@@ -13,10 +14,19 @@ import pytest
 from attrs import evolve
 
 from isol8_tasks.engine import BuildRequest
+from isol8_tasks.engine.builders import layouts
 from isol8_tasks.engine.builders.pushed import Passage
 from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
-from isol8_tasks.errors import BuildFailedError, ConfigError, EngineError, PlanError, RegistryError
+from isol8_tasks.errors import (
+    BuildFailedError,
+    ConfigError,
+    EngineError,
+    EngineUnreachableError,
+    PlanError,
+    RegistryError,
+)
+from lab.processes import wait_until
 from tests.engine_server import Engine, Handler, serving
 from tests.unit.engine.builders.test_layouts import CONFIG, LAYERS, digest, manifest, saved
 from tests.unit.engine.builders.test_plugin import FAR, NEW
@@ -27,7 +37,7 @@ PLAYED = f"""#!/bin/sh
 case "$2" in
     version) echo "{NEW}" ;;
     inspect) echo "$2 $3" >> asked; cat inspect ;;
-    *) cat > /dev/null
+    *) cat > /dev/null; [ ! -e hangs ] || {{ touch building; exec sleep 600; }}
        for word; do case "$word" in
            --output=type=oci,tar=false,dest=*)
                dest=${{word#*dest=}}; dest=${{dest%%,*}}
@@ -95,10 +105,12 @@ def client(  # noqa: PLR0913 - as the engine's
     cache: str = "",
     platform: str = "",
     passage: Passage | None = None,
+    seconds: str = "60",
 ) -> DockerEngine:
     """Return the engine with a builder elsewhere."""
     path = f"{Path.cwd()}{os.pathsep}{os.defpath}"
     environ = {"PATH": path, "BUILDX_BUILDER": "other", "DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
+    environ["ISOL8_ENGINE_SECONDS"] = seconds
     endpoint = Endpoint(url=engine.url, why="DOCKER_HOST")
     made = DockerEngine(
         endpoint,
@@ -277,6 +289,51 @@ def test_engine_without_buildkit_changes_labels(engine: Engine, builder: Builder
     engine.answers["POST /build"] = build
     request = BuildRequest(tag="a:b", dockerfile="FROM x\n", only_labels=True)
     assert client(engine, builder=builder).build(request, lambda _event: None) == "sha256:labels"
+
+
+def test_builder_that_stops_in_a_build(remote: Engine) -> None:
+    """That is none of the image's failures, and said at once; of one that answers, the build's own failure is."""
+    Path("refused").write_text("ERROR: failed to receive status: rpc error: error reading from server: EOF\n")
+    with pytest.raises(BuildFailedError, match="error reading from server"):
+        client(remote, passage=PASSAGE).build(REQUEST, lambda _event: None)
+    made = client(remote, passage=PASSAGE)
+    with pytest.raises(BuildFailedError):
+        made.build(REQUEST, lambda _event: None)
+    Path("inspect").write_text(FAR.format(status="inactive", platforms=""))
+    said = (
+        r"^the builder 'far' \(driver remote\) stopped in the middle of a build: .*EOF\nLook at docker buildx"
+    )
+    with pytest.raises(EngineUnreachableError, match=said):
+        made.build(REQUEST, lambda _event: None)
+
+
+def test_builder_that_hangs_in_a_build(engine: Engine) -> None:
+    """The build is aborted where the builder answers no more, whatever it would have come to."""
+    Path("hangs").touch()
+    made = client(engine, seconds="1")
+
+    def stop() -> None:
+        assert wait_until(Path("building").exists, seconds=30)
+        Path("inspect").write_text(FAR.format(status="inactive", platforms=""))
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    with pytest.raises(EngineUnreachableError, match="said nothing for 1 s in the middle of a build\n"):
+        made.build(REQUEST, lambda _event: None)
+    stopping.join()
+
+
+def test_no_room_for_the_parents(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is full is this machine's folder for temporary files, and not the engine's disk."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def full(_chunks: object, _folder: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(layouts, "write_layout", full)
+    said = rf"^the copy of sha256:parent for the builder can't be written to {tmp_path}: it is full\nMake room there"
+    with pytest.raises(EngineError, match=said):
+        client(engine).build(REQUEST, lambda _event: None)
 
 
 @pytest.mark.parametrize("engine", [True], indirect=True)
