@@ -8,7 +8,8 @@ engine_lock  keeps two runs off one engine
 pulls        upstream images as a run pulls them: each once, different ones side by side
 remote       what the registry has of a run's images, and how one comes from there
 races        two machines that build the same at once
-view         what a run knows: it reads, observes and decides, each once
+access       what a run reads of its checkout, and its connection to the engine
+view         what a run knows: it observes and decides, each once
 events       what a run reports while it works
 policy       what a lock or a refresh asks of a run: what to fetch, pin and demand, and what is behind
 alpine       asks what can be installed, and which of Alpine's packages have a library

@@ -291,6 +291,8 @@ class _Work:
             other.engine.untag(tag)
         for spec in other.graph.images:
             other.engine.untag(other.public_tag(spec.name))
+        # Builds for the engine's own platform may have pulled upstream images, to which names are led back.
+        other.own.look()
         self._is_begun = True
 
     def _fetch(self, parent: str) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from isol8_tasks.images.pushed import Pushed
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.plan.decision import Decision
+    from isol8_tasks.run.access import WholeEngine
     from isol8_tasks.run.platforms import OtherPlatforms
-    from isol8_tasks.run.view import WholeEngine
     from isol8_tasks.verify.verifications import Verifications, Verify
 
 _WIND_DOWN_SECONDS: Final = 10

@@ -68,24 +68,40 @@ _MASK: Final = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xf
 @contextlib.contextmanager
 def emulated(lab: Lab) -> Iterator[None]:
     """Let this machine run programs for arm64; OSError where it can't be told to."""
-    programs = lab.places.fetched / "qemu"
     with lab.fetching():
-        if not programs.exists():
+        if not (programs := _qemu(lab)).exists():
             lab.apt.fetch(["qemu-user-static"], programs.with_name("qemu.new"), with_libraries=False)
             programs.with_name("qemu.new").rename(programs)
     with contextlib.ExitStack() as stack:
         if not (_BINFMT / "register").exists():
             subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)], check=True)
             stack.callback(subprocess.run, ["umount", str(_BINFMT)], check=True)
-        # The program is opened now, so that it is found in every container.
-        rule = f":{_RULE}:M::{_MAGIC}:{_MASK}:{programs}/usr/bin/qemu-aarch64-static:F"
-        (_BINFMT / "register").write_text(rule)
-        stack.callback(forget)
+        _register(lab)
+        stack.callback(_forget)
         yield
 
 
-def forget() -> None:
-    """Let this machine run no programs for arm64 any more."""
+@contextlib.contextmanager
+def not_emulated(lab: Lab) -> Iterator[None]:
+    """Let a machine that is `emulated` run no programs for arm64 for a while."""
+    _forget()
+    try:
+        yield
+    finally:
+        _register(lab)
+
+
+def _qemu(lab: Lab) -> Path:
+    return lab.places.fetched / "qemu"
+
+
+def _register(lab: Lab) -> None:
+    # The program is opened now, so that it is found in every container.
+    rule = f":{_RULE}:M::{_MAGIC}:{_MASK}:{_qemu(lab)}/usr/bin/qemu-aarch64-static:F"
+    (_BINFMT / "register").write_text(rule)
+
+
+def _forget() -> None:
     if (_BINFMT / _RULE).exists():
         (_BINFMT / _RULE).write_text("-1")
 
