@@ -16,7 +16,7 @@ import pytest
 from tests.engines.suite import LONGEST, Suite
 from tests.engines.turns import is_slow, run
 from tests.integration.checkouts import ROOT, tags_of
-from tests.integration.machines import ended, leases, slow, started
+from tests.integration.machines import ended, leases, started
 
 _CMD: Final = 'CMD ["bash"]'
 _KILLS: Final = int(os.environ.get("ISOL8_KILLS", "3"))
@@ -26,7 +26,9 @@ _ROLE: Final = "org.isol8.tasks.role"
 
 def silent(suite: Suite) -> None:
     """Stop the engine while it builds: the run says so and ends; as soon as the engine goes on, the next completes."""
-    slow(suite.checkout, 20)
+    suite.checkout.edit(
+        "docker/Dockerfile", _CMD, f"RUN sleep 20 && echo {suite.checkout.id}\nENV SILENT=1\n{_CMD}"
+    )
     before = suite.builds()
     daemon = _daemon(Path(os.environ["DOCKER_HOST"].removeprefix("unix://")))
     with pytest.MonkeyPatch.context() as patch:
