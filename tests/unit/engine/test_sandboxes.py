@@ -39,7 +39,7 @@ def test_podman() -> None:
     )
     docker, podman = host_config(request, podman=False), host_config(request, podman=True)
     assert docker["Tmpfs"] == {"/sandbox": options}
-    assert podman["Tmpfs"] == {"/sandbox": "rw,exec,size=512m,mode=1777"}
+    assert podman["Tmpfs"] == {"/sandbox": "rw,exec,size=512m,mode=1777,U"}
     assert (docker["SecurityOpt"], podman["SecurityOpt"]) == (
         ["no-new-privileges", "seccomp={}"],
         ["no-new-privileges"],
