@@ -32,7 +32,7 @@ def test_a_frame_that_is_cut_short() -> None:
 
 
 def test_podman() -> None:
-    """It knows no owner of a tmpfs, so that everybody may write there, and takes no profile that is sent to it."""
+    """It knows no owner of a tmpfs but the user of the container, and takes no profile that is sent to it."""
     options = "rw,exec,size=512m,uid=100,gid=101"
     request = RunRequest(
         image="a", command=("true",), seconds=1, tmpfs={"/sandbox": options}, seccomp="{}", capabilities=()
