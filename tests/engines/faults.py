@@ -55,7 +55,7 @@ def kills(suite: Suite) -> None:
     chance = random.Random(_KILLS)  # noqa: S311 - it chooses moments
     seconds, code = 0.0, 0
     for number in range(_KILLS + 1):
-        # A candidate that nothing asks for any more would stay for a day.
+        # A candidate of inputs that are gone would stay for a day.
         if code == 0:
             suite.checkout.edit("docker/Dockerfile", _CMD, f"ENV KILLED={number}\n{_CMD}")
         began = time.monotonic()
