@@ -54,7 +54,7 @@ class Cost:
         return (Step("engine", self.build), Step("engine", self.verify, parts=3))
 
 
-COST: Final = Cost(build=0.54, verify=0.64, push=0.114, give=0.0275)
+COST: Final = Cost(build=0.54, verify=0.64, push=0.085, give=0.019)
 START: Final = 0.5
 """Seconds of a run before its first image and after its last."""
 

@@ -45,6 +45,7 @@ _NO_BUILDX: Final = "docker buildx is neither here nor to be had from Debian; co
 _ON_REQUEST: Final = frozenset(
     {
         "builders",
+        "cache",
         "many",
         "one-more",
         "registry",
@@ -392,8 +393,15 @@ def warm_registry(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
 def by_builder(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
     """Compare the builders that five bases can be built by without cache, verified and promoted in any case."""
     arguments = {**bench.engine.standin_arguments(), **bench.arguments}
-    with builders.candidates(bench.checkout, bench.engine, REPOSITORY, bench.doit(), arguments) as found:
-        return bench.stopwatch.compare(found, runs=bench.runs), ()
+    with builders.ways(bench.checkout, bench.engine, REPOSITORY, bench.doit(), arguments) as found:
+        return bench.stopwatch.compare(found.by_builder(), runs=bench.runs), ()
+
+
+def from_cache(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
+    """Compare a remote builder that has nothing with one that finds its steps in a registry."""
+    arguments = {**bench.engine.standin_arguments(), **bench.arguments}
+    with builders.ways(bench.checkout, bench.engine, REPOSITORY, bench.doit(), arguments) as found:
+        return bench.stopwatch.compare(found.by_cache(), runs=bench.runs), ()
 
 
 def rates(bench: Bench) -> tuple[dict[str, Figures], tuple[Claim, ...]]:
@@ -427,6 +435,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "many": two_hundred,
     "one-more": one_more,
     "builders": by_builder,
+    "cache": from_cache,
     "throughput": rates,
     "traffic": traffic_rates,
     "registry": registry,

@@ -7,6 +7,11 @@ from pathlib import Path
 
 COMMAND = "./doitw" if Path(__file__).parents[1].joinpath("doitw").exists() else "isol8-tasks"
 """How a reader of a hint calls the commands: by the wrapper in a checkout, else by the installed one, which sets it."""
+OTHER_UPSTREAM = (
+    "name one that its registry has for that platform, by ALPINE_IMAGE or DENO_IMAGE under [build] args, or leave the "
+    "platform out"
+)
+"""What to do where an upstream image is not there for a platform."""
 
 
 class Isol8Error(Exception):

@@ -1,12 +1,16 @@
-"""File systems as tar archives that differ in one thing, and such as differ in nothing that counts."""
+"""File systems as tar archives: such as differ in one thing, or in nothing that counts; and those of images."""
 
+import gzip
 import io
+import json
 import struct
 import tarfile
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from attrs import frozen
+from docker import APIClient
 
 
 @frozen
@@ -104,3 +108,22 @@ ALIKE: Final[Mapping[str, bytes]] = {
     "names of owners": archive(*(Entry(e.name, e.content, {"uname": "me", **e.more}) for e in PLAIN)),
 }
 """Each is the file system that `PLAIN` is."""
+
+
+def saved_parts(api: APIClient, tag: str, below: int) -> Iterator[tuple[str, bytes]]:
+    """Give an image's configuration, and its layers but for the lowest, as they are saved."""
+    with tempfile.TemporaryFile() as file:
+        file.writelines(api.get_image(tag))
+        file.seek(0)
+        with tarfile.open(fileobj=file) as archive:
+
+            def content(path: str) -> bytes:
+                found = archive.extractfile(path)
+                assert found is not None
+                data = found.read()
+                return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+            (image,) = json.loads(content("manifest.json"))
+            yield f"{tag} configuration", content(image["Config"])
+            for layer in image["Layers"][below:]:
+                yield f"{tag} layer {layer}", content(layer)

@@ -1,6 +1,8 @@
 """What unit and integration tests share."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,37 @@ LONGEST = (
 """The files that take most of the time, so that no worker begins one of them when the others are done with all."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let workers, which share out whole files, begin with the longest."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run leave out what is marked `thorough`."""
+    parser.addoption(
+        "--short", action="store_true", help="leave out the variations that are marked `thorough`"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers, which share out whole files, begin with the longest, and a short run do a part of them."""
+    if config.getoption("--short"):
+        long = _long(items)
+        config.hook.pytest_deselected(items=[item for item in items if item in long])
+        items[:] = [item for item in items if item not in long]
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(
         # Unit tests of the same name are quick.
         key=lambda item: len(rank) if "unit" in item.path.parts else rank.get(item.path.stem, len(rank))
     )
+
+
+def _long(items: Iterable[pytest.Item]) -> set[pytest.Item]:
+    """Return what a short run leaves out: all that is marked, but for every so many variations, if the mark says so."""
+    found, seen = set[pytest.Item](), Counter[str]()
+    for item in items:
+        if mark := item.get_closest_marker("thorough"):
+            test = item.nodeid.partition("[")[0]
+            every = mark.kwargs.get("every", 0)
+            if not every or seen[test] % every:
+                found.add(item)
+            seen[test] += 1
+    return found
 
 
 @pytest.fixture

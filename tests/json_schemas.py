@@ -85,10 +85,18 @@ def _object(properties: Mapping[str, Schema], optional: Sequence[str] = ()) -> S
 
 
 def _by_word(words: Sequence[str], description: str) -> Schema:
-    """Return an object with a number by some of these words."""
-    return _described(
-        _object({word: {"type": "integer", "minimum": 1} for word in words}, words), description
-    )
+    """Return an object with a number by some of these words, or by others of a newer version."""
+    number = {"type": "integer", "minimum": 1}
+    found = {**_object(dict.fromkeys(words, number), words), "additionalProperties": number}
+    return _described(found, description)
+
+
+def _open(words: Sequence[str], description: str) -> Schema:
+    """Return one of these words, or another one of a newer version, whose lines of the history are passed on."""
+    return _described({"type": "string", "examples": [*words]}, f"{description} {_NEWER}")
+
+
+_NEWER: Final = "A newer version of the tool may have written another word."
 
 
 def _document(
@@ -133,6 +141,13 @@ _UPDATE: Final = _object(
         ),
     }
 )
+_PAST_UPDATE: Final = {
+    **_UPDATE,
+    "properties": {
+        **_UPDATE["properties"],
+        "ecosystem": _open([*inventory_names()], "Which kind of package it is."),
+    },
+}
 _BUILD: Final = {
     "id": _text("The engine's id of the image."),
     "key": _or_null(
@@ -149,36 +164,34 @@ _BYTES: Final = _by_word(
     "sent to the registry, before compression; each only if it is known.",
 )
 _COUNTS: Final = _by_word(COUNTS, "Of a refresh: how many images it found behind, and left in which state.")
-_HOW: Final = _described(
-    {"enum": [*CHANGES, FAILED, REFRESHED]},
+_HOW: Final = _open(
+    [*CHANGES, FAILED, REFRESHED],
     "What happened, as in docs/history.md. failed and refreshed are no changes: the image stayed as it was.",
 )
-_SOURCES: Final = {
-    "images": _list(
-        _object(
-            {
-                "image": _TAG,
-                "state": {"enum": [*get_args(FreshnessState)]},
-                "behind": {"type": "boolean", "description": "A refresh rebuilds it."},
-                "news": _described(_WORDS, "What a refresh would rebuild it for, in words."),
-                "upstream": _list(
-                    _object(
-                        {
-                            "reference": _text(),
-                            "old": _or_null(_text("Its digest here; null where it is in no registry.")),
-                            "new": _text("Its digest in its registry."),
-                        }
-                    ),
-                    "Upstream images that moved.",
-                ),
-                "updates": _list(_UPDATE, "Newer versions that a refresh installs."),
-                "young": _list(_UPDATE, "Versions that are too new (min_age)."),
-                "waiting": _list(_UPDATE, "Newer versions that come with the next upstream image."),
-                "problems": _described(_WORDS, "What could not be found out."),
-            }
+_FRESHNESS: Final = _object(
+    {
+        "image": _TAG,
+        "state": {"enum": [*get_args(FreshnessState)]},
+        "behind": {"type": "boolean", "description": "A refresh rebuilds it."},
+        "news": _described(_WORDS, "What a refresh would rebuild it for, in words."),
+        "upstream": _list(
+            _object(
+                {
+                    "reference": _text(),
+                    "old": _or_null(_text("Its digest here; null where it is in no registry.")),
+                    "new": _text("Its digest in its registry."),
+                }
+            ),
+            "Upstream images that moved.",
         ),
-        "How fresh each image is; in a report, was before the refresh.",
-    ),
+        "updates": _list(_UPDATE, "Newer versions that a refresh installs."),
+        "young": _list(_UPDATE, "Versions that are too new (min_age)."),
+        "waiting": _list(_UPDATE, "Newer versions that come with the next upstream image."),
+        "problems": _described(_WORDS, "What could not be found out."),
+    }
+)
+_SOURCES: Final = {
+    "images": _list(_FRESHNESS, "How fresh each image is; in a report, was before the refresh."),
     "support": _list(
         _object(
             {
@@ -240,6 +253,14 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "seconds": _SECONDS,
             "fresh": _count("How many images are as new as their sources now."),
             "pulled": _count("How many images came from the registry."),
+            "others": {
+                "description": "What came of images for other platforms: by platform and tag.",
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": {"enum": ["built", "promoted", "failed"]},
+                },
+            },
             "held": _described(_WORDS, "Tags of images that are held, and were left alone."),
             "failed": _list(
                 _object({"subject": _text("The image's tag, or what else failed."), "lines": _WORDS}),
@@ -276,7 +297,19 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             **_SOURCES,
         },
     ),
-    "freshness": _document("freshness --json", "How far behind their sources the images are.", _SOURCES),
+    "freshness": _document(
+        "freshness --json",
+        "How far behind their sources the images are.",
+        {
+            **_SOURCES,
+            "others": {
+                "description": "The same for each other platform under these names; absent if there is none.",
+                "type": "object",
+                "additionalProperties": _list(_FRESHNESS),
+            },
+        },
+        ["others"],
+    ),
     "history": {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "a line of .isol8/history.jsonl",
@@ -289,8 +322,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                 "image": _text("Its name, as bun-custom; empty for a refresh."),
                 "repository": _text("Of its public tag."),
                 "engine": _text("The engine's address."),
-                "how": _described(
-                    {"enum": [*CHANGES, FAILED, REFRESHED, "pushed"]},
+                "how": _open(
+                    [*CHANGES, FAILED, REFRESHED, "pushed"],
                     "What happened. failed and refreshed are no changes; pushed adds a digest to the change before.",
                 ),
                 "why": _described(_WORDS, "Reasons, in words."),
@@ -372,7 +405,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         "old": _or_null(_object(_BUILD)),
                         "new": _or_null(_object(_BUILD)),
                         "packages": _list(
-                            _UPDATE, "What changed in it, what its parent got as well among it."
+                            _PAST_UPDATE, "What changed in it, what its parent got as well among it."
                         ),
                     }
                 )
@@ -386,7 +419,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         {
             "old": _object({"image": _text("As isol8:web@1."), **_BUILD}),
             "new": _object({"image": _text("As isol8:web@0."), **_BUILD}),
-            "packages": _or_null(_list(_UPDATE, "null where what is in one of both is unknown.")),
+            "packages": _or_null(_list(_PAST_UPDATE, "null where what is in one of both is unknown.")),
             "inputs": _or_null(_list(_DIFFERENCE, "Of what the key is made of; null as above.")),
             "configuration": _or_null(_list(_DIFFERENCE, "How containers run; null as above.")),
         },

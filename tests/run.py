@@ -23,6 +23,8 @@ SIDE_BY_SIDE = "-n4"
 
 Four are worth it on two cores: a test does one thing after the other, and many wait for limits and pauses.
 """
+SHAPES = {(): [SIDE_BY_SIDE, "--short", *WHOLE], ("--thorough",): [SIDE_BY_SIDE, *WHOLE]}
+"""What is meant by few words; whoever names files gets the whole of them."""
 SHARED_OUT = ["--dist=loadfile", "--no-loadscope-reorder"]
 _FAILED = 1
 """What pytest ends with where a test failed."""
@@ -34,7 +36,7 @@ MORE = Path(".isol8", "engine-of-worker")
 def main(arguments: list[str]) -> int:
     """Run pytest with engines for the integration tests, and stop what was started for it."""
     checkout = Path.cwd()
-    words = arguments or [SIDE_BY_SIDE, *WHOLE]
+    words = SHAPES.get(tuple(arguments), arguments)
     wanted = re.fullmatch(r"-n(\d+)", words[0])
     workers = int(wanted[1]) if wanted else 0
     os.environ.setdefault(CACHE_VARIABLE, str(checkout / ".isol8/lab/fetched"))
@@ -54,7 +56,7 @@ def main(arguments: list[str]) -> int:
         if wanted:
             words = [*([f"-n{workers}", *SHARED_OUT] if workers else []), *words[1:]]
         code = _pytest(words, environment)
-        failed = _failed(checkout) if code == _FAILED and not arguments else []
+        failed = _failed(checkout) if code == _FAILED and words is not arguments else []
         if 0 < len(failed) <= _FEW:
             _say(f"{len(failed)} failed beside others; each is run once more, alone:")
             code = _pytest(failed, environment)

@@ -1,6 +1,7 @@
 """What the commands of our own share."""
 
 import getopt
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,11 +86,12 @@ def setup_words(params: Mapping[str, Any]) -> list[str]:
 
 def say(text: str) -> None:
     """Print lines, with states in colour on a terminal."""
-    from isol8_tasks.cli.screen import has_colour  # noqa: PLC0415 - many commands print data alone
+    from isol8_tasks.cli import paint  # noqa: PLC0415 - many commands print data alone
+    from isol8_tasks.cli.screen import has_colour  # noqa: PLC0415 - as above
 
+    if sys.stdout.isatty():
+        text = paint.unparted(text, shutil.get_terminal_size().columns)
     if has_colour():
-        from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
-
         paint.write_painted(sys.stdout, f"{text}\n")
         sys.stdout.flush()
     else:

@@ -79,6 +79,34 @@ WAIT: Final = {
 }
 
 
+_FLAGS_OF_RUN: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "name": "num_process",
+        "short": "n",
+        "long": "process",
+        "type": int,
+        "default": 0,
+        "help": "at most so many tasks at a time; [build] jobs sets how many images are built at a time",
+    },
+    {
+        "name": "single",
+        "short": "s",
+        "long": "single",
+        "type": bool,
+        "default": False,
+        "help": "the named tasks without their parents",
+    },
+    {
+        "name": "stop",
+        "long": "no-continue",
+        "type": bool,
+        "default": False,
+        "help": "start nothing more after a failure",
+    },
+)
+"""Those of doit's flags that count here, in our words."""
+
+
 class MemoryDatabase(JsonDB):  # type: ignore[misc]  # doit has no types
     """doit's database, gone with the run: the labels on the images are the truth, and a file could be torn."""
 
@@ -152,6 +180,10 @@ class Help(Spoken, DoitHelp):  # type: ignore[misc]  # doit has no types
             raise InvalidCommand(f"help: expected one command or task, found {len(args)}: {' '.join(args)}")
         if args == ["setup"]:
             print(_usage("setup", "Bring every image up to date.", SETUP_FLAGS))  # noqa: T201 - its purpose
+        elif args == ["run"]:
+            # doit's own text has what changes nothing here: a database, processes, captured output.
+            doc = f"{Run.doc_purpose[0].upper()}{Run.doc_purpose[1:]}. The word run may be left out."
+            print(_usage("run [TASK ...]", doc, (*_FLAGS_OF_RUN, *SHOWN, WAIT)))  # noqa: T201 - its purpose
         elif not args or args[0] in self.cmds:
             super().execute(params, args)
         else:
@@ -171,7 +203,11 @@ class Help(Spoken, DoitHelp):  # type: ignore[misc]  # doit has no types
 def _usage(task: str, doc: str, flags: Sequence[Mapping[str, Any]]) -> str:
     """Return what a task does, and its flags."""
     options = [CmdOption(flag) for flag in flags]
-    shown = [f"  {option.help_param():<14}  {option.help}" for option in options]
+    width = max((len(option.help_param()) for option in options), default=0)
+    shown = [
+        f"  {option.help_param().ljust(width)}  {option.help % {'default': option.default}}"
+        for option in options
+    ]
     return "\n".join(
         [f"usage: {COMMAND} {task}{' [flags]' if options else ''}", doc, *([""] if shown else []), *shown]
     )

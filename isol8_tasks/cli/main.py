@@ -28,8 +28,8 @@ _OF_OTHER_PROJECTS: Final = ("DOIT_FILE", "DOIT_SEEK_FILE")
 """Variables by which doit would read another file than ours."""
 _OF_OTHERS: Final = ("test", "bench", "corpus")
 """Commands that hand their words to another program; bench and corpus answer to --help themselves."""
-_OF_PACKAGES: Final = ("add", "remove", "upgrade")
-"""Commands whose words are packages, which have `=` in them."""
+_WITH_PACKAGES: Final = ("run", "up", "plan")
+"""Commands that take packages as values of flags alone."""
 
 
 def start(words: Sequence[str]) -> int:
@@ -76,7 +76,7 @@ class Main(DoitMain):  # type: ignore[misc]  # doit has no types
         name = words.pop(0) if words and words[0] in commands else "run"
         if name not in _OF_OTHERS:
             _refuse_empty(words)
-        if name not in {*_OF_OTHERS, *_OF_PACKAGES}:
+        if name in _WITH_PACKAGES:
             _refuse_assignments(words)
         doit_cmd.reset_vars()
         command = commands.get_plugin(name)(

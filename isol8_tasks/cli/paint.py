@@ -37,6 +37,21 @@ def painted(text: str) -> Iterator[tuple[str, str]]:
             yield line, ""
 
 
+def unparted(text: str, columns: int) -> str:
+    """Return lines as a terminal may wrap them: none of its lines ends between a sign and the package behind it."""
+    return "\n".join(_unparted(line, columns) for line in text.split("\n"))
+
+
+def _unparted(line: str, columns: int) -> str:
+    done, left = "", line
+    while len(left) > columns > 0:
+        found = re.search(r"(?<=\s)[+\N{MINUS SIGN}] ?$", left[:columns])
+        end = found.start() if found else columns
+        done += left[:end].rstrip() + "\n" if found else left[:end]
+        left = left[end:]
+    return done + left
+
+
 def _counts(line: str) -> Iterator[tuple[str, str]]:
     for part in re.split(r"( · )", line):
         found = re.fullmatch(rf"[0-9]+ (?:images? )?({_STATES})(\s*)", part)

@@ -80,4 +80,6 @@ def _reading(file: Path | str) -> dict[str, Any]:
 
 def named_file(name: str) -> Path:
     """Return the file or folder that somebody named on the command line."""
+    if name == "-":
+        raise errors.ConfigError("'-' does not stand for standard input or output here; name a file")
     return typed_in / name

@@ -254,9 +254,11 @@ class Screen:
 
     def _put(self, text: str) -> None:
         """Write text in colours, where that is wanted."""
-        if self.colour:
+        if self.live or self.colour:
             from isol8_tasks.cli import paint  # noqa: PLC0415 - logs and pipes have no colours
 
+            text = paint.unparted(text, _terminal().columns) if self.live else text
+        if self.colour:
             paint.write_painted(self.stream, text)
         else:
             self._write(text)

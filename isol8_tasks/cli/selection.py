@@ -20,6 +20,8 @@ def selected(words: Sequence[str], tasks: Sequence[Any], commands: Collection[st
     while rest:
         word = rest.pop(0)
         names = [name for name in known if fnmatchcase(name, word)] if set(word) & set("*?[") else [word]
+        # Of no image of a kind, as where none is declared: the task of the kind, which has nothing to do.
+        names = names or [name for name in [word.removesuffix(":*")] if name in known]
         if not names or names[0] not in known:
             from isol8_tasks.cli.suggestions import another_package, unknown_word  # noqa: PLC0415 - for a mistake alone
 

@@ -58,7 +58,7 @@ SETUP_FLAGS: Final[list[dict[str, Any]]] = [
         "long": "only",
         "type": list,
         "default": [],
-        "help": "build only the images of these runtimes; comma-separated; default: all",
+        "help": "only the images of these runtimes; comma-separated; default: all",
     },
     {
         "name": "locked",
@@ -111,6 +111,7 @@ def heed_flags(current: Session, flags: Mapping[str, Any]) -> None:
     view.request = flag_request(flags)
     # What the registry has of the same inputs may have other versions than the lock.
     view.use_registry = not (flags["no_registry"] or flags["locked"])
+    current.brings_others = not flags["no_registry"]
     view.buildx = flags["builder"]
     if flags["locked"]:
         from isol8_tasks.run.lock import lock_policy  # noqa: PLC0415 - most runs hold to no lock
@@ -198,7 +199,7 @@ def _of_builder(name: str) -> list[str]:
 
 def _no_runtime(name: str) -> str:
     if re.fullmatch(r"(?:base|custom|image):.+", name):
-        return f"{name!r} names tasks, and --only runtimes; write {COMMAND} {name!r}"
+        return f"{name!r} names tasks, and --only runtimes; to build them, write {COMMAND} {name!r}"
     return unknown(f"{name!r} is not a runtime", name, RUNTIMES)
 
 

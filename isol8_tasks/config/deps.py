@@ -356,8 +356,13 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
     if build.get("buildx") and build.get("builder", "auto") not in {"auto", "buildx"}:
         yield ("build", "buildx"), f"builder = {build['builder']!r} does not use it; remove one of both"
     platforms = build.get("platforms")
-    if isinstance(platforms, list) and len({*map(str, platforms)}) > 1:
-        yield from ((("build", "platforms"), what) for what in _against_several(found, len(platforms)))
+    is_several = isinstance(platforms, list) and len({*map(str, platforms)}) > 1
+    if is_several and not _keys(found, "registry").get("repository"):
+        what = (
+            f"lists {len(build['platforms'])} platforms, which only a registry has under one name; write [registry], "
+            'and repository = "registry.example/isol8" below it, or one platform'
+        )
+        yield ("build", "platforms"), what
     images = (*RUNTIMES, *(f"{runtime}-custom" for runtime in RUNTIMES), *_keys(found, "images"))
     for name, value in _keys(found, "verify").items():
         if name not in images and not is_of_verify(name, value):
@@ -365,20 +370,6 @@ def _strangers(found: Mapping[str, Any], arguments: Collection[str] | None) -> I
                 yield ("verify", name), unknown("there is no such image", name, images)
             else:
                 yield ("verify", name), unknown("not a setting of [verify]", name, OF_VERIFY)
-
-
-def _against_several(found: Mapping[str, Any], count: int) -> Iterator[str]:
-    """Tell what several platforms do not go with."""
-    if not _keys(found, "registry").get("repository"):
-        yield (
-            f"lists {count} platforms, which only a registry has under one name; write [registry], and "
-            'repository = "registry.example/isol8" below it, or one platform'
-        )
-    if not {"min_age", "min_ages"}.isdisjoint(_keys(found, "refresh")):
-        yield (
-            f"lists {count} platforms, and the min_age of [refresh] is kept for the engine's own alone; "
-            "remove one of both"
-        )
 
 
 def _keys(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:

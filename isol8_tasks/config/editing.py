@@ -1,5 +1,6 @@
 """deps.toml with packages added or removed; comments, order and layout of everything else stay."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,10 @@ def with_packages(text: str, source: str, place: Declared, words: Iterable[str])
     config = parse_config(text, source)
     old, ecosystem = place.read(config), place.ecosystem(config)
     names = [parse_spec(ecosystem, each).name for each in old]
-    wanted = {spec.name: spec.text for spec in (parse_spec(ecosystem, word) for word in words)}
+    wanted: dict[str, str] = {}
+    for spec in (parse_spec(ecosystem, word) for word in words):
+        if (before := wanted.setdefault(spec.name, spec.text)) != spec.text:
+            raise ConfigError(f"{spec.text}: {before} is named too; name one version of {spec.name}")
     replaced = {names.index(name): spec for name, spec in wanted.items() if name in names}
     gone = {at for at, name in enumerate(names) if name in wanted and at not in replaced}
     more = [spec for name, spec in wanted.items() if name not in names]
@@ -112,21 +116,46 @@ def without_packages(text: str, source: str, place: Declared, words: Iterable[st
 
 
 def add_lists(table: Any, lists: Mapping[str, Iterable[str]]) -> None:  # noqa: ANN401 - tomlkit's own
-    """Add packages to the lists of a table, in front of comments at its end, which are about what follows."""
-    from tomlkit.items import Array, Table  # noqa: PLC0415 - for who edits
+    """Add packages to the lists of a table, each in front of comments at its end, which are about what follows.
 
-    behind: list[Any] = []
-    if isinstance(table, Table):
-        body = table.value.body
-        while body and body[-1][0] is None:
-            behind.append(body.pop()[1])
+    But behind those that show keys of the table, as `# python = ["numpy"]`: the same key, or else the last.
+    """
+    from tomlkit.items import Array, InlineTable, Table  # noqa: PLC0415 - for who edits
+
     for key, packages in lists.items():
         if isinstance(found := table.get(key), Array):
             found.extend(packages)
-        else:
-            table.add(key, list(packages))
-    for item in reversed(behind):
-        table.add(item)
+            continue
+        behind: list[Any] = []
+        if isinstance(table, Table | InlineTable):
+            body = table.value.body
+            while body and body[-1][0] is None:
+                behind.insert(0, body.pop()[1])
+            shown = _behind_shown(key, [each.as_string() for each in behind])
+            if isinstance(table, InlineTable) and not table:
+                # The blank of `{ }` is on both sides then.
+                body += [(None, item) for item in behind]
+            for item in behind[:shown]:
+                # The last line of a file may have no end.
+                item.trivia.trail = item.trivia.trail or "\n"
+                body.append((None, item))
+            behind = behind[shown:]
+        table.add(key, list(packages))
+        for item in behind:
+            table.value.body.append((None, item))
+
+
+def _behind_shown(key: str, lines: Sequence[str]) -> int:
+    """Return how many lines lead to the comment that shows a key, or else the last key of the table; 0 for none."""
+    found = 0
+    for number, line in enumerate(lines, 1):
+        if re.match(r"\s*#\s*\[", line):
+            break
+        if shown := re.match(r"\s*#\s*([\w-]+)\s*=", line):
+            found = number
+            if shown[1] == key:
+                break
+    return found
 
 
 def joined_document(document: "TOMLDocument", tables: Iterable[str], text: str) -> str:

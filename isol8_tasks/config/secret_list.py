@@ -59,6 +59,10 @@ def _read(name: str, entry: object) -> Secret:
         text = string(given, _EXAMPLES[key])
     except InvalidError as error:
         raise InvalidError(below=error.at(key)) from None
+    if text in _OF_PATHS:
+        raise InvalidError(
+            below=[((key,), f"{text} names a file that no build has; declare that by its path")]
+        )
     if not re.fullmatch(_FORMS[key][0], text):
         # It may be the secret itself, which is not to be printed.
         raise InvalidError(below=[((key,), _FORMS[key][1])])
@@ -66,9 +70,9 @@ def _read(name: str, entry: object) -> Secret:
 
 
 def _twice(found: Mapping[str, Secret]) -> Iterator[tuple[str, str]]:
-    """Tell of secrets that the same tools would be given in the same place."""
+    """Tell of secrets that the same tools would be given in the same place; a Dockerfile's steps go by names."""
     first: dict[str, str] = {}
-    for secret in found.values():
+    for secret in {each.name: each for kind in ECOSYSTEMS for each in secrets_for(kind, found)}.values():
         other = first.setdefault(secret.known_as, secret.name)
         if other != secret.name:
             yield secret.name, f"{secret.known_as} is {other} already; remove one of both"
@@ -82,6 +86,7 @@ _FORMS: Final = {
     ),
     "file": (r"[^\0\r\n]*[^\0\r\n/]", "not the path of a file"),
 }
+_OF_PATHS: Final = ("PIP_CONFIG_FILE", "NPM_CONFIG_USERCONFIG", "npm_config_userconfig")
 _KEYS: Final = ("env", "file")
 _EXAMPLES: Final = {"env": '"PIP_INDEX_URL"', "file": '"~/.netrc"'}
 _FORM: Final = '; write pip = { env = "PIP_INDEX_URL" } or netrc = { file = "~/.netrc" }'

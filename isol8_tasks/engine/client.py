@@ -72,7 +72,8 @@ def _lacking(endpoint: Endpoint, environ: Mapping[str, str]) -> str:
     if not folder or endpoint.why != "DOCKER_HOST":
         return ""
     names = [name for name in _CERTIFICATES if not Path(folder, name).is_file()]
-    return f": DOCKER_CERT_PATH={folder} has no {' and no '.join(names)}" if names else ""
+    listed = " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return f": DOCKER_CERT_PATH={folder} has no {listed}" if listed else ""
 
 
 def _tls(endpoint: Endpoint, environ: Mapping[str, str]) -> TLSConfig | bool:

@@ -38,6 +38,7 @@ _TCP_PORT: Final = 2375
 _ROOTLESS: Final = "dockerd-rootless-setuptool.sh"
 _SBIN: Final = ("/usr/sbin", "/usr/local/sbin")
 _LAB: Final = f"{COMMAND} up --lab"
+_LAB_AGAIN: Final = f"As root, start this checkout's private engine again, which has its images: {_LAB}"
 _TLS_FIX: Final = (
     "export DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH=FOLDER, in which ca.pem, cert.pem and key.pem are"
 )
@@ -55,6 +56,8 @@ class Endpoint(ByValue):
     """`DOCKER_HOST`, `private engine`, `docker context NAME` or `default socket`."""
     context: str = ""
     """The docker context's name, for what else it holds (TLS); empty when none led here."""
+    has_stopped: bool = False
+    """The checkout has a private engine, which `down` stopped."""
 
 
 def private_run_dir(checkout: Path) -> Path:
@@ -82,9 +85,12 @@ def find(checkout: Path, environ: Mapping[str, str]) -> Endpoint:
         if _connect_unix(private) is None or os.path.exists(private_note(checkout)):  # noqa: PTH110 - as said
             return Endpoint(url=f"unix://{private}", why="private engine")
     folder = config_folder(environ)
+    # Where the private engine keeps its images.
+    has_stopped = os.path.exists(private_note(checkout).with_name("docker"))  # noqa: PTH110 - as above
     if name := active_context(environ):
-        return Endpoint(url=context_host(folder, name), why=f"docker context {name}", context=name)
-    return Endpoint(url=f"unix://{DEFAULT_SOCKET}", why="default socket")
+        url, why = context_host(folder, name), f"docker context {name}"
+        return Endpoint(url=url, why=why, context=name, has_stopped=has_stopped)
+    return Endpoint(url=f"unix://{DEFAULT_SOCKET}", why="default socket", has_stopped=has_stopped)
 
 
 def is_listening(url: str) -> bool:
@@ -176,8 +182,8 @@ def _fix(endpoint: Endpoint, failure: OSError | None, environ: Mapping[str, str]
         return f"Start it again: {_LAB}; or stop using it: {COMMAND} down; or use another one: DOCKER_CONTEXT=default"
     if failure is not None and failure.errno in {errno.EACCES, errno.EPERM}:
         return _permission_fix(_socket_path(endpoint.url), environ)
-    if elsewhere := _elsewhere(endpoint, environ):
-        return elsewhere
+    if other := (endpoint.has_stopped and _LAB_AGAIN) or _elsewhere(endpoint, environ):
+        return other
     lab = _lab_fix()
     if endpoint.why != "default socket":
         return {

@@ -39,6 +39,11 @@ class JobList:
         self._over = False
         self._mutex = threading.RLock()
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether none begins any more."""
+        return self._over
+
     @contextlib.contextmanager
     def job(self) -> Iterator[Job]:
         """Hold a job as long as the block runs."""

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import tarfile
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -132,7 +133,9 @@ def unstarted(connection: Connection, request: RunRequest, *, folder: str = "/sa
     """Make a container that works in a folder, and take it away at the end in whatever state it is."""
     body = {**_description(request, connection), "WorkingDir": folder}
     try:
-        made = connection.call("POST", "/containers/create", f"run {request.image}", body=body)
+        # As a job, of which none begins once a run was interrupted.
+        with connection.jobs.job():
+            made = connection.call("POST", "/containers/create", f"run {request.image}", body=body)
     except EngineRefusedError as error:
         if error.status == NOT_FOUND:
             raise NoSuchImageError(str(error)) from error
@@ -141,6 +144,18 @@ def unstarted(connection: Connection, request: RunRequest, *, folder: str = "/sa
     try:
         yield container
     finally:
+        if connection.jobs.is_over:
+            # The engine ends it by itself once it was told to, and nobody waits for that who pressed Ctrl-C.
+            removal = threading.Thread(target=_try_to_remove, args=(connection, container), daemon=True)
+            removal.start()
+            removal.join(_LONGEST_REMOVAL)
+        else:
+            _remove(connection, container)
+
+
+def _try_to_remove(connection: Connection, container: str) -> None:
+    # Whatever goes wrong: the connection may be closed meanwhile, and the next run removes what is left over.
+    with contextlib.suppress(Exception):
         _remove(connection, container)
 
 
@@ -156,7 +171,8 @@ def _remove(connection: Connection, container: str) -> None:
 
 def _start(connection: Connection, container: str, request: RunRequest) -> None:
     try:
-        connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
+        with connection.jobs.job():
+            connection.call("POST", f"/containers/{container}/start", f"start {request.image}")
     except EngineRefusedError as error:
         raise NotStartedError(str(error), error.reason) from error
 
@@ -211,7 +227,7 @@ def with_sandbox_secrets(request: RunRequest, source: SecretSource | None) -> Ru
     return evolve(
         request,
         command=("sh", "-ec", _UNPACK, "sh", *request.command),
-        environment={**request.environment, _VARIABLE: text},
+        environment={**request.environment, _VARIABLE: text.ljust(_UNLOGGED, "\n")},
     )
 
 
@@ -295,8 +311,12 @@ _UNPACK: Final = (
 )
 _LONGEST_VARIABLE: Final = 120_000
 """Linux takes no longer ones (MAX_ARG_STRLEN)."""
+_UNLOGGED: Final = 4097
+"""Bytes of a request that an engine with --debug no longer writes to its log (moby, api/server/middleware/debug.go)."""
 _CONFLICT: Final = 409
 _GRACE_SECONDS: Final = 5
+_LONGEST_REMOVAL: Final = 0.3
+"""Seconds of an interrupted run."""
 _LEFT_OVER: Final = 20
 _LOOKS: Final = 100
 _LOOK_SECONDS: Final = 0.05

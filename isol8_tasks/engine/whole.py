@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from isol8_tasks.engine.builders.archive import tar_header, tar_padding
 from isol8_tasks.engine.builders.buildkit import stream_error
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.wire import EngineRefusedError, quoted
@@ -68,9 +69,9 @@ def _layout(registry: "RegistryClient", digest: str) -> Iterator[bytes]:
         part["digest"]: part["size"] for content in manifests.values() for part in _parts(loads(content))
     }
     for each, size in parts.items():
-        yield _header(_place(each), size)
+        yield tar_header(_place(each), size)
         yield from registry.blob(each)
-        yield _padding(size)
+        yield tar_padding(size)
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -88,14 +89,4 @@ def _place(digest: str) -> str:
 
 
 def _file(name: str, content: bytes) -> Iterator[bytes]:
-    yield _header(name, len(content)) + content + _padding(len(content))
-
-
-def _header(name: str, size: int) -> bytes:
-    entry = tarfile.TarInfo(name)
-    entry.size = size
-    return entry.tobuf()
-
-
-def _padding(size: int) -> bytes:
-    return bytes(-size % tarfile.BLOCKSIZE)
+    yield tar_header(name, len(content)) + content + tar_padding(len(content))

@@ -207,6 +207,15 @@ def package_updates(old: Iterable[Package], new: Iterable[Package]) -> tuple[Upd
     return tuple(sorted(updates))
 
 
+def other_versions(old: Iterable[Package], new: Iterable[Package]) -> tuple[Update, ...]:
+    """Return what is other of the packages that both have, in whatever version."""
+    before, after = frozenset(old), frozenset(new)
+    names = {(each.ecosystem, each.name) for each in before} & {(each.ecosystem, each.name) for each in after}
+    return package_updates(
+        *({each for each in found if (each.ecosystem, each.name) in names} for found in (before, after))
+    )
+
+
 def _base_news(
     spec: ImageSpec, observed: Observed, engine: SandboxEngine, *, settings: RefreshSettings, now: dt.datetime
 ) -> PackageNews:

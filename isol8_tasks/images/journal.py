@@ -58,7 +58,7 @@ class HistoryEntry:
     """The address of the engine."""
     how: str
     """`built`, `promoted`, `same`, `relabelled`, `pulled`, `rolled back`, `removed`; `found` for what is not from a run
-    that wrote here. `failed` and `refreshed` are no changes."""
+    that wrote here. `failed` and `refreshed` are no changes. A newer version may have written another word."""
     why: tuple[str, ...] = ()
     """Reasons, in words."""
     old: PastBuild | None = None
@@ -81,7 +81,7 @@ class HistoryEntry:
     @property
     def is_change(self) -> bool:
         """Whether it led from `old` to `new`; anything else leaves the image as it was."""
-        return self.how not in {FAILED, REFRESHED}
+        return self.how not in {FAILED, REFRESHED} and (self.old, self.new) != (None, None)
 
     def repeats(self, before: "HistoryEntry | None") -> bool:
         """Tell whether it says what another entry of the same day said before."""

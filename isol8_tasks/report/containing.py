@@ -1,5 +1,6 @@
 """Which images contain a package, and who asked for it: as lines and as data."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,8 +42,11 @@ class Contained:
 def containing(
     word: str, specs: Iterable[ImageSpec], observed: Observed, config: Config
 ) -> tuple[Contained, ...]:
-    """Return the images in use that contain a package of that name, or a part of it, in the order of the graph."""
-    found = []
+    """Return the images in use that contain a package of that name, or a part of it, in the order of the graph.
+
+    The word may have a version, which counts for nothing.
+    """
+    found, names = [], {word, *names_in(word)}
     for spec in specs:
         _, packages = observed.inventory(spec.name) or ("", ())
         there = versions(packages)
@@ -57,10 +61,21 @@ def containing(
                 why=_why(spec, name, config, inherited=parents.get((ecosystem, name)) == version),
             )
             for (ecosystem, name), version in there.items()
-            if _plain(ecosystem, name) == _plain(ecosystem, word)
-            or (ecosystem == "apk" and PART_OF.get(name) == word)
+            if _plain(ecosystem, name) in {_plain(ecosystem, each) for each in names}
+            or (ecosystem == "apk" and PART_OF.get(name) in names)
         ]
     return tuple(found)
+
+
+def names_in(word: str) -> Mapping[str, str]:
+    """Return which packages a word may name, each with the version that it has there, as the ecosystems read it."""
+    found: dict[str, str] = {}
+    for runtime in RUNTIMES.values():
+        with contextlib.suppress(ConfigError):
+            spec = parse_spec(runtime.ecosystem, word)
+            found.setdefault(_inventory_name(spec.name), spec.constraint)
+    # Alpine also has names for what packages provide, as `so:libz.so.1`, which stand in no inventory.
+    return {name: version for name, version in found.items() if ":" not in name.replace("://", "")}
 
 
 def with_news(found: Iterable[Contained], fresh: Iterable[Freshness]) -> tuple[Contained, ...]:
@@ -121,9 +136,12 @@ def _why(spec: ImageSpec, name: str, config: Config, *, inherited: bool) -> str:
 def _name(ecosystem: str, text: str) -> str:
     """Return the name of a package as an inventory has it."""
     try:
-        name = parse_spec(ecosystem, text).name
+        return _inventory_name(parse_spec(ecosystem, text).name)
     except ConfigError:
         return text
+
+
+def _inventory_name(name: str) -> str:
     return re.sub(r"^(?:npm|jsr):/?", "", name)
 
 

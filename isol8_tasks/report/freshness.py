@@ -15,19 +15,34 @@ from isol8_tasks.images.references import Reference
 from isol8_tasks.report.plan import name_width
 
 
-def freshness_table(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
-    """Return a line for each image below a heading, and what there is to say of Alpine's branches."""
+def freshness_table(
+    found: Sequence[Freshness],
+    repository: str,
+    settings: RefreshSettings,
+    others: Mapping[str, Sequence[Freshness]] | None = None,
+) -> str:
+    """Return a line for each image below a heading, and what there is to say of Alpine's branches.
+
+    `others` are the images for other platforms.
+    """
     width = name_width(repository, [each.image for each in found])
     states = max([10, *(len(each.state) for each in found)])
     lines = ["image".ljust(width) + f"  {'state':<{states}}  why"]
-    for each in found:
-        words = "; ".join(phrases(each, repository, settings))
-        lines.append(
-            str(Reference(repository, each.image)).ljust(width)
-            + f"  {each.state.replace('-', ' '):<{states}}  {words}".rstrip()
-        )
+    lines += _rows(found, repository, settings, (width, states))
+    for platform, images in (others or {}).items():
+        lines += [f"for {platform}:", *_rows(images, repository, settings, (width, states))]
     lines += [support_line(end, names) for end, names in ends_of_support(found, repository)]
     return "\n".join(lines)
+
+
+def _rows(
+    found: Sequence[Freshness], repository: str, settings: RefreshSettings, widths: tuple[int, int]
+) -> Iterator[str]:
+    width, states = widths
+    for each in found:
+        words = "; ".join(phrases(each, repository, settings))
+        tag = str(Reference(repository, each.image)).ljust(width)
+        yield tag + f"  {each.state.replace('-', ' '):<{states}}  {words}".rstrip()
 
 
 def phrases(fresh: Freshness, repository: str, settings: RefreshSettings) -> Iterator[str]:
@@ -96,20 +111,41 @@ def support_line(end: Unsupported, names: Sequence[str]) -> str:
     return f"Alpine {end.branch} reached end of life on {end.ended} ({images}){move}"
 
 
-def freshness_json(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
+def freshness_json(
+    found: Sequence[Freshness],
+    repository: str,
+    settings: RefreshSettings,
+    others: Mapping[str, Sequence[Freshness]] | None = None,
+) -> str:
     """Return the same as JSON."""
-    return json.dumps(document(found, repository, settings), indent=2, ensure_ascii=False)
+    return json.dumps(document(found, repository, settings, others), indent=2, ensure_ascii=False)
 
 
-def freshness_event(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> str:
+def freshness_event(
+    found: Sequence[Freshness],
+    repository: str,
+    settings: RefreshSettings,
+    others: Mapping[str, Sequence[Freshness]] | None = None,
+) -> str:
     """Return the same as the last event of what is told in JSON."""
-    return json.dumps({"event": "report", **document(found, repository, settings)}, ensure_ascii=False)
+    told = document(found, repository, settings, others)
+    return json.dumps({"event": "report", **told}, ensure_ascii=False)
 
 
-def document(found: Sequence[Freshness], repository: str, settings: RefreshSettings) -> Mapping[str, Any]:
+def document(
+    found: Sequence[Freshness],
+    repository: str,
+    settings: RefreshSettings,
+    others: Mapping[str, Sequence[Freshness]] | None = None,
+) -> Mapping[str, Any]:
     """Return what the JSON says."""
+    beside = {
+        platform: [_image(each, repository, settings) for each in images]
+        for platform, images in (others or {}).items()
+    }
     return {
         "images": [_image(each, repository, settings) for each in found],
+        **({"others": beside} if beside else {}),
         "support": [
             {
                 "branch": end.branch,

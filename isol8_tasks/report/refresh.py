@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 
 from isol8_tasks.config import units
 from isol8_tasks.config.settings import RefreshSettings
@@ -41,6 +41,10 @@ class Account:
     """How fresh the images were found before anything was done, in the order of every list."""
     failed: tuple[Failed, ...] = ()
     changed: tuple[Change, ...] = ()
+    others: Mapping[str, Mapping[str, str]] = Factory(dict)
+    """What came of images for other platforms: by platform and name `built`, `promoted` or `failed`."""
+    beside: Mapping[str, int] = Factory(dict)
+    """How many of these came to what, in words."""
     pulled: int = 0
     """How many images came from the registry, as they were up to date there and not here."""
     instead: frozenset[str] = frozenset()
@@ -102,7 +106,7 @@ class Account:
     @property
     def has_news(self) -> bool:
         """Tell whether there is more to say than that all is well."""
-        return bool(self.failed or self.changed or self.unknown)
+        return bool(self.failed or self.changed or self.unknown or self.beside)
 
 
 def text(account: Account) -> str:
@@ -164,6 +168,10 @@ def _document(account: Account) -> dict[str, Any]:
         "seconds": round(account.seconds, 1),
         "fresh": account.fresh,
         "pulled": account.pulled,
+        "others": {
+            platform: {str(Reference(account.repository, name)): result for name, result in found.items()}
+            for platform, found in account.others.items()
+        },
         "held": [str(Reference(account.repository, each.image)) for each in account.held],
         "failed": [{"subject": each.subject, "lines": list(each.lines)} for each in account.failed],
         "changed": [_change_data(account, each) for each in account.changed],
@@ -181,6 +189,7 @@ def _figures(account: Account) -> str:
     else:
         parts, left = [], {"behind"}
     parts += [f"{count} {what}" for what, count in account.counts.items() if what not in left]
+    parts += [f"{count} {what}" for what, count in account.beside.items()]
     return " · ".join([*parts, f"{account.seconds:.1f} s"])
 
 

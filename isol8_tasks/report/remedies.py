@@ -11,6 +11,7 @@ from isol8_tasks.ecosystems.mistaken import hints
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.errors import (
     BuildFailedError,
+    EngineUnreachableError,
     Isol8Error,
     NotInstallableError,
     PlanError,
@@ -29,7 +30,13 @@ _LONGEST: Final = 300
 _NEWS: Final = 120
 """Characters of a failure on one line."""
 _LACKING: Final = re.compile(r"^\s*(\S+) \(no such package\)", re.MULTILINE)
-_TOLD: Final = (NotInstallableError, PlanError, RegistryError, UpstreamUnavailableError)
+_TOLD: Final = (
+    EngineUnreachableError,
+    NotInstallableError,
+    PlanError,
+    RegistryError,
+    UpstreamUnavailableError,
+)
 """What says itself what to do."""
 _OF_PULL: Final = re.compile(r"^(\S+) could not be pulled")
 _NOT_BUILT: Final = "could not be built: "

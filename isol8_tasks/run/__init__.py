@@ -21,8 +21,10 @@ history      what runs changed, a line each in .isol8
 pushing      pushes what a run has in use and the registry has not
 parallel     how much is done side by side
 session      builds what doit selects, as the view decides
-lock         writes deps.lock.toml, and builds exactly what it has
+lock         the text of a lock, and what it asks of a run
+locking      writes the lock, of each platform
 other_view   what a run knows of its images for another platform than the engine's own
+other_work   what a run does for one other platform: builds, publishes, looks into
 platforms    images for other platforms than the engine's own: built here, in use in the registry
 upgrading    which exact versions in deps.toml could be newer
 page         all images, their history and their sources in one HTML file

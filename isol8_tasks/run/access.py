@@ -215,6 +215,21 @@ class Access:
         """What stands before the colon of every tag."""
         return self.config.build.repository
 
+    @property
+    def lock_platform(self) -> str:
+        """The platform that the lock's file is of; empty where there is one lock."""
+        build = self.config.build
+        return build.platform if len(build.platforms) >= _SEVERAL else ""
+
+    @property
+    def lock_name(self) -> str:
+        """The lock's file, as messages name it."""
+        return self.workspace.lock_name(self.lock_platform)
+
+    def read_lock(self) -> str | None:
+        """Return the text of the lock; None if there is none."""
+        return self.workspace.read_lock(self.lock_platform)
+
     def public_tag(self, name: str) -> str:
         """Return the public tag of an image, whether an engine answers or not."""
         return str(Reference(self.repository, name))

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 
-from isol8_tasks.errors import EngineError, Isol8Error
+from isol8_tasks.errors import BuildFailedError, EngineError, Isol8Error
 from isol8_tasks.images import manifest
 from isol8_tasks.images.labels import STANDIN
 from isol8_tasks.plan.model import ImageSpec
@@ -14,11 +14,18 @@ from isol8_tasks.safety.crash import as_error
 
 
 def error_of(spec: ImageSpec, caught: Exception, view: View) -> Isol8Error:
-    """Return the error that an exception is told as, in the words of its cause."""
+    """Return the error that an exception is told as, in the words of its cause, and without credentials."""
     # Here and below, as a run in which nothing fails needs no remedies.
     from isol8_tasks.report.remedies import clearer  # noqa: PLC0415
 
-    return clearer(as_error(spec.task, caught), spec, view.dockerfile)
+    error = as_error(spec.task, caught)
+    if isinstance(error, BuildFailedError):
+        # Before lines are shortened: half of a secret is not recognised.
+        hide = view.redactor
+        error = BuildFailedError(
+            hide(str(error)), step=hide(error.step), output=tuple(map(hide, error.output))
+        )
+    return clearer(error, spec, view.dockerfile)
 
 
 def failure_of(spec: ImageSpec, error: Isol8Error, log: list[str], view: View) -> Failure:

@@ -1,16 +1,15 @@
 """The history of images in .isol8/history.jsonl: what runs changed, a line each. Without it nothing else is missing."""
 
-import contextlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from isol8_tasks.engine import ImageDetail, ObservedImage
-from isol8_tasks.errors import EngineError, Isol8Error, UndecidedError
+from isol8_tasks.errors import EngineError, Isol8Error
 from isol8_tasks.images.journal import (
     HistoryEntry,
     PastBuild,
@@ -160,7 +159,7 @@ class History:
                 rewrite(path, lambda text: render_history(outlived(read_history(text)[0], since)))
             pushed = recorded_pushes(self.view.workspace.read_manifest())
             self._digests = {image_id: where.digest for image_id, where in pushed.values()}
-            here = of_engine(found, self.view)
+            here = _of_engine(found, engine_of(self.view), self.view.repository)
             self._last = {each.image: each for each in here if each.is_change}
             self._notes = {(each.image, each.how): each for each in here if not each.is_change}
         return self._last
@@ -225,36 +224,48 @@ def engine_of(view: View) -> str:
     return redact(view.endpoint.url)
 
 
-def of_engine(entries: Iterable[HistoryEntry], view: View) -> tuple[HistoryEntry, ...]:
-    """Return the changes on the engine in use, of images of this repository."""
-    place = engine_of(view), view.repository
-    return tuple(each for each in entries if each.place[:2] == place)
+@frozen(kw_only=True)
+class KnownHistory:
+    """What is known of the images on one engine, and of their builds before."""
+
+    entries: tuple[HistoryEntry, ...]
+    engine: str
+    """Whose images these are."""
+    another: str = ""
+    """The engine that this checkout used last, if that is another one, and the file has nothing of this one."""
+    wrong: tuple[int, ...] = ()
+    """Numbers of the lines that can't be read."""
+    problem: str = ""
+    """Why the file can't be read, on a line: what labels say is known all the same."""
 
 
-def known_history(view: View) -> tuple[tuple[HistoryEntry, ...], tuple[int, ...]]:
-    """Return what is known of the images in use and of their builds before, and the lines that can't be read.
+def known_history(view: View) -> KnownHistory:
+    """Return what is known of the images in use and of their builds before.
 
-    What no line tells of an image in use, its labels do, where an engine answers.
+    What no line tells of an image in use, its labels do. Where no engine answers and the environment names none, as
+    after `down`, it is the history of the engine that this checkout used last.
     """
+    text = problem = ""
     try:
         text = read_end(history_path(view))
     except (OSError, Isol8Error) as error:
-        raise UndecidedError(
-            f".isol8/{HISTORY}: can't be read ({_words(error)}); make it readable, or move it away"
-        ) from error
+        problem = f".isol8/{HISTORY}: can't be read ({_words(error)}); make it readable, or move it away"
     found, wrong = read_history(text)
-    here = of_engine(found, view)
-    with contextlib.suppress(EngineError):
-        here = with_images_in_use(here, view.observed, engine_of(view))
-    return here, wrong
+    engine, repository = engine_of(view), view.repository
+    last = next((each.engine for each in reversed(found) if each.repository == repository), engine)
+    here = _of_engine(found, engine, repository)
+    another = "" if here or last == engine else last
+    try:
+        here = with_images_in_use(here, view.observed, engine)
+    except EngineError:
+        if view.endpoint.why != "DOCKER_HOST" and not view.environ.get("DOCKER_CONTEXT"):
+            engine, another, here = last, "", _of_engine(found, last, repository)
+    return KnownHistory(entries=here, engine=engine, another=another, wrong=wrong, problem=problem)
 
 
-def other_engines(view: View) -> tuple[str, ...]:
-    """Return the engines of whose images the file tells, the one in use left out."""
-    with contextlib.suppress(OSError, Isol8Error):
-        found, _ = read_history(read_end(history_path(view)))
-        return tuple(sorted({each.engine for each in found} - {engine_of(view)}))
-    return ()
+def _of_engine(entries: Iterable[HistoryEntry], engine: str, repository: str) -> tuple[HistoryEntry, ...]:
+    """Return the changes on an engine, of images of a repository."""
+    return tuple(each for each in entries if each.place[:2] == (engine, repository))
 
 
 def rebuild_history(view: View) -> int:
@@ -282,7 +293,8 @@ def rebuild_history(view: View) -> int:
 
     def add(text: str) -> str:
         before, _ = read_history(text)
-        known = {(each.image, each.new.build) for each in of_engine(before, view) if each.new}
+        place = engine_of(view), view.repository
+        known = {(each.image, each.new.build) for each in _of_engine(before, *place) if each.new}
         builds = {(each.image, each.new.build): each for each in found if each.new}
         new.update({build: each for build, each in builds.items() if build not in known})
         return render_history(joined_history(before, new.values()))

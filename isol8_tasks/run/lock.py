@@ -1,10 +1,10 @@
-"""Writes deps.lock.toml from the images in use, and the policy that holds a run to it."""
+"""The text of deps.lock.toml from the images in use, and the policy that holds a run to it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from attrs import define
+from attrs import define, frozen
 
 from isol8_tasks.config.lockfile import Lock, LockedImage, lacks_checksums, parse_lock, refusal, render_lock
 from isol8_tasks.ecosystems.inventory import Package, decode
@@ -22,8 +22,19 @@ from isol8_tasks.run.policy import Policy
 from isol8_tasks.run.view import View
 
 
-def write_lock(view: View, watch: Watching = unwatched) -> tuple[str, ...]:
-    """Write the lock of all images, and return the names of those that are in it in another way than before.
+@frozen(kw_only=True)
+class WholeLock:
+    """A lock that can be written."""
+
+    platform: str
+    """Whose file it is; empty where there is one lock."""
+    text: str
+    changed: tuple[str, ...]
+    """Names of the images that are in it in another way than before."""
+
+
+def whole_lock(view: View, watch: Watching = unwatched) -> WholeLock:
+    """Return the lock of all images of a view, for its platform.
 
     What is in an image as it was keeps what the lock says of it, and nobody is asked for it.
 
@@ -34,7 +45,6 @@ def write_lock(view: View, watch: Watching = unwatched) -> tuple[str, ...]:
     """
     if view.graph.missing:
         raise ConfigError(view.graph.missing)
-    _refuse_several(view)
     old = _read_if_there(view)
     specs = view.graph.images
     waiting = [spec.name for spec in specs if view.decisions[spec.name].state not in _SETTLED]
@@ -55,27 +65,13 @@ def write_lock(view: View, watch: Watching = unwatched) -> tuple[str, ...]:
     text = render_lock(images)
     if view.redactor(text) != text:
         raise Isol8Error(
-            f"{view.workspace.lock_name}: not written: it would contain a credential from an address that a "
+            f"{view.lock_name}: not written: it would contain a credential from an address that a "
             "package source returned; name a source in [build] args without credentials in its addresses"
         )
     if problem := _unhashed(images) or refusal(text):
-        raise Isol8Error(f"{problem}\n{view.workspace.lock_name} is unchanged")
-    view.workspace.write_lock(text)
-    return tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
-
-
-def update_lock(view: View) -> tuple[str, ...]:
-    """Do what `write_lock` does where a lock exists; nothing where none was asked for yet."""
-    return write_lock(view) if view.workspace.read_lock() is not None else ()
-
-
-def _refuse_several(view: View) -> None:
-    platforms = view.config.build.platforms
-    if len(platforms) > 1:
-        raise ConfigError(
-            f"{view.config.setting('build.platforms')}: build.platforms lists {len(platforms)} platforms, and a lock "
-            "has the versions of one; lock a deps.toml for each, which ISOL8_DEPS names"
-        )
+        raise Isol8Error(f"{problem}\n{view.lock_name} is unchanged")
+    changed = tuple(name for name, image in images.items() if old is None or old.images.get(name) != image)
+    return WholeLock(platform=view.lock_platform, text=text, changed=changed)
 
 
 def lock_policy(view: View) -> Policy:
@@ -85,7 +81,6 @@ def lock_policy(view: View) -> Policy:
         ConfigError: there is no lock, it can't be read, or it is of other images than deps.toml has.
 
     """
-    _refuse_several(view)
     keeper = Keeper(required_lock(view), view)
     keeper.check()
     return Policy(
@@ -99,8 +94,7 @@ def lock_policy(view: View) -> Policy:
 
 def required_lock(view: View) -> Lock:
     """Return the lock; ConfigError says that there is none, or that it can't be read."""
-    text = view.workspace.read_lock()
-    name = view.workspace.lock_name
+    text, name = view.read_lock(), view.lock_name
     if text is None:
         raise ConfigError(f"{name}: not found, but --locked needs it; write it: {COMMAND} lock")
     return parse_lock(text, name)
@@ -324,9 +318,9 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def _read_if_there(view: View) -> Lock | None:
-    text = view.workspace.read_lock()
+    text = view.read_lock()
     try:
-        return parse_lock(text, view.workspace.lock_name) if text is not None else None
+        return parse_lock(text, view.lock_name) if text is not None else None
     except ConfigError:
         # It is written again, which is what everybody else is told to do about it.
         return None

@@ -90,7 +90,7 @@ class Refresh:
         An image whose upstream image can't be pulled is kept as it is, and is a failure of the session.
         """
         session = self.session
-        session.has_to_push = True
+        session.has_to_push, session.ask_sources = True, self.ask
         session.lock()
         self._pull_images()
         self._before = session.view.known
@@ -122,6 +122,7 @@ class Refresh:
         session = self.session
         made = {each.image: each for each in session.outcomes if each.result != "pulled"}
         pulled = [each for each in session.outcomes if each.result == "pulled"]
+        others = session.platforms
         built = tuple(
             Built(
                 image=spec.name,
@@ -140,6 +141,8 @@ class Refresh:
             settings=session.view.config.refresh,
             found=self.found,
             failed=tuple(failed),
+            others=others.by_platform() if others else {},
+            beside={what: count for what, count in others.counts().items() if count} if others else {},
             pulled=len(pulled),
             instead=frozenset(each.image for each in pulled if not any(each is one for one in self._first)),
             changed=changes(self._before, session.view.known, built),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from isol8_tasks.config.deps import Config
 from isol8_tasks.errors import ConfigError
@@ -22,21 +22,25 @@ class SecretValues:
     environ: Mapping[str, str]
     folder: Path
     """Where deps.toml is."""
+    _had: dict[str, bytes] = field(factory=dict, init=False)
 
     def value(self, name: str) -> bytes:
-        """Return what a secret is."""
+        """Return what a secret is: all the run the same, as what is hidden in its output is that."""
+        if name not in self._had:
+            self._had[name] = self._value(name)
+        return self._had[name]
+
+    def _value(self, name: str) -> bytes:
         secret = self.config.build.secrets[name]
         place = f"{self.config.setting(f'build.secrets.{name}')}: build.secrets.{name}: "
         if secret.variable:
             found = os.fsencode(self.environ.get(secret.variable, ""))
             unset = "is empty" if secret.variable in self.environ else "is not set"
             problem = "" if found else f"the variable {secret.variable} {unset}; export it"
-            if re.fullmatch(_ONE_LINE, secret.variable) and len(found.splitlines()) > 1:
-                problem = (
-                    f"the variable {secret.variable} has several lines, and is to be one; export it as one"
-                )
+            if re.fullmatch(_ONE_LINE, secret.variable):
+                problem = problem or _not_one_line(found, secret.variable)
         else:
-            found, problem = _read(self._path(name))
+            found, problem = _read(self.path(name))
             problem = problem and f"{secret.file}: {problem}"
         if len(found) > _MOST:
             problem = f"it has more than {_MOST:,} bytes, and builders take no more"
@@ -47,7 +51,7 @@ class SecretValues:
     def option(self, name: str) -> str:
         """Return how buildx is told where a secret is."""
         variable = self.config.build.secrets[name].variable
-        where = f"env={variable}" if variable else f"src={self._path(name)}"
+        where = f"env={variable}" if variable else f"src={self.path(name)}"
         # Fields of CSV.
         return ",".join(
             f'"{each.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & {*each} else each
@@ -63,11 +67,24 @@ class SecretValues:
                 # What nobody can read is in no output; who needs it says so.
                 continue
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Return where the file of a secret is."""
         file = self.config.build.secrets[name].file
-        if file.startswith("~/") and (home := self.environ.get("HOME")):
-            return Path(home, file[2:])
+        if file.startswith("~/"):
+            # Of a cron job, say, which may have no HOME.
+            return Path(self.environ.get("HOME") or os.path.expanduser("~"), file[2:])  # noqa: PTH111 - raises nothing
         return (self.folder / file).absolute()
+
+
+def _not_one_line(found: bytes, variable: str) -> str:
+    """Say what is wrong with a variable that is to be one line; empty if nothing is."""
+    if len(found.splitlines()) > 1:
+        return f"the variable {variable} has several lines, and is to be one; export it as one"
+    if b"\r" in found:
+        return (
+            f"the variable {variable} ends with a carriage return, as lines of Windows do; export it without"
+        )
+    return ""
 
 
 def _read(path: Path) -> tuple[bytes, str]:

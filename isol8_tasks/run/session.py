@@ -22,10 +22,12 @@ from isol8_tasks.run.workspace import Workspace, now
 from isol8_tasks.safety.crash import as_error
 
 if TYPE_CHECKING:
+    from isol8_tasks.ecosystems.updates import PackageNews
     from isol8_tasks.engine import BuildEvent
     from isol8_tasks.images.pushed import Pushed
     from isol8_tasks.lifecycle.build import Outcome
     from isol8_tasks.plan.decision import Decision
+    from isol8_tasks.plan.model import ImageSpec
     from isol8_tasks.run.access import WholeEngine
     from isol8_tasks.run.platforms import OtherPlatforms
     from isol8_tasks.verify.verifications import Verifications, Verify
@@ -70,6 +72,10 @@ class Session:
     """Who kept the engine for longer than this run waits; it is not tried twice."""
     platforms: "OtherPlatforms | None" = field(default=None, init=False)
     """What was done for other platforms than the engine's own."""
+    ask_sources: "Callable[[View, ImageSpec], PackageNews] | None" = field(default=None, init=False)
+    """Asks what is newer of an image for another platform, in a run that brings what is newer."""
+    brings_others: bool = field(default=True, init=False)
+    """Let images for other platforms be brought up to date in the registry."""
     on_wait: Callable[[str], None] | None = field(default=None, init=False)
     """Hears for whom the run waits, where nobody listens to it."""
 
@@ -210,7 +216,7 @@ class Session:
         changed = self.publication.pushed or self.publication.pulled
         if len(self.view.config.build.platforms) <= 1 or not (settings.repository and settings.push):
             return
-        if self.view.use_registry and not self.publication.unpushed and (names is None or names or changed):
+        if self.brings_others and not self.publication.unpushed and (names is None or names or changed):
             from isol8_tasks.run.platforms import OtherPlatforms  # noqa: PLC0415 - few files name several
 
             self.platforms = OtherPlatforms(self)

@@ -1,7 +1,7 @@
 """How a run brings one image up to date: from what it is built on to its tag."""
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from attrs import evolve
 
@@ -9,10 +9,11 @@ from isol8_tasks.dockerfile.misnamed import mistyped_stage
 from isol8_tasks.ecosystems.runtimes import ecosystem_of
 from isol8_tasks.ecosystems.updates import Resolution
 from isol8_tasks.engine import BuildEvent, OnEvent
-from isol8_tasks.errors import PlanError, RegistryError, UpstreamUnavailableError
+from isol8_tasks.errors import OTHER_UPSTREAM, PlanError, RegistryError, UpstreamUnavailableError
 from isol8_tasks.images import labels
 from isol8_tasks.images.observed import Observed, marker_tag
 from isol8_tasks.images.pushed import Listed, Pushed
+from isol8_tasks.images.references import Reference
 from isol8_tasks.lifecycle.build import Accept, Outcome, accept_candidate, build_image, relabel_image
 from isol8_tasks.lifecycle.promotion import client_tags
 from isol8_tasks.plan.decision import Decision
@@ -191,12 +192,14 @@ def with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> I
         if lacking := _lacking(name, view, policy):
             # Without the mutex, so that nothing waits which can do without these.
             try:
+                _free_digests(lacking, view)
                 view.pulls.pull(lacking, tell, on_bytes)
             except UpstreamUnavailableError as error:
                 raise _mistyped(name, view) or error from error
         with view.mutex:
             if lacking and _lacking(name, view, policy):
                 view.look_again()
+                _refuse_others(_lacking(name, view, policy), view)
             # ONBUILD triggers of an upstream image can ask for another one.
             unknown = view.learn(name)
     return view.graph.image(name)
@@ -205,25 +208,33 @@ def with_upstream(name: str, view: View, policy: Policy, on_event: OnEvent) -> I
 def _lacking(name: str, view: View, policy: Policy) -> Mapping[str, str]:
     with view.mutex:
         spec = view.graph.image(name)
-        return policy.lacking(spec, _of_the_platform(spec, view))
+        return policy.lacking(spec, view.of_the_platform(view.observed, spec))
 
 
-def _of_the_platform(spec: ImageSpec, view: View) -> Observed:
-    """Return what the engine holds without upstream images of an image for other platforms than it is built for."""
-    if "--platform" in view.dockerfile.text:
-        # Where a FROM names one itself, its builder finds what is not here.
-        return view.observed
-    other = set()
-    for reference, _ in spec.inputs.upstream:
-        image = view.observed.tagged(reference)
-        detail = view.engine.inspect(image.id) if image else None
-        if detail and detail.platform and detail.platform != view.engine.platform():
-            other.add(detail.id)
-    if other and view.engine.info().store.startswith("containerd"):
-        # It keeps several platforms under a name and tells of one; its builder finds what is not here.
-        return view.observed
-    images = tuple(image for image in view.observed.images if image.id not in other)
-    return evolve(view.observed, images=images) if other else view.observed
+def _free_digests(lacking: Iterable[str], view: View) -> None:
+    """Take the digests off upstream images for other platforms, since an engine leaves them there when it pulls ours.
+
+    Without a digest, an image counts by its id, and nobody knows what its index has for others.
+    """
+    if not view.config.build.platform:
+        return
+    here = Observed(repository=view.repository, images=view.engine.images())
+    found = ((reference, here.tagged(reference)) for reference in lacking)
+    for reference, image in found:
+        detail = view.engine.inspect(image.id) if image and image.digest(reference) else None
+        if image and detail and detail.platform and detail.platform != view.engine.platform():
+            view.engine.untag(str(Reference.parse(reference).at(image.digest(reference))))
+
+
+def _refuse_others(lacking: Iterable[str], view: View) -> None:
+    """Raise UpstreamUnavailableError for an upstream image that was pulled, and is for another platform still."""
+    for reference in lacking:
+        detail, wanted = view.engine.inspect(reference), view.engine.platform()
+        if detail and detail.platform and detail.platform != wanted:
+            raise UpstreamUnavailableError(
+                f"{reference} is for {detail.platform} here and where it is pulled from, and {wanted} is wanted: "
+                f"{OTHER_UPSTREAM}"
+            )
 
 
 def _mistyped(name: str, view: View) -> PlanError | None:

@@ -15,7 +15,7 @@ from isol8_tasks.images.observed import Observed, ObservedImage, marker_tag
 from isol8_tasks.images.triggers import Triggers
 from isol8_tasks.plan.decision import Circumstances, Decision
 from isol8_tasks.plan.graph import Graph, build_graph
-from isol8_tasks.plan.model import FlagRequest
+from isol8_tasks.plan.model import FlagRequest, ImageSpec
 from isol8_tasks.plan.staleness import decide_again, decide_all
 from isol8_tasks.run.access import Access
 from isol8_tasks.run.workspace import now
@@ -238,7 +238,31 @@ class View(Access):
             return dt.timedelta(0)
         return min(LONGEST_TAKEN, settings.max_age or LONGEST_TAKEN)
 
+    def of_the_platform(self, observed: Observed, *specs: ImageSpec) -> Observed:
+        """Return what an engine holds without upstream images of these for other platforms than is built for."""
+        if "--platform" in self.dockerfile.text:
+            # Where a FROM names one itself, its builder finds what is not here.
+            return observed
+        other = set()
+        for reference in {name for spec in specs for name, _ in spec.inputs.upstream}:
+            image = observed.tagged(reference)
+            detail = self.engine.inspect(image.id) if image else None
+            if detail and detail.platform and detail.platform != self.engine.platform():
+                other.add(detail.id)
+        if other and self.engine.info().store.startswith("containerd"):
+            # It keeps several platforms under a name and tells of one; its builder finds what is not here.
+            return observed
+        images = tuple(image for image in observed.images if image.id not in other)
+        return evolve(observed, images=images) if other else observed
+
     def _observe(self) -> Observed:
+        observed = self._listed()
+        if not self.config.build.platform:
+            return observed
+        # Another checkout, or a run for another platform that was killed, may have led a name to its own.
+        return self.of_the_platform(observed, *self._make_graph(observed).images)
+
+    def _listed(self) -> Observed:
         if self._engine is None and (listing := list_directly(self.endpoint.url)):
             self._version = listing.version
             return Observed(repository=self.repository, images=listing.images)

@@ -69,27 +69,26 @@ class Workspace(ByValue):
         own = self.root / "docker"
         return own if os.path.lexists(own) else FOLDER / "docker"
 
-    @property
-    def lock_name(self) -> str:
-        """The lock's file, as messages name it."""
-        return os.path.relpath(self._lock, self.root)
+    def lock_name(self, platform: str = "") -> str:
+        """Return the lock's file as messages name it; each of several platforms has its own."""
+        return os.path.relpath(self._lock(platform), self.root)
 
-    @property
-    def _lock(self) -> Path:
-        return self.deps.with_name(f"{self.deps.stem}.lock.toml")
+    def _lock(self, platform: str) -> Path:
+        part = f".{platform.replace('/', '-')}" if platform else ""
+        return self.deps.with_name(f"{self.deps.stem}{part}.lock.toml")
 
-    def read_lock(self) -> str | None:
+    def read_lock(self, platform: str = "") -> str | None:
         """Return the text of the lock; None if there is none."""
         try:
-            return read_text(self._lock)
+            return read_text(self._lock(platform))
         except FileNotFoundError:
             return None
         except NoTextError as error:
-            raise ConfigError(f"{self.lock_name}: can't be read {error}") from error
+            raise ConfigError(f"{self.lock_name(platform)}: can't be read {error}") from error
 
-    def write_lock(self, text: str) -> None:
+    def write_lock(self, text: str, platform: str = "") -> None:
         """Write the lock, whole or not at all."""
-        replace(self._lock, text)
+        replace(self._lock(platform), text)
 
     @property
     def state(self) -> Path:

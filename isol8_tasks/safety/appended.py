@@ -32,7 +32,7 @@ def append(path: Path, text: str) -> None:
                 fcntl.flock(file, fcntl.LOCK_EX)
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode):
-                raise Isol8Error("not a regular file; move it away")
+                raise Isol8Error("not a regular file")
             if not _is_still(path, found):
                 continue
             is_whole = not found.st_size or os.pread(file, 1, found.st_size - 1) == b"\n"
@@ -65,7 +65,7 @@ def read_end(path: Path) -> str:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Isol8Error("not a regular file; move it away")
+                raise Isol8Error("not a regular file")
             file.seek(max(0, os.fstat(file.fileno()).st_size - _MOST_BYTES))
             return file.read().decode("utf-8", "replace")
     except FileNotFoundError:

@@ -73,14 +73,14 @@ class CleanStream(io.TextIOBase):
             # It goes on with a line, so it is no order.
             clean = clean.replace("\\u003a", ":", 1)
         self._begins_line = clean.endswith("\n") if clean else self._begins_line
-        self._keep(lambda: self.raw.write(clean))
+        self.keep(lambda: self.raw.write(clean))
         return len(text)
 
     def flush(self) -> None:
         """Pass it on."""
-        self._keep(self.raw.flush)
+        self.keep(self.raw.flush)
 
-    def _keep(self, write: Callable[[], object]) -> None:
+    def keep(self, write: Callable[[], object]) -> None:
         """Write, and remember if that is no longer possible; what is written from then on goes nowhere."""
         try:
             write()
@@ -129,6 +129,17 @@ def clean_output(hide: Redact) -> None:
 def without_credentials(text: str) -> str:
     """Return the text as it would be printed, as to credentials; for what is kept of a run that came to a bad end."""
     return sys.stderr.redact(text) if isinstance(sys.stderr, CleanStream) else redact(text)
+
+
+def write_exactly(stream: TextIO, text: str) -> None:
+    """Write text of our own as it stands, in UTF-8; that nobody reads it is remembered, as of other text."""
+    raw = exactly(stream)
+    if isinstance(raw, io.TextIOWrapper):
+        raw.reconfigure(encoding="utf-8")
+    if isinstance(stream, CleanStream):
+        stream.keep(lambda: raw.write(text))
+    else:
+        raw.write(text)
 
 
 def exactly(stream: TextIO) -> TextIO:

@@ -15,7 +15,7 @@ QUERY_KEY: Final = (
 _OPEN: Final = r"\\?[\"']?"
 """What a value may be quoted by, in JSON within JSON too."""
 _WORD: Final = r"[^\s\"'\\]+"
-_HEADER: Final = r"(?:x-[\w-]*(?:api-?key|token|secret)|private-token|job-token|x-jfrog-art-api)"
+_HEADER: Final = r"(?:x-[\w-]{0,64}(?:api-?key|token|secret)|private-token|job-token|x-jfrog-art-api)"
 _TOKENS: Final = (
     r"(?:AKIA|ASIA)[0-9A-Z]{16}",
     r"gh[pousr]_[0-9a-z]{30,}",

@@ -147,7 +147,7 @@ _KINDS: Final = (
         "denied",
         rf"{_CODE}403\b|\bforbidden\b|403 Client Error|\bE403\b|access (?:is |to .* is )?denied|\bdenied:",
         "{server} refuses access (403)",
-        "Check the user's rights in {login}, and {source}.",
+        "Check the user's rights in {login} and {source}.",
     ),
     _kind(
         "missing",

@@ -11,7 +11,7 @@ from isol8_tasks.config.deps import Config
 from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.ecosystems.specs import parse_spec, skipped_names
-from isol8_tasks.errors import NotRunnableError
+from isol8_tasks.errors import OTHER_UPSTREAM, NotRunnableError, UpstreamUnavailableError
 from isol8_tasks.images.observed import Observed
 from isol8_tasks.plan.model import ImageSpec
 
@@ -81,10 +81,17 @@ class Verifications:
         if self._verifier is None:
             self._verifier = Verifier(self.engine)
         if spec.inputs.platform and spec.inputs.platform != (own := self.engine.own_platform()):
-            from isol8_tasks.verify.emulation import SLOWNESS, can_run  # noqa: PLC0415 - few images are
+            from isol8_tasks.verify.emulation import MACHINES, SLOWNESS, machine_of  # noqa: PLC0415 - few are
 
             self._verifier.slowness = SLOWNESS
-            if not can_run(image_id, self.engine):
+            machine = machine_of(image_id, self.engine)
+            if machine in MACHINES.values() and machine != MACHINES[spec.inputs.platform]:
+                # A builder without the upstream image for a platform may take what it has for it.
+                raise UpstreamUnavailableError(
+                    f"{self.observed().public_tag(spec.name)} is marked {spec.inputs.platform}, and has programs for "
+                    f"{machine}: {OTHER_UPSTREAM}"
+                )
+            if machine is None:
                 raise NotRunnableError(
                     f"{self.observed().public_tag(spec.name)} is for {spec.inputs.platform}, which the engine ({own}) "
                     "can't run, so it was not verified\nLet it run there, by Debian's qemu-user-static on the engine's "

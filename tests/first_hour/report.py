@@ -1,32 +1,41 @@
 """Prints how many of the table's rows are answered well, and which are not: python -m tests.first_hour.report.
 
 Further words are pytest's: `-k proxy`, or tests/first_hour/test_without_engine.py for the rows that need no engine.
-With --record it also keeps what was answered in answers.json, of which tests/first_hour/when.py makes docs/when.md.
+With --record it also keeps what was answered in answers.json, of which tests/first_hour/when.py makes docs/when.md;
+with --missing it plays only rows of that page of which nothing is kept yet.
 """
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
-from tests.first_hour.when import write
+from tests.first_hour.when import recorded, shown, write
 
 
 class Collector:
     """Collects what came of each row."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Collection[str] | None) -> None:
+        self.only = only
+        """Names of the rows that are played; None for all."""
         self.good = 0
         self.others: list[str] = []
         self.answers: dict[str, str] = {}
         """What was said, by the row's name."""
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave the rows that are played."""
+        if self.only is not None:
+            items[:] = [each for each in items if _row(each.nodeid) in self.only]
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what came of a row."""
         if (report.when != "call" and report.passed) or "NOTSET" in report.nodeid:
             return
-        name = report.nodeid.partition("[")[2].rpartition("]")[0] or report.nodeid
+        name = _row(report.nodeid)
         if report.passed:
             self.good += 1
             self.answers[name] = str(dict(report.user_properties).get("said", ""))
@@ -36,11 +45,16 @@ class Collector:
             self.others.append(f"{name}\n{report.longreprtext}".replace("\n", "\n    "))
 
 
+def _row(test: str) -> str:
+    return test.partition("[")[2].rpartition("]")[0] or test
+
+
 def main(words: list[str]) -> int:
     """Run the rows, and print the figures."""
-    collector = Collector()
     records = "--record" in words
-    words = [word for word in words if word != "--record"]
+    missing = {row.name for row in shown()} - {*recorded()} if "--missing" in words else None
+    collector = Collector(missing)
+    words = [word for word in words if word not in {"--record", "--missing"}]
     places = [] if any(Path(word).exists() for word in words) else [str(Path(__file__).parent)]
     # pytest's own lines go to standard error: what is printed here is the report.
     printed = os.dup(1)

@@ -25,6 +25,7 @@ def _runtime() -> Iterator[None]:
         yield
 
 
+@pytest.mark.thorough(every=6)
 @pytest.mark.parametrize("fault", parameters("engine"))
 def test_is_answered_well(fault: Fault, record_property: Recorded) -> None:
     """The command names the cause and the next step, with the right exit code and in time."""

@@ -19,6 +19,7 @@ def test_is_answered_well(fault: Fault, cli: CommandLine, record_property: Recor
     judge(fault, answer)
 
 
+@pytest.mark.thorough(every=6)
 @pytest.mark.parametrize("fault", parameters("shell"))
 def test_is_answered_well_by_doitw(fault: Fault, record_property: Recorded) -> None:
     """So does ./doitw as a process of its own."""

@@ -89,7 +89,11 @@ def step(row: Fault, said: str) -> str:
         default=0,
     )
     end = min((at for mark in (". ", "\n") if (at := said.find(mark, found.end())) >= 0), default=len(said))
-    return " ".join(said[begin:end].split()).rstrip(".")
+    words = " ".join(said[begin:end].split()).rstrip(".")
+    # What to do may be all of a parenthesis at the end; what is left of one that began before is no sign.
+    inner = re.fullmatch(r".* \(((?:did you mean|a package|files of)[^()]*)\)", words)
+    words = inner[1] if inner else words
+    return words.removesuffix(")") if words.count(")") > words.count("(") else words
 
 
 def page() -> str:

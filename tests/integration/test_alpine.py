@@ -167,6 +167,7 @@ def inventory(checkout: Checkout, name: str) -> set[tuple[str, str]]:
 class TestSystem:
     """Packages of Alpine's for another runtime."""
 
+    @pytest.mark.thorough
     def test_missing_library_is_named_with_its_package(self, home: Checkout, world: World) -> None:
         """What verification finds missing is looked up, and the line to write is in the message."""
         declare(home, world, '[images.talk]\nruntime = "python"\npackages = ["talk"]')
@@ -271,6 +272,7 @@ class TestReadyMade:
 class TestBuild:
     """What is needed only while packages are compiled."""
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize("builder", ["buildkit", "classic", "buildx"])
     def test_python(self, docker_api: docker.APIClient, home: Checkout, world: World, builder: str) -> None:
         """A C extension is in the image, and no compiler."""
@@ -296,6 +298,7 @@ class TestBuild:
         assert not {"build-base", "lab-glibc"} & {package for _, package in inventory(home, name)}
         assert home.plan()[name] == ("up-to-date", [])
 
+    @pytest.mark.thorough(every=2)
     @pytest.mark.parametrize("builder", ["buildkit", "classic"])
     def test_node(self, docker_api: docker.APIClient, home: Checkout, world: World, builder: str) -> None:
         """A package of npm that compiles while it is installed is there with what came of it."""
@@ -306,6 +309,7 @@ class TestBuild:
         run_in(docker_api, home, name, "node", "-e", 'require("addon")')
         run_in(docker_api, home, name, "sh", "-c", "! type cc")
 
+    @pytest.mark.thorough
     def test_bun(self, docker_api: docker.APIClient, home: Checkout, world: World) -> None:
         """There a package's script is run although Bun does not know the package; one without any is no fault."""
         text = '[images.{name}]\nruntime = "bun"\npackages = ["{package}"]\nbuild = ["build-base"]\n'
@@ -318,6 +322,7 @@ class TestBuild:
         run_in(docker_api, home, "addon-bun", "bun", "-e", 'require("addon")')
         run_in(docker_api, home, "addon-bun", "sh", "-c", "! type cc")
 
+    @pytest.mark.thorough
     def test_what_is_replaced_is_gone(
         self, docker_api: docker.APIClient, home: Checkout, world: World
     ) -> None:

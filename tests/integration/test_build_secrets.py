@@ -5,14 +5,12 @@ and files of the checkout, in all that is printed, and in the lists of processes
 """
 
 import base64
-import gzip
 import hashlib
 import io
 import json
 import os
 import re
 import tarfile
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,8 +24,10 @@ from isol8_tasks.engine import BuildRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.errors import BuildFailedError
+from tests.archives import saved_parts
 from tests.integration.checkouts import Checkout, Result, new_checkout, remove_tags, tags_of
 from tests.integration.registries import PASSWORD, Registry
+from tests.integration.remote_builder import secured_engine
 from tests.integration.world import World
 
 CANARIES = {
@@ -148,25 +148,6 @@ def _watching() -> Iterator[set[str]]:
     assert looks[0] > 1
 
 
-def _saved(api: docker.APIClient, tag: str, below: int) -> Iterator[tuple[str, bytes]]:
-    """Give an image's configuration, and its layers but for the lowest, as they are saved."""
-    with tempfile.TemporaryFile() as file:
-        file.writelines(api.get_image(tag))
-        file.seek(0)
-        with tarfile.open(fileobj=file) as archive:
-
-            def content(path: str) -> bytes:
-                found = archive.extractfile(path)
-                assert found is not None
-                data = found.read()
-                return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-
-            (image,) = json.loads(content("manifest.json"))
-            yield f"{tag} configuration", content(image["Config"])
-            for layer in image["Layers"][below:]:
-                yield f"{tag} layer {layer}", content(layer)
-
-
 def _left_behind(private: Private, api: docker.APIClient) -> Iterator[tuple[str, bytes]]:
     """Give all that is left of runs: of the images, and of the checkout."""
     for number, text in enumerate(private.said):
@@ -178,7 +159,7 @@ def _left_behind(private: Private, api: docker.APIClient) -> Iterator[tuple[str,
     for name in (*CUSTOM, *(f"{each}-previous" for each in CUSTOM)):
         base = api.inspect_image(f"{repository}:{name.partition('-')[0]}")
         if f"{repository}:{name}" in tags_of(api, repository):
-            yield from _saved(api, f"{repository}:{name}", len(base["RootFS"]["Layers"]))
+            yield from saved_parts(api, f"{repository}:{name}", len(base["RootFS"]["Layers"]))
     for path in private.checkout.folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             yield str(path), path.read_bytes()
@@ -227,6 +208,7 @@ def test_canaries(private: Private, docker_api: docker.APIClient, world: World) 
     assert '"secret": [' in private.said[-1]
 
 
+@pytest.mark.thorough
 def test_download_cache(private: Private, docker_api: docker.APIClient) -> None:
     """Installers get their secrets beside their cache, and programs that follow a run see neither."""
     text = (private.checkout.folder / "deps.toml").read_text()
@@ -328,7 +310,7 @@ def test_alpines_repository(docker_api: docker.APIClient, world: World, tmp_path
             assert (done.code, "1 built · " in done.out) == (0, True), done.out + done.err
         assert not seen
         for name in ("bash", "bash-custom"):
-            for place, text in _saved(docker_api, f"{checkout.repository}:{name}", 0):
+            for place, text in saved_parts(docker_api, f"{checkout.repository}:{name}", 0):
                 assert CANARIES["apk"].encode() not in text, place
         # Without either it is refused.
         checkout.deps('bash = ["hidden"]', f"{world.build}\n{secrets}")
@@ -336,6 +318,19 @@ def test_alpines_repository(docker_api: docker.APIClient, world: World, tmp_path
     finally:
         world.traffic["apk"].logins = frozenset()
         remove_tags(docker_api, checkout.repository)
+
+
+@frozen
+class Reached:
+    """An engine, and the variables by which it is reached."""
+
+    endpoint: Endpoint
+    variables: Mapping[str, str]
+
+    def engine(self, secret: bytes, **more: str) -> DockerEngine:
+        """Return the engine for builds with the secret `it`."""
+        environ = {**os.environ, **self.variables, **more}
+        return DockerEngine(self.endpoint, environ=environ, secrets=Given(it=secret))
 
 
 class Given:
@@ -351,13 +346,26 @@ class Given:
         raise NotImplementedError
 
 
-def test_the_largest_secret(endpoint: Endpoint, docker_api: docker.APIClient) -> None:
+@pytest.fixture(params=["socket", "TLS"])
+def reached(request: pytest.FixtureRequest, endpoint: Endpoint, tmp_path: Path) -> Iterator[Reached]:
+    """Give the engine as it is, and on TCP by TLS with certificates of both sides."""
+    if request.param == "socket":
+        yield Reached(endpoint, {})
+        return
+    if not endpoint.url.startswith("unix://"):
+        pytest.skip("the engine has no socket to stand behind")
+    (tmp_path / "tls").mkdir()
+    with secured_engine(endpoint.url, tmp_path / "tls") as variables:
+        yield Reached(Endpoint(url=variables["DOCKER_HOST"], why="DOCKER_HOST"), variables)
+
+
+def test_the_largest_secret(reached: Reached, docker_api: docker.APIClient) -> None:
     """It comes whole, however many pieces the engine takes it in; two builds at a time have their own."""
     values = {name: os.urandom(512_000) for name in ("one", "two")}
     failures: list[BaseException] = []
 
     def build(name: str) -> None:
-        engine = DockerEngine(endpoint, environ=os.environ, secrets=Given(it=values[name]))
+        engine = reached.engine(values[name])
         digest = hashlib.sha256(values[name]).hexdigest()
         step = f'test "$(sha256sum </run/secrets/it)" = "{digest}  -"'
         text = f"FROM alpine:3.21\nRUN --mount=type=secret,id=it,required=true {step}\n"
@@ -379,7 +387,8 @@ def test_the_largest_secret(endpoint: Endpoint, docker_api: docker.APIClient) ->
     assert not failures
 
 
-def test_private_upstream_image(endpoint: Endpoint, docker_api: docker.APIClient, tmp_path: Path) -> None:
+@pytest.mark.thorough
+def test_private_upstream_image(reached: Reached, docker_api: docker.APIClient, tmp_path: Path) -> None:
     """BuildKit gets docker's login for a registry in the session that has the secrets; without one it is refused."""
     registry = Registry(tmp_path / "registry", login=True).start()
     reference = f"{registry.address}/private/alpine:1"
@@ -392,9 +401,7 @@ def test_private_upstream_image(endpoint: Endpoint, docker_api: docker.APIClient
     request = BuildRequest(tag="isol8test:private", dockerfile=text, secrets=("it",))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_CONFIG", str(home))
-        knowing = DockerEngine(
-            endpoint, environ={**os.environ, "DOCKER_CONFIG": str(home)}, secrets=Given(it=b"x")
-        )
+        knowing = reached.engine(b"x", DOCKER_CONFIG=str(home))
         knowing.tag("alpine:3.21", reference)
         knowing.push(reference)
         docker_api.remove_image(reference)
@@ -402,9 +409,7 @@ def test_private_upstream_image(endpoint: Endpoint, docker_api: docker.APIClient
         nobody = tmp_path / "nobody"
         nobody.mkdir()
         patch.setenv("DOCKER_CONFIG", str(nobody))
-        stranger = DockerEngine(
-            endpoint, environ={**os.environ, "DOCKER_CONFIG": str(nobody)}, secrets=Given(it=b"x")
-        )
+        stranger = reached.engine(b"x", DOCKER_CONFIG=str(nobody))
         with pytest.raises(BuildFailedError, match=r"401|authorization|no basic auth"):
             stranger.build(request, lambda _: None)
         patch.setenv("DOCKER_CONFIG", str(home))

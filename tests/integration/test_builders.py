@@ -1,8 +1,10 @@
 """Builds by a builder that is not inside the engine: a real one of buildx's remote driver."""
 
 import hashlib
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +17,7 @@ from attrs import evolve
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.errors import LabError
 from isol8_tasks.lifecycle.baking import MOST_TARGETS
+from tests.archives import saved_parts
 from tests.integration.checkouts import Checkout, remove_tags
 from tests.integration.registries import Registry
 from tests.integration.remote_builder import CONTAINED, HOST, NAME, SECURED, buildx, contained, remote_builder
@@ -53,6 +56,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
     made.kill()
 
 
+@pytest.mark.thorough
 def test_images_of_a_builder_elsewhere(
     checkout: Checkout, far: dict[str, str], docker_api: docker.APIClient
 ) -> None:
@@ -71,6 +75,7 @@ def test_images_of_a_builder_elsewhere(
     assert checkout.doit("verify", "bash-custom").code == 0
 
 
+@pytest.mark.thorough(every=2)
 @pytest.mark.parametrize("name", [SECURED, CONTAINED])
 def test_other_drivers(checkout: Checkout, near: dict[str, str], name: str) -> None:
     """By TCP with certificates, and through a container that buildx starts and asks."""
@@ -97,7 +102,8 @@ def test_certificate_that_is_not_accepted(checkout: Checkout, far: dict[str, str
     buildx(far, "create", "--name", "stranger", "--driver", "remote", f"tcp://{address}")
     done = checkout.doit("setup", "--only=bash", "--builder=stranger", **far)
     assert done.code == 4, done.out
-    assert "the builder 'stranger' (driver remote) does not answer: " in done.out
+    assert f"the builder 'stranger' (driver remote) does not answer at tcp://{address}: " in done.out
+    assert "Check the network" not in done.out
 
 
 def test_secrets(built: Checkout, far: dict[str, str], tmp_path: Path) -> None:
@@ -153,6 +159,7 @@ def test_failures(built: Checkout, far: dict[str, str]) -> None:
     assert "the builder 'default' is an engine's own (driver docker)" in done.out
 
 
+@pytest.mark.thorough
 def test_cache_in_a_registry(checkout: Checkout, far: dict[str, str], registry: Registry) -> None:
     """The steps of an image are written there and found there; the engine's own builder, which can't, refuses."""
     cache = f"{registry.address}/cache"
@@ -245,6 +252,50 @@ def test_baked_files_of_many_images(
         assert re.search(rf"^{BAKED + 1} promoted · [^b]*s · ", done.out, re.MULTILINE), done.out
         assert not re.search(r"^\S+ +built ", done.out, re.MULTILINE), done.out
         assert checkout.doit("plan", "--check", "--only=bash", **environ).code == 0
+    finally:
+        remove_tags(client, checkout.repository)
+        client.close()
+
+
+def test_baked_with_secrets(
+    make_checkout: Callable[..., Checkout], far: dict[str, str], endpoint: Endpoint, tmp_path: Path
+) -> None:
+    """The command that bake prints builds with a variable and a file elsewhere, and a run without them promotes it."""
+    checkout = make_checkout()
+    values = {"v": "canary-V4riable", "f": "canary-F1le"}
+    (tmp_path / "a token").write_text(values["f"])
+    mounts = "".join(f"--mount=type=secret,id={name},required=true " for name in values)
+    checkout.edit("docker/Dockerfile", 'CMD ["bash"]', f'RUN {mounts}cat /run/secrets/*\nCMD ["bash"]')
+    checkout.deps("", f'[build.secrets]\nv = {{ env = "V" }}\nf = {{ file = "{tmp_path}/a token" }}')
+    environ = {**far, "DOCKER_HOST": far[HOST]}
+    client = docker.APIClient(base_url=far[HOST])
+    try:
+        run(["load"], environ, given=run(["save", "alpine:3.21"], {**far, "DOCKER_HOST": endpoint.url}))
+        baked = checkout.doit("bake", "bash", **environ)
+        command = baked.out.rpartition("build and promote: ")[2].partition(" && ")[0]
+        assert command == f"docker buildx bake '--allow=fs.read={tmp_path}/a token' -f docker-bake.json"
+        words = shlex.split(command)[1:]
+        # Without that option it is refused.
+        refused = subprocess.run(
+            ["docker", *words[:2], *words[3:]],
+            cwd=checkout.folder,
+            env={**os.environ, **environ, "V": values["v"]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (refused.returncode, "additional privileges requested" in refused.stderr) == (1, True)
+        run(words, {**environ, "V": values["v"]}, folder=checkout.folder)
+        (tmp_path / "a token").unlink()
+        done = checkout.doit("setup", "--only=bash", **environ)
+        assert (done.code, "1 promoted · " in done.out) == (0, True), done.out
+        found = [baked.out, done.out, json.dumps(client.history(f"{checkout.repository}:bash"))]
+        found += [path.read_text("utf-8", "replace") for path in checkout.folder.rglob("*") if path.is_file()]
+        found += [
+            part.decode("utf-8", "replace")
+            for _, part in saved_parts(client, f"{checkout.repository}:bash", 1)
+        ]
+        assert not [value for value in values.values() for text in found if value in text]
     finally:
         remove_tags(client, checkout.repository)
         client.close()

@@ -102,6 +102,7 @@ def test_run_that_is_killed_between_build_and_verification(
     assert own.plan()[CUSTOM] == ("up-to-date", [])
 
 
+@pytest.mark.thorough(every=3)
 @pytest.mark.parametrize("step", [1, 2, 5])
 def test_run_that_is_killed_at_any_change_of_a_promotion(
     own: Checkout, docker_api: docker.APIClient, step: int
@@ -186,6 +187,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.thorough(every=3)
 @pytest.mark.parametrize("name", FOREIGN)
 def test_labels_that_are_not_right(own: Checkout, docker_api: docker.APIClient, name: str) -> None:
     """It is not promoted, and the image is built, whatever the labels are."""
@@ -201,6 +203,7 @@ def test_labels_that_are_not_right(own: Checkout, docker_api: docker.APIClient, 
     assert public["Config"]["Labels"].get(SETUP, "") == ""
 
 
+@pytest.mark.thorough
 def test_layers_and_platform_that_are_not_right(own: Checkout, docker_api: docker.APIClient) -> None:
     """Labels alone make no image of ours, and one for another processor is told by name."""
     dockerfile, labels = wanted(own, CUSTOM)

@@ -151,6 +151,7 @@ def test_github(project: Project) -> None:
     assert set(night.artifacts) == {"refresh.md", "resolved-images.json"}
 
 
+@pytest.mark.thorough
 def test_gitlab(project: Project) -> None:
     """The same, by the jobs that its rules choose; a plan with something to build is a warning."""
     project.commit('["unzip"]')

@@ -203,6 +203,7 @@ class TestMistakes:
         assert done.code == 4
         assert done.err.count("no Docker Engine answers") == 1
 
+    @pytest.mark.thorough
     def test_a_manifest_that_cannot_be_written(self, own: Checkout) -> None:
         """The run fails with a line about the manifest."""
         (own.folder / "resolved-images.json").mkdir()
@@ -302,6 +303,7 @@ class TestKills:
         assert self.public(whole) == {f"{whole.repository}:{name}" for name in whole.plan()}
         assert whole.stale() == set()
 
+    @pytest.mark.thorough
     def test_before_each_step_of_a_rebuild_with_the_same_result(
         self, whole: Checkout, docker_api: docker.APIClient
     ) -> None:

@@ -174,6 +174,7 @@ def open_sandbox(
         docker_api.remove_container(sandbox.id, force=True)
 
 
+@pytest.mark.thorough(every=5)
 @pytest.mark.parametrize(
     ("generation", "runtime"), IMAGES, ids=[f"{each.releases[0]}-{runtime}" for each, runtime in IMAGES]
 )
@@ -190,6 +191,7 @@ def test_requests_go_through(
     assert sandbox.run(direct) == ("000" if generation.filter.rules else "200")
 
 
+@pytest.mark.thorough(every=3)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_the_files_that_clients_read(open_sandbox: Callable[..., Sandbox], server: str, runtime: str) -> None:
     """After a run, the two files hold what v0.10.0 and later make of them, also for the first line."""
@@ -241,6 +243,7 @@ def test_nothing_leaves_between_two_runs(open_sandbox: Callable[..., Sandbox], s
         assert rules.count("--uid-owner 100 -j DROP") == 1, rules
 
 
+@pytest.mark.thorough
 def test_code_that_uses_up_all_tasks_does_not_end_it(
     open_sandbox: Callable[..., Sandbox], server: str
 ) -> None:

@@ -222,6 +222,7 @@ class TestHostile:
         assert tags_of(docker_api, new.repository) == ()
         assert not Path(CANARY).exists()
 
+    @pytest.mark.thorough(every=4)
     @pytest.mark.parametrize("runtime", ["bash", "deno", "node", "python"])
     def test_those_that_are_packages(self, new: Checkout, docker_api: docker.APIClient, runtime: str) -> None:
         """What has every sign of a shell's in it and still is a package reaches the installer as one word."""
@@ -252,6 +253,7 @@ class TestHostile:
         assert _new_files(docker_api, f"{new.repository}:{runtime}", rejected) == {"srv/words"}
         assert not Path(CANARY).exists()
 
+    @pytest.mark.thorough
     def test_scripts(self, own: Checkout, docker_api: docker.APIClient, engine: DockerEngine) -> None:
         """Every script is in its label byte for byte, as a client reads it, and nobody has run a line of it."""
         many = 30

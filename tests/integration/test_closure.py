@@ -121,6 +121,7 @@ def reports(
         }
 
 
+@pytest.mark.thorough(every=8)
 @pytest.mark.parametrize("name", CASES)
 def test_builder_agrees(name: str, reports: Reports) -> None:
     """Its trace names our stages; an edit is stale exactly where it did not reuse all, or made another image."""
@@ -216,6 +217,7 @@ def _are_one(pair: Pair, builder: Builder) -> bool:
     return True
 
 
+@pytest.mark.thorough(every=8)
 @pytest.mark.parametrize("name", PAIRS)
 def test_pair(name: str, compared: Mapping[str, Future[bool]], builder: Builder) -> None:
     """Two spellings are the same here exactly where the builder takes them for one, but for what is known."""

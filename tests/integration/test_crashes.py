@@ -106,6 +106,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, docker_api: docker.APICli
     remove_tags(docker_api, made.repository)
 
 
+@pytest.mark.thorough(every=4)
 @pytest.mark.parametrize(("name", "seam"), CASES if WHOLE else SHORT)
 def test_a_bug_ends_a_command_with_a_line(checkout: Checkout, name: str, seam: str) -> None:
     """Exit code 70, one line that names a file with the traceback, no traceback on the screen, and JSON where asked."""

@@ -265,6 +265,7 @@ class TestWhoIsNotServed:
         assert client.print("ls -A /sandbox") == "main.mts"
 
 
+@pytest.mark.thorough
 def test_two_modules_of_different_versions_pass_verification(checkout: Checkout) -> None:
     """They are built, up to date with their registry, and built again by a lock of theirs."""
     checkout.deps(f"deno = {json.dumps(MODULES)}")

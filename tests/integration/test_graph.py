@@ -176,6 +176,7 @@ class TestStaleness:
         docker_api.tag("alpine:3.21", own_upstream.repository, "3.21")
         assert own_upstream.stale() == set()
 
+    @pytest.mark.thorough
     def test_a_file_that_an_upstream_image_copies(
         self, own_upstream: Checkout, docker_api: docker.APIClient
     ) -> None:
@@ -224,6 +225,7 @@ class TestStaleness:
 class TestFlags:
     """Packages from the command line."""
 
+    @pytest.mark.thorough
     def test_flags_last(self, checkout: Checkout) -> None:
         """What a flag asked for stays, is said, and goes with --only-file."""
         checkout.deps('bash = ["jq"]')
@@ -239,6 +241,7 @@ class TestFlags:
         assert checkout.manifest()["runtimes"]["bash"]["packages"] == ["jq"]
         assert checkout.stale() == set()
 
+    @pytest.mark.thorough
     def test_dropping_the_only_flags_leaves_an_undeclared_image(self, checkout: Checkout) -> None:
         """An image that only flags asked for stays, remembers them no more, and is reported."""
         checkout.built("setup", "--bash", "jq")
@@ -333,6 +336,7 @@ class TestFailures:
         assert built.built() == {"bash", "bash-custom"}
         assert built.stale() == set()
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
     )
@@ -435,6 +439,7 @@ class TestPromotion:
 class TestBuildersAndSelection:
     """Other builders, and what is selected."""
 
+    @pytest.mark.thorough
     def test_the_classic_builder(self, checkout: Checkout) -> None:
         """The classic builder makes the same image of the target's own stages."""
         checkout.deps('bash = ["jq"]', 'builder = "classic"')

@@ -254,6 +254,7 @@ class TestBaseImages:
 class TestCustomImages:
     """What the documented commands install is there for user sandbox."""
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("runtime", "name", "code", "command", "printed"), USES, ids=[f"{use[0]} {use[1]}" for use in USES]
     )
@@ -276,6 +277,7 @@ class TestCustomImages:
 class TestBuildArguments:
     """What a company mirrors or pins."""
 
+    @pytest.mark.thorough(every=2)
     @pytest.mark.parametrize(
         ("version", "passed"), [("", "0 "), ("1.2.3", "1 bun-v1.2.3")], ids=["newest", "pinned"]
     )
@@ -316,6 +318,7 @@ class TestBuildArguments:
         with pytest.raises(BuildFailedError, match="22"):
             build_stage("bun-missing", "bun", args)
 
+    @pytest.mark.thorough(every=2)
     @pytest.mark.parametrize(
         ("target", "upstream"), [("base", "alpine:3.21"), ("deno", "denoland/deno:alpine")]
     )
@@ -354,6 +357,7 @@ class TestBuildArguments:
         finally:
             docker_api.remove_image("isol8test/mirror:9.9")
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("runtime", "install", "use"),
         [
@@ -441,6 +445,7 @@ def _run(
     )
 
 
+@pytest.mark.thorough
 def test_the_images_are_larger_than_upstreams_by_the_filter_alone(
     docker_api: docker.APIClient,
     base_images: Mapping[str, str],

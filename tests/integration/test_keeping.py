@@ -99,6 +99,7 @@ def chosen(observed: Observed, *packages: str) -> dict[str, str]:
 class TestRollback:
     """Swapping an image with the one before it."""
 
+    @pytest.mark.thorough
     def test_base(
         self,
         own: Checkout,
@@ -199,6 +200,7 @@ class TestRollback:
         assert (state, reasons[0]) == ("stale", f"+ {SECOND}, \N{MINUS SIGN} {FIRST}")
         assert own.built("custom:bash") == {"bash-custom"}
 
+    @pytest.mark.thorough
     def test_a_hold_ends_by_itself(
         self, another: Callable[..., Checkout], observe: Callable[[Checkout], Observed]
     ) -> None:
@@ -212,6 +214,7 @@ class TestRollback:
         assert own.built(*SETUP) == set(NAMES)
         assert hold_tags(observe(own)) == {}
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize("name", NAMES)
     @pytest.mark.parametrize("then", [SETUP, ("rollback",), ("release",)], ids=["run", "rollback", "release"])
     def test_killed_before_each_step(
@@ -458,6 +461,7 @@ class TestPrune:
             # Others count a layer for as long as the builder remembers it.
             assert units.size(-images) == units.size(cache) == "30 MB"
 
+    @pytest.mark.thorough
     def test_nights_of_refreshes(
         self,
         own: Checkout,

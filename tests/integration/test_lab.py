@@ -116,6 +116,7 @@ def keeps_its_address(places: Places, cache: Path) -> bool:
     return alone == beside
 
 
+@pytest.mark.thorough
 def test_two_engines_live_side_by_side_and_leave_nothing(
     make_checkout: Callable[[str], Path], cache: Path
 ) -> None:
@@ -160,6 +161,7 @@ def test_images_outlive_the_engine(make_checkout: Callable[[str], Path]) -> None
     client.close()
 
 
+@pytest.mark.thorough
 def test_stand_ins_of_an_older_recipe_are_replaced(make_checkout: Callable[[str], Path], cache: Path) -> None:
     """An engine that was started before an update serves what the update needs, and keeps its images."""
     checkout = make_checkout("updated")
@@ -175,6 +177,7 @@ def test_stand_ins_of_an_older_recipe_are_replaced(make_checkout: Callable[[str]
     assert json.loads(record.read_text()) == after
 
 
+@pytest.mark.thorough(every=3)
 @pytest.mark.parametrize(
     "programs",
     [
@@ -224,6 +227,7 @@ def test_half_an_engine_is_taken_down(make_checkout: Callable[[str], Path], cach
     assert run_in(lab.up(checkout, quiet), "echo", "up") == "up\n"
 
 
+@pytest.mark.thorough
 def test_a_machine_is_put_back_and_another_docker_left_alone(
     make_checkout: Callable[[str], Path], cache: Path
 ) -> None:

@@ -75,6 +75,7 @@ def lock(checkout: Checkout) -> Path:
 class TestLock:
     """The file."""
 
+    @pytest.mark.thorough
     def test_same_images_give_the_same_bytes(self, home: Checkout) -> None:
         """Written again, with nobody asked, it is what it was."""
         before = lock(home).read_bytes()
@@ -104,6 +105,7 @@ class TestLocked:
         assert home.doit("plan", "--locked", "--check").code == 0
         assert home.doit("setup", "--locked").code == 0
 
+    @pytest.mark.thorough
     def test_other_checkout_gets_the_same(
         self, docker_api: docker.APIClient, home: Checkout, another: Checkout
     ) -> None:
@@ -134,6 +136,7 @@ class TestLocked:
             remove_tags(client, checkout.repository)
             client.close()
 
+    @pytest.mark.thorough
     def test_image_that_went_another_way_comes_back(
         self, docker_api: docker.APIClient, home: Checkout, another: Checkout
     ) -> None:
@@ -247,6 +250,7 @@ WRONG: list[object] = [
 class TestRefused:
     """Locks that are not what they should be."""
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(("change", "words"), WRONG)
     def test_wrong_lock_builds_nothing(
         self,

@@ -29,6 +29,7 @@ def checkout(docker_api: docker.APIClient, tmp_path: Path) -> Iterator[Checkout]
     remove_tags(docker_api, checkout.repository)
 
 
+@pytest.mark.thorough
 def test_all_are_built_but_the_one_that_fails(checkout: Checkout, docker_api: docker.APIClient) -> None:
     """`doit -n 8` builds them; threads and connections stay as few as at the start, and no candidate is left."""
     run = checkout.start("-n", str(WORKERS), "image:*")

@@ -64,6 +64,7 @@ def test_it_is_up_to_date_from_then_on(home: Checkout, world: World) -> None:
     assert home.doit("plan", "--check").code == 0
 
 
+@pytest.mark.thorough
 def test_forced_build_gets_nothing_young(home: Checkout, world: World) -> None:
     """An image that is there is built of the same."""
     settings(home, world, LIMIT)
@@ -80,6 +81,7 @@ def test_another_package_is_added(home: Checkout, world: World) -> None:
     assert (found["leaf"], found["thing"], found["other"]) == ("1.0", "1.0", "2.0")
 
 
+@pytest.mark.thorough
 def test_without_the_key_installers_take_the_newest(home: Checkout, world: World) -> None:
     """And no package source is asked before."""
     settings(home, world)

@@ -70,6 +70,7 @@ def built(template: tuple[str, ...], docker_api: docker.APIClient, tmp_path: Pat
 class TestChain:
     """Images that are based on one another."""
 
+    @pytest.mark.thorough
     def test_nothing_to_do(self, built: Checkout) -> None:
         """Images that are as the file says are left alone, and listed with their tasks."""
         assert built.built("image") == set()

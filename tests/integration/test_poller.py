@@ -240,6 +240,7 @@ def connect(endpoint: Endpoint) -> Iterator[Callable[[], DockerEngine]]:
         each.close()
 
 
+@pytest.mark.thorough
 def test_no_client_gets_what_it_must_not(
     checkout: Checkout, connect: Callable[[], DockerEngine], docker_api: docker.APIClient
 ) -> None:

@@ -120,6 +120,7 @@ def test_an_engine_that_is_killed_in_the_middle_of_a_build(
     assert checkout.plan()["bash"] == ("up-to-date", [])
 
 
+@pytest.mark.thorough(every=3)
 @pytest.mark.parametrize(
     "words",
     [("refresh", "--only=bash"), ("push",), ("pull", "given.json")],
@@ -198,6 +199,7 @@ def test_an_engine_that_hangs(checkout: Checkout, client: docker.APIClient) -> N
     assert checkout.built("base:bash") == {"bash"}
 
 
+@pytest.mark.thorough(every=3)
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [

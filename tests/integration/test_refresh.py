@@ -104,6 +104,7 @@ NEWS = [
 class TestNews:
     """What moves is noticed, and nothing else is touched."""
 
+    @pytest.mark.thorough(every=4)
     @pytest.mark.parametrize(("moves", "images"), NEWS)
     def test_each_alone_rebuilds_exactly_its_images(
         self, night: Callable[..., Night], world: World, moves: Callable[[World], None], images: set[str]
@@ -164,6 +165,7 @@ class TestNews:
         world.wheel("leaf", "1.7")
         assert night().code == 0
 
+    @pytest.mark.thorough
     def test_too_young_an_update_waits(
         self, night: Callable[..., Night], home: Checkout, world: World
     ) -> None:
@@ -199,6 +201,7 @@ class TestNews:
         world.npm("down", "2.5.0")
         assert night().rebuilt == {"deno-custom"}
 
+    @pytest.mark.thorough
     def test_a_package_may_have_an_age_of_its_own(
         self, night: Callable[..., Night], home: Checkout, world: World
     ) -> None:
@@ -212,6 +215,7 @@ class TestNews:
         assert (done.code, done.rebuilt) == (0, {"web-tests"})
         assert done.young("python-custom") == {"thing 4.0"}
 
+    @pytest.mark.thorough
     def test_a_young_apk_waits(self, night: Callable[..., Night], home: Checkout, world: World) -> None:
         """Its index says when it was built; alone it is no reason to build."""
         world.apk("tool", "1.9-r0", depends=["part"], built=dt.datetime.now(dt.UTC))
@@ -230,6 +234,7 @@ def _is_package(path: str) -> bool:
 class TestTrouble:
     """What goes wrong costs the images that it concerns nothing, and the others nothing either."""
 
+    @pytest.mark.thorough
     def test_three_broken_updates(
         self, night: Callable[..., Night], home: Checkout, world: World, docker_api: docker.APIClient
     ) -> None:
@@ -256,6 +261,7 @@ class TestTrouble:
         mended = night()
         assert (mended.code, mended.rebuilt) == (0, broken)
 
+    @pytest.mark.thorough(every=4)
     @pytest.mark.parametrize(
         ("source", "only", "images"),
         [
@@ -285,6 +291,7 @@ class TestTrouble:
         assert done.rebuilt == set()
         assert night(*words).code == 0
 
+    @pytest.mark.thorough
     def test_news_of_one_source_is_not_held_up_by_another(
         self, night: Callable[..., Night], world: World
     ) -> None:
@@ -335,6 +342,7 @@ class TestCutOff:
 
         return make
 
+    @pytest.mark.thorough(every=2)
     @pytest.mark.parametrize(
         ("moves", "only", "images"),
         [

@@ -37,6 +37,7 @@ def test_a_quiet_night(built: Checkout) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_images_that_grew_old(built: Checkout, docker_api: docker.APIClient) -> None:
     """They are behind (2), are rebuilt and checked, and the report is printed, written and handed on."""
     refresh_settings(built, AGED + 'notify = ["sh", "-c", "cat > told"]\n')
@@ -94,6 +95,7 @@ def test_time_that_is_over(built: Checkout, docker_api: docker.APIClient) -> Non
     assert image_id(docker_api, built, "bash") == before
 
 
+@pytest.mark.thorough(every=2)
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -155,6 +157,7 @@ def test_a_report_that_can_not_be_written(built: Checkout) -> None:
     assert done.err.startswith("ERROR: /dev/full: the report can't be written (No space left on device)")
 
 
+@pytest.mark.thorough
 def test_an_alpine_without_support_and_the_way_on(
     checkout: Checkout, docker_api: docker.APIClient, engine: DockerEngine
 ) -> None:

@@ -378,6 +378,7 @@ class TestCutOff:
         engine.untag(name)
         return registry, digest
 
+    @pytest.mark.thorough
     def test_by_the_client_s_end(
         self,
         filled: tuple[Registry, str],
@@ -404,6 +405,7 @@ class TestCutOff:
         assert names_of(docker_api, registry.address) == []
         assert not [tag for tag in tags_of(docker_api, checkout.repository) if tag.endswith("-pushing")]
 
+    @pytest.mark.thorough
     def test_by_the_registry_s_end(
         self, filled: tuple[Registry, str], own: Callable[[Registry], Checkout]
     ) -> None:
@@ -466,6 +468,7 @@ class TestCutOff:
         finally:
             engine.untag(name)
 
+    @pytest.mark.thorough
     def test_by_another_tag_of_the_same_day(
         self,
         make_registry: Callable[..., Registry],

@@ -89,6 +89,7 @@ CHECKS = {
 }
 
 
+@pytest.mark.thorough(every=4)
 @pytest.mark.parametrize(("command", "more", "told"), CHECKS.values(), ids=CHECKS)
 def test_a_check_of_the_users_own(
     own: Checkout,
@@ -174,6 +175,7 @@ def index(docker_api: docker.APIClient, base_images: Mapping[str, str]) -> Itera
         docker_api.remove_container(made, force=True)
 
 
+@pytest.mark.thorough(every=2)
 @pytest.mark.parametrize(
     ("runtime", "words"),
     [
@@ -260,6 +262,7 @@ def test_a_base_that_fails(own: Checkout, docker_api: docker.APIClient) -> None:
     assert set(tags_of(docker_api, own.repository)) - before == {f"{own.repository}:bash-rejected"}
 
 
+@pytest.mark.thorough
 def test_the_newest_alone_is_kept(own: Checkout, docker_api: docker.APIClient, engine: DockerEngine) -> None:
     """A rejected image takes the place of the last one, which is gone, and no client finds it."""
     own.deps('bash = ["jq"]', f'[verify.{CUSTOM}]\ncommand = ["false"]')
@@ -311,6 +314,7 @@ class TestLooking:
         ]
         assert {tag: image_id(docker_api, tag) for tag in before} == before
 
+    @pytest.mark.thorough
     def test_a_forged_image(self, own: Checkout, engine: DockerEngine) -> None:
         """One with our labels and both of our tags is up to date for plan, and verify tells it apart."""
         public, marker = f"{own.repository}:{CUSTOM}", f"{own.repository}_build:{CUSTOM}"

@@ -79,6 +79,7 @@ def _said(done: Result) -> str:
 class TestSecrets:
     """No secret is anywhere but where docs/secrets.md says."""
 
+    @pytest.mark.thorough
     def test_places(self, checkout: tuple[Checkout, str], docker_api: docker.APIClient) -> None:
         """They are in the history of the image, which is not pushed, and in no other place."""
         here, built = checkout

@@ -24,6 +24,7 @@ def edited(built: Checkout) -> Checkout:
 class TestNames:
     """Tasks that are named, and runtimes."""
 
+    @pytest.mark.thorough
     def test_one_task(self, edited: Checkout) -> None:
         """`doit base:bun` builds that image, and nothing that is based on it or beside it."""
         assert edited.built("base:bun") == {"bun"}
@@ -34,6 +35,7 @@ class TestNames:
         assert edited.built("custom:*") == {"bun", "bun-custom", "bash", "bash-custom"}
         assert edited.stale() == {"deno"}
 
+    @pytest.mark.thorough
     def test_some_runtimes(self, edited: Checkout) -> None:
         """`doit setup --only bun,deno` is about these, flags for packages too; the manifest tells of all."""
         assert set(edited.plan("--only", "bun,deno")) == {"bun", "bun-custom", "deno"}
@@ -46,6 +48,7 @@ class TestNames:
         assert list(runtimes) == ["python", "node", "bun", "deno", "bash"]
         assert runtimes["bun"]["packages"] == ["ms", "zod"]
 
+    @pytest.mark.thorough
     def test_a_runtime_that_is_none(self, built: Checkout) -> None:
         """A near miss is told in a line with what may have been meant, and nothing is built."""
         for words in (("setup",), ("plan",), ("up",)):
@@ -55,6 +58,7 @@ class TestNames:
                 "ERROR: --only: 'nod' is not a runtime (did you mean node? allowed: python, node, bun, deno, bash)\n"
             )
 
+    @pytest.mark.thorough
     def test_continue(self, edited: Checkout) -> None:
         """A failing image stops nothing that is not based on it, with `--continue` and without."""
         edited.edit("docker/Dockerfile", 'CMD ["bash", "--help"]', 'RUN false\nCMD ["bash"]')
@@ -69,11 +73,13 @@ class TestNames:
 class TestForce:
     """`--force`, for the tasks that are named."""
 
+    @pytest.mark.thorough
     def test_all_of_a_setup(self, built: Checkout) -> None:
         """`doit setup --force` rebuilds all that it is about."""
         assert built.built("setup", "--only=bash", "--force") == {"bash", "bash-custom"}
         assert built.stale() == set()
 
+    @pytest.mark.thorough
     def test_one_task(self, built: Checkout) -> None:
         """`doit base:bun --force` rebuilds that one; what is based on it stays, as the result is the same."""
         done = built.doit("base:bun", "--force", "base:bash")

@@ -105,6 +105,7 @@ def real(world: World, *wanted: str) -> list[str]:
 class TestWheels:
     """Pip resolves with the metadata of wheels, where an index has it by itself."""
 
+    @pytest.mark.thorough
     def test_none_is_fetched(self, asks: Ask, world: World) -> None:
         """Neither what is accepted nor what is too new; and the hashes are those of the wheels."""
         answer = asks("thing")
@@ -113,6 +114,7 @@ class TestWheels:
         wheels = ("other-1.0", "thing-1.0", "thing-1.1")
         assert fetched(world) == [f"{wheel}-py3-none-any.whl.metadata" for wheel in wheels]
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize("sidecars", ["not offered", "gone", "another's"])
     def test_whole_ones_are_fetched_where_there_is_none(
         self, asks: Ask, world: World, sidecars: Sidecars
@@ -132,6 +134,7 @@ class TestWheels:
         assert pins(answer.found) == [f"made 1.0 sha256:{sha256}", *real(world, "other 1.0")]
         assert "helper-1.0-py3-none-any.whl" in fetched(world)
 
+    @pytest.mark.thorough
     def test_what_has_an_address_is_fetched(self, asks: Ask, world: World) -> None:
         """Whatever is there may have to be built."""
         address = f"http://{world.addresses['wheels']}/files/other-1.0-py3-none-any.whl"
@@ -141,6 +144,7 @@ class TestWheels:
         assert [pin.package.name for pin in answer.found.pins] == ["other", "pointing"]
         assert "pointing-1.0-py3-none-any.whl" in fetched(world)
 
+    @pytest.mark.thorough
     def test_metadata_is_asked_for_again(self, asks: Ask, world: World) -> None:
         """An index that stays silent is a problem, and not a reason to fetch more of it."""
         asked: list[str] = []
@@ -157,6 +161,7 @@ class TestWheels:
         assert set(fetched(world)) == {"thing-1.0-py3-none-any.whl.metadata"}
 
 
+@pytest.mark.thorough
 def test_what_fails_once_is_no_outage_of_apk(checkout: Checkout, engine: DockerEngine, world: World) -> None:
     """Its indexes are asked for again before what is newer is not known."""
     world.apk("tool", "1.0-r0")

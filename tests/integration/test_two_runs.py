@@ -126,6 +126,7 @@ def campaign(
             engine.untag(image.id)
 
 
+@pytest.mark.thorough(every=2)
 def test_no_image_is_another_than_it_says(campaign: Campaign, docker_api: docker.APIClient) -> None:
     """Both build the same base and custom image, each its own way; whatever comes of it tells the truth."""
     codes: Counter[tuple[int, ...]] = Counter()

@@ -157,6 +157,7 @@ def _module(name: str, source: str | None, **manifest: object) -> str:
 class TestGood:
     """Images that pass verification."""
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_bases(self, verify: Callable[..., Verdict], runtime: str) -> None:
         """Every base passes, and its inventory has Alpine's packages and the runtime."""
@@ -174,6 +175,7 @@ class TestGood:
         assert any(each in names for each in of_runtime[runtime])
         assert verdict.release.startswith("3.")
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_example(self, verify: Callable[..., Verdict], runtime: str) -> None:
         """The packages of examples/deps.toml are installed by the documented commands, found and used."""
@@ -184,6 +186,7 @@ class TestGood:
         names = {each.name for each in verdict.packages}
         assert {package.removeprefix("npm:") for package in packages} <= names
 
+    @pytest.mark.thorough(every=5)
     @pytest.mark.parametrize(
         ("runtime", "steps", "package"),
         [
@@ -266,6 +269,7 @@ def _kinds(findings: tuple[Finding, ...]) -> list[type]:
 class TestBad:
     """Images that don't, each in one way."""
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("runtime", "steps", "package", "finding"),
         [
@@ -341,6 +345,7 @@ class TestBad:
         """The package is named, and what is wrong with it."""
         assert verify(runtime, steps, package).findings == (finding,)
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("runtime", "steps", "package", "use", "said"),
         [
@@ -379,6 +384,7 @@ class TestBad:
         assert finding.use == use
         assert said in finding.output
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("runtime", "source"),
         [
@@ -396,6 +402,7 @@ class TestBad:
         assert isinstance(found, PackageUnusable)
         assert found.use.endswith("did not end")
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("runtime", "source"),
         [("python", "while True: pass"), ("node", "for (;;);"), ("bun", "for (;;);")],
@@ -428,6 +435,7 @@ class TestBad:
         ]
         assert uses == ['import("mine")']
 
+    @pytest.mark.thorough(every=4)
     @pytest.mark.parametrize(
         ("steps", "findings"),
         [
@@ -459,6 +467,7 @@ class TestBad:
         verdict = verifier.verify(Subject(image=image, runtime="bash", upstream=(upstream,)))
         assert verdict.findings == (PrivilegedFile(path="/opt/y", mode=0o4755),)
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("steps", "kinds"),
         [
@@ -535,6 +544,7 @@ SITE = "/usr/lib/python3.13/site-packages"
 class TestDeclines:
     """Packages that load only inside another program pass with a note; broken ones fail."""
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("runtime", "steps", "cause"),
         [
@@ -554,6 +564,7 @@ class TestDeclines:
         assert isinstance(note, PackageDeclines)
         assert cause in note.output
 
+    @pytest.mark.thorough(every=4)
     @pytest.mark.parametrize(
         ("runtime", "steps"),
         [
@@ -603,6 +614,7 @@ class TestDeclines:
 class TestLoader:
     """Programs and libraries of which the dynamic loader tells that they can't be used; none of them is run."""
 
+    @pytest.mark.thorough(every=6)
     @pytest.mark.parametrize(
         ("program", "said", "library"),
         [
@@ -648,6 +660,7 @@ class TestLoader:
         assert said in found.output
         assert found.library == library
 
+    @pytest.mark.thorough(every=6)
     @pytest.mark.parametrize(
         ("program", "said"),
         [
@@ -675,6 +688,7 @@ class TestLoader:
         assert isinstance(found, PackageUnusable)
         assert (found.use, said in found.output) == ("its command /usr/local/bin/mine", True), found.output
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         "program",
         [b"echo fine\n", b"# a comment\n\nif true; then echo fine; fi\n", b"MZqFpD='\n'\necho fine\n\0\0"],
@@ -690,6 +704,7 @@ class TestLoader:
         steps = f"{BIN}\n{_command('mine')}\nRUN cp /usr/local/bin/isol8-proxy {MODULES}/mine/mine"
         assert verify("node", steps, "mine").findings == ()
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("runtime", ["node", "bun"])
     def test_an_addon(self, verify: Callable[..., Verdict], runtime: str) -> None:
         """It is opened at first use only, and lacks a library then."""
@@ -724,6 +739,7 @@ class TestLoader:
         assert [type(each) for each in verdict.notes] == [PartUnusable]
         assert verify("node", _module("mine", "", exports=entry), "mine").findings
 
+    @pytest.mark.thorough
     def test_addons_for_other_systems(self, verify: Callable[..., Verdict]) -> None:
         """One for another processor, and one for glibc beside one for musl, are no fault."""
         steps = [
@@ -772,6 +788,7 @@ class TestModulesBelow:
         assert isinstance(found, PackageUnusable)
         assert (found.use, found.library) == ("import mine.image", "libnothing.so.1")
 
+    @pytest.mark.thorough
     def test_extras(self, verify: Callable[..., Verdict]) -> None:
         """A library that one module needs is a note; a package that one needs, and what hangs, are nothing."""
         more = {"dask": "import nothing_such", "hangs": "while True: pass"}
@@ -787,6 +804,7 @@ class TestModulesBelow:
 class TestRealPackages:
     """Packages of the registries, by name: those that were judged wrongly, in images as people build them."""
 
+    @pytest.mark.thorough(every=4)
     @pytest.mark.parametrize(
         ("runtime", "packages", "declines"),
         [
@@ -814,6 +832,7 @@ class TestRealPackages:
         assert verdict.findings == ()
         assert [each.package for each in verdict.notes if isinstance(each, PackageDeclines)] == declines
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("package", "use", "library"),
         [
@@ -830,6 +849,7 @@ class TestRealPackages:
         assert isinstance(found, PackageUnusable)
         assert (found.use, found.library) == (use, library)
 
+    @pytest.mark.thorough
     def test_notes(self, verify: Callable[..., Verdict]) -> None:
         """One command of two packages, and data from the network."""
         verdict = verify("node", "RUN npm install -g typescript tsc", "typescript", "tsc")
@@ -858,6 +878,7 @@ FIRST = "7eeb3af and v0.1.0-alpha.2 (not with v0.1.0 and later)"
 class TestSomeClients:
     """Images that work in some releases of isol8 and not in others."""
 
+    @pytest.mark.thorough(every=3)
     @pytest.mark.parametrize(
         ("runtime", "steps", "packages", "words"),
         [
@@ -924,6 +945,7 @@ class TestFilter:
         words = f"{runtime} does not start with isol8 v0.6.2 and before (not with v0.7.0 and later)"
         assert words in map(render_finding, verifier.verify(subject).findings)
 
+    @pytest.mark.thorough(every=4)
     @pytest.mark.parametrize(
         ("runtime", "steps", "words"),
         [
@@ -972,6 +994,7 @@ class TestFilter:
 class TestUserChecks:
     """Checks of a user's own, in the same sandbox."""
 
+    @pytest.mark.thorough(every=4)
     @pytest.mark.parametrize(
         ("check", "kinds"),
         [

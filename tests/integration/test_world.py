@@ -34,6 +34,7 @@ def ours(checkout: Checkout, world: World) -> Checkout:
     return checkout
 
 
+@pytest.mark.thorough
 def test_every_image_can_be_built_of_it(ours: Checkout, world: World) -> None:
     """All bases and custom images come of the world's sources, checked as ever, and what was sent is counted."""
     assert len(ours.built()) == 10

@@ -1,6 +1,8 @@
 """What the whole run of the tests does with those that fail."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,22 @@ def test_what_somebody_named_is_run_once(runs: list[list[str]]) -> None:
     """Who runs a test wants to see it fail."""
     assert run.main(["tests/unit"]) == 1
     assert runs == [["tests/unit"]]
+
+
+def test_only_what_is_marked_is_left_out(runs: list[list[str]], request: pytest.FixtureRequest) -> None:
+    """The usual run is the short one, which keeps every Nth variation; all is run when it is asked for."""
+    run.main([])
+    run.main(["--thorough"])
+    run.main(["tests/unit/cli/test_fuzz.py"])
+    assert ["--short" in words for words in runs] == [True, False, False]
+    collected = {
+        option: subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "--collect-only", *option, "tests/unit/cli/test_fuzz.py"],
+            cwd=request.config.rootpath,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout.count("::test_whatever_comes_ends_in_words[")
+        for option in ((), ("--short",))
+    }
+    assert collected == {(): 3, ("--short",): 1}

@@ -21,7 +21,8 @@ from isol8_tasks.ecosystems.updates import Pin
 from isol8_tasks.engine.containers import Finished, RunRequest
 from isol8_tasks.errors import ConfigError, SourceUnavailableError, VerifyFailedError
 from isol8_tasks.freshness.news import package_news
-from isol8_tasks.run.lock import lock_policy, write_lock
+from isol8_tasks.run.lock import lock_policy
+from isol8_tasks.run.locking import write_lock
 from isol8_tasks.run.session import Session, open_session
 from tests.fake_engine import FakeEngine, FakeImage
 from tests.sixth import lua
@@ -251,7 +252,7 @@ def test_lock(checkout: Path, engine: Engine) -> None:
     for spec in first.view.graph.images:
         first.make(spec.name)
     first.close()
-    assert "lua-custom" in write_lock(begin().view)
+    assert "lua-custom" in write_lock(begin())["deps.lock.toml"]
     locked = parse_lock((checkout / "deps.lock.toml").read_text(), "deps.lock.toml").images["lua-custom"]
     assert locked.packages == (Pin(ecosystem="luarocks", name="lpeg", version="1.1.0-2"),)
     assert not locked.lockfile

@@ -2,16 +2,17 @@
 
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from isol8_tasks.cli import program
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.commands.images import no_such_image
+from isol8_tasks.cli.commands.images import image_name, no_such_image
 from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
-from isol8_tasks.cli.program import named_file
 from isol8_tasks.cli.screen import Screen
 from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
@@ -22,6 +23,8 @@ from isol8_tasks.run.view import View
 from isol8_tasks.safety.files import replace
 
 _FILE: Final = "docker-bake.json"
+_FIRST_WITH_ALLOW: Final = (0, 17)
+"""Of buildx; from 0.20 on bake refuses a file outside without it."""
 
 
 class BakeCommand(OwnCommand):
@@ -66,7 +69,7 @@ class BakeCommand(OwnCommand):
             chosen = _chosen(current.view, args, stale=params["stale"])
             with show_work(current, params) as screen:
                 screen.awaited = len(chosen)
-                texts = _texts(current, chosen, screen) if chosen else []
+                texts, outside = _texts(current, chosen, screen) if chosen else ([], [])
         finally:
             current.close()
         if others := current.view.config.build.platforms[1:]:
@@ -83,20 +86,37 @@ class BakeCommand(OwnCommand):
             for text in texts:
                 say(text.rstrip("\n"))
             return 0
-        path = named_file(params["output"])
+        path = program.named_file(params["output"])
         files = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(texts) + 1))]
         for file, text in zip(files, texts, strict=False):
             replace(file, text)
         if not screen.quiet:
-            screen.line(_next_steps(len(chosen), [os.path.relpath(file) for file in files[: len(texts)]]))
+            names = [os.path.relpath(file) for file in files[: len(texts)]]
+            allowed = _allowed(outside, current.view.environ)
+            screen.line(_next_steps(len(chosen), names, allowed))
         return 0
 
 
-def _next_steps(images: int, files: list[str]) -> str:
+def _next_steps(images: int, files: list[str], allowed: list[str]) -> str:
     if not files:
         return "every image is up to date; there is nothing to bake"
-    commands = " && ".join([*(f"docker buildx bake -f {file}" for file in files), f"{COMMAND} setup"])
-    return f"{images} image{'s' if images > 1 else ''} in {', '.join(files)}; build and promote: {commands}"
+    commands = [shlex.join(["docker", "buildx", "bake", *allowed, "-f", file]) for file in files]
+    if program.typed_in != Path():
+        commands.insert(0, shlex.join(["cd", str(Path.cwd())]))
+    steps = " && ".join([*commands, f"{COMMAND} setup"])
+    return f"{images} image{'s' if images > 1 else ''} in {', '.join(files)}; build and promote: {steps}"
+
+
+def _allowed(files: Iterable[Path], environ: Mapping[str, str]) -> list[str]:
+    """Return the options by which bake may read files that are not below the current folder."""
+    here = Path.cwd().resolve()
+    found = [f"--allow=fs.read={file}" for file in files if not file.resolve().is_relative_to(here)]
+    if not found:
+        return []
+    from isol8_tasks.engine.builders.plugin import buildx_version  # noqa: PLC0415 - few need it
+
+    # One that is older knows no such option, and asks for none.
+    return [] if (0, 0) < buildx_version(environ) < _FIRST_WITH_ALLOW else found
 
 
 def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
@@ -107,7 +127,7 @@ def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
             f"build by {COMMAND} setup, or remove the line"
         )
     decisions = view.decisions
-    names = {word.removeprefix(f"{view.repository}:") for word in words}
+    names = {image_name(view, word) for word in words}
     for name in sorted(names):
         if name not in decisions:
             raise no_such_image(view.public_tag(name), name, decisions)
@@ -136,7 +156,8 @@ def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
     return found
 
 
-def _texts(current: Session, chosen: list[Decision], screen: Screen) -> list[str]:
+def _texts(current: Session, chosen: list[Decision], screen: Screen) -> tuple[list[str], list[Path]]:
+    """Return the files' texts, and the files that have secrets of theirs."""
     # Here, as a run with nothing to do makes every command, and bakes nothing.
     from isol8_tasks.lifecycle.baking import render_bake, targets  # noqa: PLC0415
     from isol8_tasks.run.updating import provenance_of, with_upstream  # noqa: PLC0415
@@ -162,6 +183,7 @@ def _texts(current: Session, chosen: list[Decision], screen: Screen) -> list[str
         now(),
     )
     folder = os.path.relpath(view.workspace.docker, Path.cwd())
-    return render_bake(
-        found, view.observed, folder, lambda name: view.secrets.option(name) if view.secrets else ""
-    )
+    source = view.secrets
+    texts = render_bake(found, view.observed, folder, lambda name: source.option(name) if source else "")
+    secrets = sorted({name for each in found for name in each.request.secrets})
+    return texts, [source.path(name) for name in secrets if source and view.config.build.secrets[name].file]

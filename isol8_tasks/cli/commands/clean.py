@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
-from typing import Any
+from typing import Any, Final
 
 from isol8_tasks.cli.command import OwnCommand, say
 from isol8_tasks.cli.ending import ends_in_one_line
@@ -61,6 +61,9 @@ class CleanCommand(OwnCommand):
         return found and not dryrun
 
 
+_KINDS: Final = ("base", "custom", "image")
+
+
 def _named(current: Session, args: Sequence[str]) -> list[str]:
     """Return the names of the images whose tasks are meant, each before the one that it is based on."""
     names = [*(spec.name for spec in current.view.graph.images), *current.view.graph.undeclared]
@@ -68,7 +71,9 @@ def _named(current: Session, args: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for word in args:
         fitting = [task for task in tasks if fnmatch(task, word) or task.partition(":")[0] == word]
-        if not fitting:
+        if not fitting and word.removesuffix(":*") in _KINDS:
+            say(f"no image matches {word}; nothing to remove")
+        elif not fitting:
             from isol8_tasks.cli.suggestions import meant  # noqa: PLC0415 - only a mistake has use for it
 
             hint = f"did you mean {near}? " if (near := meant(word, (), tasks)) else ""

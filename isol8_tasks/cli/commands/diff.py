@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
-from isol8_tasks.cli.commands.images import no_such_image
-from isol8_tasks.cli.commands.one_image import image_name
+from isol8_tasks.cli.commands.images import image_name, no_such_image
 from isol8_tasks.cli.commands.past import changes_of
-from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.ending import complain, ends_in_one_line
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError
 from isol8_tasks.images.journal import PastBuild
@@ -38,7 +37,9 @@ class DiffCommand(OwnCommand):
             )
         current = session()
         try:
-            changes, _ = changes_of(current.view)
+            changes, known = changes_of(current.view)
+            if known.problem:
+                complain(f"warning: {known.problem}")
             # What was typed first, as the build before it may be the one that is not known.
             new, other = _build(current.view, args[-1], changes)
             old, one = _build(current.view, args[0] if len(args) > 1 else _before(args[0]), changes)

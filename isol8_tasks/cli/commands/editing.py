@@ -52,7 +52,7 @@ class _EditCommand(OwnCommand):
         edit = type(self).edit(text, source, place, words)
         current.close()
         if edit.text == text:
-            say(f"{source} has {', '.join(words)} under {place.words}; nothing to write")
+            say(f"{source} has {', '.join(dict.fromkeys(words))} under {place.words}; nothing to write")
             return 0
         write_edited(workspace, source, text, edit.text)
         changes = [*(f"+ {each}" for each in edit.added), *(f"{_MINUS} {each}" for each in edit.removed)]

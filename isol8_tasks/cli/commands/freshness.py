@@ -1,6 +1,6 @@
 """The command freshness: how far behind their sources the images are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, PENDING, OwnCommand, say
@@ -9,8 +9,11 @@ from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import heed_flags, session
+from isol8_tasks.errors import Isol8Error, SourceUnavailableError
+from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.report import freshness as words
 from isol8_tasks.run.refresh import look
+from isol8_tasks.run.session import Session
 
 
 class FreshnessCommand(OwnCommand):
@@ -37,17 +40,40 @@ class FreshnessCommand(OwnCommand):
             with show_work(current, params) as screen:
                 screen.awaited = len(current.view.graph.images)
                 found = look(current.view, watch=screen.work)
+                others, problem = _others(current, found)
         finally:
             current.close()
-        told = (found, current.view.repository, current.view.config.refresh)
-        problems = [problem for each in found for problem in each.problems]
+        told = (found, current.view.repository, current.view.config.refresh, others)
+        problems = [said for each in found for said in each.problems]
+        every = [*found, *(each for images in others.values() for each in images)]
         if params["json"]:
             say(words.freshness_json(*told))
         elif params["progress"] == "json":
             say(words.freshness_event(*told))
-        elif not params["quiet"] or problems or any(each.state == "behind" for each in found):
+        elif (
+            not params["quiet"]
+            or any(each.problems for each in every)
+            or any(each.state == "behind" for each in every)
+        ):
             say(words.freshness_table(*told))
             say_next_steps(problems, current.view.config)
-        if any(each.state == "behind" for each in found):
+        if problem:
+            raise problem
+        if any(each.state == "behind" for each in every):
             return PENDING
-        return UNDETERMINED if any(each.problems for each in found) else 0
+        return UNDETERMINED if any(each.problems for each in every) else 0
+
+
+def _others(
+    current: Session, found: Sequence[Freshness]
+) -> tuple[Mapping[str, Sequence[Freshness]], Isol8Error | None]:
+    """Return how fresh the images for other platforms are, and why that can't be found out."""
+    view = current.view
+    if len(view.config.build.platforms) <= 1 or not view.config.registry.push:
+        return {}, None
+    from isol8_tasks.run.other_view import OtherView  # noqa: PLC0415 - few files name several
+
+    try:
+        return {other.platform: other.freshness(found) for other in OtherView.beside_view(view)}, None
+    except SourceUnavailableError as error:
+        return {}, error

@@ -10,8 +10,9 @@ from isol8_tasks.config.strict import unknown
 from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.errors import COMMAND, ConfigError, Isol8Error
 from isol8_tasks.images.observed import ObservedImage
-from isol8_tasks.plan.model import ImageSpec
+from isol8_tasks.plan.model import ImageSpec, task_of
 from isol8_tasks.run.session import Session
+from isol8_tasks.run.view import View
 
 
 class ImagesCommand(OwnCommand):
@@ -45,7 +46,7 @@ def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, Ob
     }
     if not there:
         raise Isol8Error(f"there is no image yet; {COMMAND} up builds them")
-    names = [word.removeprefix(f"{current.view.repository}:") for word in words] or [*there]
+    names = [image_name(current.view, word) for word in words] or [*there]
     for name in names:
         if name not in there:
             raise _absent(current, name, there)
@@ -58,6 +59,23 @@ def _absent(current: Session, name: str, there: Iterable[str]) -> Isol8Error:
         if spec.name == name:
             return Isol8Error(f"{image}: not built; {COMMAND} {spec.task} builds it")
     return no_such_image(image, name, there)
+
+
+def image_name(view: View, word: str) -> str:
+    """Return the name of the image that is meant, by its name, tag or task; ConfigError for what is none of these."""
+    prefix = f"{view.repository}:"
+    kind, colon, rest = word.partition(":")
+    if word.startswith(prefix) or not colon:
+        return word.removeprefix(prefix)
+    name = f"{rest}-custom" if kind == "custom" else rest
+    if task_of(name) == word:
+        return name
+    names = [spec.name for spec in view.graph.images]
+    if word in {spec.upstream for spec in view.graph.images}:
+        raise ConfigError(
+            unknown(f"{word}: an upstream image, and none of {view.repository}", "", names, "there are")
+        )
+    raise no_such_image(word, rest, names)
 
 
 def no_such_image(image: str, name: str, there: Iterable[str]) -> ConfigError:

@@ -8,7 +8,7 @@ from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
-from isol8_tasks.run.lock import write_lock
+from isol8_tasks.run.locking import write_lock
 
 
 class LockCommand(OwnCommand):
@@ -32,10 +32,11 @@ class LockCommand(OwnCommand):
             current.view.ping()
             with show_work(current, params) as screen:
                 screen.awaited = len(current.view.graph.images)
-                changed = write_lock(current.view, screen.work)
-                file = current.view.workspace.lock_name
-                if changed or not screen.quiet:
-                    screen.line(f"{file}: {', '.join(changed)} changed" if changed else f"{file} unchanged")
+                for file, changed in write_lock(current, screen.work).items():
+                    if changed or not screen.quiet:
+                        screen.line(
+                            f"{file}: {', '.join(changed)} changed" if changed else f"{file} unchanged"
+                        )
         finally:
             current.close()
         return 0

@@ -1,18 +1,15 @@
 """The command log: what changed in the images, newest first."""
 
-import shlex
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand, say
-from isol8_tasks.cli.commands.images import no_such_image
-from isol8_tasks.cli.commands.one_image import image_name
+from isol8_tasks.cli.commands.images import image_name, no_such_image
 from isol8_tasks.cli.commands.past import changes_of
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
-from isol8_tasks.errors import COMMAND, ConfigError
+from isol8_tasks.errors import COMMAND, ConfigError, UndecidedError
 from isol8_tasks.report import history as report
-from isol8_tasks.run.history import engine_of, other_engines
 from isol8_tasks.run.view import View
 
 _SHOWN: Final = 50
@@ -61,7 +58,7 @@ class LogCommand(OwnCommand):
         try:
             if params["rebuild"]:
                 _rebuild(current.view, quiet=params["json"])
-            changes, wrong = changes_of(current.view)
+            changes, known = changes_of(current.view)
             wanted = {
                 _known(current.view, word, {each.entry.image for each in changes} - {""}) for word in args
             }
@@ -70,18 +67,18 @@ class LogCommand(OwnCommand):
         chosen = [each for each in changes if not args or each.entry.image in wanted]
         shown = chosen[:limit] if limit else chosen
         if params["json"]:
-            say(report.log_json(shown, wrong))
-            return 0
-        for line in report.log_lines(shown, whole=bool(args)):
-            say(line)
-        if len(chosen) > len(shown):
-            say(f"and {len(chosen) - len(shown)} earlier changes: {COMMAND} log --limit 0 shows all")
-        if not chosen:
-            where = "" if changes else f" on {engine_of(current.view)}"
-            say(f"no change{where} is known yet; {COMMAND} up builds the images")
-            # As of a private engine that is stopped, and so is not in use.
-            for engine in () if changes else other_engines(current.view):
-                say(f"there are changes on another engine: DOCKER_HOST={shlex.quote(engine)} {COMMAND} log")
+            say(report.log_json(shown, known.wrong))
+        else:
+            for line in report.log_lines(shown, whole=bool(args)):
+                say(line)
+            if len(chosen) > len(shown):
+                say(f"and {len(chosen) - len(shown)} earlier changes: {COMMAND} log --limit 0 shows all")
+            if not chosen and not known.problem:
+                where = "" if changes else f" on {known.engine}"
+                say(f"no change{where} is known yet; {COMMAND} up builds the images")
+        if known.problem:
+            # What labels say stands there all the same.
+            raise UndecidedError(known.problem)
         return 0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isol8_tasks.cli.command import OwnCommand
+from isol8_tasks.cli.commands.images import image_name
 from isol8_tasks.cli.doit import WAIT
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.tasks import session
@@ -56,13 +57,3 @@ def mend_rollbacks(view: View) -> None:
 
     if finish_rollbacks(view.observed, view.engine, now=now(), longest=view.config.hold.max_age):
         view.look_again()
-
-
-def image_name(view: View, word: str) -> str:
-    """Return the name of the image that is meant: by its name, its tag or its task."""
-    if word.startswith(f"{view.repository}:"):
-        return word.removeprefix(f"{view.repository}:")
-    kind, colon, rest = word.partition(":")
-    if not colon:
-        return word
-    return f"{rest}-custom" if kind == "custom" else rest

@@ -1,7 +1,10 @@
 """The command page: all images, their history and their sources in one HTML file."""
 
+import contextlib
+import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TextIO
 
 from isol8_tasks.cli.command import OwnCommand
 from isol8_tasks.cli.commands.sources import say_next_steps
@@ -13,8 +16,11 @@ from isol8_tasks.cli.tasks import session
 from isol8_tasks.config.deps import Config
 from isol8_tasks.config.units import size
 from isol8_tasks.run.refresh import look
+from isol8_tasks.run.view import View
 
 _FILE: Final = "isol8-images.html"
+_OUTPUT: Final = {"-", "/dev/stdout", "/dev/fd/1"}
+"""What people write for standard output."""
 
 
 class PageCommand(OwnCommand):
@@ -34,7 +40,7 @@ class PageCommand(OwnCommand):
             "long": "output",
             "type": str,
             "default": "",
-            "help": f"the file; default: [page] file of deps.toml, else {_FILE}",
+            "help": f"the file, - for standard output; default: [page] file of deps.toml, else {_FILE}",
         },
         {
             "name": "offline",
@@ -49,29 +55,46 @@ class PageCommand(OwnCommand):
     @ends_in_one_line
     def act(self, params: Mapping[str, Any], args: list[str]) -> int:
         """Write it."""
-        # Here, as no other command needs a template.
-        from isol8_tasks.run.page import refuse_unwritable, write_page  # noqa: PLC0415
-
         self.no_arguments(args)
-        current = session()
-        view = current.view
-        try:
-            own = view.workspace.page_file(view.config.page.file)
-            file = own if own and not params["output"] else named_file(params["output"] or _FILE)
-            refuse_unwritable(file, _named_by(view.config, params["output"]))
-            view.ping()
-            with show_work(current, params) as screen:
-                found = None if params["offline"] else look(view, watch=screen.work)
-                images, length = write_page(view, found, file)
-        finally:
-            current.close()
-        problems = [problem for each in found or () for problem in each.problems]
-        if problems or not screen.quiet:
-            screen.line(f"{file}: {images} image{'' if images == 1 else 's'}, {size(length)}")
-        if problems:
-            screen.line(f"undetermined: {'; '.join(dict.fromkeys(problems))}")
-            say_next_steps(problems, view.config, screen.line)
-        return 0
+        if params["output"] not in _OUTPUT:
+            return _write(params, None)
+        # What is said beside it would be part of the page.
+        output = sys.stdout
+        with contextlib.redirect_stdout(sys.stderr):
+            return _write(params, output)
+
+
+def _write(params: Mapping[str, Any], stream: TextIO | None) -> int:
+    """Write the page to a stream, or else into the file that the flags or deps.toml name."""
+    # Here, as no other command needs a template.
+    from isol8_tasks.run.page import refuse_unwritable, write_page  # noqa: PLC0415
+
+    current = session()
+    view = current.view
+    try:
+        to = stream or _file(view, params["output"])
+        if isinstance(to, Path):
+            refuse_unwritable(to, _named_by(view.config, params["output"]))
+        view.ping()
+        with show_work(current, params) as screen:
+            found = None if params["offline"] else look(view, watch=screen.work)
+            written = write_page(view, found, to)
+    finally:
+        current.close()
+    problems = [problem for each in found or () for problem in each.problems]
+    unknown = [*dict.fromkeys(problems), *filter(None, [written.problem])]
+    if unknown or not screen.quiet:
+        images = f"{written.images} image{'' if written.images == 1 else 's'}"
+        screen.line(f"{'page' if stream else to}: {images}, {size(written.length)}")
+    if unknown:
+        screen.line(f"undetermined: {'; '.join(unknown)}")
+        say_next_steps(problems, view.config, screen.line)
+    return 0
+
+
+def _file(view: View, flag: str) -> Path:
+    own = view.workspace.page_file(view.config.page.file)
+    return own if own and not flag else named_file(flag or _FILE)
 
 
 def _named_by(config: Config, flag: str) -> str:

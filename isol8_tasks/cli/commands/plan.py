@@ -9,7 +9,7 @@ from isol8_tasks.cli.tasks import SETUP_FLAGS, heed_flags, session
 from isol8_tasks.errors import Isol8Error, SourceUnavailableError, UndecidedError
 from isol8_tasks.plan.decision import Decision
 from isol8_tasks.report import plan as report
-from isol8_tasks.run.view import View
+from isol8_tasks.run.session import Session
 
 
 class PlanCommand(OwnCommand):
@@ -44,7 +44,7 @@ class PlanCommand(OwnCommand):
         try:
             decisions = list(current.view.decisions.values())
             own = current.view.own_platform
-            others, problem = _others(current.view)
+            others, problem = _others(current)
         except Isol8Error as error:
             if params["json"]:
                 specs = [(spec.name, spec.task) for spec in current.view.graph.images]
@@ -77,13 +77,18 @@ class PlanCommand(OwnCommand):
         return UndecidedError.exit_code if "undetermined" in states else 0
 
 
-def _others(view: View) -> tuple[Mapping[str, Sequence[Decision]], Isol8Error | None]:
+def _others(current: Session) -> tuple[Mapping[str, Sequence[Decision]], Isol8Error | None]:
     """Return what is decided for the platforms beside the engine's own, and why that can't be found out."""
-    if len(view.config.build.platforms) <= 1 or not (view.use_registry and view.config.registry.push):
+    view, found = current.view, dict[str, Sequence[Decision]]()
+    if len(view.config.build.platforms) <= 1 or not (current.brings_others and view.config.registry.push):
         return {}, None
     from isol8_tasks.run.other_view import OtherView  # noqa: PLC0415 - few files name several
 
     try:
-        return {other.platform: other.decided() for other in OtherView.beside_view(view)}, None
+        for other in OtherView.beside_view(view):
+            if current.policy.demand:
+                other.hold_to_lock()
+            found[other.platform] = other.decided()
     except SourceUnavailableError as error:
         return {}, error
+    return found, None

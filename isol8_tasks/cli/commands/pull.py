@@ -1,5 +1,6 @@
 """The command pull: images from a registry, by digest."""
 
+import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from isol8_tasks.cli.screen import Screen
 from isol8_tasks.cli.showing import show_work
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.errors import COMMAND, ConfigError, RegistryError, ReplacedError, VerifyFailedError
+from isol8_tasks.images.journal import FAILED
 from isol8_tasks.images.pushed import Listed, as_one_manifest, read_manifest
 from isol8_tasks.run.session import Session
 from isol8_tasks.run.textfiles import NoTextError, read_text
@@ -59,57 +61,73 @@ class PullCommand(OwnCommand):
     @staticmethod
     def _pull(current: Session, images: Sequence[Listed], screen: Screen) -> dict[str, int]:
         from isol8_tasks.lifecycle.prune import forget_strays  # noqa: PLC0415 - most runs pull nothing
-        from isol8_tasks.lifecycle.transfer import pull_image  # noqa: PLC0415 - as above
-        from isol8_tasks.run.updating import acceptance, pulled  # noqa: PLC0415 - as above
 
-        held, observed = current.view.holds, current.view.observed
-        teller = Teller(current, screen)
         screen.awaited = len(images)
         counts = dict.fromkeys(("pulled", "failed", "held", "up to date"), 0)
-        forget_strays(
-            {each.pushed.repository for each in images if each.pushed}, observed, current.view.engine
-        )
+        repositories = {each.pushed.repository for each in images if each.pushed}
+        forget_strays(repositories, current.view.observed, current.view.engine)
+        held, teller = current.view.holds, Teller(current, screen)
         for each in images:
-            others = each.pushed.others if each.pushed else ()
-            listed = each.for_platform(current.view.engine.platform()) if others else each
-            began = time.monotonic()
-            if listed.name in held:
-                teller.left(
-                    listed.name, "held", f"left untouched; end the hold: {COMMAND} release {listed.name}"
-                )
+            if each.name in held:
+                teller.left(each.name, "held", f"left untouched; end the hold: {COMMAND} release {each.name}")
                 screen.awaited -= 1
                 counts["held"] += 1
-                continue
-            try:
-                with screen.work(listed.name, "pulling"):
-                    image = pull_image(
-                        listed,
-                        observed,
-                        current.view.engine,
-                        acceptance(listed.name, current.view, current.checks),
-                        lambda done, size: screen.event(listed.name, pulled("pulling", done, size)),  # noqa: B023 - it is heard at once
-                    )
-            except (RegistryError, ReplacedError, VerifyFailedError) as error:
-                teller.failed(listed.name, error)
-                counts["failed"] += 1
-                continue
-            here = image or observed.public(listed.name)
-            if listed.pushed and here:
-                current.publication.pushed[listed.name] = (here.id, listed.pushed)
-            counts["pulled" if image else "up to date"] += 1
-            if image:
-                seconds = time.monotonic() - began
-                current.publication.history.add(
-                    listed.name,
-                    "pulled",
-                    observed,
-                    image,
-                    seconds=seconds,
-                    verified=current.view.config.verify.again,
-                    digest=listed.pushed.digest if listed.pushed else "",
-                )
-                teller.pulled(listed, seconds)
+            else:
+                others = each.pushed.others if each.pushed else ()
+                listed = each.for_platform(current.view.engine.platform()) if others else each
+                counts[_pull_one(current, listed, teller, screen)] += 1
         return counts
+
+
+def _pull_one(current: Session, listed: Listed, teller: Teller, screen: Screen) -> str:
+    """Pull an image and tell what came of it, also to the history; return that in a word."""
+    from isol8_tasks.lifecycle.transfer import pull_image  # noqa: PLC0415 - most runs pull nothing
+    from isol8_tasks.run.updating import acceptance  # noqa: PLC0415 - as above
+
+    publication, observed, name = current.publication, current.view.observed, listed.name
+    came: list[int] = []
+    began = time.monotonic()
+    try:
+        with screen.work(name, "pulling"):
+            accepted = acceptance(name, current.view, current.checks)
+            hear = functools.partial(_hear, screen, name, came)
+            image = pull_image(listed, observed, current.view.engine, accepted, hear)
+    except (RegistryError, ReplacedError, VerifyFailedError) as error:
+        teller.failed(name, error)
+        publication.history.add_note(
+            name,
+            FAILED,
+            problem=str(error).partition("\n")[0],
+            seconds=time.monotonic() - began,
+            pulled=max(came, default=0),
+        )
+        return "failed"
+    here = image or observed.public(name)
+    if listed.pushed and here:
+        publication.pushed[name] = (here.id, listed.pushed)
+    if not image:
+        return "up to date"
+    seconds = time.monotonic() - began
+    publication.history.add(
+        name,
+        "pulled",
+        observed,
+        image,
+        seconds=seconds,
+        verified=current.view.config.verify.again,
+        digest=listed.pushed.digest if listed.pushed else "",
+        pulled=max(came, default=0),
+    )
+    teller.pulled(listed, seconds)
+    return "pulled"
+
+
+def _hear(screen: Screen, name: str, came: list[int], done: int, size: int) -> None:
+    """Show how many bytes of an image came, and remember them."""
+    from isol8_tasks.run.updating import pulled  # noqa: PLC0415 - most runs pull nothing
+
+    came.append(done)
+    screen.event(name, pulled("pulling", done, size))
 
 
 def _text(name: str) -> str:

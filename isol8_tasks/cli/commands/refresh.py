@@ -118,19 +118,19 @@ class RefreshCommand(OwnCommand):
 
 def _bring_lock(current: Session) -> None:
     """Bring an existing lock up to date; it is of all images, or stays as it was."""
-    if current.view.request.only or current.view.workspace.read_lock() is None:
+    if current.view.request.only or current.view.read_lock() is None:
         return
-    from isol8_tasks.run.lock import update_lock  # noqa: PLC0415 - few have a lock
+    from isol8_tasks.run.locking import update_lock  # noqa: PLC0415 - few have a lock
 
     problem = Isol8Error("is unchanged, because not every image could be refreshed")
     if not current.failures:
         try:
-            update_lock(current.view)
+            update_lock(current)
         except Exception as error:  # noqa: BLE001 - what became of the images is told in any case
             problem = as_error("lock", error)
         else:
             return
-    current.failed(current.view.workspace.lock_name, problem)
+    current.failed(current.view.lock_name, problem)
 
 
 def _publish(account: Account, params: Mapping[str, Any], redact: Redact, config: Config) -> None:

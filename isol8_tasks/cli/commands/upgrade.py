@@ -114,7 +114,7 @@ def _summary(found: Sequence[Upgrade], source: str, *, dry: bool, complete: bool
 def _follow(params: Mapping[str, Any], screen: Screen) -> int:
     """Show the plan, or carry it out; say what is to be done about the lock."""
     view = session().view
-    has_lock = view.workspace.read_lock() is not None
+    has_lock = view.read_lock() is not None
     session.cache_clear()
     if not params["build"]:
         code = 0
@@ -122,7 +122,7 @@ def _follow(params: Mapping[str, Any], screen: Screen) -> int:
             code = show_plan(view.config.source)
         if has_lock:
             screen.line(
-                f"{view.workspace.lock_name} still has the versions before; build the new ones, then lock them: "
+                f"{view.lock_name} still has the versions before; build the new ones, then lock them: "
                 f"{COMMAND} setup && {COMMAND} lock"
             )
         return code

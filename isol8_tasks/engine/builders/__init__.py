@@ -6,6 +6,7 @@ session   what BuildKit asks for in a build through the engine's API: secrets, a
 buildx    `docker buildx build`, for builders elsewhere and engines that refuse BuildKit through their API
 plugin    what docker's plugin buildx says of itself and of its builders
 pushed    results of builders elsewhere by way of a registry
+results   results of builders elsewhere, without the layers that the engine has
 layouts   images of the engine as OCI layouts, for builders elsewhere
 classic   the classic builder, for engines without BuildKit
 archive   the build context as a tar archive

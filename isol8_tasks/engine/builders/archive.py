@@ -67,3 +67,15 @@ def _left(request: BuildRequest) -> dict[str, FileContent]:
 
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def tar_header(name: str, size: int) -> bytes:
+    """Return what an archive has before a file's content, for one that is never there as a whole."""
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    return entry.tobuf()
+
+
+def tar_padding(size: int) -> bytes:
+    """Return what it has after a content of that size."""
+    return bytes(-size % tarfile.BLOCKSIZE)

@@ -1,4 +1,4 @@
-"""`docker buildx build --load`: for builders elsewhere, and engines that refuse BuildKit through their API."""
+"""`docker buildx build`: for builders elsewhere, and engines that refuse BuildKit through their API."""
 
 import base64
 import contextlib
@@ -14,13 +14,16 @@ from isol8_tasks.engine import BuildRequest, OnEvent
 from isol8_tasks.engine.builders.archive import pack
 from isol8_tasks.engine.builders.progress import Progress, Vertex
 from isol8_tasks.engine.jobs import Job
-from isol8_tasks.errors import ConfigError, EngineError
+from isol8_tasks.errors import ConfigError, EngineError, EngineUnreachableError
 from isol8_tasks.safety.jsontext import loads
+from isol8_tasks.safety.redact import redact
 
 _NO_PLUGIN: Final = (
     rb"'buildx' is not a docker command|unknown command: docker buildx|^unknown flag: --builder"
 )
 """What docker says where it has no such plugin, by its release."""
+_LOST: Final = r"failed to receive status: rpc error: code = Unavailable"
+"""What docker says where the connection to a builder ends."""
 _END_SECONDS: Final = 5
 _OF_DOCKER: Final = ("DOCKER_", "BUILDX_", "BUILDKIT_")
 
@@ -67,8 +70,14 @@ def build(request: BuildRequest, how: BuildxRun, job: Job, on_event: OnEvent) ->
         raise EngineError(f"the build of {request.tag} was aborted")
     if status != 0 and re.search(_NO_PLUGIN, b"".join(last)):
         raise _absent("docker has no plugin buildx here")
+    if status != 0 and re.search(_LOST, reason := _reason(last)):
+        raise EngineUnreachableError(
+            f"the builder {how.builder!r} was lost during the build of {request.image or request.tag}: "
+            f"{redact(reason.removeprefix('ERROR: '))}\n"
+            f"Look whether it runs: docker buildx inspect {how.builder}; then run again: images in use are untouched."
+        )
     if status != 0:
-        raise progress.failure(request.tag, _reason(last))
+        raise progress.failure(request.tag, reason)
 
 
 def _absent(problem: str) -> ConfigError:

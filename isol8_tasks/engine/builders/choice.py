@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +24,7 @@ from isol8_tasks.engine.builders.pushed import (
     pull_pushed,
     pushing,
 )
+from isol8_tasks.engine.builders.results import into_layout, load_result
 from isol8_tasks.engine.connection import Connection
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.engine.jobs import Job
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 _UNHEEDED: Final = ("BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM")
 """Variables by which docker's command would build elsewhere, or for another platform, than was decided here."""
-_PLAIN_LAYERS: Final = "--output=type=docker,compression=uncompressed,force-compression=true"
-"""An engine unpacks them at once, so that to pack them costs more than they take on the way."""
 _WAITED_FOR_ANOTHER: Final = "flightcontrol: exceeded retry timeout"
 """BuildKit's own words (util/flightcontrol): a build waited in vain for what another one does as well."""
 _UNREAD: Final = "failed to read downloaded context: failed to load cache key"
@@ -132,10 +131,16 @@ class Builders:
             how = BuildxRun(builder=self._own, environ=self._client_environ())
             return self._build_by_buildx(request, on_event, how)
         if request.secrets:
+            podman = self._connection.hello().podman
+            own = "Podman has none" if podman else "this engine's is the classic builder"
+            several = "s" if len(request.secrets) > 1 else ""
+            # Nobody tried whether one of buildx's builds for Podman.
+            or_buildx = (
+                "" if podman else ', or name a builder of docker buildx by buildx = "NAME" under [build]'
+            )
             raise PlanError(
-                f"{request.image or request.tag} needs the secrets {', '.join(request.secrets)}, and only BuildKit "
-                "keeps secrets out of images: this engine builds with the classic builder\n"
-                'Use an engine with BuildKit, or name a builder of docker buildx by buildx = "NAME" under [build].'
+                f"{request.image or request.tag} needs the secret{several} {', '.join(request.secrets)}, and only "
+                f"BuildKit keeps secrets out of images: {own}\nUse an engine with BuildKit{or_buildx}."
             )
         return self._build_by_classic(request, on_event)
 
@@ -173,7 +178,14 @@ class Builders:
                     # It is about the registry, and the steps are in the builder's cache by now.
                     if job.cancelled or self._passage.repository not in str(error):
                         raise
-        return self._build_by_buildx(request, on_event, self._how(request, builder.name, (_PLAIN_LAYERS,)))
+        # Saved before the folder is made that has their layers.
+        how = self._how(request, builder.name, ())
+        parents = tuple(request.built_on.values())
+        with self._layouts.seeded(parents) as folder:
+            how = evolve(how, options=(*into_layout(folder), *how.options), tagged=False)
+            return self._build_by_buildx(
+                request, on_event, how, lambda: load_result(self._connection, folder, request.tag, parents)
+            )
 
     def _how(
         self, request: BuildRequest, name: str, output: tuple[str, ...], *, near: bool = False
@@ -207,7 +219,7 @@ class Builders:
         if self._setting == "auto":
             return self._without_buildkit() if podman else "buildkit"
         if self._setting == "buildkit" and podman:
-            raise EngineError(
+            raise PlanError(
                 f"the engine at {redact(self._endpoint.url)} is Podman, which has no BuildKit\n"
                 'Write builder = "auto" under [build] in deps.toml.'
             )
@@ -243,10 +255,17 @@ class Builders:
         with contextlib.ExitStack() as stack:
             return classic.build(request, self._poster(request, stack, {}), on_event)
 
-    def _build_by_buildx(self, request: BuildRequest, on_event: OnEvent, how: BuildxRun) -> str:
+    def _build_by_buildx(
+        self,
+        request: BuildRequest,
+        on_event: OnEvent,
+        how: BuildxRun,
+        bring: Callable[[], None] = lambda: None,
+    ) -> str:
         options = [f"--secret={self._secrets.option(name)}" for name in self._values(request)]
         with self._connection.job() as job:
             buildx.build(request, evolve(how, options=(*how.options, *options)), job, on_event)
+        bring()
         try:
             path = f"/images/{quoted(request.tag)}/json"
             return str(self._connection.call("GET", path, f"inspect {request.tag}")["Id"])

@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ _LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 _PACKED: Final = {b"\x1f\x8b": "+gzip", b"\x28\xb5": "+zstd"}
 """How packed layers begin."""
 _PREFIX: Final = "isol8-layouts-"
+BLOBS: Final = Path("blobs", "sha256")
 _NEW_SECONDS: Final = 60
 
 
@@ -42,7 +43,8 @@ class Layouts:
         self._folder = ""
         self._held = -1
         """Open, and locked, as long as the folder is in use."""
-        self._made: dict[str, str] = {}
+        self._made: dict[str, tuple[Path, str]] = {}
+        """Folder and digest, by the image's id."""
 
     def of(self, image_id: str) -> str:
         """Return where the layout of an image is, as buildx's `--build-context` has it: `oci-layout://FOLDER@DIGEST`."""
@@ -52,8 +54,23 @@ class Layouts:
                 folder = Path(self._folder, str(len(self._made)))
                 # What a copy left that failed.
                 shutil.rmtree(folder, ignore_errors=True)
-                self._made[image_id] = f"oci-layout://{folder}@{self._save(image_id, folder)}"
-            return self._made[image_id]
+                self._made[image_id] = folder, self._save(image_id, folder)
+            return "oci-layout://{}@{}".format(*self._made[image_id])
+
+    @contextlib.contextmanager
+    def seeded(self, image_ids: Iterable[str]) -> Iterator[Path]:
+        """Give a folder for a new layout, which has every blob of theirs, and is removed."""
+        with self._mutex:
+            self._folder = self._folder or self._begin()
+            parents = [self._made[each][0] for each in image_ids if each in self._made]
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            blobs = Path(folder, BLOBS)
+            blobs.mkdir(parents=True)
+            for parent in parents:
+                for blob in (parent / BLOBS).iterdir():
+                    with contextlib.suppress(FileExistsError):
+                        os.link(blob, blobs / blob.name)
+            yield Path(folder)
 
     def close(self) -> None:
         """Remove them."""
@@ -96,7 +113,7 @@ def _remove_abandoned() -> None:
 
 def write_layout(archive: Iterator[bytes], folder: Path) -> str:
     """Write a saved image as an OCI layout into a new folder, and return the digest of its manifest."""
-    saved, blobs = folder / "saved", folder / "blobs" / "sha256"
+    saved, blobs = folder / "saved", folder / BLOBS
     saved.mkdir(parents=True)
     blobs.mkdir(parents=True)
     with tarfile.open(fileobj=ChunkFile(archive), mode="r|") as members:

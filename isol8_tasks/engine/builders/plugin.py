@@ -3,15 +3,18 @@
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
 from isol8_tasks.errors import ConfigError, EngineUnreachableError
+from isol8_tasks.safety.redact import redact
 
 _FIRST_WITH_JSON: Final = (0, 13)
 _LOOK_SECONDS: Final = 60
 _NONE: Final = re.compile(r'no builder "[^"]*" found')
+_LINES: Final = r"^(Driver|Driver Options|Endpoint|Status|Platforms|Error):[ \t]+(\S.*)$"
 _BOOTED: Final = ("docker-container", "kubernetes")
 """The drivers whose builders are started by the first build."""
 
@@ -26,6 +29,8 @@ class BuildxBuilder:
     status: str
     """Of its nodes, the best: `running`, `inactive`, …"""
     platforms: tuple[str, ...]
+    endpoint: str = ""
+    """Where its first node is, as `tcp://host:1234`."""
     problem: str = ""
 
     @property
@@ -39,7 +44,7 @@ def is_usable(name: str, environ: Mapping[str, str]) -> bool:
 
     One that is elsewhere sees no image of the engine, so nothing could be built on ours without more ado.
     """
-    if _version(environ) < _FIRST_WITH_JSON:
+    if buildx_version(environ) < _FIRST_WITH_JSON:
         return False
     found = inspect(name, environ)
     return found is not None and found.is_inside and found.status == "running" and not found.problem
@@ -53,7 +58,7 @@ def builder_elsewhere(name: str, platform: str, environ: Mapping[str, str]) -> B
         EngineUnreachableError: the builder does not answer.
 
     """
-    version = _version(environ)
+    version = buildx_version(environ)
     if version < _FIRST_WITH_JSON:
         oldest, own = (".".join(map(str, each)) for each in (_FIRST_WITH_JSON, version))
         problem = (
@@ -77,10 +82,12 @@ def builder_elsewhere(name: str, platform: str, environ: Mapping[str, str]) -> B
             "for the engine in use."
         )
     if found.problem or (found.status != "running" and found.driver not in _BOOTED):
+        where = f" at {redact(found.endpoint)}" if found.endpoint else ""
         raise EngineUnreachableError(
-            f"the builder {name!r} (driver {found.driver or 'unknown'}) does not answer: "
+            f"the builder {name!r} (driver {found.driver or 'unknown'}) does not answer{where}: "
             f"{found.problem or found.status or 'it has no node'}\n"
-            f"Look at docker buildx inspect {name}, or build on the engine: without build.buildx and --builder."
+            f"Look whether it runs, and at its certificates if it has any: docker buildx inspect {name}; or build on "
+            "the engine: without build.buildx and --builder."
         )
     if found.platforms and not any(_covers(each, platform) for each in found.platforms):
         raise ConfigError(
@@ -100,16 +107,26 @@ def inspect(name: str, environ: Mapping[str, str]) -> BuildxBuilder | None:
         if _NONE.search(problem):
             return None
         return BuildxBuilder(name=name, driver="", status="", platforms=(), problem=problem)
-    lines = re.findall(r"^(Driver|Status|Platforms|Error):[ \t]+(\S.*)$", done.stdout, re.MULTILINE)
+    lines = re.findall(_LINES, done.stdout, re.MULTILINE)
+    first = dict(reversed(lines))
     statuses = [value for key, value in lines if key == "Status"]
     platforms = [each.strip(" *") for key, value in lines if key == "Platforms" for each in value.split(",")]
     return BuildxBuilder(
         name=name,
-        driver=next((value for key, value in lines if key == "Driver"), ""),
+        driver=first.get("Driver", ""),
         status="running" if "running" in statuses else next(iter(statuses), ""),
         platforms=tuple(dict.fromkeys(platforms)),
-        problem="" if "running" in statuses else next((value for key, value in lines if key == "Error"), ""),
+        endpoint=first.get("Endpoint", ""),
+        problem=""
+        if "running" in statuses
+        else first.get("Error") or _lost_file(first.get("Driver Options", "")),
     )
+
+
+def _lost_file(options: str) -> str:
+    """Say which certificate of a builder of the driver remote is not there; empty if none is missed."""
+    files = re.findall(r'\b(?:cacert|cert|key)="([^"]+)"', options)
+    return next((f"{file} is not there" for file in files if not Path(file).is_file()), "")
 
 
 def _covers(offered: str, wanted: str) -> bool:
@@ -117,7 +134,8 @@ def _covers(offered: str, wanted: str) -> bool:
     return offered == wanted or offered.startswith(f"{wanted}/") or wanted.startswith(f"{offered}/")
 
 
-def _version(environ: Mapping[str, str]) -> tuple[int, int]:
+def buildx_version(environ: Mapping[str, str]) -> tuple[int, int]:
+    """Return the plugin's version, as 0.13; 0.0 where there is none."""
     done = _ask(["version"], environ)
     found = re.search(r" v?(\d+)\.(\d+)", done.stdout) if done and done.returncode == 0 else None
     return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -8,7 +8,7 @@ from typing import Any, Final
 GROWTH_DAYS: Final = 30
 SAME_RESULT: Final = "rebuilt, same result"
 """A change after which clients run what they ran before, and that was built."""
-_QUIET: Final = frozenset({"found", "relabelled", "pushed", "removed"})
+NO_BUILD: Final = frozenset({"found", "relabelled", "pushed", "removed"})
 """Changes that say nothing of a build."""
 
 
@@ -56,17 +56,18 @@ def sizes_since(builds: Sequence[Mapping[str, Any]], since: dt.datetime) -> list
 
 def last_change(builds: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the newest change that a run made by a build, a pull or a rollback; None where none is known."""
-    return next((each for each in reversed(builds) if each["how"] not in _QUIET), None)
+    return next((each for each in reversed(builds) if each["how"] not in NO_BUILD), None)
 
 
 def _rebuilt(images: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the newest such change after which clients run something else."""
     changes = [
-        {**each["last"], "name": each["name"]}
+        {**each["last"], "name": each["name"], "order": each["order"]}
         for each in images
         if each["last"] and each["last"]["how"] != SAME_RESULT
     ]
-    return max(changes, key=lambda each: each["at"], default=None)
+    # Several may have been in the same second.
+    return max(changes, key=lambda each: each["order"], default=None)
 
 
 def _parsed(moment: str) -> dt.datetime:

@@ -198,8 +198,7 @@ export function showCompare() {
   other.addEventListener("change", compare);
   byId("choice").append(labelled("image", image), labelled("from", one), labelled("to", other));
   // The image that changed last is what somebody most likely means.
-  const last = (each) => each.builds.filter((build) => build.id && !QUIET.has(build.how)).at(-1)?.at ?? "";
-  image.selectedIndex = having.reduce((best, each, at) => last(each) > last(having[best]) ? at : best, 0);
+  image.selectedIndex = having.reduce((best, each, at) => each.order > having[best].order ? at : best, 0);
   fill();
 }
 

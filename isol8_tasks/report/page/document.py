@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import Factory, frozen
 
 from isol8_tasks.config.deps import Config
-from isol8_tasks.ecosystems.inventory import versions
+from isol8_tasks.ecosystems.inventory import Package
 from isol8_tasks.ecosystems.runtimes import RUNTIMES
 from isol8_tasks.freshness.alpine import CHECKED, ENDS
 from isol8_tasks.freshness.model import Freshness
@@ -20,7 +20,7 @@ from isol8_tasks.plan.decision import Decision
 from isol8_tasks.plan.graph import Graph
 from isol8_tasks.report.containing import PART_OF
 from isol8_tasks.report.freshness import news, young
-from isol8_tasks.report.page.answers import SAME_RESULT, answers, last_change
+from isol8_tasks.report.page.answers import NO_BUILD, SAME_RESULT, answers, last_change
 from isol8_tasks.report.pictures import Node, graph_nodes, tree_rows
 
 MOST_BUILDS: Final = 5000
@@ -60,6 +60,7 @@ def page_document(snapshot: Snapshot, redact: Callable[[str], str]) -> Cleaned:
     changes = [each for each in snapshot.history if each.is_change]
     builds = _builds(changes[-MOST_BUILDS:], packages)
     failures, failed = _failures(snapshot.history)
+    order = {each.image: number for number, each in enumerate(changes) if each.how not in NO_BUILD}
     images = [
         {**_image(branch, node, snapshot, packages), "parent": numbers.get(node.parent)}
         for branch, node in rows
@@ -69,6 +70,8 @@ def page_document(snapshot: Snapshot, redact: Callable[[str], str]) -> Cleaned:
         image["builds"], image["failures"] = builds.get(name, []), failures.get(name, [])
         image["last"] = last_change(image["builds"])
         image["failed"] = failed.get(name)
+        # The place of its last change among those of all images.
+        image["order"] = order.get(name, -1)
     document = {
         "at": _moment(snapshot.at),
         "repository": snapshot.observed.repository,
@@ -95,12 +98,17 @@ class _Packages:
     """Each package in a version, once, by its number."""
 
     def __init__(self) -> None:
-        self._numbers: dict[tuple[str, str, str], int] = {}
+        self._numbers: dict[tuple[str, ...], int] = {}
 
     def of(self, found: Versions) -> list[int]:
-        return [
-            self._numbers.setdefault((*key, version), len(self._numbers)) for key, version in found.items()
-        ]
+        return [self._number(*key, version) for key, version in found.items()]
+
+    def each_of(self, found: Iterable[Package]) -> list[int]:
+        """Return those of an inventory, which counts each version of a package that npm has several of."""
+        return [self._number(each.ecosystem, each.name, each.version) for each in found]
+
+    def _number(self, *package: str) -> int:
+        return self._numbers.setdefault(package, len(self._numbers))
 
     @property
     def listed(self) -> list[list[str]]:
@@ -150,7 +158,7 @@ def _own(name: str, image: ObservedImage | None, observed: Observed, packages: _
         "declared": [*record.packages] if record else [],
         "flags": [package for package, _ in record.flags] if record else [],
         "alpine": inventory[0] if inventory else "",
-        "packages": packages.of(versions(inventory[1])) if inventory else None,
+        "packages": packages.each_of(inventory[1]) if inventory else None,
         "notes": [*observed.notes(name)],
         "rejected": _moment(rejected.built) if rejected else None,
     }

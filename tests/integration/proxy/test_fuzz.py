@@ -4,6 +4,8 @@ import json
 import os
 from collections.abc import Callable
 
+import pytest
+
 from tests.integration.proxy.filters import Filters
 
 SECONDS = os.environ.get("ISOL8_FUZZ_SECONDS", "20")
@@ -16,6 +18,7 @@ SETTINGS = {
 GOOD = "GET http://public.test/ HTTP/1.1\r\nHost: public.test\r\n\r\n"
 
 
+@pytest.mark.thorough
 def test_mutated_requests_do_no_harm(filters: Filters, in_world: Callable[..., str]) -> None:
     """A filter takes what is sent for a while, and then answers as before."""
     proxy = filters.start(SETTINGS)

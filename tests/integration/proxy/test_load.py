@@ -34,6 +34,7 @@ ATTEMPTS = 3
 SOON = 1
 
 
+@pytest.mark.thorough(every=4)
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize(("work", "count"), WORK)
 def test_an_ordinary_request_is_answered_beside_it(

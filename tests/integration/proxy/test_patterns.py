@@ -129,6 +129,7 @@ def compare(
     return run
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("runtime", ["node", "bun", "deno"])
 def test_agrees_with_the_engines(
     filters_of: Callable[[str], Filters], compare: Callable[[str], str], runtime: str

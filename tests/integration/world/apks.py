@@ -43,6 +43,8 @@ class Apks:
     """Where the key is."""
     more: Mapping[str, bytes]
     """Files of another repository, served below /alpine."""
+    arch: str = "x86_64"
+    """The processor that all of it is for, as Alpine calls it."""
     packages: dict[str, _Apk] = Factory(dict)
     _indexes: dict[str, bytes] = Factory(dict)
     """Signed already, by their text: a signature takes longer than all else."""
@@ -78,7 +80,7 @@ class Apks:
             "url": "https://example.org",
             "builddate": str(int(built.timestamp())),
             "size": str(sum(map(len, content.values()))),
-            "arch": "x86_64",
+            "arch": self.arch,
             "origin": name,
             "license": "MIT",
             "datahash": hashlib.sha256(data).hexdigest(),
@@ -104,12 +106,12 @@ class Apks:
 
     def routes(self, path: str, _: Mapping[str, str]) -> Answer | None:
         """Find what a mirror has."""
-        if path == "/apk/x86_64/APKINDEX.tar.gz":
+        if path == f"/apk/{self.arch}/APKINDEX.tar.gz":
             return Answer(body=self._index())
         for package in self.packages.values():
-            if path == f"/apk/x86_64/{package.file}":
+            if path == f"/apk/{self.arch}/{package.file}":
                 return Answer(body=package.data)
-        found = self.more.get(path.removeprefix("/alpine/x86_64/"))
+        found = self.more.get(path.removeprefix(f"/alpine/{self.arch}/"))
         return None if found is None else Answer(body=found)
 
     @property

@@ -322,6 +322,8 @@ class TestRun:
                 "jq=1.7",
                 NO_VARIABLE,
             ),
+            ("plan --bash jq=1.7", NO_VARIABLE),
+            ("up --bash jq=1.7", NO_VARIABLE),
         ],
     )
     def test_wrong_words_are_3_and_build_nothing(self, cli: CommandLine, words: str, said: str) -> None:
@@ -419,7 +421,7 @@ class TestHelp:
         )
         assert " doit help" not in done.out
 
-    @pytest.mark.parametrize("command", COMMANDS)
+    @pytest.mark.parametrize("command", [each for each in COMMANDS if each != "run"])
     def test_command_has_a_purpose_and_options(self, cli: CommandLine, command: str) -> None:
         """It reads without an engine, and so do all commands."""
         cli.engine.reachable = False
@@ -437,3 +439,22 @@ class TestHelp:
     def test_what_is_neither_is_refused(self, cli: CommandLine) -> None:
         """It is no success to print something else."""
         assert cli("help", "nothing") == Ended(3, "", f"ERROR: {NO_TASK.format('nothing', '')}\n")
+
+
+def test_help_of_run_has_what_counts_here(cli: CommandLine) -> None:
+    """In our words, and no flag of doit's that changes nothing; however it is asked for."""
+    done = cli("help", "run")
+    assert (done.code, done.err) == (0, "")
+    assert done == cli("run", "--help")
+    flags = [line.split("  ")[1] for line in done.out.splitlines()[3:]]
+    assert flags == [
+        "-n ARG, --process=ARG",
+        "-s, --single",
+        "--no-continue",
+        "-q, --quiet",
+        "--verbose",
+        "--progress=ARG",
+        "--wait=ARG",
+    ]
+    for word in ("doit", "subprocess", "database", "config:", "%("):
+        assert word not in done.out.replace("./doitw", "")

@@ -8,6 +8,7 @@ import pytest
 from tests.fuzz_cli import fuzz_configs, fuzz_lines, fuzz_signals
 
 
+@pytest.mark.thorough(every=3)
 @pytest.mark.parametrize(("fuzz", "count"), [(fuzz_configs, 1000), (fuzz_lines, 150), (fuzz_signals, 6)])
 def test_whatever_comes_ends_in_words(
     fuzz: Callable[[int, random.Random], Iterator[str]], count: int, monkeypatch: pytest.MonkeyPatch

@@ -9,8 +9,10 @@ import jsonschema
 import pytest
 from attrs import evolve
 
+from isol8_tasks.freshness.model import Freshness
 from isol8_tasks.images.journal import FAILED, REFRESHED, HistoryEntry, PastBuild
 from isol8_tasks.images.journal_lines import read_history, render_history
+from isol8_tasks.report.freshness import freshness_json
 from isol8_tasks.report.history import diff_json, log_json, numbered
 from isol8_tasks.report.plan import plan_json, undetermined_json
 from isol8_tasks.report.refresh import account_json
@@ -70,6 +72,8 @@ def documents(cli: CommandLine) -> Iterator[tuple[str, Any]]:
     view = cli.open().view
     decisions = tuple(view.decisions.values())
     yield "plan", json.loads(plan_json(decisions, view.config, "linux/amd64", {"linux/arm64": decisions}))
+    others = {"linux/arm64": [Freshness(image="bash", there=False)]}
+    yield "freshness", json.loads(freshness_json((), "isol8", view.config.refresh, others))
     yield "plan", json.loads(undetermined_json([("bash", "base:bash")], "no engine", repository="isol8"))
     for words in (
         ("plan",),

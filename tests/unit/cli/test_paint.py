@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from isol8_tasks.cli.paint import painted, wanted, write_painted
+from isol8_tasks.cli.paint import painted, unparted, wanted, write_painted
 from isol8_tasks.safety.printing import CleanStream
 
 
@@ -68,3 +68,20 @@ def test_foreign_text_brings_no_colour() -> None:
     stream = Terminal()
     write_painted(CleanStream(stream, lambda text: text), "isol8:bun  failed  \x1b[31mred\n")  # type: ignore[arg-type] # as sys.stdout becomes
     assert stream.getvalue() == "isol8:bun  \x1b[1;31mfailed\x1b[0m  red\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("isol8:x  stale  + numpy", "isol8:x  stale\n+ numpy"),
+        ("isol8:xy  stale  + numpy", "isol8:xy  stale  + numpy"),
+        ("isol8:xyz  stale  + a, + b", "isol8:xyz  stale  + a, + b"),
+        ("abc\nisol8:x  stale  \N{MINUS SIGN} numpy\n", "abc\nisol8:x  stale\n\N{MINUS SIGN} numpy\n"),
+        ("0123456789 abcdef+ numpy", "0123456789 abcdef+ numpy"),
+        ("isol8:x  + numpy  + numpy, + pandas", "isol8:x  + numpy  + numpy, + pandas"),
+    ],
+)
+def test_no_line_ends_between_a_sign_and_its_package(text: str, shown: str) -> None:
+    """In a terminal of 17 columns, which wraps the rest by itself."""
+    assert unparted(text, 17) == shown
+    assert unparted(text, 0) == text

@@ -53,6 +53,24 @@ class TestRun:
         assert "DOCKER_DEFAULT_PLATFORM" not in built("base:bash", "--force").out
         assert "BUILDX_BUILDER" not in built("setup", "--builder=far", "--force").out
 
+    @pytest.mark.parametrize("at", [105, 285])
+    def test_lines_with_a_secret_that_are_shortened(self, built: CommandLine, at: int) -> None:
+        """Nothing is shown of it where the end is cut off: not of its beginning, on the screen nor in the history."""
+        secret = "c4nary-" + "b" * 12 + "-secret"
+        built.patch.setenv("CORP", secret)
+        built.declare('[dependencies]\nbash = ["jq"]\n[build.secrets]\ncorp = { env = "CORP" }\n')
+        built.engine.fail = {"isol8_build:bash-candidate"}
+        built.engine.failure = f"ERROR: {'x' * (at - 7)} {secret} is wrong {'y' * 300}"
+        for words in ((), ("--progress=json",), ("--verbose",)):
+            done = built(*words, "base:bash", "--force")
+            assert done.code == 1
+            assert "***" in done.out
+            assert "c4nary" not in done.out
+        assert "failed" in built("log").out
+        assert not [
+            path for path in built.folder.rglob("*") if path.is_file() and b"c4nary" in path.read_bytes()
+        ]
+
     def test_missing_deps_toml_is_a_warning(self, built: CommandLine) -> None:
         """A run goes on."""
         (built.folder / "deps.toml").unlink()

@@ -257,13 +257,6 @@ class TestMistakes:
                 id="two platforms",
             ),
             pytest.param(
-                "[build]\nplatforms = ['linux/amd64', 'linux/arm64']\n[registry]\nrepository = 'r.example/isol8'\n"
-                "[refresh]\nmin_age = '3d'",
-                "2: build.platforms: lists 2 platforms, and the min_age of [refresh] is kept for the engine's own "
-                "alone; remove one of both",
-                id="two platforms with an age",
-            ),
-            pytest.param(
                 "[build]\nplatforms = []",
                 '2: build.platforms: lists no platform; write platforms = ["linux/arm64"], or remove the line to build '
                 "for the engine's own",

@@ -33,6 +33,15 @@ def test_secrets_and_whose_tools_know_them() -> None:
     assert config.place_of("python-custom", "secrets", "pip") == "deps.toml:2"
 
 
+def test_secrets_that_only_steps_ask_for() -> None:
+    """They go by their names, so that files of one name may be several."""
+    config = parse_config(
+        '[build.secrets]\na = { file = "a/token" }\nb = { file = "b/token" }\nc = { env = "C" }\nd = { env = "C" }\n',
+        "deps.toml",
+    )
+    assert [*config.build.secrets] == ["a", "b", "c", "d"]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -66,6 +75,14 @@ def test_secrets_and_whose_tools_know_them() -> None:
         (
             'secrets = { a = { file = "~/.netrc" }, b = { file = "netrc" } }',
             "build.secrets.b: netrc is a already; remove one of both",
+        ),
+        (
+            'secrets = { a = { env = "NPM_TOKEN" }, b = { env = "NPM_TOKEN" } }',
+            "build.secrets.b: $NPM_TOKEN is a already; remove one of both",
+        ),
+        (
+            'secrets.a.env = "PIP_CONFIG_FILE"',
+            "build.secrets.a.env: PIP_CONFIG_FILE names a file that no build has; declare that by its path",
         ),
         (
             'secrets.pip.env = "PIP_INDEX_URL"\nargs.PIP_INDEX_URL = "https://me:hidden@x/"',

@@ -15,6 +15,7 @@ from isol8_tasks.errors import (
     BuildFailedError,
     EngineError,
     EngineUnreachableError,
+    PlanError,
     UpstreamUnavailableError,
 )
 from tests.engine_server import DOCKER, PODMAN, Answer, Engine, Handler, serving
@@ -118,7 +119,7 @@ class TestPing:
         named = {"HOME": str(tmp_path), "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
         with pytest.raises(EngineUnreachableError) as caught:
             DockerEngine(endpoint, environ=named).ping()
-        assert f" can't be read: DOCKER_CERT_PATH={tmp_path} has no ca.pem and no key.pem\nPut " in str(
+        assert f" can't be read: DOCKER_CERT_PATH={tmp_path} has no ca.pem or key.pem\nPut " in str(
             caught.value
         )
         client = engine.client(DOCKER_CERT_PATH="", DOCKER_TLS_VERIFY="1", HOME=str(tmp_path))
@@ -304,7 +305,7 @@ class TestPull:
             engine.client().pull("a:b")
         assert str(caught.value) == (
             "a:b could not be pulled: pull access denied\n"
-            "The server refuses access (403). Check the user's rights in docker's login (docker login), and the "
+            "The server refuses access (403). Check the user's rights in docker's login (docker login) and the "
             "image's address; [build] args in deps.toml can name a mirror. Without any, ./doitw up --lab makes a "
             "local stand-in."
         )
@@ -407,7 +408,7 @@ class TestBuild:
     def test_podman_has_no_buildkit(self, engine: Engine) -> None:
         """It takes the order and builds in its own way, so it is not even asked."""
         engine.headers = PODMAN
-        with pytest.raises(EngineError) as caught:
+        with pytest.raises(PlanError) as caught:
             engine.client("buildkit").build(REQUEST, lambda _event: None)
         assert str(caught.value) == (
             f"the engine at {engine.url} is Podman, which has no BuildKit\n"

@@ -27,6 +27,8 @@ from isol8_tasks.engine.endpoint import (
     private_run_dir,
 )
 from isol8_tasks.errors import EngineUnreachableError
+from lab.engine import data_root
+from lab.places import Places
 
 LAB = "Run ./doitw up --lab: it sets up a private engine and changes nothing else on the machine."
 
@@ -175,6 +177,18 @@ class TestFind:
             "docker context office",
             "DOCKER_HOST",
         ]
+
+    def test_a_private_engine_that_was_stopped_is_named_where_no_other_answers(
+        self, place: Path, environ: dict[str, str]
+    ) -> None:
+        """After `down`, whether a context leads elsewhere or not; a variable is meant as it stands."""
+        said = "As root, start this checkout's private engine again, which has its images: ./doitw up --lab"
+        data_root(Places.of(place, None)).mkdir(parents=True)
+        assert diagnose(find(place, environ), environ).splitlines()[1] == said
+        write_context(place, "office", f"unix://{place}/nowhere.sock")
+        assert diagnose(find(place, environ), environ).splitlines()[1] == said
+        environ["DOCKER_HOST"] = f"unix://{place}/nowhere.sock"
+        assert said not in diagnose(find(place, environ), environ)
 
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
     def test_a_note_that_may_not_be_seen_is_none(self, place: Path, environ: dict[str, str]) -> None:

@@ -2,13 +2,17 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from isol8_tasks.engine.containers import RunRequest
+from isol8_tasks.engine.jobs import JobList
 from isol8_tasks.engine.output import frames
-from isol8_tasks.engine.sandboxes import host_config, with_sandbox_secrets
+from isol8_tasks.engine.sandboxes import host_config, run, with_sandbox_secrets
 from isol8_tasks.errors import EngineError
 
 
@@ -70,6 +74,8 @@ def test_secrets_are_files_for_the_command(tmp_path: Path) -> None:
     )
     assert "canary" not in done.stdout + str(found)
     assert "ISOL8_SECRETS" not in done.stdout
+    # An engine that is asked for its log writes requests of at most 4,096 bytes into it.
+    assert sum(map(len, found.environment.values())) > 4096
     assert (tmp_path / "pip").read_bytes() == b"canary"
     assert (tmp_path / "pip").stat().st_mode & 0o777 == 0o400
     assert with_sandbox_secrets(RunRequest(image="a", command=("b",), seconds=1), None).command == ("b",)
@@ -89,3 +95,34 @@ def test_capabilities() -> None:
     ours = RunRequest(image="a", command=("true",), seconds=1, capabilities=("NET_ADMIN",))
     found = host_config(ours, podman=False)
     assert (found["CapDrop"], found["CapAdd"]) == ([], ["NET_ADMIN"])
+
+
+@pytest.mark.parametrize("online", [True, False])
+@pytest.mark.parametrize("at", ["POST /containers/create", "POST /containers/1/start"])
+def test_none_is_made_or_started_once_a_run_was_interrupted(at: str, *, online: bool) -> None:
+    """What was made by then is removed, and nothing begins again."""
+    asked: list[str] = []
+    jobs = JobList()
+
+    def call(method: str, path: str, *_: object, **__: object) -> Any:  # noqa: ANN401 - JSON
+        asked.append(f"{method} {path}")
+        if asked[-1] == at:
+            jobs.cancel(for_good=True)
+        return {"Id": "1"}
+
+    def read(*_: object, **__: object) -> Iterator[bytes]:
+        with jobs.job():
+            yield b""
+
+    podman = SimpleNamespace(podman=False)
+    connection: Any = SimpleNamespace(jobs=jobs, call=call, read=read, hello=lambda: podman, proxies=dict)
+    request = RunRequest(image="a", command=("true",), seconds=1, online=online)
+    with pytest.raises(EngineError):
+        run(connection, request)
+    assert at in asked
+    begun = [each for each in asked if each != "POST /containers/1/exec"]
+    assert begun[begun.index(at) + 1 :] == ["DELETE /containers/1"]
+    asked.clear()
+    with pytest.raises(EngineError, match="not begun, as the run was interrupted"):
+        run(connection, request)
+    assert asked == []

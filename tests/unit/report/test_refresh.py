@@ -10,6 +10,7 @@ from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.freshness.alpine import unsupported
 from isol8_tasks.freshness.changes import Change
 from isol8_tasks.freshness.model import Freshness, Moved
+from isol8_tasks.report.freshness import freshness_table
 from isol8_tasks.report.refresh import Account, Failed, account_json, markdown, text
 
 AT = dt.datetime(2026, 11, 25, 3, 0, tzinfo=dt.UTC)
@@ -239,3 +240,23 @@ def test_rebuild_that_replaced_nothing_says_so() -> None:
     for form in (text, markdown):
         assert "the same result, so nothing was replaced" in form(account)
     assert json.loads(account_json(account))["changed"][0]["same"] is True
+
+
+def test_what_came_of_other_platforms_is_news() -> None:
+    """It is counted in the first line, and told by platform and tag in JSON."""
+    beside = {"built for linux/arm64": 1, "put under one name": 2}
+    account = evolve(QUIET, others={"linux/arm64": {"bash": "built"}}, beside=beside)
+    assert account.has_news
+    assert "1 built for linux/arm64 · 2 put under one name · " in text(account)
+    assert json.loads(account_json(account))["others"] == {"linux/arm64": {"isol8:bash": "built"}}
+
+
+def test_other_platforms_have_a_part_of_the_table() -> None:
+    """Below that of the engine's own, with the same columns."""
+    others = {"linux/arm64": [Freshness(image="bash", there=False)]}
+    assert freshness_table([Freshness(image="bash")], "isol8", QUIET.settings, others).splitlines() == [
+        "image               state       why",
+        "isol8:bash          fresh",
+        "for linux/arm64:",
+        "isol8:bash          not built   not built yet, or not by this project; see ./doitw plan",
+    ]

@@ -11,10 +11,12 @@ from isol8_tasks.engine import BuildRequest
 from isol8_tasks.errors import ConfigError, Isol8Error, VerifyFailedError
 from isol8_tasks.plan.model import ImageSpec
 from isol8_tasks.plan.reasons import NotAsLocked
-from isol8_tasks.run.lock import lock_policy, update_lock, write_lock
+from isol8_tasks.run.lock import lock_policy
+from isol8_tasks.run.locking import update_lock, write_lock
 from isol8_tasks.run.session import Session, open_session
 from tests.fake_engine import DOCKERFILE, FakeEngine, FakeImage
 
+LOCK = "deps.lock.toml"
 DIGEST = "sha256:" + "1" * 64
 CHECKSUM = "Q1" + "a" * 27 + "="
 OTHER = "Q1" + "b" * 27 + "="
@@ -78,35 +80,35 @@ class TestWrite:
     def test_a_lock_of_everything(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """Each image with what is its own; the second time nothing changes."""
         names = ("python", "node", "bun", "deno", "bash", "bash-custom")
-        assert write_lock(begin().view) == names
+        assert write_lock(begin()) == {LOCK: names}
         text = (tmp_path / "deps.lock.toml").read_text()
         assert (
             '[images.bash-custom]\nparent = "bash"\nasked = [\n    "jq",\n]\npackages = [\n    "apk jq 1.7 Q1aaa'
             in text
         )
         assert f'[images.deno]\nupstream = {{ "deno:alpine" = "{DIGEST}" }}\n' in text
-        assert write_lock(begin().view) == ()
+        assert write_lock(begin()) == {LOCK: ()}
         assert (tmp_path / "deps.lock.toml").read_text() == text
 
     def test_only_a_lock_that_is_there_is_updated(
         self, begin: Callable[[], Session], tmp_path: Path, jq: list[str]
     ) -> None:
         """Nothing is written that nobody asked for."""
-        assert update_lock(begin().view) == ()
+        assert update_lock(begin()) == {}
         assert not (tmp_path / "deps.lock.toml").exists()
-        write_lock(begin().view)
+        write_lock(begin())
         jq[0] = "1.8"
         session = begin()
         session.force("bash-custom")
         assert build(session) == ["bash-custom"]
-        assert update_lock(begin().view) == ("bash-custom",)
+        assert update_lock(begin()) == {LOCK: ("bash-custom",)}
         assert '"apk jq 1.8 Q1' in (tmp_path / "deps.lock.toml").read_text()
 
     def test_stale_image_is_not_locked(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """It is not what will be there."""
         (tmp_path / "deps.toml").write_text('[dependencies]\nbash = ["jq", "unzip"]\n')
         with pytest.raises(Isol8Error) as caught:
-            write_lock(begin().view)
+            write_lock(begin())
         assert str(caught.value) == (
             "isol8:bash-custom: not up to date; a lock records images as they are built, so build them "
             "first: ./doitw setup"
@@ -119,16 +121,16 @@ class TestWrite:
         forged = BuildRequest(tag="isol8:bash-custom", dockerfile="FROM isol8:bash-custom\nRUN echo more\n")
         engine.tag(engine.build(forged, lambda _event: None), "isol8_build:bash-custom")
         with pytest.raises(Isol8Error, match=r"^isol8:bash-custom: its layers are not those"):
-            write_lock(begin().view)
+            write_lock(begin())
         assert not (tmp_path / "deps.lock.toml").exists()
 
     def test_lock_that_is_refused_is_written_anew(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """As everybody is told to do about it; so is one of an earlier form."""
-        write_lock(begin().view)
+        write_lock(begin())
         file = tmp_path / "deps.lock.toml"
         text = file.read_text()
         file.write_text(text.replace("version = 2", "version = 1").replace(f" {CHECKSUM}", ""))
-        assert "bash-custom" in write_lock(begin().view)
+        assert "bash-custom" in write_lock(begin())[LOCK]
         assert file.read_text() == text
 
     @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ class TestWrite:
         session.force("bash-custom")
         build(session)
         with pytest.raises(Isol8Error) as caught:
-            write_lock(begin().view)
+            write_lock(begin())
         assert str(caught.value) == f"{problem}\ndeps.lock.toml is unchanged"
         assert not (tmp_path / "deps.lock.toml").exists()
 
@@ -166,7 +168,7 @@ class TestWrite:
         engine.put("alpine:3.21", FakeImage(id="sha256:alpine2"))
         build(begin())
         with pytest.raises(Isol8Error, match=r"^isol8:python: alpine:3\.21 has no registry digest"):
-            write_lock(begin().view)
+            write_lock(begin())
 
     def test_upstream_images_by_digest(
         self, engine: FakeEngine, begin: Callable[[], Session], tmp_path: Path
@@ -179,7 +181,7 @@ class TestWrite:
         build(begin())
         # By its tag it is here already.
         assert f"pull {names[0]}" not in engine.asked
-        write_lock(begin().view)
+        write_lock(begin())
         assert f'upstream = {{ "{names[0]}" = "{DIGEST}" }}' in (tmp_path / "deps.lock.toml").read_text()
         assert build(locked(begin)) == []
         engine.untag("alpine:3.21")
@@ -198,7 +200,7 @@ class TestWrite:
         text = DOCKERFILE + "COPY --from=team/alpine:3.21 /etc/os-release /etc/team\n"
         (tmp_path / "docker" / "Dockerfile").write_text(text)
         build(begin())
-        write_lock(begin().view)
+        write_lock(begin())
         assert (
             f'[images.bash]\nupstream = {{ "alpine:3.21" = "{DIGEST}", "team/alpine:3.21" = "sha256:222'
             in (tmp_path / "deps.lock.toml").read_text()
@@ -211,7 +213,7 @@ class TestHold:
 
     def test_lock_of_another_platform_is_refused(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """Its versions may be those of this one, and its hashes are not."""
-        write_lock(begin().view)
+        write_lock(begin())
         lock = tmp_path / "deps.lock.toml"
         assert "platform" not in lock.read_text()
         lock.write_text(
@@ -226,12 +228,12 @@ class TestHold:
 
     def test_images_of_the_lock_are_current(self, begin: Callable[[], Session]) -> None:
         """Nothing is built."""
-        write_lock(begin().view)
+        write_lock(begin())
         assert build(locked(begin)) == []
 
     def test_another_version_is_behind(self, begin: Callable[[], Session], jq: list[str]) -> None:
         """It is rebuilt, until it is that of the lock."""
-        write_lock(begin().view)
+        write_lock(begin())
         jq[0] = "1.8"
         session = begin()
         session.force("bash-custom")
@@ -253,7 +255,7 @@ class TestHold:
 
     def test_another_content_is_behind(self, begin: Callable[[], Session], jq: list[str]) -> None:
         """The same version with another checksum is no build of the lock, and takes no tag."""
-        write_lock(begin().view)
+        write_lock(begin())
         jq[1] = OTHER
         session = begin()
         session.force("bash-custom")
@@ -274,7 +276,7 @@ class TestHold:
         self, begin: Callable[[], Session], tmp_path: Path, engine: FakeEngine
     ) -> None:
         """It is read before the engine is asked for anything."""
-        write_lock(begin().view)
+        write_lock(begin())
         file = tmp_path / "deps.lock.toml"
         file.write_text(file.read_text().replace(f" {CHECKSUM}", ""))
         before = len(engine.requests)
@@ -284,7 +286,7 @@ class TestHold:
 
     def test_build_gets_what_is_in_the_lock(self, begin: Callable[[], Session]) -> None:
         """Its pins."""
-        write_lock(begin().view)
+        write_lock(begin())
         session = locked(begin)
         assert session.policy.pin is not None
         assert session.policy.pin(session.view.graph.image("bash-custom")) == Resolution(
@@ -296,7 +298,7 @@ class TestHold:
         self, engine: FakeEngine, begin: Callable[[], Session]
     ) -> None:
         """And has its tag again, which had moved."""
-        write_lock(begin().view)
+        write_lock(begin())
         old = engine.registry["alpine:3.21"]
         engine.registry[f"alpine@{DIGEST}"] = old
         engine.put("alpine:3.21", FakeImage(id="sha256:alpine2", digests=(f"alpine@sha256:{'2' * 64}",)))
@@ -333,7 +335,7 @@ class TestHold:
         self, begin: Callable[[], Session], tmp_path: Path, old: str, new: str, words: str
     ) -> None:
         """A line each, and the way on."""
-        write_lock(begin().view)
+        write_lock(begin())
         deps = tmp_path / "deps.toml"
         deps.write_text(deps.read_text().replace(old, new))
         with pytest.raises(ConfigError) as caught:
@@ -342,7 +344,7 @@ class TestHold:
 
     def test_other_ground_than_asked_for(self, begin: Callable[[], Session], tmp_path: Path) -> None:
         """Another upstream image, or another parent."""
-        write_lock(begin().view)
+        write_lock(begin())
         file = tmp_path / "deps.lock.toml"
         text = file.read_text()
         file.write_text(text.replace('"alpine:3.21"', '"alpine:3.20"'))

@@ -112,6 +112,10 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
             {"PIP_INDEX_URL": "https://me:pw\n@x/simple"},
             "has several lines, and is to be one; export it as one",
         ),
+        (
+            {"PIP_INDEX_URL": "https://me:pw@x/simple\r\n"},
+            "ends with a carriage return, as lines of Windows do; export it without",
+        ),
     ],
 )
 def test_variables_that_cannot_be_had(tmp_path: Path, environ: dict[str, str], said: str) -> None:
@@ -125,3 +129,21 @@ def test_the_largest(tmp_path: Path) -> None:
     """Builders take it."""
     _sized(512_000)(tmp_path / "private/npmrc")
     assert len(values(tmp_path, {}).value("npm")) == 512_000
+
+
+def test_a_run_has_one_value(tmp_path: Path) -> None:
+    """What is hidden is what was given, should the file change meanwhile."""
+    (tmp_path / "private").mkdir()
+    file = tmp_path / "private/npmrc"
+    file.write_bytes(b"first\n")
+    found = values(tmp_path, {})
+    assert [*found.known()] == ["first\n"]
+    file.write_bytes(b"second\n")
+    assert found.value("npm") == b"first\n"
+
+
+def test_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of cron's may have none in its environment; then the system knows it."""
+    monkeypatch.setattr("os.path.expanduser", lambda _: str(tmp_path))
+    (tmp_path / ".netrc").write_bytes(b"machine x login me password pw\n")
+    assert values(tmp_path / "elsewhere", {}).value("net") == b"machine x login me password pw\n"

@@ -512,6 +512,20 @@ class TestPulling:
         assert fake_engine.asked.count("pull alpine:3.21") == 2
         assert later.view.is_current("bash")
 
+    def test_one_that_is_nowhere_for_the_platform(
+        self, checkout: Path, session: Session, fake_engine: FakeEngine
+    ) -> None:
+        """A registry that has it for one platform gives that, whichever is asked for: nothing is built on it."""
+        (checkout / "deps.toml").write_text('[build]\nplatforms = ["linux/arm64"]\n')
+        fake_engine.wanted = "linux/arm64"
+        amd = FakeImage(id="sha256:alpine-amd", platform="linux/amd64")
+        fake_engine.registry["alpine:3.21"] = amd
+        with pytest.raises(
+            UpstreamUnavailableError, match=r"^alpine:3\.21 is for linux/amd64 here and where it is"
+        ):
+            again(session).make("bash")
+        assert fake_engine.builds() == []
+
     def test_one_that_the_dockerfile_wants_for_another_platform(
         self, checkout: Path, session: Session, fake_engine: FakeEngine
     ) -> None:

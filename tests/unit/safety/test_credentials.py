@@ -2,6 +2,8 @@
 
 import base64
 import json
+import secrets
+import time
 from urllib.parse import quote
 
 import pytest
@@ -34,6 +36,13 @@ SECRET_TEXTS = {
     "npmrc": ("registry=https://npm.example/\n//npm.example/:_authToken={}\n", "npm-t0ken"),
     "pip.conf": ("[global]\nindex-url = https://me:{}@index.example/simple\n", "c0nf-word"),
     "a key": ("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", "MIIEvQIBADANBgkq"),
+    "lines of Windows": ("machine index.example\r\nlogin me\r\npassword {}\r\n", "n3trc-word"),
+    "settings": ('user: me\nDB_PASSWORD = "{}"\n', "s3ttings-word"),
+    "JSON": ('{"auths": {"r.example": {"auth": "{}"}}}', "bWU6aDFkZGVuLXdvcmQ="),
+    "HTTP_AUTH": ("basic:*:me:{}", "4pk-word"),
+    "DENO_AUTH_TOKENS": ("me:{}@a.example;other-t0ken@b.example:80", "d3no-word"),
+    "a password that begins like a variable": ("machine h login me password {}", "$tr0ng-word"),
+    "no text": ("{}", "na\ufffdve-word"),
 }
 """Of each kind the text of a secret, and what has to be hidden of it."""
 
@@ -47,6 +56,60 @@ def test_secrets_of_a_build(text: str, secret: str) -> None:
     assert secret not in shown
     assert quote(secret, safe="") not in shown
     assert redactor("Collecting numpy from index.example") == "Collecting numpy from index.example"
+
+
+LOGINS = (
+    ("{}", "abc123-token"),
+    ("https://me:{}@index.example/simple/", "s3cret-word"),
+    ("machine h login someone password {}\n", "n3trc-word"),
+    ("//npm.example/:_auth={}", base64.b64encode(b"me:npm-w0rd-12").decode()),
+    ("basic:*:me:{}", "4pk-secret-word"),
+    ("me:{}@a.example", "d3no-word-123"),
+)
+
+
+@pytest.mark.parametrize(("text", "secret"), LOGINS)
+def test_logins_in_base_64(text: str, secret: str) -> None:
+    """What a tool makes of a secret for a header is hidden but for a sign at each end, and so is what it is made of."""
+    redactor = Redactor.of((), {}, [text.replace("{}", secret)])
+    plain = base64.b64decode(secret).decode() if "_auth" in text else f"someone:{secret}"
+    assert plain.partition(":")[2] not in redactor(f"login {plain}")
+    for before in ("", "x", "xy", "a longer name:"):
+        encoded = base64.b64encode(f"{before}{plain.partition(':')[2]} more".encode()).decode()
+        left = redactor(f"got {encoded}").removeprefix("got ")
+        assert len(left) < len(encoded) - len(secret) // 2, left
+
+
+LONG = {
+    "lines": "\n".join(secrets.token_hex(35) for _ in range(7000)),
+    "one line": secrets.token_hex(250_000),
+    "settings": "\n".join(f"KEY_{number}={secrets.token_hex(20)}" for number in range(9000)),
+    "signs": "x-" * 250_000,
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_secret_of_half_a_megabyte(kind: str) -> None:
+    """It takes no time that people notice, be it many lines or one; minutes once."""
+    text = LONG[kind]
+    began = time.process_time()
+    hide = Redactor.of((), {}, [text])
+    assert hide("Collecting numpy from index.example\n" * 10_000).count("numpy") == 10_000
+    assert not set(hide(text)) - {*"*\n"}
+    assert hide("ab" * 250_000) == "ab" * 250_000
+    assert time.process_time() - began < 15
+
+
+def test_a_line_that_was_cut() -> None:
+    """Of a long line a piece is hidden, too: builders cut what steps print."""
+    text = secrets.token_hex(2000)
+    assert Redactor.of((), {}, [text])(f"a {text[:2500]}") == f"a ***{text[2000:2500]}"
+
+
+def test_values_side_by_side() -> None:
+    """Values that overlap are hidden whole."""
+    hide = Redactor.of([("A_TOKEN", "first-word"), ("B_TOKEN", "word-second"), ("C_TOKEN", "third-word")])
+    assert hide("a first-word-second b first-wordthird-word c") == "a *** b *** c"
 
 
 def _places(secret: str, value: str) -> tuple[str, ...]:
@@ -143,6 +206,16 @@ class TestRedactor:
         hide = Redactor.of((), environ)
         text = "t0ken-of-ci pr0xy-word /run/agent.socket /home/someone"
         assert hide(text) == "*** *** /run/agent.socket /home/someone"
+
+    def test_bytes_that_are_no_text(self) -> None:
+        """Variables may have them, as Python reads these."""
+        environ = {"MY_TOKEN": "t0ken-\udcff", "http_proxy": "http://me:p\udcffword@h"}
+        assert Redactor.of((), environ)("a t0ken-\udcff t0ken-%FF b") == "a *** *** b"
+
+    def test_what_stands_for_a_value(self) -> None:
+        """The name of a variable is none."""
+        hide = Redactor.of((), {"MY_TOKEN": "${OTHER_TOKEN}"}, ["//h/:_authToken=${NPM_TOKEN}"])
+        assert hide("npm reads ${NPM_TOKEN}, $OTHER_TOKEN, ${OTHER_TOKEN}").count("***") == 0
 
     def test_json_stays_json(self) -> None:
         """A password with a quote is hidden as JSON writes it."""

@@ -7,7 +7,7 @@ from isol8_tasks.config.deps import parse_config
 from isol8_tasks.dockerfile.closure import parse
 from isol8_tasks.ecosystems.inventory import Package, decode
 from isol8_tasks.engine.containers import Finished, NotStartedError, RunRequest
-from isol8_tasks.errors import NotRunnableError, VerifyFailedError
+from isol8_tasks.errors import NotRunnableError, UpstreamUnavailableError, VerifyFailedError
 from isol8_tasks.images.observed import Observed, ObservedImage
 from isol8_tasks.plan.graph import build_graph
 from isol8_tasks.plan.model import FlagRequest, ImageSpec
@@ -86,7 +86,7 @@ class Engine:
             raise NotStartedError("the engine did not start it: no user", "no user")
         if request.image in self.refusals:
             raise NotStartedError("the engine did not start it", self.refusals[request.image])
-        if request.command == ("true",):
+        if request.command in {("true",), ("uname", "-m")}:
             return Finished(exit=0, stdout=b"", stderr=b"", output=self.said.encode())
         self.seconds.add(request.environment["ISOL8_CHECK_SECONDS"])
         mark, items = request.command[4], request.command[7:]
@@ -179,6 +179,15 @@ class TestAnotherPlatform:
         assert engine.seconds == {"56"}
         begin(engine, self.ARM.replace("arm64", "amd64")).check("bash")
         assert engine.seconds == {"56", "7"}
+
+    def test_programs_of_the_engine(self, engine: Engine) -> None:
+        """A builder may have taken an upstream image for its own platform; that is nobody's to promote unverified."""
+        engine.said = "x86_64\n"
+        with pytest.raises(UpstreamUnavailableError) as caught:
+            begin(engine, self.ARM, verify="unchecked_platforms = true\n").check("bash")
+        assert str(caught.value).startswith(
+            "isol8:bash is marked linux/arm64, and has programs for x86_64: name one"
+        )
 
     @pytest.mark.parametrize("refused", [True, False], ids=["not started", "no program"])
     def test_not_runnable(self, engine: Engine, *, refused: bool) -> None:

@@ -166,6 +166,24 @@ def test_secrets_by_name(cli: CommandLine) -> None:
     assert "secret" not in found["bash"]
 
 
+@pytest.mark.parametrize(("version", "allows"), [((0, 29), True), ((0, 0), True), ((0, 13), False)])
+def test_command_for_files_elsewhere(cli: CommandLine, version: tuple[int, int], *, allows: bool) -> None:
+    """It has what bake asks for, so far as buildx knows that; a file below the current folder needs nothing."""
+    cli.patch.setattr("isol8_tasks.engine.builders.plugin.buildx_version", lambda _environ: version)
+    cli.patch.setenv("HOME", "/home/me too")
+    text = '[dependencies]\nbash = ["jq"]\n[build.secrets]\nnet = {{ file = "{}" }}\n'
+    cli.declare(text.format("~/.netrc"))
+    option = "'--allow=fs.read=/home/me too/.netrc' " if allows else ""
+    done = cli("bake")
+    assert done.out.endswith(f"promote: docker buildx bake {option}-f docker-bake.json && ./doitw setup\n")
+    cli.declare(text.format("private/.netrc"))
+    assert "promote: docker buildx bake -f docker-bake.json" in cli("bake").out
+    # Where it was typed in another folder, contexts are found in the one that is worked in.
+    (cli.folder / "below").mkdir()
+    cli.patch.setattr("isol8_tasks.cli.program.typed_in", cli.folder / "below")
+    assert f"promote: cd {cli.folder} && docker buildx bake -f below/docker-bake.json" in cli("bake").out
+
+
 def test_image_with_hashes_is_refused(cli: CommandLine) -> None:
     """Its candidate would not be taken."""
     (cli.folder / "requirements.txt").write_text(f"six==1.17.0 --hash=sha256:{'a' * 64}\n")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.command_line import CommandLine
+from tests.command_line import CommandLine, Ended
 
 TASKS = "base:bash, base:bun, base:deno, base:node, base:python, custom:bash"
 
@@ -36,6 +36,15 @@ def test_image_that_others_are_based_on_goes_alone(built: CommandLine) -> None:
     assert built("clean", "base:bash").code == 0
     assert "bash" not in built.tags()
     assert "bash-custom" in built.tags()
+
+
+@pytest.mark.parametrize("word", ["image:*", "image"])
+def test_kind_without_images_is_no_mistake(built: CommandLine, word: str) -> None:
+    """As a script has it that removes all; a run of them has nothing to do."""
+    assert built("clean", word) == Ended(0, f"no image matches {word}; nothing to remove\n", "")
+    done = built("clean", word, "base:bun")
+    assert (done.code, done.out.splitlines()[1]) == (0, "isol8:bun           removed")
+    assert (built(word).code, built("imag:*").code, built("clean", "imag:*").code) == (0, 3, 3)
 
 
 def test_dry_run_removes_nothing(built: CommandLine) -> None:

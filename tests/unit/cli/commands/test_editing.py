@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.command_line import CommandLine, Ended
+from tests.command_line import ROOT, CommandLine, Ended
 
 EXPECTED = (
     "{0}: expected one runtime (python, node, bun, deno, bash) and its packages, for example: ./doitw {0} {1}"
@@ -91,6 +91,61 @@ class TestAdd:
         """Nor is the plan printed."""
         said = "deps.toml has jq under [dependencies] bash; nothing to write\n"
         assert declared("add", "bash", "jq") == Ended(0, said, "")
+        assert declared("add", "bash", "jq,jq", "jq") == Ended(0, said, "")
+
+    def test_package_named_twice_is_added_once(self, declared: CommandLine) -> None:
+        """Two versions of one are a mistake: nobody knows which is meant."""
+        assert declared("add", "bash", "zip", "zip").code == 0
+        assert text_of(declared) == DEPS.replace('["jq"]', '["jq", "zip"]')
+        said = "ERROR: Six==2: six==1 is named too; name one version of six\n"
+        assert declared("add", "python", "six==1", "Six==2") == Ended(3, "", said)
+        assert "six" not in text_of(declared)
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ('{ node = ["zod"] }', '{ node = ["zod"], bash = ["jq"] }'),
+            ('{node = ["zod"]}', '{node = ["zod"], bash = ["jq"]}'),
+            ('{ bash = ["zip"] }', '{ bash = ["zip", "jq"] }'),
+            ("{ }", '{ bash = ["jq"] }'),
+            ("{}", '{bash = ["jq"]}'),
+        ],
+    )
+    def test_table_on_one_line(self, declared: CommandLine, before: str, after: str) -> None:
+        """Has the blanks that it had."""
+        declared.declare(f"dependencies = {before}\n")
+        assert declared("add", "bash", "jq").code == 0
+        assert text_of(declared) == f"dependencies = {after}\n"
+
+    @pytest.mark.parametrize("runtime", ["python", "node", "deno", "bash"])
+    def test_shipped_file_gets_each_list_behind_the_comment_that_shows_it(
+        self, declared: CommandLine, runtime: str
+    ) -> None:
+        """Which is about that key, and not about the next."""
+        shipped = (ROOT / "deps.toml").read_text()
+        declared.declare(shipped)
+        package = "npm:zod" if runtime == "deno" else "six"
+        assert declared("add", runtime, package).code == 0
+        lines = text_of(declared).splitlines()
+        at = lines.index(f'{runtime} = ["{package}"]')
+        assert lines[at - 1].startswith(f"# {runtime} = [")
+        assert [*lines[:at], *lines[at + 1 :]] == shipped.splitlines()
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ('# node = ["zod"]\n\n# The end.\n', '# node = ["zod"]\nbash = ["jq"]\n\n# The end.\n'),
+            ("\n# [system]\n# bash = []\n", 'bash = ["jq"]\n\n# [system]\n# bash = []\n'),
+            ('# node = ["zod"]', '# node = ["zod"]\nbash = ["jq"]\n'),
+            ("# The end.", 'bash = ["jq"]\n# The end.\n'),
+        ],
+        ids=["behind another key", "before another table", "the end of the file", "what is no key"],
+    )
+    def test_comments_of_a_table_without_lists(self, declared: CommandLine, before: str, after: str) -> None:
+        """Those that show its keys stay in front, and what follows stays behind."""
+        declared.declare(f"[dependencies]\n{before}")
+        assert declared("add", "bash", "jq").code == 0
+        assert text_of(declared) == f"[dependencies]\n{after}"
 
     def test_without_an_engine_it_is_written(self, dead: CommandLine) -> None:
         """What a run would do is not known, which is told."""

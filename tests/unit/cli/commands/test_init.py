@@ -1,6 +1,6 @@
 """The command init."""
 
-from isol8_tasks.config.shipped import FOLDER
+from isol8_tasks.config.shipped import BEGINNING, FOLDER
 from tests.command_line import CommandLine, Ended
 from tests.deps_schema import FILE
 
@@ -16,7 +16,7 @@ def test_a_deps_toml_to_begin_with(cli: CommandLine) -> None:
     assert cli("init") == Ended(
         0, "deps.toml written; declare packages in it, then build them: ./doitw up\n", ""
     )
-    begun = (FOLDER / "deps.toml").read_text("utf-8")
+    begun = BEGINNING.read_text("utf-8")
     assert file.read_text("utf-8") == begun.replace("#:schema docs/schemas/", "#:schema ")
     assert (cli.folder / "deps.schema.json").read_bytes() == FILE.read_bytes()
     assert cli("init") == Ended(3, "", refused)
@@ -24,3 +24,14 @@ def test_a_deps_toml_to_begin_with(cli: CommandLine) -> None:
     file.symlink_to("gone")
     assert cli("init") == Ended(3, "", refused)
     assert not (cli.folder / "gone").exists()
+
+
+def test_a_checkout_whose_deps_toml_was_deleted(cli: CommandLine) -> None:
+    """It gets the one that is shipped, and nothing else: its schema is there."""
+    assert BEGINNING.read_bytes() == (FOLDER / "deps.toml").read_bytes()
+    cli.patch.setattr("isol8_tasks.cli.commands.init.FOLDER", cli.folder)
+    (cli.folder / "deps.toml").unlink()
+    before = {*cli.folder.iterdir()}
+    assert cli("init").code == 0
+    assert (cli.folder / "deps.toml").read_bytes() == BEGINNING.read_bytes()
+    assert {*cli.folder.iterdir()} - before == {cli.folder / "deps.toml"}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.fake_engine import FakeEngine, FakeImage
 REGISTRY = '[dependencies]\nbash = ["jq"]\n[registry]\nrepository = "registry.example/isol8"\n'
 CREATED = "org.opencontainers.image.created"
 TIME = re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d")
+ELSEWHERE = "note: there are changes on another engine, which was used last:"
 WARNING = "warning: .isol8/history.jsonl: what changed can't be added to the history"
 
 
@@ -189,19 +191,30 @@ class TestHistory:
         )
         assert [line.split()[3] for line in done.out.splitlines()] == ["built", "found"]
 
-    def test_history_that_cant_be_written_is_one_line(self, built: CommandLine) -> None:
-        """However many images change; all else is done."""
+    @pytest.mark.parametrize(
+        ("make", "why"), [(Path.mkdir, "Is a directory"), (os.mkfifo, "not a regular file")]
+    )
+    def test_history_that_cant_be_used_is_one_line(
+        self, built: CommandLine, make: Callable[[Path], None], why: str
+    ) -> None:
+        """However many images change; all else is done, and what labels say is known."""
         file_of(built).unlink()
-        file_of(built).mkdir()
+        make(file_of(built))
         done = built("base", "--force")
         assert done.code == 0
-        assert done.err == f"{WARNING} (Is a directory); make it writable, or move it away\n"
+        assert done.err == f"{WARNING} ({why}); make it writable, or move it away\n"
         assert done.out.splitlines()[-1].startswith("5 built · ")
+        said = f".isol8/history.jsonl: can't be read ({why}); make it readable, or move it away"
         done = built("log")
-        said = (
-            "ERROR: .isol8/history.jsonl: can't be read (Is a directory); make it readable, or move it away\n"
-        )
-        assert done == Ended(4, "", said)
+        assert (done.code, done.err) == (4, f"ERROR: {said}\n")
+        assert [line.split()[3] for line in done.out.splitlines()] == ["found"] * 11
+        found = json.loads(built("log", "--json", "bash").out)
+        assert (found["error"], len(found["changes"])) == (said, 2)
+        done = built("diff", "bash")
+        assert (done.code, done.err) == (0, f"warning: {said}\n")
+        done = built("page", "--offline")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.splitlines()[1] == f"undetermined: {said}"
 
     def test_old_changes_go(self, built: CommandLine) -> None:
         """But for the last of an image that is still there."""
@@ -257,8 +270,11 @@ class TestHistory:
 
     def test_other_engine_has_a_history_of_its_own(self, built: CommandLine) -> None:
         """In the same file; numbers are of the engine in use."""
+        known = json.loads(file_of(built).read_text().splitlines()[0])["engine"]
         built.patch.setenv("DOCKER_HOST", "unix:///another.sock")
-        assert [line.split()[2] for line in shown(built("log"))] == ["found"] * 6
+        done = built("log")
+        assert [line.split()[3] for line in done.out.splitlines()] == ["found"] * 6
+        assert done.err == f"{ELSEWHERE} DOCKER_HOST={known} ./doitw log\n"
         assert built("base:bash", "--force").code == 0
         assert [line.split()[1] for line in shown(built("log", "bash"))] == ["isol8:bash@0", "isol8:bash@1"]
         built.patch.delenv("DOCKER_HOST")
@@ -268,10 +284,30 @@ class TestHistory:
         """With those of which the file knows: the one that was meant may be stopped."""
         known = json.loads(file_of(dead).read_text().splitlines()[0])["engine"]
         dead.patch.setenv("DOCKER_HOST", "unix:///another.sock")
-        assert shown(dead("log")) == [
-            "no change on unix:///another.sock is known yet; ./doitw up builds the images",
-            f"there are changes on another engine: DOCKER_HOST={known} ./doitw log",
-        ]
+        assert dead("log") == Ended(
+            0,
+            "no change on unix:///another.sock is known yet; ./doitw up builds the images\n",
+            f"{ELSEWHERE} DOCKER_HOST={known} ./doitw log\n",
+        )
+
+    @pytest.mark.parametrize("words", [("log",), ("log", "bash", "--json"), ("diff", "bash")])
+    def test_after_down_it_is_that_of_the_engine_that_was_used_last(
+        self, dead: CommandLine, words: tuple[str, ...]
+    ) -> None:
+        """As a private engine that is stopped; the line says so."""
+        known = json.loads(file_of(dead).read_text().splitlines()[0])["engine"]
+        file_of(dead).write_text(file_of(dead).read_text().replace(known, "unix:///run/isol8-1/docker.sock"))
+        done = dead(*words)
+        note = (
+            f"note: no engine answers at {known}; these are the changes on the one that was used last, "
+            "unix:///run/isol8-1/docker.sock"
+        )
+        if words[0] == "log":
+            assert (done.code, done.err) == (0, f"{note}\n")
+            assert done.out.count("isol8:") == (1 if "bash" in words else 6)
+        else:
+            assert (done.code, done.out) == (3, "")
+            assert done.err == f"{note}\nERROR: isol8:bash@1: only @0 is known; ./doitw log bash lists them\n"
 
     def test_undeclared_image_that_prune_removes_is_a_change(self, built: CommandLine) -> None:
         """As one that clean does."""
@@ -425,6 +461,34 @@ class TestFailures:
         )
         found = json.loads(done.out)
         assert (len(found["changes"]), found["left_out"]) == (6, [7])
+
+    def test_words_of_a_newer_version_are_passed_on(self, built: CommandLine) -> None:
+        """What happened, what was counted, and which bytes; nothing of it is lost when the file is written again."""
+        found, _ = read_history(file_of(built).read_text())
+        cargo = Update(ecosystem="cargo", name="serde", old="", new="1")
+        assert found[-1].new
+        more = {("cargo", "serde"): "1", **(found[-1].new.packages or {})}
+        squashed = evolve(
+            found[-1],
+            how="squashed",
+            old=found[-1].new,
+            new=evolve(found[-1].new, id="sha256:9", packages=more),
+            transferred={"mounted": 7},
+        )
+        looked = evolve(found[-1], how="looked", old=None, new=None, counts={"odd": 2})
+        file_of(built).write_text(render_history([*found, squashed, looked]))
+        built.engine.reachable = False
+        done = built("log", "--json")
+        assert (done.code, done.err) == (0, "")
+        document = json.loads(done.out)
+        assert document["left_out"] == []
+        last, before = document["changes"][:2]
+        assert (last["how"], last["number"], last["images"]) == ("looked", None, {"odd": 2})
+        assert (before["how"], before["number"], before["bytes"]) == ("squashed", 0, {"mounted": 7})
+        assert [each["name"] for each in before["packages"]] == [cargo.name]
+        assert "+ serde 1" in built("diff", "bash-custom").out
+        assert json.loads(built("diff", "bash-custom", "--json").out)["packages"][0]["ecosystem"] == "cargo"
+        assert read_history(render_history([*found, squashed, looked])) == ((*found, squashed, looked), ())
 
     def test_hostile_text_of_a_line_stays_text(self, built: CommandLine) -> None:
         """Nothing of it reaches a terminal, and JSON stays JSON."""

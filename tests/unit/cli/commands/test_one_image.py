@@ -20,6 +20,37 @@ def test_one_image_is_expected(built: CommandLine, command: str, words: tuple[st
     assert built.engine.asked == []
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, "log", "diff", "verify", "inventory", "sbom", "bake"])
+@pytest.mark.parametrize("word", ["other:bun", "alpine:3.21", "base:bash-custom", "image:bun"])
+def test_words_that_name_no_image_are_3(built: CommandLine, command: str, word: str) -> None:
+    """Of whatever command; an upstream image is told to be one."""
+    done = built(command, word)
+    assert (done.code, done.out) == (3, "")
+    if word == "alpine:3.21":
+        assert done.err == (
+            "ERROR: alpine:3.21: an upstream image, and none of isol8 "
+            "(there are python, node, bun, deno, bash, bash-custom)\n"
+        )
+    else:
+        assert done.err.startswith(f"ERROR: {word}: no such image (did you mean b")
+
+
+@pytest.mark.parametrize("word", ["other:bun", "base:bash-custom"])
+def test_graph_knows_no_other_words(built: CommandLine, word: str) -> None:
+    """But the references of upstream images."""
+    done = built("graph", word)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith(f"ERROR: {word}: no such image (")
+    assert built("graph", "alpine:3.21").code == 0
+
+
+@pytest.mark.parametrize("word", ["bash-custom", "isol8:bash-custom", "custom:bash"])
+@pytest.mark.parametrize("command", ["log", "inventory", "sbom", "bake"])
+def test_names_tags_and_tasks_are_known_everywhere(built: CommandLine, command: str, word: str) -> None:
+    """As plan prints them."""
+    assert built(command, word).code == 0
+
+
 @pytest.fixture
 def held(built: CommandLine) -> CommandLine:
     """Give the command line of a checkout whose bun was rolled back, and can be again."""

@@ -1,13 +1,15 @@
 """The command page, and what refresh writes of it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from isol8_tasks.ecosystems.inventory import Package, encode
 from isol8_tasks.ecosystems.updates import PackageNews, Update
 from isol8_tasks.errors import SourceUnavailableError
-from tests.command_line import CommandLine
+from tests.command_line import MUSL, CommandLine, Ended
 
 NEWER = PackageNews(updates=(Update(ecosystem="apk", name="jq", old="1.7.1-r0", new="1.8"),))
 WITH_PAGE = '[dependencies]\nbash = ["jq"]\n[page]\nfile = "site/images.html"\n'
@@ -37,6 +39,52 @@ class TestPage:
         """Its folder is made."""
         assert built("page", "-o", "a/b/c.html").code == 0
         text_of(built.folder / "a/b/c.html")
+
+    @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+    def test_standard_output_has_the_page_alone(self, built: CommandLine, name: str) -> None:
+        """What is said besides is on standard error; [page] file is left alone."""
+        built.declare(WITH_PAGE)
+        built.news["bash-custom"] = SourceUnavailableError("apk: no answer")
+        done = built("page", "-o", name)
+        assert done.code == 0
+        assert done.out.startswith("<!doctype html>")
+        assert done.out.endswith("</html>\n")
+        assert re.fullmatch(r"page: 6 images, .* kB\nundetermined: apk: no answer\n", done.err)
+        assert not [*built.folder.rglob("*.html")]
+        assert not (built.folder / "-").exists()
+
+    @pytest.mark.parametrize(
+        "words", [("refresh", "--report", "-"), ("bake", "-o", "-"), ("sbom", "-o", "-"), ("pull", "-")]
+    )
+    def test_no_other_command_takes_it(self, built: CommandLine, words: tuple[str, ...]) -> None:
+        """Nor makes a file of that name."""
+        said = "ERROR: '-' does not stand for standard input or output here; name a file\n"
+        assert built(*words) == Ended(3, "", said)
+        assert not (built.folder / "-").exists()
+
+    def test_changed_last_is_what_the_history_has_last(self, built: CommandLine) -> None:
+        """Of several changes in one second, too."""
+        for name in ("deno", "bun"):
+            assert built(f"base:{name}", "--force").code == 0
+        file = built.folder / ".isol8" / "history.jsonl"
+        file.write_text(re.sub(r'"at":"[^"]*"', '"at":"2026-11-30T04:45:00Z"', file.read_text()))
+        assert built("page", "--offline").code == 0
+        page = text_of(built.folder / "isol8-images.html")
+        assert "<bdi>isol8:bun</bdi> built" in page.partition("Changed last")[2].partition("</div>")[0]
+
+    def test_packages_are_counted_as_inventory_and_verify_count_them(self, built: CommandLine) -> None:
+        """Of a package that npm has in two versions, each."""
+        found = [Package(ecosystem="npm", name="semver", version=version) for version in ("6.3.1", "7.7.2")]
+        built.check = lambda _spec, _image: encode("3.22.1", [MUSL, *found])
+        assert built("base:node", "--force").code == 0
+        assert built("inventory", "node").out.splitlines()[0] == "isol8:node  Alpine 3.22.1 · 3 packages"
+        assert built("page", "--offline").code == 0
+        page = text_of(built.folder / "isol8-images.html")
+        row = (
+            page.partition('<table id="tree">')[2].partition("<bdi>isol8:node</bdi>")[2].partition("</tr>")[0]
+        )
+        assert '<td class="n">3</td>' in row
+        assert '["npm","semver","6.3.1"]' in page
 
     def test_file_of_deps_toml_is_the_default(self, built: CommandLine) -> None:
         """A flag overrides it."""

@@ -10,7 +10,7 @@ from isol8_tasks.cli.commands import prune
 from isol8_tasks.cli.commands.prune import PruneCommand
 from isol8_tasks.errors import ConfigError, EngineError, RegistryError, SourceUnavailableError
 from isol8_tasks.run.engine_lock import engine_lock
-from isol8_tasks.run.lock import write_lock
+from isol8_tasks.run.locking import write_lock
 from isol8_tasks.run.session import Session, open_session
 from tests.command_line import CommandLine, Ended
 from tests.fake_engine import DOCKERFILE, FakeEngine, accept
@@ -257,7 +257,7 @@ class TestMissing:
         """It would lose what the file declared."""
         (run.folder / "deps.toml").unlink()
         with pytest.raises(ConfigError) as caught:
-            write_lock(run.session().view)
+            write_lock(run.session())
         assert str(caught.value) == RESTORE
 
     def test_isol8s_own_file_will_do(self, run: Run) -> None:

@@ -32,6 +32,8 @@ def test_images_of_a_manifest_are_pulled_once(pushed: CommandLine) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-1].startswith("6 pulled · ")
     assert pushed("plan", "--check").code == 0
+    changes = json.loads(pushed("log", "--json", "--limit", "6").out)["changes"]
+    assert [(each["how"], each["bytes"]) for each in changes] == [("pulled", {"pulled": 1000})] * 6
     again = pushed("pull", "theirs.json")
     assert (again.code, again.err) == (0, "")
     assert again.out.startswith("6 images up to date · ")
@@ -97,6 +99,8 @@ def test_image_that_cannot_be_pulled_is_1(pushed: CommandLine) -> None:
     assert "isol8:bun           failed      the pull of registry.example/isol8@sha256:" in done.out
     assert "  Images in use on this engine are untouched.\n" in done.out
     assert done.out.splitlines()[-1].startswith("5 pulled · 1 failed · ")
+    (failed,) = json.loads(pushed("log", "bun", "--json", "--limit", "1").out)["changes"]
+    assert (failed["how"], failed["problem"][:8]) == ("failed", "the pull")
     assert (pushed.folder / "resolved-images.json").read_text() == before
     assert "bun" not in pushed.tags()
 

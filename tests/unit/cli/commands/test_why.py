@@ -146,6 +146,34 @@ def test_package_that_no_image_contains_is_1(declared: CommandLine) -> None:
     assert json.loads(declared("why", "numpy", "--json").out) == {"images": []}
 
 
+@pytest.mark.parametrize(
+    ("word", "name"), [("idna==3.10", "idna"), ("idna>=3,<4", "idna"), ("graphviz=1-r0", "graphviz")]
+)
+def test_version_counts_for_nothing(declared: CommandLine, word: str, name: str) -> None:
+    """A line says so; which one is in an image stands there."""
+    done = declared("why", word)
+    assert (done.code, done.out) == (0, declared("why", name).out)
+    assert done.err == f"note: {name} in any version, not only {word}\n"
+    said = "no image in use contains numpy; ./doitw inventory lists what is in them\n"
+    assert declared("why", "numpy==2.3.1") == Ended(1, said, "")
+
+
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("isol8:web", "an image; ./doitw inventory web lists its packages"),
+        ("custom:bash", "an image; ./doitw inventory bash-custom lists its packages"),
+        ("other:bun", "not the name of a package"),
+        ("alpine:3.21", "not the name of a package"),
+        ("a b", "not the name of a package"),
+    ],
+)
+def test_word_that_names_no_package_is_3(declared: CommandLine, word: str, what: str) -> None:
+    """The line says what it is, and what to write."""
+    said = f"ERROR: why: {word!r} is {what}; expected one, for example: ./doitw why numpy\n"
+    assert declared("why", word) == Ended(3, "", said)
+
+
 @pytest.mark.parametrize("words", [(), ("a", "b")])
 def test_one_name_is_expected(declared: CommandLine, words: tuple[str, ...]) -> None:
     """The line has an example."""

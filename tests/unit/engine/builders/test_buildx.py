@@ -14,7 +14,7 @@ from isol8_tasks.engine import BuildEvent, BuildRequest
 from isol8_tasks.engine.builders import buildx
 from isol8_tasks.engine.builders.buildx import BuildxRun
 from isol8_tasks.engine.jobs import Job
-from isol8_tasks.errors import BuildFailedError, ConfigError, EngineError
+from isol8_tasks.errors import BuildFailedError, ConfigError, EngineError, EngineUnreachableError
 
 NEEDED = 'builder = "buildx" in [build] needs it; install docker\'s plugin buildx, or write builder = "auto"'
 REQUEST = BuildRequest(
@@ -104,6 +104,18 @@ class TestBuild:
         with pytest.raises(BuildFailedError) as caught:
             buildx.build(REQUEST, run_in(play(tmp_path, script)), Job(), lambda _event: None)
         assert str(caught.value) == f"a:b could not be built: {reason}"
+
+    def test_a_builder_that_is_lost(self, tmp_path: Path) -> None:
+        """It is no fault of a step."""
+        reason = (
+            "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF"
+        )
+        script = f"echo 'ERROR: {reason}' >&2; exit 1"
+        with pytest.raises(EngineUnreachableError) as caught:
+            buildx.build(REQUEST, run_in(play(tmp_path, script)), Job(), lambda _event: None)
+        assert str(caught.value).startswith(
+            f"the builder 'near' was lost during the build of a:b: {reason}\n"
+        )
 
     def test_a_missing_program_is_an_error(self, tmp_path: Path) -> None:
         """Where docker does not exist, that is said."""

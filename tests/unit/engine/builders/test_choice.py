@@ -18,8 +18,9 @@ from isol8_tasks.engine.daemon import BuilderSetting, DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.errors import BuildFailedError, ConfigError, EngineError, PlanError, RegistryError
 from tests.engine_server import Engine, Handler, serving
-from tests.unit.engine.builders.test_layouts import CONFIG, LAYERS, manifest, saved
+from tests.unit.engine.builders.test_layouts import CONFIG, LAYERS, digest, manifest, saved
 from tests.unit.engine.builders.test_plugin import FAR, NEW
+from tests.unit.engine.builders.test_results import write_result
 
 REQUEST = BuildRequest(tag="a:b", dockerfile="FROM x\n", built_on={"x": "sha256:parent"}, image="bash")
 PLAYED = f"""#!/bin/sh
@@ -28,6 +29,9 @@ case "$2" in
     inspect) echo "$2 $3" >> asked; cat inspect ;;
     *) cat > /dev/null
        for word; do case "$word" in
+           --output=type=oci,tar=false,dest=*)
+               dest=${{word#*dest=}}; dest=${{dest%%,*}}
+               ls "$dest/blobs/sha256" > seeded; rm -r "$dest/blobs"; cp -r result/. "$dest" ;;
            --metadata-file=*) [ ! -e metadata ] || cp metadata "${{word#*=}}" ;;
            *push=true*) [ ! -e refused ] || {{ cat refused >&2; exit 1; }} ;;
        esac; done
@@ -59,8 +63,12 @@ def make_engine(
     def build(handler: Handler) -> None:
         handler.stream({"id": "moby.image.id", "aux": {"ID": "sha256:labels"}})
 
+    write_result(tmp_path / "result")
     with serving(monkeypatch) as engine:
         engine.answers["GET /version"] = (200, {"Os": "linux", "Arch": "amd64"})
+        engine.answers["GET /info"] = (200, {"ID": "X", "Driver": "overlay2"})
+        engine.answers["GET /images/sha256:parent/json"] = (200, {"RootFS": {"Layers": []}})
+        engine.answers["POST /images/load"] = lambda handler: handler.stream({"stream": "Loaded"})
         engine.answers["GET /images/sha256:parent/get"] = send
         engine.answers["GET /images/a:b/json"] = (200, {"Id": "sha256:1"})
         engine.answers["POST /build"] = build
@@ -114,6 +122,8 @@ def test_builder_gets_the_parents(engine: Engine) -> None:
     words = Path("words").read_text().splitlines()
     assert words[:2] == ["buildx", "build"]
     assert {"--builder=far", "--platform=linux/amd64"} <= set(words)
+    # No builder sends what is there already.
+    assert {digest(each) for each in LAYERS} <= set(Path("seeded").read_text().split())
     assert not [word for word in words if "arm64" in word or "other" in word or "cache" in word]
     (layout,) = {word for word in words if word.startswith("--build-context=x=oci-layout://")}
     folder = Path(layout.partition("://")[2].partition("@")[0])
@@ -157,7 +167,7 @@ PASSAGE = Passage(repository="registry.example/isol8")
 def make_remote(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Give that engine, to which a registry gives what the builder pushed, and that has the parent from there."""
     name = f"{PASSAGE.repository}@{PUSHED}"
-    parent = {"Config": {}, "RepoDigests": [f"{PASSAGE.repository}@sha256:of-parent"]}
+    parent = {"Config": {}, "RootFS": {}, "RepoDigests": [f"{PASSAGE.repository}@sha256:of-parent"]}
     engine.answers["GET /images/sha256:parent/json"] = (200, parent)
     engine.answers["GET /images/sha256:parent/history"] = (200, [])
     engine.answers["POST /images/create"] = lambda handler: handler.stream({"status": "Pulled"})
@@ -187,7 +197,7 @@ def test_registry_that_takes_nothing(remote: Engine) -> None:
     """The result comes without it; what else is wrong with a build stays wrong."""
     Path("refused").write_text(f"ERROR: failed to push {PASSAGE.repository}: denied\n")
     assert client(remote, passage=PASSAGE).build(REQUEST, lambda _event: None) == "sha256:1"
-    assert "--tag=a:b" in Path("words").read_text().splitlines()
+    assert "POST /images/load" in remote.paths()
     Path("refused").write_text("ERROR: no space left on device\n")
     with pytest.raises(BuildFailedError, match="no space left"):
         client(remote, passage=PASSAGE).build(REQUEST, lambda _event: None)
@@ -233,7 +243,6 @@ def test_another_platform_here(engine: Engine, platform: str, asked: str, *, tol
 
 def test_engine_changes_labels_itself(engine: Engine) -> None:
     """Nor is the builder asked for anything by who builds nothing."""
-    engine.answers["GET /info"] = (200, {"ID": "X", "Driver": "overlay2"})
     found = client(engine)
     assert found.info().builder == "buildx far"
     request = BuildRequest(tag="a:b", dockerfile="FROM x\n", only_labels=True)
@@ -311,7 +320,7 @@ def test_secrets(engine: Engine) -> None:
     words = Path("words").read_text().splitlines()
     assert {"--secret=id=pip,env=PIP", "--secret=id=npm,env=PIP"} <= set(words)
     assert "canary" not in str(words)
-    said = r"^bash needs the secrets pip, npm, and only BuildKit keeps secrets out of images: this engine "
+    said = r"^bash needs the secrets pip, npm, and only BuildKit keeps secrets out of images: this engine's "
     with pytest.raises(PlanError, match=said):
         client(engine, builder="classic", buildx="").build(request, lambda _event: None)
 

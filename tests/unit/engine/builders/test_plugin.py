@@ -113,14 +113,22 @@ class TestBuilderElsewhere:
                 FAR.format(status="inactive", platforms=""),
                 "",
                 EngineUnreachableError,
-                "the builder 'far' (driver remote) does not answer: inactive\nLook at docker buildx inspect far",
+                "the builder 'far' (driver remote) does not answer at tcp://far:1234: inactive\nLook whether it runs",
             ),
             (
                 NEW,
                 FAR.format(status="error", platforms="") + "Error:    dial tcp: connection refused\n",
                 "",
                 EngineUnreachableError,
-                "does not answer: dial tcp: connection refused\n",
+                "does not answer at tcp://far:1234: dial tcp: connection refused\n",
+            ),
+            (
+                NEW,
+                FAR.format(status="inactive", platforms="")
+                + 'Driver Options: cacert="/etc/passwd" key="/none/my key.pem"\n',
+                "",
+                EngineUnreachableError,
+                "does not answer at tcp://far:1234: /none/my key.pem is not there\n",
             ),
             (
                 NEW,

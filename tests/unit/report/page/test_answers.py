@@ -27,8 +27,8 @@ def build(at: str, size: int | None = 100, how: str = "built", was: int | None =
 def document(
     *images: dict[str, Any], freshness: Sequence[Mapping[str, object]] | None = None
 ) -> dict[str, Any]:
-    for each in images:
-        each["last"] = last_change(each["builds"])
+    for number, each in enumerate(images):
+        each["last"], each["order"] = last_change(each["builds"]), number
     return {"at": "2026-11-30T04:00:00Z", "images": [*images], "freshness": freshness}
 
 
@@ -95,14 +95,17 @@ class TestRebuilt:
     """What clients run since last."""
 
     def test_the_newest_change_of_all_images(self) -> None:
-        """With its reason; what was only found or relabelled changed nothing."""
+        """With its reason; what was only found or relabelled changed nothing.
+
+        Which it was the order of the history says: a clock may have been set back, or be too coarse.
+        """
         one = image(
             "isol8:a", builds=[build("2026-11-02T00:00:00Z"), build("2026-11-09T00:00:00Z", how="relabelled")]
         )
         other = image(
             "isol8:b",
             builds=[
-                build("2026-11-03T00:00:00Z", how="rolled back"),
+                build("2026-11-02T00:00:00Z", how="rolled back"),
                 build("2026-11-04T00:00:00Z", how="found"),
             ],
         )
