@@ -158,8 +158,6 @@ class DockerEngine:
 
     def steps(self, reference: str) -> tuple[str, ...]:
         """Return what an image's history says of its steps, oldest first; nothing where it isn't here."""
-        from isol8_tasks.engine import podman  # noqa: PLC0415 - for who builds
-
         try:
             if self._connection.hello().podman:
                 from isol8_tasks.engine import podman  # noqa: PLC0415 - few engines need it

@@ -80,8 +80,10 @@ def host_config(request: RunRequest, *, podman: bool) -> Mapping[str, Any]:
     if request.capabilities is not None:
         config |= {"CapDrop": [], "CapAdd": list(request.capabilities)}
     if podman:
-        # It knows no owner of a tmpfs, and takes a profile for the name of a file.
-        config["Tmpfs"] = {folder: _OWNER.sub(",mode=1777", each) for folder, each in config["Tmpfs"].items()}
+        # It knows no owner of a tmpfs but the container's user, and takes a profile for the name of a file.
+        config["Tmpfs"] = {
+            folder: _OWNER.sub(",mode=1777,U", each) for folder, each in config["Tmpfs"].items()
+        }
     elif request.seccomp:
         config["SecurityOpt"] = [*config["SecurityOpt"], f"seccomp={request.seccomp}"]
     return config

@@ -7,6 +7,7 @@ rootless  Docker without root's rights
 suite     a checkout on an engine, and what its steps type
 steps     the steps, in order
 turns     those of two machines
+faults    those in which an engine stops answering, or runs are killed
 table     what came of them, as Markdown
 run       runs the suite on the engines that were asked for
 """

@@ -100,8 +100,10 @@ def on_engine(kind: Kind, host: str, registry: Registry, folder: Path, *, smoke:
         try:
             for step in STEPS:
                 if step.smoke or not smoke:
+                    began = time.monotonic()
                     column.results[step.name] = _step(step.act, suite)
-                    _say(f"{step.name}: {column.results[step.name]}")
+                    took = time.monotonic() - began
+                    _say(f"{took:5.0f} s  {step.name}: {column.results[step.name]}")
         finally:
             remove_tags(api, checkout.repository)
     return column

@@ -6,6 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
+from tests.engines.faults import kills, silent
 from tests.engines.suite import CUSTOM, NotRunError, Suite
 from tests.engines.turns import killed, take_turns
 from tests.integration.checkouts import new_checkout, remove_tags
@@ -274,8 +275,10 @@ STEPS: Final = (
     Step("images of an overlay2 engine: pulled, replaced, pulled", of_another_store, smoke=True),
     Step("`prune --yes`", prune),
     Step("`--force`", force),
-    Step("`PIP_INDEX_URL` of `[build] args` reaches a custom image", index_variables),
+    Step("`PIP_INDEX_URL` of `[build] args` reaches a custom image", index_variables, smoke=True),
     Step("`clean` of an image in use", clean_in_use, smoke=True),
     Step("runs on two machines take turns", take_turns, smoke=True),
     Step("a run that was killed keeps nobody for long", killed, smoke=True),
+    Step("the engine stops answering: 4, and the next run completes", silent),
+    Step("SIGKILL at random moments: only what was verified is in use", kills),
 )

@@ -103,8 +103,8 @@ def _links() -> bytes:
     return stream.getvalue()
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    out, _ = process.communicate(timeout=240)
+def ended(process: "subprocess.Popen[str]", seconds: float = 240) -> tuple[int, str]:
+    out, _ = process.communicate(timeout=seconds)
     assert "Traceback" not in out, out
     return process.returncode, out
 

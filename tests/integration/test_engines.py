@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from isol8_tasks.engine import BuildRequest
+from isol8_tasks.engine.containers import RunRequest
 from isol8_tasks.engine.daemon import DockerEngine
 from isol8_tasks.engine.endpoint import Endpoint
 from isol8_tasks.errors import LabError
@@ -111,9 +112,19 @@ def test_containerd_store(containerd: tuple[Kind, str], registry: Registry, fold
 
 
 def test_podman(registry: Registry, folder: Path) -> None:
-    """Podman goes through the same."""
+    """Podman goes through the same; there too, the user of a verification owns its folder, as Deno wants it."""
     with started("podman-5.4", registry) as (kind, host):
         goes_well(kind, host, registry, folder)
+        owns_its_sandbox(host)
+
+
+def owns_its_sandbox(host: str) -> None:
+    request = RunRequest(
+        image="alpine:3.21", command=("stat", "-c", "%u:%g", "/sandbox"), user="100:101", seconds=30
+    )
+    with closing(DockerEngine(Endpoint(url=host, why="DOCKER_HOST"), environ={})) as engine:
+        done = engine.run(request)
+    assert (done.exit, done.output) == (0, b"100:101\n")
 
 
 class TestParts:

@@ -36,14 +36,14 @@ def test_a_frame_that_is_cut_short() -> None:
 
 
 def test_podman() -> None:
-    """It knows no owner of a tmpfs, so that everybody may write there, and takes no profile that is sent to it."""
+    """It knows no owner of a tmpfs but the user of the container, and takes no profile that is sent to it."""
     options = "rw,exec,size=512m,uid=100,gid=101"
     request = RunRequest(
         image="a", command=("true",), seconds=1, tmpfs={"/sandbox": options}, seccomp="{}", capabilities=()
     )
     docker, podman = host_config(request, podman=False), host_config(request, podman=True)
     assert docker["Tmpfs"] == {"/sandbox": options}
-    assert podman["Tmpfs"] == {"/sandbox": "rw,exec,size=512m,mode=1777"}
+    assert podman["Tmpfs"] == {"/sandbox": "rw,exec,size=512m,mode=1777,U"}
     assert (docker["SecurityOpt"], podman["SecurityOpt"]) == (
         ["no-new-privileges", "seccomp={}"],
         ["no-new-privileges"],
