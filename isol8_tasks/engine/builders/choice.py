@@ -14,7 +14,7 @@ from isol8_tasks.engine import BuildRequest, OnEvent, SecretSource
 from isol8_tasks.engine.builders import buildx
 from isol8_tasks.engine.builders.buildx import BuildxRun
 from isol8_tasks.engine.builders.layouts import Layouts
-from isol8_tasks.engine.builders.plugin import BuildxBuilder, answers, builder_elsewhere, is_usable
+from isol8_tasks.engine.builders.plugin import BuildxBuilder, builder_elsewhere, is_answering, is_usable
 from isol8_tasks.engine.builders.pushed import (
     Passage,
     ResultRegistry,
@@ -105,7 +105,7 @@ class Builders:
         self._layouts = Layouts(connection)
         self._far = JobList()
         self._watch = Watch(
-            lambda seconds: answers(self._name, self._client_environ(), seconds),
+            lambda seconds: is_answering(self._name, self._client_environ(), seconds),
             self._far.cancel,
             lambda: patience(environ),
         )
@@ -187,7 +187,7 @@ class Builders:
         """Say of a builder that ended or hung in a build that it did; it is none of the image's failures."""
         if self._watch.silent is not None:
             problem = f"said nothing for {self._watch.silent:g} s in the middle of a build"
-        elif isinstance(error, BuildFailedError) and not answers(builder.name, self._client_environ()):
+        elif isinstance(error, BuildFailedError) and not is_answering(builder.name, self._client_environ()):
             problem = f"stopped in the middle of a build: {str(error).partition(': ')[2]}"
         else:
             return

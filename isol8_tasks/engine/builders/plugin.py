@@ -99,7 +99,7 @@ def builder_elsewhere(name: str, platform: str, environ: Mapping[str, str]) -> B
     return found
 
 
-def answers(name: str, environ: Mapping[str, str], seconds: float = 0) -> bool:
+def is_answering(name: str, environ: Mapping[str, str], seconds: float = 0) -> bool:
     """Tell whether a builder answers, asking until these seconds are over: one that is busy may take a while."""
     end = time.monotonic() + seconds
     while True:

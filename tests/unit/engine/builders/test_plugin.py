@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from isol8_tasks.engine.builders import plugin
-from isol8_tasks.engine.builders.plugin import answers, builder_elsewhere, is_usable
+from isol8_tasks.engine.builders.plugin import builder_elsewhere, is_answering, is_usable
 from isol8_tasks.errors import ConfigError, EngineUnreachableError, Isol8Error
 from tests.unit.engine.builders.test_buildx import play
 
@@ -70,15 +70,15 @@ def test_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin, "_AGAIN_SECONDS", 0.01)
     said = [FAR.format(status=status, platforms="") for status in ("inactive", "running")]
     environ = told(tmp_path, NEW, said[0])
-    assert not answers("far", environ)
-    assert not answers("far", environ, 0.05)
+    assert not is_answering("far", environ)
+    assert not is_answering("far", environ, 0.05)
     asked = tmp_path / "asked"
     (tmp_path / "busy").write_text(said[0])
     (tmp_path / "well").write_text(said[1])
     environ = play(
         tmp_path, f"[ -e {asked} ] && exec cat {tmp_path}/well; touch {asked}; cat {tmp_path}/busy"
     )
-    assert answers("far", environ, 60)
+    assert is_answering("far", environ, 60)
 
 
 class TestBuilderElsewhere:
