@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from isol8_tasks.cli import program
 from isol8_tasks.cli.command import OwnCommand, say
-from isol8_tasks.cli.commands.images import image_name, no_such_image
+from isol8_tasks.cli.commands.images import image_names, no_such_image
 from isol8_tasks.cli.doit import SHOWN
 from isol8_tasks.cli.ending import ends_in_one_line
 from isol8_tasks.cli.screen import Screen
@@ -127,7 +127,7 @@ def _chosen(view: View, words: Iterable[str], *, stale: bool) -> list[Decision]:
             f"build by {COMMAND} setup, or remove the line"
         )
     decisions = view.decisions
-    names = {image_name(view, word) for word in words}
+    names = {name for word in words for name in image_names(view, word)}
     for name in sorted(names):
         if name not in decisions:
             raise no_such_image(view.public_tag(name), name, decisions)

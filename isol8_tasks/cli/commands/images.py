@@ -1,6 +1,7 @@
 """What the commands that look into images share."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand
@@ -46,7 +47,7 @@ def _chosen(current: Session, words: Sequence[str]) -> tuple[tuple[ImageSpec, Ob
     }
     if not there:
         raise Isol8Error(f"there is no image yet; {COMMAND} up builds them")
-    names = [image_name(current.view, word) for word in words] or [*there]
+    names = [name for word in words for name in image_names(current.view, word)] or [*there]
     for name in names:
         if name not in there:
             raise _absent(current, name, there)
@@ -76,6 +77,18 @@ def image_name(view: View, word: str) -> str:
             unknown(f"{word}: an upstream image, and none of {view.repository}", "", names, "there are")
         )
     raise no_such_image(word, rest, names)
+
+
+def image_names(view: View, word: str) -> list[str]:
+    """Return the names of the images that are meant by a word, or by a pattern of names or tasks as `custom:*`."""
+    if not set(word) & set("*?["):
+        return [image_name(view, word)]
+    pattern = word.removeprefix(f"{view.repository}:")
+    specs = view.graph.images
+    found = [each.name for each in specs if fnmatchcase(each.task if ":" in pattern else each.name, pattern)]
+    if not found:
+        raise no_such_image(word, word, [each.name for each in specs])
+    return found
 
 
 def no_such_image(image: str, name: str, there: Iterable[str]) -> ConfigError:

@@ -82,6 +82,7 @@ def test_only_what_is_stale(built: CommandLine) -> None:
     assert json.loads((built.folder / "docker-bake.json").read_text()) == nothing
     assert json.loads(built("bake", "--stale", "--print").out) == nothing
     assert set(targets(built("bake", "base:bash", "custom:bash", "--print").out)) == {"bash", "bash-custom"}
+    assert {*targets(built("bake", "custom:*", "ba*", "--print").out)} == {"bash", "bash-custom"}
     built.declare('[dependencies]\nbash = ["jq", "zip"]\n')
     done = built("bake", "--stale", "--print")
     assert set(targets(done.out)) == {"bash-custom"}
@@ -204,6 +205,7 @@ def test_image_with_hashes_is_refused(cli: CommandLine) -> None:
     ("declared", "words", "code", "problem"),
     [
         ("", ["bsh"], 3, "isol8:bsh: no such image (did you mean bash? there are bash, "),
+        ("", ["custom:*"], 3, "custom:*: no such image (there are bash, "),
         ("", ["-o", "none/file.json"], 1, "file.json: can't be written (No such file or directory); "),
         (
             '[refresh]\nmin_age = "3d"\n',

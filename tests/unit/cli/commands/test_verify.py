@@ -38,6 +38,7 @@ def test_images_that_pass_are_ok(built: CommandLine, find: Callable[..., None]) 
     assert done.out.splitlines()[0] == "isol8:python        ok      2 packages"
     assert len(done.out.splitlines()) == 6
     assert built("verify", "bun").out == "isol8:bun           ok      2 packages\n"
+    assert built("verify", "b?n").out == built("verify", "bun").out
 
 
 def test_image_that_fails_is_1(built: CommandLine, find: Callable[..., None]) -> None:
