@@ -206,7 +206,13 @@ def _prune_registry(view: View, screen: Screen, *, agreed: bool) -> int:
 
         OtherView.beside_view(view)
     tell = _silent if screen.quiet and agreed else screen.line
-    found = _expired(view)
+    try:
+        found = _expired(view)
+    except SourceUnavailableError as error:
+        where = view.config.setting("registry.repository")
+        raise SourceUnavailableError(
+            f"{error}\nNothing was removed. Check the network and {where} registry.repository, and run again."
+        ) from error
     for each in found:
         tell(f"{repository}  {', '.join(each.tags)}  built {each.built:%Y-%m-%d}")
     if not found:

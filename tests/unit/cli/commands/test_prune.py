@@ -1,6 +1,6 @@
 """The command prune: it asks without keeping anybody out, and removes what it showed and still may."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -179,6 +179,18 @@ class TestRegistry:
         assert tag in self.tags(pushed)
         out = capsys.readouterr().out
         assert "  changed in the meantime, so it is kept\n1 image removed" in out
+
+    def test_registry_that_does_not_answer(self, pushed: Run) -> None:
+        """Nothing is removed, and the next step is told."""
+
+        def fail(_engine: FakeEngine, _repository: str) -> Mapping[str, str]:
+            raise SourceUnavailableError("registry.example: connection refused")
+
+        pushed.patch.setattr(FakeEngine, "remote_tags", fail)
+        with pytest.raises(
+            SourceUnavailableError, match=r"refused\nNothing was removed\. Check .* deps\.toml:5 registry"
+        ):
+            pushed.prune(registry=True)
 
     def test_registry_that_deletes_nothing(self, pushed: Run, capsys: pytest.CaptureFixture[str]) -> None:
         """It is told once, with how many images are left."""
