@@ -206,13 +206,7 @@ def _prune_registry(view: View, screen: Screen, *, agreed: bool) -> int:
 
         OtherView.beside_view(view)
     tell = _silent if screen.quiet and agreed else screen.line
-    try:
-        found = _expired(view)
-    except SourceUnavailableError as error:
-        where = view.config.setting("registry.repository")
-        raise SourceUnavailableError(
-            f"{error}\nNothing was removed. Check the network and {where} registry.repository, and run again."
-        ) from error
+    found = _expired(view)
     for each in found:
         tell(f"{repository}  {', '.join(each.tags)}  built {each.built:%Y-%m-%d}")
     if not found:
@@ -261,6 +255,17 @@ def _delete(view: View, screen: Screen, expired: "Sequence[Expired]") -> tuple[i
 
 
 def _expired(view: View) -> "tuple[Expired, ...]":
+    """Return what nothing needs there; SourceUnavailableError with the next step where it can't be asked."""
+    try:
+        return _ask_expired(view)
+    except SourceUnavailableError as error:
+        where = view.config.setting("registry.repository")
+        raise SourceUnavailableError(
+            f"{error}\nNothing was removed. Check the network and {where} repository, and run again."
+        ) from error
+
+
+def _ask_expired(view: View) -> "tuple[Expired, ...]":
     from isol8_tasks.images.pushed import recorded_pushes  # noqa: PLC0415 - as above
     from isol8_tasks.lifecycle.expiry import expired, likely_ours  # noqa: PLC0415 - as above
 
