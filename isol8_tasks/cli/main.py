@@ -149,7 +149,7 @@ def _refuse_empty(words: Sequence[str]) -> None:
         raise ConfigError("'' is not understood; leave the empty word out, or check the variable in it")
     before = words[: words.index("--")] if "--" in words else words
     for word in before:
-        if word.startswith("--") and word.endswith("="):
+        if word.startswith("--") and not word.partition("=")[2] and "=" in word:
             raise ConfigError(f"{word} has no value; leave the flag out, or check the variable in it")
 
 
