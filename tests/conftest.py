@@ -21,12 +21,15 @@ UPSTREAM = ("alpine:3.21", "denoland/deno:alpine")
 LONGEST = (
     # It empties the build cache, which takes long once there is much in it.
     "test_engine_contract",
-    "test_refresh", "test_keeping", "test_verify", "test_without_engine", "test_graph", "test_lock", "test_closure",
-    "test_client_filter", "test_on_engine", "test_recovery", "test_cli", "test_many", "test_registry", "test_lab",
-    "test_min_age", "test_selection", "test_clients", "test_rejected", "test_images", "test_refresh_command",
-    "test_deno", "test_sources", "test_patterns", "test_installed", "test_two_runs", "test_poller", "test_load",
-    "test_named", "test_crashes", "test_world", "test_limits", "test_client_file", "test_secrets", "test_fuzz",
-    "test_proxy", "test_build_secrets", "test_upstream_packages", "test_jobs", "test_filtered_network", "test_nights",
+    "test_refresh", "test_engines", "test_verify", "test_platforms_night", "test_shared_truth", "test_graph",
+    "test_platforms", "test_builders", "test_build_secrets", "test_keeping", "test_lock", "test_alpine",
+    "test_twelve_images", "test_two_machines", "test_same_result", "test_candidates", "test_ci_examples",
+    "test_without_engine", "test_closure", "test_client_filter", "test_on_engine", "test_recovery", "test_cli",
+    "test_many", "test_registry", "test_lab", "test_min_age", "test_selection", "test_clients", "test_rejected",
+    "test_images", "test_refresh_command", "test_deno", "test_sources", "test_patterns", "test_installed",
+    "test_two_runs", "test_poller", "test_load", "test_named", "test_crashes", "test_world", "test_limits",
+    "test_client_file", "test_secrets", "test_fuzz", "test_proxy", "test_upstream_packages", "test_jobs",
+    "test_filtered_network", "test_nights", "test_upgrade", "test_empty_nights",
 )  # fmt: skip
 """The files that take most of the time, so that no worker begins one of them when the others are done with all."""
 

@@ -96,6 +96,11 @@ def test_flag_without_its_value_is_refused(cli: CommandLine, words: tuple[str, .
     assert cli.engine.asked == []
 
 
+def test_value_that_ends_with_an_equals_sign_is_one(cli: CommandLine) -> None:
+    """It is looked into as any other."""
+    assert "--bash: 'jq=': '' is not a version" in cli("setup", "--bash=jq=").err
+
+
 def test_exception_before_a_command_is_one_line(cli: CommandLine) -> None:
     """With the traceback in a file, and in a line all the same where that is broken, too."""
 
