@@ -68,7 +68,7 @@ def test_it_is_up_to_date_from_then_on(home: Checkout, world: World) -> None:
 def test_forced_build_gets_nothing_young(home: Checkout, world: World) -> None:
     """An image that is there is built of the same."""
     settings(home, world, LIMIT)
-    assert home.built("custom:python", "--force", "custom:bun", "--force") == {"python-custom", "bun-custom"}
+    assert {"python-custom", "bun-custom"} <= home.built("custom:python", "--force", "custom:bun", "--force")
     assert versions(home) == OLD
 
 
