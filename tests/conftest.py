@@ -22,9 +22,11 @@ LONGEST = (
     # It empties the build cache, which takes long once there is much in it.
     "test_engine_contract",
     "test_refresh", "test_engines", "test_verify", "test_platforms_night", "test_shared_truth", "test_graph",
-    "test_platforms", "test_builders", "test_build_secrets", "test_keeping", "test_lock", "test_alpine",
+    "test_builders", "test_build_secrets", "test_keeping", "test_lock", "test_alpine",
     "test_twelve_images", "test_two_machines", "test_same_result", "test_candidates", "test_ci_examples",
     "test_without_engine", "test_closure", "test_client_filter", "test_on_engine", "test_recovery", "test_cli",
+    # It waits for test_platforms_night, as both tell the machine what to run.
+    "test_platforms",
     "test_many", "test_registry", "test_lab", "test_min_age", "test_selection", "test_clients", "test_rejected",
     "test_images", "test_refresh_command", "test_deno", "test_sources", "test_patterns", "test_installed",
     "test_two_runs", "test_poller", "test_load", "test_named", "test_crashes", "test_world", "test_limits",

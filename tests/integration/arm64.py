@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from typing import Final
 import docker
 import pytest
 from attrs import fields, frozen
+from filelock import FileLock
 
 from isol8_tasks.errors import LabError
 from lab.alpine import OWN_FOLDER, cut_down, repackaged, trust, unpack_disk
@@ -84,6 +86,8 @@ def emulated(lab: Lab) -> Iterator[None]:
             lab.apt.fetch(["qemu-user-static"], programs.with_name("qemu.new"), with_libraries=False)
             programs.with_name("qemu.new").rename(programs)
     with contextlib.ExitStack() as stack:
+        # It is the whole machine's, and another worker's tests do without it for a while.
+        stack.enter_context(FileLock(Path(tempfile.gettempdir(), f"{_RULE}.lock")))
         if not (_BINFMT / "register").exists():
             subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)], check=True)
             stack.callback(subprocess.run, ["umount", str(_BINFMT)], check=True)
