@@ -19,7 +19,7 @@ def selected(words: Sequence[str], tasks: Sequence[Any], commands: Collection[st
     rest = [*words]
     while rest:
         word = rest.pop(0)
-        names = [name for name in known if fnmatchcase(name, word)] if set(word) & set("*?[") else [word]
+        names = [name for name in known if fnmatchcase(name, word)] if is_pattern(word) else [word]
         # Of no image of a kind, as where none is declared: the task of the kind, which has nothing to do.
         names = names or [name for name in [word.removesuffix(":*")] if name in known]
         if not names or names[0] not in known:
@@ -32,6 +32,11 @@ def selected(words: Sequence[str], tasks: Sequence[Any], commands: Collection[st
             found += [name, *flags]
         rest = rest[len(flags) :]
     return found
+
+
+def is_pattern(word: str) -> bool:
+    """Tell whether a word stands for all names that match it, as `custom:*` does."""
+    return bool(set(word) & set("*?["))
 
 
 def _flags(task: Any, words: list[str]) -> list[str]:  # noqa: ANN401 - doit's own value

@@ -6,13 +6,11 @@ compiles for arm64, in seconds where an emulated one takes minutes.
 
 import contextlib
 import hashlib
-import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,6 +35,7 @@ from lab.standins import Kitchen, labels
 from lab.tools import run
 from lab.updown import Lab
 from tests.integration.registries import Registry
+from tests.integration.world.images import layer_of
 
 OWN: Final = "linux/amd64"
 PLATFORM: Final = "linux/arm64"
@@ -132,13 +131,7 @@ def _trusting(api: docker.APIClient, name: str, tag: str, keys: Mapping[str, byt
     """Put an image beside one of a registry that trusts keys of repositories; return its tag."""
     api.pull(name, tag, platform=PLATFORM if tag in NAME else OWN)
     made = api.create_container(f"{name}:{tag}", ["true"])
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for key, content in keys.items():
-            member = tarfile.TarInfo(key)
-            member.size, member.mode = len(content), 0o644
-            archive.addfile(member, io.BytesIO(content))
-    api.put_archive(made, "/etc/apk/keys", packed.getvalue())
+    api.put_archive(made, "/etc/apk/keys", layer_of(keys).data)
     # The storage of the stand-in is linked, so its tag has to stay as it is.
     trusting = f"{tag}-trusting"
     api.commit(made, name, trusting)

@@ -6,6 +6,7 @@ from typing import Any
 
 from isol8_tasks.cli.command import JSON_FLAG, OwnCommand
 from isol8_tasks.cli.ending import ends_in_one_line
+from isol8_tasks.cli.selection import is_pattern
 from isol8_tasks.cli.tasks import session
 from isol8_tasks.config.strict import unknown
 from isol8_tasks.ecosystems.inventory import Package
@@ -81,7 +82,7 @@ def image_name(view: View, word: str) -> str:
 
 def image_names(view: View, word: str) -> list[str]:
     """Return the names of the images that are meant by a word, or by a pattern of names or tasks as `custom:*`."""
-    if not set(word) & set("*?["):
+    if not is_pattern(word):
         return [image_name(view, word)]
     pattern = word.removeprefix(f"{view.repository}:")
     specs = view.graph.images
